@@ -1,0 +1,304 @@
+"""AuditLog: the chained, locked, append-only log of one session."""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from mcpguard.audit.logfile import LogFile, open_log
+from mcpguard.audit.record import Encoder, Field, link, seal
+from mcpguard.audit.sync import Syncer, datasync
+from mcpguard.errors import AuditError
+from mcpguard.model import Json, JsonObject
+
+__all__ = ["AuditLog", "Durability"]
+
+Durability: TypeAlias = Literal["grouped", "strict", "none"]
+"""When the disk is asked: by a thread beside the session, in each flush, or never."""
+
+NAME_EVERY = 64
+"""Flushes between two looks at whether the path still names this log; 2 us each. That the open file
+was deleted, cut or written to by others is seen at every flush."""
+
+_PERSON = b"mcpguard args v1"
+"""BLAKE2b personalisation, 16 bytes: this key's digests of anything else never equal these."""
+
+
+class AuditLog:
+    """One session's audit log. Not thread-safe: one caller adds and flushes.
+
+    `add` chains a record in memory, `flush` writes all of them with one write; nothing a record is
+    about may go on before `flush` returned. When `flush` raises, none of the batch is in the file
+    and the chain stands where it stood, so a later batch may succeed; it then begins with an
+    `audit.gap` record that says how many records were withheld.
+    """
+
+    __slots__ = (
+        "_batch",
+        "_before",
+        "_clock",
+        "_closed",
+        "_committed",
+        "_counts",
+        "_decisions",
+        "_durability",
+        "_encoder",
+        "_fd",
+        "_gap",
+        "_key",
+        "_previous",
+        "_repair",
+        "_seq",
+        "_size",
+        "_until_named",
+        "_where",
+        "_why",
+        "path",
+        "skipped",
+        "syncer",
+    )
+
+    def __init__(
+        self,
+        file: LogFile,
+        *,
+        key: bytes,
+        encoder: Encoder,
+        clock: Callable[[], float],
+        durability: Durability,
+    ) -> None:
+        """Use `open`. `file` is locked and stays this object's own."""
+        self.path = file.path
+        self.skipped = file.skipped
+        self._fd = file.fd
+        self._where = file.path.absolute()
+        self._until_named = 0
+        self._size = file.size
+        self._seq = file.seq
+        self._before = file.seq
+        self._previous = file.previous
+        self._committed = (file.seq, file.previous)
+        self._key = key
+        self._encoder = encoder
+        self._clock = clock
+        self._durability = durability
+        self.syncer = Syncer(file.fd)
+        self._batch: list[bytes] = []
+        self._decisions: list[str] = []
+        self._counts: dict[str, int] = {}
+        self._gap = 0
+        self._why = ""
+        self._repair = False
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        key: bytes,
+        session: str,
+        server: str,
+        principal: str,
+        clock: Callable[[], float],
+        durability: Durability = "grouped",
+        defaults: Mapping[str, Json] | None = None,
+        facts: Mapping[str, Json] | None = None,
+    ) -> "AuditLog":
+        """Opens and locks `path`, continues its chain and writes the `session.start` record.
+
+        Args:
+            path: The log; `name.1.jsonl` and so on when another process holds it. `.path` tells.
+            key: 32 bytes of this install, see `load_or_create_key`.
+            session: The session's id, in every record.
+            server: The server's name, in every record.
+            principal: Who the host is, in every record.
+            clock: Unix seconds. May stand still or go back: `seq` orders, not `ts`.
+            durability: When the disk is asked.
+            defaults: What decision records hold where `add` says nothing: mode, level, score.
+            facts: More for the `session.start` record: lock digest, version, mode.
+
+        Raises:
+            AuditError: The log cannot be opened or the first record cannot be written.
+        """
+        told = dict(defaults or {})
+        encoder = Encoder(session=session, server=server, principal=principal, defaults=told)
+        file = open_log(path)
+        log = cls(file, key=key, encoder=encoder, clock=clock, durability=durability)
+        try:
+            log.add({"event": "session.start", **_opening(file), **(facts or {})})
+            log.flush()
+        except BaseException:
+            log._release()
+            raise
+        return log
+
+    def add(self, fields: Mapping[str, Field]) -> None:
+        """Chains one record into the batch. Never fails on what a value holds.
+
+        `args` (bytes, a call's encoded arguments) is written as its `args_digest`, never itself.
+        Raises ValueError for the keys only the log writes (`seq`, `ts`, `hash`, ...).
+        """
+        if self._gap and not self._batch:
+            self._chain({"event": "audit.gap", "withheld": self._gap, "detail": self._why})
+        self._chain(self._digested(fields) if "args" in fields else fields)
+
+    def _digested(self, fields: Mapping[str, Field]) -> Mapping[str, Field]:
+        told = dict(fields)
+        args = told.pop("args")
+        return {**told, "args_digest": self.args_digest(args)} if isinstance(args, bytes) else told
+
+    def _chain(self, fields: Mapping[str, Field]) -> None:
+        seq = self._seq + 1
+        body = self._encoder.body(seq, self._clock(), fields)
+        digest = link(self._previous, body)
+        self._batch.append(seal(body, digest))
+        if isinstance(decision := fields.get("decision"), str):
+            self._decisions.append(decision)
+        self._seq = seq
+        self._previous = digest
+
+    def flush(self) -> None:
+        """Writes the batch with one write. Raises AuditError, with nothing of it in the file."""
+        if not self._batch:
+            return
+        data = b"".join(self._batch)
+        try:
+            self._write(data)
+        except OSError as error:
+            raise self._withhold(error.strerror or str(error)) from error
+        except AuditError as error:
+            raise self._withhold(error.message, error.hint) from error
+        self._commit(len(data))
+
+    def _write(self, data: bytes) -> None:
+        if self._closed:
+            raise AuditError("the log is closed")
+        if self._repair:
+            self._undo()
+        self._look()
+        self._repair = True
+        written = os.write(self._fd, data)
+        if written != len(data):
+            raise AuditError(
+                f"only {written} of {len(data)} bytes were written", hint="make room on the disk"
+            )
+        if self._durability == "strict":
+            datasync(self._fd)
+        self._repair = False
+
+    def _look(self) -> None:
+        """Refuses to write where nobody will read: the name must still be this file, as it was."""
+        if self.syncer.failure:
+            why, self.syncer.failure = self.syncer.failure, ""
+            raise AuditError(f"the disk did not take earlier records: {why}", hint="check the disk")
+        status = os.fstat(self._fd)
+        if not status.st_nlink:
+            raise AuditError("the log was deleted or replaced", hint="start a new session")
+        if status.st_size != self._size:
+            raise AuditError(
+                f"somebody else changed the log: {status.st_size} bytes, {self._size} were written",
+                hint="run: mcpguard audit verify on it, then start a new session",
+            )
+        self._until_named -= 1
+        if self._until_named < 0:
+            self._look_at_name((status.st_ino, status.st_dev))
+
+    def _look_at_name(self, identity: tuple[int, int]) -> None:
+        """A log that was moved away still holds its records, but the next reader looks here."""
+        try:
+            named = self._where.stat()
+        except FileNotFoundError:
+            raise AuditError("the log was moved away", hint="start a new session") from None
+        if (named.st_ino, named.st_dev) != identity:
+            raise AuditError("the log was moved away", hint="start a new session")
+        self._until_named = NAME_EVERY
+
+    def _commit(self, length: int) -> None:
+        records = len(self._batch)
+        for decision in self._decisions:
+            self._counts[decision] = self._counts.get(decision, 0) + 1
+        self._batch.clear()
+        self._decisions.clear()
+        self._size += length
+        self._committed = (self._seq, self._previous)
+        self._gap = 0
+        if self._durability == "grouped":
+            self.syncer.wrote(records)
+
+    def _withhold(self, why: str, hint: str = "") -> AuditError:
+        """Undoes the batch, in memory and, after a short write, in the file."""
+        self._gap += len(self._batch) - (1 if self._gap else 0)
+        self._why = why
+        self._batch.clear()
+        self._decisions.clear()
+        self._seq, self._previous = self._committed
+        if self._repair and not self._closed:
+            with contextlib.suppress(OSError):  # tried again before the next write
+                self._undo()
+        return AuditError(
+            f"{self.path}: the audit log cannot be written: {why}",
+            hint=hint or "make room on the disk, or make the file writable",
+        )
+
+    def _undo(self) -> None:
+        os.ftruncate(self._fd, self._size)
+        self._repair = False
+
+    def args_digest(self, encoded: bytes) -> str:
+        """`blake2b-keyed:` and 64 hex: BLAKE2b-256 of `encoded` under this install's key.
+
+        Equal arguments have equal digests in one install; without the key a guess cannot be
+        checked. RFC 7693.
+        """
+        made = hashlib.blake2b(encoded, digest_size=32, key=self._key, person=_PERSON)
+        return "blake2b-keyed:" + made.hexdigest()
+
+    def close(self) -> None:
+        """Writes `session.end`, syncs, unlocks. Twice is once.
+
+        Raises AuditError when the closing record could not be written; the file is closed anyway.
+        """
+        if self._closed:
+            return
+        try:
+            self.add(self._closing())
+            self.flush()
+        finally:
+            self._release()
+
+    def _closing(self) -> JsonObject:
+        told: JsonObject = dict(self._counts)
+        return {"event": "session.end", "records": self._seq + 1 - self._before, "decisions": told}
+
+    def _release(self) -> None:
+        """Ends the thread, syncs what is left, unlocks. An OSError of the last sync is raised."""
+        self._closed = True
+        try:
+            self.syncer.stop()
+            if self._durability != "none":
+                self._last_sync()
+        finally:
+            os.close(self._fd)
+
+    def _last_sync(self) -> None:
+        try:
+            datasync(self._fd)
+        except OSError as error:
+            raise AuditError(
+                f"{self.path}: the disk did not take the last records: {error.strerror}",
+                hint="check the disk",
+            ) from error
+
+
+def _opening(file: LogFile) -> JsonObject:
+    """What the opening record says of the file it stands in: only what is out of the ordinary."""
+    told: JsonObject = {}
+    if file.torn:
+        told["torn"] = file.torn
+        told["torn_text"] = file.torn_text
+    if file.skipped:
+        told["skipped"] = [{"file": name, "why": why} for name, why in file.skipped]
+    return told

@@ -1,0 +1,157 @@
+"""The file under an audit log: found or made, locked, and its torn tail taken off."""
+
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from mcpguard.audit.record import GENESIS, HASH_KEY, MAX_LINE, SEAL_LENGTH
+from mcpguard.errors import AuditError
+
+if sys.platform == "win32":  # never run: no Windows machine at hand
+    import msvcrt
+
+    _LOCK_AT = 1 << 62
+    """Offset of the locked byte: msvcrt locks a range, and the log itself must stay readable."""
+
+    def _lock(fd: int) -> None:
+        os.lseek(fd, _LOCK_AT, os.SEEK_SET)
+        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(fd: int) -> None:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+__all__ = ["MAX_SIBLINGS", "LogFile", "open_log"]
+
+MAX_SIBLINGS = 64
+"""Files. Sessions that may share one log name at the same time."""
+
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+_TORN_TEXT = 256
+"""Characters of a torn tail that the next opening record repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """An open, locked log. `previous` and `seq` are those of its last whole line.
+
+    `torn` bytes were taken off its end; `torn_text` is how they began. `skipped` says which names
+    were tried first, and why not taken.
+    """
+
+    path: Path
+    fd: int
+    size: int
+    seq: int
+    previous: bytes
+    torn: int = 0
+    torn_text: str = ""
+    skipped: tuple[tuple[str, str], ...] = ()
+
+
+class _NotThisOneError(Exception):
+    """This name cannot be continued; try the next."""
+
+
+def open_log(path: Path) -> LogFile:
+    """Opens `path`, or the first sibling (`name.1.jsonl`, ...) that can be continued.
+
+    A sibling is taken when another process holds the lock or when the last line is not a record:
+    nothing is ever written behind a line that cannot be chained from. Raises AuditError when the
+    directory or file cannot be made, is not a regular file, or all siblings are taken.
+    """
+    skipped: list[tuple[str, str]] = []
+    for candidate in _names(path):
+        try:
+            return _open_one(candidate, tuple(skipped))
+        except _NotThisOneError as why:
+            skipped.append((candidate.name, str(why)))
+        except OSError as error:
+            raise AuditError(
+                f"{candidate}: the audit log cannot be opened: {error.strerror}",
+                hint="make the directory writable for this user, or name another --audit-log",
+            ) from error
+    raise AuditError(
+        f"{path}: {MAX_SIBLINGS} audit logs of this name are in use or damaged",
+        hint="run: mcpguard audit verify on them, move damaged ones away",
+    )
+
+
+def _names(path: Path) -> Iterator[Path]:
+    yield path
+    for number in range(1, MAX_SIBLINGS):
+        yield path.with_name(f"{path.stem}.{number}{path.suffix}")
+
+
+def _open_one(path: Path, skipped: tuple[tuple[str, str], ...]) -> LogFile:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fd = os.open(path, _FLAGS, 0o600)
+    try:
+        _claim(path, fd)
+        return _recover(path, fd, skipped)
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def _claim(path: Path, fd: int) -> None:
+    """Locks `fd` and makes sure that it is still what `path` names."""
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        raise AuditError(f"{path}: not a regular file", hint="name a file for --audit-log")
+    try:
+        _lock(fd)
+    except OSError as error:
+        raise _NotThisOneError("held by another process") from error
+    # Between open and lock its last holder may have moved or deleted it.
+    named = path.stat()
+    if (named.st_ino, named.st_dev) != (status.st_ino, status.st_dev):
+        raise _NotThisOneError("replaced while it was opened")
+
+
+def _recover(path: Path, fd: int, skipped: tuple[tuple[str, str], ...]) -> LogFile:
+    """Takes off what stands after the last newline: a write that never finished, never acted on."""
+    size = os.fstat(fd).st_size
+    window = min(size, 2 * MAX_LINE)
+    tail = _read_at(fd, size - window, window)
+    cut = tail.rfind(b"\n") + 1
+    if cut == 0 and window < size:
+        raise _NotThisOneError("damaged: its end is not a record")
+    torn = tail[cut:]
+    seq, previous = _last(tail[:cut])
+    if torn:
+        os.ftruncate(fd, size - len(torn))
+    text = torn.decode(errors="replace")[:_TORN_TEXT]
+    return LogFile(path, fd, size - len(torn), seq, previous, len(torn), text, skipped)
+
+
+def _read_at(fd: int, offset: int, length: int) -> bytes:
+    os.lseek(fd, offset, os.SEEK_SET)
+    chunks = []
+    while length and (chunk := os.read(fd, length)):
+        chunks.append(chunk)
+        length -= len(chunk)
+    return b"".join(chunks)
+
+
+def _last(whole: bytes) -> tuple[int, bytes]:
+    """`seq` and hash of the last line of `whole`, which ends with a newline or is empty."""
+    if not whole:
+        return 0, GENESIS
+    line = whole[whole.rfind(b"\n", 0, -1) + 1 :]
+    try:
+        seq = orjson.loads(line)["seq"]
+        digest = bytes.fromhex(line[-67:-3].decode())
+        known = line[-SEAL_LENGTH:].startswith(HASH_KEY) and type(seq) is int
+    except (ValueError, KeyError, TypeError):
+        known, seq, digest = False, 0, b""
+    if not known:
+        raise _NotThisOneError("damaged: its last line is not a record")
+    return seq, digest

@@ -1,0 +1,181 @@
+"""One audit record: fields in, the line's BODY bytes out.
+
+The order of keys is fixed at the front (`v`, `seq`, `session`, `ts`, `server`, `principal`), so
+that a line can be read by eye and the constant part is encoded once a session.
+"""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import orjson
+
+from mcpguard.model import Json, JsonObject
+
+__all__ = [
+    "BLANK",
+    "DOMAIN",
+    "GENESIS",
+    "MAX_BODY",
+    "MAX_LINE",
+    "VERSION",
+    "Encoder",
+    "link",
+    "seal",
+]
+
+Field: TypeAlias = "Json | bytes"
+"""A record's value. `bytes` is only ever a call's encoded arguments, and is never written."""
+
+VERSION = 1
+"""The `v` of every record. A reader refuses a number it does not know."""
+
+DOMAIN = b"mcpguard audit v1\x00"
+"""Bytes hashed before everything else, so no hash made for another purpose fits a line."""
+
+GENESIS = hashlib.sha256(DOMAIN + b"genesis").digest()
+"""32 bytes. What the first line of every log chains from. Guarantee: audit:first-line-covered."""
+
+HASH_KEY = b',"hash":"'
+LINE_END = b'"}\n'
+SEAL_LENGTH = len(HASH_KEY) + 64 + len(LINE_END)
+"""Bytes after BODY in every line, the newline included."""
+
+MAX_BODY = 64 * 1024
+"""Bytes. Beyond it long texts are cut: a peer must not fill the disk with one line."""
+
+MAX_LINE = 512 * 1024
+"""Bytes. No line is longer: 64 fields of `MAX_TEXT` characters, name and value, each escaped."""
+
+MAX_TEXT = 512
+"""Characters kept of a text in a record that is too long or not encodable."""
+
+MAX_ITEMS = 64
+"""Entries kept of a list or object in such a record."""
+
+MAX_NESTING = 8
+"""Levels kept of such a record; deeper values are named, not written."""
+
+BLANK: JsonObject = {
+    "level": 0,
+    "score": 0,
+    "direction": "",
+    "method": "",
+    "target": "",
+    "decision": "",
+    "stage": "",
+    "rule": "",
+    "reason": "",
+    "mode": "",
+    "approval": "none",
+    "args_digest": "",
+    "detail": "",
+}
+"""A decision record's fields, with what stands where the caller says nothing."""
+
+FRONT = frozenset(("v", "seq", "session", "ts", "server", "principal", "hash"))
+"""Keys only the log itself writes; a caller that passes one has a bug."""
+
+INT_BITS = 63
+"""Bits of the largest integer a line holds as a number, sign apart; readers differ beyond it."""
+
+_LAST_SECOND = 253_402_300_799
+"""9999-12-31T23:59:59Z, the last second RFC 3339 can write."""
+
+
+def link(previous: bytes, body: bytes) -> bytes:
+    """The 32-byte hash of a line: SHA-256(DOMAIN, `previous` (32 bytes), `body`). FIPS 180-4."""
+    return hashlib.sha256(DOMAIN + previous + body).digest()
+
+
+def seal(body: bytes, digest: bytes) -> bytes:
+    """The whole line of `body`, newline included."""
+    return b'%b,"hash":"%b"}\n' % (body, digest.hex().encode())
+
+
+class Encoder:
+    """Encodes the records of one session. Holds what is constant, and the last second's text."""
+
+    __slots__ = ("_decision", "_event", "_second", "_second_text")
+
+    def __init__(
+        self, *, session: str, server: str, principal: str, defaults: Mapping[str, Json]
+    ) -> None:
+        """`defaults` stand in for the fields a decision record does not name (level, mode...)."""
+        who: JsonObject = {"session": session, "ts": "", "server": server, "principal": principal}
+        self._event: dict[str, Field] = {"v": VERSION, "seq": 0, **who}
+        self._decision: dict[str, Field] = {**self._event, **BLANK, **defaults}
+        self._second = -1
+        self._second_text = ""
+
+    def body(self, seq: int, now: float, fields: Mapping[str, Field]) -> bytes:
+        """BODY of record `seq` at `now` (Unix seconds): no closing brace, no hash.
+
+        A record with an `event` holds just its own fields; any other is a decision and holds all of
+        `BLANK`. Raises ValueError for a key in `FRONT`.
+        """
+        if not FRONT.isdisjoint(fields):
+            raise ValueError(f"the log itself writes {sorted(FRONT & fields.keys())}")
+        record = (self._event if "event" in fields else self._decision).copy()
+        record["seq"] = seq
+        record["ts"] = self.stamp(now)
+        record.update(fields)
+        try:
+            text = orjson.dumps(record)
+        except TypeError:
+            text = orjson.dumps(_plain(record, MAX_NESTING))
+        if len(text) > MAX_BODY:
+            text = orjson.dumps(_plain(record, MAX_NESTING))
+        if len(text) > MAX_BODY:
+            text = orjson.dumps(_plain(record, 1))
+        return text[:-1]
+
+    def stamp(self, now: float) -> str:
+        """`now` as RFC 3339 in UTC with microseconds. A clock out of its range reads 1970."""
+        try:
+            second = int(now)
+        except (ValueError, OverflowError):
+            second, now = 0, 0.0
+        if second != self._second:
+            self._second_text = _second_text(second)
+            self._second = second
+        return "%s%06dZ" % (self._second_text, int((now - second) * 1e6) % 1_000_000)  # noqa: UP031 - faster
+
+
+def _second_text(second: int) -> str:
+    known = second if 0 <= second <= _LAST_SECOND else 0
+    return time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(known))
+
+
+def _plain(value: "Field | Mapping[str, Field]", depth: int) -> Json:
+    """`value` cut to what a line has room for, in JSON's words; never raises, never loops."""
+    match value:
+        case list() | dict() if depth == 0:
+            return "too deep to record"
+        case list():
+            return [_plain(item, depth - 1) for item in value[:MAX_ITEMS]]
+        case dict():
+            kept = list(value.items())[:MAX_ITEMS]
+            return {_cut(key): _plain(item, depth - 1) for key, item in kept}
+        case _:
+            return _atom(value)
+
+
+def _atom(value: object) -> Json:
+    match value:
+        case str():
+            return _cut(value)
+        case bool() | float() | None:
+            return value
+        case int():
+            return value if value.bit_length() <= INT_BITS else f"{value.bit_length()}-bit integer"
+        case _:
+            return f"{type(value).__name__} not recorded"
+
+
+def _cut(text: str) -> str:
+    """At most `MAX_TEXT` characters, the rest counted; lone surrogates become U+FFFD."""
+    kept = text[:MAX_TEXT].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    more = len(text) - MAX_TEXT
+    return kept if more <= 0 else f"{kept}... ({more} more characters)"

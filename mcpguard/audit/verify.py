@@ -1,0 +1,234 @@
+"""Reads an audit log back: whole, or what was done to it. Needs the file and nothing else."""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import orjson
+
+from mcpguard.audit.diagnose import LOOK_BACK, Problem, Runs, split
+from mcpguard.audit.record import (
+    DOMAIN,
+    GENESIS,
+    HASH_KEY,
+    LINE_END,
+    MAX_LINE,
+    SEAL_LENGTH,
+    VERSION,
+)
+from mcpguard.errors import AuditError
+from mcpguard.model import JsonObject
+
+__all__ = ["Problem", "VerifyReport", "read", "verify"]
+
+MAX_OPEN = 100
+"""Session ids kept of sessions without an end; the rest are counted."""
+
+PROGRESS_EVERY = 10_000
+"""Records between two calls of `progress`: about a fifth of a second."""
+
+_START = b'{"v":1,"seq":'
+"""How every line begins, so also every line whose write did not finish."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What a log holds and what is wrong with it.
+
+    `records`: whole lines. `sessions`: opening records. `problems`: in file order, empty when the
+    log is as it was written. `torn`: the last write did not finish; not tampering. `head`: hash of
+    the last line in hex, empty without one. `unclosed`: sessions without a closing record, oldest
+    first: running, killed, or cut off. `complete`: False when it is so broken that reading stopped.
+    """
+
+    records: int
+    sessions: int
+    problems: tuple[Problem, ...]
+    torn: bool
+    head: str
+    first: str = ""
+    last: str = ""
+    unclosed: tuple[str, ...] = ()
+    complete: bool = True
+
+    @property
+    def intact(self) -> bool:
+        """No problem was found. A cut tail and a log computed anew are not among what can be."""
+        return not self.problems
+
+
+class _Reader:
+    """Goes through a log once. Memory does not grow with the log, only with what is wrong in it."""
+
+    def __init__(self) -> None:
+        self.records = 0
+        self.sessions = 0
+        self.torn = False
+        self.stray = False
+        self.known = False
+        self.ours = False
+        self.first = self.last = self.session = self.event = ""
+        self.open = ""
+        self.unclosed: list[str] = []
+        self.recent: deque[tuple[int, bytes]] = deque([(0, GENESIS)], maxlen=LOOK_BACK)
+        self.runs: Runs | None = None
+
+    @property
+    def full(self) -> bool:
+        return self.runs is not None and self.runs.full
+
+    def take(self, text: bytes) -> None:
+        """The next line, newline included."""
+        record = _record(text)
+        number = self.records = self.records + 1
+        if self.runs is None:
+            digest = _sound(text, self.recent[-1][1])
+            if digest and record.get("seq") == number:
+                self.recent.append((number, digest))
+            else:
+                self.runs = Runs(self.recent, self.session, self.event)
+        if self.runs is not None:
+            self.runs.take(split(number, text, record))
+        self._note(record)
+
+    def _note(self, record: JsonObject) -> None:
+        if not record:
+            return
+        self.known = True
+        self.ours = self.ours or record.get("v") == VERSION
+        self.last = str(record.get("ts", ""))
+        self.first = self.first or self.last
+        self.session = str(record.get("session", ""))
+        self.event = str(record.get("event", ""))
+        if self.event == "session.start":
+            self._close_open()
+            self.sessions += 1
+            self.open = self.session
+        elif self.event == "session.end":
+            self.open = ""
+
+    def _close_open(self) -> None:
+        if self.open and self.open not in self.unclosed and len(self.unclosed) < MAX_OPEN:
+            self.unclosed.append(self.open)
+        self.open = ""
+
+    def end(self, rest: bytes) -> None:
+        """What stands behind the last newline."""
+        begun = rest.startswith(_START) or _START.startswith(rest) or not rest.strip(b"\0")
+        self.torn = bool(rest) and begun
+        self.stray = not begun
+        self.known = self.known or self.torn
+        self._close_open()
+
+    def report(self) -> VerifyReport:
+        problems = self.runs.problems() if self.runs else ()
+        if self.stray:
+            told = "inserted: it is not the beginning of an audit record"
+            problems = (*problems, Problem(self.records + 1, "inserted", told))
+        head = self.recent[-1][1].hex() if self.records else ""
+        return VerifyReport(
+            records=self.records,
+            sessions=self.sessions,
+            problems=problems,
+            torn=self.torn,
+            head=head,
+            first=self.first,
+            last=self.last,
+            unclosed=tuple(self.unclosed),
+            complete=not self.full,
+        )
+
+
+def verify(path: Path, progress: Callable[[int], None] | None = None) -> VerifyReport:
+    """Reads the log at `path` from end to end and says what is wrong with it.
+
+    `progress` is called with the number of records read so far. An empty file gives a report of 0
+    records, which proves nothing. Raises AuditError when the file cannot be read, is not an audit
+    log, or was written by a version this one does not know.
+    """
+    reader = _Reader()
+    with _opened(path) as file:
+        while not reader.full:
+            text = file.readline(MAX_LINE)
+            if text[-1:] != b"\n" and len(text) < MAX_LINE:
+                reader.end(text)
+                break
+            reader.take(text if text[-1:] == b"\n" else _skip(file))
+            if progress is not None and reader.records % PROGRESS_EVERY == 0:
+                progress(reader.records)
+    if reader.records:
+        _refuse_foreign(path, reader)
+    return reader.report()
+
+
+def read(path: Path) -> Iterator[JsonObject]:
+    """The records of the log at `path`, oldest first. Says nothing of their truth: `verify` does.
+
+    A torn last line is left out. Raises AuditError when the file cannot be read or a whole line is
+    not a record.
+    """
+    with _opened(path) as file:
+        for number, text in enumerate(iter(lambda: file.readline(MAX_LINE), b""), 1):
+            if text[-1:] != b"\n" and len(text) < MAX_LINE:
+                return
+            record = _record(text)
+            if not record:
+                raise AuditError(
+                    f"{path}: line {number} is not an audit record",
+                    hint=f"run: mcpguard audit verify {path}",
+                )
+            yield record
+
+
+def _refuse_foreign(path: Path, reader: _Reader) -> None:
+    if not reader.known:
+        raise AuditError(
+            f"{path}: not an audit log: none of its {reader.records} lines is a record",
+            hint="name a file that mcpguard proxy wrote",
+        )
+    if not reader.ours:
+        raise AuditError(
+            f"{path}: every record is of another version, this mcpguard knows version {VERSION}",
+            hint="verify it with the mcpguard that wrote it, or a newer one",
+        )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise AuditError(
+            f"{path}: the audit log cannot be read: {error.strerror}",
+            hint="check the name and the permissions",
+        ) from error
+
+
+def _skip(file: BinaryIO) -> bytes:
+    """Reads to the end of a line that is longer than any record; empty, so it is not one."""
+    while (piece := file.readline(MAX_LINE)) and piece[-1:] != b"\n":
+        pass
+    return b"\n"
+
+
+def _record(text: bytes) -> JsonObject:
+    """The record in `text`, empty when there is none."""
+    try:
+        record = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    if not isinstance(record, dict) or "seq" not in record or "hash" not in record:
+        return {}
+    return record
+
+
+def _sound(text: bytes, previous: bytes) -> bytes:
+    """The 32-byte hash of the line when it follows from `previous`, else empty."""
+    hashed = hashlib.sha256(DOMAIN + previous + text[:-SEAL_LENGTH])
+    seal = HASH_KEY + hashed.hexdigest().encode() + LINE_END
+    return hashed.digest() if text.endswith(seal) and len(text) > SEAL_LENGTH else b""

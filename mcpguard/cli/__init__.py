@@ -1,0 +1,140 @@
+"""The command line: one file a command, one table, one place where errors become exit codes.
+
+0 clean; 1 the answer is no (drift, a finding, tampering); 2 it could not be found out (usage, an
+unreachable server, an unreadable file); 128 + n after signal n. `proxy` gives the server's own.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Final
+
+import click
+
+import mcpguard
+from mcpguard.cli import render
+from mcpguard.errors import McpguardError, UsageError
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+__all__ = ["COMMANDS", "DEBUG", "main", "mcpguard_group"]
+
+DEBUG = "MCPGUARD_DEBUG"
+"""Environment variable. Set to anything: an unexpected error shows its traceback."""
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT."""
+
+_REVIEW, _RUN, _BACK = "Review a server", "Run a server", "Look back"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One command: the module that holds a click command of the same name, and its line of help."""
+
+    module: str
+    section: str
+    help: str
+
+
+COMMANDS: Final[dict[str, Row]] = {
+    "scan": Row("mcpguard.cli.scan", _REVIEW, "Show everything a server lists."),
+    "lock": Row("mcpguard.cli.lock", _REVIEW, "Write all it lists to a lockfile, to review."),
+    "check": Row("mcpguard.cli.check", _REVIEW, "Compare a server with its lockfile; for CI."),
+    "diff": Row("mcpguard.cli.diff", _REVIEW, "Show every difference from the lockfile in full."),
+    "proxy": Row("mcpguard.cli.proxy", _RUN, "Run a server, letting through only what is locked."),
+    "demo": Row(
+        "mcpguard.cli.demo", _RUN, "Watch a rogue tool being blocked, in seconds, offline."
+    ),
+    "audit": Row("mcpguard.cli.audit", _BACK, "Verify the audit log."),
+}
+"""Name -> where it is. In the order of `mcpguard --help`. Modules load when run."""
+
+
+class Commands(click.Group):
+    """A group whose commands are `COMMANDS`, imported when they are used."""
+
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        row = COMMANDS.get(cmd_name)
+        if row is None:
+            return None
+        command: click.Command = getattr(import_module(row.module), cmd_name)
+        return command
+
+    @override
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for section in dict.fromkeys(row.section for row in COMMANDS.values()):
+            with formatter.section(section):
+                rows = [(n, row.help) for n, row in COMMANDS.items() if row.section == section]
+                formatter.write_dl(rows, col_spacing=4)
+
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: mcpguard lock -- npx -y @modelcontextprotocol/server-memory",
+)
+@click.version_option(mcpguard.__version__, prog_name="mcpguard")
+@click.pass_context
+def mcpguard_group(context: click.Context) -> None:
+    """Put a reviewed lockfile between an MCP server and the model.
+
+    Look at a server (scan), write down what it lists (lock), and from then on let through only that
+    (proxy). Nothing is allowed because nobody thought of it.
+
+    The server's command stands after --, or in quotes as one argument. Exit codes: 0 clean, 1 the
+    answer is no, 2 it could not be found out.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (sys.argv if None); the exit code. Every error ends here."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = arguments[0] if arguments and arguments[0] in COMMANDS else ""
+    try:
+        code = mcpguard_group.main(arguments, prog_name="mcpguard", standalone_mode=False)
+    except click.exceptions.Abort:
+        render.talk("mcpguard: interrupted; what was started has been ended")
+        return INTERRUPTED
+    except click.ClickException as error:
+        return _failed(_usage(error, command, arguments), command)
+    except McpguardError as error:
+        return _failed(error, command)
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        return _failed(_unexpected(error), command)
+    return code if isinstance(code, int) else 0
+
+
+def _failed(error: McpguardError, command: str) -> int:
+    render.talk(*render.error_lines(error, command))
+    return error.exit_code
+
+
+def _usage(error: click.ClickException, command: str, arguments: Sequence[str]) -> UsageError:
+    text = error.format_message().rstrip(".")
+    near = [] if command else get_close_matches(" ".join(arguments[:1]), COMMANDS, 1)
+    hint = " ".join(["mcpguard", *(near or [command] * bool(command)), "--help"])
+    return UsageError(text[:1].lower() + text[1:], hint=hint)
+
+
+def _unexpected(error: Exception) -> McpguardError:
+    return McpguardError(
+        f"unexpected {type(error).__name__}: {error}",
+        hint=f"this is a defect of mcpguard; {DEBUG}=1 shows where. Nothing was allowed by it",
+    )

@@ -1,0 +1,82 @@
+"""`mcpguard check`: is the server still the one that was reviewed? Made for CI."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from mcpguard import config
+from mcpguard.cli import compare, look, render
+from mcpguard.lock.lockfile import Lockfile
+from mcpguard.model import Finding, ItemKind, JsonObject, Severity
+
+__all__ = ["check"]
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@look.lock_option
+@click.option(
+    "--fail-on",
+    type=click.Choice([each.value for each in Severity]),
+    default=Severity.CRITICAL.value,
+    show_default=True,
+    help="The mildest severity that fails.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif"]),
+    default="text",
+    show_default=True,
+)
+@look.timeout_option
+@look.command_argument
+def check(*, lock: Path, fail_on: str, form: str, timeout: float, command: Sequence[str]) -> int:
+    """Compare a server with its lockfile. Without CMD, the locked command is started.
+
+    A command or file that is not the reviewed one is critical. JSON has the keys server, lockfile,
+    drift (rule, severity, where, message, evidence), summary (critical, moderate, info), failOn and
+    outcome (pass or fail).
+
+    Exit codes: 0 nothing at or above --fail-on; 1 there is; 2 it could not be found out (the server
+    did not answer, the lockfile cannot be read). Unreachable is never a pass.
+    """  # fmt: skip
+    locked = look.read_lockfile(lock)
+    findings = compare.drift_of(locked, config.command(command), timeout=timeout).findings
+    failed = any(each.severity.rank >= Severity(fail_on).rank for each in findings)
+    if form == "sarif":
+        render.answer([compare.sarif_text(findings, lock)])
+    elif form == "json":
+        render.answer([render.json_text(_as_json(locked, lock, findings, fail_on, failed=failed))])
+    else:
+        render.answer(render.finding_lines(findings) + [""] * bool(findings))
+        render.answer([_verdict(locked, lock, findings, fail_on, failed=failed)])
+    if failed and form == "text":
+        render.talk(f"  next: see all of it: mcpguard diff --lock {lock}")
+    return int(failed)
+
+
+def _as_json(
+    locked: Lockfile, lock: Path, findings: Sequence[Finding], fail_on: str, *, failed: bool
+) -> JsonObject:
+    return {
+        "server": locked.name,
+        "lockfile": str(lock),
+        "drift": render.as_json(findings),
+        "summary": dict(render.counts(findings)),
+        "failOn": fail_on,
+        "outcome": "fail" if failed else "pass",
+    }
+
+
+def _verdict(
+    locked: Lockfile, lock: Path, findings: Sequence[Finding], fail_on: str, *, failed: bool
+) -> str:
+    name = render.printable(locked.name)
+    if not findings:
+        what = render.counted({kind: len(locked.items[kind]) for kind in ItemKind})
+        return f"{render.painted('good', 'pass')}: {name} is as locked in {lock} ({what})"
+    numbers = ", ".join(f"{n} {word}" for word, n in render.counts(findings).items() if n)
+    if failed:
+        return f"{render.painted('critical', 'fail')}: {name} is not as locked in {lock}: {numbers}"
+    return f"{render.painted('good', 'pass')}: {name}: {numbers}; fails on {fail_on}"

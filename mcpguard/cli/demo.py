@@ -1,0 +1,202 @@
+"""`mcpguard demo`: a tool server turns rogue in the middle of a session, and what happens then.
+
+Everything is real: the lockfile, the proxy, the server, both processes. What is printed comes from
+the audit log of that very run, after the log was verified, and from nothing else.
+"""
+
+import os
+import subprocess  # noqa: TID251 - the demo is a host, and hosts start `mcpguard proxy` like this
+import sys
+import tempfile
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Final
+
+import click
+import orjson
+
+from mcpguard.audit.verify import read, verify
+from mcpguard.cli import render
+from mcpguard.errors import McpguardError, TamperError
+from mcpguard.model import JsonObject
+
+__all__ = ["demo"]
+
+SERVER = Path(__file__).with_name("demo_server.py")
+
+WIDTH, INDENT = 96, 15
+"""Columns of the story, and where the reasons stand in it."""
+
+STEP_SECONDS = 20
+"""Seconds one step may take; starting Python twice takes one."""
+
+
+class DemoError(McpguardError):
+    """The demo itself did not come about."""
+
+
+class Host:
+    """The client side of one session: `mcpguard proxy` as a subprocess, one line at a time."""
+
+    def __init__(self, argv: list[str], env: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=dict(env),
+        )
+        self._next = 0
+
+    def ask(self, method: str, **params: object) -> JsonObject:
+        """The whole answer to a request."""
+        self._next += 1
+        self._send({"id": self._next, "method": method, "params": params})
+        return self._until(lambda message: message.get("id") == self._next)
+
+    def tell(self, method: str) -> None:
+        """A notification."""
+        self._send({"method": method})
+
+    def hear(self, method: str) -> None:
+        """Wait for a notification of the server."""
+        self._until(lambda message: message.get("method") == method)
+
+    def _send(self, message: Mapping[str, object]) -> None:
+        stdin = _pipe(self._process.stdin)
+        stdin.write(orjson.dumps({"jsonrpc": "2.0", **message}) + b"\n")
+        stdin.flush()
+
+    def _until(self, wanted: Callable[[JsonObject], bool]) -> JsonObject:
+        for line in _pipe(self._process.stdout):
+            message = orjson.loads(line)
+            if wanted(message):
+                return dict(message)
+        raise DemoError(
+            "the proxy ended in the middle of the demo",
+            hint="run it again; if it stays so, report it with the output of: mcpguard --version",
+        )
+
+    def close(self) -> None:
+        """End the session as a host does: close its stdin and wait."""
+        _pipe(self._process.stdin).close()
+        self._process.wait(STEP_SECONDS)
+        _pipe(self._process.stdout).close()
+
+
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    if stream is None:
+        raise DemoError("the proxy has no pipe", hint="report it")
+    return stream
+
+
+@click.command()
+@click.option("--keep", is_flag=True, help="Keep the lockfile and the audit log, and say where.")
+def demo(*, keep: bool) -> int:
+    """Watch a rogue tool being blocked. Offline, in a few seconds, nothing of yours is touched.
+
+    A small notes server is locked and run behind the proxy. After its first call it grows a shell
+    and rewrites what the model is told. Every line printed below is read from the audit log of this
+    run, once that has been verified.
+    """
+    with ExitStack() as stack:
+        prefix = "mcpguard-demo-"
+        folder = (
+            tempfile.mkdtemp(prefix=prefix)
+            if keep
+            else stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix))
+        )
+        log = _play(Path(folder))
+        report = verify(log)
+        if report.problems:
+            raise TamperError(f"{log}: the demo's own log does not verify", hint="report it")
+        render.answer(_story(log, report.records))
+        if keep:
+            render.talk("", f"lockfile and log: {folder}")
+    return 0
+
+
+def _play(folder: Path) -> Path:
+    """Lock the sample server, then one session with it. Returns the audit log."""
+    lock, log = folder / "mcp-lock.json", folder / "audit.jsonl"
+    env = {**os.environ, "MCPGUARD_DATA_DIR": str(folder / "data")}
+    mcpguard = [sys.executable, "-m", "mcpguard"]
+    server = ["--", sys.executable, "-I", str(SERVER)]
+    _run([*mcpguard, "lock", "-o", str(lock), "--name", "notes", *server], env)
+    host = Host([*mcpguard, "proxy", "--lock", str(lock), "--audit-log", str(log), *server], env)
+    try:
+        _session(host)
+    finally:
+        host.close()
+    return log
+
+
+def _run(argv: list[str], env: Mapping[str, str]) -> None:
+    done = subprocess.run(  # noqa: S603 - our own interpreter and module
+        argv, env=dict(env), capture_output=True, timeout=STEP_SECONDS, check=False
+    )
+    if done.returncode:
+        raise DemoError(
+            f"the sample server cannot be locked: {done.stderr.decode(errors='replace').strip()}",
+            hint="see: mcpguard lock --help",
+        )
+
+
+def _session(host: Host) -> None:
+    """What a host and a model that believes everything would do."""
+    client = {"name": "demo-host", "version": "1"}
+    host.ask("initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo=client)
+    host.tell("notifications/initialized")
+    host.ask("tools/list")
+    host.ask("tools/call", name="read_note", arguments={"title": "groceries"})
+    host.hear("notifications/tools/list_changed")
+    host.ask("tools/list")
+    host.ask("tools/call", name="exec_shell", arguments={"command": "cat ~/.ssh/id_rsa"})
+    host.ask("tools/call", name="read_note", arguments={"title": "groceries"})
+    host.ask("tools/call", name="write_note", arguments={"title": "todo", "text": "lock servers"})
+
+
+# --- the story, from the log ---------------------------------------------------------------------
+
+_MARKS: Final[Mapping[str, tuple[str, str]]] = {
+    "allow": ("good", "ok   "),
+    "deny": ("critical", "BLOCK"),
+    "drop": ("moderate", "drop "),
+    "note": ("info", "note "),
+}
+
+_QUIET = frozenset({"notifications/initialized"})
+"""Methods that say nothing to a person."""
+
+
+def _story(log: Path, records: int) -> Iterator[str]:
+    """One line for every record worth telling, then what the log itself is worth."""
+    for record in read(log):
+        event = record.get("event")
+        if event == "session.start":
+            yield from _opening(record)
+        elif event is None and record.get("method") not in _QUIET:
+            yield from _decision(record)
+    yield ""
+    text = f"{records} records, verified: nothing changed, removed, inserted or reordered"
+    yield f"{render.painted('good', 'log  ')}  {text}"
+
+
+def _opening(record: JsonObject) -> Iterator[str]:
+    title = f"{record['server']} behind mcpguard, mode {record['mode']}"
+    yield render.painted("bold", title)
+    yield ""
+
+
+def _decision(record: JsonObject) -> Iterator[str]:
+    style, mark = _MARKS.get(str(record["decision"]), ("info", "note "))
+    who = "host  " if str(record["direction"]).startswith("host") else "server"
+    what = " ".join(str(record[key]) for key in ("method", "target") if record.get(key))
+    yield f"{render.painted(style, mark)}  {who}  {render.printable(what)}"
+    detail = str(record.get("detail") or "")
+    if detail:
+        told = detail if record["decision"] == "allow" else f"{detail} [{record.get('rule')}]"
+        for line in textwrap.wrap(render.printable(told), WIDTH - INDENT):
+            yield " " * INDENT + render.painted("dim", line)

@@ -1,0 +1,259 @@
+"""`mcpguard lock`: write down what a server lists, to be reviewed. Never re-baselines silently."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from mcpguard import config
+from mcpguard.cli import look, render
+from mcpguard.daemon import launch as launches
+from mcpguard.daemon.probe import Eras
+from mcpguard.errors import LockfileError, UsageError
+from mcpguard.lock import drift, lockfile
+from mcpguard.lock.lockfile import Launch, Lockfile
+from mcpguard.lock.surface import Surface
+from mcpguard.model import ItemKind, RequestKind, Severity
+
+__all__ = ["lock", "replace"]
+
+NONE = "none"
+"""The word that takes a repeatable option's locked values away."""
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@click.option(
+    "-o",
+    "--output",
+    "output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=look.DEFAULT_LOCK,
+    show_default=True,
+    metavar="FILE",
+    help="The lockfile to write.",
+)
+@click.option(
+    "--name", default="", metavar="NAME", help="What to call the server. Default: its own name."
+)
+@click.option(
+    "--env",
+    "env",
+    multiple=True,
+    metavar="NAME",
+    help="Pass this environment variable on, now and under `proxy`; only the name is written down."
+    " Repeatable.",
+)
+@click.option(
+    "--allow-request",
+    "requests",
+    multiple=True,
+    type=click.Choice([*(each.value for each in RequestKind), NONE]),
+    help="Let the server ask the host for this. Repeatable; anything else it asks is refused.",
+)
+@click.option("--update", is_flag=True, help="Write the file although the server changed.")
+@click.option(
+    "--era",
+    type=click.Choice([each.value for each in Eras]),
+    default=Eras.BOTH.value,
+    show_default=True,
+    help="Which protocol era to lock: legacy (initialize), modern (server/discover).",
+)
+@look.timeout_option
+@look.command_argument
+def lock(
+    *,
+    output: Path,
+    name: str,
+    env: Sequence[str],
+    requests: Sequence[str],
+    update: bool,
+    era: str,
+    timeout: float,
+    command: Sequence[str],
+) -> int:
+    """Write everything a server lists to a lockfile: the definitions themselves, to be reviewed.
+
+    Where the lockfile exists it is compared first: what changed is shown and the file is left as it
+    is, unless --update is given. Options that are not given keep what the file says; so does the
+    command. Tiers, notes and `vary` entries are kept.
+
+    Exit codes: 0 written, or nothing changed; 1 the server changed and the file was left as it is;
+    2 the server could not be looked at, or the file could not be read or written.
+    """  # fmt: skip
+    _writable_place(output)
+    previous = _previous(output)
+    argv = config.command(command) or (previous.launch.argv if previous else ())
+    launch = launches.describe(argv, _names(env, previous))
+    surface = look.surface_of(argv, launch.env, timeout=timeout, eras=Eras(era))
+    locked = lockfile.from_surface(
+        surface,
+        name=name or (previous.name if previous else _own_name(surface, argv)),
+        launch=launch,
+        requests=_requests(requests, previous),
+        previous=previous,
+    )
+    if previous is None:
+        return _write(output, locked, "locked")
+    return _again(output, previous, locked, surface, update=update)
+
+
+def _again(
+    output: Path, previous: Lockfile, locked: Lockfile, surface: Surface, *, update: bool
+) -> int:
+    """There is a lockfile: show what changed; write only when told to, and only a change."""
+    findings = drift.compare(previous, surface, missing=Severity.MODERATE)
+    changes = _settings_changed(previous, locked)
+    shown = render.finding_lines(findings) + changes
+    render.answer(shown + [""] * bool(shown))
+    if update and locked.digest != previous.digest:
+        return _write(output, locked, "updated")
+    if not findings and not changes:
+        render.answer([f"{output}: nothing changed; the file is left as it is"])
+        return 0
+    render.answer([f"{output}: this is not what is locked; the file is left as it is"])
+    render.talk("  next: when this is what you want, the same command with --update")
+    return 1
+
+
+def _settings_changed(previous: Lockfile, locked: Lockfile) -> list[str]:
+    """Sentences for what this command line would change and no server said."""
+    pairs = (
+        ("name", previous.name, locked.name),
+        ("command", _shown(previous.launch.argv), _shown(locked.launch.argv)),
+        ("environment", _shown(previous.launch.env), _shown(locked.launch.env)),
+        ("allowed requests", _shown(previous.requests), _shown(locked.requests)),
+    )
+    lines = [f"{what}: was {old}, would be {new}" for what, old, new in pairs if old != new]
+    return lines + _files_changed(previous.launch, locked.launch)
+
+
+def _files_changed(old: Launch, new: Launch) -> list[str]:
+    names = sorted(old.files.keys() | new.files.keys())
+    return [
+        f"file {name}: not the bytes that were reviewed"
+        for name in names
+        if old.files.get(name) != new.files.get(name) and old.argv == new.argv
+    ]
+
+
+def _shown(words: Sequence[str] | frozenset[str]) -> str:
+    import shlex
+
+    listed = list(words) if isinstance(words, tuple) else sorted(words)
+    return render.printable(shlex.join(listed)) or NONE
+
+
+def _writable_place(output: Path) -> None:
+    """Before a server is started for nothing: the directory must be there."""
+    if not output.parent.is_dir():
+        raise UsageError(
+            f"{output}: the directory {output.parent} does not exist",
+            hint="make it, or name another file with -o FILE",
+        )
+    if output.is_dir():
+        raise UsageError(f"{output} is a directory", hint="name a file with -o FILE")
+
+
+def _previous(output: Path) -> Lockfile | None:
+    if not os.path.lexists(output):
+        return None
+    try:
+        return look.read_lockfile(output)
+    except LockfileError as error:
+        raise LockfileError(
+            f"{error.message}",
+            hint="it is left as it is: restore the reviewed file, or move it away and lock anew",
+        ) from error
+
+
+def _names(env: Sequence[str], previous: Lockfile | None) -> Sequence[str]:
+    if env or previous is None:
+        return env
+    return previous.launch.env
+
+
+def _requests(given: Sequence[str], previous: Lockfile | None) -> frozenset[RequestKind]:
+    if NONE in given and len(set(given)) > 1:
+        raise UsageError("--allow-request none goes alone", hint="name the kinds, or none of them")
+    if not given and previous is not None:
+        return previous.requests
+    return frozenset(RequestKind(kind) for kind in given if kind != NONE)
+
+
+def _own_name(surface: Surface, argv: Sequence[str]) -> str:
+    """The server's name for itself where it is a plain word, else the program's."""
+    name = surface.server.server_info.get("name")
+    if isinstance(name, str) and 0 < len(name) <= MAX_NAME and _PLAIN.issuperset(name):
+        return name
+    return Path(argv[0]).name[:MAX_NAME]
+
+
+MAX_NAME = 64
+"""Characters of a server's name: it stands at the head of every log line."""
+
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@/")
+
+
+def _write(output: Path, locked: Lockfile, word: str) -> int:
+    replace(output, lockfile.render(locked))
+    what = render.counted({kind: len(locked.items[kind]) for kind in ItemKind})
+    render.answer([f"{output}: {word} {render.printable(locked.name)}: {what}"])
+    render.talk(*render.finding_lines(drift.remarks(locked)))
+    render.talk(
+        "  next: read it, commit it, then start the server through it:",
+        f"        mcpguard proxy --lock {output}",
+    )
+    return 0
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Write all of `data` or nothing: a temporary file beside it, synced, renamed over it.
+
+    The mode of an existing file is kept; a symbolic link stays one. Raises UsageError.
+    """
+    target = path.resolve()
+    try:
+        mode = target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask()
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, mode)  # noqa: PTH101 - beside the other calls on the same name
+        os.replace(temporary, target)  # noqa: PTH105
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)  # noqa: PTH108
+    _sync_directory(target.parent)
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"{path}: cannot be written: {error.strerror}",
+        hint="name a file you may write with -o FILE",
+    )
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_directory(directory: Path) -> None:
+    if os.name != "posix":
+        return
+    with contextlib.suppress(OSError):  # some file systems cannot; the rename itself has happened
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,189 @@
+"""How answers look: stdout is the answer, stderr the talk; a server's text is made printable.
+
+Colour only on a terminal, never with NO_COLOR. JSON has every invisible character escaped.
+"""
+
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, TextIO
+
+import orjson
+
+from mcpguard.daemon.client import printable
+from mcpguard.errors import McpguardError
+from mcpguard.model import Finding, ItemKind, Json, Severity
+from mcpguard.wire import exact
+
+__all__ = [
+    "PLURALS",
+    "answer",
+    "as_json",
+    "counted",
+    "counts",
+    "error_lines",
+    "finding_lines",
+    "hung",
+    "json_text",
+    "painted",
+    "plain",
+    "printable",
+    "talk",
+    "width",
+]
+
+MAX_WIDTH = 100
+"""Columns. Longer lines are hard to read; a narrower terminal is followed."""
+
+_CODES: Final[Mapping[str, str]] = {
+    "bold": "1",
+    "dim": "2",
+    "critical": "1;31",
+    "moderate": "33",
+    "info": "36",
+    "good": "32",
+}
+
+PLURALS: Final[Mapping[ItemKind, str]] = {
+    ItemKind.TOOL: "tools",
+    ItemKind.PROMPT: "prompts",
+    ItemKind.RESOURCE: "resources",
+    ItemKind.TEMPLATE: "resource templates",
+}
+"""The words for several of a kind."""
+
+
+def answer(lines: Iterable[str]) -> None:
+    """Write `lines` to stdout."""
+    _write(sys.stdout, lines)
+
+
+def talk(*lines: str) -> None:
+    """Write `lines` to stderr."""
+    _write(sys.stderr, lines)
+
+
+def _write(stream: TextIO, lines: Iterable[str]) -> None:
+    # What the terminal's encoding lacks is shown as an escape, never an error.
+    encoding = stream.encoding or "utf-8"
+    text = "".join(line + "\n" for line in lines)
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()
+
+
+def painted(style: str, text: str, stream: TextIO | None = None) -> str:
+    """`text` in a style of `_CODES` where `stream` (stdout if None) shows colours."""
+    return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if _colours(stream or sys.stdout) else text
+
+
+def _colours(stream: TextIO) -> bool:
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return stream.isatty()
+
+
+def width() -> int:
+    """Columns to fill."""
+    return min(shutil.get_terminal_size((MAX_WIDTH, 24)).columns, MAX_WIDTH)
+
+
+def error_lines(error: McpguardError, command: str = "") -> list[str]:
+    """What went wrong and where, then what to do next."""
+    head, *rest = error.message.split("\n")
+    who = f"mcpguard {command}".strip()
+    lines = [f"{painted('critical', who, sys.stderr)}: {printable(head)}"]
+    lines += ["  " + printable(line.strip()) for line in rest]
+    if error.hint:
+        lines.append(f"  next: {printable(error.hint)}")
+    return lines
+
+
+def json_text(value: Json, *, indent: bool = True) -> str:
+    """`value` as JSON in which nothing is invisible or obeyed by a terminal."""
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else 0).decode()
+    except orjson.JSONEncodeError:  # lone surrogates, integers beyond 64 bits
+        dump = exact.dumps_indented if indent else exact.dumps_exact
+        text = dump(value).decode().rstrip("\n")
+    return "\n".join("".join(map(_json_char, line)) for line in text.split("\n"))
+
+
+def _json_char(char: str) -> str:
+    """Only strings hold such characters, so the escape of JSON (RFC 8259 section 7) always fits."""
+    if printable(char) == char:
+        return char
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+
+
+def as_json(findings: Sequence[Finding]) -> list[Json]:
+    """Findings under their documented keys."""
+    return [
+        {
+            "rule": each.rule,
+            "severity": each.severity.value,
+            "where": each.where,
+            "message": each.message,
+            "evidence": dict(each.evidence),
+        }
+        for each in findings
+    ]
+
+
+def counts(findings: Sequence[Finding]) -> dict[str, int]:
+    """How many findings of each severity."""
+    return {each.value: sum(f.severity is each for f in findings) for each in Severity}
+
+
+def counted(numbers: Mapping[ItemKind, int]) -> str:
+    """`19 tools, 4 prompts`: what there is, without what there is not."""
+    parts = [
+        f"{number} {PLURALS[kind] if number != 1 else kind.singular}"
+        for kind, number in numbers.items()
+        if number
+    ]
+    return ", ".join(parts) or "nothing"
+
+
+def finding_lines(findings: Sequence[Finding], *, evidence: bool = False) -> list[str]:
+    """One block a finding, in the given order: severity and sentence, then where."""
+    lines: list[str] = []
+    for each in findings:
+        label = painted(each.severity.value, f"{each.severity.value:<9}")
+        lines += hung(label, 10, printable(each.message))
+        if each.where:
+            lines.append(" " * 10 + painted("dim", printable(each.where)))
+        if evidence:
+            lines += [" " * 10 + line for line in _evidence_lines(each.evidence)]
+    return lines
+
+
+_MARKS: Final[Mapping[str, str]] = {"before": "-", "after": "+"}
+
+
+def _evidence_lines(evidence: Mapping[str, Json]) -> list[str]:
+    lines: list[str] = []
+    for key, value in evidence.items():
+        mark = _MARKS.get(key)
+        if mark is not None and value is not None:
+            lines += _wrapped(f"{mark} ", plain(value))
+    return lines
+
+
+def plain(value: Json) -> str:
+    """A string as it is, anything else as JSON; printable, on one line."""
+    return printable(value if isinstance(value, str) else json_text(value, indent=False))
+
+
+def _wrapped(prefix: str, text: str) -> list[str]:
+    columns = max(width() - 10 - len(prefix), 20)
+    parts = textwrap.wrap(text, columns, break_on_hyphens=False) or [""]
+    return [prefix + part for part in parts]
+
+
+def hung(label: str, indent: int, text: str) -> list[str]:
+    """`text` wrapped behind `label`, further lines at `indent`."""
+    parts = textwrap.wrap(text, max(width() - indent, 20), break_on_hyphens=False) or [""]
+    return [f"{label} {parts[0]}", *(" " * indent + part for part in parts[1:])]

@@ -1,0 +1,269 @@
+"""The server process: its own process group, a guardian, three pipes, a bounded end.
+
+Standard library only and light: it runs before the event loop is imported, so that the server
+starts while the proxy does. The guardian is a `/bin/sh` of one megabyte that survives the proxy's
+death by any signal, SIGKILL included, and ends the server's whole group; a death signal would not
+reach the grandchild that npx starts. The window between the start of the server and the guardian's
+hearing of it is two system calls.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mcpguard.errors import UnreachableError
+
+__all__ = ["EOF_GRACE", "TERM_GRACE", "Child", "ending", "find_executable", "spawn", "stop"]
+
+EOF_GRACE = 1.0
+"""Seconds between closing the server's stdin and SIGTERM. The official SDKs allow two in all."""
+
+TERM_GRACE = 0.5
+"""Seconds between SIGTERM and SIGKILL to the group."""
+
+LEFTOVER_GRACE = 0.2
+"""Seconds between SIGTERM and SIGKILL for what a server that has ended left behind."""
+
+POLL = 0.005
+"""Seconds between two looks at a process that is ending. Only while it ends."""
+
+SHELL = "/bin/sh"
+"""Present on every POSIX system (POSIX.1-2017 names no other shell)."""
+
+GUARDIAN = """
+exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+trap '' HUP INT QUIT TERM PIPE TSTP TTIN TTOU
+read -r group || exit 0
+read -r word && [ "$word" = done ] && exit 0
+kill -TERM "-$group" || exit 0
+tries=0
+while kill -0 "-$group" && [ "$tries" -lt 10 ]; do sleep 0.05; tries=$((tries + 1)); done
+kill -KILL "-$group"
+"""
+"""Reads the group's number, then `done`; end of file in its place means that the proxy is gone."""
+
+_DEFAULTED = ("SIGPIPE", "SIGXFSZ", "SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+_RESET = [getattr(signal, name) for name in _DEFAULTED if hasattr(signal, name)]
+
+
+@dataclass(slots=True)
+class Child:
+    """A running server. `stdin`, `stdout`, `stderr`: our ends of its pipes, not inherited.
+
+    `signalled`: the stop sequence sent it a signal. `returncode`: None while it runs.
+    """
+
+    pid: int
+    stdin: int
+    stdout: int
+    stderr: int
+    guardian: int = -1
+    guardian_pid: int = 0
+    signalled: bool = False
+    returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """The exit code (128 + n after signal n) once the server has ended; else None."""
+        if self.returncode is None:
+            pid, status = _wait(self.pid)
+            if pid:
+                self.returncode = _code(status)
+        return self.returncode
+
+    def close_stdin(self) -> None:
+        """End of file for the server. Twice does no harm."""
+        self.stdin = _close(self.stdin)
+
+    def signal(self, number: int) -> None:
+        """Send signal `number` to the whole group; a group that is gone is no error."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def terminate(self) -> None:
+        """Ask the whole group to end."""
+        self.signalled = True
+        self.signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the whole group at once."""
+        self.signalled = True
+        self.signal(signal.SIGKILL)
+
+    def alone(self) -> bool:
+        """Nothing of the group is left. True only after the server was polled to its end."""
+        if self.returncode is None:
+            return False
+        try:
+            os.killpg(self.pid, 0)
+        except (ProcessLookupError, PermissionError):
+            return True
+        return False
+
+    def release(self) -> None:
+        """The group has ended: tell the guardian, close what is open."""
+        with contextlib.suppress(OSError):
+            os.write(self.guardian, b"done\n")
+        self.guardian = _close(self.guardian)
+        self.close_stdin()
+        self.stdout = _close(self.stdout)
+        self.stderr = _close(self.stderr)
+        if self.guardian_pid:
+            _wait(self.guardian_pid)
+
+    def abandon(self) -> None:
+        """Kill the group and release, without waiting: for errors before the session starts."""
+        self.kill()
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+        self.release()
+
+
+def find_executable(name: str, environ: Mapping[str, str]) -> str:
+    """The file that `name` starts: itself if it has a directory, else the first on PATH.
+
+    Empty PATH entries (the working directory) are not searched. Raises UnreachableError.
+    """
+    is_path = Path(name).name != name
+    entries = environ.get("PATH", os.defpath).split(os.pathsep)
+    found = [Path(name)] if is_path else [Path(entry) / name for entry in entries if entry]
+    for path in found:
+        if _is_program(path):
+            return name if is_path else str(path)
+    raise UnreachableError(
+        f"{name}: no such program" + ("" if is_path else " on PATH"),
+        hint="check the command after --; hosts start programs with a short PATH of their own",
+    )
+
+
+def _is_program(path: Path) -> bool:
+    try:
+        return path.is_file() and os.access(path, os.X_OK)
+    except (OSError, ValueError):  # a name too long, a NUL inside
+        return False
+
+
+def spawn(argv: Sequence[str], env: Mapping[str, str]) -> Child:
+    """Start `argv` with exactly `env`, in the working directory, as a group of its own.
+
+    Raises UnreachableError when the program is missing or cannot be started.
+    """
+    if sys.platform == "win32":
+        from mcpguard.daemon import windows
+
+        return windows.spawn(argv, env)
+    path = find_executable(argv[0], env)
+    guardian_pid, guardian = _spawn_guardian()
+    try:
+        child = _spawn_server(path, argv, env)
+    except OSError as error:
+        _close(guardian)
+        raise UnreachableError(
+            f"{argv[0]} cannot be started: {error.strerror}",
+            hint="run the command alone, without mcpguard, to see what is wrong",
+        ) from error
+    with contextlib.suppress(OSError):
+        os.write(guardian, b"%d\n" % child.pid)
+    child.guardian, child.guardian_pid = guardian, guardian_pid
+    return child
+
+
+async def stop(child: Child, *, eof_grace: float = EOF_GRACE) -> None:
+    """Close stdin, wait `eof_grace` seconds, SIGTERM, 0.5 s, SIGKILL; then the leftovers.
+
+    Afterwards `child.returncode` is set, unless the kernel could not end the server. Needs anyio.
+    """
+    child.close_stdin()
+    if not await _within(eof_grace, lambda: child.poll() is not None):
+        child.terminate()
+        if not await _within(TERM_GRACE, lambda: child.poll() is not None):
+            child.kill()
+            await _within(LEFTOVER_GRACE, lambda: child.poll() is not None)
+    if not child.alone():
+        child.signal(signal.SIGTERM)
+        if not await _within(LEFTOVER_GRACE, child.alone):
+            child.signal(signal.SIGKILL)
+
+
+def ending(child: Child) -> int:
+    """The exit code to pass on: the server's own, 0 where the stop sequence had to end it."""
+    if child.signalled or child.returncode is None:
+        return 0
+    return child.returncode
+
+
+async def _within(seconds: float, condition: Callable[[], bool]) -> bool:
+    import anyio
+
+    with anyio.move_on_after(seconds):
+        while not condition():  # noqa: ASYNC110 - waitpid has no event on every system
+            await anyio.sleep(POLL)
+    return condition()
+
+
+def _wait(pid: int) -> tuple[int, int]:
+    try:
+        return os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return pid, 0
+
+
+def _code(status: int) -> int:
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def _close(fd: int) -> int:
+    if fd >= 0:
+        with contextlib.suppress(OSError):
+            os.close(fd)
+    return -1
+
+
+def _spawn_guardian() -> tuple[int, int]:
+    reader, writer = os.pipe()
+    actions = [
+        (os.POSIX_SPAWN_DUP2, reader, 0),
+        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    argv = [SHELL, "-c", GUARDIAN, "mcpguard-guardian"]
+    env = {"PATH": "/usr/bin:/bin"}
+    try:
+        pid = os.posix_spawn(
+            SHELL, argv, env, file_actions=actions, setpgroup=0, setsigmask=[], setsigdef=_RESET
+        )
+    except OSError as error:
+        _close(writer)
+        raise UnreachableError(
+            f"{SHELL} cannot be started: {error.strerror}",
+            hint="the server is not run without the guardian that ends it",
+        ) from error
+    finally:
+        _close(reader)
+    return pid, writer
+
+
+def _spawn_server(path: str, argv: Sequence[str], env: Mapping[str, str]) -> Child:
+    ours: list[int] = []
+    theirs: list[int] = []
+    try:
+        for number in range(3):
+            reader, writer = os.pipe()
+            ours.append(reader if number else writer)
+            theirs.append(writer if number else reader)
+        actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(theirs)]
+        pid = os.posix_spawn(
+            path, [*argv], env, file_actions=actions, setpgroup=0, setsigmask=[], setsigdef=_RESET
+        )
+    except OSError:
+        for fd in ours:
+            _close(fd)
+        raise
+    finally:
+        for fd in theirs:
+            _close(fd)
+    return Child(pid, ours[0], ours[1], ours[2])

@@ -1,0 +1,143 @@
+"""Joins framing, session and audit log: bytes in, bytes out, a record before every effect."""
+
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Protocol, cast
+
+from mcpguard.audit import AuditLog
+from mcpguard.daemon.flow import Sink, below_marks, other
+from mcpguard.errors import AuditError
+from mcpguard.model import Side
+from mcpguard.proxy.actions import Batch
+from mcpguard.proxy.session import Session
+from mcpguard.wire.framing import Dropped, Framer
+
+__all__ = ["LINES_A_TURN", "Engine"]
+
+LINES_A_TURN = 256
+"""Lines of one side handled before the other side has its turn. 64 KiB of small calls are 600."""
+
+
+class Log(Protocol):
+    """Where events for people go."""
+
+    def event(self, name: str, level: str, fields: Mapping[str, str | int]) -> None:
+        """Say `name`."""
+
+
+class Engine:
+    """A `flow.Relay` around one session. Event-loop thread only.
+
+    Order, always: the lines of one read, their records in one write, then what they send. When the
+    records cannot be written, the session says what to send instead.
+    """
+
+    __slots__ = (
+        "_audit",
+        "_failing",
+        "_feeds",
+        "_framers",
+        "_lines",
+        "_log",
+        "_session",
+        "exit_code",
+        "sinks",
+    )
+
+    def __init__(self, session: Session, audit: AuditLog | None, log: Log) -> None:
+        self._session = session
+        self._audit = audit
+        self._log = log
+        self._failing = False
+        self._framers = {side: Framer() for side in Side}
+        self._lines: dict[Side, deque[bytes | Dropped]] = {side: deque() for side in Side}
+        self._feeds = {Side.HOST: session.feed_host, Side.SERVER: session.feed_server}
+        self.sinks = {side: Sink() for side in Side}
+        self.exit_code: int | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Something is held or in flight."""
+        return self._session.busy
+
+    def feed(self, side: Side, chunk: bytes) -> bool:
+        """Bytes from `side`; empty: go on with lines that waited. True: lines still wait."""
+        lines = self._lines[side]
+        if chunk:
+            lines.extend(self._framers[side].feed(chunk))
+        if not lines or self.exit_code is not None:
+            return False
+        now = time.monotonic()
+        feed, take = self._feeds[side], self._session.take
+        if len(lines) == 1:  # the usual case, and the one that is timed
+            feed(lines.popleft(), now)
+            self._commit((take(),))
+            return False
+        return self._turn(side, now)
+
+    def _turn(self, side: Side, now: float) -> bool:
+        """Lines up to the mark of a sink; each one's bytes are counted before the next is read."""
+        lines, feed, take = self._lines[side], self._feeds[side], self._session.take
+        sizes = {each: sink.size for each, sink in self.sinks.items()}
+        batches: list[Batch] = []
+        for _ in range(min(len(lines), LINES_A_TURN)):
+            if not below_marks(sizes[other(side)], sizes[side]):
+                break
+            feed(lines.popleft(), now)
+            batch = take()
+            batches.append(batch)
+            for send in batch.sends:
+                sizes[send.to] += len(send.data)
+        self._commit(batches)
+        return bool(lines)
+
+    @property
+    def answering(self) -> bool:
+        """A request of the host still has an answer to come."""
+        return self._session.waiting
+
+    def waiting(self, side: Side) -> bool:
+        """Lines from `side` wait for room or their turn."""
+        return bool(self._lines[side]) and self.exit_code is None
+
+    def tick(self) -> None:
+        """Deadlines."""
+        self._session.tick(time.monotonic())
+        self._commit((self._session.take(),))
+
+    def closed(self, side: Side) -> None:
+        """End of file from `side`. An unfinished last line is no message: it is lost."""
+        self._session.closed(side, time.monotonic())
+        self._commit((self._session.take(),))
+
+    def _commit(self, batches: Sequence[Batch]) -> None:
+        if self._audit is not None and not self._record(self._audit, batches):
+            batches = [self._session.withdraw(batch) for batch in batches]
+        sinks = self.sinks
+        for batch in batches:
+            for send in batch.sends:
+                sinks[send.to].add(send.data)
+            for event in batch.events:
+                self._log.event(event.name, event.level, event.fields)
+            if batch.stop is not None and self.exit_code is None:
+                self.exit_code = batch.stop.code
+                self._log.event("session.ended", "error", {"why": batch.stop.why})
+
+    def _record(self, audit: AuditLog, batches: Sequence[Batch]) -> bool:
+        """Write the records of `batches` with one write. False: none of them is in the log."""
+        for batch in batches:
+            for record in batch.records:
+                if "args" in record:
+                    encoded = cast("bytes", record.pop("args"))
+                    record["args_digest"] = audit.args_digest(encoded)
+                audit.add(record)
+        try:
+            audit.flush()
+        except AuditError as error:
+            if not self._failing:
+                self._log.event("audit.unwritable", "error", {"detail": error.message})
+            self._failing = True
+            return False
+        self._failing = False
+        return True

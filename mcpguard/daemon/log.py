@@ -1,0 +1,193 @@
+"""What mcpguard says on stderr, and the server's stderr on its way to ours. Never blocks."""
+
+import contextlib
+import os
+import stat
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from mcpguard.errors import UsageError
+
+__all__ = ["EVENTS", "Log", "Stderr", "open_log", "sentence"]
+
+STDERR_BUFFER = 256 * 1024
+"""Bytes kept for a stderr that nobody reads; what comes on top is dropped and counted."""
+
+EVENTS: Final[Mapping[str, str]] = {
+    "session.started": "{server}: {mode}, {items} reviewed items",
+    "session.ended": "{why}",
+    "session.version": "the server speaks a protocol version mcpguard does not know",
+    "item.drifted": "{kind} {name} changed since it was reviewed and is blocked: {why}",
+    "item.doubled": "{kind} {name} is listed twice and blocked until it is locked again",
+    "item.not_locked": "{kind} {name} is not in the lockfile and hidden",
+    "item.missing": "{kind} {name} is locked but the server no longer lists it",
+    "listing.failed": "the server's {kind} cannot be verified and stay blocked: {why}",
+    "server.drifted": "the server's {what} changed since it was reviewed",
+    "call.denied": "{method} blocked [{rule}]",
+    "result.withheld": "the result of {method} was withheld [{rule}]",
+    "request.denied": "the server's {method} was refused [{rule}]",
+    "request.refused": "a request was refused [wire.{reason}]",
+    "line.over_long": "a line of the {side} was longer than 8 MiB and dropped",
+    "audit.unwritable": "the audit log cannot be written ({detail})",
+    "audit.off": "no audit log ({detail}): this session is not recorded",
+    "stderr.dropped": "{bytes} bytes of the server's stderr were dropped: nobody read them here",
+}
+"""Event name -> the sentence for people. An event without one is shown as its fields."""
+
+Fields = Mapping[str, Any]
+
+
+def sentence(name: str, fields: Fields) -> str:
+    """The event for a person: its sentence, else its fields. One line, no control codes."""
+    template = EVENTS.get(name)
+    try:
+        text = template.format_map(fields) if template else _plain(name, fields)
+    except KeyError:
+        text = _plain(name, fields)
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def _plain(name: str, fields: Fields) -> str:
+    return f"{name}: " + ", ".join(f"{key}={value}" for key, value in fields.items())
+
+
+class Stderr:
+    """Our stderr as a bounded, non-blocking buffer. `fd` may be a log file instead.
+
+    A pipe or socket is made non-blocking (`restore` undoes it); a file or terminal is written as it
+    is. `on_blocked` is called when the buffer begins to wait: the driver then calls `drain`.
+    """
+
+    def __init__(self, fd: int = 2) -> None:
+        self.fd = fd
+        self.on_blocked: Callable[[], None] = _nothing
+        self.waiting = bytearray()
+        self.dropped = 0
+        self._at_line_start = True
+        self._was_blocking = _unblock(fd)
+
+    def pass_on(self, data: bytes) -> None:
+        """Bytes of the server's stderr as they are; dropped and counted when the buffer is full."""
+        if len(self.waiting) + len(data) > STDERR_BUFFER:
+            self.dropped += len(data)
+            return
+        self._put(data)
+
+    def line(self, text: str) -> None:
+        """A line of our own; never in the middle of a line of the server's."""
+        data = text.encode(errors="replace") + b"\n"
+        if len(self.waiting) < 2 * STDERR_BUFFER:
+            self._put(data if self._at_line_start else b"\n" + data)
+
+    def drain(self) -> bool:
+        """Write what waits. True when nothing waits any more."""
+        while self.waiting:
+            try:
+                written = os.write(self.fd, self.waiting)
+            except (BlockingIOError, InterruptedError):
+                return False
+            except OSError:
+                written = len(self.waiting)  # nobody will ever read it
+            del self.waiting[:written]
+        if self.dropped:
+            count, self.dropped = self.dropped, 0
+            self.line("mcpguard: " + sentence("stderr.dropped", {"bytes": count}))
+        return not self.waiting
+
+    def restore(self) -> None:
+        """Make the descriptor blocking again if it was."""
+        if self._was_blocking:
+            with contextlib.suppress(OSError):
+                os.set_blocking(self.fd, True)
+
+    def _put(self, data: bytes) -> None:
+        idle = not self.waiting
+        self.waiting += data
+        self._at_line_start = data[-1:] == b"\n"
+        if idle and not self.drain():
+            self.on_blocked()
+
+
+def _nothing() -> None:
+    """Before a driver listens, what waits goes out with the next line."""
+
+
+def _unblock(fd: int) -> bool:
+    if sys.platform == "win32":
+        return False
+    try:
+        mode = os.fstat(fd).st_mode
+        private = stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+        if not private or not os.get_blocking(fd):
+            return False
+        os.set_blocking(fd, False)
+    except OSError:
+        return False
+    return True
+
+
+class Log:
+    """Events as sentences or as JSON lines. `stderr` carries the server's stderr too."""
+
+    def __init__(self, stderr: Stderr, out: Stderr, form: str) -> None:
+        self.stderr = stderr
+        self._out = out
+        self._render = _jsonl() if form == "jsonl" else _pretty
+
+    def event(self, name: str, level: str, fields: Fields) -> None:
+        """Say `name`. `fields` are names, kinds and counts, never argument values."""
+        self._out.line(self._render(name, level, fields))
+
+    def close(self) -> None:
+        """Last chance for what waits, then leave the descriptors as they were found."""
+        for out in {self.stderr, self._out}:
+            out.drain()
+            out.restore()
+
+
+def open_log(form: str = "pretty", output: Path | None = None) -> Log:
+    """The log on stderr, or appended to `output` (made 0600). Raises UsageError."""
+    stderr = Stderr()
+    if output is None:
+        return Log(stderr, stderr, form)
+    try:
+        fd = os.open(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise UsageError(
+            f"{output}: the log cannot be opened: {error.strerror}",
+            hint="give --log-output a file in a directory that exists",
+        ) from error
+    return Log(stderr, Stderr(fd), form)
+
+
+def _pretty(name: str, _level: str, fields: Fields) -> str:
+    return "mcpguard: " + sentence(name, fields)
+
+
+def _jsonl() -> Callable[[str, str, Fields], str]:
+    render: Callable[[str, str, Fields], str] | None = None
+
+    def lazily(name: str, level: str, fields: Fields) -> str:
+        nonlocal render
+        # structlog costs 90 ms and 6 MiB: a session without an event never pays it.
+        render = render or _structlog()
+        return render(name, level, fields)
+
+    return lazily
+
+
+def _structlog() -> Callable[[str, str, Fields], str]:
+    import orjson
+    import structlog
+
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    render = structlog.processors.JSONRenderer(serializer=orjson.dumps)
+
+    def line(name: str, level: str, fields: Fields) -> str:
+        event = {"event": name, "level": level, "message": sentence(name, fields), **fields}
+        done = render(None, level, stamp(None, level, event))
+        return done.decode() if isinstance(done, bytes) else done
+
+    return line

@@ -1,0 +1,73 @@
+"""Every error mcpguard raises on purpose: what, where, what next. One tree, one exit code each."""
+
+from typing import ClassVar
+
+__all__ = [
+    "AuditError",
+    "LaunchError",
+    "LockfileError",
+    "McpguardError",
+    "SurfaceError",
+    "TamperError",
+    "UnreachableError",
+    "UsageError",
+    "WireError",
+]
+
+
+class McpguardError(Exception):
+    """Base of every deliberate error. `hint` is the next step for a person, or empty.
+
+    `exit_code`: 1 when the answer is no, 2 when it could not be found out.
+    """
+
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(McpguardError):
+    """The command line or a setting cannot be understood."""
+
+
+class LockfileError(McpguardError):
+    """The lockfile cannot be read, parsed or trusted."""
+
+
+class LaunchError(McpguardError):
+    """The command to start is not the one that was reviewed."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UnreachableError(McpguardError):
+    """The server could not be started or did not answer. Never means "passed"."""
+
+
+class SurfaceError(McpguardError):
+    """A server listed something that cannot be pinned (not an object, no name, doubled)."""
+
+
+class AuditError(McpguardError):
+    """The audit log cannot be opened, written or read."""
+
+
+class TamperError(McpguardError):
+    """An audit log is not what was written."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class WireError(McpguardError):
+    """A line from a peer is not an acceptable message. Never ends a session.
+
+    `id` is the request id to answer, when the line was a request whose id is usable.
+    """
+
+    def __init__(self, reason: str, message: str, *, request_id: int | str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.request_id = request_id

@@ -1,0 +1,322 @@
+"""The words every room shares: what is judged, what the answer is, and why.
+
+Named tuples where a value is made for every message: immutable, and made in a third of the time a
+frozen dataclass takes (decision 0002).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple, Protocol, TypeAlias
+
+__all__ = [
+    "ALLOW",
+    "Answer",
+    "Call",
+    "Context",
+    "Decision",
+    "Definition",
+    "Effect",
+    "Era",
+    "Finding",
+    "ItemKind",
+    "Json",
+    "JsonObject",
+    "Mode",
+    "Notice",
+    "Reason",
+    "RequestKind",
+    "Result",
+    "ServerRequest",
+    "SessionFacts",
+    "Severity",
+    "Side",
+    "Subject",
+    "SubjectKind",
+    "Verdict",
+    "Wait",
+]
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+JsonObject: TypeAlias = dict[str, Json]
+
+
+class Mode(StrEnum):
+    """What a denial does. `proxy.session` holds the one table that reads it."""
+
+    ENFORCE = "enforce"
+    FILTER_ONLY = "filter-only"
+    AUDIT_ONLY = "audit-only"
+
+
+class Side(StrEnum):
+    """The two peers of a session."""
+
+    HOST = "host"
+    SERVER = "server"
+
+
+class Era(StrEnum):
+    """Which handshake a server speaks. Dual servers speak both."""
+
+    LEGACY = "legacy"
+    MODERN = "modern"
+    DUAL = "dual"
+
+
+class Severity(StrEnum):
+    """How much a finding matters, worst first."""
+
+    CRITICAL = "critical"
+    MODERATE = "moderate"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """2 for critical, 1 for moderate, 0 for info."""
+        return _RANK[self]
+
+
+_RANK = {Severity.CRITICAL: 2, Severity.MODERATE: 1, Severity.INFO: 0}
+
+
+class ItemKind(StrEnum):
+    """The four kinds of things a server lists. The value is the lockfile's key."""
+
+    TOOL = "tools"
+    PROMPT = "prompts"
+    RESOURCE = "resources"
+    TEMPLATE = "resourceTemplates"
+
+    @property
+    def singular(self) -> str:
+        """The word for one of them, as a person says it."""
+        return _SINGULAR[self]
+
+    @property
+    def name_key(self) -> str:
+        """The definition's key that names it."""
+        return _NAME_KEY[self]
+
+
+_SINGULAR = {
+    ItemKind.TOOL: "tool",
+    ItemKind.PROMPT: "prompt",
+    ItemKind.RESOURCE: "resource",
+    ItemKind.TEMPLATE: "resource template",
+}
+_NAME_KEY = {
+    ItemKind.TOOL: "name",
+    ItemKind.PROMPT: "name",
+    ItemKind.RESOURCE: "uri",
+    ItemKind.TEMPLATE: "uriTemplate",
+}
+
+
+class RequestKind(StrEnum):
+    """What a server may ask of the host, when the lockfile allows it."""
+
+    ROOTS = "roots"
+    SAMPLING = "sampling"
+    ELICITATION = "elicitation"
+
+
+class SubjectKind(StrEnum):
+    """The kinds of subjects; `pipeline.REQUIRED` names the stages each must pass."""
+
+    CALL = "call"
+    DEFINITION = "definition"
+    RESULT = "result"
+    SERVER_REQUEST = "server_request"
+    ANSWER = "answer"
+    NOTICE = "notice"
+
+
+class Reason(StrEnum):
+    """Why something was allowed, denied, dropped or recorded. Stable: SIEM rules match on these."""
+
+    OK = "ok"
+    NOT_LOCKED = "not_locked"
+    NOT_LISTED = "not_listed"
+    DRIFTED = "drifted"
+    DOUBLED = "doubled"
+    UNVERIFIED = "unverified"
+    ARGUMENTS = "arguments"
+    KEY_FOLDING = "key_folding"
+    URI_FORM = "uri_form"
+    LINK_NOT_LOCKED = "link_not_locked"
+    REQUEST_KIND = "request_kind"
+    NO_LOCK = "no_lock"
+    UNKNOWN_STATE = "unknown_state"
+    UNKNOWN_TASK = "unknown_task"
+    STAGE_MISSING = "stage_missing"
+    STAGE_ABSTAINED = "stage_abstained"
+    STAGE_FAILED = "stage_failed"
+    STAGE_TIMEOUT = "stage_timeout"
+    REWRITE_LOOP = "rewrite_loop"
+    AUDIT_UNWRITABLE = "audit_unwritable"
+    # wire: these hold in every mode
+    PARSE = "parse"
+    BATCH = "batch"
+    EMPTY_LINE = "empty_line"
+    OVER_LONG = "over_long"
+    ENVELOPE = "envelope"
+    DUPLICATE_KEY = "duplicate_key"
+    NUMBER_RANGE = "number_range"
+    DEPTH = "depth"
+    BAD_ID = "bad_id"
+    UNKNOWN_METHOD = "unknown_method"
+    UNKNOWN_ID = "unknown_id"
+    LATE_ANSWER = "late_answer"
+    DUPLICATE_ID = "duplicate_id"
+    SATURATED = "saturated"
+    RNG_FAILED = "rng_failed"
+    TIMEOUT = "timeout"
+    SERVER_GONE = "server_gone"
+    PROTOCOL_VERSION = "protocol_version"
+    HANDSHAKE = "handshake"
+    UNKNOWN_TOKEN = "unknown_token"  # noqa: S105 - a reason, not a secret
+    UNKNOWN_RESULT_TYPE = "unknown_result_type"
+    CURSOR = "cursor"
+    PARSER_FALLBACK = "parser_fallback"
+    DROPPED_KEYS = "dropped_keys"
+
+
+class Effect(StrEnum):
+    """What one stage says."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    ABSTAIN = "abstain"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong, with a sentence for a person. Shared by drift, scan and policy.
+
+    `where` is an RFC 6901 JSON pointer into the lockfile (`/tools/write_file/inputSchema`).
+    """
+
+    rule: str
+    severity: Severity
+    where: str
+    message: str
+    evidence: Mapping[str, Json] = field(default_factory=dict)
+
+
+class Call(NamedTuple):
+    """Something the host wants. `target`: the name of a tool or prompt, a URI, a completion ref."""
+
+    method: str
+    target: str
+    arguments: JsonObject
+    kind: SubjectKind = SubjectKind.CALL
+
+
+class Definition(NamedTuple):
+    """One listed item, as the server wrote it. `doubled`: another one of the list has its name."""
+
+    item: ItemKind
+    target: str
+    definition: JsonObject
+    doubled: bool = False
+    kind: SubjectKind = SubjectKind.DEFINITION
+
+
+class Result(NamedTuple):
+    """What came back for `method` on `target`. `error`: `body` is a JSON-RPC error object."""
+
+    method: str
+    target: str
+    body: JsonObject
+    error: bool = False
+    kind: SubjectKind = SubjectKind.RESULT
+
+
+class ServerRequest(NamedTuple):
+    """What the server asks of the host, as a request or inside an `input_required` result."""
+
+    method: str
+    params: JsonObject
+    kind: SubjectKind = SubjectKind.SERVER_REQUEST
+
+
+class Answer(NamedTuple):
+    """The host's reply to a server request."""
+
+    method: str
+    body: JsonObject
+    error: bool = False
+    kind: SubjectKind = SubjectKind.ANSWER
+
+
+class Notice(NamedTuple):
+    """A server notification that may carry text to the model."""
+
+    method: str
+    params: JsonObject
+    kind: SubjectKind = SubjectKind.NOTICE
+
+
+Subject: TypeAlias = Call | Definition | Result | ServerRequest | Answer | Notice
+
+
+class SessionFacts(Protocol):
+    """What a stage may know of the running session."""
+
+    def item_state(self, kind: ItemKind, name: str) -> Reason:
+        """`OK` when this session listed the item, once, unchanged; else why not."""
+
+
+class Verdict(NamedTuple):
+    """One stage's answer. `rewrite` replaces the subject and is judged again from the start."""
+
+    effect: Effect
+    reason: Reason = Reason.OK
+    detail: str = ""
+    findings: tuple[Finding, ...] = ()
+    rewrite: Subject | None = None
+
+    @classmethod
+    def deny(cls, reason: Reason, detail: str, *findings: Finding) -> "Verdict":
+        """A denial; `detail`: a sentence without full stop that never quotes the peer's text."""
+        return cls(Effect.DENY, reason, detail, findings)
+
+
+ALLOW = Verdict(Effect.ALLOW)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A stage that needs a person or a remote store; `token` names what is waited for."""
+
+    stage: str
+    token: str
+
+
+class Decision(NamedTuple):
+    """What the pipeline decided; `subject` is exactly what will be sent when it is allowed.
+
+    `rule` is `stage.reason`, the id a person sees in a denial.
+    """
+
+    allowed: bool
+    subject: Subject
+    stage: str = ""
+    reason: Reason = Reason.OK
+    detail: str = ""
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def rule(self) -> str:
+        """`stage.reason`, or empty when allowed without remark."""
+        return f"{self.stage}.{self.reason}" if self.stage else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the judged subject cannot say of itself. Built once per session, not per message."""
+
+    server: str
+    principal: str
+    session: SessionFacts

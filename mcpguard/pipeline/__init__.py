@@ -1,0 +1,125 @@
+"""The policy decision point: an ordered table of stages and one function that asks them.
+
+Deny unless permitted. `REQUIRED` names the stages that must each answer ALLOW for a kind of
+subject; a stage that is absent, abstains or raises is a denial, so taking one away only tightens.
+A stage never knows the mode.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from mcpguard.lock.lockfile import Lockfile
+from mcpguard.model import (
+    ALLOW,
+    Context,
+    Decision,
+    Effect,
+    Finding,
+    Reason,
+    Subject,
+    SubjectKind,
+    Verdict,
+    Wait,
+)
+from mcpguard.pipeline.surface import SurfaceStage
+
+__all__ = ["MAX_REWRITES", "REQUIRED", "STAGES", "Decide", "Stage", "decide", "make_pipeline"]
+
+
+class Stage(Protocol):
+    """One judge. Small, total, without I/O; says why in one sentence."""
+
+    def judge(self, subject: Subject, ctx: Context) -> Verdict | Wait:
+        """ALLOW, DENY or ABSTAIN; `rewrite` is judged again from the first stage, once."""
+
+
+Decide = Callable[[Subject, Context], Decision | Wait]
+
+STAGES: dict[str, Callable[[Lockfile | None], Stage]] = {
+    "surface": SurfaceStage,
+}
+"""Name to constructor, in the order in which they judge."""
+
+REQUIRED: dict[SubjectKind, tuple[str, ...]] = {
+    SubjectKind.CALL: ("surface",),
+    SubjectKind.DEFINITION: ("surface",),
+    SubjectKind.RESULT: ("surface",),
+    SubjectKind.SERVER_REQUEST: ("surface",),
+    SubjectKind.ANSWER: ("surface",),
+    SubjectKind.NOTICE: ("surface",),
+}
+"""Which stages must each allow a kind of subject."""
+
+MAX_REWRITES = 1
+"""A rewrite is judged again this many times; stages that go on rewriting are denied."""
+
+
+def make_pipeline(lock: Lockfile | None) -> Decide:
+    """The pipeline of `STAGES`, each built for `lock`."""
+    stages = {name: build(lock) for name, build in STAGES.items()}
+
+    def run(subject: Subject, ctx: Context) -> Decision | Wait:
+        return decide(stages, subject, ctx)
+
+    return run
+
+
+def decide(
+    stages: Mapping[str, Stage], subject: Subject, ctx: Context, rewrites: int = MAX_REWRITES
+) -> Decision | Wait:
+    """Ask every required stage in order; the first that does not allow decides."""
+    findings: tuple[Finding, ...] = ()
+    for name in REQUIRED[subject.kind]:
+        try:
+            verdict = stages[name].judge(subject, ctx) if name in stages else _MISSING
+        except Exception as error:  # noqa: BLE001 - whatever a stage raises is a denial
+            verdict = Verdict.deny(Reason.STAGE_FAILED, f"it raised {type(error).__name__}")
+        if verdict is ALLOW:
+            continue
+        if isinstance(verdict, Wait):
+            return verdict
+        findings += verdict.findings
+        if verdict.effect is not Effect.ALLOW:
+            return _denied(name, verdict, subject, findings)
+        if verdict.rewrite is not None:
+            again = _again(stages, name, subject, verdict.rewrite, ctx, rewrites)
+            if isinstance(again, Wait):
+                return again
+            again = again._replace(findings=findings + again.findings)
+            return again if again.stage else _remarked(again, name, verdict)
+    return Decision(True, subject, findings=findings)
+
+
+_MISSING = Verdict.deny(Reason.STAGE_MISSING, "a required stage is not there")
+
+
+def _again(  # noqa: PLR0917 - `decide`'s own arguments, once more
+    stages: Mapping[str, Stage],
+    name: str,
+    subject: Subject,
+    rewrite: Subject,
+    ctx: Context,
+    rewrites: int,
+) -> Decision | Wait:
+    """Judge what a stage made of the subject, from the first stage."""
+    if type(rewrite) is not type(subject):
+        verdict = Verdict.deny(Reason.STAGE_FAILED, "a rewrite changed what is judged")
+    elif not rewrites:
+        verdict = Verdict.deny(Reason.REWRITE_LOOP, "the stages do not agree on a rewrite")
+    else:
+        return decide(stages, rewrite, ctx, rewrites - 1)
+    return _denied(name, verdict, subject, ())
+
+
+def _remarked(decision: Decision, name: str, verdict: Verdict) -> Decision:
+    """An allowed decision that says who changed its subject, and why."""
+    return decision._replace(stage=name, reason=verdict.reason, detail=verdict.detail)
+
+
+def _denied(
+    name: str, verdict: Verdict, subject: Subject, findings: tuple[Finding, ...]
+) -> Decision:
+    if verdict.effect is Effect.ABSTAIN:
+        detail = f"the stage {name} did not decide"
+        return Decision(False, subject, name, Reason.STAGE_ABSTAINED, detail, findings)
+    return Decision(False, subject, name, verdict.reason, verdict.detail, findings)

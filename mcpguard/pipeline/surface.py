@@ -1,0 +1,293 @@
+"""The first stage: is it in the lockfile, seen unchanged in this session, and well-formed?"""
+
+from collections.abc import Callable, Mapping
+from operator import is_
+from typing import NamedTuple
+
+from mcpguard.lock.arguments import Check, compile_schema
+from mcpguard.lock.folding import Names
+from mcpguard.lock.lockfile import Item, Lockfile
+from mcpguard.model import (
+    ALLOW,
+    Answer,
+    Call,
+    Context,
+    Definition,
+    Effect,
+    ItemKind,
+    Json,
+    JsonObject,
+    Notice,
+    Reason,
+    Result,
+    ServerRequest,
+    Side,
+    Subject,
+    Verdict,
+)
+from mcpguard.wire.methods import NOTIFICATIONS, REQUEST_KINDS, REQUESTS
+from mcpguard.wire.uri import Template, is_normal
+
+__all__ = ["SurfaceStage"]
+
+_UNLISTED: dict[Reason, str] = {
+    Reason.NOT_LOCKED: "it is not in the lockfile",
+    Reason.NOT_LISTED: "the server does not list it in this session",
+    Reason.DRIFTED: "it changed since it was reviewed",
+    Reason.DOUBLED: "the server lists two items of this name",
+    Reason.UNVERIFIED: "the server's list could not be verified",
+}
+"""Why an item may not be used, as the end of a sentence."""
+
+_FREE = frozenset({name for name, row in REQUESTS[Side.HOST].items() if not row.target}) | {
+    "tasks/get",
+    "tasks/result",
+    "tasks/cancel",
+}
+"""Requests that name no item; the session holds a task to the call that made it."""
+
+_NOTICES = frozenset(NOTIFICATIONS[Side.SERVER])
+
+_QUARANTINED = frozenset({Reason.DRIFTED, Reason.DOUBLED})
+"""States of a resource that no template makes good."""
+
+_LINKING = ("content", "messages")
+"""Keys of a result under which blocks, and so links, stand."""
+
+_LINK_WITHHELD = "[mcpguard: a link to a resource that is not in the lockfile was withheld]"
+
+
+class _Pin(NamedTuple):
+    """What a tool's reviewed input schema says, compiled at its first call."""
+
+    names: Names
+    check: Check
+
+
+def _unchecked(_: JsonObject) -> str:
+    """For a schema that does not compile: locked as `arguments: unchecked`, with a finding."""
+    return ""
+
+
+class SurfaceStage:
+    """Judges everything against the reviewed surface. Without a lockfile it allows nothing."""
+
+    def __init__(self, lock: Lockfile | None) -> None:
+        self._lock = lock
+        self._pins: dict[str, _Pin] = {}
+        self._templates: dict[str, Template | None] = {}
+        self._calls: Mapping[str, Callable[[Call, Context], Verdict]] = {
+            "tools/call": self._tool,
+            "prompts/get": self._prompt,
+            "resources/read": self._resource,
+            "resources/subscribe": self._resource,
+            "resources/unsubscribe": self._resource,
+            "completion/complete": self._completion,
+        }
+
+    def judge(self, subject: Subject, ctx: Context) -> Verdict:  # noqa: PLR0911 - one a kind
+        """See `Stage.judge`."""
+        if self._lock is None:
+            return Verdict.deny(Reason.NO_LOCK, "there is no lockfile to hold it against")
+        match subject:
+            case Call():
+                return self._calls.get(subject.method, _unnamed)(subject, ctx)
+            case Result():
+                return self._result(subject, ctx)
+            case Definition():
+                return self._definition(subject, self._lock)
+            case ServerRequest():
+                return self._server_request(subject, self._lock)
+            case Answer():
+                return ALLOW
+            case Notice():
+                return self._notice(subject, ctx)
+
+    # calls
+
+    def _listed(self, kind: ItemKind, name: str, ctx: Context) -> Verdict:
+        state = self._state(kind, name, ctx)
+        return ALLOW if state is Reason.OK else _unusable(state)
+
+    def _state(self, kind: ItemKind, name: str, ctx: Context) -> Reason:
+        """What keeps the item from use. No session makes an item that is not locked usable."""
+        if self._item(kind, name) is None:
+            return Reason.NOT_LOCKED
+        return ctx.session.item_state(kind, name)
+
+    def _item(self, kind: ItemKind, name: str) -> Item | None:
+        return self._lock.item(kind, name) if self._lock else None
+
+    def _tool(self, call: Call, ctx: Context) -> Verdict:
+        state = self._state(ItemKind.TOOL, call.target, ctx)
+        if state is not Reason.OK:
+            return _unusable(state)
+        pin = self._pins.get(call.target) or self._pin(call.target)
+        name = pin.names.folding(call.arguments)
+        if name:
+            return Verdict.deny(Reason.KEY_FOLDING, f"an argument is {name!r} but for its case")
+        wrong = pin.check(call.arguments)
+        return Verdict.deny(Reason.ARGUMENTS, wrong) if wrong else ALLOW
+
+    def _pin(self, name: str) -> _Pin:
+        item = self._item(ItemKind.TOOL, name)
+        schema = item.definition.get("inputSchema") if item else None
+        checked = item is not None and item.arguments_checked and isinstance(schema, dict)
+        check = compile_schema(schema) if checked and isinstance(schema, dict) else _unchecked
+        pin = self._pins[name] = _Pin(Names(schema, schema), check)
+        return pin
+
+    def _prompt(self, call: Call, ctx: Context) -> Verdict:
+        verdict = self._listed(ItemKind.PROMPT, call.target, ctx)
+        if verdict.effect is not Effect.ALLOW:
+            return verdict
+        item = self._item(ItemKind.PROMPT, call.target)
+        known = _argument_names(item) if item else frozenset()
+        for name, value in call.arguments.items():
+            if name not in known:
+                return Verdict.deny(Reason.ARGUMENTS, "an argument the prompt does not declare")
+            if not isinstance(value, str):
+                return Verdict.deny(Reason.ARGUMENTS, f"argument {name!r} is not a string")
+        return ALLOW
+
+    def _resource(self, call: Call, ctx: Context) -> Verdict:
+        return self._uri(call.target, ctx)
+
+    def _uri(self, uri: str, ctx: Context) -> Verdict:
+        exact = self._state(ItemKind.RESOURCE, uri, ctx)
+        if exact is Reason.OK:
+            return ALLOW
+        if exact in _QUARANTINED:
+            return _unusable(exact)
+        if not is_normal(uri):
+            return Verdict.deny(Reason.URI_FORM, "the URI is not in normal form (RFC 3986)")
+        lock = self._lock
+        states = [
+            self._state(ItemKind.TEMPLATE, name, ctx)
+            for name in (lock.items.get(ItemKind.TEMPLATE, {}) if lock else ())
+            if (template := self._template(name)) is not None and template.matches(uri)
+        ]
+        if Reason.OK in states:
+            return ALLOW
+        return _unusable(states[0] if states else exact)
+
+    def _template(self, text: str) -> Template | None:
+        """The template, parsed once; None for one that is none and so matches nothing."""
+        if text not in self._templates:
+            self._templates[text] = _parsed(text)
+        return self._templates[text]
+
+    def _completion(self, call: Call, ctx: Context) -> Verdict:
+        kinds = {"ref/prompt": ItemKind.PROMPT, "ref/resource": ItemKind.TEMPLATE}
+        ref = call.arguments.get("ref")
+        kind = kinds.get(str(ref.get("type"))) if isinstance(ref, dict) else None
+        if kind is None:
+            return Verdict.deny(Reason.NOT_LOCKED, "it refers to no prompt and no template")
+        verdict = self._listed(kind, call.target, ctx)
+        if verdict.effect is Effect.ALLOW or kind is ItemKind.PROMPT:
+            return verdict
+        return self._listed(ItemKind.RESOURCE, call.target, ctx)
+
+    # what the server lists, answers and asks
+
+    def _definition(self, subject: Definition, lock: Lockfile) -> Verdict:
+        if lock.item(subject.item, subject.target) is None:
+            return _unusable(Reason.NOT_LOCKED)
+        if subject.doubled:
+            return _unusable(Reason.DOUBLED)
+        if not lock.same(subject.item, subject.target, subject.definition):
+            return _unusable(Reason.DRIFTED)
+        return ALLOW
+
+    def _server_request(self, subject: ServerRequest, lock: Lockfile) -> Verdict:
+        if subject.method == "ping":
+            return ALLOW
+        kind = REQUEST_KINDS.get(subject.method)
+        if kind is None:
+            return Verdict.deny(Reason.UNKNOWN_METHOD, "no server may ask for that")
+        if kind in lock.requests:
+            return ALLOW
+        text = f"the lockfile does not let this server ask for {kind}"
+        return Verdict.deny(Reason.REQUEST_KIND, text)
+
+    def _notice(self, subject: Notice, ctx: Context) -> Verdict:
+        if subject.method == "notifications/resources/updated":
+            return self._uri(str(subject.params.get("uri")), ctx)
+        if subject.method not in _NOTICES:
+            return Verdict.deny(Reason.UNKNOWN_METHOD, "no server may announce that")
+        return ALLOW
+
+    def _result(self, subject: Result, ctx: Context) -> Verdict:
+        if subject.error:
+            return ALLOW
+        if subject.method == "resources/read":
+            return self._contents(subject, ctx)
+        kept = {key: self._safe(subject.body[key], ctx) for key in _LINKING if key in subject.body}
+        if all(kept[key] is subject.body[key] for key in kept):
+            return ALLOW
+        return _rewritten(subject, {**subject.body, **kept})
+
+    def _contents(self, subject: Result, ctx: Context) -> Verdict:
+        contents = subject.body.get("contents", [])
+        for part in contents if isinstance(contents, list) else [contents]:
+            uri = part.get("uri") if isinstance(part, dict) else None
+            if uri == subject.target:
+                continue
+            if not isinstance(uri, str) or self._uri(uri, ctx).effect is not Effect.ALLOW:
+                text = "the answer is about a resource that is not in the lockfile"
+                return Verdict.deny(Reason.LINK_NOT_LOCKED, text)
+        return ALLOW
+
+    def _safe(self, value: Json, ctx: Context) -> Json:
+        """Blocks, or messages of blocks, without links outside the lockfile; the same if none."""
+        if isinstance(value, list):
+            kept = [self._safe(each, ctx) for each in value]
+            return value if all(map(is_, kept, value)) else kept
+        if isinstance(value, dict) and "content" in value:
+            content = self._safe(value["content"], ctx)
+            value = value if content is value["content"] else {**value, "content": content}
+        return self._withhold(value, ctx)
+
+    def _withhold(self, block: Json, ctx: Context) -> Json:
+        """The block itself, or a text in its place when it links outside the lockfile."""
+        if not isinstance(block, dict) or block.get("type") != "resource_link":
+            return block
+        uri = block.get("uri")
+        if isinstance(uri, str) and self._uri(uri, ctx).effect is Effect.ALLOW:
+            return block
+        return {"type": "text", "text": _LINK_WITHHELD}
+
+
+def _unusable(state: Reason) -> Verdict:
+    return Verdict.deny(state, _UNLISTED.get(state, "it is not usable"))
+
+
+def _unnamed(call: Call, _: Context) -> Verdict:
+    if call.method in _FREE:
+        return ALLOW
+    return Verdict.deny(Reason.UNKNOWN_METHOD, "nothing says what it may name")
+
+
+def _parsed(template: str) -> Template | None:
+    try:
+        return Template.parse(template)
+    except ValueError:
+        return None
+
+
+def _rewritten(subject: Result, body: JsonObject) -> Verdict:
+    return Verdict(
+        Effect.ALLOW,
+        Reason.LINK_NOT_LOCKED,
+        "a link was withheld",
+        rewrite=Result(subject.method, subject.target, body),
+    )
+
+
+def _argument_names(item: Item) -> frozenset[str]:
+    declared = item.definition.get("arguments")
+    return frozenset(
+        str(argument["name"])
+        for argument in (declared if isinstance(declared, list) else ())
+        if isinstance(argument, dict) and "name" in argument
+    )

@@ -1,0 +1,344 @@
+"""The state both directions of a session share, and the few things done with it."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mcpguard.lock.lockfile import Lockfile
+from mcpguard.model import (
+    Context,
+    Decision,
+    Definition,
+    ItemKind,
+    Json,
+    JsonObject,
+    Mode,
+    Reason,
+    RequestKind,
+    Side,
+    Subject,
+    SubjectKind,
+    Wait,
+)
+from mcpguard.proxy import denial, eras
+from mcpguard.proxy.actions import Batch, Event, Role, Send
+from mcpguard.proxy.listing import BY_KIND, Listings, Outcome
+from mcpguard.proxy.pending import Entry, PendingTable, RefusedError
+from mcpguard.proxy.translate import Aliases, Continuations, Tokens
+from mcpguard.wire.jsonrpc import (
+    Id,
+    encode_error,
+    encode_notification,
+    encode_request,
+    encode_result,
+)
+from mcpguard.wire.methods import REQUESTS, SERVER_INFO
+
+__all__ = ["BLOCKS", "DOWN", "UP", "Core", "SessionSettings"]
+
+UP = "host>server"
+DOWN = "server>host"
+
+BLOCKS: dict[Mode, frozenset[SubjectKind]] = {
+    Mode.ENFORCE: frozenset(SubjectKind),
+    Mode.FILTER_ONLY: frozenset({SubjectKind.DEFINITION}),
+    Mode.AUDIT_ONLY: frozenset(),
+}
+"""The mode table: which kinds of subjects a denial stops. Wire rules hold in every mode."""
+
+_SHOWN = 512
+"""Characters of a target or a detail in a record."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """What the operator chose for a session."""
+
+    deny_style: denial.DenyStyle = denial.DenyStyle.RESULT
+    timeout: float = 3600.0
+    """Seconds a request may stay unanswered; progress starts it again."""
+    max_pending: int = 1024
+    """Requests in flight in one direction."""
+    max_held: int = 64
+    """Requests held until the lists are verified."""
+    max_held_bytes: int = 1024 * 1024
+    """Bytes of their lines."""
+    principal: str = "local"
+    server: str = "server"
+    early_exit: str = ""
+    """What to add when the server ends before it answered `initialize`."""
+
+
+class Core:
+    """Tables, the verified lists, and the batch that is being filled."""
+
+    def __init__(
+        self,
+        *,
+        lock: Lockfile | None,
+        mode: Mode,
+        decide: Callable[[Subject, Context], Decision | Wait],
+        mint: Callable[[], int],
+        settings: SessionSettings,
+        now: float,
+    ) -> None:
+        self.lock = lock
+        self.mode = mode
+        self.settings = settings
+        self.now = now
+        self.batch = Batch()
+        self.calls = PendingTable(settings.max_pending, settings.timeout, mint)
+        self.asks = PendingTable(settings.max_pending, settings.timeout, mint)
+        self.up_tokens = Tokens(mint)
+        self.down_tokens = Tokens(mint)
+        self.aliases = Aliases(mint, self.up_tokens.close)
+        self.continuations = Continuations()
+        self.held: deque[tuple[Entry, int]] = deque()
+        self.held_bytes = 0
+        self.initialize: Entry | None = None
+        self.capabilities: Json = None
+        self.answered = self.initialized = False
+        self.gone = ""
+        self.envelope: JsonObject = {}
+        self.changed: dict[tuple[str, Json], JsonObject] = {}
+        self._decide = decide
+        self._blocks = BLOCKS[mode]
+        self._reported: dict[tuple[ItemKind, str], Reason] = {}
+        self.listings = self._listings(lock)
+        self.ctx = Context(settings.server, settings.principal, self.listings or self)
+
+    def _listings(self, lock: Lockfile | None) -> Listings | None:
+        if lock is None:
+            return None
+        shows_all = not self.blocks(SubjectKind.DEFINITION)
+        return Listings(lock, self._judge_definition, self._ask_page, shows_all=shows_all)
+
+    def _judge_definition(self, definition: Definition) -> Decision:
+        return self.judge(definition)
+
+    def item_state(self, kind: ItemKind, name: str) -> Reason:
+        """`model.SessionFacts.item_state`."""
+        return self.listings.item_state(kind, name) if self.listings else Reason.NO_LOCK
+
+    # deciding and recording
+
+    def judge(self, subject: Subject) -> Decision:
+        """The pipeline's decision; what nobody can decide now is a denial."""
+        decision = self._decide(subject, self.ctx)
+        if isinstance(decision, Wait):
+            detail = "nobody can answer in this session"
+            return Decision(False, subject, decision.stage, Reason.STAGE_TIMEOUT, detail)
+        return decision
+
+    def blocks(self, kind: SubjectKind) -> bool:
+        """Whether this session's mode stops a denied subject of `kind`."""
+        return kind in self._blocks
+
+    def stops(self, decision: Decision) -> bool:
+        """Whether `decision` stops its subject in this mode."""
+        return not decision.allowed and decision.subject.kind in self._blocks
+
+    def allowed_requests(self) -> frozenset[RequestKind]:
+        """Server request kinds whose client capability the server may see."""
+        if self.lock is None or not self.blocks(SubjectKind.SERVER_REQUEST):
+            return frozenset(RequestKind)
+        return self.lock.requests
+
+    def record(
+        self,
+        direction: str,
+        method: str,
+        target: str,
+        decision: Decision,
+        args: bytes | None = None,
+    ) -> None:
+        """One line of the audit log for a decided subject."""
+        record: JsonObject = {
+            "direction": direction,
+            "method": method,
+            "target": target[:_SHOWN],
+            "decision": "allow",
+        }
+        if not decision.allowed:
+            record["decision"] = "deny" if self.stops(decision) else "would_deny"
+            record["stage"] = decision.stage
+            record["rule"] = decision.rule
+            record["reason"] = decision.reason
+            record["detail"] = decision.detail[:_SHOWN]
+        if args is not None:
+            record["args"] = args  # type: ignore[assignment]
+        self.batch.records.append(record)
+
+    def note(self, direction: str, method: str, reason: Reason, detail: str, what: str) -> None:
+        """One line of the audit log for a wire rule. `what`: drop | deny | note."""
+        self.batch.records.append(
+            {
+                "direction": direction,
+                "method": method[:_SHOWN],
+                "target": "",
+                "decision": what,
+                "stage": "wire",
+                "rule": f"wire.{reason}",
+                "reason": reason,
+                "detail": detail[:_SHOWN],
+            }
+        )
+
+    def event(self, name: str, /, level: str = "warning", **fields: str | int) -> None:
+        """Tell a person."""
+        self.batch.events.append(Event(name, fields, level))
+
+    # sending
+
+    def send(
+        self, to: Side, data: bytes, role: Role = Role.OWN, entry: Entry | None = None
+    ) -> None:
+        """One line, after the records before it."""
+        self.batch.sends.append(Send(to, data, role, entry))
+
+    def refuse(self, given: Id, to: Side, code: int, message: str) -> None:
+        """A JSON-RPC error for whoever asked."""
+        self.send(to, encode_error(given, {"code": code, "message": message}))
+
+    def close_call(self, entry: Entry) -> None:
+        """A host request has its answer; an `initialize` that ends here may be sent again."""
+        self.calls.close(entry)
+        self.up_tokens.close(entry)
+        if entry is self.initialize and not self.answered:
+            self.initialize = None
+
+    def close_ask(self, entry: Entry) -> None:
+        """A server request has its answer."""
+        self.asks.close(entry)
+        self.down_tokens.close(entry)
+
+    def end_call(self, entry: Entry, code: int, message: str) -> None:
+        """Answer a host request with an error of our own, whatever becomes of the server's."""
+        self.close_call(entry)
+        if not entry.cancelled and not entry.internal:
+            self.send(Side.HOST, denial.error_line(entry, code, message))
+        entry.cancelled = True  # who holds it still (a queue, a listing) answers it no more
+
+    def deny(self, entry: Entry, decision: Decision) -> None:
+        """Answer a refused host request."""
+        self.close_call(entry)
+        self.send(Side.HOST, denial.denial(entry, decision, self.settings.deny_style))
+
+    def withhold(self, entry: Entry, decision: Decision) -> None:
+        """Answer a host request that ran, without its result."""
+        self.send(Side.HOST, denial.withheld(entry, decision, self.settings.deny_style))
+
+    def deny_wire(self, entry: Entry, reason: Reason, code: int, message: str) -> None:
+        """Answer a host request that breaks a wire rule (in every mode), and record it."""
+        self.note(UP, entry.row.name, reason, message, "deny")
+        self.end_call(entry, code, message)
+
+    # lists
+
+    def start_listings(self, capabilities: Json) -> None:
+        """Verify what the server lists, once it can be asked."""
+        if self.listings is not None and not self.listings.started:
+            self.listings.start(self.now, capabilities)
+
+    def _ask_page(self, kind: ItemKind, cursor: str, deadline: float) -> bool:
+        row = REQUESTS[Side.HOST][BY_KIND[kind].method]
+        try:
+            entry = self.calls.open("", row, self.now, internal=True)
+        except RefusedError as error:
+            self.note(UP, row.name, error.reason, str(error), "deny")
+            return False
+        params: JsonObject = {"cursor": cursor} if cursor else {}
+        if self.envelope:
+            params["_meta"] = self.envelope
+        entry.sent, entry.deadline = True, deadline
+        self.send(Side.SERVER, encode_request(entry.wire_id, row.name, params))
+        return True
+
+    def listed(self, outcome: Outcome) -> None:
+        """A listing ended: record it, answer who waits for it, pass the change on."""
+        method = BY_KIND[outcome.kind].method
+        if outcome.failure:
+            self._listing_failed(outcome, method)
+        else:
+            self._report(outcome, method)
+        if self.listings is not None:
+            for entry in self.listings.take_waiters(outcome.kind):
+                if not entry.cancelled:
+                    self._answer_list(entry, outcome)
+                self.close_call(entry)
+        self._forward_changes()
+
+    def _listing_failed(self, outcome: Outcome, method: str) -> None:
+        text = f"the server's list cannot be verified: {outcome.failure}"
+        self.note(DOWN, method, Reason.UNVERIFIED, text, "deny")
+        self.event("listing.failed", kind=outcome.kind, why=outcome.failure)
+
+    def _report(self, outcome: Outcome, method: str) -> None:
+        """Records denials that are news; the same list again adds one line."""
+        for definition, decision in outcome.decisions:
+            key = (definition.item, definition.target)
+            if not decision.allowed and self._reported.get(key) is not decision.reason:
+                self._report_denied(definition, decision, method)
+            if decision.allowed:
+                self._reported.pop(key, None)
+            else:
+                self._reported[key] = decision.reason
+        for name in outcome.missing:
+            if self._reported.get((outcome.kind, name)) is not Reason.NOT_LISTED:
+                self._reported[outcome.kind, name] = Reason.NOT_LISTED
+                self.note(DOWN, method, Reason.NOT_LISTED, f"{name} is locked, not listed", "note")
+                self.event("item.missing", "info", kind=outcome.kind.singular, name=name)
+        if outcome.unnamed:
+            text = f"{outcome.unnamed} items without a name"
+            self.note(DOWN, method, Reason.NOT_LOCKED, text, "deny")
+        allowed = sum(decision.allowed for _, decision in outcome.decisions)
+        text = f"{len(outcome.decisions)} listed, {allowed} as reviewed"
+        self.note(DOWN, method, Reason.OK, text, "allow")
+
+    def _report_denied(self, definition: Definition, decision: Decision, method: str) -> None:
+        why = self._sentences(definition) or decision.detail
+        told = Decision(False, definition, decision.stage, decision.reason, why, decision.findings)
+        self.record(DOWN, method, definition.target, told)
+        kind = definition.item.singular
+        name = definition.target[:_SHOWN]
+        self.event(f"item.{decision.reason}", kind=kind, name=name, why=why[:_SHOWN])
+
+    def _sentences(self, definition: Definition) -> str:
+        """What changed, in words; imported only when something did."""
+        item = self.lock.item(definition.item, definition.target) if self.lock else None
+        if item is None or definition.doubled:
+            return ""
+        from mcpguard.lock.drift import compare_item  # difflib stays unloaded until then
+
+        findings = compare_item(definition.item, item, definition.definition)
+        return "; ".join(finding.message for finding in findings)
+
+    def _answer_list(self, entry: Entry, outcome: Outcome) -> None:
+        if self.listings is None:
+            return
+        if outcome.failure or outcome.error is not None:
+            error = outcome.error or {
+                "code": denial.INTERNAL,
+                "message": f"mcpguard cannot verify this list: {outcome.failure}",
+            }
+            self.send(Side.HOST, encode_error(entry.given, error), Role.RESULT, entry)
+            return
+        shown, meta, _ = self.listings.list_for(outcome.kind)
+        result: JsonObject = {BY_KIND[outcome.kind].key: shown}
+        if entry.modern:
+            result |= {"resultType": "complete", **eras.CACHE}
+            result |= {"_meta": self._identity(meta)} if meta else {}
+        self.send(Side.HOST, encode_result(entry.given, result), Role.RESULT, entry)
+
+    def _identity(self, meta: JsonObject) -> JsonObject:
+        if self.lock is None or not self.blocks(SubjectKind.DEFINITION):
+            return meta
+        return {SERVER_INFO: self.lock.server.server_info} if SERVER_INFO in meta else {}
+
+    def _forward_changes(self) -> None:
+        """`list_changed` goes on once what it announced has been verified."""
+        if self.listings is None or self.listings.busy:
+            return
+        for (method, _), params in self.changed.items():
+            self.send(Side.HOST, encode_notification(method, params), Role.NOTICE)
+        self.changed.clear()

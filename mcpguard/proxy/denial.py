@@ -1,0 +1,111 @@
+"""How a no is said on the wire: a result the model can read, or a JSON-RPC error."""
+
+from enum import StrEnum
+
+from mcpguard.model import Decision, JsonObject, Reason
+from mcpguard.proxy.pending import Entry
+from mcpguard.wire.jsonrpc import encode_error, encode_result
+
+__all__ = [
+    "DENIED",
+    "INTERNAL",
+    "INVALID_PARAMS",
+    "INVALID_REQUEST",
+    "METHOD_NOT_FOUND",
+    "SATURATED",
+    "TIMED_OUT",
+    "UNSUPPORTED_VERSION",
+    "DenyStyle",
+    "denial",
+    "error_line",
+    "withheld",
+]
+
+INVALID_REQUEST = -32600
+METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
+INTERNAL = -32603
+UNSUPPORTED_VERSION = -32022
+"""MCP 2026-07-28's own code, with `data.supported`."""
+
+DENIED = -31001
+SATURATED = -31002
+TIMED_OUT = -31003
+"""mcpguard's codes: outside -32768..-32000, which JSON-RPC and MCP keep for themselves."""
+
+_SHOWN = 200
+"""Characters of a name the host sent that are repeated to it."""
+
+
+class DenyStyle(StrEnum):
+    """How a refused call of a locked tool is answered."""
+
+    RESULT = "result"
+    JSONRPC = "jsonrpc"
+
+
+_UNKNOWN: dict[str, str] = {
+    "tools/call": "Unknown tool: ",
+    "prompts/get": "Unknown prompt: ",
+    "resources/read": "Unknown resource: ",
+    "resources/subscribe": "Unknown resource: ",
+    "resources/unsubscribe": "Unknown resource: ",
+    "completion/complete": "Unknown reference: ",
+}
+"""What a server that never had the item would say, by method."""
+
+_ABSENT = frozenset({Reason.NOT_LOCKED, Reason.NOT_LISTED})
+"""Reasons that look exactly like an item that does not exist."""
+
+_NEXT: dict[Reason, str] = {
+    Reason.DRIFTED: "See what changed with: mcpguard diff. Accept it with: mcpguard lock --update",
+    Reason.DOUBLED: "Report it to the server's author, or lock a fixed version",
+    Reason.UNVERIFIED: "Ask the server for its list again, or restart it",
+    Reason.ARGUMENTS: "Change the arguments to fit the reviewed input schema",
+    Reason.KEY_FOLDING: "Spell the arguments exactly as the input schema does",
+    Reason.URI_FORM: "Write the URI in its normal form",
+    Reason.LINK_NOT_LOCKED: "Do not retry; add the resource with: mcpguard lock --update",
+    Reason.REQUEST_KIND: "Allow it with: mcpguard lock --update --allow-request KIND",
+    Reason.AUDIT_UNWRITABLE: "Make room for the audit log, or check its permissions",
+    Reason.UNKNOWN_RESULT_TYPE: "Do not retry; update mcpguard if the server is newer",
+}
+"""What to do about it, by reason; the rest names the check that finds out more."""
+
+_NEXT_DEFAULT = "Find out more with: mcpguard check"
+
+
+def sentence(decision: Decision) -> str:
+    """The sentence a person or a model reads: which rule, why, what to do."""
+    step = _NEXT.get(decision.reason, _NEXT_DEFAULT)
+    return f"Blocked by mcpguard [{decision.rule}]: {decision.detail}. {step}."
+
+
+def denial(entry: Entry, decision: Decision, style: DenyStyle) -> bytes:
+    """The line that answers a refused request of the host."""
+    method = entry.row.name
+    if decision.reason in _ABSENT and method in _UNKNOWN:
+        return error_line(entry, INVALID_PARAMS, _UNKNOWN[method] + entry.target[:_SHOWN])
+    return _refusal(entry, sentence(decision), style)
+
+
+def withheld(entry: Entry, decision: Decision, style: DenyStyle) -> bytes:
+    """The line that answers a request that ran, but whose result may not pass."""
+    text = sentence(decision)
+    if entry.row.name == "tools/call":
+        text = f"{text} The tool ran; only its result was withheld."
+    return _refusal(entry, text, style)
+
+
+def _refusal(entry: Entry, text: str, style: DenyStyle) -> bytes:
+    judged = entry.judged_as or (entry.row.name, "")
+    if judged[0] != "tools/call" or style is DenyStyle.JSONRPC:
+        return error_line(entry, DENIED, text)
+    result: JsonObject = {"content": [{"type": "text", "text": text}], "isError": True}
+    if entry.modern:
+        result["resultType"] = "complete"
+    return encode_result(entry.given, result)
+
+
+def error_line(entry: Entry, code: int, message: str) -> bytes:
+    """A JSON-RPC error under the sender's own id."""
+    return encode_error(entry.given, {"code": code, "message": message})

@@ -1,0 +1,569 @@
+"""What the host sends: requests on their way to the server, answers to the server's, notices."""
+
+from collections.abc import Callable
+
+import orjson
+
+from mcpguard.errors import WireError
+from mcpguard.model import (
+    Answer,
+    Call,
+    Decision,
+    Era,
+    Json,
+    JsonObject,
+    Reason,
+    Side,
+)
+from mcpguard.proxy import denial, eras
+from mcpguard.proxy.actions import Role
+from mcpguard.proxy.core import UP, Core
+from mcpguard.proxy.pending import NEVER, Entry, RefusedError
+from mcpguard.proxy.translate import with_meta
+from mcpguard.wire.framing import Dropped
+from mcpguard.wire.jsonrpc import (
+    Id,
+    Notification,
+    Request,
+    Response,
+    encode_error,
+    encode_notification,
+    encode_request,
+    encode_result,
+    folds_onto,
+    parse_host,
+)
+from mcpguard.wire.methods import (
+    CLIENT_CAPABILITIES,
+    LISTS,
+    NOTIFICATIONS,
+    PROTOCOL_VERSION,
+    RELATED_TASK,
+    REQUESTS,
+    SUBSCRIPTION_ID,
+    VERSIONS,
+    Row,
+    folding_key,
+)
+from mcpguard.wire.recover import RequestIdFinder, WireIdFinder
+
+__all__ = ["HostSide"]
+
+_ROWS = REQUESTS[Side.HOST]
+_NOTICES = NOTIFICATIONS[Side.HOST]
+_ALLOWED = {name: row.params | {"_meta"} for name, row in (_ROWS | _NOTICES).items()}
+
+_UNGATED = frozenset({"initialize", "server/discover", "ping"})
+"""Requests that may come before anything else."""
+
+_REFUSALS: dict[Reason, int] = {
+    Reason.SATURATED: denial.SATURATED,
+    Reason.RNG_FAILED: denial.INTERNAL,
+}
+
+_REFERENCE = frozenset({"type", "name", "uri"})
+"""Keys of a completion's `ref`: what it is, and what names it."""
+
+_HOST_NAMES = frozenset({"progressToken", SUBSCRIPTION_ID})
+"""`_meta` keys that hold the host's own ids."""
+
+_FILTERS = frozenset({"toolsListChanged", "promptsListChanged", "resourcesListChanged"})
+"""`subscriptions/listen` filters that name nothing."""
+
+
+class HostSide:
+    """Handles every line from the host."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        self._finder: RequestIdFinder | None = None
+        self._early: Notification | None = None
+        self._ids = WireIdFinder()
+        self._requests: dict[str, Callable[[Entry], None]] = {
+            "initialize": self._initialize,
+            "server/discover": self._discover,
+            "ping": self._plain,
+            "logging/setLevel": self._plain,
+            "tasks/get": self._task,
+            "tasks/result": self._task,
+            "tasks/cancel": self._task,
+            "tasks/list": self._tasks,
+            "subscriptions/listen": self._listen,
+            **dict.fromkeys(LISTS, self._list),
+        }
+        self._notices: dict[str, Callable[[Notification], None]] = {
+            "notifications/initialized": self._initialized,
+            "notifications/cancelled": self._cancelled,
+            "notifications/progress": self._progress,
+            "notifications/roots/list_changed": self._roots_changed,
+        }
+
+    def feed(self, item: bytes | Dropped) -> None:
+        """One line, or a piece of one that is over the limit."""
+        if isinstance(item, Dropped):
+            self._over_long(item)
+            return
+        try:
+            message = parse_host(item)
+        except WireError as error:
+            self._unusable(item, error)
+            return
+        if message.dropped:
+            self.core.note(UP, "", Reason.DROPPED_KEYS, "unknown keys beside the envelope", "note")
+        if type(message) is Request:
+            self._request(message, len(item))
+        elif type(message) is Response:
+            self._answer(message)
+        elif type(message) is Notification:
+            self._notice(message)
+
+    # lines that are no messages
+
+    def _over_long(self, piece: Dropped) -> None:
+        if piece.first:
+            self._finder = RequestIdFinder()
+            self._ids = WireIdFinder()
+            self.core.note(UP, "", Reason.OVER_LONG, "a line over the limit was dropped", "drop")
+        self._fail_named(self._ids.feed(piece.data))
+        if self._finder is not None:
+            given = self._finder.feed(piece.data)
+            if given is not None:
+                text = "Invalid Request: the line is longer than mcpguard passes on (8 MiB)"
+                self._refuse(given, denial.INVALID_REQUEST, text)
+                self._finder = None
+        if piece.end:
+            self._finder = None
+
+    def _unusable(self, line: bytes, error: WireError) -> None:
+        reason = Reason.EMPTY_LINE if not line.strip() else Reason(error.reason)
+        answered = error.request_id is not None
+        self.core.note(UP, "", reason, str(error), "deny" if answered else "drop")
+        self._fail_named(WireIdFinder().feed(line))
+        if error.request_id is not None:
+            text = f"Invalid Request: {error}"
+            self._refuse(error.request_id, denial.INVALID_REQUEST, text)
+
+    def _fail_named(self, candidates: list[int]) -> None:
+        """An answer that was dropped leaves no server hanging."""
+        for wire_id in candidates:
+            entry = self.core.asks.sent(wire_id)
+            if entry is not None:
+                self.core.close_ask(entry)
+                if not entry.cancelled:
+                    text = "the host's answer could not be read"
+                    self.core.refuse(entry.given, Side.SERVER, denial.INTERNAL, text)
+
+    def _refuse(self, given: Id, code: int, text: str) -> None:
+        """An error for the host; none when it would pass for the answer of a request in flight."""
+        if self.core.calls.given(given) is None:
+            self.core.refuse(given, Side.HOST, code, text)
+
+    # requests: taken up, held or begun
+
+    def _request(self, message: Request, size: int) -> None:
+        row = _ROWS.get(message.method)
+        if row is None:
+            text = "no such method from a host"
+            self.core.note(UP, message.method, Reason.UNKNOWN_METHOD, text, "deny")
+            self._refuse(message.id, denial.METHOD_NOT_FOUND, "Method not found")
+            return
+        if self.core.gone:
+            self.core.note(UP, row.name, Reason.SERVER_GONE, "the server ended", "deny")
+            self._refuse(message.id, denial.INTERNAL, self.core.gone)
+            return
+        try:
+            entry = self.core.calls.open(message.id, row, self.core.now)
+        except RefusedError as error:
+            self._not_taken_up(message, error)
+            return
+        entry.params = message.params
+        wrong = self._shape(entry)
+        if wrong:
+            self.core.deny_wire(entry, Reason.ENVELOPE, denial.INVALID_PARAMS, wrong)
+            return
+        if self._may_begin(entry, size):
+            self._begin(entry)
+
+    def _not_taken_up(self, message: Request, error: RefusedError) -> None:
+        """A second request under an id in flight gets no answer: it would pass for the first's."""
+        duplicate = error.reason is Reason.DUPLICATE_ID
+        self.core.note(
+            UP, message.method, error.reason, str(error), "drop" if duplicate else "deny"
+        )
+        if not duplicate:
+            text = f"Blocked by mcpguard [wire.{error.reason}]: {error}."
+            self.core.refuse(message.id, Side.HOST, _REFUSALS[error.reason], text)
+        self.core.event("request.refused", reason=error.reason)
+
+    def _shape(self, entry: Entry) -> str:
+        """What is wrong with the parameters; fills in the entry's target and era."""
+        row, params = entry.row, entry.params
+        if not params.keys() <= _ALLOWED[row.name]:
+            if folding_key(row, params):
+                return "Invalid params: a key differs from a known one by case"
+            self.core.note(UP, row.name, Reason.DROPPED_KEYS, "unknown parameters", "note")
+            allowed = _ALLOWED[row.name]
+            entry.params = {key: value for key, value in params.items() if key in allowed}
+        meta = params.get("_meta")
+        if meta is not None:
+            if type(meta) is not dict or folding_key(row, params):
+                return "Invalid params: _meta is not an object of known spelling"
+            entry.modern = eras.is_enveloped(meta)
+        return self._target(entry, row)
+
+    @staticmethod
+    def _target(entry: Entry, row: Row) -> str:
+        if not row.target:
+            return ""
+        value = entry.params.get(row.target)
+        if row.target == "ref" and isinstance(value, dict):
+            key = "name" if value.get("type") == "ref/prompt" else "uri"
+            if any(folds_onto(other, _REFERENCE) for other in value):
+                return "Invalid params: a key of ref differs from a known one by case"
+            entry.params = {
+                **entry.params,
+                "ref": {k: value[k] for k in ("type", key) if k in value},
+            }
+            value = value.get(key)
+        if not isinstance(value, str):
+            return f"Invalid params: {row.target} is missing or not a string"
+        arguments = entry.params.get("arguments", {})
+        if type(arguments) is not dict:
+            return "Invalid params: arguments is not an object"
+        entry.target = value
+        return ""
+
+    def _may_begin(self, entry: Entry, size: int) -> bool:
+        """Whether the request can go on now; otherwise it is held or refused here."""
+        core = self.core
+        name = entry.row.name
+        if entry.modern and not self._known_version(entry):
+            return False
+        if core.listings is None or name in _UNGATED:
+            return True
+        if entry.modern:
+            self._start_modern(entry)
+        elif not self._handshake(entry):
+            return False
+        if core.listings.ready or (core.listings.started and not entry.row.held):
+            return True
+        self._hold(entry, size)
+        return False
+
+    def _known_version(self, entry: Entry) -> bool:
+        meta = entry.params["_meta"]
+        version = meta.get(PROTOCOL_VERSION) if isinstance(meta, dict) else None
+        if isinstance(version, str) and version in VERSIONS:
+            return True
+        reason, text = Reason.PROTOCOL_VERSION, "Unsupported protocol version"
+        self.core.note(UP, entry.row.name, reason, text, "deny")
+        self.core.close_call(entry)
+        data: JsonObject = {"supported": [*sorted(VERSIONS)], "requested": version}
+        error: JsonObject = {
+            "code": denial.UNSUPPORTED_VERSION,
+            "message": text,
+            "data": data,
+        }
+        self.core.send(Side.HOST, encode_error(entry.given, error))
+        return False
+
+    def _start_modern(self, entry: Entry) -> None:
+        core = self.core
+        meta = entry.params["_meta"]
+        if isinstance(meta, dict):
+            core.envelope = eras.envelope(self._shown_meta(meta))
+        core.start_listings(core.capabilities)
+
+    def _handshake(self, entry: Entry) -> bool:
+        """A legacy request needs an `initialize` before it; hosts may be early, not without."""
+        core = self.core
+        if core.initialize is None:
+            text = "Session not initialized: send initialize first"
+            core.deny_wire(entry, Reason.HANDSHAKE, denial.INVALID_REQUEST, text)
+            return False
+        if core.answered:
+            core.start_listings(core.capabilities)
+        return True
+
+    def _hold(self, entry: Entry, size: int) -> None:
+        core, limits = self.core, self.core.settings
+        if len(core.held) >= limits.max_held or core.held_bytes + size > limits.max_held_bytes:
+            text = "too many requests wait for the server's lists"
+            core.deny_wire(entry, Reason.SATURATED, denial.SATURATED, text)
+            return
+        core.held.append((entry, size))
+        core.held_bytes += size
+
+    def release(self) -> None:
+        """Take the held requests up again; those that still must wait are held again, in order."""
+        core = self.core
+        early, self._early = self._early, None
+        if early is not None:
+            self._initialized(early)
+            return
+        waiting = list(core.held)
+        core.held.clear()
+        core.held_bytes = 0
+        for entry, size in waiting:
+            if entry.cancelled:
+                core.close_call(entry)
+            elif self._may_begin(entry, size):
+                self._begin(entry)
+
+    def _begin(self, entry: Entry) -> None:
+        self._requests.get(entry.row.name, self._call)(entry)
+
+    # requests: by method
+
+    def _call(self, entry: Entry) -> None:
+        params = entry.params
+        given = params if entry.row.target == "ref" else params.get("arguments", {})
+        arguments: JsonObject = given if isinstance(given, dict) else {}
+        call = Call(entry.row.name, entry.target, arguments)
+        decision = self.core.judge(call)
+        if "requestState" in params or "inputResponses" in params:
+            decision = self._continued(entry, decision)
+        if decision.subject is not call and isinstance(decision.subject, Call):
+            entry.params = {**params, "arguments": decision.subject.arguments}
+            arguments = decision.subject.arguments
+        self._decided(entry, decision, arguments)
+
+    def _continued(self, entry: Entry, decision: Decision) -> Decision:
+        """A repeated request (2026-07-28) may only carry what the server asked for."""
+        if not self.core.continuations.continues(entry):
+            detail = "it continues a request the server never interrupted"
+            subject = decision.subject
+            return Decision(False, subject, "surface", Reason.UNKNOWN_STATE, detail)
+        answers = entry.params.get("inputResponses")
+        for answer in answers.values() if isinstance(answers, dict) else ():
+            body: JsonObject = answer if isinstance(answer, dict) else {"value": answer}
+            judged = self.core.judge(Answer(entry.row.name, body))
+            if not judged.allowed:
+                return judged
+        return decision
+
+    def _decided(self, entry: Entry, decision: Decision, arguments: JsonObject) -> None:
+        core = self.core
+        encoded = orjson.dumps(arguments) if arguments else None
+        core.record(UP, entry.row.name, entry.target, decision, encoded)
+        if core.stops(decision):
+            core.deny(entry, decision)
+            core.event("call.denied", "info", method=entry.row.name, rule=decision.rule)
+            return
+        params: JsonObject = entry.params
+        if encoded is not None and params.get("arguments") is arguments:
+            params = {**params, "arguments": orjson.Fragment(encoded)}  # type: ignore[dict-item]
+        self._forward(entry, params)
+
+    def _plain(self, entry: Entry) -> None:
+        """A request that names no item: judged like every call, without arguments."""
+        self._decided(entry, self.core.judge(Call(entry.row.name, entry.target, {})), {})
+
+    def _forward(self, entry: Entry, params: JsonObject) -> None:
+        core = self.core
+        meta = params.get("_meta")
+        if meta is not None:
+            try:
+                translated = self._to_server(entry, params)
+            except RefusedError as error:
+                core.deny_wire(entry, error.reason, _REFUSALS[error.reason], str(error))
+                return
+            if translated is None:
+                text = "Invalid params: no such task"
+                core.deny_wire(entry, Reason.UNKNOWN_TASK, denial.INVALID_PARAMS, text)
+                return
+            params = translated
+        entry.sent = True
+        line = encode_request(entry.wire_id, entry.row.name, params)
+        core.send(Side.SERVER, line, Role.REQUEST, entry)
+
+    def _to_server(self, entry: Entry, params: JsonObject) -> JsonObject | None:
+        """`params` with every name in `_meta` as the server knows it."""
+        meta = params["_meta"]
+        if not isinstance(meta, dict):
+            return None
+        shown = self._shown_meta(meta)
+        if not shown.keys().isdisjoint(_HOST_NAMES):
+            token = self.core.up_tokens.open(entry, shown.get("progressToken"))
+            shown = {k: v for k, v in shown.items() if k not in _HOST_NAMES}
+            if token is not None:
+                shown["progressToken"] = token
+        params = {**params, "_meta": shown}
+        return self.core.aliases.to_server(params) if RELATED_TASK in shown else params
+
+    def _shown_meta(self, meta: JsonObject) -> JsonObject:
+        if CLIENT_CAPABILITIES not in meta:
+            return meta
+        allowed = self.core.allowed_requests()
+        capabilities = eras.client_capabilities(meta[CLIENT_CAPABILITIES], allowed)
+        return {**meta, CLIENT_CAPABILITIES: capabilities}
+
+    def _initialize(self, entry: Entry) -> None:
+        core = self.core
+        if core.initialize is not None:
+            text = "Session already initialized"
+            core.deny_wire(entry, Reason.HANDSHAKE, denial.INVALID_REQUEST, text)
+            return
+        core.initialize = entry
+        given = entry.params.get("capabilities")
+        shown = eras.client_capabilities(given, core.allowed_requests())
+        entry.params = {**entry.params, "capabilities": shown}
+        self._plain(entry)
+
+    def _discover(self, entry: Entry) -> None:
+        core = self.core
+        if core.lock is not None and core.lock.server.era is Era.LEGACY:
+            text = "Method not found"  # the reviewed server has no server/discover; some exit on it
+            core.deny_wire(entry, Reason.UNKNOWN_METHOD, denial.METHOD_NOT_FOUND, text)
+            return
+        meta = entry.params.get("_meta")
+        if isinstance(meta, dict):
+            core.envelope = eras.envelope(self._shown_meta(meta))
+        self._plain(entry)
+
+    def _list(self, entry: Entry) -> None:
+        core = self.core
+        if core.listings is None:
+            self._plain(entry)
+        elif entry.params.get("cursor") is not None:
+            text = "Invalid params: unknown cursor"  # mcpguard's lists have one page
+            core.deny_wire(entry, Reason.CURSOR, denial.INVALID_PARAMS, text)
+        else:
+            decision = core.judge(Call(entry.row.name, "", {}))
+            core.record(UP, entry.row.name, "", decision)
+            core.listings.wait(LISTS[entry.row.name].kind, entry, core.now)
+
+    def _task(self, entry: Entry) -> None:
+        task = self.core.aliases.task(entry.params.get("taskId"))
+        if task is None:
+            text = "Invalid params: no such task"
+            self.core.deny_wire(entry, Reason.UNKNOWN_TASK, denial.INVALID_PARAMS, text)
+            return
+        entry.target = task.target
+        if entry.row.name == "tasks/result":
+            entry.judged_as = (task.method, task.target)
+        entry.params = {**entry.params, "taskId": task.server_id}
+        self._plain(entry)
+
+    def _tasks(self, entry: Entry) -> None:
+        cursor = entry.params.get("cursor")
+        if cursor is not None:
+            known = self.core.aliases.cursor(cursor)
+            if known is None:
+                text = "Invalid params: unknown cursor"
+                self.core.deny_wire(entry, Reason.CURSOR, denial.INVALID_PARAMS, text)
+                return
+            entry.params = {**entry.params, "cursor": known}
+        self._plain(entry)
+
+    def _listen(self, entry: Entry) -> None:
+        given = entry.params.get("notifications")
+        filters: JsonObject = given if isinstance(given, dict) else {}
+        kept: JsonObject = {key: filters[key] for key in filters if key in _FILTERS}
+        uris = filters.get("resourceSubscriptions")
+        if isinstance(uris, list):
+            kept["resourceSubscriptions"] = [uri for uri in uris if self._may_subscribe(uri)]
+        entry.params = {**entry.params, "notifications": kept}
+        entry.deadline = NEVER
+        self._plain(entry)
+
+    def _may_subscribe(self, uri: Json) -> bool:
+        if not isinstance(uri, str):
+            return False
+        decision = self.core.judge(Call("resources/subscribe", uri, {}))
+        self.core.record(UP, "subscriptions/listen", uri, decision)
+        return not self.core.stops(decision)
+
+    # notifications
+
+    def _notice(self, message: Notification) -> None:
+        row = _NOTICES.get(message.method)
+        if row is None:
+            text = "no such notification from a host"
+            self.core.note(UP, message.method, Reason.UNKNOWN_METHOD, text, "drop")
+            return
+        if not message.params.keys() <= _ALLOWED[row.name]:
+            if folding_key(row, message.params):
+                text = "a key differs from a known one by case"
+                self.core.note(UP, message.method, Reason.ENVELOPE, text, "drop")
+                return
+            allowed = _ALLOWED[row.name]
+            message.params = {k: v for k, v in message.params.items() if k in allowed}
+        self._notices[row.name](message)
+
+    def _pass_notice(self, method: str, params: JsonObject) -> None:
+        meta = params.get("_meta")
+        if isinstance(meta, dict):
+            shown = {k: v for k, v in meta.items() if k not in _HOST_NAMES}
+            params = {**params, "_meta": shown}
+            params = self.core.aliases.to_server(params) or with_meta(params, RELATED_TASK, None)
+        self.core.note(UP, method, Reason.OK, "", "allow")
+        self.core.send(Side.SERVER, encode_notification(method, params), Role.NOTICE)
+
+    def _drop_notice(self, method: str, reason: Reason, text: str) -> None:
+        self.core.note(UP, method, reason, text, "drop")
+
+    def _initialized(self, message: Notification) -> None:
+        core = self.core
+        if core.initialize is None or core.initialized:
+            self._drop_notice(message.method, Reason.HANDSHAKE, "not after an initialize")
+            return
+        if not core.answered:  # a hasty host: passed on once the server has answered
+            self._early = message
+            return
+        core.initialized = True
+        self._pass_notice(message.method, message.params)
+        core.start_listings(core.capabilities)
+        self.release()
+
+    def _cancelled(self, message: Notification) -> None:
+        entry = self.core.calls.given(message.params.get("requestId"))
+        if entry is None or entry.cancelled or entry is self.core.initialize:
+            self._drop_notice(message.method, Reason.UNKNOWN_ID, "nothing of that id to cancel")
+            return
+        entry.cancelled = True
+        entry.deadline = min(entry.deadline, self.core.now + self.core.settings.timeout)
+        if not entry.sent:
+            self.core.note(UP, message.method, Reason.OK, "cancelled before it was sent", "allow")
+            return
+        self._pass_notice(message.method, {**message.params, "requestId": entry.wire_id})
+
+    def _progress(self, message: Notification) -> None:
+        entry = self.core.down_tokens.find(message.params.get("progressToken"))
+        if entry is None:
+            self._drop_notice(message.method, Reason.UNKNOWN_TOKEN, "no request has this token")
+            return
+        self.core.asks.extend(entry, self.core.now)
+        self._pass_notice(message.method, {**message.params, "progressToken": entry.token})
+
+    def _roots_changed(self, message: Notification) -> None:
+        if "roots" not in self.core.allowed_requests():
+            self._drop_notice(message.method, Reason.REQUEST_KIND, "roots are not allowed")
+            return
+        self._pass_notice(message.method, message.params)
+
+    # answers to the server's requests
+
+    def _answer(self, message: Response) -> None:
+        core = self.core
+        entry = core.asks.sent(message.id)
+        if entry is None:
+            core.note(UP, "", Reason.UNKNOWN_ID, "an answer to no request", "drop")
+            return
+        core.close_ask(entry)
+        if entry.cancelled:
+            core.note(UP, entry.row.name, Reason.LATE_ANSWER, "the server cancelled it", "drop")
+            return
+        failed = message.result is None
+        body = message.error if message.result is None else message.result
+        decision = core.judge(Answer(entry.row.name, body or {}, failed))
+        core.record(UP, entry.row.name, "", decision)
+        if core.stops(decision):
+            core.refuse(entry.given, Side.SERVER, denial.INTERNAL, "the answer was withheld")
+            return
+        subject = decision.subject
+        body = subject.body if isinstance(subject, Answer) else {}
+        if "_meta" in body:
+            body = core.aliases.to_server(body) or with_meta(body, RELATED_TASK, None)
+        encode = encode_error if failed else encode_result
+        core.send(Side.SERVER, encode(entry.given, body), Role.ANSWER, entry)

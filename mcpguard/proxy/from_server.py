@@ -1,0 +1,563 @@
+"""What the server sends: answers, requests of its own, notifications. None of it is trusted."""
+
+from collections.abc import Callable
+
+from mcpguard.errors import WireError
+from mcpguard.model import (
+    Decision,
+    Json,
+    JsonObject,
+    Notice,
+    Reason,
+    Result,
+    ServerRequest,
+    Side,
+    SubjectKind,
+)
+from mcpguard.proxy import denial, eras
+from mcpguard.proxy.actions import Role, Stop
+from mcpguard.proxy.core import DOWN, Core
+from mcpguard.proxy.pending import Entry, RefusedError
+from mcpguard.proxy.translate import Task, subscription, with_meta
+from mcpguard.wire.framing import Dropped
+from mcpguard.wire.jsonrpc import (
+    Notification,
+    Request,
+    Response,
+    encode_error,
+    encode_notification,
+    encode_request,
+    encode_result,
+    parse_server,
+)
+from mcpguard.wire.methods import (
+    LIST_CHANGED,
+    LISTS,
+    NOTIFICATIONS,
+    RELATED_TASK,
+    REQUEST_KINDS,
+    REQUESTS,
+    SUBSCRIPTION_ID,
+    VERSIONS,
+)
+from mcpguard.wire.recover import WireIdFinder
+
+__all__ = ["ServerSide"]
+
+_ROWS = REQUESTS[Side.SERVER]
+_NOTICES = NOTIFICATIONS[Side.SERVER]
+
+_URL_ELICITATION_REQUIRED = -32042
+"""MCP 2025-11-25: an error that carries elicitations."""
+
+_ENDED = frozenset({"completed", "failed", "cancelled"})
+"""Task states after which nothing more comes (MCP 2025-11-25)."""
+
+_GARBLED = "the server's answer could not be read; the request may have run, do not retry blindly"
+
+
+class ServerSide:
+    """Handles every line from the server. `ready` is called when held requests may go on."""
+
+    def __init__(self, core: Core, ready: Callable[[], None]) -> None:
+        self.core = core
+        self._ready = ready
+        self._finder: WireIdFinder | None = None
+        self._elicitations: set[str] = set()
+        self._results: dict[str, Callable[[Entry, JsonObject], JsonObject | None]] = {
+            "initialize": self._handshake,
+            "server/discover": self._handshake,
+            "tasks/get": self._task,
+            "tasks/cancel": self._task,
+            "tasks/result": self._task_result,
+            "tasks/list": self._tasks,
+        }
+        self._notices: dict[str, Callable[[Notification], JsonObject | None]] = {
+            "notifications/cancelled": self._cancelled,
+            "notifications/progress": self._progress,
+            "notifications/resources/updated": self._subscribed,
+            "notifications/subscriptions/acknowledged": self._acknowledged,
+            "notifications/elicitation/complete": self._elicited,
+            "notifications/tasks/status": self._task_status,
+            "notifications/message": lambda message: message.params,
+        }
+
+    def feed(self, item: bytes | Dropped) -> None:
+        """One line, or a piece of one that is over the limit."""
+        if isinstance(item, Dropped):
+            self._over_long(item)
+            return
+        try:
+            message = parse_server(item)
+        except WireError as error:
+            self._unusable(item, error)
+            return
+        if message.exact:
+            text = "numbers or characters only the exact parser keeps"
+            self.core.note(DOWN, "", Reason.PARSER_FALLBACK, text, "note")
+        if type(message) is Response:
+            self._response(message)
+        elif type(message) is Notification:
+            self._notice(message)
+        elif type(message) is Request:
+            self._request(message)
+
+    # lines that are no messages
+
+    def _over_long(self, piece: Dropped) -> None:
+        if piece.first:
+            self._finder = WireIdFinder()
+            self.core.note(DOWN, "", Reason.OVER_LONG, "a line over the limit was dropped", "drop")
+            self.core.event("line.over_long", side="server")
+        if self._finder is not None:
+            text = "the server's answer is longer than mcpguard passes on (8 MiB)"
+            self._fail_named(self._finder.feed(piece.data), text)
+        if piece.end:
+            self._finder = None
+
+    def _unusable(self, line: bytes, error: WireError) -> None:
+        reason = Reason.EMPTY_LINE if not line.strip() else Reason(error.reason)
+        self.core.note(DOWN, "", reason, str(error), "drop")
+        self._fail_named(WireIdFinder().feed(line), _GARBLED)
+
+    def _fail_named(self, candidates: list[int], why: str) -> None:
+        """Nobody waits for an answer that was dropped: whose id it held is told at once."""
+        for wire_id in candidates:
+            entry = self.core.calls.sent(wire_id)
+            if entry is not None:
+                self._broken(entry, why)
+
+    def _broken(self, entry: Entry, why: str) -> None:
+        core = self.core
+        core.note(DOWN, entry.row.name, Reason.PARSE, why, "deny")
+        if entry.internal:
+            core.calls.close(entry)
+            error: JsonObject = {"code": denial.INTERNAL, "message": why}
+            self._page_refused(entry, error)
+        else:
+            begins = entry is core.initialize
+            core.end_call(entry, denial.INTERNAL, f"mcpguard: {why}")
+            if begins:
+                self._ready()
+
+    # answers
+
+    def _response(self, message: Response) -> None:
+        core = self.core
+        entry = core.calls.sent(message.id)
+        if entry is None:
+            core.note(DOWN, "", Reason.UNKNOWN_ID, "an answer to no request in flight", "drop")
+            return
+        core.calls.close(entry)  # before anything is sent: a second answer finds nothing
+        if entry.cancelled:
+            core.up_tokens.close(entry)
+            core.note(DOWN, entry.row.name, Reason.LATE_ANSWER, "the host cancelled it", "drop")
+        elif entry.internal:
+            self._page(entry, message)
+        elif message.result is None:
+            core.up_tokens.close(entry)
+            self._error(entry, message.error or {}, exact_form=message.exact)
+        else:
+            self._result(entry, message.result, exact_form=message.exact)
+
+    def _page(self, entry: Entry, message: Response) -> None:
+        listings = self.core.listings
+        if message.result is None or listings is None:
+            self._page_refused(entry, _error_object(message.error or {}))
+            return
+        outcome = listings.page(LISTS[entry.row.name].kind, message.result)
+        if outcome is not None:
+            self.core.listed(outcome)
+            self._ready()
+
+    def _page_refused(self, entry: Entry, error: JsonObject) -> None:
+        listings = self.core.listings
+        outcome = listings.refused(LISTS[entry.row.name].kind, error) if listings else None
+        if outcome is not None:
+            self.core.listed(outcome)
+            self._ready()
+
+    def _result(self, entry: Entry, result: JsonObject, *, exact_form: bool) -> None:
+        if not _makes_task(entry, result):  # a task's progress goes on after this answer
+            self.core.up_tokens.close(entry)
+        kind = result.get("resultType")
+        if kind is not None and kind != "complete":
+            self._interrupted(entry, result, kind, exact_form=exact_form)
+            return
+        handle = self._results.get(entry.row.name, self._made_task)
+        try:
+            body = handle(entry, result)
+        except RefusedError as error:
+            self._broken_after(entry, str(error), error.reason)
+            return
+        if body is None:
+            return
+        if "_meta" in body:
+            body = self._named(entry, body)
+        self._judged(entry, body, exact_form=exact_form)
+        if entry is self.core.initialize:
+            self._ready()
+
+    def _judged(self, entry: Entry, body: JsonObject, *, exact_form: bool) -> None:
+        core = self.core
+        method, target = entry.judged_as or (entry.row.name, entry.target)
+        decision = core.judge(Result(method, target, body))
+        core.record(DOWN, entry.row.name, target, decision)
+        if core.stops(decision):
+            core.withhold(entry, decision)
+            core.event("result.withheld", method=method, rule=decision.rule)
+            return
+        subject = decision.subject
+        body = subject.body if isinstance(subject, Result) else body
+        line = encode_result(entry.given, body, exact_form=exact_form)
+        core.send(Side.HOST, line, Role.RESULT, entry)
+
+    def _named(self, entry: Entry, body: JsonObject) -> JsonObject:
+        """`_meta` with task and subscription ids as the host knows them."""
+        if subscription(body) is not None:
+            body = with_meta(body, SUBSCRIPTION_ID, entry.given)
+        return self.core.aliases.to_host(body) or with_meta(body, RELATED_TASK, None)
+
+    def _error(self, entry: Entry, given: JsonObject, *, exact_form: bool) -> None:
+        core = self.core
+        if entry is core.initialize:
+            core.initialize = None
+            self._ready()
+        body = _error_object(given)
+        method, target = entry.judged_as or (entry.row.name, entry.target)
+        decision = core.judge(Result(method, target, body, error=True))
+        asked = self._asked_by(body)
+        decision = next((d for d in asked if not d.allowed), decision)
+        core.record(DOWN, entry.row.name, target, decision)
+        if core.stops(decision):
+            core.withhold(entry, decision)
+            return
+        line = encode_error(entry.given, body, exact_form=exact_form)
+        core.send(Side.HOST, line, Role.RESULT, entry)
+
+    def _asked_by(self, error: JsonObject) -> list[Decision]:
+        """Decisions about the elicitations that an error carries."""
+        data = error.get("data")
+        asked = data.get("elicitations") if isinstance(data, dict) else None
+        if error["code"] != _URL_ELICITATION_REQUIRED or not isinstance(asked, list):
+            return []
+        for one in asked:
+            if isinstance(one, dict) and isinstance(one.get("elicitationId"), str):
+                self._elicitations.add(str(one["elicitationId"]))
+        return [self._ask("elicitation/create", one) for one in asked]
+
+    def _ask(self, method: Json, params: Json) -> Decision:
+        name = method if isinstance(method, str) else ""
+        subject = ServerRequest(name, params if isinstance(params, dict) else {})
+        if name not in REQUEST_KINDS:
+            detail = "it asks the host for something unknown"
+            return Decision(False, subject, "surface", Reason.REQUEST_KIND, detail)
+        return self.core.judge(subject)
+
+    def _interrupted(
+        self, entry: Entry, result: JsonObject, kind: Json, *, exact_form: bool
+    ) -> None:
+        """A result that is not the end of its request (2026-07-28)."""
+        core = self.core
+        asked = result.get("inputRequests", {})
+        if kind != "input_required" or not isinstance(asked, dict):
+            subject = Result(entry.row.name, entry.target, result)
+            detail = "the server answered with a kind of result mcpguard does not know"
+            unknown = Decision(False, subject, "wire", Reason.UNKNOWN_RESULT_TYPE, detail)
+            core.record(DOWN, entry.row.name, entry.target, unknown)
+            if core.stops(unknown):
+                core.withhold(entry, unknown)
+            else:
+                self._judged(entry, self._named(entry, result), exact_form=exact_form)
+            return
+        for one in asked.values():
+            method, params = (
+                (one.get("method"), one.get("params")) if isinstance(one, dict) else ("", {})
+            )
+            decision = self._ask(method, params)
+            core.record(DOWN, str(method)[:64], entry.target, decision)
+            if core.stops(decision):
+                core.withhold(entry, decision)
+                return
+        core.continuations.issue(entry, result, frozenset(asked))
+        known = ("resultType", "inputRequests", "requestState", "_meta")
+        body: JsonObject = {key: result[key] for key in known if key in result}
+        if "_meta" in body:
+            body = self._named(entry, body)
+        self._judged(entry, body, exact_form=exact_form)
+
+    # answers, by method
+
+    def _handshake(self, entry: Entry, result: JsonObject) -> JsonObject | None:
+        core = self.core
+        if entry is core.initialize:
+            version = result.get("protocolVersion")
+            if not isinstance(version, str) or version not in VERSIONS:
+                self._stop(entry)
+                return None
+            core.answered = True
+            core.envelope = {}  # a probe came first: this is a legacy session after all
+        core.capabilities = result.get("capabilities", {})
+        return result if core.lock is None else self._reviewed(result)
+
+    def _stop(self, entry: Entry) -> None:
+        text = "the server speaks a protocol version mcpguard does not know"
+        self.core.note(DOWN, entry.row.name, Reason.PROTOCOL_VERSION, text, "deny")
+        self.core.end_call(entry, denial.INTERNAL, f"mcpguard: {text}")
+        self.core.event("session.version", "error")
+        self.core.batch.stop = Stop(1, text)
+
+    def _reviewed(self, result: JsonObject) -> JsonObject:
+        core = self.core
+        if core.lock is None:
+            return result
+        stops = core.blocks(SubjectKind.DEFINITION)
+        for name in eras.drifted_facts(result, core.lock):
+            what = "the reviewed value stands in its place" if stops else "it was passed on"
+            text = f"the server's {name} changed since it was reviewed; {what}"
+            core.note(DOWN, name, Reason.DRIFTED, text, "deny" if stops else "would_deny")
+            core.event("server.drifted", what=name)
+        return eras.rebuilt(result, core.lock) if stops else result
+
+    def _made_task(self, entry: Entry, result: JsonObject) -> JsonObject | None:
+        """An ordinary result, or one that stands for a task, which gets a name for the host."""
+        task = result.get("task")
+        if not _makes_task(entry, result) or not isinstance(task, dict):
+            return result
+        server_id = task.get("taskId")
+        if not isinstance(server_id, str):
+            self._broken_after(entry, "the server made a task without an id")
+            return None
+        bound = self.core.aliases.bind_task(server_id, entry, entry.row.name, entry.target)
+        return {**result, "task": {**task, "taskId": bound.host_id}}
+
+    def _broken_after(self, entry: Entry, why: str, reason: Reason = Reason.ENVELOPE) -> None:
+        self.core.up_tokens.close(entry)
+        self.core.note(DOWN, entry.row.name, reason, why, "deny")
+        self.core.send(Side.HOST, denial.error_line(entry, denial.INTERNAL, f"mcpguard: {why}"))
+
+    def _task(self, entry: Entry, result: JsonObject) -> JsonObject | None:
+        bound = self.core.aliases.served_task(result.get("taskId"))
+        if bound is None or bound.server_id != entry.params.get("taskId"):
+            self._broken_after(entry, "the server answered about another task")
+            return None
+        self._ended(bound, result.get("status"))
+        return {**result, "taskId": bound.host_id}
+
+    def _ended(self, task: Task, status: Json) -> None:
+        """A task that has ended makes no more progress."""
+        if isinstance(status, str) and status in _ENDED:
+            self.core.up_tokens.close(task.entry)
+
+    def _task_result(self, entry: Entry, result: JsonObject) -> JsonObject | None:
+        bound = self.core.aliases.served_task(entry.params.get("taskId"))
+        if bound is not None:
+            self._ended(bound, "completed")
+        return result
+
+    def _tasks(self, entry: Entry, result: JsonObject) -> JsonObject | None:
+        tasks = result.get("tasks")
+        kept: list[Json] = []
+        for task in tasks if isinstance(tasks, list) else ():
+            bound = (
+                self.core.aliases.served_task(task.get("taskId"))
+                if isinstance(task, dict)
+                else None
+            )
+            if bound is not None and isinstance(task, dict):
+                kept.append({**task, "taskId": bound.host_id})
+        body: JsonObject = {**result, "tasks": kept}
+        cursor = body.pop("nextCursor", None)
+        if isinstance(cursor, str):
+            body["nextCursor"] = self.core.aliases.hide_cursor(cursor)
+        return body
+
+    # requests
+
+    def _request(self, message: Request) -> None:
+        core = self.core
+        row = _ROWS.get(message.method)
+        if row is None:
+            text = "no such method from a server"
+            core.note(DOWN, message.method, Reason.UNKNOWN_METHOD, text, "deny")
+            core.refuse(message.id, Side.SERVER, denial.METHOD_NOT_FOUND, "Method not found")
+            return
+        known = row.params | {"_meta"}
+        params: JsonObject = {k: v for k, v in message.params.items() if k in known and k != "task"}
+        decision = core.judge(ServerRequest(row.name, params))
+        core.record(DOWN, row.name, "", decision)
+        if core.stops(decision):  # what a host without this capability answers
+            core.refuse(message.id, Side.SERVER, denial.METHOD_NOT_FOUND, "Method not found")
+            core.event("request.denied", method=row.name, rule=decision.rule)
+            return
+        try:
+            entry = core.asks.open(message.id, row, core.now)
+        except RefusedError as error:
+            self._not_asked(message, error)
+            return
+        entry.params = (
+            decision.subject.params if isinstance(decision.subject, ServerRequest) else {}
+        )
+        try:
+            body = self._to_host(entry, entry.params)
+        except RefusedError as error:
+            core.asks.close(entry)
+            self._not_asked(message, error)
+            return
+        entry.sent = True
+        line = encode_request(entry.wire_id, row.name, body, exact_form=message.exact)
+        core.send(Side.HOST, line, Role.SERVER_REQUEST, entry)
+
+    def _not_asked(self, message: Request, error: RefusedError) -> None:
+        core = self.core
+        duplicate = error.reason is Reason.DUPLICATE_ID
+        core.note(DOWN, message.method, error.reason, str(error), "drop" if duplicate else "deny")
+        if not duplicate:
+            core.refuse(message.id, Side.SERVER, denial.INTERNAL, str(error))
+
+    def _to_host(self, entry: Entry, params: JsonObject) -> JsonObject:
+        meta = params.get("_meta")
+        if not isinstance(meta, dict):
+            return params
+        if "progressToken" in meta:
+            token = self.core.down_tokens.open(entry, meta["progressToken"])
+            params = with_meta(params, "progressToken", token)
+        return self.core.aliases.to_host(params) or with_meta(params, RELATED_TASK, None)
+
+    # notifications
+
+    def _notice(self, message: Notification) -> None:
+        core = self.core
+        row = _NOTICES.get(message.method)
+        if row is None:
+            text = "no such notification from a server"
+            core.note(DOWN, message.method, Reason.UNKNOWN_METHOD, text, "drop")
+            return
+        known = row.params | {"_meta"}
+        message.params = {key: value for key, value in message.params.items() if key in known}
+        if row.name in LIST_CHANGED:
+            self._list_changed(message)
+            return
+        params = self._notices[row.name](message)
+        if params is not None:
+            self._pass_notice(row.name, params, exact_form=message.exact)
+
+    def _pass_notice(self, method: str, params: JsonObject, *, exact_form: bool) -> None:
+        core = self.core
+        decision = core.judge(Notice(method, params))
+        core.record(DOWN, method, "", decision)
+        if core.stops(decision):
+            return
+        subject = decision.subject
+        params = subject.params if isinstance(subject, Notice) else params
+        if "_meta" in params:
+            params = core.aliases.to_host(params) or with_meta(params, RELATED_TASK, None)
+        line = encode_notification(method, params, exact_form=exact_form)
+        core.send(Side.HOST, line, Role.NOTICE)
+
+    def _drop(self, message: Notification, reason: Reason, text: str) -> None:
+        self.core.note(DOWN, message.method, reason, text, "drop")
+
+    def _list_changed(self, message: Notification) -> None:
+        """Verified first, passed on afterwards (`Core.listed`)."""
+        core = self.core
+        params = self._subscribed(message)
+        if params is None:
+            return
+        core.note(DOWN, message.method, Reason.OK, "", "allow")
+        if core.listings is None:
+            core.send(Side.HOST, encode_notification(message.method, params), Role.NOTICE)
+            return
+        core.changed[message.method, subscription(params)] = params
+        for kind in LIST_CHANGED[message.method]:
+            core.listings.doubt(kind, core.now)
+
+    def _subscribed(self, message: Notification) -> JsonObject | None:
+        """The parameters with the host's own id for the `subscriptions/listen` they belong to."""
+        wire_id = subscription(message.params)
+        if wire_id is None:
+            return message.params
+        entry = self.core.calls.sent(wire_id)
+        if entry is None or entry.row.name != "subscriptions/listen":
+            self._drop(message, Reason.UNKNOWN_ID, "no such subscription")
+            return None
+        return with_meta(message.params, SUBSCRIPTION_ID, entry.given)
+
+    def _acknowledged(self, message: Notification) -> JsonObject | None:
+        entry = self.core.calls.sent(subscription(message.params))
+        if entry is None or entry.row.name != "subscriptions/listen":
+            self._drop(message, Reason.UNKNOWN_ID, "no such subscription")
+            return None
+        params = with_meta(message.params, SUBSCRIPTION_ID, entry.given)
+        given = params.get("notifications")
+        if isinstance(given, dict):
+            asked = entry.params.get("notifications")
+            params["notifications"] = _granted(given, asked if isinstance(asked, dict) else {})
+        return params
+
+    def _cancelled(self, message: Notification) -> JsonObject | None:
+        core = self.core
+        given = message.params.get("requestId")
+        asked = core.asks.given(given)
+        if asked is not None and not asked.cancelled:
+            asked.cancelled = True
+            return {**message.params, "requestId": asked.wire_id}
+        entry = core.calls.sent(given)
+        if entry is not None and entry.row.name == "subscriptions/listen":
+            core.close_call(entry)
+            return {**message.params, "requestId": entry.given}
+        self._drop(message, Reason.UNKNOWN_ID, "nothing of that id to cancel")
+        return None
+
+    def _progress(self, message: Notification) -> JsonObject | None:
+        entry = self.core.up_tokens.find(message.params.get("progressToken"))
+        if entry is None or entry.cancelled:
+            self._drop(message, Reason.UNKNOWN_TOKEN, "no request has this token")
+            return None
+        self.core.calls.extend(entry, self.core.now)
+        return {**message.params, "progressToken": entry.token}
+
+    def _elicited(self, message: Notification) -> JsonObject | None:
+        given = message.params.get("elicitationId")
+        asked = {ask.params.get("elicitationId") for ask in self.core.asks}
+        if isinstance(given, str) and (given in self._elicitations or given in asked):
+            self._elicitations.discard(given)
+            return message.params
+        self._drop(message, Reason.UNKNOWN_ID, "no such elicitation")
+        return None
+
+    def _task_status(self, message: Notification) -> JsonObject | None:
+        bound = self.core.aliases.served_task(message.params.get("taskId"))
+        if bound is None:
+            self._drop(message, Reason.UNKNOWN_TASK, "no such task")
+            return None
+        self._ended(bound, message.params.get("status"))
+        return {**message.params, "taskId": bound.host_id}
+
+
+def _makes_task(entry: Entry, result: JsonObject) -> bool:
+    return "task" in entry.params and isinstance(result.get("task"), dict)
+
+
+def _granted(given: JsonObject, asked: JsonObject) -> JsonObject:
+    """What a subscription was granted of what it asked for; of a list, the members in both."""
+    granted: JsonObject = {}
+    for key, value in given.items():
+        wanted = asked.get(key)
+        if isinstance(value, list) and isinstance(wanted, list):
+            granted[key] = [one for one in value if one in wanted]
+        elif key in asked:
+            granted[key] = value
+    return granted
+
+
+def _error_object(given: JsonObject) -> JsonObject:
+    """A JSON-RPC error of known keys and types."""
+    code, text = given.get("code"), given.get("message")
+    error: JsonObject = {
+        "code": code if type(code) is int else denial.INTERNAL,
+        "message": text if isinstance(text, str) else "the server gave no message",
+    }
+    if "data" in given:
+        error["data"] = given["data"]
+    return error

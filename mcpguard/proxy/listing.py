@@ -1,0 +1,275 @@
+"""Live verification: what this session listed, held against the lockfile, page by page.
+
+An item is usable only when a complete listing of this session held it once and unchanged. What
+drifted or doubled stays quarantined for the session, whatever later listings say.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from mcpguard.lock.lockfile import Lockfile
+from mcpguard.model import Decision, Definition, ItemKind, Json, JsonObject, Reason
+from mcpguard.proxy.pending import Entry
+from mcpguard.wire.methods import LISTS, ListMethod
+
+__all__ = ["Listings", "Outcome", "Run"]
+
+MAX_PAGES = 1000
+"""Pages of one listing; a server that goes on is not listing, it is feeding."""
+
+MAX_ITEMS = 10_000
+"""Items of one kind; with 8 MiB lines this bounds memory together with the pages."""
+
+RUN_TIMEOUT = 30.0
+"""Seconds for one whole listing; held calls are denied when it passes."""
+
+RUNS_A_SECOND = 4
+"""Listings that `list_changed` may start a second, of each kind."""
+
+BY_KIND: Mapping[ItemKind, ListMethod] = {row.kind: row for row in LISTS.values()}
+
+_METHOD_NOT_FOUND = -32601
+_STICKY = frozenset({Reason.DRIFTED, Reason.DOUBLED})
+
+
+@dataclass(slots=True)
+class Run:
+    """One listing in progress: the pages so far and who waits for the end."""
+
+    deadline: float
+    items: list[Json] = field(default_factory=list)
+    cursors: set[str] = field(default_factory=set)
+    meta: JsonObject = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a finished listing found. `error`: the server's own words when it would not list."""
+
+    kind: ItemKind
+    decisions: list[tuple[Definition, Decision]] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    error: JsonObject | None = None
+    failure: str = ""
+    unnamed: int = 0
+
+
+@dataclass(slots=True)
+class _Kind:
+    states: dict[str, Reason] = field(default_factory=dict)
+    shown: list[Json] = field(default_factory=list)
+    meta: JsonObject = field(default_factory=dict)
+    error: JsonObject | None = None
+    done: bool = False
+    settled: bool = False
+    run: Run | None = None
+    dirty: bool = False
+    starts: list[float] = field(default_factory=list)
+    waiters: list[Entry] = field(default_factory=list)
+
+
+class Listings:
+    """The four listings of a session.
+
+    `ask` sends one page's request, given the kind, the cursor and the time until which the answer
+    is awaited, and returns whether it could.
+
+    `shows_all`: the mode does not filter, so the host sees every item as the server wrote it.
+    """
+
+    def __init__(
+        self,
+        lock: Lockfile,
+        judge: Callable[[Definition], Decision],
+        ask: Callable[[ItemKind, str, float], bool],
+        *,
+        shows_all: bool,
+    ) -> None:
+        self._lock = lock
+        self._judge = judge
+        self._ask = ask
+        self._shows_all = shows_all
+        self._kinds = {kind: _Kind() for kind in ItemKind}
+        self._first: set[ItemKind] = set()
+        self.started = False
+        self.quarantine: dict[tuple[ItemKind, str], Reason] = {}
+
+    # facts
+
+    def item_state(self, kind: ItemKind, name: str) -> Reason:
+        """`model.SessionFacts.item_state`."""
+        if self._lock.item(kind, name) is None:
+            return Reason.NOT_LOCKED
+        sticky = self.quarantine.get((kind, name))
+        if sticky is not None:
+            return sticky
+        listing = self._kinds[kind]
+        if not listing.done:
+            return Reason.UNVERIFIED
+        return listing.states.get(name, Reason.NOT_LISTED)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the first listings have all ended, well or badly."""
+        return self.started and all(self._kinds[kind].settled for kind in self._first)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a listing runs or is due."""
+        return any(kind.run is not None or kind.dirty for kind in self._kinds.values())
+
+    # what starts one
+
+    def start(self, now: float, capabilities: Json) -> None:
+        """Ask for every kind that is locked or offered. `capabilities`: None when not known."""
+        self.started = True
+        locked = {kind for kind in ItemKind if self._lock.items.get(kind)}
+        if isinstance(capabilities, dict):
+            offered = {kind for kind in ItemKind if BY_KIND[kind].capability in capabilities}
+            for kind in locked - offered:  # an absent capability is an empty list
+                self._kinds[kind].done = self._kinds[kind].settled = True
+            locked = offered
+        self._first = locked
+        for kind in sorted(locked):
+            self.refresh(kind, now)
+
+    def refresh(self, kind: ItemKind, now: float) -> None:
+        """Begin a listing, unless one runs already."""
+        listing = self._kinds[kind]
+        if listing.run is None:
+            listing.dirty = False
+            listing.run = Run(now + RUN_TIMEOUT)
+            listing.starts = [*listing.starts[1 - RUNS_A_SECOND :], now]
+            if not self._ask(kind, "", listing.run.deadline):
+                listing.run.deadline = now
+
+    def doubt(self, kind: ItemKind, now: float) -> None:
+        """The server says its list changed: look again, at most `RUNS_A_SECOND` times a second."""
+        listing = self._kinds[kind]
+        listing.dirty = True
+        if self.started and listing.run is None and self._may_start(listing, now):
+            self.refresh(kind, now)
+
+    @staticmethod
+    def _may_start(listing: _Kind, now: float) -> bool:
+        return len(listing.starts) < RUNS_A_SECOND or listing.starts[0] <= now - 1.0
+
+    def wait(self, kind: ItemKind, entry: Entry, now: float) -> None:
+        """The host asks for the list: it gets the end of the one that runs, or of a new one."""
+        self._kinds[kind].waiters.append(entry)
+        self.refresh(kind, now)
+
+    def tick(self, now: float) -> list[Outcome]:
+        """Ends listings past their deadline, begins those that were put off."""
+        ended = [
+            self._fail(kind, "it did not answer in time")
+            for kind, listing in self._kinds.items()
+            if listing.run is not None and listing.run.deadline <= now
+        ]
+        for kind, listing in self._kinds.items():
+            due = self.started and listing.dirty and listing.run is None
+            if due and self._may_start(listing, now):
+                self.refresh(kind, now)
+        return ended
+
+    def abandon(self) -> None:
+        """The server is gone: nothing runs, is due, or waits any more."""
+        for listing in self._kinds.values():
+            listing.run, listing.dirty = None, False
+            listing.waiters.clear()
+
+    def take_waiters(self, kind: ItemKind) -> list[Entry]:
+        """Host requests that the listing just ended answers."""
+        waiters = self._kinds[kind].waiters
+        self._kinds[kind].waiters = []
+        return waiters
+
+    def list_for(self, kind: ItemKind) -> tuple[list[Json], JsonObject, JsonObject | None]:
+        """What the host may see: items, the last page's `_meta`, the server's error if any."""
+        listing = self._kinds[kind]
+        return listing.shown, listing.meta, listing.error
+
+    # what the server answers
+
+    def page(self, kind: ItemKind, result: JsonObject) -> Outcome | None:
+        """One page arrived. None while there are more."""
+        run = self._kinds[kind].run
+        if run is None:
+            return None
+        items = result.get(BY_KIND[kind].key)
+        if not isinstance(items, list):
+            return self._fail(kind, f"its answer has no list of {kind}")
+        run.items += items
+        meta = result.get("_meta")
+        run.meta = meta if isinstance(meta, dict) else {}
+        cursor = result.get("nextCursor")
+        if cursor is None:
+            return self._finish(kind, run)
+        if not isinstance(cursor, str) or cursor in run.cursors:
+            return self._fail(kind, "its pages do not end")
+        run.cursors.add(cursor)
+        if len(run.cursors) >= MAX_PAGES or len(run.items) > MAX_ITEMS:
+            return self._fail(kind, "it lists more than can be verified")
+        return (
+            None
+            if self._ask(kind, cursor, run.deadline)
+            else self._fail(kind, "it could not be asked")
+        )
+
+    def refused(self, kind: ItemKind, error: JsonObject) -> Outcome | None:
+        """The server answered a page with an error. -32601 is an empty list; no other error is."""
+        listing = self._kinds[kind]
+        if listing.run is None:
+            return None
+        if error.get("code") != _METHOD_NOT_FOUND:
+            outcome = self._fail(kind, "it answered with an error")
+            outcome.error = listing.error = error
+            return outcome
+        outcome = self._finish(kind, Run(0.0))
+        outcome.error = listing.error = error
+        return outcome
+
+    def _fail(self, kind: ItemKind, why: str) -> Outcome:
+        listing = self._kinds[kind]
+        listing.run = None
+        listing.settled = True
+        listing.error = None
+        return Outcome(kind, failure=why)
+
+    def _finish(self, kind: ItemKind, run: Run) -> Outcome:
+        listing = self._kinds[kind]
+        outcome = Outcome(kind)
+        named = [(_name(kind, item), item) for item in run.items]
+        count = Counter(name for name, _ in named if name is not None)
+        listing.states = {}
+        listing.shown = []
+        for name, item in named:
+            if name is None or not isinstance(item, dict):
+                outcome.unnamed += 1
+                listing.shown += [item] if self._shows_all else []
+                continue
+            self._place(Definition(kind, name, item, doubled=count[name] > 1), outcome)
+        locked = self._lock.items.get(kind, {})
+        outcome.missing = [name for name in locked if not count[name]]
+        listing.run, listing.error, listing.meta = None, None, run.meta
+        listing.done = listing.settled = True
+        return outcome
+
+    def _place(self, definition: Definition, outcome: Outcome) -> None:
+        kind, name = definition.item, definition.target
+        listing = self._kinds[kind]
+        decision = self._judge(definition)
+        outcome.decisions.append((definition, decision))
+        listing.states[name] = Reason.OK if decision.allowed else decision.reason
+        if not decision.allowed and decision.reason in _STICKY:
+            self.quarantine[kind, name] = decision.reason
+        if self._shows_all:
+            listing.shown.append(definition.definition)
+        elif decision.allowed and (kind, name) not in self.quarantine:
+            listing.shown.append(self._lock.shown(kind, name, definition.definition))
+
+
+def _name(kind: ItemKind, item: Json) -> str | None:
+    name = item.get(kind.name_key) if isinstance(item, dict) else None
+    return name if isinstance(name, str) else None

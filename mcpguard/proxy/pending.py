@@ -1,0 +1,124 @@
+"""What is in flight in one direction: the only place where a peer's id and a wire id meet."""
+
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass, field
+
+from mcpguard.model import Json, JsonObject, Reason
+from mcpguard.wire.jsonrpc import Id
+from mcpguard.wire.methods import Row
+
+__all__ = ["NEVER", "Entry", "PendingTable", "RefusedError", "draw"]
+
+NEVER = float("inf")
+"""Deadline of `subscriptions/listen`, which ends when somebody ends it."""
+
+_TRIES = 3
+"""Draws before a repeating random source counts as broken."""
+
+
+class RefusedError(Exception):
+    """A request cannot be taken up; nothing was sent."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def draw(mint: Callable[[], int], taken: Container[Json]) -> int:
+    """A number that is not in `taken`.
+
+    Raises:
+        RefusedError: the random source fails or repeats itself.
+    """
+    try:
+        for _ in range(_TRIES):
+            number = mint()
+            if number not in taken:
+                return number
+    except Exception as error:
+        raise RefusedError(Reason.RNG_FAILED, "no random id can be drawn") from error
+    raise RefusedError(Reason.RNG_FAILED, "the random source repeats itself")
+
+
+@dataclass(slots=True)
+class Entry:
+    """One request in flight. `given` is its sender's id and never crosses; `wire_id` does."""
+
+    given: Id
+    wire_id: int
+    row: Row
+    deadline: float
+    target: str = ""
+    params: JsonObject = field(default_factory=dict)
+    modern: bool = False
+    internal: bool = False
+    sent: bool = False
+    cancelled: bool = False
+    token: Json = None
+    wire_token: Json = None
+    judged_as: tuple[str, str] | None = None
+
+
+class PendingTable:
+    """Requests in flight from one side, bounded; an id leaves it exactly once."""
+
+    def __init__(self, limit: int, timeout: float, mint: Callable[[], int]) -> None:
+        self._limit = limit
+        self._timeout = timeout
+        self._mint = mint
+        self._by_wire: dict[int, Entry] = {}
+        self._by_given: dict[Id, Entry] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_wire)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(tuple(self._by_wire.values()))
+
+    def open(self, given: Id, row: Row, now: float, *, internal: bool = False) -> Entry:
+        """A slot for a request; `internal` ones are mcpguard's own and have no sender.
+
+        Raises:
+            RefusedError: the id is in flight already, the table is full, or no id can be drawn.
+        """
+        if not internal and given in self._by_given:
+            raise RefusedError(Reason.DUPLICATE_ID, "a request with this id is in flight")
+        if len(self._by_wire) >= self._limit:
+            text = f"{self._limit} requests are in flight; wait for an answer"
+            raise RefusedError(Reason.SATURATED, text)
+        entry = Entry(
+            given, draw(self._mint, self._by_wire), row, now + self._timeout, internal=internal
+        )
+        self._by_wire[entry.wire_id] = entry
+        if not internal:
+            self._by_given[given] = entry
+        return entry
+
+    def sent(self, wire_id: Json) -> Entry | None:
+        """The request the other side was given under `wire_id`, if it still waits."""
+        entry = self._by_wire.get(wire_id) if type(wire_id) is int else None
+        return entry if entry is not None and entry.sent else None
+
+    def given(self, given: Json) -> Entry | None:
+        """The request its sender calls `given`."""
+        return self._by_given.get(given) if type(given) in (int, str) else None  # type: ignore[arg-type]
+
+    def close(self, entry: Entry) -> None:
+        """Forget a request: a second answer with its id finds nothing."""
+        if self._by_wire.pop(entry.wire_id, None) is not None and not entry.internal:
+            del self._by_given[entry.given]
+
+    def expired(self, now: float) -> list[Entry]:
+        """Requests past their deadline, oldest first."""
+        return [entry for entry in self._by_wire.values() if entry.deadline <= now]
+
+    def extend(self, entry: Entry, now: float) -> None:
+        """Its answer is alive (progress): the deadline starts again."""
+        if entry.deadline != NEVER:
+            entry.deadline = now + self._timeout
+
+    def pause(self, elapsed: float) -> None:
+        """Push the senders' deadlines back: the other side waits for a person."""
+        for entry in self._by_wire.values():
+            if not entry.internal:
+                entry.deadline += elapsed

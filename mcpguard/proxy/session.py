@@ -1,0 +1,181 @@
+"""The session: one host, one server, everything between them. Sans-IO and clock-free."""
+
+from collections.abc import Callable
+
+from mcpguard.lock.lockfile import Lockfile
+from mcpguard.model import Context, Decision, JsonObject, Mode, Reason, Side, Subject, Wait
+from mcpguard.proxy import denial
+from mcpguard.proxy.actions import Batch, Role, Send
+from mcpguard.proxy.core import DOWN, UP, Core, SessionSettings
+from mcpguard.proxy.from_host import HostSide
+from mcpguard.proxy.from_server import ServerSide
+from mcpguard.proxy.pending import Entry
+from mcpguard.wire.framing import Dropped
+from mcpguard.wire.jsonrpc import encode_notification
+
+__all__ = ["Session", "SessionSettings"]
+
+_UNAUDITED = "Blocked by mcpguard [audit.unwritable]: the audit log cannot be written. "
+_NOT_RUN = _UNAUDITED + "Nothing was run. Make room for the log or check its permissions."
+_EXECUTED = _UNAUDITED + "The request was executed and its result withheld; do not retry."
+
+
+class Session:
+    """Feed it lines and ticks, then `take` what is to be done.
+
+    `decide` is the pipeline; `mint` draws wire ids (2**52 <= id < 2**53), and raising denies. Times
+    are seconds of one monotonic clock. Not safe for use from several threads.
+    """
+
+    def __init__(
+        self,
+        *,
+        lock: Lockfile | None,
+        mode: Mode,
+        decide: Callable[[Subject, Context], Decision | Wait],
+        mint: Callable[[], int],
+        settings: SessionSettings,
+        now: float,
+    ) -> None:
+        self._core = Core(
+            lock=lock, mode=mode, decide=decide, mint=mint, settings=settings, now=now
+        )
+        self._host = HostSide(self._core)
+        self._server = ServerSide(self._core, self._host.release)
+        self._ticked = now
+
+    def feed_host(self, item: bytes | Dropped, now: float) -> None:
+        """A line of the host without its newline, or a piece of one that is too long."""
+        self._core.now = now
+        self._host.feed(item)
+
+    def feed_server(self, item: bytes | Dropped, now: float) -> None:
+        """A line of the server without its newline, or a piece of one that is too long."""
+        self._core.now = now
+        self._server.feed(item)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is in flight, held or due: then `tick` about once a second."""
+        core = self._core
+        listing = core.listings is not None and core.listings.busy
+        return bool(len(core.calls) or len(core.asks) or listing)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a request of the host still has an answer to come."""
+        return any(not entry.internal and not entry.cancelled for entry in self._core.calls)
+
+    def take(self) -> Batch:
+        """Everything to do since the last time."""
+        batch, self._core.batch = self._core.batch, Batch()
+        return batch
+
+    def tick(self, now: float) -> None:
+        """Deadlines: answers what waited too long, in both directions."""
+        core = self._core
+        core.now = now
+        self._pause(now)
+        expired = core.calls.expired(now)
+        for entry in expired:
+            self._call_expired(entry)
+        for entry in core.asks.expired(now):
+            self._ask_expired(entry)
+        ended = core.listings.tick(now) if core.listings is not None else []
+        for outcome in ended:
+            core.listed(outcome)
+        if ended or expired:
+            self._host.release()
+
+    def _pause(self, now: float) -> None:
+        """The host's requests do not age while the server waits for an answer of the host."""
+        core, ticked = self._core, self._ticked
+        self._ticked = now
+        asked = [ask.deadline - core.settings.timeout for ask in core.asks if not ask.cancelled]
+        if asked:
+            core.calls.pause(max(0.0, now - max(ticked, min(asked))))
+
+    def _call_expired(self, entry: Entry) -> None:
+        core = self._core
+        if entry.sent and not entry.cancelled:
+            core.send(Side.SERVER, _cancellation(entry, "no answer in time"))
+        core.note(DOWN, entry.row.name, Reason.TIMEOUT, "no answer in time", "deny")
+        text = f"mcpguard: the server did not answer in {core.settings.timeout:g} s"
+        core.end_call(entry, denial.TIMED_OUT, text)
+
+    def _ask_expired(self, entry: Entry) -> None:
+        core = self._core
+        core.note(UP, entry.row.name, Reason.TIMEOUT, "no answer in time", "deny")
+        core.close_ask(entry)
+        if entry.cancelled:
+            return
+        core.send(Side.HOST, _cancellation(entry, "no answer in time"))
+        core.refuse(entry.given, Side.SERVER, denial.INTERNAL, "the host did not answer in time")
+
+    def closed(self, side: Side, now: float) -> None:
+        """End of file from one side: nobody on the other is left waiting for it."""
+        self._core.now = now
+        if side is Side.SERVER:
+            self._server_gone()
+        else:
+            self._host_gone()
+
+    def _server_gone(self) -> None:
+        core = self._core
+        early = core.settings.early_exit if not core.answered and not core.envelope else ""
+        text = " ".join(filter(None, ("mcpguard: the server ended before it answered.", early)))
+        for entry in core.calls:
+            core.note(DOWN, entry.row.name, Reason.SERVER_GONE, "the server ended", "deny")
+            core.end_call(entry, denial.INTERNAL, text)
+        for entry in core.asks:
+            core.close_ask(entry)
+            core.send(Side.HOST, _cancellation(entry, "the server ended"))
+        core.gone = text
+        core.held.clear()
+        core.held_bytes = 0
+        if core.listings is not None:
+            core.listings.abandon()
+
+    def _host_gone(self) -> None:
+        core = self._core
+        for entry in core.asks:
+            core.close_ask(entry)
+            core.refuse(entry.given, Side.SERVER, denial.INTERNAL, "the host is gone")
+
+    def withdraw(self, batch: Batch) -> Batch:
+        """What to do instead, when the records of `batch` could not be written.
+
+        Only audit-only lets lines pass unrecorded: it is there to disturb nothing.
+        """
+        core = self._core
+        core.event("audit.unwritable", "error")
+        if core.mode is not Mode.AUDIT_ONLY:
+            for send in batch.sends:
+                self._instead(send)
+        else:
+            core.batch.sends += batch.sends
+        core.batch.events += batch.events
+        core.batch.stop = core.batch.stop or batch.stop
+        core.batch.records.clear()
+        return self.take()
+
+    def _instead(self, send: Send) -> None:
+        core, entry = self._core, send.entry
+        if send.role is Role.OWN:
+            core.batch.sends.append(send)
+        elif entry is None or send.role is Role.NOTICE:
+            return
+        elif send.role is Role.REQUEST:
+            core.end_call(entry, denial.DENIED, _NOT_RUN)
+        elif send.role is Role.RESULT:
+            core.send(Side.HOST, denial.error_line(entry, denial.DENIED, _EXECUTED))
+        elif send.role is Role.SERVER_REQUEST:
+            core.close_ask(entry)
+            core.refuse(entry.given, Side.SERVER, denial.INTERNAL, "not passed on")
+        else:
+            core.refuse(entry.given, Side.SERVER, denial.INTERNAL, "the answer was withheld")
+
+
+def _cancellation(entry: Entry, why: str) -> bytes:
+    params: JsonObject = {"requestId": entry.wire_id, "reason": f"mcpguard: {why}"}
+    return encode_notification("notifications/cancelled", params)

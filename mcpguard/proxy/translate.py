@@ -1,0 +1,177 @@
+"""Whatever names something across the wire but request ids: tokens, tasks, cursors, state."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+
+import orjson
+
+from mcpguard.model import Json, JsonObject, Reason
+from mcpguard.proxy.pending import Entry, RefusedError, draw
+from mcpguard.wire import exact
+from mcpguard.wire.methods import RELATED_TASK, SUBSCRIPTION_ID
+
+__all__ = ["Aliases", "Continuations", "Task", "Tokens", "with_meta"]
+
+MAX_TASKS = 1024
+"""Tasks, cursors and continuations remembered in a session, each; the oldest go first."""
+
+
+def with_meta(body: JsonObject, key: str, value: Json) -> JsonObject:
+    """`body` with one `_meta` entry replaced, or removed when `value` is None. Copies."""
+    meta = body.get("_meta")
+    rest = {k: v for k, v in meta.items() if k != key} if isinstance(meta, dict) else {}
+    return {**body, "_meta": rest if value is None else {**rest, key: value}}
+
+
+class Tokens:
+    """Progress tokens of one direction, by the value the other side knows."""
+
+    def __init__(self, mint: Callable[[], int]) -> None:
+        self._mint = mint
+        self._entries: dict[Json, Entry] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def open(self, entry: Entry, given: Json) -> Json:
+        """A token for the other side, of the same JSON type. Absent stays absent.
+
+        Raises:
+            RefusedError: no random token can be drawn.
+        """
+        if type(given) is int:
+            token: Json = draw(self._mint, self._entries)
+        elif isinstance(given, str):
+            token = _unused(self._mint, self._entries)
+        else:
+            return None
+        entry.token, entry.wire_token = given, token
+        self._entries[token] = entry
+        return token
+
+    def find(self, token: Json) -> Entry | None:
+        """The request that `token` belongs to."""
+        return self._entries.get(token) if type(token) in (int, str) else None
+
+    def close(self, entry: Entry) -> None:
+        """Its request (or its task) has ended."""
+        if entry.wire_token is not None:
+            self._entries.pop(entry.wire_token, None)
+
+
+def _unused(mint: Callable[[], int], taken: Container[Json], draws: int = 1) -> str:
+    """A name of `draws` random numbers that is not in `taken`. Raises RefusedError."""
+    name = "".join(f"{draw(mint, ()):x}" for _ in range(draws))
+    if name in taken:
+        raise RefusedError(Reason.RNG_FAILED, "the random source repeats itself")
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task that an allowed call made: its result is judged as that call's."""
+
+    server_id: str
+    host_id: str
+    method: str
+    target: str
+    entry: Entry
+
+
+class Aliases:
+    """Server-made names the host may hold (task ids, list cursors), by an own, unguessable one.
+
+    `forget` is told of the call whose task is forgotten.
+    """
+
+    def __init__(self, mint: Callable[[], int], forget: Callable[[Entry], None]) -> None:
+        self._mint = mint
+        self._forget = forget
+        self._tasks: OrderedDict[str, Task] = OrderedDict()
+        self._by_server: dict[str, Task] = {}
+        self._cursors: OrderedDict[str, str] = OrderedDict()
+
+    def bind_task(self, server_id: str, entry: Entry, method: str, target: str) -> Task:
+        """Remember that `server_id` came out of `entry`. Raises RefusedError."""
+        known = self._by_server.get(server_id)
+        if known is not None:
+            return known
+        task = Task(server_id, _unused(self._mint, self._tasks, 2), method, target, entry)
+        self._tasks[task.host_id] = self._by_server[server_id] = task
+        if len(self._tasks) > MAX_TASKS:
+            _, oldest = self._tasks.popitem(last=False)
+            del self._by_server[oldest.server_id]
+            self._forget(oldest.entry)
+        return task
+
+    def task(self, host_id: Json) -> Task | None:
+        """The task the host calls `host_id`."""
+        return self._tasks.get(host_id) if isinstance(host_id, str) else None
+
+    def served_task(self, server_id: Json) -> Task | None:
+        """The task the server calls `server_id`."""
+        return self._by_server.get(server_id) if isinstance(server_id, str) else None
+
+    def hide_cursor(self, server_cursor: str) -> str:
+        """A cursor for the host. Raises RefusedError."""
+        cursor = _unused(self._mint, self._cursors)
+        self._cursors[cursor] = server_cursor
+        if len(self._cursors) > MAX_TASKS:
+            self._cursors.popitem(last=False)
+        return cursor
+
+    def cursor(self, given: Json) -> str | None:
+        """The server's cursor for one the host holds."""
+        return self._cursors.get(given) if isinstance(given, str) else None
+
+    def to_host(self, body: JsonObject) -> JsonObject | None:
+        """`body` with the related task's id as the host knows it; None when it knows none."""
+        meta = body.get("_meta")
+        related = meta.get(RELATED_TASK) if isinstance(meta, dict) else None
+        if related is None:
+            return body
+        task = self.served_task(related.get("taskId")) if isinstance(related, dict) else None
+        return with_meta(body, RELATED_TASK, {"taskId": task.host_id}) if task else None
+
+    def to_server(self, body: JsonObject) -> JsonObject | None:
+        """`body` with the related task's id as the server knows it; None when there is none."""
+        meta = body.get("_meta")
+        related = meta.get(RELATED_TASK) if isinstance(meta, dict) else None
+        if related is None:
+            return body
+        task = self.task(related.get("taskId")) if isinstance(related, dict) else None
+        return with_meta(body, RELATED_TASK, {"taskId": task.server_id}) if task else None
+
+
+class Continuations:
+    """Multi-round-trip state (2026-07-28): which answers a repeated request may carry."""
+
+    def __init__(self) -> None:
+        self._issued: OrderedDict[bytes, frozenset[str]] = OrderedDict()
+
+    @staticmethod
+    def _key(entry: Entry, state: Json) -> bytes:
+        asked = {key: entry.params.get(key) for key in ("name", "uri", "arguments")}
+        bound = orjson.dumps([entry.row.name, asked], option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(bound + exact.dumps_exact({"state": state})).digest()
+
+    def issue(self, entry: Entry, result: JsonObject, keys: frozenset[str]) -> None:
+        """The server asks for input under `keys` before it goes on with this very request."""
+        self._issued[self._key(entry, result.get("requestState"))] = keys
+        if len(self._issued) > MAX_TASKS:
+            self._issued.popitem(last=False)
+
+    def continues(self, entry: Entry) -> bool:
+        """Whether a request that carries state or answers repeats one that was asked for them."""
+        params = entry.params
+        answers = params.get("inputResponses", {})
+        issued = self._issued.get(self._key(entry, params.get("requestState")))
+        return isinstance(answers, dict) and issued is not None and answers.keys() <= issued
+
+
+def subscription(body: JsonObject) -> Json:
+    """The id of the `subscriptions/listen` request a message belongs to, or None."""
+    meta = body.get("_meta")
+    return meta.get(SUBSCRIPTION_ID) if isinstance(meta, dict) else None

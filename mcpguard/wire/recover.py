@@ -1,0 +1,121 @@
+"""Finds ids in lines too long or too broken to parse, so that nobody is left hanging."""
+
+import re
+
+import orjson
+
+from mcpguard.wire.jsonrpc import Id, is_id
+
+__all__ = ["RequestIdFinder", "WireIdFinder"]
+
+MAX_TOKENS = 100_000
+"""Structural bytes looked at in one over-long line (about 20 ms); past it the id is not sought."""
+
+_MAX_TEXT = 300
+"""Bytes of a key or a scalar that are kept; a usable id is at most 256 and its quotes."""
+
+_IN_STRING = re.compile(rb'["\\]')
+_OUTSIDE = re.compile(rb'["{}\[\],:]')
+_WIRE_ID = re.compile(rb"[0-9]{16}")
+
+WIRE_ID_DIGITS = 16
+"""Decimal digits of every wire id (2**52 <= id < 2**53)."""
+
+
+class WireIdFinder:
+    """Runs of 16 digits in a stream of pieces: what a wire id looks like. Linear, any text."""
+
+    def __init__(self) -> None:
+        self._tail = b""
+
+    def feed(self, piece: bytes) -> list[int]:
+        """Candidates that end in `piece`; the border to the piece before is covered."""
+        text = self._tail + piece
+        self._tail = text[-(WIRE_ID_DIGITS - 1) :]
+        return [int(match) for match in _WIRE_ID.findall(text)]
+
+
+class RequestIdFinder:
+    """The top-level `id` of a request, from pieces of its line; bounded in time and memory."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._string = self._escaped = self._is_value = False
+        self._text = bytearray()
+        self._key = b""
+        self._id = b""
+        self._request = False
+        self._tokens = 0
+
+    def feed(self, piece: bytes) -> Id | None:
+        """The id, as soon as `id` and `method` have both been seen at the top level."""
+        position = 0
+        while position < len(piece) and self._tokens < MAX_TOKENS and not self._both():
+            self._tokens += 1
+            position = (
+                self._inside(piece, position) if self._string else self._step(piece, position)
+            )
+        if not self._both():
+            return None
+        try:
+            value = orjson.loads(self._id)
+        except orjson.JSONDecodeError:
+            return None
+        return value if is_id(value) else None
+
+    def _both(self) -> bool:
+        return self._request and self._id != b""
+
+    def _keep(self, data: bytes) -> None:
+        if self._depth == 1 and len(self._text) < _MAX_TEXT:
+            self._text += data[:_MAX_TEXT]
+
+    def _inside(self, piece: bytes, start: int) -> int:
+        if self._escaped:
+            self._escaped = False
+            self._keep(piece[start : start + 1])
+            return start + 1
+        match = _IN_STRING.search(piece, start)
+        end = match.end() if match else len(piece)
+        self._keep(piece[start:end])
+        if match:
+            self._escaped = match.group() == b"\\"
+            self._string = self._escaped
+        return end
+
+    def _step(self, piece: bytes, start: int) -> int:
+        match = _OUTSIDE.search(piece, start)
+        if match is None:
+            self._keep(piece[start:])
+            return len(piece)
+        self._keep(piece[start : match.start()])
+        self._token(match.group())
+        return match.end()
+
+    def _token(self, token: bytes) -> None:
+        if token == b'"':
+            self._string = True
+            self._keep(token)
+        elif token in b"{[":
+            self._keep(token)  # an id that is followed by one of these is none
+            self._depth += 1
+        elif token == b":" and self._depth == 1:
+            self._key = self._taken()
+        elif self._depth == 1 and token in b",}":
+            self._member(self._key, self._taken())
+            self._key = b""
+            self._depth -= token == b"}"
+        elif token in b"}]":
+            self._depth -= 1
+
+    def _taken(self) -> bytes:
+        """The text since the last border; empty when some of it was not kept."""
+        text = bytes(self._text) if len(self._text) < _MAX_TEXT else b""
+        self._text.clear()
+        return text.strip()
+
+    def _member(self, key: bytes, value: bytes) -> None:
+        if key == b'"id"':
+            self._id = value
+        elif key == b'"method"':
+            self._request = True

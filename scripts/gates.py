@@ -1,0 +1,207 @@
+"""The gates of scripts/check: names, what each says, and the steps that must all exit with 0."""
+
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import environment
+
+ROOT = environment.ROOT
+LOGS = environment.TOOLS / "logs"
+
+FUZZ_SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
+"""Seconds of fuzzing; every round takes a new seed. FUZZ_SECONDS sets more."""
+
+GATE_SECONDS = 900.0
+"""Seconds for one step. A hang is a failure with a log, not a build that never ends."""
+
+TAIL = 60
+"""Lines of a failed gate's log that are printed."""
+
+CORE = ("errors.py", "model.py", "wire/*", "proxy/*", "pipeline/*", "lock/*")
+CORE_FLOOR = 95
+"""Percent of lines and branches of the core rooms that the unit tests alone must reach."""
+
+FLOOR = 90
+"""Percent of lines and branches of the whole package that the unit tests alone must reach."""
+
+UNCACHED = ("--no-cache", ".")
+"""ruff over the whole repository, without leaving a cache folder."""
+
+Step = Callable[[TextIO], int]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """`steps` run in order and write to the gate's log; the first that is not 0 fails the gate."""
+
+    name: str
+    says: str
+    steps: tuple[Step, ...]
+
+
+def run(chosen: Sequence[Gate]) -> int:
+    """Run the gates, print a line each and the number of tests at the end. 0 when all pass."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    failed = [gate.name for gate in chosen if not _run_gate(gate)]
+    passed, broken = _count_tests(chosen)
+    if failed:
+        print(f"failed gates: {' '.join(failed)} (logs: {LOGS.relative_to(ROOT)}/)")
+    print(f"{passed} passed, {broken} failed")
+    return 1 if failed else 0
+
+
+def _run_gate(gate: Gate) -> bool:
+    started = time.monotonic()
+    path = LOGS / f"{gate.name}.log"
+    with path.open("w", encoding="utf-8") as log:
+        passed = all(step(log) == 0 for step in gate.steps)
+    verdict, seconds = "PASS" if passed else "FAIL", time.monotonic() - started
+    print(f"{verdict}  {gate.name:12} {seconds:7.1f} s", flush=True)
+    if not passed:
+        lines = path.read_text("utf-8", "replace").splitlines()[-TAIL:]
+        print("\n".join(f"      {line}" for line in lines), flush=True)
+    return passed
+
+
+def _count_tests(chosen: Sequence[Gate]) -> tuple[int, int]:
+    """Tests passed and failed, read off the closing lines that pytest left in the logs."""
+    text = "\n".join((LOGS / f"{gate.name}.log").read_text("utf-8", "replace") for gate in chosen)
+    closing = [line for line in text.splitlines() if re.search(r" in \d+\.\d+s", line)]
+
+    def total(word: str) -> int:
+        return sum(int(count) for line in closing for count in re.findall(rf"(\d+) {word}", line))
+
+    return total("passed"), total("failed") + total("errors?")
+
+
+def command(*args: str | Path, **extra: str) -> Step:
+    """A step that runs one command in the repository, `extra` added to its environment."""
+
+    def step(log: TextIO) -> int:
+        print(f"$ {' '.join(map(str, args))}", file=log, flush=True)
+        env = environment.clean_env(**extra)
+        try:
+            return subprocess.run(
+                args,
+                cwd=ROOT,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                timeout=GATE_SECONDS,
+                check=False,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            print(f"still running after {GATE_SECONDS:.0f} s", file=log, flush=True)
+            return 1
+
+    return step
+
+
+def tool(name: str, *args: str | Path, **extra: str) -> Step:
+    """A command installed in the project's environment."""
+    return command(environment.VENV / environment.BIN / name, *args, **extra)
+
+
+def python(script: str) -> Step:
+    """A script of this folder, run by the project's environment."""
+    return command(environment.python(), ROOT / "scripts" / script)
+
+
+def pytest(*args: str | Path, **extra: str) -> Step:
+    return command(environment.python(), "-m", "pytest", "-q", "--no-header", *args, **extra)
+
+
+def coverage(data: Path) -> tuple[Step, ...]:
+    """The unit tests under branch coverage, then the two floors."""
+    where = {"COVERAGE_FILE": str(data)}
+    core = ",".join(f"mcpguard/{name}" for name in CORE)
+    measured = ("--cov", "--cov-branch", "--cov-report=")
+    return (
+        pytest("tests/unit", "tests/test_guarantees.py", *measured, **where),
+        tool("coverage", "report", f"--include={core}", f"--fail-under={CORE_FLOOR}", **where),
+        tool("coverage", "report", f"--fail-under={FLOOR}", **where),
+    )
+
+
+def fuzz(log: TextIO) -> int:
+    """Rounds of tests/fuzz, each with a new seed, until FUZZ_SECONDS have passed."""
+    end = time.monotonic() + FUZZ_SECONDS
+    rounds = 0
+    while time.monotonic() < end:
+        seed = secrets.randbelow(2**32)
+        code = pytest("tests/fuzz", f"--hypothesis-seed={seed}", HYPOTHESIS_PROFILE="fuzz")(log)
+        if code != 0:
+            return code
+        rounds += 1
+    print(f"fuzz: {rounds} rounds", file=log, flush=True)
+    return 0
+
+
+BUILD = (*environment.PIP[:-2], "wheel", "--quiet", "--no-deps", "--no-build-isolation")
+NAME = "mcpguard-daemon"
+TYPED = "import mcpguard; from importlib.resources import files; open(files(mcpguard) / 'py.typed')"
+
+
+def wheel(log: TextIO) -> int:
+    """Build the wheel, install it and its hashed dependencies into a clean environment, run it."""
+    with tempfile.TemporaryDirectory(prefix="mcpguard-wheel-") as folder:
+        work = Path(folder)
+        source, venv = work / "source", work / "venv"
+        copy_tracked(source)
+        inside = environment.python(venv)
+        hashed = ("--require-hashes", "--only-binary", ":all:", "-r")
+        script = venv / environment.BIN / "mcpguard"
+        steps = [
+            command(environment.python(), *BUILD, "--wheel-dir", work, source),
+            command(sys.executable, "-m", "venv", venv),
+            command(inside, *environment.PIP, *hashed, ".ci/requirements-runtime.txt"),
+            command(
+                inside, *environment.PIP, "--no-deps", "--no-index", "--find-links", work, NAME
+            ),
+            command(inside, "-m", "pip", "--disable-pip-version-check", "check"),
+            command(inside, "-I", "-c", TYPED),
+            command(script, "--version"),
+            command(script, "--help"),
+        ]
+        return 0 if all(step(log) == 0 for step in steps) else 1
+
+
+def copy_tracked(target: Path) -> None:
+    """What the build reads, copied, so that no build folder is left in the repository."""
+    target.mkdir()
+    shutil.copytree(
+        ROOT / "mcpguard", target / "mcpguard", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, target)
+
+
+GATES: dict[str, Gate] = {
+    gate.name: gate
+    for gate in (
+        Gate(
+            "format", "ruff format changes nothing", (tool("ruff", "format", "--check", *UNCACHED),)
+        ),
+        Gate("ruff", "no lint finding", (tool("ruff", "check", *UNCACHED),)),
+        Gate("mypy", "strict types", (tool("mypy"),)),
+        Gate("imports", "rooms import downward only", (tool("lint-imports", "--no-cache"),)),
+        Gate("shape", "sizes, names, tables, lock files", (pytest("tests/unit/test_shape.py"),)),
+        Gate("unit", f"units; {CORE_FLOOR}% of the core, {FLOOR}% of all", coverage(LOGS / "cov")),
+        Gate("integration", "real servers and clients", (pytest("tests/integration"),)),
+        Gate("faults", "what holds when something breaks", (pytest("tests/faults"),)),
+        Gate("fuzz", f"{FUZZ_SECONDS:.0f} s: an answer or our own error, nothing else", (fuzz,)),
+        Gate("mutants", "a broken promise fails the tests that wear it", (python("mutants.py"),)),
+        Gate("wheel", "the wheel works in a clean environment", (wheel,)),
+    )
+}

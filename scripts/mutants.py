@@ -1,0 +1,205 @@
+"""The `mutants` gate: with its mutant applied, the tests that wear a guarantee must fail.
+
+Each worker has a copy of the repository and a thin virtual environment over the project's own, so
+that the console script runs the changed package too. `scripts/check mutants` runs all of them,
+`.venv/bin/python scripts/mutants.py ID...` some.
+"""
+
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import environment
+
+ROOT = environment.ROOT
+sys.path.insert(0, str(ROOT))
+
+from tests.guarantees import GUARANTEES, Guarantee, worn  # noqa: E402
+
+WORKERS = 2
+"""Two cores are what the smallest machine that runs this has."""
+
+LIMIT = 120.0
+"""Seconds for one mutant's tests. Passing it counts as killed: unchanged, they take a few seconds."""
+
+CONTROL_LIMIT = 600.0
+"""Seconds for all of these tests together, without a mutant."""
+
+CONTROL = ""
+"""Stands for the run without a mutant in the list of names."""
+
+COPIED = ("mcpguard", "tests", "fixtures", "scripts", ".ci", ".github")
+COPIED_FILES = ("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", ".gitignore")
+
+TIMED_OUT = -1000
+"""Stands for pytest's exit code when it was killed."""
+
+TESTS_FAILED = 1
+"""pytest's exit code for "tests ran, some failed"; 2 to 5 mean that they did not run."""
+
+SCRIPT = """#!{python}
+import sys
+from mcpguard.__main__ import main
+sys.exit(main())
+"""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A folder with a copy of the repository in `repo/` and its environment in `repo/.venv/`."""
+
+    folder: Path
+
+    @property
+    def repo(self) -> Path:
+        return self.folder / "repo"
+
+    @property
+    def python(self) -> Path:
+        return environment.python(self.repo / ".venv")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one mutant. `problem` is empty when its tests killed it."""
+
+    name: str
+    problem: str
+    seconds: float
+
+
+def make_worker(folder: Path) -> Worker:
+    """Copy the repository into `folder` and lay an environment over the project's own."""
+    worker = Worker(folder)
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, worker.repo / name, ignore=ignored)
+    for name in COPIED_FILES:
+        shutil.copy(ROOT / name, worker.repo)
+    (worker.repo / ".tools").symlink_to(environment.TOOLS, target_is_directory=True)
+    venv = worker.repo / ".venv"
+    base = environment.python()
+    make = [str(base), "-m", "venv", "--without-pip", str(venv)]
+    subprocess.run(make, check=True, env=environment.clean_env())
+    paths = f"{worker.repo}\n{site_packages(base)}\n"
+    (site_packages(worker.python) / "mutant.pth").write_text(paths, "utf-8")
+    script = venv / environment.BIN / "mcpguard"
+    script.write_text(SCRIPT.format(python=worker.python), "utf-8")
+    script.chmod(0o755)
+    return worker
+
+
+def site_packages(interpreter: Path) -> Path:
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    return Path(subprocess.check_output([interpreter, "-I", "-c", code], text=True).strip())
+
+
+def judge(worker: Worker, name: str, guarantee: Guarantee, files: Sequence[Path]) -> Outcome:
+    """Apply the mutant in the worker's copy, run the tests that wear `name`, undo the mutant."""
+    started = time.monotonic()
+    target = worker.repo / "mcpguard" / guarantee.mutant.file
+    original = (ROOT / "mcpguard" / guarantee.mutant.file).read_bytes()
+    try:
+        guarantee.mutant.apply(worker.repo / "mcpguard")
+        problem = run_tests(worker, name, files)
+    except ValueError as error:
+        problem = str(error)
+    finally:
+        target.write_bytes(original)
+    return Outcome(name, problem, time.monotonic() - started)
+
+
+def run_tests(worker: Worker, name: str, files: Sequence[Path]) -> str:
+    """Empty when the tests fail as they must; otherwise what is wrong."""
+    code, tail = pytest(worker, LIMIT, ("--guarantee", name), files)
+    if code in {TESTS_FAILED, TIMED_OUT}:
+        return ""
+    what = "survived: its tests passed" if code == 0 else f"its tests did not run (exit {code})"
+    return f"{what}\n{tail}"
+
+
+def control(worker: Worker, files: Sequence[Path]) -> Outcome:
+    """Without a mutant the same tests must pass in the copy, or a kill would mean nothing."""
+    started = time.monotonic()
+    code, tail = pytest(worker, CONTROL_LIMIT, ("-m", "guarantee"), files)
+    problem = f"tests fail without any mutant (exit {code})\n{tail}" if code else ""
+    return Outcome("control", problem, time.monotonic() - started)
+
+
+def pytest(
+    worker: Worker, limit: float, options: Sequence[str], files: Sequence[Path]
+) -> tuple[int, str]:
+    """Exit code of pytest in the worker's copy, or TIMED_OUT, and the end of what it printed."""
+    chosen = [str(path.relative_to(ROOT)) for path in files]
+    fixed = ("-x", "-q", "--no-header", "--tb=line")
+    command = [str(worker.python), "-m", "pytest", *fixed, *options, *chosen]
+    env = environment.clean_env(HYPOTHESIS_PROFILE="ci", PYTHONDONTWRITEBYTECODE="1")
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+        with subprocess.Popen(
+            command,
+            cwd=worker.repo,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        ) as child:
+            code = wait(child, limit)
+        log.seek(0)
+        return code, "\n".join(f"    {line}" for line in log.read().splitlines()[-8:])
+
+
+def wait(child: subprocess.Popen[bytes], limit: float) -> int:
+    """The exit code of `child`; past `limit` seconds its whole group is killed."""
+    try:
+        return child.wait(limit)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        return TIMED_OUT
+
+
+def main(argv: Sequence[str]) -> int:
+    tests = worn()
+    names = list(argv) or sorted(GUARANTEES)
+    with tempfile.TemporaryDirectory(prefix="mcpguard-mutants-") as folder:
+        free: queue.SimpleQueue[Worker] = queue.SimpleQueue()
+        for number in range(WORKERS):
+            free.put(make_worker(Path(folder) / str(number)))
+
+        def work(name: str) -> Outcome:
+            worker = free.get()
+            try:
+                if name == CONTROL:
+                    wearing = {path for key in names for path in tests.get(key, ())}
+                    return control(worker, sorted(wearing))
+                return judge(worker, name, GUARANTEES[name], tests.get(name, ()))
+            finally:
+                free.put(worker)
+
+        with ThreadPoolExecutor(WORKERS) as pool:
+            outcomes = list(pool.map(work, [CONTROL, *names]))
+    return report(outcomes)
+
+
+def report(outcomes: Sequence[Outcome]) -> int:
+    for outcome in outcomes:
+        verdict = "FAIL" if outcome.problem else "ok  "
+        print(f"{verdict} {outcome.seconds:6.1f} s  {outcome.name}  {outcome.problem}")
+    problems = sum(bool(outcome.problem) for outcome in outcomes)
+    print(f"{len(outcomes) - 1} mutants and the control, {problems} problems")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

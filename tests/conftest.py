@@ -1,0 +1,48 @@
+"""What every test shares: hypothesis profiles, marks by folder, and tests chosen by guarantee."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests import tools
+
+TESTS = Path(__file__).parent
+MARKS = ("integration", "faults", "fuzz")
+SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
+
+# deadline=None everywhere: a loaded two-core machine is not a defect of the code under test.
+settings.register_profile("dev", deadline=None, max_examples=50)
+settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True, database=None)
+settings.register_profile(
+    "fuzz", deadline=None, max_examples=500, database=None, suppress_health_check=SLOW
+)
+settings.register_profile("deep", deadline=None, max_examples=5000, suppress_health_check=SLOW)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--guarantee", metavar="ID", help="run only the tests that wear it")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0]
+        if folder in MARKS:
+            item.add_marker(folder)
+    wanted = config.getoption("--guarantee")
+    if wanted:
+        dropped = [item for item in items if wanted not in worn_by(item)]
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if wanted in worn_by(item)]
+
+
+def worn_by(item: pytest.Item) -> set[str]:
+    """The guarantee ids that a collected test wears."""
+    return {name for mark in item.iter_markers("guarantee") for name in mark.args}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("integration") and (message := tools.missing()):
+        pytest.fail(message, pytrace=False)

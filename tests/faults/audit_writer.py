@@ -1,0 +1,117 @@
+"""A process of its own that writes an audit log, for tests that kill it or take its disk away.
+
+`python audit_writer.py TASK PATH`, one line on stdout for every step that the test waits for.
+"""
+
+import os
+import re
+import resource
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import time
+
+import pytest
+
+from mcpguard.audit import AuditLog
+from mcpguard.errors import AuditError
+
+NOBODY = 65534
+
+
+def opened(path: Path) -> AuditLog:
+    return AuditLog.open(
+        path,
+        key=bytes(32),
+        session=f"writer-{os.getpid()}",
+        server="files",
+        principal="local:default",
+        clock=time,
+    )
+
+
+def tell(text: object) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def endless(path: Path) -> None:
+    """Batches of growing and shrinking size until killed; tells how many records are written."""
+    log = opened(path)
+    told = 1
+    tell(log.path)
+    while True:
+        for number in range(told % 7 + 1):
+            log.add({"decision": "allow", "target": "x" * (number * 97)})
+            told += 1
+        log.flush()
+        tell(told)
+
+
+def hold(path: Path) -> None:
+    """Holds the log until stdin ends."""
+    tell(opened(path).path)
+    sys.stdin.read()
+
+
+def full(path: Path) -> None:
+    """Writes into a disk that is full at every possible byte of a record, then has room again."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    log = opened(path)
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for room in range(0, 900, 7):
+        size = path.stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + room, most))
+        refused(log, path, size)
+        refused(log, path, size)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        log.add({"decision": "deny", "reason": "audit_unwritable"})
+        log.flush()
+    log.close()
+    tell("done")
+
+
+def refused(log: AuditLog, path: Path, size: int) -> None:
+    for _ in range(3):
+        log.add({"decision": "allow", "target": "read_file"})
+    with pytest.raises(AuditError, match=re.escape(str(path))) as caught:
+        log.flush()
+    assert caught.value.hint
+    assert path.stat().st_size == size
+
+
+def full_at_start(path: Path) -> None:
+    """Opens a log on a disk that has room for half a record, then on one that has more."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, most))
+    with pytest.raises(AuditError, match="cannot be written"):
+        opened(path)
+    assert path.stat().st_size == 0
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    log = opened(path)
+    log.close()
+    tell(log.path)
+
+
+def forbidden(path: Path) -> None:
+    """Opens a log in a directory that belongs to somebody else."""
+    path.parent.chmod(0o500)
+    if os.geteuid() == 0:
+        os.setuid(NOBODY)
+    with pytest.raises(AuditError) as caught:
+        opened(path)
+    tell(f"{caught.value.message} | {caught.value.hint}")
+
+
+TASKS: Mapping[str, Callable[[Path], None]] = {
+    "endless": endless,
+    "hold": hold,
+    "full": full,
+    "full-at-start": full_at_start,
+    "forbidden": forbidden,
+}
+
+if __name__ == "__main__":
+    TASKS[sys.argv[1]](Path(sys.argv[2]))

@@ -1,0 +1,81 @@
+"""A program: the drivers and the child of the real proxy around an engine that judges nothing.
+
+    python relay_proxy.py CMD ARGS...
+
+Lines pass both ways as they are. The engine counts requests and answers, so that "in flight"
+means something. A host line `{"stop":N}` ends the session with exit code N, as an unknown protocol
+version does; a host line `{"deny":N}` is answered with N bytes and never reaches the server.
+"""
+
+import os
+import sys
+from collections import deque
+
+import orjson
+
+from mcpguard.daemon.child import spawn
+from mcpguard.daemon.environment import base_environment
+from mcpguard.daemon.flow import Sink, has_room, other
+from mcpguard.daemon.log import Stderr
+from mcpguard.model import Side
+from mcpguard.wire.framing import Framer
+
+
+class PassAll:
+    """A `Relay` that passes every line."""
+
+    def __init__(self) -> None:
+        self.sinks = {Side.HOST: Sink(), Side.SERVER: Sink()}
+        self.exit_code: int | None = None
+        self.flying = 0
+        self.framers = {Side.HOST: Framer(), Side.SERVER: Framer()}
+        self.lines: dict[Side, deque[bytes]] = {Side.HOST: deque(), Side.SERVER: deque()}
+
+    @property
+    def busy(self) -> bool:
+        return self.flying > 0
+
+    @property
+    def answering(self) -> bool:
+        return self.flying > 0
+
+    def feed(self, side: Side, chunk: bytes) -> bool:
+        waiting = self.lines[side]
+        waiting.extend(line for line in self.framers[side].feed(chunk) if isinstance(line, bytes))
+        while waiting and has_room(self.sinks, side) and self.exit_code is None:
+            self.line(side, waiting.popleft())
+        return bool(waiting)
+
+    def line(self, side: Side, line: bytes) -> None:
+        if line.startswith(b'{"stop"'):
+            self.exit_code = orjson.loads(line)["stop"]
+        elif line.startswith(b'{"deny"'):
+            self.sinks[side].add(b"x" * orjson.loads(line)["deny"] + b"\n")
+        else:
+            if b'"id"' in line:
+                self.flying += 1 if side is Side.HOST else -1
+            self.sinks[other(side)].add(line + b"\n")
+
+    def waiting(self, side: Side) -> bool:
+        return bool(self.lines[side])
+
+    def tick(self) -> None:
+        self.sinks[Side.HOST].add(b'{"tick":true}\n')
+
+    def closed(self, side: Side) -> None:
+        if side is Side.SERVER and self.flying > 0:
+            self.sinks[Side.HOST].add(b'{"gone":%d}\n' % self.flying)
+            self.flying = 0
+
+
+def main() -> int:
+    child = spawn(sys.argv[1:], base_environment(os.environ))
+    from mcpguard.daemon import drivers
+
+    return drivers.run(PassAll(), child, Stderr(), driver=os.environ.get("MCPGUARD_DRIVER", ""))
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)

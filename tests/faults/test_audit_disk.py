@@ -1,0 +1,190 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from mcpguard.audit import AuditLog
+from mcpguard.audit.sync import GROUP_RECORDS, Syncer
+from mcpguard.audit.verify import read, verify
+from mcpguard.errors import AuditError
+from tests.unit.audit.logs import CALL, opened
+
+ROOT = Path(__file__).parents[2]
+WRITER = Path(__file__).with_name("audit_writer.py")
+
+
+def run(task: str, path: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, str(WRITER), task, str(path)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.guarantee("audit:short-write-undone", "audit:withheld-counted")
+def test_a_full_disk_refuses_whole_batches_and_says_later_how_many_records(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    assert run("full", path) == "done\n"
+    assert verify(path).intact
+    gaps = [record for record in read(path) if record.get("event") == "audit.gap"]
+    assert len(gaps) == len(range(0, 900, 7))
+    assert {gap["withheld"] for gap in gaps} == {6}
+    assert all(gap["detail"] for gap in gaps)
+    assert not [record for record in read(path) if record.get("decision") == "allow"]
+
+
+@pytest.mark.guarantee("audit:short-write-undone")
+def test_a_session_that_cannot_write_its_first_record_does_not_begin(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    assert run("full-at-start", path) == f"{path}\n"
+    assert verify(path).records == 2
+
+
+def test_a_directory_that_may_not_be_written_says_where_and_what_next(tmp_path: Path) -> None:
+    path = tmp_path / "closed" / "audit.jsonl"
+    path.parent.mkdir()
+    told = run("forbidden", path)
+    assert told == (
+        f"{path}: the audit log cannot be opened: Permission denied | "
+        "make the directory writable for this user, or name another --audit-log\n"
+    )
+
+
+def deleted(path: Path) -> None:
+    path.unlink()
+
+
+def replaced(path: Path) -> None:
+    other = path.with_name("other")
+    other.write_bytes(path.read_bytes())
+    other.replace(path)
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 10)
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def appended(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"{}\n")
+
+
+@pytest.mark.parametrize(
+    ("harm", "why"),
+    [
+        (deleted, "deleted or replaced"),
+        (replaced, "deleted or replaced"),
+        (cut, "somebody else changed"),
+        (emptied, "somebody else changed"),
+        (appended, "somebody else changed"),
+    ],
+)
+@pytest.mark.guarantee("audit:never-into-nowhere")
+def test_a_log_harmed_underneath_refuses_the_next_batch_and_every_one_after(
+    tmp_path: Path, harm: Callable[[Path], None], why: str
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = opened(path)
+    log.add(CALL)
+    log.flush()
+    harm(path)
+    left = path.read_bytes() if path.exists() else None
+    for _ in range(3):
+        log.add(CALL)
+        with pytest.raises(AuditError, match=why) as caught:
+            log.flush()
+        assert caught.value.hint
+    with pytest.raises(AuditError, match=why):
+        log.close()
+    assert (path.read_bytes() if path.exists() else None) == left
+
+
+@pytest.mark.guarantee("audit:never-into-nowhere")
+def test_a_log_moved_away_is_noticed_within_64_batches_and_moved_back_goes_on(
+    tmp_path: Path,
+) -> None:
+    path, away = tmp_path / "audit.jsonl", tmp_path / "away.jsonl"
+    log = opened(path)
+    path.rename(away)
+    with pytest.raises(AuditError, match="moved away"):
+        flush_often(log, 65)
+    path.write_bytes(b"")
+    log.add(CALL)
+    with pytest.raises(AuditError, match="moved away"):
+        log.flush()
+    away.replace(path)
+    log.add(CALL)
+    log.close()
+    assert verify(path).intact
+    assert [record["withheld"] for record in read(path) if "withheld" in record] == [2]
+
+
+def flush_often(log: AuditLog, times: int) -> None:
+    for _ in range(times):
+        log.add(CALL)
+        log.flush()
+
+
+def test_permissions_taken_from_the_open_file_do_not_stop_the_log(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = opened(path)
+    path.chmod(0)
+    log.add(CALL)
+    log.close()
+    path.chmod(0o600)
+    assert verify(path).records == 3
+
+
+@pytest.mark.guarantee("audit:failed-sync-refuses")
+def test_a_disk_that_fails_beside_the_caller_is_told(tmp_path: Path) -> None:
+    reader, pipe = os.pipe()
+    syncer = Syncer(pipe)  # a pipe cannot be synced: a real error of the system
+    syncer.wrote(GROUP_RECORDS)
+    give_up = monotonic() + 20
+    while not syncer.failure:
+        assert monotonic() < give_up
+        os.sched_yield()
+    syncer.stop()
+    assert syncer.failure == "Invalid argument"
+    os.close(reader)
+    os.close(pipe)
+
+
+@pytest.mark.guarantee("audit:failed-sync-refuses", "audit:withheld-counted")
+def test_after_a_failed_sync_one_batch_is_refused_and_the_log_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = opened(path, durability="grouped")
+    log.syncer.failure = "Input/output error"
+    log.add(CALL)
+    with pytest.raises(AuditError, match="the disk did not take earlier records") as caught:
+        log.flush()
+    assert caught.value.hint == "check the disk"
+    log.add(CALL)
+    log.close()
+    gap = list(read(path))[1]
+    assert (gap["event"], gap["withheld"]) == ("audit.gap", 1)
+    assert "Input/output error" in str(gap["detail"])
+    assert verify(path).intact
+
+
+def test_the_thread_that_syncs_groups_ends_with_the_log(tmp_path: Path) -> None:
+    log = opened(tmp_path / "audit.jsonl", durability="grouped")
+    for _ in range(3 * GROUP_RECORDS):
+        log.add(CALL)
+        log.flush()
+    log.close()
+    assert not log.syncer.running

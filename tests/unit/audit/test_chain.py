@@ -1,0 +1,247 @@
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcpguard.audit import AuditLog
+from mcpguard.audit.verify import read, verify
+from mcpguard.errors import AuditError
+from mcpguard.model import JsonObject
+from tests.unit.audit.logs import CALL, KEY, opened, ticking, written
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "audit.jsonl"
+
+
+def records(path: Path) -> list[JsonObject]:
+    return list(read(path))
+
+
+@pytest.mark.guarantee("audit:private-file")
+def test_the_log_and_its_directory_are_private(path: Path) -> None:
+    opened(path).close()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_session_begins_and_ends_with_records_of_its_own(path: Path) -> None:
+    written(path, 2)
+    start, *calls, end = records(path)
+    assert (start["event"], start["lock"], start["seq"]) == ("session.start", "sha256:00", 1)
+    assert [call["target"] for call in calls] == ["tool-s1-0", "tool-s1-1"]
+    assert {call["mode"] for call in calls} == {"enforce"}
+    assert (end["event"], end["records"], end["decisions"]) == ("session.end", 4, {"allow": 2})
+
+
+@pytest.mark.guarantee("audit:written-before-sent")
+def test_what_was_flushed_is_in_the_file_and_what_was_only_added_is_not(path: Path) -> None:
+    log = opened(path)
+    log.add(CALL)
+    assert len(records(path)) == 1
+    log.flush()
+    assert [record.get("decision") for record in records(path)] == [None, "allow"]
+    log.close()
+
+
+def test_flushing_nothing_writes_nothing(path: Path) -> None:
+    log = opened(path)
+    size = path.stat().st_size
+    log.flush()
+    assert path.stat().st_size == size
+    log.close()
+
+
+@pytest.mark.guarantee("audit:one-chain-across-sessions")
+def test_a_new_session_chains_onto_the_last_line_of_the_one_before(path: Path) -> None:
+    for session in ("one", "two", "three"):
+        written(path, 3, session)
+    report = verify(path)
+    assert report.intact
+    assert (report.records, report.sessions, report.unclosed) == (15, 3, ())
+    assert [record["seq"] for record in records(path)] == list(range(1, 16))
+
+
+@pytest.mark.guarantee("audit:clock-orders-nothing")
+def test_a_clock_that_goes_back_or_stands_still_breaks_nothing(path: Path) -> None:
+    for session, step in (("back", -3600.0), ("still", 0.0)):
+        log = opened(path, session, ticking(step=step))
+        for _ in range(5):
+            log.add(CALL)
+        log.close()
+    assert verify(path).intact
+    assert [record["seq"] for record in records(path)] == list(range(1, 15))
+
+
+@pytest.mark.guarantee("audit:one-writer")
+def test_a_second_session_at_the_same_time_takes_a_sibling(path: Path) -> None:
+    first, second, third = (opened(path, name) for name in ("a", "b", "c"))
+    assert [log.path.name for log in (first, second, third)] == [
+        "audit.jsonl",
+        "audit.1.jsonl",
+        "audit.2.jsonl",
+    ]
+    assert records(second.path)[0]["skipped"] == [
+        {"file": "audit.jsonl", "why": "held by another process"}
+    ]
+    for log in (first, second, third):
+        log.add(CALL)
+        log.close()
+        assert verify(log.path).intact
+    again = opened(path, "d")
+    assert again.path == path
+    again.close()
+
+
+@pytest.mark.parametrize(
+    "end", [b"nonsense\n", b"{}\n", b'{"seq":1,"hash":"00"}\n', b"x" * 3_000_000]
+)
+def test_a_log_whose_end_is_no_record_is_left_alone_and_a_sibling_taken(
+    path: Path, end: bytes
+) -> None:
+    written(path, 2)
+    with path.open("ab") as file:
+        file.write(end)
+    before = path.read_bytes()
+    log = opened(path)
+    log.close()
+    assert log.path.name == "audit.1.jsonl"
+    assert path.read_bytes() == before
+    assert "damaged" in str(records(log.path)[0]["skipped"])
+
+
+@pytest.mark.guarantee("audit:torn-tail-marked")
+def test_a_torn_tail_is_taken_off_and_written_into_the_next_opening_record(path: Path) -> None:
+    lines = written(path, 3)
+    torn = b'{"v":1,"seq":6,"session":"s1","ts":"20'
+    path.write_bytes(b"".join(lines) + torn)
+    assert verify(path).torn
+    opened(path, "s2").close()
+    start = records(path)[5]
+    assert (start["event"], start["seq"]) == ("session.start", 6)
+    assert (start["torn"], start["torn_text"]) == (len(torn), torn.decode())
+    assert verify(path).intact
+    assert not verify(path).torn
+
+
+def directory(path: Path) -> None:
+    path.mkdir(parents=True)
+
+
+def pipe(path: Path) -> None:
+    path.parent.mkdir()
+    os.mkfifo(path)
+
+
+def under_a_file(path: Path) -> None:
+    path.parent.write_bytes(b"")
+
+
+@pytest.mark.parametrize("make", [directory, pipe, under_a_file])
+def test_what_is_not_a_regular_file_is_refused_with_a_hint(
+    path: Path, make: Callable[[Path], None]
+) -> None:
+    make(path)
+    with pytest.raises(AuditError) as caught:
+        opened(path)
+    assert str(path) in caught.value.message
+    assert caught.value.hint
+
+
+def test_a_log_that_others_locked_sixty_four_times_is_refused(path: Path) -> None:
+    logs = [opened(path) for _ in range(64)]
+    with pytest.raises(AuditError, match="in use"):
+        opened(path)
+    for log in logs:
+        log.close()
+
+
+@pytest.mark.guarantee("audit:arguments-keyed")
+def test_arguments_are_written_only_as_a_keyed_digest(path: Path) -> None:
+    secret = b'{"password":"hunter2"}'
+    log = opened(path)
+    digest = log.args_digest(secret)
+    log.add({**CALL, "args": secret})
+    log.add({**CALL, "args_digest": digest})
+    log.close()
+    assert digest.startswith("blake2b-keyed:")
+    assert len(digest) == 14 + 64
+    assert digest[14:] != hashlib.blake2b(secret, digest_size=32).hexdigest()
+    assert digest[14:] != hashlib.blake2b(secret, digest_size=32, key=KEY).hexdigest()
+    assert [record.get("args_digest") for record in records(path)[1:3]] == [digest, digest]
+    assert b"hunter2" not in path.read_bytes()
+    assert "args" not in records(path)[1]
+
+
+def test_arguments_that_nobody_encoded_are_not_written_either(path: Path) -> None:
+    log = opened(path)
+    log.add({"args": "hunter2", "detail": b"hunter2"})
+    log.close()
+    assert b"hunter2" not in path.read_bytes()
+    assert records(path)[1]["detail"] == "bytes not recorded"
+
+
+@pytest.mark.guarantee("audit:arguments-keyed")
+def test_another_install_gives_the_same_arguments_another_digest(tmp_path: Path) -> None:
+    digests = []
+    for number, key in enumerate((KEY, KEY, bytes(32))):
+        log = AuditLog.open(
+            tmp_path / f"{number}.jsonl",
+            key=key,
+            session="s",
+            server="x",
+            principal="p",
+            clock=ticking(),
+        )
+        digests.append(log.args_digest(b"{}"))
+        log.close()
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_closing_twice_is_closing_once_and_a_closed_log_takes_nothing(path: Path) -> None:
+    log = opened(path)
+    log.close()
+    log.close()
+    log.add(CALL)
+    with pytest.raises(AuditError, match="closed"):
+        log.flush()
+    assert [record["event"] for record in records(path)] == ["session.start", "session.end"]
+
+
+def test_strict_and_grouped_durability_write_the_same_lines(tmp_path: Path) -> None:
+    texts = []
+    for durability in ("none", "grouped", "strict"):
+        path = tmp_path / f"{durability}.jsonl"
+        log = opened(path, durability=durability)
+        for _ in range(600):
+            log.add(CALL)
+            log.flush()
+        log.close()
+        texts.append(path.read_bytes())
+    assert texts[0] == texts[1] == texts[2]
+
+
+batches = st.lists(
+    st.lists(st.dictionaries(st.text(max_size=5), st.text()), max_size=5), max_size=5
+)
+
+
+@given(batches)
+def test_any_records_in_any_batches_are_an_intact_log(
+    tmp_path_factory: pytest.TempPathFactory, given_: list[list[JsonObject]]
+) -> None:
+    path = tmp_path_factory.mktemp("log") / "audit.jsonl"
+    log = opened(path)
+    for batch in given_:
+        for fields in batch:
+            log.add({f"x{key}": value for key, value in fields.items()})
+        log.flush()
+    log.close()
+    report = verify(path)
+    assert report.intact
+    assert report.records == 2 + sum(map(len, given_))

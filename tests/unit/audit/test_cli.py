@@ -1,0 +1,111 @@
+from pathlib import Path
+
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+
+from mcpguard.cli.audit import audit
+from mcpguard.errors import AuditError
+from tests.unit.audit.logs import opened, written
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(audit, ["verify", *arguments])
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "audit.jsonl"
+    written(path, 3, "one")
+    written(path, 3, "two")
+    return path
+
+
+@pytest.mark.guarantee("audit:verify-exit-codes")
+def test_an_intact_log_exits_0_and_says_what_it_holds(path: Path) -> None:
+    result = run(str(path))
+    head = orjson.loads(path.read_bytes().splitlines()[-1])["hash"]
+    assert result.exit_code == 0
+    assert result.stdout == (
+        f"{path}: intact, every record is as it was written\n"
+        "  records   10\n"
+        "  sessions  2\n"
+        "  from      2026-09-21T14:13:20.250000Z\n"
+        "  to        2026-09-21T14:13:22.250000Z\n"
+        f"  head      sha256:{head}\n"
+    )
+
+
+@pytest.mark.guarantee("audit:verify-exit-codes")
+def test_a_tampered_log_exits_1_names_each_problem_and_says_what_next(path: Path) -> None:
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[1] = lines[1].replace(b"allow", b"denys")
+    path.write_bytes(b"".join(lines[:6] + lines[7:]))
+    result = run(str(path))
+    assert result.exit_code == 1
+    assert result.stdout.startswith(
+        f"{path}: TAMPERED, this is not what was written\n"
+        "  line 2: changed: its text does not give the hash it carries\n"
+        "  line 7: a record was removed before this line (seq 7 missing)\n"
+    )
+    assert "Lines before 2 are as written. Keep a copy" in result.stdout
+
+
+def test_many_problems_are_counted_not_all_shown(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"x\n" * 30)
+    result = run(str(path))
+    assert "  and 10 more: --format json lists them\n" in result.stdout
+    assert len(orjson.loads(run(str(path), "--format", "json").stdout)["problems"]) == 30
+
+
+@pytest.mark.guarantee("audit:verify-exit-codes")
+@pytest.mark.parametrize("data", [b"", b'{"v":1,"seq":1,"sess'])
+def test_a_log_without_a_record_proves_nothing_and_exits_2(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+    result = run(str(path))
+    assert result.exit_code == 2
+    assert result.stdout.startswith(f"{path}: no whole record in it, so it proves nothing\n")
+
+
+@pytest.mark.guarantee("audit:verify-exit-codes")
+def test_what_cannot_be_read_is_an_error_of_exit_code_2(tmp_path: Path) -> None:
+    result = run(str(tmp_path / "none"))
+    assert isinstance(result.exception, AuditError)
+    assert result.exception.exit_code == 2
+    assert run().exit_code == 2
+    assert run("x", "--format", "xml").exit_code == 2
+
+
+@pytest.mark.guarantee("audit:open-session-named", "audit:torn-tail-marked")
+def test_an_open_session_and_a_torn_line_are_notes_of_an_intact_log(path: Path) -> None:
+    log = opened(path, "live\x1b[2J")
+    with path.open("ab") as file:
+        file.write(b'{"v":1,"seq":12')
+    result = run(str(path))
+    assert result.exit_code == 0
+    assert (
+        "  torn: the last write did not finish; what it was about was never sent\n" in result.stdout
+    )
+    assert "  open: session live?[2J has no closing record: it still runs" in result.stdout
+    path.write_bytes(path.read_bytes()[:-15])
+    log.close()
+
+
+def test_json_holds_the_whole_report(path: Path) -> None:
+    result = run(str(path), "--format", "json")
+    told = orjson.loads(result.stdout)
+    assert list(told) == [
+        "file",
+        "result",
+        "records",
+        "sessions",
+        "first",
+        "last",
+        "head",
+        "torn",
+        "unclosed",
+        "complete",
+        "problems",
+    ]
+    assert (told["result"], told["records"], told["problems"]) == ("intact", 10, [])

@@ -1,0 +1,153 @@
+import hashlib
+import math
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcpguard.audit.record import BLANK, DOMAIN, GENESIS, MAX_LINE, Encoder, link, seal
+from mcpguard.model import Json, JsonObject
+
+FRONT = ["v", "seq", "session", "ts", "server", "principal"]
+
+
+def encoder(**defaults: Json) -> Encoder:
+    return Encoder(session="s1", server="files", principal="local:me", defaults=defaults)
+
+
+def parsed(body: bytes) -> JsonObject:
+    record = orjson.loads(body + b"}")
+    assert isinstance(record, dict)
+    return record
+
+
+@pytest.mark.guarantee("audit:decision-fields")
+def test_a_decision_has_every_field_even_those_nobody_gave() -> None:
+    record = parsed(encoder(mode="enforce").body(7, 0.0, {"decision": "deny", "extra": [1]}))
+    assert list(record) == [*FRONT, *BLANK, "extra"]
+    assert record == {
+        **BLANK,
+        "v": 1,
+        "seq": 7,
+        "session": "s1",
+        "ts": "1970-01-01T00:00:00.000000Z",
+        "server": "files",
+        "principal": "local:me",
+        "mode": "enforce",
+        "decision": "deny",
+        "extra": [1],
+    }
+
+
+def test_an_event_holds_only_its_own_fields() -> None:
+    assert list(parsed(encoder().body(1, 0.0, {"event": "session.end"}))) == [*FRONT, "event"]
+
+
+@pytest.mark.parametrize("key", [*FRONT, "hash"])
+def test_a_field_that_the_log_writes_itself_is_refused(key: str) -> None:
+    with pytest.raises(ValueError, match=key):
+        encoder().body(1, 0.0, {key: 1})
+
+
+STAMPS = {
+    0.0: "1970-01-01T00:00:00.000000Z",
+    1_790_000_000.25: "2026-09-21T14:13:20.250000Z",
+    1_790_000_000.999999: "2026-09-21T14:13:20.999999Z",
+    951_782_400.0: "2000-02-29T00:00:00.000000Z",
+    253_402_300_799.0: "9999-12-31T23:59:59.000000Z",
+    253_402_300_800.0: "1970-01-01T00:00:00.000000Z",
+    1e300: "1970-01-01T00:00:00.000000Z",
+    math.inf: "1970-01-01T00:00:00.000000Z",
+    -math.inf: "1970-01-01T00:00:00.000000Z",
+    -5.0: "1970-01-01T00:00:00.000000Z",
+}
+
+
+@pytest.mark.parametrize(("now", "text"), STAMPS.items())
+def test_time_is_written_in_utc_with_microseconds(now: float, text: str) -> None:
+    assert encoder().stamp(now) == text
+
+
+def test_a_clock_that_gives_no_number_reads_1970() -> None:
+    assert encoder().stamp(math.nan) == "1970-01-01T00:00:00.000000Z"
+
+
+def test_the_remembered_second_is_not_used_for_another() -> None:
+    one = encoder()
+    assert [one.stamp(now)[17:] for now in (1.5, 1.75, 2.0, 1.0)] == [
+        "01.500000Z",
+        "01.750000Z",
+        "02.000000Z",
+        "01.000000Z",
+    ]
+
+
+def test_a_line_is_its_body_and_the_hash_of_domain_previous_and_body() -> None:
+    body = b'{"v":1,"seq":1'
+    digest = link(GENESIS, body)
+    assert digest == hashlib.sha256(DOMAIN + GENESIS + body).digest()
+    assert seal(body, digest) == body + b',"hash":"' + digest.hex().encode() + b'"}\n'
+
+
+ODD: dict[str, tuple[Json, Json]] = {
+    "lone surrogate": ("a\ud800b", "a\ufffdb"),
+    "surrogate pair in two halves": ("\ud83d\ude00", "\U0001f600"),
+    "huge integer": (2**70, "71-bit integer"),
+    "huge integer inside": ([{"n": -(2**90)}], [{"n": "91-bit integer"}]),
+    "surrogate in a key": ({"\ud800": True}, {"\ufffd": True}),
+    "nothing odd beside it": (["\ud800", 1, 2.5, None, False], ["\ufffd", 1, 2.5, None, False]),
+}
+
+
+@pytest.mark.parametrize(("given_", "kept"), ODD.values(), ids=ODD)
+def test_what_json_cannot_say_is_written_as_words(given_: Json, kept: Json) -> None:
+    assert parsed(encoder().body(1, 0.0, {"detail": given_}))["detail"] == kept
+
+
+def test_nesting_beyond_what_json_writers_take_is_cut() -> None:
+    deep: Json = []
+    for _ in range(2000):
+        deep = [deep]
+    assert b"too deep to record" in encoder().body(1, 0.0, {"detail": deep})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"target": "x" * 9_000_000},
+        {"detail": ["y" * 1000] * 10_000},
+        {"detail": {f"k{n}": ["\x00" * 600] * 60 for n in range(60)}},
+        {f"{'k' * 600}{n}": "\x00" * 600 for n in range(500)},
+    ],
+    ids=["one text", "a list", "nested controls", "many fields"],
+)
+@pytest.mark.guarantee("audit:bounded-line")
+def test_no_peer_can_make_a_line_longer_than_the_limit(fields: JsonObject) -> None:
+    body = encoder().body(3, 0.0, fields)
+    assert len(seal(body, GENESIS)) <= MAX_LINE
+    record = parsed(body)
+    assert record["seq"] == 3
+    assert record["session"] == "s1"
+
+
+def test_a_cut_text_says_how_much_is_missing() -> None:
+    record = parsed(encoder().body(1, 0.0, {"target": "x" * 100_000}))
+    assert record["target"] == "x" * 512 + "... (99488 more characters)"
+
+
+values: st.SearchStrategy[Json] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=True)
+    | st.text(st.characters()),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters()), inner),
+)
+
+
+@given(values, st.floats())
+def test_any_value_at_any_time_becomes_one_line_of_json(value: Json, now: float) -> None:
+    body = encoder().body(1, now, {"detail": value})
+    assert b"\n" not in body
+    assert list(parsed(body))[:6] == FRONT

@@ -1,0 +1,165 @@
+"""The command line itself: the table, help, and how every error ends."""
+
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+
+import mcpguard
+from mcpguard.cli import COMMANDS, main
+from mcpguard.cli import lock as lock_module
+from mcpguard.config import OPTIONS
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def empty_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_row_of_the_table_is_a_command(name: str) -> None:
+    command = getattr(import_module(COMMANDS[name].module), name)
+    assert isinstance(command, click.Command)
+    assert command.name == name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str, capsys: Capture) -> None:
+    assert main([name, "--help"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith(f"Usage: mcpguard {name}")
+    assert captured.err == ""
+
+
+@pytest.mark.parametrize("argv", [[], ["--help"], ["-h"]])
+def test_help_names_every_command_in_its_group(argv: list[str], capsys: Capture) -> None:
+    assert main(argv) == 0
+    out = capsys.readouterr().out
+    for name, row in COMMANDS.items():
+        assert f"{row.section}:" in out
+        assert f"  {name} " in out
+
+
+def test_the_help_of_proxy_has_every_option_of_its_table(capsys: Capture) -> None:
+    assert main(["proxy", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert [option.flag for option in OPTIONS if f"  {option.flag}" not in out] == []
+
+
+def test_version_is_the_packages(capsys: Capture) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"mcpguard, version {mcpguard.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "message", "hint"),
+    [
+        (["nonsense"], "mcpguard: no such command 'nonsense'", "mcpguard --help"),
+        (["chek"], "mcpguard: no such command 'chek'", "mcpguard check --help"),
+        (["--nonsense"], "mcpguard: no such option", "mcpguard --help"),
+        (["scan", "--nonsense"], "mcpguard scan: no such option", "mcpguard scan --help"),
+        (["scan"], "mcpguard scan: there is no server to start", "put its command after --"),
+        (["scan", "--"], "mcpguard scan: there is no server to start", "put its command after --"),
+        (["scan", "--timeout", "-1", "--", "x"], "mcpguard scan: invalid value", "scan --help"),
+        (["scan", "--format", "sarif", "--", "x"], "mcpguard scan: invalid value", "scan --help"),
+        (["scan", "--", "'unclosed quote"], "mcpguard scan: the command", "close the quotes"),
+        (["scan", "--", "/nonexistent/x"], "mcpguard scan: /nonexistent/x", "check the command"),
+        (["scan", "--env", "UNSET_HERE", "--", "true"], "UNSET_HERE", "set UNSET_HERE"),
+        (["scan", "--env", "LD_PRELOAD", "--", "true"], "LD_PRELOAD is never passed", "script"),
+        (
+            ["check", "--lock", "missing.json"],
+            "missing.json: there is no such file",
+            "mcpguard lock",
+        ),
+        (["check", "--lock", "."], ".: cannot be read", "is it a file"),
+        (["check", "--fail-on", "warning"], "mcpguard check: invalid value", "check --help"),
+        (
+            ["diff", "--lock", "missing.json"],
+            "missing.json: there is no such file",
+            "mcpguard lock",
+        ),
+        (["lock", "-o", "missing/x.json", "--", "true"], "directory missing does not", "make it"),
+        (["lock", "-o", ".", "--", "true"], "directory", "--help"),
+        (["lock"], "there is no command to run", "put it after --"),
+        (["lock", "--allow-request", "everything", "--", "true"], "invalid value", "lock --help"),
+    ],
+)
+@pytest.mark.guarantee("cli:errors-say-what-next")
+def test_a_wrong_command_line_is_exit_2_and_says_what_next(
+    argv: list[str], message: str, hint: str, capsys: Capture, empty_place: Path
+) -> None:
+    assert main(argv) == 2
+    captured = capsys.readouterr()
+    said, _, following = captured.err.partition("\n  next: ")
+    assert message in said
+    assert hint in following
+    assert captured.out == ""
+    assert list(empty_place.iterdir()) == []
+
+
+NUL = ["check", "--lock", "a\0b"]
+"""No shell can say this; pathlib answers with an error that nobody foresaw."""
+
+
+def test_an_unexpected_error_is_one_line_and_exit_2(capsys: Capture) -> None:
+    assert main(NUL) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("mcpguard check: unexpected ValueError: ")
+    assert "MCPGUARD_DEBUG" in captured.err
+    assert captured.out == ""
+
+
+def test_an_unexpected_error_shows_its_traceback_when_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MCPGUARD_DEBUG", "1")
+    with pytest.raises(ValueError, match="null"):
+        main(NUL)
+
+
+def test_a_lockfile_that_cannot_be_read_is_not_written_over(
+    capsys: Capture, tmp_path: Path
+) -> None:
+    path = tmp_path / "mcp-lock.json"
+    path.write_bytes(b'{"version": 1, "version": 1}')
+    assert main(["lock", "-o", str(path), "--update", "--", "true"]) == 2
+    assert "restore the reviewed file" in capsys.readouterr().err
+    assert path.read_bytes() == b'{"version": 1, "version": 1}'
+
+
+def test_a_symbolic_link_to_nowhere_is_not_written_over(capsys: Capture, tmp_path: Path) -> None:
+    path = tmp_path / "mcp-lock.json"
+    path.symlink_to(tmp_path / "elsewhere.json")
+    assert main(["lock", "-o", str(path), "--", "true"]) == 2
+    assert "there is no such file" in capsys.readouterr().err
+    assert [each.name for each in tmp_path.iterdir()] == ["mcp-lock.json"]
+
+
+@pytest.mark.guarantee("lock:written-whole-or-not")
+def test_a_file_is_replaced_whole_with_its_mode_kept(tmp_path: Path) -> None:
+    real, link = tmp_path / "real.json", tmp_path / "link.json"
+    real.write_bytes(b"old")
+    real.chmod(0o640)
+    link.symlink_to(real)
+    lock_module.replace(link, b"new")
+    assert (real.read_bytes(), real.stat().st_mode & 0o777, link.is_symlink()) == (
+        b"new",
+        0o640,
+        True,
+    )
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["link.json", "real.json"]
+
+
+@pytest.mark.guarantee("lock:written-whole-or-not")
+def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(tmp_path: Path) -> None:
+    target = tmp_path / "busy"
+    target.mkdir()
+    (target / "inside").touch()
+    with pytest.raises(mcpguard.errors.UsageError, match="cannot be written"):
+        lock_module.replace(target, b"new")
+    assert [each.name for each in tmp_path.iterdir()] == ["busy"]

@@ -1,0 +1,240 @@
+"""`decide`: deny unless every required stage allows; taking one away only tightens."""
+
+from collections.abc import Callable, Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcpguard.model import (
+    ALLOW,
+    Answer,
+    Call,
+    Context,
+    Decision,
+    Definition,
+    Effect,
+    Finding,
+    ItemKind,
+    Notice,
+    Reason,
+    Result,
+    ServerRequest,
+    Severity,
+    Subject,
+    SubjectKind,
+    Verdict,
+    Wait,
+)
+from mcpguard.pipeline import REQUIRED, STAGES, Stage, decide, make_pipeline
+
+Judge = Callable[[Subject], Verdict | Wait]
+
+
+class NoSession:
+    """Facts of a session that listed nothing."""
+
+    def item_state(self, kind: ItemKind, name: str) -> Reason:
+        return Reason.NOT_LISTED
+
+
+CTX = Context("files", "local", NoSession())
+CALL = Call("tools/call", "t", {"a": 1})
+FINDING = Finding("r", Severity.INFO, "/tools/t", "m")
+DENY = Verdict.deny(Reason.DRIFTED, "it changed", FINDING)
+WAIT = Wait("surface", "token")
+
+
+class Scripted:
+    """A stage that answers what it was given, and remembers what it was asked."""
+
+    def __init__(self, judge: Judge) -> None:
+        self.judge_with = judge
+        self.asked: list[Subject] = []
+
+    def judge(self, subject: Subject, ctx: Context) -> Verdict | Wait:
+        assert ctx is CTX
+        self.asked.append(subject)
+        return self.judge_with(subject)
+
+
+def always(answer: Verdict | Wait) -> Scripted:
+    return Scripted(lambda _: answer)
+
+
+def rewriting(new: Subject, *findings: Finding) -> Verdict:
+    return Verdict(Effect.ALLOW, Reason.LINK_NOT_LOCKED, "a link went", findings, new)
+
+
+def raising(_: Subject) -> Verdict:
+    raise RuntimeError("secret text of an attacker")
+
+
+def once(subject: Subject) -> Verdict:
+    """Rewrites the original call, is content with what came of it."""
+    return rewriting(CHANGED) if subject is CALL else ALLOW
+
+
+CHANGED = Call("tools/call", "t", {"a": 2})
+
+PATHS: dict[str, tuple[Mapping[str, Stage], Decision | Wait]] = {
+    "allow": ({"surface": always(ALLOW)}, Decision(True, CALL)),
+    "allow-with-a-finding": (
+        {"surface": always(Verdict(Effect.ALLOW, findings=(FINDING,)))},
+        Decision(True, CALL, findings=(FINDING,)),
+    ),
+    "deny": (
+        {"surface": always(DENY)},
+        Decision(False, CALL, "surface", Reason.DRIFTED, "it changed", (FINDING,)),
+    ),
+    "missing": (
+        {},
+        Decision(False, CALL, "surface", Reason.STAGE_MISSING, "a required stage is not there"),
+    ),
+    "another-stage-does-not-stand-in": (
+        {"scan": always(ALLOW)},
+        Decision(False, CALL, "surface", Reason.STAGE_MISSING, "a required stage is not there"),
+    ),
+    "abstain": (
+        {"surface": always(Verdict(Effect.ABSTAIN, findings=(FINDING,)))},
+        Decision(
+            False,
+            CALL,
+            "surface",
+            Reason.STAGE_ABSTAINED,
+            "the stage surface did not decide",
+            (FINDING,),
+        ),
+    ),
+    "raise": (
+        {"surface": Scripted(raising)},
+        Decision(False, CALL, "surface", Reason.STAGE_FAILED, "it raised RuntimeError"),
+    ),
+    "wait": ({"surface": always(WAIT)}, WAIT),
+    "rewrite-once": (
+        {"surface": Scripted(once)},
+        Decision(True, CHANGED, "surface", Reason.LINK_NOT_LOCKED, "a link went"),
+    ),
+    "rewrite-then-deny": (
+        {"surface": Scripted(lambda s: rewriting(CHANGED, FINDING) if s is CALL else DENY)},
+        Decision(False, CHANGED, "surface", Reason.DRIFTED, "it changed", (FINDING, FINDING)),
+    ),
+    "rewrite-then-wait": (
+        {"surface": Scripted(lambda s: rewriting(CHANGED) if s is CALL else WAIT)},
+        WAIT,
+    ),
+    "rewrite-for-ever": (
+        {"surface": always(rewriting(CHANGED))},
+        Decision(
+            False,
+            CHANGED,
+            "surface",
+            Reason.REWRITE_LOOP,
+            "the stages do not agree on a rewrite",
+        ),
+    ),
+    "rewrite-of-another-type": (
+        {"surface": always(rewriting(Notice("n", {})))},
+        Decision(False, CALL, "surface", Reason.STAGE_FAILED, "a rewrite changed what is judged"),
+    ),
+    "deny-with-a-rewrite-is-a-denial": (
+        {"surface": always(Verdict(Effect.DENY, Reason.ARGUMENTS, "no", rewrite=CHANGED))},
+        Decision(False, CALL, "surface", Reason.ARGUMENTS, "no"),
+    ),
+}
+
+
+@pytest.mark.guarantee("pipeline:deny-unless-permit")
+@pytest.mark.parametrize(("stages", "expected"), PATHS.values(), ids=PATHS)
+def test_every_path_through_decide(stages: Mapping[str, Stage], expected: Decision | Wait) -> None:
+    assert decide(stages, CALL, CTX) == expected
+
+
+def test_a_rewrite_is_judged_again_exactly_once() -> None:
+    stage = always(rewriting(CHANGED))
+    decide({"surface": stage}, CALL, CTX)
+    assert stage.asked == [CALL, CHANGED]
+
+
+def test_the_rule_of_a_decision_is_its_stage_and_reason() -> None:
+    decision = decide({"surface": always(DENY)}, CALL, CTX)
+    assert isinstance(decision, Decision)
+    assert decision.rule == "surface.drifted"
+    assert Decision(True, CALL).rule == ""
+
+
+SUBJECTS: dict[SubjectKind, Subject] = {
+    SubjectKind.CALL: CALL,
+    SubjectKind.DEFINITION: Definition(ItemKind.TOOL, "t", {"name": "t"}),
+    SubjectKind.RESULT: Result("tools/call", "t", {}),
+    SubjectKind.SERVER_REQUEST: ServerRequest("ping", {}),
+    SubjectKind.ANSWER: Answer("roots/list", {}),
+    SubjectKind.NOTICE: Notice("notifications/message", {}),
+}
+
+
+@pytest.mark.guarantee("pipeline:every-kind-is-judged")
+@pytest.mark.parametrize("kind", SubjectKind)
+def test_every_kind_of_subject_needs_at_least_one_stage_that_exists(kind: SubjectKind) -> None:
+    assert REQUIRED[kind]
+    assert set(REQUIRED[kind]) <= set(STAGES)
+    decision = decide({}, SUBJECTS[kind], CTX)
+    assert isinstance(decision, Decision)
+    assert (decision.allowed, decision.reason) == (False, Reason.STAGE_MISSING)
+
+
+@pytest.mark.guarantee("pipeline:every-kind-is-judged")
+@pytest.mark.parametrize("kind", SubjectKind)
+def test_without_a_lockfile_nothing_is_allowed(kind: SubjectKind) -> None:
+    decision = make_pipeline(None)(SUBJECTS[kind], CTX)
+    assert isinstance(decision, Decision)
+    assert (decision.allowed, decision.reason) == (False, Reason.NO_LOCK)
+
+
+answers: st.SearchStrategy[Verdict | Wait] = st.sampled_from(
+    [
+        ALLOW,
+        DENY,
+        Verdict(Effect.ABSTAIN),
+        Verdict(Effect.ALLOW, findings=(FINDING,)),
+        rewriting(CHANGED),
+        rewriting(Notice("n", {})),
+        WAIT,
+    ]
+)
+
+
+def allows(decision: Decision | Wait) -> bool:
+    return isinstance(decision, Decision) and decision.allowed
+
+
+@pytest.mark.guarantee("pipeline:removal-only-tightens")
+@given(
+    st.dictionaries(st.sampled_from([*STAGES, "scan", "policy"]), answers),
+    st.sampled_from([*STAGES, "scan", "policy"]),
+    st.sampled_from(list(SUBJECTS.values())),
+)
+def test_taking_a_stage_away_never_turns_a_denial_into_an_allow(
+    script: dict[str, Verdict | Wait], gone: str, subject: Subject
+) -> None:
+    whole = {name: always(answer) for name, answer in script.items()}
+    less = {name: stage for name, stage in whole.items() if name != gone}
+    if not allows(decide(whole, subject, CTX)):
+        assert not allows(decide(less, subject, CTX))
+
+
+@pytest.mark.guarantee("pipeline:deny-unless-permit")
+@given(
+    st.dictionaries(st.sampled_from([*STAGES, "scan"]), answers), st.sampled_from(list(SUBJECTS))
+)
+def test_allowed_means_that_every_required_stage_allowed_exactly_what_is_sent(
+    script: dict[str, Verdict | Wait], kind: SubjectKind
+) -> None:
+    stages = {name: always(answer) for name, answer in script.items()}
+    decision = decide(stages, SUBJECTS[kind], CTX)
+    if isinstance(decision, Decision) and decision.allowed:
+        for name in REQUIRED[kind]:
+            answer = script[name]
+            assert isinstance(answer, Verdict)
+            assert answer.effect is Effect.ALLOW
+            assert stages[name].asked[-1] is decision.subject

@@ -1,0 +1,415 @@
+"""Plays: a session is fed lines and its whole answers are compared, byte by byte.
+
+    opened().host({"id": 7, "method": "ping"}).sends_server({"id": wire(0), "method": "ping"})
+
+Objects are written as compact JSON in the order of their keys, after `"jsonrpc": "2.0"`; bytes go in
+(and are expected) as they are. The clock is a number that a play moves; ids are drawn in order.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Self
+
+import orjson
+
+from mcpguard.lock import lockfile
+from mcpguard.lock.lockfile import Launch, Lockfile, Vary
+from mcpguard.lock.surface import ServerFacts, collect
+from mcpguard.model import Era, ItemKind, Json, JsonObject, Mode, RequestKind, Side
+from mcpguard.pipeline import Decide, make_pipeline
+from mcpguard.proxy.actions import Batch, Event, Stop
+from mcpguard.proxy.denial import DenyStyle
+from mcpguard.proxy.session import Session, SessionSettings
+from mcpguard.wire.framing import Dropped
+from mcpguard.wire.methods import (
+    CLIENT_CAPABILITIES,
+    CLIENT_INFO,
+    LISTS,
+    PROTOCOL_VERSION,
+)
+
+Line = JsonObject | bytes | Dropped
+
+FIRST = 2**52
+LATEST = "2025-11-25"
+
+TOOLS: dict[str, JsonObject] = {
+    "echo": {
+        "name": "echo",
+        "title": "Echo",
+        "description": "Says it again.",
+        "inputSchema": {
+            "type": "object",
+            "properties": {
+                "text": {"type": "string"},
+                "deep": {"$ref": "#/$defs/deep"},
+                "many": {"type": "array", "items": {"$ref": "#/$defs/deep"}},
+            },
+            "$defs": {"deep": {"type": "object", "properties": {"inner": {"type": "string"}}}},
+            "required": ["text"],
+        },
+        "outputSchema": {"type": "object", "properties": {"text": {"type": "string"}}},
+        "annotations": {"readOnlyHint": True},
+        "icons": [{"src": "data:image/png;base64,AA=="}],
+        "execution": {"taskSupport": "optional"},
+        "_meta": {"ui": {"resourceUri": "ui://echo"}},
+        "future": 1,
+    },
+    "free": {"name": "free", "description": "Takes anything.", "inputSchema": {"type": "object"}},
+}
+PROMPTS: dict[str, JsonObject] = {
+    "greet": {
+        "name": "greet",
+        "description": "Greets.",
+        "arguments": [{"name": "who", "description": "whom", "required": True}],
+    }
+}
+RESOURCES: dict[str, JsonObject] = {
+    "file:///notes": {"uri": "file:///notes", "name": "notes", "mimeType": "text/plain"}
+}
+TEMPLATES: dict[str, JsonObject] = {
+    "log:///{day}": {"uriTemplate": "log:///{day}", "name": "day", "description": "One day."}
+}
+SURFACE: Mapping[ItemKind, Mapping[str, JsonObject]] = {
+    ItemKind.TOOL: TOOLS,
+    ItemKind.PROMPT: PROMPTS,
+    ItemKind.RESOURCE: RESOURCES,
+    ItemKind.TEMPLATE: TEMPLATES,
+}
+CAPABILITIES: JsonObject = {
+    "tools": {"listChanged": True},
+    "prompts": {"listChanged": True},
+    "resources": {"subscribe": True, "listChanged": True},
+    "logging": {},
+    "completions": {},
+    "tasks": {"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}},
+}
+SERVER_INFO: JsonObject = {"name": "sample", "version": "1.0"}
+INSTRUCTIONS = "Be kind."
+
+CLIENT: JsonObject = {"name": "host", "version": "9"}
+ENVELOPE: JsonObject = {
+    PROTOCOL_VERSION: "2026-07-28",
+    CLIENT_INFO: CLIENT,
+    CLIENT_CAPABILITIES: {},
+}
+
+ORDER = (ItemKind.PROMPT, ItemKind.TEMPLATE, ItemKind.RESOURCE, ItemKind.TOOL)
+"""How a session asks for its lists."""
+
+
+def wire(number: int) -> int:
+    """The id that is drawn at `number` (0 first)."""
+    return FIRST + number
+
+
+def text(number: int) -> str:
+    """The string token that is drawn at `number`."""
+    return f"{FIRST + number:x}"
+
+
+def line(message: JsonObject) -> bytes:
+    """`message` as a line without its newline."""
+    return orjson.dumps({"jsonrpc": "2.0", **message})
+
+
+def locked(
+    items: Mapping[ItemKind, Mapping[str, JsonObject]] = SURFACE,
+    *,
+    era: Era = Era.LEGACY,
+    requests: Iterable[RequestKind] = (),
+    vary: Iterable[Vary] = (),
+    capabilities: JsonObject = CAPABILITIES,
+    instructions: str = INSTRUCTIONS,
+) -> Lockfile:
+    """The lockfile of `items`, written and read back."""
+    facts = ServerFacts(era, LATEST, SERVER_INFO, instructions, capabilities)
+    surface = collect(facts, {kind: tuple(named.values()) for kind, named in items.items()})
+    lock = lockfile.from_surface(
+        surface,
+        name="sample",
+        launch=Launch(("sample",), "", (), {}),
+        requests=frozenset(requests),
+        vary=tuple(vary),
+    )
+    return lockfile.parse(lockfile.render(lock), "mcp-lock.json")
+
+
+class Ids:
+    """Draws what is `coming`, then `FIRST`, `FIRST + 1`, ... unless it is broken."""
+
+    def __init__(self) -> None:
+        self.next = FIRST
+        self.broken = False
+        self.stuck = False
+        self.coming: list[int] = []
+
+    def __call__(self) -> int:
+        if self.broken:
+            raise OSError("no entropy")
+        if self.coming:
+            return self.coming.pop(0)
+        drawn = self.next
+        self.next += 0 if self.stuck else 1
+        return drawn
+
+
+class Play:
+    """One session and what it has done since it was last looked at."""
+
+    def __init__(
+        self,
+        lock: Lockfile | None,
+        mode: Mode = Mode.ENFORCE,
+        settings: SessionSettings | None = None,
+        decide: Decide | None = None,
+    ) -> None:
+        self.lock = lock
+        self.now = 1000.0
+        self.ids = Ids()
+        self.audit_fails = False
+        self.session = Session(
+            lock=lock,
+            mode=mode,
+            decide=decide or make_pipeline(lock),
+            mint=self.ids,
+            settings=settings or SessionSettings(),
+            now=self.now,
+        )
+        self.sends: dict[Side, list[bytes]] = {Side.HOST: [], Side.SERVER: []}
+        self.records: list[JsonObject] = []
+        self.events: list[Event] = []
+        self.stop: Stop | None = None
+
+    # what happens
+
+    def host(self, *lines: Line) -> Self:
+        for each in lines:
+            self.session.feed_host(_fed(each), self.now)
+            self._commit()
+        return self
+
+    def server(self, *lines: Line) -> Self:
+        for each in lines:
+            self.session.feed_server(_fed(each), self.now)
+            self._commit()
+        return self
+
+    def after(self, seconds: float) -> Self:
+        """Time passes."""
+        self.now += seconds
+        return self
+
+    def ticks(self, seconds: float = 0.0) -> Self:
+        """Time passes, and the session hears of it."""
+        self.now += seconds
+        self.session.tick(self.now)
+        return self._commit()
+
+    def closes(self, side: Side) -> Self:
+        self.session.closed(side, self.now)
+        return self._commit()
+
+    def unaudited(self) -> Self:
+        """From now on no record can be written."""
+        self.audit_fails = True
+        return self
+
+    def then(self, change: Callable[[Self], object]) -> Self:
+        """Anything else, in the middle of a chain."""
+        change(self)
+        return self
+
+    def _commit(self) -> Self:
+        batch = self.session.take()
+        if self.audit_fails:
+            batch = self.session.withdraw(batch)
+            assert batch.records == []
+        self._keep(batch)
+        return self
+
+    def _keep(self, batch: Batch) -> None:
+        for send in batch.sends:
+            assert send.data.endswith(b"\n")
+            assert send.data.count(b"\n") == 1
+            self.sends[send.to].append(send.data[:-1])
+        self.records += batch.records
+        self.events += batch.events
+        self.stop = self.stop or batch.stop
+
+    # what is expected
+
+    def sends_host(self, *messages: Line) -> Self:
+        return self._sends(Side.HOST, messages)
+
+    def sends_server(self, *messages: Line) -> Self:
+        return self._sends(Side.SERVER, messages)
+
+    def _sends(self, side: Side, messages: tuple[Line, ...]) -> Self:
+        wanted = [_fed(each) for each in messages]
+        assert self.sends[side][: len(wanted)] == wanted
+        del self.sends[side][: len(wanted)]
+        return self
+
+    def quiet(self) -> Self:
+        """Nothing else was sent, to anybody."""
+        assert self.sends == {Side.HOST: [], Side.SERVER: []}
+        return self
+
+    def drops(self, reason: str) -> Self:
+        """Nothing was sent, and the log says why."""
+        return self.quiet().recorded(decision="drop", reason=reason)
+
+    def recorded(self, **fields: Json) -> Self:
+        """A record with these fields is the next one that has them; those before it are done with."""
+        for index, record in enumerate(self.records):
+            if all(record.get(key) == value for key, value in fields.items()):
+                del self.records[: index + 1]
+                return self
+        raise AssertionError(f"{fields} is not in {self.records}")
+
+    def unrecorded(self) -> Self:
+        """No record is left that nobody expected."""
+        assert self.records == []
+        return self
+
+    def told(self, name: str, /, **fields: str | int) -> Self:
+        for index, event in enumerate(self.events):
+            if event.name == name and fields.items() <= event.fields.items():
+                del self.events[: index + 1]
+                return self
+        raise AssertionError(f"{name} {fields} is not in {self.events}")
+
+    def stops(self, code: int) -> Self:
+        assert self.stop is not None
+        assert self.stop.code == code
+        return self
+
+    def idle(self) -> Self:
+        """Nothing is in flight, held or due."""
+        assert not self.session.busy
+        assert not self.session.waiting
+        return self
+
+    # common beginnings
+
+    def initialize(self, capabilities: JsonObject | None = None) -> Self:
+        """The legacy handshake, up to the lists, which are asked for and not yet answered."""
+        given = self.ids.next
+        params: JsonObject = {"protocolVersion": LATEST, "capabilities": {}, "clientInfo": CLIENT}
+        self.host({"id": "init", "method": "initialize", "params": params})
+        self.server({"id": given, "result": handshake(capabilities or CAPABILITIES)})
+        self.host({"method": "notifications/initialized"})
+        return self.forget()
+
+    def lists(
+        self, items: Mapping[ItemKind, Mapping[str, JsonObject]] = SURFACE, first: int | None = None
+    ) -> Self:
+        """The server answers all four lists; `first` is the id of the first request."""
+        given = wire(1) if first is None else first
+        for number, kind in enumerate(ORDER):
+            listed: list[Json] = [*items.get(kind, {}).values()]
+            self.server({"id": given + number, "result": {kind.value: listed}})
+        return self
+
+    def forget(self) -> Self:
+        """What was sent, recorded and told so far is not looked at."""
+        for sent in self.sends.values():
+            sent.clear()
+        self.records.clear()
+        self.events.clear()
+        return self
+
+    def renumber(self) -> Self:
+        """The next id drawn is `wire(0)` again."""
+        self.ids.next = FIRST
+        return self
+
+
+def _fed(item: Line) -> bytes | Dropped:
+    return line(item) if isinstance(item, dict) else item
+
+
+def handshake(capabilities: JsonObject = CAPABILITIES, **changes: Json) -> JsonObject:
+    """An `initialize` result of the sample server."""
+    result: JsonObject = {
+        "protocolVersion": LATEST,
+        "capabilities": capabilities,
+        "serverInfo": SERVER_INFO,
+        "instructions": INSTRUCTIONS,
+    }
+    return {**result, **changes}
+
+
+def play(
+    lock: Lockfile | None = None, mode: Mode = Mode.ENFORCE, decide: Decide | None = None, **given: object
+) -> Play:
+    """A session nobody has spoken in. `given`: fields of `SessionSettings`."""
+    return Play(lock, mode, SessionSettings(**given), decide)  # type: ignore[arg-type]
+
+
+LOCK = locked()
+
+
+def opened(
+    lock: Lockfile | None = LOCK,
+    mode: Mode = Mode.ENFORCE,
+    decide: Decide | None = None,
+    live: Mapping[ItemKind, Mapping[str, JsonObject]] = SURFACE,
+    **given: object,
+) -> Play:
+    """A legacy session, verified; the next id drawn is `wire(0)`."""
+    begun = play(lock, mode, decide, **given).initialize()
+    if lock is not None:
+        begun.lists(live)
+    return begun.forget().renumber()
+
+
+def modern(
+    lock: Lockfile | None = None,
+    mode: Mode = Mode.ENFORCE,
+    live: Mapping[ItemKind, Mapping[str, JsonObject]] = SURFACE,
+    **given: object,
+) -> Play:
+    """A 2026-07-28 session, verified; the next id drawn is `wire(0)`."""
+    begun = play(lock or MODERN, mode, **given)
+    begun.host({"id": "first", "method": "tools/call", "params": called("free", modern_meta=True)})
+    begun.lists(live)
+    begun.server({"id": FIRST, "result": {"resultType": "complete", "content": []}})
+    return begun.forget().renumber()
+
+
+MODERN = locked(era=Era.DUAL)
+
+
+def called(
+    name: str, arguments: JsonObject | None = None, *, modern_meta: bool = False, **more: Json
+) -> JsonObject:
+    """Parameters of a `tools/call`."""
+    params: JsonObject = {"name": name}
+    if arguments is not None:
+        params["arguments"] = arguments
+    params |= more
+    return {**params, "_meta": ENVELOPE} if modern_meta else params
+
+
+def call(
+    given: int | str, name: str = "free", arguments: JsonObject | None = None, **more: Json
+) -> JsonObject:
+    """A `tools/call` request."""
+    return {"id": given, "method": "tools/call", "params": called(name, arguments, **more)}
+
+
+def refused(given: int | str, code: int, message: str) -> JsonObject:
+    """An error answer."""
+    return {"id": given, "error": {"code": code, "message": message}}
+
+
+def blocked(given: int | str, sentence: str) -> JsonObject:
+    """A denial as a tool result."""
+    content: list[Json] = [{"type": "text", "text": sentence}]
+    return {"id": given, "result": {"content": content, "isError": True}}
+
+
+LIST_METHODS = {row.kind: row.method for row in LISTS.values()}
+
+__all__ = ["DenyStyle", "Play", "play"]

@@ -1,0 +1,215 @@
+"""House rules that no linter knows: sizes, names, tables against files, lock files, papers."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import click
+import pytest
+
+from mcpguard.cli import COMMANDS, mcpguard_group
+from mcpguard.pipeline import REQUIRED, STAGES
+from tests.tools import ROOT
+
+PACKAGE = ROOT / "mcpguard"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+ROOMS = sorted(path.parent for path in PACKAGE.glob("*/__init__.py"))
+
+LONGEST_MODULE = 700
+"""Lines. About 200 is what to aim at."""
+
+LONGEST_FUNCTION = 60
+"""Lines, docstring included. About 10 is what to aim at."""
+
+MOST_FILES = 12
+"""Modules of one room; fewer, deeper ones beat many shallow ones."""
+
+NAMELESS = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
+"""Names that say nothing about what is inside."""
+
+DODGES = {
+    "pytest.skip",
+    "pytest.xfail",
+    "pytest.importorskip",
+    "pytest.mark.skip",
+    "pytest.mark.skipif",
+    "pytest.mark.xfail",
+    "unittest.mock",
+    "mock.patch",
+    "time.sleep",
+    "anyio.sleep",
+    "trio.sleep",
+}
+"""What makes a test pass without anything being shown."""
+
+BROAD = {"", "Exception", "BaseException"}
+"""What `except` must not catch only to pass."""
+
+ADDRESS = re.compile(r'://|--find-links|--(?:extra-)?index-url|"resolved"|@ file:')
+"""What would tie a lock file to one index."""
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+@cache
+def exported(path: Path) -> set[str]:
+    """The names in the module's literal `__all__`."""
+    for node in tree(path).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return set(ast.literal_eval(node.value))
+    return set()
+
+
+def test_no_module_is_longer_than_its_limit() -> None:
+    sizes = {name(path): len(path.read_text("utf-8").splitlines()) for path in MODULES}
+    assert {path: size for path, size in sizes.items() if size > LONGEST_MODULE} == {}
+
+
+def test_no_function_is_longer_than_its_limit() -> None:
+    sizes = {
+        f"{name(path)}:{node.lineno} {node.name}": length(node)
+        for path in MODULES
+        for node in functions(path)
+    }
+    assert {place: size for place, size in sizes.items() if size > LONGEST_FUNCTION} == {}
+
+
+def test_no_room_has_more_modules_than_its_limit() -> None:
+    counts = {name(room): len(list(room.glob("*.py"))) for room in ROOMS}
+    assert {room: count for room, count in counts.items() if count > MOST_FILES} == {}
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    assert [name(path) for path in MODULES if path.stem in NAMELESS] == []
+
+
+def test_every_room_and_module_says_what_it_is_for() -> None:
+    assert [name(path) for path in MODULES if not ast.get_docstring(tree(path))] == []
+
+
+def test_every_folder_of_modules_is_a_package() -> None:
+    folders = {path.parent for path in MODULES}
+    assert [
+        name(folder) for folder in sorted(folders) if not (folder / "__init__.py").exists()
+    ] == []
+
+
+def test_every_exported_class_and_function_has_a_docstring() -> None:
+    bare = [
+        f"{name(path)} {node.name}"
+        for path in MODULES
+        for node in tree(path).body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name in exported(path)
+        and not ast.get_docstring(node)
+    ]
+    assert bare == []
+
+
+def dodges(path: Path) -> Iterator[str]:
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in DODGES:
+            yield f"{name(path)}:{node.lineno} {ast.unparse(node)}"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "monkeypatch.setattr":
+            patched = ast.unparse(node.args[0])
+            if patched != "sys":  # the edge of the process, not our own code
+                yield f"{name(path)}:{node.lineno} monkeypatch.setattr({patched}, ...)"
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("unittest"):
+            yield f"{name(path)}:{node.lineno} {ast.unparse(node)}"
+
+
+def swallowed(path: Path) -> Iterator[str]:
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.ExceptHandler) and isinstance(node.body[0], ast.Pass):
+            caught = ast.unparse(node.type) if node.type else ""
+            if caught in BROAD:
+                yield f"{name(path)}:{node.lineno} except {caught}: pass"
+
+
+def test_no_test_is_dodged() -> None:
+    assert [found for path in TESTS for found in dodges(path)] == []
+
+
+def test_no_error_is_swallowed() -> None:
+    assert [found for path in MODULES + TESTS for found in swallowed(path)] == []
+
+
+def test_every_room_has_unit_tests() -> None:
+    rooms = {room.name for room in ROOMS}
+    tested = {path.parent.name for path in (ROOT / "tests" / "unit").rglob("test_*.py")}
+    assert sorted(rooms - tested) == []
+
+
+def test_every_stage_has_its_module_and_every_module_its_stage() -> None:
+    modules = {path.stem for path in (PACKAGE / "pipeline").glob("*.py")} - {"__init__"}
+    assert modules == set(STAGES)
+
+
+def test_required_stages_exist_and_every_kind_of_subject_has_some() -> None:
+    unknown = {stage for stages in REQUIRED.values() for stage in stages} - set(STAGES)
+    assert (unknown, [kind for kind, stages in REQUIRED.items() if not stages]) == (set(), [])
+
+
+def test_every_command_loads_and_the_readme_shows_it() -> None:
+    context = click.Context(mcpguard_group)
+    commands = [mcpguard_group.get_command(context, command) for command in COMMANDS]
+    readme = (ROOT / "README.md").read_text("utf-8")
+    unseen = [command for command in COMMANDS if f"mcpguard {command}" not in readme]
+    assert (None in commands, unseen) == (False, [])
+
+
+@pytest.mark.parametrize("lock", sorted((ROOT / ".ci").glob("*.txt")), ids=lambda path: path.name)
+def test_requirements_are_pinned_hashed_and_name_no_index(lock: Path) -> None:
+    text = lock.read_text("utf-8")
+    entries = [entry for entry in re.split(r"\n(?=\S)", text.strip()) if not entry.startswith("#")]
+    loose = [entry for entry in entries if "==" not in entry or "--hash=sha256:" not in entry]
+    assert (ADDRESS.findall(text), loose) == ([], [])
+
+
+def test_the_node_lock_names_no_index() -> None:
+    text = (ROOT / ".ci" / "package-lock.json").read_text("utf-8")
+    assert re.findall(r'"resolved"|"_resolved"', text) == []
+    assert '"integrity"' in text
+
+
+def test_locked_requirements_cover_the_dependencies() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = {re.split(r"[<>=;\[ ]", line)[0] for line in project["dependencies"]}
+    for lock in ("requirements.txt", "requirements-runtime.txt"):
+        text = (ROOT / ".ci" / lock).read_text("utf-8")
+        assert wanted <= set(re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE)), lock
+
+
+def test_the_changelog_has_the_version() -> None:
+    version = re.search(r'__version__ = "([^"]+)"', (PACKAGE / "__init__.py").read_text("utf-8"))
+    assert version is not None
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert re.search(rf"^## \[{re.escape(version[1])}\]", changelog, re.MULTILINE)
+
+
+def test_actions_are_pinned_by_their_full_commit() -> None:
+    text = "\n".join(path.read_text("utf-8") for path in (ROOT / ".github/workflows").glob("*.yml"))
+    used = re.findall(r"uses: (\S+)", text)
+    assert used
+    assert [action for action in used if not re.search(r"@[0-9a-f]{40}$", action)] == []

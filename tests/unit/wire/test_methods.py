@@ -1,0 +1,172 @@
+"""The method table against the SDK's own maps of every revision, and its folding keys."""
+
+import json
+import subprocess
+from functools import cache
+
+import pytest
+
+from mcpguard.model import ItemKind, Side
+from mcpguard.wire.methods import (
+    KNOWN_META,
+    LIST_CHANGED,
+    LISTS,
+    NOTIFICATIONS,
+    PROTOCOL_VERSION,
+    REQUEST_KINDS,
+    REQUESTS,
+    VERSIONS,
+    Row,
+    folding_key,
+)
+from tests.tools import SDK2_PYTHON, missing
+
+ORACLE = """
+import json
+from mcp_types import methods
+
+def params(model):
+    field = model.model_fields.get("params")
+    if field is None:
+        return []
+    found, queue = set(), [field.annotation]
+    while queue:
+        kind = queue.pop()
+        fields = getattr(kind, "model_fields", None)
+        if fields is None:
+            queue += getattr(kind, "__args__", ())
+        else:
+            found |= {each.alias or name for name, each in fields.items()}
+    return sorted(found)
+
+tables = ("CLIENT_REQUESTS", "CLIENT_NOTIFICATIONS", "SERVER_REQUESTS", "SERVER_NOTIFICATIONS")
+print(json.dumps({
+    table: [[*key, params(model)] for key, model in getattr(methods, table).items()]
+    for table in tables
+}))
+"""
+"""Run by the interpreter that has mcp 2.x: [method, version, parameters] of every table."""
+
+OURS: dict[str, dict[str, Row]] = {
+    "CLIENT_REQUESTS": REQUESTS[Side.HOST],
+    "CLIENT_NOTIFICATIONS": NOTIFICATIONS[Side.HOST],
+    "SERVER_REQUESTS": REQUESTS[Side.SERVER],
+    "SERVER_NOTIFICATIONS": NOTIFICATIONS[Side.SERVER],
+}
+
+ABSENT: dict[tuple[str, str], str] = {}
+"""(table, method) of the SDK that deliberately has no row here, and why. None today."""
+
+_TASKS = "MCP 2025-11-25, experimental tasks, which mcp 2.x does not implement"
+BEYOND: dict[tuple[str, str], str] = {
+    ("CLIENT_REQUESTS", "tasks/get"): _TASKS,
+    ("CLIENT_REQUESTS", "tasks/result"): _TASKS,
+    ("CLIENT_REQUESTS", "tasks/cancel"): _TASKS,
+    ("CLIENT_REQUESTS", "tasks/list"): _TASKS,
+    ("SERVER_NOTIFICATIONS", "notifications/tasks/status"): _TASKS,
+}
+"""(table, method) that has a row and is not in the SDK's maps, and where it is specified."""
+
+
+@cache
+def oracle() -> dict[str, list[tuple[str, str, list[str]]]]:
+    assert SDK2_PYTHON.exists(), missing()
+    found = subprocess.run([SDK2_PYTHON, "-I", "-c", ORACLE], capture_output=True, check=True)
+    tables: dict[str, list[tuple[str, str, list[str]]]] = json.loads(found.stdout)
+    return tables
+
+
+@pytest.mark.guarantee("parse:method-table-is-the-specification")
+def test_every_method_of_every_revision_has_a_row_or_a_reason() -> None:
+    lost = {
+        (table, method)
+        for table, rows in oracle().items()
+        for method, _, _ in rows
+        if method not in OURS[table]
+    }
+    assert lost == set(ABSENT)
+
+
+@pytest.mark.guarantee("parse:method-table-is-the-specification")
+def test_no_row_is_ours_alone_without_a_source() -> None:
+    known = {(table, method) for table, rows in oracle().items() for method, _, _ in rows}
+    ours = {(table, method) for table, rows in OURS.items() for method in rows}
+    assert ours - known == set(BEYOND)
+
+
+@pytest.mark.guarantee("parse:method-table-is-the-specification")
+def test_a_row_has_exactly_the_parameters_of_all_revisions_together() -> None:
+    specified: dict[tuple[str, str], set[str]] = {}
+    for table, rows in oracle().items():
+        for method, _, params in rows:
+            specified.setdefault((table, method), set()).update(params)
+    ours = {key: set(OURS[key[0]][key[1]].params) for key in specified}
+    assert ours == {key: params - {"_meta"} for key, params in specified.items()}
+
+
+def test_the_revisions_are_the_ones_the_sdk_knows() -> None:
+    assert {version for rows in oracle().values() for _, version, _ in rows} == VERSIONS
+
+
+def test_a_row_is_filed_under_its_own_name_and_its_target_is_a_parameter() -> None:
+    for rows in OURS.values():
+        for name, row in rows.items():
+            assert row.name == name
+            assert not row.target or row.target in row.params
+
+
+@pytest.mark.guarantee("parse:item-requests-are-held")
+def test_whatever_names_an_item_waits_until_the_lists_are_verified() -> None:
+    named = {row.name for row in REQUESTS[Side.HOST].values() if row.target not in ("", "taskId")}
+    held = {row.name for row in REQUESTS[Side.HOST].values() if row.held}
+    assert held == named | {"subscriptions/listen"}
+
+
+def test_the_lists_and_kinds_refer_to_rows_that_exist() -> None:
+    assert set(LISTS) <= set(REQUESTS[Side.HOST])
+    assert {row.kind for row in LISTS.values()} == set(ItemKind)
+    assert all(row.key == row.kind.value for row in LISTS.values())
+    assert set(LIST_CHANGED) <= set(NOTIFICATIONS[Side.SERVER])
+    assert sorted(kind for kinds in LIST_CHANGED.values() for kind in kinds) == sorted(ItemKind)
+    assert {*REQUEST_KINDS, "ping"} == set(REQUESTS[Side.SERVER])
+
+
+CALL = REQUESTS[Side.HOST]["tools/call"]
+
+
+@pytest.mark.guarantee("fold:parameters")
+@pytest.mark.parametrize(
+    ("params", "key"),
+    [
+        ({"name": "t", "arguments": {}}, ""),
+        ({"argumentſ": {}}, "argumentſ"),
+        ({"ARGUMENTS": {}}, "ARGUMENTS"),
+        ({"name": "t", "Name": "u"}, "Name"),
+        ({"taſk": {}}, "taſk"),
+        ({"tas\u212a": {}}, "tas\u212a"),
+        ({"_META": {}}, "_META"),
+        ({"unknown": 1}, ""),
+        ({"arguments": {"Name": 1}}, ""),
+        ({"_meta": {"progressToken": 1}}, ""),
+        ({"_meta": {"ProgressToken": 1}}, "ProgressToken"),
+        ({"_meta": {PROTOCOL_VERSION.upper(): 1}}, PROTOCOL_VERSION.upper()),
+        ({"_meta": {"vendor.example/key": 1}}, ""),
+        ({"_meta": "Method"}, ""),
+        ("params", ""),
+        (None, ""),
+    ],
+)
+def test_a_parameter_that_differs_from_a_known_one_by_case_is_found(
+    params: object, key: str
+) -> None:
+    assert folding_key(CALL, params) == key
+
+
+@pytest.mark.guarantee("fold:parameters")
+@pytest.mark.parametrize("rows", OURS.values(), ids=OURS)
+def test_no_spelling_of_a_known_key_folds_onto_itself(rows: dict[str, Row]) -> None:
+    for row in rows.values():
+        exact: dict[str, object] = dict.fromkeys(row.params)
+        assert folding_key(row, {**exact, "_meta": dict.fromkeys(KNOWN_META)}) == ""
+        for name in row.params | {"_meta"}:
+            assert folding_key(row, {name.upper(): None}) == name.upper()

@@ -1,0 +1,164 @@
+"""Ids out of lines that are too long to parse: found in any chunking, only where they are ids."""
+
+from itertools import pairwise
+
+import orjson
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mcpguard.model import Json
+from mcpguard.wire.jsonrpc import Id, is_id
+from mcpguard.wire.recover import MAX_TOKENS, RequestIdFinder, WireIdFinder
+
+
+def found(pieces: list[bytes]) -> Id | None:
+    finder = RequestIdFinder()
+    for piece in pieces:
+        given = finder.feed(piece)
+        if given is not None:
+            return given
+    return None
+
+
+def cut(line: bytes, places: list[int]) -> list[bytes]:
+    borders = [0, *sorted(place % (len(line) + 1) for place in places), len(line)]
+    return [line[a:b] for a, b in pairwise(borders)]
+
+
+BIG = '"' + "x" * 500 + '"'
+
+LINES: dict[str, tuple[str, Id | None]] = {
+    "id-first": ('{"jsonrpc":"2.0","id":7,"method":"m","params":{"a":' + BIG, 7),
+    "id-last": ('{"method":"m","params":{"a":' + BIG + '},"id":7}', 7),
+    "id-last-without-end": ('{"method":"m","params":{"a":' + BIG + '},"id":7', None),
+    "string-id": ('{"id":"7","method":"m","params":{', "7"),
+    "string-id-with-escapes": ('{"id":"a\\"b\\\\\\u0041","method":"m","params":{', 'a"b\\A'),
+    "zero": ('{"id":0,"method":"m","params":{', 0),
+    "empty-string": ('{"id":"","method":"m","params":{', ""),
+    "negative": ('{"id":-5,"method":"m","params":{', -5),
+    "spaces": ('{ "id" : 7 , "method" : "m" , "params" : {', 7),
+    "id-of-256-bytes": ('{"id":"' + "y" * 256 + '","method":"m",', "y" * 256),
+    "id-of-257-bytes": ('{"id":"' + "y" * 257 + '","method":"m",', None),
+    "id-of-1000-bytes": ('{"id":"' + "y" * 1000 + '","method":"m",', None),
+    "id-of-1000-digits": ('{"id":' + "9" * 1000 + ',"method":"m",', None),
+    "id-null": ('{"id":null,"method":"m",', None),
+    "id-true": ('{"id":true,"method":"m",', None),
+    "id-float": ('{"id":1.0,"method":"m",', None),
+    "id-object": ('{"id":{"id":7},"method":"m",', None),
+    "id-list": ('{"id":[7],"method":"m",', None),
+    "id-then-object": ('{"id":7{},"method":"m",', None),
+    "id-in-two-parts": ('{"id":7 8,"method":"m",', None),
+    "no-id": ('{"method":"m","params":{"id":7},', None),
+    "nested-id": ('{"method":"m","params":{"id":7,"method":"x","y":[{"id":8}]},', None),
+    "id-in-a-string": ('{"method":"m","x":"\\"id\\":7,","y":1,', None),
+    "response": ('{"jsonrpc":"2.0","id":7,"result":{"method":"m","a":' + BIG + "}}", None),
+    "error-response": ('{"id":7,"error":{"method":"m"},"x":"method",', None),
+    "method-as-value": ('{"id":7,"a":"method","b":1,', None),
+    "batch": ('[{"id":7,"method":"m","params":{}}]', None),
+    "id-of-another-case": ('{"ID":7,"method":"m",', None),
+    "escaped-key": ('{"\\u0069d":7,"method":"m",', None),
+    "brackets-in-strings": ('{"a":"{[","method":"m","b":"]}","id":7,', 7),
+    "values-before": ('{"a":[1,{"b":[]}],"c":{},"method":"m","id":7,', 7),
+    "empty": ("", None),
+    "garbage": ('\\\\"}{][:,', None),
+    "closing-first": ('}]}{"id":7,"method":"m",', None),
+}
+
+
+@pytest.mark.guarantee("ids:over-long-request-answered")
+@pytest.mark.parametrize(("line", "given_id"), LINES.values(), ids=LINES)
+def test_the_id_of_a_request_is_found_whole_and_byte_by_byte(
+    line: str, given_id: Id | None
+) -> None:
+    data = line.encode()
+    assert repr(found([data])) == repr(given_id)
+    assert repr(found([data[i : i + 1] for i in range(len(data))])) == repr(given_id)
+    assert repr(found([data[i : i + 7] for i in range(0, len(data), 7)])) == repr(given_id)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner),
+    max_leaves=8,
+)
+ids = st.integers(1 - 2**53, 2**53 - 1) | st.text(
+    st.characters(exclude_categories=["Cs"]), max_size=40
+)
+printable = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+members = st.dictionaries(printable, printable | st.integers(0, 9), max_size=3)
+
+
+@pytest.mark.guarantee("ids:over-long-request-answered")
+@given(ids, members, st.permutations(["id", "method", "params"]), st.lists(st.integers(0, 999)))
+@example("\\", {}, ["id", "method", "params"], [8])
+def test_any_request_in_any_order_and_chunking_gives_its_id(
+    given_id: Id, params: dict[str, Json], order: list[str], places: list[int]
+) -> None:
+    whole = {"id": given_id, "method": "m", "params": {"id": 1, "method": "x", **params}}
+    line = orjson.dumps({key: whole[key] for key in order}) + b" " * 20
+    assert repr(found(cut(line, places))) == repr(given_id)
+
+
+@given(ids, values, st.booleans(), st.lists(st.integers(0, 999)))
+def test_an_answer_never_gives_one(
+    given_id: Id, value: Json, failed: bool, places: list[int]
+) -> None:
+    key = "error" if failed else "result"
+    whole: dict[str, Json] = {"id": given_id, key: {"method": "m", "id": 3, "value": str(value)}}
+    line = orjson.dumps(whole, option=orjson.OPT_INDENT_2)
+    assert found(cut(line, places)) is None
+
+
+@given(
+    st.lists(
+        st.sampled_from(list(b'{}[]",:\\ ')).map(lambda b: bytes([b]))
+        | st.binary(max_size=3)
+        | st.sampled_from([b'"id"', b'"method"', b":7,", b'"a"'])
+    ),
+    st.lists(st.integers(0, 99), max_size=5),
+)
+def test_garbage_gives_an_id_or_nothing_in_any_chunking(
+    parts: list[bytes], places: list[int]
+) -> None:
+    line = b"".join(parts)
+    whole = found([line])
+    assert whole is None or is_id(whole)
+    assert repr(found(cut(line, places))) == repr(whole)
+
+
+@pytest.mark.guarantee("ids:recovery-bounded")
+def test_the_search_gives_up_after_a_bounded_number_of_tokens() -> None:
+    finder = RequestIdFinder()
+    assert finder.feed(b"{" + b'"a":1,' * MAX_TOKENS) is None
+    assert finder.feed(b'"id":7,"method":"m",') is None
+
+
+# --- wire ids in a server's bytes ----------------------------------------------------------------
+
+WIRE_ID = 4_503_599_627_370_497
+
+
+def candidates(pieces: list[bytes]) -> list[int]:
+    finder = WireIdFinder()
+    return [each for piece in pieces for each in finder.feed(piece)]
+
+
+@pytest.mark.guarantee("ids:garbled-answer-answered")
+@given(
+    st.binary(max_size=40).map(lambda data: bytes(b for b in data if not 48 <= b <= 57)),
+    st.sampled_from(['"id":%d,', '"id": %d }', '"%d"', "%d"]),
+    st.lists(st.integers(0, 99)),
+)
+def test_a_wire_id_is_found_in_any_chunking(noise: bytes, form: str, places: list[int]) -> None:
+    line = noise + (form % WIRE_ID).encode() + noise
+    assert WIRE_ID in candidates(cut(line, places))
+
+
+def test_shorter_numbers_are_no_wire_ids() -> None:
+    assert candidates([b'{"id":123456789012345,"a":99999999}']) == []
+
+
+@given(st.lists(st.binary(max_size=20)))
+def test_any_bytes_give_only_sixteen_digit_numbers(pieces: list[bytes]) -> None:
+    assert all(len(str(each)) <= 16 for each in candidates(pieces))

@@ -1,0 +1,327 @@
+"""URIs in normal form, and templates matched backwards."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcpguard.wire.uri import MAX_URI, Template, is_normal
+
+NORMAL = [
+    "file:///srv/docs/a.txt",
+    "file:///C:/docs/a%20b.txt",
+    "file:/srv/a",
+    "urn:isbn:0451450523",
+    "mailto:a@b.example",
+    "memory://knowledge-graph",
+    "demo://resource/dynamic/text/1",
+    "demo://resource/static/document/features.md",
+    "http://example.com/",
+    "http://example.com:8080/a//b",
+    "https://[2001:db8::1]:8443/",
+    "x+y-z.1://h/?q=a/b&c=%26#frag",
+    "x://h/100%25",
+    "x://h/%E2%82%AC",
+    "x://h/a..b/...",
+    "x://h/~user/-_.ok",
+]
+
+
+@pytest.mark.parametrize("uri", NORMAL)
+def test_a_uri_in_normal_form_is_accepted(uri: str) -> None:
+    assert is_normal(uri)
+
+
+NOT_NORMAL = [
+    ("", "nothing"),
+    ("/srv/a", "no scheme"),
+    ("://h/", "no scheme"),
+    ("1x://h/", "a scheme starts with a letter"),
+    ("FILE:///a", "upper-case scheme"),
+    ("x://Host/", "upper-case host"),
+    ("x://h/./a", "dot segment"),
+    ("x://h/a/..", "dot segment"),
+    ("x://h/../a", "dot segment"),
+    ("x://h/..;v=1/a", "dot segment with a parameter"),
+    ("x://h/?path=..", "dot segment in a query"),
+    ("x://h/?path=../../etc", "dot segment in a query"),
+    ("x://h/#../a", "dot segment in a fragment"),
+    ("urn:a/../b", "dot segment without an authority"),
+    ("x:..", "dot segment without a slash"),
+    ("x://h/%2e%2e/a", "encoded dots"),
+    ("x://h/%2E%2E/a", "encoded dots"),
+    ("x://h/a%2Fb", "encoded slash"),
+    ("x://h/a%2fb", "lower-case encoding"),
+    ("x://h/%e2%82%ac", "lower-case encoding"),
+    ("x://h/a%5Cb", "encoded backslash"),
+    ("x://h/%00", "encoded NUL"),
+    ("x://h/%0A", "encoded line end"),
+    ("x://h/%7F", "encoded control character"),
+    ("x://h/%41", "encoded letter"),
+    ("x://h/%7E", "encoded tilde"),
+    ("x://h/%252e%252e", "encoded twice"),
+    ("x://h/%252F", "encoded twice"),
+    ("x://h/%C0%AF", "overlong UTF-8"),
+    ("x://h/%ED%A0%80", "encoded surrogate"),
+    ("x://h/%FF", "not UTF-8"),
+    ("x://h/%", "bare percent"),
+    ("x://h/%4", "half an encoding"),
+    ("x://h/%G0", "not hexadecimal"),
+    ("x://h/a b", "space"),
+    ("x://h/a\x00", "NUL"),
+    ("x://h/a\n", "line end"),
+    ("x://h/a\\b", "backslash"),
+    ("x://h/<a>", "angle brackets"),
+    ("x://h/{a}", "braces"),
+    ("x://h/é", "raw text beyond ASCII"),
+    ("x://h/\u2025/a", "a look-alike of two dots"),
+    ("x://user@h/", "user-info"),
+    ("x://user:pw@h/", "user-info"),
+    ("http://good.example@evil.example/", "user-info"),
+    ("x://h:/", "empty port"),
+    ("x://h:080/", "leading zero"),
+    ("x://h:99999999/", "no port"),
+    ("x://h:8a/", "no port"),
+    ("http://h:80/", "default port"),
+    ("https://h:443/", "default port"),
+    ("http://h", "no path"),
+    ("http:///a", "no host"),
+    ("http:a", "no authority"),
+    ("x://:80/", "port without a host"),
+    ("file:////etc/passwd", "an empty first segment"),
+    ("file://localhost/a", "a host that means none"),
+    ("x://h%2Eevil/", "encoding in the host"),
+    ("x://[::1/", "open bracket"),
+    ("x://[::1]a/", "text behind the bracket"),
+    ("x://[::1%25eth0]/", "zone"),
+    ("x://[FE80::1]/", "upper-case address"),
+    ("x://h/[a]", "bracket in the path"),
+    ("urn:[a]", "bracket in the path"),
+    ("x://h/" + "a" * MAX_URI, "too long"),
+]
+
+
+@pytest.mark.guarantee("uri:only-normal-form")
+@pytest.mark.parametrize(("uri", "why"), NOT_NORMAL)
+def test_a_uri_not_in_normal_form_is_refused(uri: str, why: str) -> None:
+    assert not is_normal(uri), why
+
+
+# The variables of RFC 6570 section 3.2 are var=value, hello="Hello World!", path=/foo/bar,
+# list=(red,green,blue), keys=(semi=; dot=. comma=,), x=1024, y=768, empty="".
+# Each row: a template behind `x://h/`, and an expansion that section gives it.
+EXPANSIONS = [
+    # level 1
+    ("{var}", "value"),
+    ("{hello}", "Hello%20World%21"),
+    # level 2
+    ("{+var}", "value"),
+    ("{+hello}", "Hello%20World!"),
+    ("{+path}/here", "/foo/bar/here"),
+    ("here?ref={+path}", "here?ref=/foo/bar"),
+    ("X{#var}", "X#value"),
+    ("X{#hello}", "X#Hello%20World!"),
+    # level 3
+    ("map?{x,y}", "map?1024,768"),
+    ("{x,hello,y}", "1024,Hello%20World%21,768"),
+    ("{+x,hello,y}", "1024,Hello%20World!,768"),
+    ("{+path,x}/here", "/foo/bar,1024/here"),
+    ("{#x,hello,y}", "#1024,Hello%20World!,768"),
+    ("{#path,x}/here", "#/foo/bar,1024/here"),
+    ("X{.var}", "X.value"),
+    ("X{.x,y}", "X.1024.768"),
+    ("a{/var}", "a/value"),
+    ("a{/var,x}/here", "a/value/1024/here"),
+    ("{;x,y}", ";x=1024;y=768"),
+    ("{;x,y,empty}", ";x=1024;y=768;empty"),
+    ("{?x,y}", "?x=1024&y=768"),
+    ("{?x,y,empty}", "?x=1024&y=768&empty="),
+    ("?fixed=yes{&x}", "?fixed=yes&x=1024"),
+    ("a{&x,y,empty}", "a&x=1024&y=768&empty="),
+    # level 4
+    ("{var:3}", "val"),
+    ("{var:30}", "value"),
+    ("{list}", "red,green,blue"),
+    ("{list*}", "red,green,blue"),
+    ("{keys*}", "semi=%3B,comma=%2C"),
+    ("{+path:6}/here", "/foo/b/here"),
+    ("{+list}", "red,green,blue"),
+    ("{#path:6}/here", "#/foo/b/here"),
+    ("{#list*}", "#red,green,blue"),
+    ("X{.var:3}", "X.val"),
+    ("X{.list}", "X.red,green,blue"),
+    ("X{.list*}", "X.red.green.blue"),
+    ("a{/var:1,var}", "a/v/value"),
+    ("a{/list}", "a/red,green,blue"),
+    ("a{/list*}", "a/red/green/blue"),
+    ("a{/list*,path:4}", "a/red/green/blue/%2Dfoo".replace("%2D", "-")),
+    ("{;hello:5}", ";hello=Hello"),
+    ("{;list}", ";list=red,green,blue"),
+    ("{;list*}", ";list=red;list=green;list=blue".replace("list=", "")),
+    ("{?var:3}", "?var=val"),
+    ("{?list}", "?list=red,green,blue"),
+    ("{?list*}", "?list=red&list=green&list=blue"),
+    ("{?keys*}", "?semi=%3B&comma=%2C"),
+    ("a{&list*}", "a&list=red&list=green&list=blue"),
+    # undefined variables leave no trace
+    ("a{?x,y}", "a?y=768"),
+    ("a{?x,y}", "a"),
+    ("a{/x,y}", "a/1024"),
+    ("a{#x}", "a"),
+    ("{x,y}", "1024"),
+    # text
+    ("caf\u00e9/{x}", "caf%C3%A9/1"),
+    ("%41b".replace("%41", "A") + "/{x}", "Ab/1"),
+    ("{x.y}", "1"),
+    ("{x}", "a..b"),
+    ("{x}", "..."),
+    ("{x:2}", "%E2%82%AC%E2%82%AC"),
+]
+
+
+@pytest.mark.parametrize(("template", "uri"), EXPANSIONS)
+def test_a_template_matches_its_expansions(template: str, uri: str) -> None:
+    assert Template.parse("x://h/" + template).matches("x://h/" + uri)
+
+
+OTHERS = [
+    # whole templates and URIs that are none of their expansions
+    ("x://h/{a}", "x://h/a/b"),
+    ("x://h/{a}", "x://h/"),
+    ("x://h/{a}", "x://h/a?b"),
+    ("x://h/{a}", "x://h/a#b"),
+    ("x://h/{a}", "x://h/.."),
+    ("x://h/{a}", "x://h/."),
+    ("x://h/{a}", "x://h/a%2Fb"),
+    ("x://h/{a}", "x://h/%2E%2E"),
+    ("x://h/{a}", "x://h/..%2F"),
+    ("x://h/{a}", "x://h/a%00"),
+    ("x://h/{a}", "x://h/a\n"),
+    ("x://h/{a}", "x://evil/a"),
+    ("x://h/{a}", "y://h/a"),
+    ("x://h/{a}", "x://u@h/a"),
+    ("x://h/{a}", "x://h:1/a"),
+    ("x://h/{a}/b", "x://h//b"),
+    ("x://h/{a}-{b}", "x://h/..-b"),
+    ("x://h/v{a:1}", "x://h/v.."),
+    ("x://h/{a:3}", "x://h/abcd"),
+    ("x://h/{a:2}", "x://h/.."),
+    ("x://h/{a:1}", "x://h/."),
+    ("x://h/{a:1}", "x://h/%E2%82%AC%E2%82%AC"),
+    ("x://h/{+a}", "x://h/a/../b"),
+    ("x://h/{+a}", "x://h/../b"),
+    ("x://h/{+a}", "x://h/a/.."),
+    ("x://h/{+a}", "x://evil/a"),
+    ("x://h{+a}", "x://h.evil/a"),
+    ("x://h{+a}", "x://h:80/a"),
+    ("x://h{+a}", "x://h@evil/a"),
+    ("x://{+a}", "x://evil/a"),
+    ("x:/{+a}", "x://evil/a"),
+    ("x:{+a}", "x://evil/a"),
+    ("file://{+path}", "file://evil/etc"),
+    ("{+url}", "x://h/a"),
+    ("{scheme}://h/a", "x://h/a"),
+    ("{+url}", "file:///etc/passwd"),
+    ("x{+rest}", "x://h/a"),
+    ("x://{host}/a", "x://evil:80/a"),
+    ("x://{host}/a", "x://u@evil/a"),
+    ("x://{host}/a", "x://evil/b/a"),
+    ("x://h{/a,b}", "x://h/1/2/3"),
+    ("x://h{?a,b}", "x://h?b=1&a=2"),
+    ("x://h{?a,b}", "x://h?a=1&c=2"),
+    ("x://h{?a,b}", "x://h?a=1&a=2"),
+    ("x://h{?a}", "x://h?A=1"),
+    ("x://h{?a}", "x://h?a"),
+    ("x://h{?a}", "x://h?a=.."),
+    ("x://h/a{#f}", "x://h/a#../b"),
+    ("x://h{;a}", "x://h;a=b/c"),
+    ("x://h/a{.x}", "x://h/a."),
+    ("x://h/{a}", "X://h/a"),
+    ("X://h/{a}", "X://h/a"),
+    ("x://H/{a}", "x://H/a"),
+    ("", "x://h/"),
+    ("x://h/a.b", "x://h/aXb"),
+    ("x://h/(a)+", "x://h/aa"),
+]
+
+
+@pytest.mark.guarantee("uri:template-matches-only-its-own")
+@pytest.mark.parametrize(("template", "uri"), OTHERS)
+def test_a_template_matches_nothing_else(template: str, uri: str) -> None:
+    assert not Template.parse(template).matches(uri)
+
+
+KEPT_AUTHORITY = [
+    ("file://{+path}", "file:///etc/motd"),
+    ("file:///{+path}", "file:///etc/motd"),
+    ("x://h{+rest}", "x://h/a/b?c#d"),
+    ("x://{name}", "x://alice"),
+    ("x://{name}/profile", "x://alice/profile"),
+    ("x://www{.domain*}/", "x://www.example.com/"),
+    ("x://h:{port}/", "x://h:8080/"),
+    ("x:{a}", "x:b"),
+    ("urn:x:{+rest}", "urn:x:a/b"),
+]
+
+
+@pytest.mark.parametrize(("template", "uri"), KEPT_AUTHORITY)
+def test_a_match_has_the_templates_scheme_and_authority(template: str, uri: str) -> None:
+    assert Template.parse(template).matches(uri)
+
+
+MALFORMED = [
+    "x://h/{a",
+    "x://h/a}",
+    "x://h/{}",
+    "x://h/{a,}",
+    "x://h/{=a}",
+    "x://h/{|a}",
+    "x://h/{a b}",
+    "x://h/{a..b}",
+    "x://h/{.}",
+    "x://h/{a:}",
+    "x://h/{a:0}",
+    "x://h/{a:01}",
+    "x://h/{a:x}",
+    "x://h/{a:10000}",
+    "x://h/{a:501}",
+    "x://h/{a:3*}",
+    "x://h/{%4}",
+    "x://h/{{a}}",
+    "x://h/a b",
+    "x://h/<a>",
+    "x://h/%4",
+    "x://h/\x00",
+    "x://h/{" + ",".join("abcdefghijklmnopq") + "}",
+    "x://h/" + "a" * 3000,
+]
+
+
+@pytest.mark.parametrize("text", MALFORMED)
+def test_what_is_no_template_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"[a-z]"):
+        Template.parse(text)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_normal_or_not_and_a_template_or_an_error(text: str) -> None:
+    is_normal(text)
+    try:
+        template = Template.parse(text)
+    except ValueError:
+        return
+    template.matches(text)
+
+
+@given(st.text("abc.%2EF/\\@:?#é", max_size=20))
+def test_a_matched_value_never_leaves_the_templates_folder(value: str) -> None:
+    uri = "file:///srv/docs/" + value
+    if Template.parse("file:///srv/docs/{+path}").matches(uri):
+        path = uri.partition("?")[0].partition("#")[0]
+        assert not {".", ".."} & set(path.split("/"))
+        assert "%2E" not in uri
+        assert "%2F" not in uri
+
+
+def test_a_hostile_uri_is_matched_in_linear_time() -> None:
+    template = Template.parse("x://h/{+a}{+b}{+c}{+d}/end")
+    assert not template.matches("x://h/" + "a/" * 4000)
