@@ -29,7 +29,7 @@ WORKERS = 2
 """Two cores are what the smallest machine that runs this has."""
 
 LIMIT = 120.0
-"""Seconds for one mutant's tests. Passing it counts as killed: unchanged, they take a few seconds."""
+"""Seconds for one mutant's tests. Passing it counts as killed; unchanged they take a few."""
 
 CONTROL_LIMIT = 600.0
 """Seconds for all of these tests together, without a mutant."""

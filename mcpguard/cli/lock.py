@@ -83,6 +83,7 @@ def lock(
     Exit codes: 0 written, or nothing changed; 1 the server changed and the file was left as it is;
     2 the server could not be looked at, or the file could not be read or written.
     """  # fmt: skip
+    _check_name(name)
     _writable_place(output)
     previous = _previous(output)
     argv = config.command(command) or (previous.launch.argv if previous else ())
@@ -144,6 +145,13 @@ def _shown(words: Sequence[str] | frozenset[str]) -> str:
 
     listed = list(words) if isinstance(words, tuple) else sorted(words)
     return render.printable(shlex.join(listed)) or NONE
+
+
+def _check_name(name: str) -> None:
+    if len(name) > MAX_NAME or not name.isprintable():
+        raise UsageError(
+            f"{name!r} cannot be a server's name", hint=f"at most {MAX_NAME} printable characters"
+        )
 
 
 def _writable_place(output: Path) -> None:

@@ -20,7 +20,7 @@ from typing import Any, TypeVar, TypeVarTuple
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
-from anyio.abc import TaskGroup
+from anyio.abc import TaskGroup, TaskStatus
 
 from mcpguard.daemon import child as processes
 from mcpguard.daemon.child import Child
@@ -82,7 +82,7 @@ class Driver(ABC):
         try:
             async with anyio.create_task_group() as tasks:
                 if sys.platform != "win32":
-                    tasks.start_soon(self._signals)
+                    await tasks.start(self._signals)
                 await self.open(tasks)
                 await self._conduct()
                 tasks.cancel_scope.cancel()
@@ -126,8 +126,9 @@ class Driver(ABC):
         """Something happened that the end of a session may wait for."""
         self.noted.set()
 
-    async def _signals(self) -> None:
+    async def _signals(self, task_status: TaskStatus[None]) -> None:
         with anyio.open_signal_receiver(*STOP_SIGNALS) as signals:
+            task_status.started()
             async for _ in signals:
                 self.signalled = True
                 self.note()

@@ -1,8 +1,10 @@
 """Joins framing, session and audit log: bytes in, bytes out, a record before every effect."""
 
 import time
+import traceback
 from collections import deque
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Protocol, cast
 
 from mcpguard.audit import AuditLog
@@ -14,6 +16,9 @@ from mcpguard.proxy.session import Session
 from mcpguard.wire.framing import Dropped, Framer
 
 __all__ = ["LINES_A_TURN", "Engine"]
+
+CRASHED = 70
+"""Exit code after a defect of mcpguard itself (EX_SOFTWARE of sysexits.h): nothing passed by it."""
 
 LINES_A_TURN = 256
 """Lines of one side handled before the other side has its turn. 64 KiB of small calls are 600."""
@@ -69,12 +74,14 @@ class Engine:
         if not lines or self.exit_code is not None:
             return False
         now = time.monotonic()
-        feed, take = self._feeds[side], self._session.take
-        if len(lines) == 1:  # the usual case, and the one that is timed
-            feed(lines.popleft(), now)
-            self._commit((take(),))
-            return False
-        return self._turn(side, now)
+        try:
+            if len(lines) > 1:
+                return self._turn(side, now)
+            self._feeds[side](lines.popleft(), now)  # the usual case, and the one that is timed
+            self._commit((self._session.take(),))
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not let anything pass
+            self._crash(error)
+        return False
 
     def _turn(self, side: Side, now: float) -> bool:
         """Lines up to the mark of a sink; each one's bytes are counted before the next is read."""
@@ -103,13 +110,29 @@ class Engine:
 
     def tick(self) -> None:
         """Deadlines."""
-        self._session.tick(time.monotonic())
-        self._commit((self._session.take(),))
+        try:
+            self._session.tick(time.monotonic())
+            self._commit((self._session.take(),))
+        except Exception as error:  # noqa: BLE001 - as in `feed`
+            self._crash(error)
 
     def closed(self, side: Side) -> None:
         """End of file from `side`. An unfinished last line is no message: it is lost."""
-        self._session.closed(side, time.monotonic())
-        self._commit((self._session.take(),))
+        try:
+            self._session.closed(side, time.monotonic())
+            self._commit((self._session.take(),))
+        except Exception as error:  # noqa: BLE001 - as in `feed`
+            self._crash(error)
+
+    def _crash(self, error: Exception) -> None:
+        """Fail closed: what was being decided is not sent, and the session ends with an error."""
+        self._session.take()
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(frame.filename).name}:{frame.lineno}"
+        fields = {"what": type(error).__name__, "where": where}
+        self._log.event("session.crashed", "error", fields)
+        if self.exit_code is None:
+            self.exit_code = CRASHED
 
     def _commit(self, batches: Sequence[Batch]) -> None:
         if self._audit is not None and not self._record(self._audit, batches):

@@ -18,6 +18,7 @@ STDERR_BUFFER = 256 * 1024
 EVENTS: Final[Mapping[str, str]] = {
     "session.started": "{server}: {mode}, {items} reviewed items",
     "session.ended": "{why}",
+    "session.crashed": "mcpguard itself failed ({what} at {where}): the session ends",
     "session.version": "the server speaks a protocol version mcpguard does not know",
     "item.drifted": "{kind} {name} changed since it was reviewed and is blocked: {why}",
     "item.doubled": "{kind} {name} is listed twice and blocked until it is locked again",

@@ -98,16 +98,12 @@ def _compare_server(lock: Lockfile, live: ServerFacts) -> list[Finding]:
 
 def _instructions(lock: Lockfile, live: str) -> list[Change]:
     before = expected(lock.vary, ("server", "instructions"), lock.server.instructions, live)
-    if not isinstance(before, str):
-        before = lock.server.instructions
-    path = ("instructions",)
-    return text_changes(path, "the server's instructions", before, live, "drift.instructions")
+    what = "the text of the server's instructions"
+    return text_changes(("instructions",), what, before, live, "drift.instructions")
 
 
 def _server_info(lock: Lockfile, live: JsonObject) -> list[Change]:
     before = expected(lock.vary, ("server", "serverInfo"), lock.server.server_info, live)
-    if not isinstance(before, dict):
-        before = lock.server.server_info
     return [
         Change("drift.server-info", each.severity, ("serverInfo", *each.path), each.text)
         for each in _members(before, live, "the server's ")
@@ -233,8 +229,6 @@ def _changes(kind: ItemKind, item: Item, live: JsonObject, vary: Iterable[Vary])
         text = f"cannot be written down exactly: {error}"
         return [Change("drift.unpinnable", Severity.CRITICAL, (), text)]
     before = expected(vary, (kind.value, item.name), item.definition, seen)
-    if not isinstance(before, dict):
-        before = item.definition
     if canonical(before) == written:
         return []
     found: list[Change] = []

@@ -100,11 +100,16 @@ class Lockfile:
 
     def same_instructions(self, live: str) -> bool:
         """Whether the server's `instructions` are the locked ones, `vary` allowed for."""
-        return self._same_fact("instructions", self.server.instructions, live)
+        root = ("server", "instructions")
+        return expected(self.vary, root, self.server.instructions, live) == live
 
     def same_server_info(self, live: JsonObject) -> bool:
         """Whether the server's `serverInfo` is the locked one, `vary` allowed for."""
-        return self._same_fact("serverInfo", self.server.server_info, live)
+        reviewed = expected(self.vary, ("server", "serverInfo"), self.server.server_info, live)
+        try:
+            return canonical(reviewed) == canonical(live)
+        except ValueError:  # what cannot be written down exactly was never locked
+            return False
 
     def _is(self, item: Item, seen: JsonObject) -> bool:
         try:
@@ -114,13 +119,6 @@ class Lockfile:
             reviewed = expected(self.vary, root, item.definition, seen)
             return bool(self.vary) and canonical(reviewed) == canonical(seen)
         except ValueError:  # what cannot be written down exactly was never locked
-            return False
-
-    def _same_fact(self, fact: str, locked: Json, live: Json) -> bool:
-        try:
-            reviewed = expected(self.vary, ("server", fact), locked, live)
-            return canonical(reviewed) == canonical(live)
-        except ValueError:
             return False
 
 
@@ -133,8 +131,7 @@ def _same_bytes(one: Json, other: Json) -> bool:
         return False
 
 
-def _with_volatile(kind: ItemKind, shown: Json, live: JsonObject) -> JsonObject:
-    base = shown if isinstance(shown, dict) else {}
+def _with_volatile(kind: ItemKind, base: JsonObject, live: JsonObject) -> JsonObject:
     extra = volatile(kind, live)
     if not extra:
         return base

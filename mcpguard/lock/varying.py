@@ -7,10 +7,10 @@ reviewer can let exactly that string vary, as far as a short RE2 pattern goes.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from mcpguard.lock.surface import Surface, pinned
-from mcpguard.model import ItemKind, Json
+from mcpguard.model import ItemKind, Json, JsonObject
 
 if TYPE_CHECKING:
     import re2
@@ -75,7 +75,10 @@ def matches(pattern: str, text: str) -> bool:
         return False
 
 
-def expected(vary: Iterable[Vary], root: tuple[str, ...], locked: Json, live: Json) -> Json:
+_Locked = TypeVar("_Locked", str, JsonObject)
+
+
+def expected(vary: Iterable[Vary], root: tuple[str, ...], locked: _Locked, live: Json) -> _Locked:
     """`locked`, which is at `root` in the file, with the live text wherever `vary` allows it."""
     for each in vary:
         path = tokens(each.pointer)
@@ -84,7 +87,8 @@ def expected(vary: Iterable[Vary], root: tuple[str, ...], locked: Json, live: Js
         spot = path[len(root) :]
         theirs = at(live, spot)
         if isinstance(theirs, str) and matches(each.pattern, theirs):
-            locked = replaced(locked, spot, theirs)
+            # A string takes the place of a string, so what comes out is of the type that went in.
+            locked = cast("_Locked", replaced(locked, spot, theirs))
     return locked
 
 
@@ -151,16 +155,9 @@ def _pattern(one: str, other: str) -> str | None:
     candidates = [_literal(start) + _WORD_CLASS + _literal(end)] if only_words else []
     candidates.append(_shortened(start, end, max(map(len, middles))))
     for pattern in candidates:
-        if len(pattern) <= MAX_PATTERN and _fits(pattern, one) and _fits(pattern, other):
+        if len(pattern) <= MAX_PATTERN and matches(pattern, one) and matches(pattern, other):
             return pattern
     return None
-
-
-def _fits(pattern: str, text: str) -> bool:
-    try:
-        return matches(pattern, text)
-    except ValueError:
-        return False
 
 
 def _common(one: str, other: str) -> str:

@@ -305,12 +305,14 @@ class Core:
 
     def _sentences(self, definition: Definition) -> str:
         """What changed, in words; imported only when something did."""
-        item = self.lock.item(definition.item, definition.target) if self.lock else None
-        if item is None or definition.doubled:
+        if self.lock is None or definition.doubled:
+            return ""
+        item = self.lock.item(definition.item, definition.target)
+        if item is None:
             return ""
         from mcpguard.lock.drift import compare_item  # difflib stays unloaded until then
 
-        findings = compare_item(definition.item, item, definition.definition)
+        findings = compare_item(definition.item, item, definition.definition, vary=self.lock.vary)
         return "; ".join(finding.message for finding in findings)
 
     def _answer_list(self, entry: Entry, outcome: Outcome) -> None:

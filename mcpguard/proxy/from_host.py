@@ -300,6 +300,7 @@ class HostSide:
         early, self._early = self._early, None
         if early is not None:
             self._initialized(early)
+        if self._needs_initialized():
             return
         waiting = list(core.held)
         core.held.clear()
@@ -309,6 +310,12 @@ class HostSide:
                 core.close_call(entry)
             elif self._may_begin(entry, size):
                 self._begin(entry)
+
+    def _needs_initialized(self) -> bool:
+        """Many servers refuse to list before the host's `initialized`, which may still come."""
+        core = self.core
+        started = core.listings is None or core.listings.started
+        return core.answered and not core.initialized and not started
 
     def _begin(self, entry: Entry) -> None:
         self._requests.get(entry.row.name, self._call)(entry)

@@ -155,8 +155,11 @@ class ServerSide:
         elif entry.internal:
             self._page(entry, message)
         elif message.result is None:
-            core.up_tokens.close(entry)
+            begins = entry is core.initialize
+            core.close_call(entry)
             self._error(entry, message.error or {}, exact_form=message.exact)
+            if begins:
+                self._ready()
         else:
             self._result(entry, message.result, exact_form=message.exact)
 
@@ -220,9 +223,6 @@ class ServerSide:
 
     def _error(self, entry: Entry, given: JsonObject, *, exact_form: bool) -> None:
         core = self.core
-        if entry is core.initialize:
-            core.initialize = None
-            self._ready()
         body = _error_object(given)
         method, target = entry.judged_as or (entry.row.name, entry.target)
         decision = core.judge(Result(method, target, body, error=True))

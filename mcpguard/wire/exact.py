@@ -7,6 +7,7 @@ surrogates and invalid UTF-8. `strict_loads` refuses what two parsers could read
 
 import json  # noqa: TID251 - the one file that owns it
 import math
+from collections import Counter
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -162,11 +163,8 @@ def _parse(
 def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise DuplicateKeyError(key)
-            seen.add(key)
+        ((key, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise DuplicateKeyError(key)
     return found
 
 

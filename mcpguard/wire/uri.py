@@ -20,7 +20,7 @@ MAX_TEMPLATE = 2048
 """Characters of a template: it is compiled, and comes from a server."""
 
 MAX_VARIABLES = 16
-"""Variables of one expression: its pattern grows with their square."""
+"""Variables of one template: an expression's pattern grows with their square."""
 
 _LOWER = frozenset("abcdefghijklmnopqrstuvwxyz")
 _DIGITS = frozenset("0123456789")
@@ -185,7 +185,7 @@ _IN_AUTHORITY = frozenset({"", "."})
 
 _NAME = _ALPHA | _DIGITS | frozenset("_.%")
 _NOT_LITERAL = frozenset('"<>\\^`|}') | {chr(code) for code in range(0x21)} | {"\x7f"}
-MAX_PREFIX = 500
+MAX_PREFIX = 255
 """Characters. RFC 6570 section 2.4.1 has 9999, which takes RE2 seconds to compile."""
 
 
@@ -235,7 +235,13 @@ class Template:
         """
         if len(text) > MAX_TEMPLATE:
             raise ValueError(f"a URI template of more than {MAX_TEMPLATE} characters")
-        return cls(text, tuple(_parts(text)))
+        parts = tuple(_parts(text))
+        if (
+            sum(len(part.variables) for part in parts if isinstance(part, _Expression))
+            > MAX_VARIABLES
+        ):
+            raise ValueError(f"a URI template of more than {MAX_VARIABLES} variables")
+        return cls(text, parts)
 
     def matches(self, uri: str) -> bool:
         """Whether `uri` is in normal form and an expansion of this template. Linear time."""
@@ -280,8 +286,6 @@ def _refuse_bare_percent(text: str) -> None:
 def _expression(inner: str) -> _Expression:
     operator = inner[:1] if inner[:1] in _OPERATORS else ""
     variables = tuple(_variable(each) for each in inner[len(operator) :].split(","))
-    if len(variables) > MAX_VARIABLES:
-        raise ValueError(f"an expression of more than {MAX_VARIABLES} variables")
     return _Expression(operator, variables)
 
 
@@ -337,8 +341,8 @@ def _compiled(pattern: str) -> "re2._Regexp[str]":
         raise ValueError("a URI template too large to be matched") from error
 
 
-_MAX_PROGRAM = 64 << 20
-"""Bytes RE2 may use for one template: a prefix of 9999 characters takes most of it."""
+_MAX_PROGRAM = 8 << 20
+"""Bytes RE2 may use for one template, which is its own default."""
 
 
 def _escaped(text: str) -> str:
@@ -346,12 +350,13 @@ def _escaped(text: str) -> str:
 
 
 _ESCAPED_RESERVED = "".join("\\" + each for each in ":?#[]@!$&'()*+,;=")  # all but the slash
-_PERCENT = "%[0-7][0-9A-F]|%[CD][0-9A-F]%..|%E[0-9A-F]%..%..|%F[0-7]%..%..%.."
-"""One percent-encoded character of one to four bytes; `is_normal` saw that it is UTF-8."""
+_ONE_TRIPLET = "%.."
+_ONE_CHARACTER = "%[0-7].|%[CD].%..|%E.%..%..|%F.%..%..%.."
+"""Of one to four bytes, where characters are counted; `is_normal` saw that it is UTF-8."""
 
 
-def _one(more: str, dot: str) -> str:
-    return f"(?:[A-Za-z0-9_~{dot}{more}\\-]|{_PERCENT})"
+def _one(more: str, dot: str, encoded: str) -> str:
+    return f"(?:[A-Za-z0-9_~{dot}{more}\\-]|{encoded})"
 
 
 def _bounded(character: str, at_least: int, at_most: int) -> str:
@@ -363,7 +368,8 @@ def _bounded(character: str, at_least: int, at_most: int) -> str:
 
 def _not_dots(more: str, longest: int) -> str:
     """One to `longest` (0: any number of) characters that are neither `.` nor `..`."""
-    other, any_one = _one(more, ""), _one(more, ".")
+    encoded = _ONE_CHARACTER if longest else _ONE_TRIPLET
+    other, any_one = _one(more, "", encoded), _one(more, ".", encoded)
     ways = ((other, 1, 0), (r"\." + other, 2, 0), (r"\.\.", 2, 1))
     usable = [
         head + _bounded(any_one, least, longest and longest - used)
@@ -380,7 +386,7 @@ def _item(operator: _Operator, prefix: int) -> str:
     if not operator.reserved:
         return _not_dots("", prefix)
     if prefix:
-        return _bounded(_one(_ESCAPED_RESERVED + "/", "."), 1, prefix)
+        return _bounded(_one(_ESCAPED_RESERVED + "/", ".", _ONE_CHARACTER), 1, prefix)
     segment = _not_dots(_ESCAPED_RESERVED, 0)
     return f"(?:{segment}(?:/{segment}?)*|(?:/{segment}?)+)"
 

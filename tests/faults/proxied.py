@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 RELAY = (sys.executable, str(ROOT / "tests/faults/relay_proxy.py"))
-LIMIT = 20.0
+LIMIT = 8.0
 """Seconds after which a test gives up; no test waits this long when the code is right."""
 
 
@@ -62,14 +62,13 @@ class Host:
 
     def line(self, limit: float = LIMIT) -> bytes:
         """The next line without its newline; what is left, or empty, at the end of file."""
-        while b"\n" not in self.buffer:
+        chunks = [self.buffer]
+        while b"\n" not in chunks[-1]:
             assert select.select([self.output], [], [], limit)[0], "no line came"
-            chunk = os.read(self.output, 65536)
-            if not chunk:
-                rest, self.buffer = self.buffer, b""
-                return rest
-            self.buffer += chunk
-        line, _, self.buffer = self.buffer.partition(b"\n")
+            chunks.append(os.read(self.output, 65536))
+            if not chunks[-1]:
+                break
+        line, _, self.buffer = b"".join(chunks).partition(b"\n")
         return line
 
     def rest(self, limit: float = LIMIT) -> bytes:
@@ -86,6 +85,11 @@ class Host:
             self.sock.shutdown(socket.SHUT_WR)
         elif self.process.stdin is not None:
             self.process.stdin.close()
+
+    def finish(self, data: bytes) -> None:
+        """Send `data` and nothing after it."""
+        self.send(data)
+        self.end_input()
 
     def fill(self, data: bytes) -> int:
         """Write `data` again and again until the other side takes no more; how many bytes it took."""
@@ -140,3 +144,19 @@ class Life:
             if not os.read(self._fd, 100):
                 break
         os.close(self._fd)
+
+
+class Aside:
+    """A named pipe between a test and the server, past the proxy. The test holds both its ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "aside"
+        os.mkfifo(self.path)
+        self._fd = os.open(self.path, os.O_RDWR | os.O_NONBLOCK)
+
+    def say(self, text: bytes) -> None:
+        os.write(self._fd, text)
+
+    def hear(self) -> bytes:
+        assert select.select([self._fd], [], [], LIMIT)[0], "the server said nothing"
+        return os.read(self._fd, 1000)

@@ -91,7 +91,7 @@ EVERYTHING_STEPS: tuple[Step, ...] = (
     call("toggle-simulated-logging"),
     call("echo", message=""),
     # What is refused, by whom ever it is:
-    call("echo"),
+    {**call("echo"), "invalid": True},
     {"do": "prompt", "name": "args-prompt", "arguments": {}},
     UNKNOWN_METHOD,
     {"do": "ping"},
@@ -218,7 +218,7 @@ MODERN_STEPS: tuple[Step, ...] = (
     call("look"),
     {"do": "call", "name": "work", "arguments": {"steps": 3}, "progress": True},
     call("fail"),
-    call("work", steps="three"),
+    {**call("work", steps="three"), "invalid": True},
     {"do": "read", "uri": "note://one"},
     {"do": "read", "uri": "note://by-name/two"},
     {"do": "prompt", "name": "summarise", "arguments": {"text": "a b"}},

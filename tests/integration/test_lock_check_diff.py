@@ -91,7 +91,6 @@ MORE = {
 
 
 @pytest.mark.parametrize("name", REAL)
-@pytest.mark.guarantee("lock:reproducible")
 def test_a_real_server_is_locked_checked_and_locked_again_to_the_same_bytes(
     name: str, tmp_path: Path
 ) -> None:
@@ -120,7 +119,6 @@ def test_a_real_server_is_scanned_as_it_was_locked(tmp_path: Path) -> None:
     assert all(f"\n  {tool}" in text for tool in seen["tools"])
 
 
-@pytest.mark.guarantee("lock:quoted-command")
 def test_a_command_in_one_quoted_string_means_the_same(tmp_path: Path) -> None:
     place = scripted(tmp_path, "honest")
     place.make_lock()
@@ -373,7 +371,6 @@ def test_scan_shows_hostile_text_without_obeying_it(form: str, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
-@pytest.mark.guarantee("probe:no-orphan")
 def test_a_signal_ends_the_server_too(number: signal.Signals, code: int, tmp_path: Path) -> None:
     fifo = tmp_path / "alive"
     os.mkfifo(fifo)

@@ -120,7 +120,7 @@ STAMPS: tuple[tuple[str, str], ...] = (
 """Clocks, random ids and sealed states that the real servers put into their answers."""
 TASK = re.compile(r'"taskId": ?"([^"]*)"')
 RACES = re.compile(r"^progress |^exception Error$")
-"""typescript-2 hands an answer to its caller before the progress that was read with it: what is lost varies."""
+"""The TypeScript SDKs hand an answer over before the progress that was read with it: what gets lost varies."""
 BLOB = re.compile(r'"blob": ?"[A-Za-z0-9+/=]+"')
 """server-everything writes the clock into its base64 resources."""
 SIMULATED = re.compile(r'"(data)": ?"[A-Za-z]+[- ]level[- ]message"')
@@ -161,7 +161,7 @@ def events(run: Run, client: Client) -> dict[str, list[Any]]:
         if "event" in line and not simulated(line):
             kind = f"{line['event']} {line['method']}"
             found.setdefault(kind, []).append(mapped(line["params"], names))
-    racy = client.mode == "v2"
+    racy = client.name.startswith("typescript")
     return {name: seen for name, seen in found.items() if not (racy and RACES.match(name))}
 
 
@@ -202,3 +202,16 @@ def wire(run: Run) -> Wire:
         elif not simulated(line):
             seen.notices.setdefault(line["method"], []).append(line)
     return seen
+
+
+@dataclass
+class View:
+    """Everything that is compared of one session."""
+
+    outcomes: list[Any]
+    events: dict[str, list[Any]]
+    wire: Wire
+
+
+def view(run: Run, client: Client) -> View:
+    return View(outcomes(run), events(run, client), wire(run))

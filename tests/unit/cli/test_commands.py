@@ -85,6 +85,7 @@ def test_version_is_the_packages(capsys: Capture) -> None:
         ),
         (["lock", "-o", "missing/x.json", "--", "true"], "directory missing does not", "make it"),
         (["lock", "-o", ".", "--", "true"], "directory", "--help"),
+        (["lock", "--name", "a\nb", "--", "true"], "cannot be a server's name", "printable"),
         (["lock"], "there is no command to run", "put it after --"),
         (["lock", "--allow-request", "everything", "--", "true"], "invalid value", "lock --help"),
     ],
@@ -146,7 +147,9 @@ def test_a_file_is_replaced_whole_with_its_mode_kept(tmp_path: Path) -> None:
     real.write_bytes(b"old")
     real.chmod(0o640)
     link.symlink_to(real)
-    lock_module.replace(link, b"new")
+    with real.open("rb") as reader:
+        lock_module.replace(link, b"new")
+        assert reader.read() == b"old"  # whoever has the old file open reads it whole
     assert (real.read_bytes(), real.stat().st_mode & 0o777, link.is_symlink()) == (
         b"new",
         0o640,

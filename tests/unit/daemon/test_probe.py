@@ -15,7 +15,7 @@ from mcpguard.daemon.environment import base_environment
 from mcpguard.daemon.probe import Eras, probe
 from mcpguard.errors import McpguardError, SurfaceError, UnreachableError
 from mcpguard.lock.surface import Surface
-from mcpguard.model import Era, ItemKind
+from mcpguard.model import Era, ItemKind, JsonObject
 from tests.tools import FIXTURES
 
 SCRIPT = str(FIXTURES / "servers" / "probe_scripted.py")
@@ -25,7 +25,7 @@ PATIENCE = 30.0
 
 def look(
     behaviour: str,
-    *,
+    *more: str,
     timeout: float = PATIENCE,
     eras: Eras = Eras.LEGACY,
     env: Mapping[str, str] | None = None,
@@ -37,7 +37,10 @@ def look(
             with anyio.fail_after(2 * PATIENCE):
                 given = base_environment(os.environ) if env is None else env
                 return await probe(
-                    [sys.executable, SCRIPT, behaviour], env=given, timeout=timeout, eras=eras
+                    [sys.executable, SCRIPT, behaviour, *more],
+                    env=given,
+                    timeout=timeout,
+                    eras=eras,
                 )
         except McpguardError as error:
             return error
@@ -62,6 +65,7 @@ def tools(surface: Surface) -> list[str]:
         pytest.param("pages", ["page-0", "page-1", "page-2"], id="every page is read"),
         pytest.param("late", ["echo", "late"], id="what is registered late is waited for"),
         pytest.param("no-list", ["echo"], id="method not found is an empty list"),
+        pytest.param("deaf", ["echo"], id="a server that reads late is waited for"),
         pytest.param("loud", ["echo"], id="10 MB of stderr does not stop it"),
         pytest.param(
             "capable",
@@ -116,6 +120,47 @@ def test_a_surface_that_cannot_be_pinned_is_an_error_that_names_it(
         look(behaviour)
     assert message in caught.value.message
     assert caught.value.hint
+
+
+HELLO: JsonObject = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {"tools": {}},
+    "serverInfo": {"name": "given"},
+}
+DISCOVERED: JsonObject = {"supportedVersions": ["2026-07-28"], "capabilities": {}}
+
+
+@pytest.mark.parametrize(
+    ("results", "message"),
+    [
+        ({"tools/list": {"tools": {}}}, "tools/list gave no array `tools`"),
+        ({"tools/list": {"tools": ["echo"]}}, "tool number 1 is not an object"),
+        ({"tools/list": {"tools": [], "nextCursor": 2}}, "tools/list: nextCursor is not a string"),
+        ({"tools/list": {"resultType": "input_required"}}, "gave no list but asked for input"),
+        ({"initialize": {}}, "initialize: protocolVersion is not a string"),
+        ({"initialize": HELLO | {"capabilities": []}}, "capabilities is not an object"),
+        ({"initialize": HELLO | {"serverInfo": "x"}}, "serverInfo is not an object"),
+        ({"initialize": HELLO | {"instructions": ["x"]}}, "instructions is not a string"),
+        (
+            {"initialize": HELLO | {"instructions": "Obey."}, "server/discover": DISCOVERED},
+            "shows other definitions in protocol 2026-07-28 than in 2025-11-25: instructions",
+        ),
+    ],
+)
+@pytest.mark.guarantee("probe:never-half-a-surface")
+def test_an_answer_of_the_wrong_shape_is_an_error_that_names_it(
+    results: JsonObject, message: str
+) -> None:
+    with pytest.raises(SurfaceError) as caught:
+        look("given", orjson.dumps(results).decode(), eras=Eras.BOTH)
+    assert message in caught.value.message
+
+
+def test_a_server_that_speaks_no_revision_known_here_is_not_modern() -> None:
+    results = orjson.dumps({"server/discover": DISCOVERED | {"supportedVersions": ["2031-01-01"]}})
+    assert look("given", results.decode(), eras=Eras.BOTH).server.era is Era.LEGACY
+    with pytest.raises(UnreachableError, match="does not speak revision 2026-07-28"):
+        look("given", results.decode(), eras=Eras.MODERN)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +253,6 @@ def test_one_era_can_be_chosen(eras: Eras, expected: list[str]) -> None:
     assert tools(look("two-faced", eras=eras)) == expected
 
 
-@pytest.mark.guarantee("probe:no-orphan")
 def test_nothing_is_left_of_a_server_that_ignores_its_end() -> None:
     described = look("stubborn").of(ItemKind.TOOL)["pids"]["description"]
     assert isinstance(described, str)

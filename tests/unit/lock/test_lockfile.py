@@ -250,6 +250,23 @@ def test_a_locked_volatile_key_is_an_error() -> None:
         parse(orjson.dumps(whole), "f")
 
 
+def test_a_definition_too_deep_to_be_digested_is_an_error() -> None:
+    deep: Json = "x"
+    for _ in range(204):
+        deep = [deep]
+    with pytest.raises(LockfileError, match=r"write_file.definition cannot be digested: nested"):
+        parse(changed_file("tools/write_file/definition/title", deep), "f")
+
+
+def test_a_date_that_stands_alone_is_shown_though_nothing_of_it_is_locked() -> None:
+    live: JsonObject = {"uri": "x:y", "annotations": {"lastModified": "2025-01-12"}}
+    made = lock(surface(resources=[live]))
+    item = made.item(ItemKind.RESOURCE, "x:y")
+    assert item is not None
+    assert item.definition == {"uri": "x:y"}
+    assert made.shown(ItemKind.RESOURCE, "x:y", live) == live
+
+
 def test_reading_loads_nothing_heavy() -> None:
     program = (
         "import sys; from mcpguard.lock.lockfile import parse; parse(sys.stdin.buffer.read(), 'f');"
@@ -374,6 +391,8 @@ def test_what_the_server_says_of_itself_may_vary_too() -> None:
     assert not made.same_server_info({"name": "other", "version": "1.9.3"})
     assert made.same_instructions("Ask before you leave. Stay below the root.")
     assert not made.same_instructions("Ask nobody.")
+    assert not made.same_instructions("Ask before you \ud800. Stay below the root.")
+    assert not made.same_server_info({"name": "files", "version": "\ud800"})
     assert not lock().same_instructions("")
     assert not lock().same_instructions("\ud800")
     assert lock().same_server_info(FACTS.server_info)

@@ -1,13 +1,14 @@
 """Proposed exceptions: two runs of one server that differ in a spot."""
 
+import pytest
 import re2
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpguard.lock.drift import compare, propose_vary
 from mcpguard.lock.lockfile import MAX_PATTERN, Vary
 from mcpguard.lock.surface import ServerFacts, Surface
+from mcpguard.lock.varying import replaced
 from mcpguard.model import Era, ItemKind, JsonObject, Severity
 from tests.unit.lock.surfaces import FACTS, RESOURCE, TOOL, lock, put, surface
 
@@ -77,6 +78,26 @@ def test_what_is_volatile_or_in_one_run_only_gets_no_proposal() -> None:
     later = put(RESOURCE, "size", 999)
     assert propose_vary(surface(), surface(resources=[later])) == ()
     assert propose_vary(surface(), surface(tools=[])) == ()
+
+
+def test_texts_that_share_too_little_on_too_many_lines_get_no_proposal() -> None:
+    assert propose_vary(run("a b\nc d"), run("e f\ng h")) == ()
+    assert propose_vary(run("One\nline: A B"), run("One\nline: C")) == (
+        Vary("/tools/write_file/description", r"One\nline: [^\n]{0,43}"),
+    )
+
+
+def test_there_is_no_spot_beyond_a_string() -> None:
+    assert replaced({"a": [1, {"b": "x"}]}, ("a", "1", "b"), "y") == {"a": [1, {"b": "y"}]}
+    with pytest.raises(KeyError):
+        replaced("text", ("a",), "y")
+
+
+def test_lists_of_different_lengths_and_keys_get_no_proposal() -> None:
+    one, two = put(TOOL, "x", {"a": ["b"]}), put(TOOL, "x", {"a": ["b", "c"]})
+    assert propose_vary(surface(tools=[one]), surface(tools=[two])) == ()
+    two = put(TOOL, "x", {"b": ["b"]})
+    assert propose_vary(surface(tools=[one]), surface(tools=[two])) == ()
 
 
 @given(st.text(max_size=80), st.text(max_size=80))

@@ -93,6 +93,12 @@ ENVELOPE: JsonObject = {
     CLIENT_CAPABILITIES: {},
 }
 
+SAMPLE: JsonObject = {
+    "messages": [{"role": "user", "content": {"type": "text", "text": "hi"}}],
+    "maxTokens": 5,
+}
+ELICIT: JsonObject = {"message": "Name?", "requestedSchema": {"type": "object", "properties": {}}}
+
 ORDER = (ItemKind.PROMPT, ItemKind.TEMPLATE, ItemKind.RESOURCE, ItemKind.TOOL)
 """How a session asks for its lists."""
 

@@ -426,6 +426,10 @@ ENCODED = {
         encode_result(1, {"n": -(2**64)}, exact_form=True),
         '{"jsonrpc":"2.0","id":1,"result":{"n":-18446744073709551616}}\n',
     ),
+    "what-orjson-refuses-without-being-told": (
+        encode_result(1, {"n": 2**70, "s": "\ud800"}),
+        '{"jsonrpc":"2.0","id":1,"result":{"n":1180591620717411303424,"s":"\\ud800"}}\n',
+    ),
     "exact-error": (
         encode_error(1, {"code": 1, "message": "\udfff"}, exact_form=True),
         '{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"\\udfff"}}\n',

@@ -1,0 +1,187 @@
+"""The server's process: what it inherits, and that nothing of it outlives the session."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+
+from mcpguard.daemon import child as processes
+from mcpguard.daemon.environment import base_environment
+from mcpguard.errors import UnreachableError
+from tests.faults.proxied import LIMIT, RELAY, Host, Life
+
+STUBBORN = """
+import os, signal, sys
+for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT): signal.signal(number, signal.SIG_IGN)
+fd = os.open(sys.argv[1], os.O_WRONLY); os.write(fd, b"up\\n"); os.write(1, b"up\\n")
+while True: signal.pause()
+"""
+"""Ignores the end of its stdin and every polite signal, and holds the named pipe of `Life`."""
+
+ENV = base_environment(os.environ)
+
+
+def family(life: Life) -> tuple[str, ...]:
+    """What npx does: a shell that waits for a grandchild, which is the stubborn one."""
+    return ("sh", "-c", f"'{sys.executable}' -c '{STUBBORN}' '{life.path}'; exit 0")
+
+
+def read_all(fd: int) -> bytes:
+    with os.fdopen(fd, "rb", closefd=False) as stream:
+        return stream.read()
+
+
+async def end(child: processes.Child, grace: float = 5.0) -> int | None:
+    with anyio.fail_after(LIMIT):
+        await processes.stop(child, eof_grace=grace)
+    child.release()
+    return child.returncode
+
+
+@pytest.mark.guarantee("child:no-orphans")
+@pytest.mark.parametrize("driver", ["uvloop", "threads"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV])
+def test_a_proxy_killed_at_once_leaves_no_descendant(
+    driver: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    life = Life(tmp_path)
+    with Host((*RELAY, *family(life)), driver=driver) as host:
+        life.up()
+        host.process.send_signal(number)
+        assert host.exit()[0] == -number
+        life.gone()
+
+
+@pytest.mark.guarantee("child:no-orphans")
+def test_a_proxy_killed_before_its_loop_runs_leaves_no_descendant(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    code = (
+        "import os, sys; from mcpguard.daemon.child import spawn\n"
+        "os.read(spawn(sys.argv[1:], os.environ).stdout, 1); os.kill(os.getpid(), 9)"
+    )
+    with Host((sys.executable, "-c", code, *family(life))) as host:
+        assert host.exit()[0] == -signal.SIGKILL
+        life.gone()
+
+
+@pytest.mark.guarantee("child:no-orphans")
+@pytest.mark.parametrize("driver", ["uvloop", "threads"])
+def test_the_end_of_the_host_ends_a_stubborn_grandchild_too(driver: str, tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    with Host((*RELAY, *family(life)), driver=driver) as host:
+        life.up()
+        host.end_input()
+        code, seconds = host.exit()
+        assert (code, seconds < 2.0) == (0, True)
+        life.gone()
+
+
+@pytest.mark.guarantee("child:no-orphans")
+def test_what_a_server_leaves_behind_when_it_ends_is_ended(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    script = f"'{sys.executable}' -c '{STUBBORN}' '{life.path}' >/dev/null 2>&1 & read line; exit 4"
+    with Host((*RELAY, "sh", "-c", script)) as host:
+        life.up()
+        host.send(b"go\n")
+        assert host.exit()[0] == 4
+        life.gone()
+
+
+@pytest.mark.guarantee("child:guardian-holds-nothing")
+def test_the_guardian_holds_none_of_the_pipes_of_the_host() -> None:
+    """A host that waits for the end of our stdout must not wait for the guardian."""
+    with Host((*RELAY, "sh", "-c", "echo up; exec sleep 30")) as host:
+        assert host.line() == b"up"
+        host.process.kill()
+        assert host.rest() == b""
+        assert host.errors() == b""
+
+
+@pytest.mark.guarantee("child:clean-start")
+@pytest.mark.parametrize("driver", ["uvloop", "threads"])
+def test_the_server_inherits_three_descriptors_and_a_group_of_its_own(driver: str) -> None:
+    code = (
+        "import os, signal\n"
+        "print(sorted(int(fd) for fd in os.listdir('/dev/fd')),\n"
+        "      os.getpgid(0) == os.getpid(), signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+    )
+    with Host((*RELAY, sys.executable, "-I", "-S", "-c", code), driver=driver) as host:
+        assert host.line() == b"[0, 1, 2, 3] True set()"  # 3 is the listing's own
+
+
+@pytest.mark.guarantee("child:clean-start")
+async def test_a_broken_pipe_kills_the_server_as_it_would_without_us() -> None:
+    child = processes.spawn(("sh", "-c", "read line; kill -PIPE $$; exit 9"), ENV)
+    os.write(child.stdin, b"go\n")
+    assert await anyio.to_thread.run_sync(read_all, child.stdout) == b""
+    assert await end(child) == 128 + signal.SIGPIPE
+
+
+@pytest.mark.guarantee("child:environment")
+async def test_the_server_gets_exactly_the_environment_it_is_given() -> None:
+    child = processes.spawn(("/usr/bin/env",), {"ONE": "1", "PATH": "/usr/bin"})
+    assert sorted((await anyio.to_thread.run_sync(read_all, child.stdout)).split()) == [
+        b"ONE=1",
+        b"PATH=/usr/bin",
+    ]
+    assert await end(child) == 0
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("no-such-program-here",), "no such program on PATH"),
+        (("./no/such/file",), "no such program"),
+        (("/",), "no such program"),
+        (("x" * 5000,), "no such program"),
+        (("a\0b",), "no such program"),
+    ],
+    ids=["name", "path", "directory", "too-long", "nul"],
+)
+def test_a_program_that_is_not_there_is_unreachable(argv: tuple[str, ...], words: str) -> None:
+    with pytest.raises(UnreachableError, match=words):
+        processes.spawn(argv, ENV)
+
+
+def test_a_file_that_is_no_program_is_unreachable_and_leaves_nothing_open(tmp_path: Path) -> None:
+    file = tmp_path / "tool"
+    file.write_bytes(b"no program")
+    file.chmod(0o755)
+    before = len(os.listdir("/dev/fd"))
+    with pytest.raises(UnreachableError, match="cannot be started"):
+        processes.spawn((str(file),), ENV)
+    assert len(os.listdir("/dev/fd")) == before
+
+
+def test_the_working_directory_is_no_part_of_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trap = tmp_path / "mcp-tool"
+    trap.write_text("#!/bin/sh\n")
+    trap.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnreachableError):
+        processes.find_executable("mcp-tool", {"PATH": f":{tmp_path / 'empty'}:"})
+    assert processes.find_executable("mcp-tool", {"PATH": f":{tmp_path}"}) == str(trap)
+
+
+async def test_a_server_that_ends_by_itself_keeps_its_code_and_one_we_end_has_none() -> None:
+    own = processes.spawn(("sh", "-c", "cat; exit 5"), ENV)
+    await end(own)
+    assert processes.ending(own) == 5
+    deaf = processes.spawn(("sleep", "60"), ENV)
+    await end(deaf, 0.0)
+    assert (deaf.signalled, deaf.returncode, processes.ending(deaf)) == (True, 143, 0)
+
+
+def test_an_abandoned_server_is_gone_at_once(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    child = processes.spawn(family(life), ENV)
+    life.up()
+    child.abandon()
+    life.gone()
+    assert subprocess.run(("kill", "-0", str(child.pid)), capture_output=True).returncode == 1
