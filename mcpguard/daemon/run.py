@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mcpguard.config import ProxySettings, data_dir, parse_proxy
 from mcpguard.daemon import child as processes
-from mcpguard.daemon import launch
+from mcpguard.daemon import launch, prelude
 from mcpguard.daemon.environment import server_environment
 from mcpguard.daemon.log import Log, open_log
 from mcpguard.errors import AuditError, LockfileError, McpguardError
@@ -109,9 +109,12 @@ def _session(
 
 
 def _run(engine: "Engine", child: processes.Child, log: Log) -> tuple[int, bool]:
+    wanted = os.environ.get(DRIVER_VARIABLE, "")
+    if prelude.fits(wanted):
+        prelude.serve_while_importing(engine, child)
     from mcpguard.daemon import drivers
 
-    driver = drivers.choose(os.environ.get(DRIVER_VARIABLE, ""))
+    driver = drivers.choose(wanted)
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 100)
     gc.enable()

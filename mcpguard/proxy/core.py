@@ -46,6 +46,10 @@ BLOCKS: dict[Mode, frozenset[SubjectKind]] = {
 }
 """The mode table: which kinds of subjects a denial stops. Wire rules hold in every mode."""
 
+MAX_REPORTED = 100
+"""Denied items of one listing that get a record each; the rest are counted. A server that lists ten
+thousand new names a second must not fill the disk."""
+
 _SHOWN = 512
 """Characters of a target or a detail in a record."""
 
@@ -103,7 +107,7 @@ class Core:
         self.changed: dict[tuple[str, Json], JsonObject] = {}
         self._decide = decide
         self._blocks = BLOCKS[mode]
-        self._reported: dict[tuple[ItemKind, str], Reason] = {}
+        self._reported: dict[ItemKind, dict[str, Reason]] = {}
         self.listings = self._listings(lock)
         self.ctx = Context(settings.server, settings.principal, self.listings or self)
 
@@ -275,21 +279,26 @@ class Core:
 
     def _report(self, outcome: Outcome, method: str) -> None:
         """Records denials that are news; the same list again adds one line."""
-        for definition, decision in outcome.decisions:
-            key = (definition.item, definition.target)
-            if not decision.allowed and self._reported.get(key) is not decision.reason:
-                self._report_denied(definition, decision, method)
-            if decision.allowed:
-                self._reported.pop(key, None)
-            else:
-                self._reported[key] = decision.reason
+        known = self._reported.get(outcome.kind, {})
+        now = {one.target: why.reason for one, why in outcome.decisions if not why.allowed}
+        now |= dict.fromkeys(outcome.missing, Reason.NOT_LISTED)
+        self._reported[outcome.kind] = now
+        denied = [
+            (one, why)
+            for one, why in outcome.decisions
+            if not why.allowed and known.get(one.target) is not why.reason
+        ]
+        for definition, decision in denied[:MAX_REPORTED]:
+            self._report_denied(definition, decision, method)
         for name in outcome.missing:
-            if self._reported.get((outcome.kind, name)) is not Reason.NOT_LISTED:
-                self._reported[outcome.kind, name] = Reason.NOT_LISTED
+            if known.get(name) is not Reason.NOT_LISTED:
                 self.note(DOWN, method, Reason.NOT_LISTED, f"{name} is locked, not listed", "note")
                 self.event("item.missing", "info", kind=outcome.kind.singular, name=name)
-        if outcome.unnamed:
-            text = f"{outcome.unnamed} items without a name"
+        more = {
+            f"{outcome.unnamed} items without a name": outcome.unnamed,
+            f"{len(denied) - MAX_REPORTED} more items": len(denied) > MAX_REPORTED,
+        }
+        for text in filter(more.get, more):
             self.note(DOWN, method, Reason.NOT_LOCKED, text, "deny")
         allowed = sum(decision.allowed for _, decision in outcome.decisions)
         text = f"{len(outcome.decisions)} listed, {allowed} as reviewed"

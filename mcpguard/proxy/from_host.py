@@ -327,6 +327,8 @@ class HostSide:
         given = params if entry.row.target == "ref" else params.get("arguments", {})
         arguments: JsonObject = given if isinstance(given, dict) else {}
         call = Call(entry.row.name, entry.target, arguments)
+        if entry.modern:
+            self.core.continuations.bind(entry)
         decision = self.core.judge(call)
         if "requestState" in params or "inputResponses" in params:
             decision = self._continued(entry, decision)
@@ -383,6 +385,7 @@ class HostSide:
         entry.sent = True
         line = encode_request(entry.wire_id, entry.row.name, params)
         core.send(Side.SERVER, line, Role.REQUEST, entry)
+        entry.forget()
 
     def _to_server(self, entry: Entry, params: JsonObject) -> JsonObject | None:
         """`params` with every name in `_meta` as the server knows it."""

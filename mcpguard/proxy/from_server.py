@@ -53,6 +53,9 @@ _URL_ELICITATION_REQUIRED = -32042
 _ENDED = frozenset({"completed", "failed", "cancelled"})
 """Task states after which nothing more comes (MCP 2025-11-25)."""
 
+MAX_ELICITATIONS = 1024
+"""Elicitations announced by errors whose end is still passed on."""
+
 _GARBLED = "the server's answer could not be read; the request may have run, do not retry blindly"
 
 
@@ -242,7 +245,8 @@ class ServerSide:
         if error["code"] != _URL_ELICITATION_REQUIRED or not isinstance(asked, list):
             return []
         for one in asked:
-            if isinstance(one, dict) and isinstance(one.get("elicitationId"), str):
+            known = len(self._elicitations) < MAX_ELICITATIONS
+            if known and isinstance(one, dict) and isinstance(one.get("elicitationId"), str):
                 self._elicitations.add(str(one["elicitationId"]))
         return [self._ask("elicitation/create", one) for one in asked]
 
@@ -260,7 +264,7 @@ class ServerSide:
         """A result that is not the end of its request (2026-07-28)."""
         core = self.core
         asked = result.get("inputRequests", {})
-        if kind != "input_required" or not isinstance(asked, dict):
+        if kind != "input_required" or not entry.modern or not isinstance(asked, dict):
             subject = Result(entry.row.name, entry.target, result)
             detail = "the server answered with a kind of result mcpguard does not know"
             unknown = Decision(False, subject, "wire", Reason.UNKNOWN_RESULT_TYPE, detail)
@@ -405,6 +409,7 @@ class ServerSide:
             self._not_asked(message, error)
             return
         entry.sent = True
+        entry.forget()
         line = encode_request(entry.wire_id, row.name, body, exact_form=message.exact)
         core.send(Side.HOST, line, Role.SERVER_REQUEST, entry)
 

@@ -204,7 +204,7 @@ class Listings:
         meta = result.get("_meta")
         run.meta = meta if isinstance(meta, dict) else {}
         cursor = result.get("nextCursor")
-        if cursor is None:
+        if cursor is None or cursor == "":
             return self._finish(kind, run)
         if not isinstance(cursor, str) or cursor in run.cursors:
             return self._fail(kind, "its pages do not end")

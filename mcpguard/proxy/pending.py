@@ -57,6 +57,12 @@ class Entry:
     token: Json = None
     wire_token: Json = None
     judged_as: tuple[str, str] | None = None
+    bound: bytes = b""
+
+    def forget(self) -> None:
+        """Keep of the parameters only what the answer is read with (`Row.kept`)."""
+        kept, params = self.row.kept, self.params
+        self.params = {key: params[key] for key in kept if key in params} if kept else {}
 
 
 class PendingTable:

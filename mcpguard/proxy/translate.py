@@ -152,10 +152,15 @@ class Continuations:
         self._issued: OrderedDict[bytes, frozenset[str]] = OrderedDict()
 
     @staticmethod
-    def _key(entry: Entry, state: Json) -> bytes:
+    def bind(entry: Entry) -> None:
+        """Note what a request asks for, before its parameters are forgotten."""
         asked = {key: entry.params.get(key) for key in ("name", "uri", "arguments")}
-        bound = orjson.dumps([entry.row.name, asked], option=orjson.OPT_SORT_KEYS)
-        return hashlib.sha256(bound + exact.dumps_exact({"state": state})).digest()
+        text = orjson.dumps([entry.row.name, asked], option=orjson.OPT_SORT_KEYS)
+        entry.bound = hashlib.sha256(text).digest()
+
+    @staticmethod
+    def _key(entry: Entry, state: Json) -> bytes:
+        return hashlib.sha256(entry.bound + exact.dumps_exact({"state": state})).digest()
 
     def issue(self, entry: Entry, result: JsonObject, keys: frozenset[str]) -> None:
         """The server asks for input under `keys` before it goes on with this very request."""

@@ -66,13 +66,15 @@ KNOWN_META = frozenset(
 class Row:
     """One method. `params`: its parameters but `_meta`. `target`: the one that names its object.
 
-    `held`: waits until this session's lists are verified.
+    `held`: waits until this session's lists are verified. `kept`: parameters that the answer is
+    read with; the others are forgotten once sent, or a thousand of 8 MiB would be remembered.
     """
 
     name: str
     params: frozenset[str] = frozenset()
     target: str = ""
     held: bool = False
+    kept: tuple[str, ...] = ()
 
 
 def _rows(*rows: Row) -> dict[str, Row]:
@@ -96,16 +98,27 @@ REQUESTS: dict[Side, dict[str, Row]] = {
         Row("prompts/list", _CURSOR),
         Row("resources/list", _CURSOR),
         Row("resources/templates/list", _CURSOR),
-        Row("tools/call", frozenset({"name", "arguments", "task"}) | _RETRY, "name", held=True),
+        Row(
+            "tools/call",
+            frozenset({"name", "arguments", "task"}) | _RETRY,
+            "name",
+            held=True,
+            kept=("task",),
+        ),
         Row("prompts/get", frozenset({"name", "arguments"}) | _RETRY, "name", held=True),
         Row("resources/read", _URI | _RETRY, "uri", held=True),
         Row("resources/subscribe", _URI, "uri", held=True),
         Row("resources/unsubscribe", _URI, "uri", held=True),
-        Row("subscriptions/listen", frozenset({"notifications"}), held=True),
+        Row(
+            "subscriptions/listen",
+            frozenset({"notifications"}),
+            held=True,
+            kept=("notifications",),
+        ),
         Row("completion/complete", frozenset({"ref", "argument", "context"}), "ref", held=True),
-        Row("tasks/get", _TASK, "taskId"),
-        Row("tasks/result", _TASK, "taskId"),
-        Row("tasks/cancel", _TASK, "taskId"),
+        Row("tasks/get", _TASK, "taskId", kept=("taskId",)),
+        Row("tasks/result", _TASK, "taskId", kept=("taskId",)),
+        Row("tasks/cancel", _TASK, "taskId", kept=("taskId",)),
         Row("tasks/list", _CURSOR),
     ),
     Side.SERVER: _rows(
@@ -132,6 +145,7 @@ REQUESTS: dict[Side, dict[str, Row]] = {
         Row(
             "elicitation/create",
             frozenset({"message", "requestedSchema", "mode", "url", "elicitationId", "task"}),
+            kept=("elicitationId",),
         ),
     ),
 }

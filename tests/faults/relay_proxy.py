@@ -13,6 +13,7 @@ from collections import deque
 
 import orjson
 
+from mcpguard.daemon import prelude
 from mcpguard.daemon.child import spawn
 from mcpguard.daemon.environment import base_environment
 from mcpguard.daemon.flow import Sink, has_room, other

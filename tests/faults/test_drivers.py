@@ -170,8 +170,9 @@ def test_a_server_that_stops_reading_costs_bounded_memory_and_is_still_heard(
     driver: str, sockets: bool, tmp_path: Path
 ) -> None:
     aside = Aside(tmp_path)
-    deaf = f"while read word; do echo $word; done < {aside.path}"
+    deaf = f"echo up; while read word; do echo $word; done < {aside.path}"
     with Host((*RELAY, "sh", "-c", deaf), driver=driver, sockets=sockets) as host:
+        assert host.line() == b"up"
         taken = host.fill(b"q" * 999 + b"\n")
         assert 1024 * 1024 <= taken < 4 * 1024 * 1024
         for word in (b"one", b"two"):
@@ -187,6 +188,8 @@ def test_when_both_sides_stop_reading_nothing_grows_and_all_of_it_arrives_later(
 ) -> None:
     with Host((*RELAY, "cat"), driver=driver) as host:
         line = b"w" * 999 + b"\n"
+        host.send(b"up\n")
+        assert host.line() == b"up"
         taken = host.fill(line)
         assert taken < 6 * 1024 * 1024
         assert host.peak_rss() < 64 * 1024
@@ -203,6 +206,8 @@ def test_denials_to_a_host_that_does_not_read_stop_the_reading_of_its_requests(
     driver: str,
 ) -> None:
     with Host((*RELAY, "cat"), driver=driver) as host:
+        host.send(b"up\n")
+        assert host.line() == b"up"
         taken = host.fill(b'{"deny":100000}\n')
         assert taken < 200_000
         assert host.peak_rss() < 64 * 1024

@@ -168,6 +168,8 @@ class Sitting:
             method = rng.choice((*NOTIFICATIONS[Side.HOST], "notifications/odd"))
             return {"method": method, "params": self.params()}
         method = rng.choice((*REQUESTS[Side.HOST], "tools/call", "tools/call", "odd"))
+        if chance > 0.8:
+            return {"id": rng.choice(HOST_IDS), "method": "tools/call", "params": self.good_call()}
         return {"id": rng.choice(HOST_IDS), "method": method, "params": self.params()}
 
     def server_message(self) -> JsonObject:
@@ -182,6 +184,17 @@ class Sitting:
             return {"method": method, "params": self.params()}
         method = rng.choice((*REQUESTS[Side.SERVER], "odd"))
         return {"id": rng.choice(SERVER_IDS), "method": method, "params": self.params()}
+
+    def good_call(self) -> JsonObject:
+        """A call that is allowed, with what may come beside it."""
+        params: JsonObject = {"name": "free", "arguments": {"a": 1}}
+        more: Members = (
+            ("task", {"ttl": 1}),
+            ("requestState", pick(self.rng, "s", {"a": "x"}, 1)),
+            ("inputResponses", pick(self.rng, {"k": {}}, {}, {"k": 1})),
+            ("_meta", {"progressToken": self.rng.choice(HOST_IDS)}),
+        )
+        return params | some(self.rng, more)
 
     def reply(self, given: Json) -> JsonObject:
         if self.rng.random() < 0.3:
@@ -249,6 +262,12 @@ class Sitting:
             if rng.random() < 0.2:
                 items.append(rng.choice((*items, noise.mapping(rng))) if items else 1)
             result = {LISTED[method]: items}
+        elif rng.random() < 0.2:
+            states: tuple[Json, ...] = ("s", "\ud800", 2**70, 1e22, {"a": "\ud800"}, None)
+            result = {"resultType": "input_required", "requestState": pick(rng, *states)}
+            result["inputRequests"] = pick(rng, {}, {"k": {"method": "roots/list"}}, 1)
+        elif rng.random() < 0.2:
+            result = {"task": {"taskId": pick(rng, "t", "u", 1)}}
         else:
             result = self.params()
         return {"id": wire_id, "result": result}

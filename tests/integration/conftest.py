@@ -12,8 +12,12 @@ from tests.integration.host import RECORDER, ROGUE, Place
 @pytest.fixture(scope="session")
 def rogue_lock(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The lock of the rogue server while it was honest, with every ask allowed."""
-    place = Place(tmp_path_factory.mktemp("rogue"), ROGUE, {"ROGUE": "honest", "ROGUE_WHEN": "start"})
-    asks = [word for kind in ("roots", "sampling", "elicitation") for word in ("--allow-request", kind)]
+    place = Place(
+        tmp_path_factory.mktemp("rogue"), ROGUE, {"ROGUE": "honest", "ROGUE_WHEN": "start"}
+    )
+    asks = [
+        word for kind in ("roots", "sampling", "elicitation") for word in ("--allow-request", kind)
+    ]
     place.make_lock("--env", "ROGUE", "--env", "ROGUE_WHEN", *asks)
     return place.lock
 
@@ -21,7 +25,9 @@ def rogue_lock(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def wary_lock(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, with no ask allowed."""
-    place = Place(tmp_path_factory.mktemp("wary"), ROGUE, {"ROGUE": "honest", "ROGUE_WHEN": "start"})
+    place = Place(
+        tmp_path_factory.mktemp("wary"), ROGUE, {"ROGUE": "honest", "ROGUE_WHEN": "start"}
+    )
     place.make_lock("--env", "ROGUE", "--env", "ROGUE_WHEN")
     return place.lock
 

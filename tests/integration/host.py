@@ -1,4 +1,4 @@
-"""A host in plain bytes: starts `mcpguard proxy` (or anything), writes lines, reads lines, never parses more than it must.
+"""A host in plain bytes: starts `mcpguard proxy` (or anything), writes lines, reads lines.
 
 Everything it waits for has a deadline; nothing sleeps.
 """
@@ -24,6 +24,7 @@ DEADLINE = 30.0
 """Seconds any one wait may take on a loaded machine; what is waited for takes milliseconds."""
 
 Message: TypeAlias = dict[str, Any]
+Ident: TypeAlias = "int | str"
 INITIALIZE = {
     "protocolVersion": "2025-11-25",
     "capabilities": {"sampling": {}, "elicitation": {}, "roots": {"listChanged": True}},
@@ -32,34 +33,34 @@ INITIALIZE = {
 END = None
 
 
-def line(**message: Any) -> bytes:
+def line(**message: object) -> bytes:
     """One message as the official clients write it."""
     return json.dumps({"jsonrpc": "2.0", **message}, separators=(",", ":")).encode() + b"\n"
 
 
-def ask(ident: Any, method: str, /, **params: Any) -> bytes:
+def ask(ident: Ident, method: str, /, **params: object) -> bytes:
     return line(id=ident, method=method, params=params)
 
 
-def call(ident: Any, name: str, /, **arguments: Any) -> bytes:
+def call(ident: Ident, name: str, /, **arguments: object) -> bytes:
     return ask(ident, "tools/call", name=name, arguments=arguments)
 
 
-def result(ident: Any, /, **body: Any) -> bytes:
+def result(ident: Ident, /, **body: object) -> bytes:
     """The whole line that carries `body` back, without its newline."""
     return line(id=ident, result=body)[:-1]
 
 
-def said(ident: Any, words: str, /, **more: Any) -> bytes:
+def said(ident: Ident, words: str, /, **more: object) -> bytes:
     """The whole line of a tool result with one text."""
     return result(ident, content=[{"type": "text", "text": words}], **more)
 
 
-def blocked(ident: Any, rule: str, why: str) -> bytes:
+def blocked(ident: Ident, rule: str, why: str) -> bytes:
     return said(ident, f"Blocked by mcpguard [{rule}]: {why}", isError=True)
 
 
-def error(ident: Any, code: int, message: str) -> bytes:
+def error(ident: Ident, code: int, message: str) -> bytes:
     return line(id=ident, error={"code": code, "message": message})[:-1]
 
 
@@ -68,7 +69,12 @@ class Session:
 
     def __init__(self, command: Sequence[str], cwd: Path, env: dict[str, str]) -> None:
         self.process = subprocess.Popen(
-            command, cwd=cwd, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command,
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
         self.lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self.heard: list[bytes] = []
@@ -100,7 +106,10 @@ class Session:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self.process.poll() is None:
             self.process.terminate()
@@ -125,32 +134,35 @@ class Session:
         try:
             found = self.lines.get(timeout=DEADLINE)
         except queue.Empty:
-            message = f"nothing came for {DEADLINE} s; heard {self.heard[-3:]!r}; stderr {self.stderr[-2000:]!r}"
+            heard, talk = self.heard[-3:], self.stderr[-2000:]
+            message = f"nothing came for {DEADLINE} s; heard {heard!r}; stderr {talk!r}"
             raise AssertionError(message) from None
         if found is END:
             return None
         self.heard.append(found.removesuffix(b"\n"))
         return self.heard[-1]
 
-    def until(self, ident: Any) -> list[bytes]:
+    def until(self, ident: Ident) -> list[bytes]:
         """Every line up to the answer for `ident`, which is the last."""
         found: list[bytes] = []
         while True:
             got = self.line()
-            assert got is not None, f"ended before the answer to {ident!r}: {found!r} {self.stderr[-2000:]!r}"
+            assert got is not None, (
+                f"ended before the answer to {ident!r}: {found!r} {self.stderr[-2000:]!r}"
+            )
             found.append(got)
             if is_answer(got, ident):
                 return found
 
-    def answer(self, ident: Any) -> bytes:
+    def answer(self, ident: Ident) -> bytes:
         """The line that answers `ident`; what came before it stays in `heard`."""
         return self.until(ident)[-1]
 
-    def exchange(self, data: bytes, ident: Any) -> bytes:
+    def exchange(self, data: bytes, ident: Ident) -> bytes:
         self.send(data)
         return self.answer(ident)
 
-    def start(self, ident: Any = "start", **more: Any) -> Message:
+    def start(self, ident: Ident = "start", **more: object) -> Message:
         """The handshake of 2025-11-25; the initialize result."""
         self.send(ask(ident, "initialize", **{**INITIALIZE, **more}))
         found = json.loads(self.answer(ident))
@@ -158,14 +170,16 @@ class Session:
         body: Message = found["result"]
         return body
 
-    def names(self, method: str = "tools/list", ident: Any = "names") -> list[str]:
+    def names(self, method: str = "tools/list", ident: Ident = "names") -> list[str]:
         """What a list holds, by name or URI."""
         [(_, items)] = [
-            (key, value) for key, value in self.body(method, ident).items() if isinstance(value, list)
+            (key, value)
+            for key, value in self.body(method, ident).items()
+            if isinstance(value, list)
         ]
         return [item.get("uriTemplate", item.get("uri", item.get("name"))) for item in items]
 
-    def body(self, method: str, ident: Any = "body", /, **params: Any) -> Message:
+    def body(self, method: str, ident: Ident = "body", /, **params: object) -> Message:
         found: Message = json.loads(self.exchange(ask(ident, method, **params), ident))["result"]
         return found
 
@@ -196,7 +210,7 @@ def _close(pipe: IO[bytes]) -> None:
         return
 
 
-def is_answer(raw: bytes, ident: Any) -> bool:
+def is_answer(raw: bytes, ident: Ident) -> bool:
     """Tell the answer for `ident`, type and all: 7 is not "7", 1 is not true."""
     found = json.loads(raw)
     if "method" in found or "id" not in found:
@@ -205,20 +219,30 @@ def is_answer(raw: bytes, ident: Any) -> bool:
 
 
 class Place:
-    """A directory of its own with a lock for one server command, and how to start the proxy there."""
+    """A directory of its own with a lock for one server command; starts the proxy there."""
 
-    def __init__(self, base: Path, command: Sequence[str], env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, base: Path, command: Sequence[str], env: dict[str, str] | None = None
+    ) -> None:
         self.base, self.command = base, tuple(command)
         self.lock, self.audit = base / "mcp-lock.json", base / "audit.jsonl"
         (base / "home").mkdir(parents=True, exist_ok=True)
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "COVERAGE_PROCESS_START") if name in os.environ}
+        kept = {
+            name: os.environ[name]
+            for name in ("PATH", "LANG", "COVERAGE_PROCESS_START")
+            if name in os.environ
+        }
         self.env = {**kept, "HOME": str(base / "home"), **(env or {})}
 
     def mcpguard(self, *arguments: str, **env: str) -> "subprocess.CompletedProcess[bytes]":
         """Run the installed command to its end."""
         return subprocess.run(
             [str(tools.MCPGUARD), *arguments],
-            cwd=self.base, env={**self.env, **env}, capture_output=True, timeout=90, check=False,
+            cwd=self.base,
+            env={**self.env, **env},
+            capture_output=True,
+            timeout=90,
+            check=False,
         )
 
     def make_lock(self, *options: str, **env: str) -> None:
@@ -247,7 +271,7 @@ class Place:
 
 
 def mapped_ids(lines: Sequence[bytes]) -> list[bytes]:
-    """Lines as a server saw them, with each id it was given replaced by w0, w1, ... in order of appearance."""
+    """Lines as a server saw them, the ids it was given replaced by w0, w1, ... in order."""
     names: dict[bytes, bytes] = {}
 
     def name(found: "re.Match[bytes]") -> bytes:

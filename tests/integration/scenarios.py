@@ -1,10 +1,11 @@
 """What the SDK clients do with each real server: fixed steps on fixed inputs.
 
-A step is what clients/python_client.py and clients/typescript_client.cjs understand. `WORK` stands for the session's own
-working directory.
+A step is what clients/python_client.py and clients/typescript_client.cjs understand. `WORK` stands
+for the session's own working directory.
 """
 
 import os
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,7 @@ FIXED_TIME = 1_700_000_000
 """Seconds since 1970: the modification time of every prepared file."""
 
 
-def call(name: str, **arguments: Any) -> Step:
+def call(name: str, **arguments: object) -> Step:
     return {"do": "call", "name": name, "arguments": arguments}
 
 
@@ -45,7 +46,7 @@ class Real:
     env: dict[str, str] = field(default_factory=dict)
     prepare: Callable[[Path], None] = lambda _work: None
     settled: tuple[Step, ...] = ()
-    """First steps, for clients that answer requests: what tells that the server is done starting."""
+    """First steps: what the server asks, and what tells that it is done starting."""
     tasks: tuple[Step, ...] = ()
     """Steps for the clients that can run tasks."""
     listens: tuple[Step, ...] = ()
@@ -65,19 +66,46 @@ EVERYTHING_STEPS: tuple[Step, ...] = (
     call("get-resource-links", count=4),
     call("get-resource-reference", resourceType="Text", resourceId=3),
     call("get-resource-reference", resourceType="Blob", resourceId=4),
-    {"do": "call", "name": "trigger-long-running-operation", "arguments": {"duration": 0.3, "steps": 3},
-     "progress": True},
-    {"do": "cancel", "name": "trigger-long-running-operation", "arguments": {"duration": 0.6, "steps": 3}},
+    {
+        "do": "call",
+        "name": "trigger-long-running-operation",
+        "arguments": {"duration": 0.3, "steps": 3},
+        "progress": True,
+    },
+    {
+        "do": "cancel",
+        "name": "trigger-long-running-operation",
+        "arguments": {"duration": 0.6, "steps": 3},
+    },
     call("trigger-long-running-operation", duration=0.8, steps=1),  # outlasts the cancelled one
     {"do": "prompt", "name": "simple-prompt"},
     {"do": "prompt", "name": "args-prompt", "arguments": {"city": "Paris", "state": "TX"}},
-    {"do": "prompt", "name": "completable-prompt", "arguments": {"department": "Sales", "name": "Ada"}},
-    {"do": "prompt", "name": "resource-prompt", "arguments": {"resourceType": "Text", "resourceId": "5"}},
-    {"do": "complete", "prompt": "completable-prompt", "argument": {"name": "department", "value": "E"}},
-    {"do": "complete", "prompt": "completable-prompt", "argument": {"name": "name", "value": ""},
-     "context": {"department": "Engineering"}},
-    {"do": "complete", "template": "demo://resource/dynamic/text/{resourceId}",
-     "argument": {"name": "resourceId", "value": "7"}},
+    {
+        "do": "prompt",
+        "name": "completable-prompt",
+        "arguments": {"department": "Sales", "name": "Ada"},
+    },
+    {
+        "do": "prompt",
+        "name": "resource-prompt",
+        "arguments": {"resourceType": "Text", "resourceId": "5"},
+    },
+    {
+        "do": "complete",
+        "prompt": "completable-prompt",
+        "argument": {"name": "department", "value": "E"},
+    },
+    {
+        "do": "complete",
+        "prompt": "completable-prompt",
+        "argument": {"name": "name", "value": ""},
+        "context": {"department": "Engineering"},
+    },
+    {
+        "do": "complete",
+        "template": "demo://resource/dynamic/text/{resourceId}",
+        "argument": {"name": "resourceId", "value": "7"},
+    },
     {"do": "read", "uri": STATIC},
     {"do": "read", "uri": TEXT},
     {"do": "read", "uri": BLOB},
@@ -102,13 +130,23 @@ EVERYTHING_ASKS: tuple[Step, ...] = (
     call("trigger-sampling-request", prompt="Say something fixed.", maxTokens=7),
     call("trigger-elicitation-request"),
     call("trigger-url-elicitation", url="https://example.org/go", elicitationId="one"),
-    call("trigger-url-elicitation", url="https://example.org/go", elicitationId="two", errorPath=True),
+    call(
+        "trigger-url-elicitation", url="https://example.org/go", elicitationId="two", errorPath=True
+    ),
     {"do": "roots_changed"},
     wait("roots/list", 2),
 )
 EVERYTHING_TASKS: tuple[Step, ...] = (
-    {"do": "task", "name": "simulate-research-query", "arguments": {"topic": "python", "ambiguous": False}},
-    {"do": "task", "name": "simulate-research-query", "arguments": {"topic": "python", "ambiguous": True}},
+    {
+        "do": "task",
+        "name": "simulate-research-query",
+        "arguments": {"topic": "python", "ambiguous": False},
+    },
+    {
+        "do": "task",
+        "name": "simulate-research-query",
+        "arguments": {"topic": "python", "ambiguous": True},
+    },
     {"do": "task_cancel", "name": "simulate-research-query", "arguments": {"topic": "cut"}},
 )
 FORM: dict[str, Any] = {"name": "Ada", "check": True, "interpretation": "programming"}
@@ -148,10 +186,13 @@ FILESYSTEM_STEPS: tuple[Step, ...] = (
 
 MEMORY_STEPS: tuple[Step, ...] = (
     *LISTS,
-    call("create_entities", entities=[
-        {"name": "Ada", "entityType": "person", "observations": ["wrote notes"]},
-        {"name": "Engine", "entityType": "machine", "observations": []},
-    ]),
+    call(
+        "create_entities",
+        entities=[
+            {"name": "Ada", "entityType": "person", "observations": ["wrote notes"]},
+            {"name": "Engine", "entityType": "machine", "observations": []},
+        ],
+    ),
     call("create_relations", relations=[{"from": "Ada", "to": "Engine", "relationType": "knows"}]),
     call("add_observations", observations=[{"entityName": "Ada", "contents": ["likes sums"]}]),
     call("add_observations", observations=[{"entityName": "Nobody", "contents": ["x"]}]),
@@ -177,17 +218,24 @@ TIME_STEPS: tuple[Step, ...] = (
 
 GIT_DATE = "2024-01-02T03:04:05 +0000"
 GIT_ENV = {
-    "GIT_AUTHOR_DATE": GIT_DATE, "GIT_COMMITTER_DATE": GIT_DATE, "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.org",
-    "GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@example.org", "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_AUTHOR_DATE": GIT_DATE,
+    "GIT_COMMITTER_DATE": GIT_DATE,
+    "GIT_AUTHOR_NAME": "A",
+    "GIT_AUTHOR_EMAIL": "a@example.org",
+    "GIT_COMMITTER_NAME": "A",
+    "GIT_COMMITTER_EMAIL": "a@example.org",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
 }
 
 
 def make_repository(work: Path) -> None:
-    import subprocess
-
     (work / "a.txt").write_text("one\n", encoding="utf-8")
     environment = {**os.environ, **GIT_ENV}
-    for arguments in (["init", "-q", "-b", "main"], ["add", "a.txt"], ["commit", "-q", "-m", "first"]):
+    for arguments in (
+        ["init", "-q", "-b", "main"],
+        ["add", "a.txt"],
+        ["commit", "-q", "-m", "first"],
+    ):
         subprocess.run(["git", *arguments], cwd=work, env=environment, check=True)
     (work / "a.txt").write_text("one\ntwo\n", encoding="utf-8")
 
@@ -223,32 +271,52 @@ MODERN_STEPS: tuple[Step, ...] = (
     {"do": "read", "uri": "note://by-name/two"},
     {"do": "prompt", "name": "summarise", "arguments": {"text": "a b"}},
     {"do": "complete", "prompt": "summarise", "argument": {"name": "text", "value": "ab"}},
-    {"do": "complete", "template": "note://by-name/{name}", "argument": {"name": "name", "value": "x"}},
+    {
+        "do": "complete",
+        "template": "note://by-name/{name}",
+        "argument": {"name": "name", "value": "x"},
+    },
     UNKNOWN_METHOD,
 )
 MODERN_LISTENS: tuple[Step, ...] = (
-    {"do": "listen", "filter": {"tools_list_changed": True, "resource_subscriptions": ["note://one"]}, "steps": [
-        {**call("touch", note="one"), "expect_event": True},
-        {**call("rearrange"), "expect_event": True},
-        call("touch", note="other"),
-        {**call("touch", note="one"), "expect_event": True},
-    ]},
+    {
+        "do": "listen",
+        "filter": {"tools_list_changed": True, "resource_subscriptions": ["note://one"]},
+        "steps": [
+            {**call("touch", note="one"), "expect_event": True},
+            {**call("rearrange"), "expect_event": True},
+            call("touch", note="other"),
+            {**call("touch", note="one"), "expect_event": True},
+        ],
+    },
 )
 
 PYTHON2 = str(tools.SDK2_PYTHON)
 SERVERS: dict[str, Real] = {
     "everything": Real(
-        ("node", str(tools.SERVER_EVERYTHING)), EVERYTHING_STEPS, settled=EVERYTHING_ASKS, tasks=EVERYTHING_TASKS
+        ("node", str(tools.SERVER_EVERYTHING)),
+        EVERYTHING_STEPS,
+        settled=EVERYTHING_ASKS,
+        tasks=EVERYTHING_TASKS,
     ),
-    "filesystem": Real(("node", str(tools.SERVER_FILESYSTEM), "WORK"), FILESYSTEM_STEPS, prepare=make_files),
+    "filesystem": Real(
+        ("node", str(tools.SERVER_FILESYSTEM), "WORK"), FILESYSTEM_STEPS, prepare=make_files
+    ),
     "memory": Real(
-        ("node", str(tools.SERVER_MEMORY)), MEMORY_STEPS, env={"MEMORY_FILE_PATH": "WORK/memory.jsonl"}
+        ("node", str(tools.SERVER_MEMORY)),
+        MEMORY_STEPS,
+        env={"MEMORY_FILE_PATH": "WORK/memory.jsonl"},
     ),
     "time": Real((PYTHON2, "-m", "mcp_server_time", "--local-timezone", "UTC"), TIME_STEPS),
     "git": Real(
-        (PYTHON2, "-m", "mcp_server_git", "--repository", "WORK"), GIT_STEPS, env=GIT_ENV, prepare=make_repository
+        (PYTHON2, "-m", "mcp_server_git", "--repository", "WORK"),
+        GIT_STEPS,
+        env=GIT_ENV,
+        prepare=make_repository,
     ),
     "modern": Real(
-        (PYTHON2, str(tools.FIXTURES / "servers" / "modern_events.py")), MODERN_STEPS, listens=MODERN_LISTENS
+        (PYTHON2, str(tools.FIXTURES / "servers" / "modern_events.py")),
+        MODERN_STEPS,
+        listens=MODERN_LISTENS,
     ),
 }

@@ -1,7 +1,8 @@
-"""Everything odd a host can write, through a running proxy: the whole bytes at the host and at the server.
+"""Everything odd a host can write, through a running proxy: whole bytes at host and server.
 
-Each row is written after a finished handshake, then a ping fences it off: what the proxy answered and what reached the
-server, byte for byte, is all there was. Wire ids at the server are named w0, w1, ... in order; the fence is not shown.
+Each row is written after a finished handshake, then a ping fences it off: what the proxy answered
+and what reached the server, byte for byte, is all there was. Wire ids at the server are named w0, w1,
+...; the fence is not shown.
 """
 
 import json
@@ -11,7 +12,17 @@ from pathlib import Path
 import pytest
 
 from mcpguard.wire.framing import MAX_LINE
-from tests.integration.host import Place, Session, ask, blocked, call, error, line, mapped_ids, result
+from tests.integration.host import (
+    Place,
+    Session,
+    ask,
+    blocked,
+    call,
+    error,
+    line,
+    mapped_ids,
+    result,
+)
 
 CALL = b'{"jsonrpc":"2.0","id":w%d,"method":"tools/call","params":{"name":"echo","arguments":%s}}\n'
 PING = b'{"jsonrpc":"2.0","id":w%d,"method":"ping"}\n'
@@ -25,7 +36,7 @@ def at_server(*arguments: bytes) -> tuple[bytes, ...]:
 
 @dataclass(frozen=True)
 class Row:
-    """`sent` by the host; `host`: the lines it gets back; `server`: the lines that reach the server."""
+    """`sent` by the host; `host`: the lines it gets; `server`: the lines that reach the server."""
 
     name: str
     sent: bytes
@@ -36,28 +47,48 @@ class Row:
 def raw(ident: bytes, arguments: bytes = b'{"text":"a"}', name: bytes = b'"echo"') -> bytes:
     """A call written by hand, for what no encoder would write."""
     return (
-        b'{"jsonrpc":"2.0","id":' + ident + b',"method":"tools/call","params":{"name":' + name
-        + b',"arguments":' + arguments + b"}}\n"
+        b'{"jsonrpc":"2.0","id":'
+        + ident
+        + b',"method":"tools/call","params":{"name":'
+        + name
+        + b',"arguments":'
+        + arguments
+        + b"}}\n"
     )
 
 
-def passes(ident: bytes, arguments: bytes = b'{"text":"a"}', echo: str = '{"text": "a"}') -> tuple[bytes, ...]:
+def passes(
+    ident: bytes, arguments: bytes = b'{"text":"a"}', echo: str = '{"text": "a"}'
+) -> tuple[bytes, ...]:
     words = json.dumps(echo).encode()
-    return (b'{"jsonrpc":"2.0","id":' + ident + b',"result":{"content":[{"type":"text","text":' + words + b"}]}}",)
+    return (
+        b'{"jsonrpc":"2.0","id":'
+        + ident
+        + b',"result":{"content":[{"type":"text","text":'
+        + words
+        + b"}]}}",
+    )
 
 
 def unknown(ident: object, name: str) -> tuple[bytes, ...]:
-    return (json.dumps(
-        {"jsonrpc": "2.0", "id": ident, "error": {"code": -32602, "message": f"Unknown tool: {name}"}},
-        ensure_ascii=False, separators=(",", ":"),
-    ).encode(),)
+    return (
+        json.dumps(
+            {
+                "jsonrpc": "2.0",
+                "id": ident,
+                "error": {"code": -32602, "message": f"Unknown tool: {name}"},
+            },
+            ensure_ascii=False,
+            separators=(",", ":"),
+        ).encode(),
+    )
 
 
-def invalid(ident: object, why: str) -> tuple[bytes, ...]:
+def invalid(ident: int, why: str) -> tuple[bytes, ...]:
     return (error(ident, -32600, f"Invalid Request: {why}"),)
 
 
-def params(ident: object, why: str) -> tuple[bytes, ...]:
+def params(ident: int, why: str) -> tuple[bytes, ...]:
     return (error(ident, -32602, f"Invalid params: {why}"),)
 
 
@@ -75,7 +106,9 @@ HTTP = b'Content-Length: 46\r\n\r\n{"jsonrpc":"2.0","id":1,"method":"ping"}\n'
 IDS = (
     Row("0 comes back as 0", raw(b"0"), passes(b"0"), at_server(A)),
     Row('"0" comes back as "0"', raw(b'"0"'), passes(b'"0"'), at_server(A)),
-    Row("0 and \"0\" are two", raw(b"0") + raw(b'"0"'), passes(b"0") + passes(b'"0"'), at_server(A, A)),
+    Row(
+        '0 and "0" are two', raw(b"0") + raw(b'"0"'), passes(b"0") + passes(b'"0"'), at_server(A, A)
+    ),
     Row("a negative id", raw(b"-5"), passes(b"-5"), at_server(A)),
     Row("the empty string", raw(b'""'), passes(b'""'), at_server(A)),
     Row("a string with quotes", raw(b'"a\\"b"'), passes(b'"a\\"b"'), at_server(A)),
@@ -98,16 +131,16 @@ IDS = (
     Row(
         "in flight twice: the second goes nowhere and the first is answered once",
         call(1, "hold", text="first") + call(1, "echo", text="second") + call(2, "echo", text="a"),
-        passes(b"2") + (result(1, content=[]),),
+        (*passes(b"2"), result(1, content=[])),
         (
             b'{"jsonrpc":"2.0","id":w0,"method":"tools/call","params":{"name":"hold","arguments":{"text":"first"}}}\n',
             CALL % (1, A),
         ),
     ),
     Row(
-        "7 and \"7\" in flight together are two",
+        '7 and "7" in flight together are two',
         call(7, "hold") + call("7", "echo", text="a"),
-        passes(b'"7"') + (result(7, content=[]),),
+        (*passes(b'"7"'), result(7, content=[])),
         (
             b'{"jsonrpc":"2.0","id":w0,"method":"tools/call","params":{"name":"hold","arguments":{}}}\n',
             CALL % (1, A),
@@ -119,7 +152,9 @@ IDS = (
 KEYS = (
     Row("a second id", b'{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}\n', invalid(2, SAME_KEY)),
     Row(
-        "a second method", b'{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/list"}\n', invalid(1, SAME_KEY)
+        "a second method",
+        b'{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/list"}\n',
+        invalid(1, SAME_KEY),
     ),
     Row(
         "an escaped second method",
@@ -129,67 +164,143 @@ KEYS = (
     Row("a second argument", raw(b"1", b'{"text":"a","text":"b"}'), invalid(1, SAME_KEY)),
     Row("a second deep key", raw(b"1", b'{"text":"a","x":[{"k":1,"k":2}]}'), invalid(1, SAME_KEY)),
     Row("a second key in an answer", b'{"jsonrpc":"2.0","id":1,"result":{},"result":{}}\n'),
-    Row("Method beside method", b'{"jsonrpc":"2.0","id":1,"method":"ping","Method":"x"}\n', invalid(1, FOLDED)),
+    Row(
+        "Method beside method",
+        b'{"jsonrpc":"2.0","id":1,"method":"ping","Method":"x"}\n',
+        invalid(1, FOLDED),
+    ),
     Row("METHOD alone", b'{"jsonrpc":"2.0","id":1,"METHOD":"ping"}\n'),
     Row("Id beside id", b'{"jsonrpc":"2.0","id":1,"Id":2,"method":"ping"}\n', invalid(1, FOLDED)),
-    Row("a long s in params", '{"jsonrpc":"2.0","id":1,"method":"ping","paramſ":{}}\n'.encode(), invalid(1, FOLDED)),
     Row(
-        "Arguments", ask(1, "tools/call", name="echo", arguments={"text": "a"}, Arguments={"text": "b"}),
+        "a long s in params",
+        '{"jsonrpc":"2.0","id":1,"method":"ping","paramſ":{}}\n'.encode(),
+        invalid(1, FOLDED),
+    ),
+    Row(
+        "Arguments",
+        ask(1, "tools/call", name="echo", arguments={"text": "a"}, Arguments={"text": "b"}),
         params(1, FOLDED_PARAM),
     ),
     Row(
-        "argumentſ", ask(1, "tools/call", name="echo", arguments={"text": "a"}, **{"argumentſ": {"text": "b"}}),
+        "argumentſ",
+        line(
+            id=1,
+            method="tools/call",
+            params={"name": "echo", "arguments": {"text": "a"}, "argumentſ": {"text": "b"}},
+        ),
         params(1, FOLDED_PARAM),
     ),
     Row(
-        "_Meta", ask(1, "tools/call", name="echo", arguments={"text": "a"}, _Meta={}), params(1, FOLDED_PARAM)
+        "_Meta",
+        ask(1, "tools/call", name="echo", arguments={"text": "a"}, _Meta={}),
+        params(1, FOLDED_PARAM),
     ),
     Row(
-        "ProgressToken", ask(1, "tools/call", name="echo", arguments={"text": "a"}, _meta={"ProgressToken": 1}),
+        "ProgressToken",
+        ask(1, "tools/call", name="echo", arguments={"text": "a"}, _meta={"ProgressToken": 1}),
         params(1, "_meta is not an object of known spelling"),
     ),
     Row(
-        "an argument that differs by case from a reviewed one", raw(b"1", b'{"Text":"a"}'),
-        (blocked(1, "surface.key_folding", "an argument is 'text' but for its case. "
-                 "Spell the arguments exactly as the input schema does."),),
+        "an argument that differs by case from a reviewed one",
+        raw(b"1", b'{"Text":"a"}'),
+        (
+            blocked(
+                1,
+                "surface.key_folding",
+                "an argument is 'text' but for its case. "
+                "Spell the arguments exactly as the input schema does.",
+            ),
+        ),
     ),
     Row(
         "unknown keys beside the envelope are left behind",
-        b'{"jsonrpc":"2.0","id":1,"method":"ping","extra":{"a":1}}\n', (result(1),), (PING % 0,),
+        b'{"jsonrpc":"2.0","id":1,"method":"ping","extra":{"a":1}}\n',
+        (result(1),),
+        (PING % 0,),
     ),
     Row(
-        "unknown parameters are left behind", ask(1, "ping", extra={"a": 1}), (result(1),), (PING % 0,)
+        "unknown parameters are left behind",
+        ask(1, "ping", extra={"a": 1}),
+        (result(1),),
+        (PING % 0,),
     ),
-    Row("__proto__ in arguments stays", raw(b"1", b'{"__proto__":{"a":1}}'),
-        passes(b"1", echo='{"__proto__": {"a": 1}}'), at_server(b'{"__proto__":{"a":1}}')),
-    Row("a request and an answer in one", b'{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}\n',
-        invalid(1, "a request and an answer in one message")),
-    Row("jsonrpc 1.0", b'{"jsonrpc":"1.0","id":1,"method":"ping"}\n', invalid(1, 'jsonrpc is not "2.0"')),
-    Row("jsonrpc as a number", b'{"jsonrpc":2.0,"id":1,"method":"ping"}\n', invalid(1, 'jsonrpc is not "2.0"')),
+    Row(
+        "__proto__ in arguments stays",
+        raw(b"1", b'{"__proto__":{"a":1}}'),
+        passes(b"1", echo='{"__proto__": {"a": 1}}'),
+        at_server(b'{"__proto__":{"a":1}}'),
+    ),
+    Row(
+        "a request and an answer in one",
+        b'{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}\n',
+        invalid(1, "a request and an answer in one message"),
+    ),
+    Row(
+        "jsonrpc 1.0",
+        b'{"jsonrpc":"1.0","id":1,"method":"ping"}\n',
+        invalid(1, 'jsonrpc is not "2.0"'),
+    ),
+    Row(
+        "jsonrpc as a number",
+        b'{"jsonrpc":2.0,"id":1,"method":"ping"}\n',
+        invalid(1, 'jsonrpc is not "2.0"'),
+    ),
     Row("no jsonrpc", b'{"id":1,"method":"ping"}\n', invalid(1, 'jsonrpc is not "2.0"')),
-    Row("a method that is no string", b'{"jsonrpc":"2.0","id":1,"method":5}\n', invalid(1, "method is not a string")),
-    Row("params as an array", b'{"jsonrpc":"2.0","id":1,"method":"ping","params":[1]}\n',
-        invalid(1, "params is not an object")),
-    Row("params null", b'{"jsonrpc":"2.0","id":1,"method":"ping","params":null}\n',
-        invalid(1, "params is not an object")),
+    Row(
+        "a method that is no string",
+        b'{"jsonrpc":"2.0","id":1,"method":5}\n',
+        invalid(1, "method is not a string"),
+    ),
+    Row(
+        "params as an array",
+        b'{"jsonrpc":"2.0","id":1,"method":"ping","params":[1]}\n',
+        invalid(1, "params is not an object"),
+    ),
+    Row(
+        "params null",
+        b'{"jsonrpc":"2.0","id":1,"method":"ping","params":null}\n',
+        invalid(1, "params is not an object"),
+    ),
     Row("an answer nobody waits for", b'{"jsonrpc":"2.0","id":1,"result":{}}\n'),
-    Row("an error nobody waits for", b'{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"x"}}\n'),
+    Row(
+        "an error nobody waits for", b'{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"x"}}\n'
+    ),
     Row("an empty object", b"{}\n"),
 )
 
 FRAMES = (
     Row("spaces and tabs around", b" \t " + raw(b"1")[:-1] + b" \t \n", passes(b"1"), at_server(A)),
     Row(
-        "spaces inside", b'{ "jsonrpc" : "2.0" , "id" : 1 , "method" : "tools/call" , "params" : '
-        b'{ "name" : "echo" , "arguments" : { "text" : "a" } } }\n', passes(b"1"), at_server(A),
+        "spaces inside",
+        b'{ "jsonrpc" : "2.0" , "id" : 1 , "method" : "tools/call" , "params" : '
+        b'{ "name" : "echo" , "arguments" : { "text" : "a" } } }\n',
+        passes(b"1"),
+        at_server(A),
     ),
-    Row("a carriage return before the newline", raw(b"1")[:-1] + b"\r\n", passes(b"1"), at_server(A)),
-    Row("keys in another order", b'{"params":{"arguments":{"text":"a"},"name":"echo"},"method":"tools/call",'
-        b'"id":1,"jsonrpc":"2.0"}\n', passes(b"1"),
-        (b'{"jsonrpc":"2.0","id":w0,"method":"tools/call","params":{"arguments":{"text":"a"},"name":"echo"}}\n',)),
-    Row("escapes are the same text", raw(b"1", b'{"\\u0074ext":"\\u0061"}'), passes(b"1"), at_server(A)),
-    Row("a line separator inside", raw(b"1", '{"text":"\u2028"}'.encode()),
-        passes(b"1", echo='{"text": "\\u2028"}'), at_server('{"text":"\u2028"}'.encode())),
+    Row(
+        "a carriage return before the newline", raw(b"1")[:-1] + b"\r\n", passes(b"1"), at_server(A)
+    ),
+    Row(
+        "keys in another order",
+        b'{"params":{"arguments":{"text":"a"},"name":"echo"},"method":"tools/call",'
+        b'"id":1,"jsonrpc":"2.0"}\n',
+        passes(b"1"),
+        (
+            b'{"jsonrpc":"2.0","id":w0,"method":"tools/call","params":{"arguments":{"text":"a"},"name":"echo"}}\n',
+        ),
+    ),
+    Row(
+        "escapes are the same text",
+        raw(b"1", b'{"\\u0074ext":"\\u0061"}'),
+        passes(b"1"),
+        at_server(A),
+    ),
+    Row(
+        "a line separator inside",
+        raw(b"1", '{"text":"\u2028"}'.encode()),
+        passes(b"1", echo='{"text": "\\u2028"}'),
+        at_server('{"text":"\u2028"}'.encode()),
+    ),
     Row("an empty line", b"\n"),
     Row("a line of spaces", b"   \t \n"),
     Row("a batch", b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]\n'),
@@ -218,71 +329,192 @@ NUMBERS = (
     Row("1e400", raw(b"1", b'{"n":1e400}')),
     Row("2^64", raw(b"1", b'{"n":18446744073709551616}'), invalid(1, RANGE)),
     Row("-2^63-1", raw(b"1", b'{"n":-9223372036854775809}'), invalid(1, RANGE)),
-    Row("2^63 keeps its digits", raw(b"1", b'{"n":9223372036854775808}'),
-        passes(b"1", echo='{"n": 9223372036854775808}'), at_server(b'{"n":9223372036854775808}')),
-    Row("2^53+1 keeps its digits", raw(b"1", b'{"n":9007199254740993}'),
-        passes(b"1", echo='{"n": 9007199254740993}'), at_server(b'{"n":9007199254740993}')),
-    Row("1.0 stays 1.0", raw(b"1", b'{"n":1.0}'), passes(b"1", echo='{"n": 1.0}'), at_server(b'{"n":1.0}')),
-    Row("-0.0 stays -0.0", raw(b"1", b'{"n":-0.0}'), passes(b"1", echo='{"n": -0.0}'), at_server(b'{"n":-0.0}')),
-    Row("60 levels pass", raw(b"1", b'{"x":' + b"[" * 60 + b"]" * 60 + b"}"),
+    Row(
+        "2^63 keeps its digits",
+        raw(b"1", b'{"n":9223372036854775808}'),
+        passes(b"1", echo='{"n": 9223372036854775808}'),
+        at_server(b'{"n":9223372036854775808}'),
+    ),
+    Row(
+        "2^53+1 keeps its digits",
+        raw(b"1", b'{"n":9007199254740993}'),
+        passes(b"1", echo='{"n": 9007199254740993}'),
+        at_server(b'{"n":9007199254740993}'),
+    ),
+    Row(
+        "1.0 stays 1.0",
+        raw(b"1", b'{"n":1.0}'),
+        passes(b"1", echo='{"n": 1.0}'),
+        at_server(b'{"n":1.0}'),
+    ),
+    Row(
+        "-0.0 stays -0.0",
+        raw(b"1", b'{"n":-0.0}'),
+        passes(b"1", echo='{"n": -0.0}'),
+        at_server(b'{"n":-0.0}'),
+    ),
+    Row(
+        "60 levels pass",
+        raw(b"1", b'{"x":' + b"[" * 60 + b"]" * 60 + b"}"),
         passes(b"1", echo='{"x": ' + "[" * 60 + "]" * 60 + "}"),
-        at_server(b'{"x":' + b"[" * 60 + b"]" * 60 + b"}")),
+        at_server(b'{"x":' + b"[" * 60 + b"]" * 60 + b"}"),
+    ),
     Row("70 levels", raw(b"1", b'{"x":' + b"[" * 70 + b"]" * 70 + b"}"), invalid(1, NESTED)),
     Row("100000 levels", raw(b"1", b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}")),
-    Row("brackets in a text are no levels", raw(b"1", b'{"text":"' + b"[" * 100 + b'"}'),
-        passes(b"1", echo='{"text": "' + "[" * 100 + '"}'), at_server(b'{"text":"' + b"[" * 100 + b'"}')),
+    Row(
+        "brackets in a text are no levels",
+        raw(b"1", b'{"text":"' + b"[" * 100 + b'"}'),
+        passes(b"1", echo='{"text": "' + "[" * 100 + '"}'),
+        at_server(b'{"text":"' + b"[" * 100 + b'"}'),
+    ),
 )
 
 NAMES = tuple(
-    Row(f"{name!r}", line(id=1, method="tools/call", params={"name": name, "arguments": {}}), unknown(1, name))
+    Row(
+        f"{name!r}",
+        line(id=1, method="tools/call", params={"name": name, "arguments": {}}),
+        unknown(1, name),
+    )
     for name in (
-        "Echo", "ECHO", "echo ", " echo", "echo\t", "echo\x00", "e\u0441ho", "ech\u03bf", "\uff45\uff43\uff48\uff4f",
-        "echo\u200b", "echo\u0301", "\u202eohce", "ecHO", "echo/", "echo;echo", "", "exec_shell", "__proto__", "x" * 100,
+        "Echo",
+        "ECHO",
+        "echo ",
+        " echo",
+        "echo\t",
+        "echo\x00",
+        "e\u0441ho",
+        "ech\u03bf",
+        "\uff45\uff43\uff48\uff4f",
+        "echo\u200b",
+        "echo\u0301",
+        "\u202eohce",
+        "ecHO",
+        "echo/",
+        "echo;echo",
+        "",
+        "exec_shell",
+        "__proto__",
+        "x" * 100,
     )
 )
 METHODS = tuple(
-    Row(f"method {name!r}", line(id=1, method=name, params={"name": "echo"}), (error(1, -32601, NO_METHOD),))
+    Row(
+        f"method {name!r}",
+        line(id=1, method=name, params={"name": "echo"}),
+        (error(1, -32601, NO_METHOD),),
+    )
     for name in (
-        "Tools/call", "tools/Call", "tools/call ", " tools/call", "tools/\u0441all", "tools//call", "tools/call\x00", "",
-        "tools/exec", "resources/delete", "roots/list", "sampling/createMessage", "notifications/initialized",
+        "Tools/call",
+        "tools/Call",
+        "tools/call ",
+        " tools/call",
+        "tools/\u0441all",
+        "tools//call",
+        "tools/call\x00",
+        "",
+        "tools/exec",
+        "resources/delete",
+        "roots/list",
+        "sampling/createMessage",
+        "notifications/initialized",
     )
 )
 NOT_NORMAL = (
     "Blocked by mcpguard [surface.uri_form]: the URI is not in normal form (RFC 3986). "
-    "Find out more with: mcpguard check."
+    "Write the URI in its normal form."
 )
 URIS = tuple(
-    Row(f"uri {uri!r} is unknown", ask(1, "resources/read", uri=uri), (error(1, -32602, f"Unknown resource: {uri}"),))
+    Row(
+        f"uri {uri!r} is unknown",
+        ask(1, "resources/read", uri=uri),
+        (error(1, -32602, f"Unknown resource: {uri}"),),
+    )
     for uri in (
-        "note://one/", "note://one#x", "note://one?x", "note:one", "file:///etc/passwd", "note://by-name/a/b",
-        "note://other/x", "note://by-name.evil/x", "note://by-name/",
+        "note://one/",
+        "note://one#x",
+        "note://one?x",
+        "note:one",
+        "file:///etc/passwd",
+        "note://by-name/a/b",
+        "note://other/x",
+        "note://by-name.evil/x",
+        "note://by-name/",
     )
 ) + tuple(
-    Row(f"uri {uri!r} is not normal", ask(1, "resources/read", uri=uri), (error(1, -31001, NOT_NORMAL),))
+    Row(
+        f"uri {uri!r} is not normal",
+        ask(1, "resources/read", uri=uri),
+        (error(1, -31001, NOT_NORMAL),),
+    )
     for uri in (
-        "NOTE://one", "note://ONE", "note://by-name/..", "note://by-name/%2e%2e", "note://by-name/%2E%2E",
-        "note://by-name/a%2Fb", "note://by-name/a%00", "note://by-name/a\x00", "note://by-name/../one",
-        "note://by-name/%41", "note://by-name/a b", "note://by-name/\u00e9",
+        "NOTE://one",
+        "note://ONE",
+        "note://by-name/..",
+        "note://by-name/%2e%2e",
+        "note://by-name/%2E%2E",
+        "note://by-name/a%2Fb",
+        "note://by-name/a%00",
+        "note://by-name/a\x00",
+        "note://by-name/../one",
+        "note://by-name/%41",
+        "note://by-name/a b",
+        "note://by-name/\u00e9",
     )
 )
 
 SHAPES = (
-    Row("no name", ask(1, "tools/call", arguments={}), params(1, "name is missing or not a string")),
-    Row("a name that is a number", ask(1, "tools/call", name=5), params(1, "name is missing or not a string")),
-    Row("arguments as an array", ask(1, "tools/call", name="echo", arguments=[]),
-        params(1, "arguments is not an object")),
-    Row("arguments null", ask(1, "tools/call", name="echo", arguments=None), params(1, "arguments is not an object")),
-    Row("no arguments", ask(1, "tools/call", name="echo"), passes(b"1", echo="null"),
-        (b'{"jsonrpc":"2.0","id":w0,"method":"tools/call","params":{"name":"echo"}}\n',)),
-    Row("an argument of the wrong type", raw(b"1", b'{"text":5}'),
-        (blocked(1, "surface.arguments", "/text: does not satisfy 'type'. "
-                 "Change the arguments to fit the reviewed input schema."),)),
-    Row("_meta as an array", ask(1, "ping", _meta=[]), params(1, "_meta is not an object of known spelling")),
-    Row("a second initialize", ask(1, "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={}),
-        (error(1, -32600, "Session already initialized"),)),
+    Row(
+        "no name", ask(1, "tools/call", arguments={}), params(1, "name is missing or not a string")
+    ),
+    Row(
+        "a name that is a number",
+        ask(1, "tools/call", name=5),
+        params(1, "name is missing or not a string"),
+    ),
+    Row(
+        "arguments as an array",
+        ask(1, "tools/call", name="echo", arguments=[]),
+        params(1, "arguments is not an object"),
+    ),
+    Row(
+        "arguments null",
+        ask(1, "tools/call", name="echo", arguments=None),
+        params(1, "arguments is not an object"),
+    ),
+    Row(
+        "no arguments",
+        ask(1, "tools/call", name="echo"),
+        passes(b"1", echo="null"),
+        (b'{"jsonrpc":"2.0","id":w0,"method":"tools/call","params":{"name":"echo"}}\n',),
+    ),
+    Row(
+        "an argument of the wrong type",
+        raw(b"1", b'{"text":5}'),
+        (
+            blocked(
+                1,
+                "surface.arguments",
+                "/text: does not satisfy 'type'. "
+                "Change the arguments to fit the reviewed input schema.",
+            ),
+        ),
+    ),
+    Row(
+        "_meta as an array",
+        ask(1, "ping", _meta=[]),
+        params(1, "_meta is not an object of known spelling"),
+    ),
+    Row(
+        "a second initialize",
+        ask(1, "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={}),
+        (error(1, -32600, "Session already initialized"),),
+    ),
     Row("an unknown notification", line(method="notifications/unheard_of", params={})),
     Row("a cancel of nothing", line(method="notifications/cancelled", params={"requestId": 99})),
-    Row("progress for nothing", line(method="notifications/progress", params={"progressToken": 9, "progress": 1})),
+    Row(
+        "progress for nothing",
+        line(method="notifications/progress", params={"progressToken": 9, "progress": 1}),
+    ),
 )
 
 TABLE = IDS + KEYS + FRAMES + NUMBERS + NAMES + METHODS + URIS + SHAPES
@@ -292,7 +524,9 @@ def sent_to_server(place: Place) -> list[bytes]:
     return Path(place.env["RECORDER_LOG"]).read_bytes().splitlines(keepends=True)
 
 
-def exchanged(place: Place, session: Session, sent: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+def exchanged(
+    place: Place, session: Session, sent: bytes
+) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     """What the host got for `sent`, and what the server got."""
     session.start()
     session.names()
@@ -306,7 +540,9 @@ def exchanged(place: Place, session: Session, sent: bytes) -> tuple[tuple[bytes,
 
 
 @pytest.mark.guarantee("wire:host-table")
-@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name[:60].encode("ascii", "backslashreplace").decode())
+@pytest.mark.parametrize(
+    "row", TABLE, ids=lambda row: row.name[:60].encode("ascii", "backslashreplace").decode()
+)
 def test_what_a_host_writes_is_passed_or_refused_as_designed(recorder: Place, row: Row) -> None:
     with recorder.proxy() as session:
         host, server = exchanged(recorder, session, row.sent)
@@ -320,8 +556,12 @@ def test_what_a_host_writes_is_passed_or_refused_as_designed(recorder: Place, ro
     ("sent", "host"),
     [
         (raw(b"1", b'{"text":"' + b"x" * TEN_MB + b'"}'), invalid(1, OVER)),
-        (b'{"jsonrpc":"2.0","method":"tools/call","params":{"name":"echo","arguments":{"text":"' + b"x" * TEN_MB
-         + b'"}},"id":1}\n', invalid(1, OVER)),
+        (
+            b'{"jsonrpc":"2.0","method":"tools/call","params":{"name":"echo","arguments":{"text":"'
+            + b"x" * TEN_MB
+            + b'"}},"id":1}\n',
+            invalid(1, OVER),
+        ),
         (b"x" * TEN_MB + b"\n", ()),
         (b'{"text":"' + b"x" * TEN_MB + b"\n", ()),
         (b"[" * TEN_MB + b"\n", ()),
@@ -391,17 +631,25 @@ def test_before_initialize_only_pings_pass(recorder: Place, row: Row) -> None:
 
 @pytest.mark.guarantee("session:held-until-verified")
 def test_calls_written_together_with_the_handshake_are_held_and_answered(recorder: Place) -> None:
-    handshake = ask("start", "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={})
+    handshake = ask(
+        "start", "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={}
+    )
     with recorder.proxy() as session:
-        session.send(handshake, line(method="notifications/initialized"), raw(b"1"), call(2, "exec_shell"))
+        session.send(
+            handshake, line(method="notifications/initialized"), raw(b"1"), call(2, "exec_shell")
+        )
         session.answer("start")
-        assert sorted([session.line() or b"", session.line() or b""]) == sorted(passes(b"1") + unknown(2, "exec_shell"))
+        assert sorted([session.line() or b"", session.line() or b""]) == sorted(
+            passes(b"1") + unknown(2, "exec_shell")
+        )
 
 
 @pytest.mark.guarantee("session:protocol-version")
 def test_an_unknown_protocol_version_ends_the_session_with_an_error(recorder: Place) -> None:
     with recorder.proxy() as session:
-        session.send(ask(1, "initialize", protocolVersion="1999-01-01", capabilities={}, clientInfo={}))
+        session.send(
+            ask(1, "initialize", protocolVersion="1999-01-01", capabilities={}, clientInfo={})
+        )
         found = json.loads(session.answer(1))
         assert found["error"]["code"] == -32602
         assert "2025-11-25" in json.dumps(found)

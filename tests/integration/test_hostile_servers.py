@@ -1,7 +1,7 @@
 """Servers that turn on their host, each as a real child behind a real `mcpguard proxy`.
 
-The lock was made while the server was honest. Each test says every line the host sees; the audit log must verify and name
-the reason. fixtures/servers/rogue.py holds the behaviours.
+The lock was made while the server was honest. Each test says every line the host sees; the audit
+log must verify and name the reason. fixtures/servers/rogue.py holds the behaviours.
 """
 
 import json
@@ -11,11 +11,17 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import Rogue
-from tests.integration.host import Session, ask, blocked, call, error, line, result, said
+from tests.integration.host import ask, blocked, call, error, line, result, said
 
 HONEST_TOOLS = ["read_note", "turn", "count"]
-CHANGED = "it changed since it was reviewed. See what changed with: mcpguard diff. Accept it with: mcpguard lock --update."
-TWO = "the server lists two items of this name. Report it to the server's author, or lock a fixed version."
+CHANGED = (
+    "it changed since it was reviewed. See what changed with: mcpguard diff. "
+    "Accept it with: mcpguard lock --update."
+)
+TWO = (
+    "the server lists two items of this name. "
+    "Report it to the server's author, or lock a fixed version."
+)
 READ = said(1, "text of a", structuredContent={"text": "text of a"})
 
 
@@ -52,7 +58,9 @@ DRIFTS = (
 
 @pytest.mark.guarantee("surface:drift-is-blocked")
 @pytest.mark.parametrize("drift", DRIFTS, ids=lambda drift: drift.behaviour)
-def test_a_tool_that_is_not_as_locked_is_invisible_and_uncallable(rogue: Rogue, drift: Drift) -> None:
+def test_a_tool_that_is_not_as_locked_is_invisible_and_uncallable(
+    rogue: Rogue, drift: Drift
+) -> None:
     place = rogue(drift.behaviour)
     with place.proxy() as session:
         session.start()
@@ -100,7 +108,9 @@ def test_a_tool_that_was_never_reviewed_does_not_exist(rogue: Rogue) -> None:
 
 
 @pytest.mark.guarantee("surface:seen-in-this-session")
-def test_a_locked_tool_that_is_hidden_first_and_served_later_works_from_then_on(rogue: Rogue) -> None:
+def test_a_locked_tool_that_is_hidden_first_and_served_later_works_from_then_on(
+    rogue: Rogue,
+) -> None:
     with rogue("hides-tool").proxy() as session:
         session.start()
         assert session.exchange(read(), 1) == exact(1, "read_note")
@@ -129,7 +139,9 @@ OTHER_KINDS = (
 
 
 @pytest.mark.guarantee("surface:drift-is-blocked")
-@pytest.mark.parametrize(("behaviour", "listing", "use", "target"), OTHER_KINDS, ids=[row[0] for row in OTHER_KINDS])
+@pytest.mark.parametrize(
+    ("behaviour", "listing", "use", "target"), OTHER_KINDS, ids=[row[0] for row in OTHER_KINDS]
+)
 def test_other_kinds_that_drifted_are_invisible_and_refused(
     rogue: Rogue, behaviour: str, listing: str, use: str, target: dict[str, str]
 ) -> None:
@@ -164,7 +176,9 @@ def test_a_listing_in_pages_is_given_as_one(rogue: Rogue) -> None:
         assert "nextCursor" not in body
 
 
-UNVERIFIED = "the server's list could not be verified. Ask the server for its list again, or restart it."
+UNVERIFIED = (
+    "the server's list could not be verified. Ask the server for its list again, or restart it."
+)
 
 
 @pytest.mark.guarantee("surface:listing-error-is-not-empty")
@@ -189,7 +203,9 @@ def test_things_without_a_name_in_a_list_are_left_out(rogue: Rogue) -> None:
 def test_a_listing_that_never_comes_ends_in_an_error_for_what_waited(rogue: Rogue) -> None:
     with rogue("never-lists").proxy("--timeout", "1") as session:
         session.start()
-        assert session.exchange(read(), 1) == error(1, -31003, "mcpguard: the server did not answer in 1 s")
+        assert session.exchange(read(), 1) == error(
+            1, -31003, "mcpguard: the server did not answer in 1 s"
+        )
 
 
 # answers
@@ -205,7 +221,10 @@ class Answered:
 
 
 UNREADABLE = error(
-    1, -32603, "mcpguard: the server's answer could not be read; the request may have run, do not retry blindly"
+    1,
+    -32603,
+    "mcpguard: the server's answer could not be read; "
+    "the request may have run, do not retry blindly",
 )
 BIG = (
     b'{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"a\\ud800b"}],'
@@ -223,9 +242,21 @@ ANSWERS = (
     Answered("prints-noise", (READ,), "parse"),
     Answered("stderr-10mb", (READ,)),
     Answered("cancels-nothing", (READ,), "unknown_id"),
-    Answered("error-with-text", (line(id=1, error={"code": -32050, "message": "no such note", "data": {"why": "gone"}})[:-1],)),
-    Answered("invalid-utf8", (b'{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"a\xef\xbf\xbdb"}]}}',),
-             "parser_fallback"),
+    Answered(
+        "error-with-text",
+        (
+            line(id=1, error={"code": -32050, "message": "no such note", "data": {"why": "gone"}})[
+                :-1
+            ],
+        ),
+    ),
+    Answered(
+        "invalid-utf8",
+        (
+            b'{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"a\xef\xbf\xbdb"}]}}',
+        ),
+        "parser_fallback",
+    ),
     Answered("big-int-and-surrogate", (BIG,), "parser_fallback"),
     Answered("unlocked-link", (LINK,), "link_not_locked"),
 )
@@ -264,7 +295,9 @@ def test_a_call_that_is_never_answered_ends_at_the_deadline(rogue: Rogue) -> Non
     with rogue("never-answers").proxy("--timeout", "1") as session:
         session.start()
         session.names()
-        assert session.exchange(read(), 1) == error(1, -31003, "mcpguard: the server did not answer in 1 s")
+        assert session.exchange(read(), 1) == error(
+            1, -31003, "mcpguard: the server did not answer in 1 s"
+        )
         assert session.exchange(call(2, "count"), 2) == said(2, "3")
 
 
@@ -289,7 +322,13 @@ def test_progress_comes_back_under_the_hosts_own_token_and_ends_with_the_call(ro
     with rogue("progress").proxy() as session:
         session.start()
         session.names()
-        asked = ask(1, "tools/call", name="read_note", arguments={"name": "a"}, _meta={"progressToken": "mine"})
+        asked = ask(
+            1,
+            "tools/call",
+            name="read_note",
+            arguments={"name": "a"},
+            _meta={"progressToken": "mine"},
+        )
         session.send(asked, ask("fence", "ping"))
         assert session.until("fence") == [update(1), update(2), READ, result("fence")]
 
@@ -311,10 +350,8 @@ def test_a_server_may_ask_only_what_the_lock_allows(rogue: Rogue, behaviour: str
     with place.proxy() as session:
         session.start()
         session.names()
-        [found] = (session.send(read()), session.until(1))[1:]
-        assert len(found) == 1
-        got = json.loads(json.loads(found[0])["result"]["content"][0]["text"])
-        assert got == {"code": -32601, "message": "Method not found"}
+        session.send(read())
+        assert session.until(1) == [said(1, '{"code": -32601, "message": "Method not found"}')]
         assert session.finish() == (0, [])
     assert "request_kind" in place.reasons()
 
@@ -341,7 +378,9 @@ def test_a_server_that_asks_for_an_unknown_method_is_told_so(rogue: Rogue) -> No
     with place.proxy() as session:
         session.start()
         session.names()
-        assert session.exchange(read(), 1) == said(1, '{"code": -32601, "message": "Method not found"}')
+        assert session.exchange(read(), 1) == said(
+            1, '{"code": -32601, "message": "Method not found"}'
+        )
         assert session.finish() == (0, [])
     assert "unknown_method" in place.reasons()
 
@@ -380,7 +419,9 @@ def test_a_flood_of_list_changed_is_a_few_for_the_host(rogue: Rogue) -> None:
 
 
 @pytest.mark.guarantee("session:server-death")
-def test_a_server_that_dies_in_mid_line_fails_what_was_pending_and_gives_its_exit_code(rogue: Rogue) -> None:
+def test_a_server_that_dies_in_mid_line_fails_what_was_pending_and_gives_its_exit_code(
+    rogue: Rogue,
+) -> None:
     place = rogue("dies-mid-line")
     with place.proxy() as session:
         session.start()
@@ -405,7 +446,9 @@ def test_a_server_that_ignores_the_end_is_stopped(rogue: Rogue) -> None:
 
 @pytest.mark.guarantee("framing:depth")
 @pytest.mark.parametrize("behaviour", ["deep-answer", "duplicate-keys"])
-def test_an_answer_that_cannot_be_read_exactly_still_ends_the_call(rogue: Rogue, behaviour: str) -> None:
+def test_an_answer_that_cannot_be_read_exactly_still_ends_the_call(
+    rogue: Rogue, behaviour: str
+) -> None:
     with rogue(behaviour).proxy() as session:
         session.start()
         session.names()

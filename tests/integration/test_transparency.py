@@ -1,8 +1,9 @@
 """A session through the proxy, with everything locked and allowed, is the session without it.
 
-Each SDK client runs the same steps twice against each server, once with the server itself and once with `mcpguard proxy`
-in between, and both runs are compared whole: what the SDK's user sees, and every raw line on the client's wire. DIFFERENCES
-lists everything that may differ, with the reason; there is nothing else.
+Each SDK client runs the same steps twice against each server, once with the server itself and once
+with `mcpguard proxy` in between, and both runs are compared whole: what the SDK's user sees, and
+every raw line on the client's wire. DIFFERENCES lists everything that may differ, with the reason;
+there is nothing else.
 """
 
 import json
@@ -67,7 +68,9 @@ class Bench:
     def run(self, name: str, client: Client, command: list[str]) -> Run:
         real, base = SERVERS[name], self.base / name
         work = fresh(base, real)
-        return run_client(client, base, script_for(real, client, work, steps(real, client)), command)
+        return run_client(
+            client, base, script_for(real, client, work, steps(real, client)), command
+        )
 
     def pair(self, name: str, client: Client) -> Pair:
         key = (name, client.name)
@@ -126,17 +129,27 @@ def invalid_arguments(seen: View) -> None:
         line["result"] = "refused"
     steps = [(line["step"]["name"], line["step"]["arguments"]) for line in refused]
     for answer in by_request(
-        seen, lambda line: (line["params"].get("name"), line["params"].get("arguments")) in steps
-        if "params" in line else False
+        seen,
+        lambda line: (
+            (line["params"].get("name"), line["params"].get("arguments")) in steps
+            if "params" in line
+            else False
+        ),
     ):
         answer["result"] = "refused"
 
 
 def cancelled_progress(seen: View) -> None:
     cancelled = [
-        line["params"]["requestId"] for line in seen.wire.asked if line["method"] == "notifications/cancelled"
+        line["params"]["requestId"]
+        for line in seen.wire.asked
+        if line["method"] == "notifications/cancelled"
     ]
-    metas = [line["params"].get("_meta", {}) for line in seen.wire.asked if line.get("id", "") in cancelled]
+    metas = [
+        line["params"].get("_meta", {})
+        for line in seen.wire.asked
+        if line.get("id", "") in cancelled
+    ]
     tokens = [meta["progressToken"] for meta in metas if "progressToken" in meta]
     if not tokens:
         return
@@ -181,7 +194,7 @@ class Difference:
 DIFFERENCES = (
     Difference(
         "the error of an unknown method has no `data`",
-        "the proxy answers it itself, the same for every server; a server's `data` would only repeat the name",
+        "the proxy answers it itself; `data` of the Python SDK only repeats the name",
         unknown_method,
     ),
     Difference(
@@ -216,7 +229,9 @@ def evened(run: Run, client: Client) -> View:
 
 @pytest.mark.guarantee("proxy:transparent")
 @pytest.mark.parametrize(("server", "client"), PAIRS)
-def test_a_session_through_the_proxy_is_the_session_without_it(bench: Bench, server: str, client: Client) -> None:
+def test_a_session_through_the_proxy_is_the_session_without_it(
+    bench: Bench, server: str, client: Client
+) -> None:
     pair = bench.pair(server, client)
     direct, proxied = evened(pair.direct, client), evened(pair.proxied, client)
     assert proxied.outcomes == direct.outcomes
@@ -228,29 +243,43 @@ def test_a_session_through_the_proxy_is_the_session_without_it(bench: Bench, ser
 # every row of the method table
 
 TABLE = {
-    "tools/list": ("python-2-auto", "everything"), "tools/call": ("python-2-auto", "everything"),
-    "prompts/list": ("python-2-auto", "everything"), "prompts/get": ("python-2-auto", "everything"),
-    "resources/list": ("python-2-auto", "everything"), "resources/templates/list": ("python-2-auto", "everything"),
-    "resources/read": ("python-2-auto", "everything"), "resources/subscribe": ("python-2-legacy", "everything"),
-    "resources/unsubscribe": ("python-2-legacy", "everything"), "completion/complete": ("python-1", "everything"),
-    "logging/setLevel": ("python-1", "everything"), "ping": ("python-1", "everything"),
-    "initialize": ("python-1", "everything"), "notifications/initialized": ("python-1", "everything"),
+    "tools/list": ("python-2-auto", "everything"),
+    "tools/call": ("python-2-auto", "everything"),
+    "prompts/list": ("python-2-auto", "everything"),
+    "prompts/get": ("python-2-auto", "everything"),
+    "resources/list": ("python-2-auto", "everything"),
+    "resources/templates/list": ("python-2-auto", "everything"),
+    "resources/read": ("python-2-auto", "everything"),
+    "resources/subscribe": ("python-2-legacy", "everything"),
+    "resources/unsubscribe": ("python-2-legacy", "everything"),
+    "completion/complete": ("python-1", "everything"),
+    "logging/setLevel": ("python-1", "everything"),
+    "ping": ("python-1", "everything"),
+    "initialize": ("python-1", "everything"),
+    "notifications/initialized": ("python-1", "everything"),
     "notifications/cancelled": ("python-2-auto", "everything"),
     "notifications/roots/list_changed": ("typescript-1", "everything"),
-    "tasks/get": ("typescript-1", "everything"), "tasks/result": ("typescript-1", "everything"),
-    "tasks/list": ("python-1", "everything"), "tasks/cancel": ("python-1", "everything"),
-    "server/discover": ("python-2-auto", "modern"), "subscriptions/listen": ("python-2-auto", "modern"),
-    "notifications/progress": ("python-2-auto", "modern"), "notifications/message": ("python-2-auto", "modern"),
+    "tasks/get": ("typescript-1", "everything"),
+    "tasks/result": ("typescript-1", "everything"),
+    "tasks/list": ("python-1", "everything"),
+    "tasks/cancel": ("python-1", "everything"),
+    "server/discover": ("python-2-auto", "modern"),
+    "subscriptions/listen": ("python-2-auto", "modern"),
+    "notifications/progress": ("python-2-auto", "modern"),
+    "notifications/message": ("python-2-auto", "modern"),
     "notifications/resources/updated": ("python-2-auto", "modern"),
     "notifications/tools/list_changed": ("python-2-auto", "modern"),
     "notifications/subscriptions/acknowledged": ("python-2-auto", "modern"),
     "notifications/tasks/status": ("python-1", "everything"),
-    "roots/list": ("python-1", "everything"), "sampling/createMessage": ("python-1", "everything"),
-    "elicitation/create": ("python-1", "everything"), "inputResponses": ("python-2-auto", "modern"),
+    "roots/list": ("python-1", "everything"),
+    "sampling/createMessage": ("python-1", "everything"),
+    "elicitation/create": ("python-1", "everything"),
+    "inputResponses": ("python-2-auto", "modern"),
 }
-"""Each method, and a pair above that uses it; `inputResponses` is the multi-round-trip of 2026-07-28."""
+"""Each method, and a pair that uses it; `inputResponses` is a multi-round-trip (2026-07-28)."""
 ELSEWHERE = {
-    "notifications/prompts/list_changed", "notifications/resources/list_changed",
+    "notifications/prompts/list_changed",
+    "notifications/resources/list_changed",
     "notifications/elicitation/complete",
 }
 """Same code and shape as a row that is used; no real server sends them in a fixed session."""

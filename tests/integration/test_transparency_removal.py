@@ -1,4 +1,4 @@
-"""One item taken out of the lockfile of server-everything: it does not exist any more, and everything else works."""
+"""One item taken out of server-everything's lock: it does not exist any more, the rest works."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,9 @@ from tests.integration.host import Place, Session, ask, call, error, said
 
 COMMAND = ("node", str(tools.SERVER_EVERYTHING))
 ALL = {
-    "sampling": {}, "elicitation": {"form": {}, "url": {}}, "roots": {"listChanged": True},
+    "sampling": {},
+    "elicitation": {"form": {}, "url": {}},
+    "roots": {"listChanged": True},
 }
 """What a host can do; server-everything shows more to a host that can do more."""
 ASKS = ("--allow-request", "roots", "--allow-request", "sampling", "--allow-request", "elicitation")
@@ -20,7 +22,7 @@ ASKS = ("--allow-request", "roots", "--allow-request", "sampling", "--allow-requ
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of item: its list, the item that is removed, its neighbour, and how both are used."""
+    """One kind of item: its list, the one that is removed, its neighbour, how both are used."""
 
     section: str
     method: str
@@ -38,14 +40,49 @@ class Kind:
 
 
 KINDS = (
-    Kind("tools", "tools/list", "echo", "tools/call", "name", "get-tiny-image", "tool", "lost", (("arguments", {}),)),
-    Kind("prompts", "prompts/list", "simple-prompt", "prompts/get", "name", "args-prompt", "prompt", "lost",
-         (("arguments", {"city": "Rome"}),)),
-    Kind("resources", "resources/list", "demo://resource/static/document/architecture.md", "resources/read", "uri",
-         "demo://resource/static/document/features.md", "resource", "demo://resource/static/document/lost.md"),
-    Kind("resourceTemplates", "resources/templates/list", "demo://resource/dynamic/text/{resourceId}", "resources/read",
-         "uri", "demo://resource/dynamic/blob/1", "resource", "demo://resource/dynamic/lost/1",
-         target="demo://resource/dynamic/text/1"),
+    Kind(
+        "tools",
+        "tools/list",
+        "echo",
+        "tools/call",
+        "name",
+        "get-tiny-image",
+        "tool",
+        "lost",
+        (("arguments", {}),),
+    ),
+    Kind(
+        "prompts",
+        "prompts/list",
+        "simple-prompt",
+        "prompts/get",
+        "name",
+        "args-prompt",
+        "prompt",
+        "lost",
+        (("arguments", {"city": "Rome"}),),
+    ),
+    Kind(
+        "resources",
+        "resources/list",
+        "demo://resource/static/document/architecture.md",
+        "resources/read",
+        "uri",
+        "demo://resource/static/document/features.md",
+        "resource",
+        "demo://resource/static/document/lost.md",
+    ),
+    Kind(
+        "resourceTemplates",
+        "resources/templates/list",
+        "demo://resource/dynamic/text/{resourceId}",
+        "resources/read",
+        "uri",
+        "demo://resource/dynamic/blob/1",
+        "resource",
+        "demo://resource/dynamic/lost/1",
+        target="demo://resource/dynamic/text/1",
+    ),
 )
 
 
@@ -96,7 +133,9 @@ def test_what_is_not_locked_answers_as_if_it_did_not_exist(session: Session, kin
     target = kind.target or kind.gone
     found = session.exchange(kind.ask(1, target), 1)
     assert found == error(1, -32602, f"Unknown {kind.word}: {target}")
-    assert found.replace(target.encode(), kind.never.encode()) == session.exchange(kind.ask(1, kind.never), 1)
+    assert found.replace(target.encode(), kind.never.encode()) == session.exchange(
+        kind.ask(1, kind.never), 1
+    )
 
 
 @pytest.mark.guarantee("surface:locked-only")
@@ -126,11 +165,15 @@ def test_nothing_about_it_can_be_subscribed_or_completed(session: Session, kind:
 
 
 ASYNC = ("trigger-sampling-request-async", "trigger-elicitation-request-async")
-RUNS_TASKS = {"tasks": {"requests": {"sampling": {"createMessage": {}}, "elicitation": {"create": {}}}}}
+RUNS_TASKS: dict[str, object] = {
+    "tasks": {"requests": {"sampling": {"createMessage": {}}, "elicitation": {"create": {}}}}
+}
 
 
 @pytest.mark.guarantee("proxy:transparent")
-def test_a_host_that_offers_to_run_tasks_for_the_server_only_loses_what_needs_that(whole: Place) -> None:
+def test_a_host_that_offers_to_run_tasks_for_the_server_only_loses_what_needs_that(
+    whole: Place,
+) -> None:
     """The one capability the proxy takes back: it judges no task that a host runs."""
     with whole.direct() as direct, whole.proxy() as proxied:
         for session in (direct, proxied):

@@ -1,6 +1,7 @@
-"""Run an SDK client program against a command, with a tee on the wire, and make two runs comparable.
+"""Run an SDK client against a command, with a tee on the wire, and make two runs comparable.
 
-What differs from run to run whatever stands between (ids that a program made up, clocks) is mapped; nothing else is.
+What differs from run to run whatever stands between (ids that a program made up, clocks) is mapped;
+nothing else is.
 """
 
 import json
@@ -17,6 +18,8 @@ from typing import Any, TypeAlias
 from tests import tools
 from tests.integration.scenarios import FORM, Real, Step
 
+Json: TypeAlias = Any
+Line: TypeAlias = dict[str, Any]
 HERE = Path(__file__).parent
 PYTHON_CLIENT = HERE / "clients" / "python_client.py"
 TYPESCRIPT_CLIENT = HERE / "clients" / "typescript_client.cjs"
@@ -48,7 +51,7 @@ CLIENTS = {
 }
 
 
-def put(value: Any, work: Path) -> Any:
+def put(value: Json, work: Path) -> Json:
     """`value` with WORK replaced by the working directory, everywhere."""
     return json.loads(json.dumps(value).replace("WORK", str(work)))
 
@@ -77,11 +80,15 @@ def run_client(client: Client, base: Path, script: dict[str, Any], command: Sequ
     path.write_text(json.dumps({**script, "mode": client.mode, "command": teed}), encoding="utf-8")
     done = subprocess.run(
         [*client.program, str(path)],
-        capture_output=True, timeout=DEADLINE, check=False, cwd=base, env=environment(base / "home", {}),
+        capture_output=True,
+        timeout=DEADLINE,
+        check=False,
+        cwd=base,
+        env=environment(base / "home", {}),
     )
     printed = [json.loads(line) for line in done.stdout.split(b"\n") if line]
     talk = done.stderr.decode("utf-8", "replace")
-    assert printed and printed[-1] == {"end": True}, f"{printed[-2:]}\n{talk}"
+    assert printed[-1:] == [{"end": True}], f"{printed[-2:]}\n{talk}"
     return Run(printed, list(read_wire(wire)), talk)
 
 
@@ -102,9 +109,16 @@ def fresh(base: Path, real: Real) -> Path:
 def script_for(real: Real, client: Client, work: Path, steps: Iterable[Step]) -> dict[str, Any]:
     home = {"HOME": str(work.parent / "home"), **real.env}
     script = {
-        "env": home, "cwd": str(work), "roots": [work.as_uri()], "form": FORM, "steps": list(steps),
+        "env": home,
+        "cwd": str(work),
+        "roots": [work.as_uri()],
+        "form": FORM,
+        "steps": list(steps),
     }
-    return put({**script, "log_level": "debug"} if client.modern else script, work)
+    found: dict[str, Any] = put(
+        {**script, "log_level": "debug"} if client.modern else script, work
+    )
+    return found
 
 
 # making two runs comparable
@@ -112,7 +126,10 @@ def script_for(real: Real, client: Client, work: Path, steps: Iterable[Step]) ->
 STAMPS: tuple[tuple[str, str], ...] = (
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?", "<time>"),
     (r"\b\d{1,2}:\d\d:\d\d [AP]M\b", "<clock>"),
-    (r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \w{3} \d\d \d{4} \d\d:\d\d:\d\d GMT[+-]\d{4} \([^)]*\)", "<date>"),
+    (
+        r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \w{3} \d\d \d{4} \d\d:\d\d:\d\d GMT[+-]\d{4} \([^)]*\)",
+        "<date>",
+    ),
     (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<uuid>"),
     (r"\b[0-9a-f]{32}\b", "<hex>"),
     (r'"requestState": "[^"]*"', '"requestState": "<state>"'),
@@ -120,19 +137,19 @@ STAMPS: tuple[tuple[str, str], ...] = (
 """Clocks, random ids and sealed states that the real servers put into their answers."""
 TASK = re.compile(r'"taskId": ?"([^"]*)"')
 RACES = re.compile(r"^progress |^exception Error$")
-"""The TypeScript SDKs hand an answer over before the progress that was read with it: what gets lost varies."""
+"""The TypeScript SDKs may hand an answer over before the progress that was read with it."""
 BLOB = re.compile(r'"blob": ?"[A-Za-z0-9+/=]+"')
 """server-everything writes the clock into its base64 resources."""
 SIMULATED = re.compile(r'"(data)": ?"[A-Za-z]+[- ]level[- ]message"')
 
 
 def task_names(run: "Run") -> dict[str, str]:
-    """The ids of the tasks of a session, which both servers and proxies make up, in order of appearance."""
+    """The ids of a session's tasks, which servers and proxies make up, in order."""
     found = TASK.findall(b"\n".join(raw for _, raw in run.wire).decode())
     return {ident: f"task-{number}" for number, ident in enumerate(dict.fromkeys(found))}
 
 
-def mapped(value: Any, names: dict[str, str]) -> Any:
+def mapped(value: Json, names: dict[str, str]) -> Json:
     """`value` without clocks and random ids."""
     text = json.dumps(value, sort_keys=True)
     for ident, name in names.items():
@@ -166,8 +183,6 @@ def events(run: Run, client: Client) -> dict[str, list[Any]]:
 
 
 # the raw wire
-
-Line: TypeAlias = dict[str, Any]
 
 
 @dataclass

@@ -544,7 +544,7 @@ secrets = st.text(st.characters(categories=["Lu"]), min_size=12, max_size=20)
 @pytest.mark.guarantee("surface:no-values-in-denials")
 @given(secrets, st.sampled_from(["write", "other", "sum", "file:///etc/x"]), st.booleans())
 def test_a_denial_never_repeats_what_the_host_wrote(secret: str, name: str, deep: bool) -> None:
-    arguments: JsonObject = {"path": [secret], secret: {secret: 1}, "options": {"mode": [secret]}}
+    arguments: JsonObject = {secret: {secret: 1}, "path": [secret], "options": {"mode": [secret]}}
     target = secret if deep else name
     for method in ("tools/call", "prompts/get", "resources/read", "completion/complete"):
         verdict = judged(Call(method, target, arguments))

@@ -245,8 +245,8 @@ def test_a_completion_names_one_thing() -> None:
 )
 def test_argument_names_fold_only_onto_the_pinned_ones(arguments: JsonObject, known: str) -> None:
     sentence = (
-        f"Blocked by mcpguard [surface.key_folding]: an argument differs from {known!r} only by "
-        "case. Spell the arguments exactly as the input schema does."
+        f"Blocked by mcpguard [surface.key_folding]: an argument is {known!r} but for its case. "
+        "Spell the arguments exactly as the input schema does."
     )
     session = opened().host(call(1, "echo", arguments)).sends_host(blocked(1, sentence)).quiet()
     session.recorded(decision="deny", reason="key_folding")

@@ -8,6 +8,7 @@ import pytest
 from mcpguard.lock.lockfile import Vary
 from mcpguard.model import ItemKind, Json, JsonObject, Mode
 from mcpguard.proxy import listing
+from mcpguard.proxy.core import MAX_REPORTED
 from mcpguard.wire.methods import LISTS
 from tests.unit.proxy.play import (
     CAPABILITIES,
@@ -243,6 +244,16 @@ def test_missing_items_are_told_once() -> None:
     answered(tools(session, 1), 1, ECHO)
     assert session.events == []
     session.recorded(decision="allow", method="tools/list").recorded(decision="allow", reason="ok")
+
+
+@pytest.mark.guarantee("listing:records-bounded")
+def test_a_flood_of_new_names_fills_no_log() -> None:
+    session = tools(opened(), 1).forget()
+    answered(session, 1, ECHO, FREE, *({"name": str(number)} for number in range(1000)))
+    named = [record for record in session.records if record["target"]]
+    assert len(named) == MAX_REPORTED
+    session.recorded(decision="deny", detail="900 more items")
+    session.sends_host(listed(shown(TOOL, "echo"), shown(TOOL, "free"))).quiet()
 
 
 # pages

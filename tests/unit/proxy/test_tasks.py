@@ -2,20 +2,21 @@
 
 import pytest
 
-from mcpguard.model import Json, JsonObject, Mode
+from mcpguard.model import Json, JsonObject, Mode, RequestKind
 from mcpguard.proxy import translate
 from mcpguard.wire.methods import RELATED_TASK
 from tests.unit.proxy.play import (
+    ENVELOPE,
     Play,
     blocked,
     call,
     locked,
+    modern,
     opened,
     refused,
     text,
     wire,
 )
-from mcpguard.model import RequestKind  # isort: skip
 
 NAME = text(1) + text(2)
 """The host's name for the first task that is made after the ids 0 and, for a token, none."""
@@ -266,17 +267,17 @@ def test_the_oldest_of_too_many_cursors_is_forgotten() -> None:
 
 
 def test_the_oldest_of_too_many_interruptions_is_forgotten() -> None:
-    session = opened()
+    session = modern()
     for number in range(translate.MAX_TASKS + 1):
         entry = session.ids.next
-        session.host(call(1, arguments={"n": number}))
+        session.host(call(1, arguments={"n": number}, _meta=ENVELOPE))
         session.server(
             {"id": entry, "result": {"resultType": "input_required", "inputRequests": {}}}
         )
     session.forget()
-    session.host(call(2, arguments={"n": 0}, inputResponses={}))
+    session.host(call(2, arguments={"n": 0}, inputResponses={}, _meta=ENVELOPE))
     session.recorded(decision="deny", reason="unknown_state")
-    session.host(call(3, arguments={"n": 1}, inputResponses={}))
+    session.host(call(3, arguments={"n": 1}, inputResponses={}, _meta=ENVELOPE))
     session.recorded(decision="allow", method="tools/call")
 
 

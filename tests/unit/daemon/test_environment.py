@@ -1,0 +1,55 @@
+"""What a server inherits: an allowlist, and names from the lockfile that are no code."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcpguard.daemon.environment import (
+    BASE,
+    base_environment,
+    refuse_names,
+    server_environment,
+)
+from mcpguard.errors import UsageError
+
+CODE = [
+    "LD_PRELOAD", "LD_LIBRARY_PATH", "DYLD_INSERT_LIBRARIES", "NODE_OPTIONS", "PYTHONPATH",
+    "PYTHONSTARTUP", "BASH_ENV", "ENV", "PERL5OPT", "RUBYOPT", "JAVA_TOOL_OPTIONS",
+]  # fmt: skip
+
+
+@pytest.mark.guarantee("child:environment")
+@given(st.dictionaries(st.text(min_size=1, max_size=12), st.text(max_size=12), max_size=8))
+def test_nothing_outside_the_allowlist_passes(environ: dict[str, str]) -> None:
+    environ = {**environ, "PATH": "/bin", "LC_ALL": "C", "API_KEY": "secret"}
+    passed = base_environment(environ)
+    assert passed["PATH"] == "/bin"
+    assert passed["LC_ALL"] == "C"
+    assert all(name in BASE or name.startswith("LC_") for name in passed)
+    assert all(environ[name] == value for name, value in passed.items())
+
+
+@pytest.mark.guarantee("child:environment")
+def test_a_named_variable_passes_when_it_is_set() -> None:
+    environ = {"API_KEY": "k", "OTHER": "o", "HOME": "/h"}
+    assert server_environment(environ, ("API_KEY", "UNSET")) == {"API_KEY": "k", "HOME": "/h"}
+
+
+@pytest.mark.guarantee("child:environment")
+@pytest.mark.parametrize("name", CODE)
+def test_a_variable_whose_value_is_code_never_passes(name: str) -> None:
+    assert base_environment({name: "x"}) == {}
+    with pytest.raises(UsageError, match="never passed") as caught:
+        server_environment({name: "x"}, (name,))
+    assert "script" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["", "A=B", "A\0"])
+def test_what_is_no_name_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="is not the name"):
+        refuse_names((name,))
+
+
+def test_an_exported_shell_function_does_not_pass() -> None:
+    environ = {"TERM": "() { :; }; boom", "MINE": "() { :; }"}
+    assert server_environment(environ, ("MINE",)) == {}

@@ -1,0 +1,126 @@
+"""What mcpguard says, and the bounded way of the server's stderr."""
+
+import os
+import stat
+import string
+from pathlib import Path
+
+import orjson
+import pytest
+
+from mcpguard.daemon.log import EVENTS, STDERR_BUFFER, Log, Stderr, open_log, sentence
+from mcpguard.errors import UsageError
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_every_event_has_a_sentence_that_its_fields_fill(name: str) -> None:
+    keys = [key for _, key, _, _ in string.Formatter().parse(EVENTS[name]) if key]
+    text = sentence(name, {key: f"<{key}>" for key in keys})
+    assert all(f"<{key}>" in text for key in keys)
+    assert sentence(name, {"other": 1}) == (f"{name}: other=1" if keys else EVENTS[name])
+
+
+def test_an_event_without_a_sentence_shows_its_fields() -> None:
+    assert sentence("new.event", {"a": 1, "b": "two"}) == "new.event: a=1, b=two"
+
+
+@pytest.mark.guarantee("log:no-control-codes")
+def test_text_from_a_peer_cannot_steer_a_terminal_or_forge_a_line() -> None:
+    said = sentence("session.ended", {"why": "x\x1b[2J\nmcpguard: all is well\r\u202e"})
+    assert said.isprintable()
+
+
+class Pipe:
+    """A stderr that a test may or may not read."""
+
+    def __init__(self) -> None:
+        self.reader, self.writer = os.pipe()
+        os.set_blocking(self.reader, False)
+
+    def read(self) -> bytes:
+        chunks = []
+        while True:
+            try:
+                chunks.append(os.read(self.reader, 65536))
+            except BlockingIOError:
+                return b"".join(chunks)
+
+    def close(self) -> None:
+        os.close(self.reader)
+        os.close(self.writer)
+
+
+@pytest.mark.guarantee("driver:stderr-drained")
+def test_a_stderr_nobody_reads_is_bounded_and_what_was_dropped_is_counted() -> None:
+    pipe, blocked = Pipe(), []
+    stderr = Stderr(pipe.writer)
+    stderr.on_blocked = lambda: blocked.append(True)
+    chunk = b"e" * 1000 + b"\n"
+    for _ in range(1000):
+        stderr.pass_on(chunk)
+    assert len(stderr.waiting) <= STDERR_BUFFER
+    assert blocked == [True]
+    got = b""
+    while not stderr.drain():
+        got += pipe.read()
+    got += pipe.read()
+    dropped = 1000 * len(chunk) - got.count(b"e" * 1000) * len(chunk)
+    assert got.endswith(f"mcpguard: {dropped} bytes of the server's stderr were dropped: "
+                        "nobody read them here\n".encode())
+    stderr.restore()
+    assert os.get_blocking(pipe.writer)
+    pipe.close()
+
+
+def test_our_line_never_stands_in_the_middle_of_a_line_of_the_server() -> None:
+    pipe = Pipe()
+    stderr = Stderr(pipe.writer)
+    stderr.pass_on(b"half")
+    stderr.line("ours")
+    stderr.pass_on(b"whole\n")
+    stderr.line("ours again")
+    assert pipe.read() == b"half\nours\nwhole\nours again\n"
+    pipe.close()
+
+
+def test_a_stderr_that_is_gone_is_no_error() -> None:
+    pipe = Pipe()
+    os.close(pipe.reader)
+    stderr = Stderr(pipe.writer)
+    stderr.line("to nobody")
+    assert stderr.drain()
+    os.close(pipe.writer)
+
+
+@pytest.mark.parametrize("form", ["pretty", "jsonl"])
+def test_the_log_speaks_in_sentences_or_in_json_lines(form: str) -> None:
+    pipe = Pipe()
+    stderr = Stderr(pipe.writer)
+    log = Log(stderr, stderr, form)
+    log.event("session.ended", "error", {"why": "enough"})
+    said = pipe.read().decode()
+    if form == "pretty":
+        assert said == "mcpguard: enough\n"
+    else:
+        line = orjson.loads(said)
+        assert line.pop("timestamp").endswith("Z")
+        assert line == {
+            "event": "session.ended", "level": "error", "message": "enough", "why": "enough",
+        }  # fmt: skip
+    log.close()
+    pipe.close()
+
+
+def test_a_log_file_is_private_and_appended_to(tmp_path: Path) -> None:
+    path = tmp_path / "mcpguard.log"
+    for why in ("one", "two"):
+        log = open_log("pretty", path)
+        log.event("session.ended", "info", {"why": why})
+        log.close()
+    assert path.read_text() == "mcpguard: one\nmcpguard: two\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_log_file_that_cannot_be_opened_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be opened"):
+        open_log("pretty", tmp_path / "no" / "such" / "log")
