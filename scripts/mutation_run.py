@@ -34,6 +34,9 @@ ORDERS = "MUTATION_ORDERS"
 MEMORY = 4 * 2**30
 """Bytes of address space of one fork: a mutant that never stops growing dies."""
 
+EXAMPLES = 50
+"""Of each property: half of what the unit gate tries."""
+
 PATIENCE = 4.0
 """Times the processor time that the tests take unchanged, and ..."""
 
@@ -82,7 +85,10 @@ class Reach:
 def pytest_configure(config: pytest.Config) -> None:
     """No shrinking: the first counterexample is enough."""
     settings.register_profile(
-        "mutation", settings.get_profile("ci"), phases=(Phase.explicit, Phase.generate)
+        "mutation",
+        settings.get_profile("ci"),
+        max_examples=EXAMPLES,
+        phases=(Phase.explicit, Phase.generate),
     )
     settings.load_profile("mutation")
 
@@ -175,7 +181,7 @@ def judge(
     source = candidate.path.read_bytes()
     try:
         candidate.path.write_text(ast.unparse(candidate.change.apply(source.decode())), "utf-8")
-        survived = in_fork(lambda: fresh_run(orders.room), limit)
+        survived = in_fork(lambda: fresh_run(orders.room, candidate.path.stem), limit)
     finally:
         candidate.path.write_bytes(source)
     if not survived:
@@ -232,11 +238,21 @@ def inner(code: types.CodeType) -> Iterator[types.CodeType]:
             yield from inner(constant)
 
 
-def fresh_run(room: str) -> bool:
-    """Import the package and the tests anew and run all tests of the room; True: all pass."""
+def fresh_run(room: str, module: str) -> bool:
+    """Import the package and the tests anew and run the room's tests; True: all pass.
+
+    The module's own test file goes first: it is the one that fails, if any does.
+    """
     os.environ["MUTATION_INSIDE"] = "1"
     sys.dont_write_bytecode = True
+    files = sorted(str(path) for path in Path("tests/unit", room).glob("test_*.py"))
+    own = [path for path in files if path.endswith(f"/test_{module}.py")]
+    rest = [path for path in files if path not in own]
+    return all(imports_and_passes(chosen) for chosen in (own, rest) if chosen)
+
+
+def imports_and_passes(files: Sequence[str]) -> bool:
     for name in [name for name in sys.modules if name.split(".")[0] in {"mcpguard", "tests"}]:
         del sys.modules[name]
     options = ("-x", "-q", "--no-header", "-p", "mutation_run", "-p", "no:cov")
-    return pytest.main([*options, f"tests/unit/{room}"]) == 0
+    return pytest.main([*options, *files]) == 0

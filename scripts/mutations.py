@@ -171,7 +171,7 @@ def _makers(node: ast.AST) -> Iterator[Make]:
         case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test):
             if not isinstance(test, ast.Compare | ast.BoolOp | ast.UnaryOp):
                 yield _negated_test
-        case ast.Return(value=value) if value and not _is_none(value):
+        case ast.Return(value=value) if value and not _is_falsy_or_flag(value):
             yield _returns_none
         case ast.Expr() | ast.Raise() | ast.Continue() | ast.Break() | ast.Delete():
             yield _removed
@@ -187,8 +187,9 @@ def _is_data(value: object) -> bool:
     return isinstance(value, bool | int | float | bytes)
 
 
-def _is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
+def _is_falsy_or_flag(node: ast.expr) -> bool:
+    """None in place of these says the same, or their own mutation says more."""
+    return isinstance(node, ast.Constant) and (not node.value or node.value is True)
 
 
 def _other_comparison(node: ast.AST) -> ast.AST:

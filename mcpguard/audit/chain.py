@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+from binascii import hexlify
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -42,12 +43,11 @@ class AuditLog:
         "_closed",
         "_committed",
         "_counts",
-        "_decisions",
         "_durability",
         "_encoder",
         "_fd",
         "_gap",
-        "_key",
+        "_keyed",
         "_previous",
         "_repair",
         "_seq",
@@ -79,14 +79,13 @@ class AuditLog:
         self._seq = file.seq
         self._before = file.seq
         self._previous = file.previous
-        self._committed = (file.seq, file.previous)
-        self._key = key
+        self._committed: tuple[int, bytes, dict[str, int]] = (file.seq, file.previous, {})
+        self._keyed = hashlib.blake2b(digest_size=32, key=key, person=_PERSON)
         self._encoder = encoder
         self._clock = clock
         self._durability = durability
         self.syncer = Syncer(file.fd)
         self._batch: list[bytes] = []
-        self._decisions: list[str] = []
         self._counts: dict[str, int] = {}
         self._gap = 0
         self._why = ""
@@ -143,22 +142,22 @@ class AuditLog:
         """
         if self._gap and not self._batch:
             self._chain({"event": "audit.gap", "withheld": self._gap, "detail": self._why})
-        self._chain(self._digested(fields) if "args" in fields else fields)
+        if "args" in fields:
+            told = {**fields}
+            args = told.pop("args")
+            self._chain(told, self._digest(args) if isinstance(args, bytes) else b"")
+        else:
+            self._chain(fields)
 
-    def _digested(self, fields: Mapping[str, Field]) -> Mapping[str, Field]:
-        told = dict(fields)
-        args = told.pop("args")
-        return {**told, "args_digest": self.args_digest(args)} if isinstance(args, bytes) else told
-
-    def _chain(self, fields: Mapping[str, Field]) -> None:
+    def _chain(self, fields: Mapping[str, Field], args_digest: bytes = b"") -> None:
         seq = self._seq + 1
-        body = self._encoder.body(seq, self._clock(), fields)
-        digest = link(self._previous, body)
+        body = self._encoder.body(seq, self._clock(), fields, args_digest)
+        self._previous = digest = link(self._previous, body)
         self._batch.append(seal(body, digest))
-        if isinstance(decision := fields.get("decision"), str):
-            self._decisions.append(decision)
         self._seq = seq
-        self._previous = digest
+        decision = fields.get("decision")
+        if isinstance(decision, str):
+            self._counts[decision] = self._counts.get(decision, 0) + 1
 
     def flush(self) -> None:
         """Writes the batch with one write. Raises AuditError, with nothing of it in the file."""
@@ -218,12 +217,9 @@ class AuditLog:
 
     def _commit(self, length: int) -> None:
         records = len(self._batch)
-        for decision in self._decisions:
-            self._counts[decision] = self._counts.get(decision, 0) + 1
         self._batch.clear()
-        self._decisions.clear()
         self._size += length
-        self._committed = (self._seq, self._previous)
+        self._committed = (self._seq, self._previous, self._counts.copy())
         self._gap = 0
         if self._durability == "grouped":
             self.syncer.wrote(records)
@@ -233,8 +229,8 @@ class AuditLog:
         self._gap += len(self._batch) - (1 if self._gap else 0)
         self._why = why
         self._batch.clear()
-        self._decisions.clear()
-        self._seq, self._previous = self._committed
+        self._seq, self._previous, counts = self._committed
+        self._counts = counts.copy()
         if self._repair and not self._closed:
             with contextlib.suppress(OSError):  # tried again before the next write
                 self._undo()
@@ -253,8 +249,12 @@ class AuditLog:
         Equal arguments have equal digests in one install; without the key a guess cannot be
         checked. RFC 7693.
         """
-        made = hashlib.blake2b(encoded, digest_size=32, key=self._key, person=_PERSON)
-        return "blake2b-keyed:" + made.hexdigest()
+        return self._digest(encoded).decode()
+
+    def _digest(self, encoded: bytes) -> bytes:
+        made = self._keyed.copy()
+        made.update(encoded)
+        return b"blake2b-keyed:" + hexlify(made.digest())
 
     def close(self) -> None:
         """Writes `session.end`, syncs, unlocks. Twice is once.

@@ -4,6 +4,7 @@ The order of keys is fixed at the front (`v`, `seq`, `session`, `ts`, `server`, 
 that a line can be read by eye and the constant part is encoded once a session.
 """
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Mapping
@@ -77,6 +78,12 @@ BLANK: JsonObject = {
 FRONT = frozenset(("v", "seq", "session", "ts", "server", "principal", "hash"))
 """Keys only the log itself writes; a caller that passes one has a bug."""
 
+MAX_KNOWN = 256
+"""Decisions remembered in their encoded form. A session repeats a few of them."""
+
+MAX_KNOWN_BODY = 1024
+"""Bytes of one that is remembered, so that invented names fill at most 256 KiB."""
+
 INT_BITS = 63
 """Bits of the largest integer a line holds as a number, sign apart; readers differ beyond it."""
 
@@ -86,7 +93,12 @@ _LAST_SECOND = 253_402_300_799
 
 def link(previous: bytes, body: bytes) -> bytes:
     """The 32-byte hash of a line: SHA-256(DOMAIN, `previous` (32 bytes), `body`). FIPS 180-4."""
-    return hashlib.sha256(DOMAIN + previous + body).digest()
+    made = _DOMAIN_READ.copy()
+    made.update(previous + body)
+    return made.digest()
+
+
+_DOMAIN_READ = hashlib.sha256(DOMAIN)
 
 
 def seal(body: bytes, digest: bytes) -> bytes:
@@ -95,9 +107,13 @@ def seal(body: bytes, digest: bytes) -> bytes:
 
 
 class Encoder:
-    """Encodes the records of one session. Holds what is constant, and the last second's text."""
+    """Encodes the records of one session.
 
-    __slots__ = ("_decision", "_event", "_second", "_second_text")
+    Holds what is constant, the last second's text, and the decisions that were written before, as
+    formats of what still changes: seq, second, microsecond and the digest of the arguments.
+    """
+
+    __slots__ = ("_decision", "_event", "_known", "_second", "_second_text")
 
     def __init__(
         self, *, session: str, server: str, principal: str, defaults: Mapping[str, Json]
@@ -106,33 +122,63 @@ class Encoder:
         who: JsonObject = {"session": session, "ts": "", "server": server, "principal": principal}
         self._event: dict[str, Field] = {"v": VERSION, "seq": 0, **who}
         self._decision: dict[str, Field] = {**self._event, **BLANK, **defaults}
-        self._second = -1
-        self._second_text = ""
+        self._known: dict[tuple[Field, ...], bytes] = {}
+        self._second = 0
+        self._second_text = _second_text(0)
 
-    def body(self, seq: int, now: float, fields: Mapping[str, Field]) -> bytes:
+    def body(
+        self, seq: int, now: float, fields: Mapping[str, Field], args_digest: bytes = b""
+    ) -> bytes:
         """BODY of record `seq` at `now` (Unix seconds): no closing brace, no hash.
 
         A record with an `event` holds just its own fields; any other is a decision and holds all of
-        `BLANK`. Raises ValueError for a key in `FRONT`.
+        `BLANK`, and `args_digest` if it is given. Raises ValueError for a key in `FRONT`.
         """
+        try:
+            known = self._known.get((*fields, *fields.values()))
+        except TypeError:  # it holds a list or an object, which is no key
+            known = None
+        if known is None:
+            return self._new(seq, now, fields, args_digest)
+        past = now - self._second
+        if 0.0 <= past < 1.0:
+            return known % (seq, self._second_text, int(past * 1e6), args_digest)
+        return known % (seq, *self._moment(now), args_digest)
+
+    def _new(
+        self, seq: int, now: float, fields: Mapping[str, Field], args_digest: bytes
+    ) -> bytes:
+        """`body` of a record that is not known."""
         if not FRONT.isdisjoint(fields):
             raise ValueError(f"the log itself writes {sorted(FRONT & fields.keys())}")
         record = (self._event if "event" in fields else self._decision).copy()
         record["seq"] = seq
         record["ts"] = self.stamp(now)
         record.update(fields)
-        try:
-            text = orjson.dumps(record)
-        except TypeError:
-            text = orjson.dumps(_plain(record, MAX_NESTING))
-        if len(text) > MAX_BODY:
-            text = orjson.dumps(_plain(record, MAX_NESTING))
-        if len(text) > MAX_BODY:
-            text = orjson.dumps(_plain(record, 1))
+        if args_digest:
+            record["args_digest"] = args_digest.decode()
+        text = _text(record)
+        if "event" not in fields and len(text) <= MAX_KNOWN_BODY:
+            self._remember(fields)
         return text[:-1]
+
+    def _remember(self, fields: Mapping[str, Field]) -> None:
+        """Keep the format of a decision. Only texts: as keys, `True` and 1 would be the same."""
+        if "args_digest" in fields or not all(isinstance(each, str) for each in fields.values()):
+            return
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
+        record = {**self._decision, **fields}
+        with contextlib.suppress(TypeError):  # a lone surrogate
+            parts = [_format(key, value) for key, value in record.items()]
+            self._known[*fields, *fields.values()] = b"{" + b",".join(parts)
 
     def stamp(self, now: float) -> str:
         """`now` as RFC 3339 in UTC with microseconds. A clock out of its range reads 1970."""
+        return (b"%b%06dZ" % self._moment(now)).decode()
+
+    def _moment(self, now: float) -> tuple[bytes, int]:
+        """The text of `now` up to its whole second, and the microseconds after that."""
         try:
             second = int(now)
         except (ValueError, OverflowError):
@@ -140,12 +186,35 @@ class Encoder:
         if second != self._second:
             self._second_text = _second_text(second)
             self._second = second
-        return "%s%06dZ" % (self._second_text, int((now - second) * 1e6) % 1_000_000)  # noqa: UP031 - faster
+        return self._second_text, int((now - second) * 1e6) % 1_000_000
 
 
-def _second_text(second: int) -> str:
+_CHANGING = {"seq": b"%d", "ts": b'"%b%06dZ"', "args_digest": b'"%b"'}
+"""What a known decision's format asks for, in this order."""
+
+
+def _format(key: str, value: Field) -> bytes:
+    """One member of a decision's format. Raises TypeError for what orjson does not write."""
+    told = _CHANGING.get(key) or orjson.dumps(value).replace(b"%", b"%%")
+    return orjson.dumps(key).replace(b"%", b"%%") + b":" + told
+
+
+def _text(record: Mapping[str, Field]) -> bytes:
+    """`record` as one JSON object, its long texts cut if it would be longer than `MAX_BODY`."""
+    try:
+        text = orjson.dumps(record)
+    except TypeError:
+        text = orjson.dumps(_plain(record, MAX_NESTING))
+    if len(text) > MAX_BODY:
+        text = orjson.dumps(_plain(record, MAX_NESTING))
+    if len(text) > MAX_BODY:
+        text = orjson.dumps(_plain(record, 1))
+    return text
+
+
+def _second_text(second: int) -> bytes:
     known = second if 0 <= second <= _LAST_SECOND else 0
-    return time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(known))
+    return time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(known)).encode()
 
 
 def _plain(value: "Field | Mapping[str, Field]", depth: int) -> Json:

@@ -26,7 +26,7 @@ __all__ = ["demo"]
 
 SERVER = Path(__file__).with_name("demo_server.py")
 
-WIDTH, INDENT = 96, 15
+WIDTH, INDENT = 96, 13
 """Columns of the story, and where the reasons stand in it."""
 
 STEP_SECONDS = 20
@@ -161,42 +161,52 @@ def _session(host: Host) -> None:
 # --- the story, from the log ---------------------------------------------------------------------
 
 _MARKS: Final[Mapping[str, tuple[str, str]]] = {
-    "allow": ("good", "ok   "),
-    "deny": ("critical", "BLOCK"),
-    "drop": ("moderate", "drop "),
-    "note": ("info", "note "),
+    "allow": ("good", "ok"),
+    "deny": ("critical", "BLOCKED"),
+    "drop": ("moderate", "dropped"),
+    "note": ("info", "note"),
 }
+"""Decision -> its style and its word."""
 
-_QUIET = frozenset({"notifications/initialized"})
-"""Methods that say nothing to a person."""
+_TOLD: Final[Mapping[tuple[str, str], str]] = {
+    ("host>server", "initialize"): "the host connects",
+    ("host>server", "tools/list"): "the host asks for the tools",
+    ("server>host", "tools/list"): "the server lists {target}",
+    ("host>server", "tools/call"): "the model calls {target}",
+    ("server>host", "tools/call"): "{target} answers",
+    ("server>host", "notifications/tools/list_changed"): "the server says that its tools changed",
+}
+"""What a record says to a person, by direction and method; other records are left out."""
+
+_LABEL = 9
+"""Columns of the decision's word."""
 
 
 def _story(log: Path, records: int) -> Iterator[str]:
     """One line for every record worth telling, then what the log itself is worth."""
     for record in read(log):
-        event = record.get("event")
-        if event == "session.start":
+        if record.get("event") == "session.start":
             yield from _opening(record)
-        elif event is None and record.get("method") not in _QUIET:
+        elif (record.get("direction"), record.get("method")) in _TOLD:
             yield from _decision(record)
     yield ""
     text = f"{records} records, verified: nothing changed, removed, inserted or reordered"
-    yield f"{render.painted('good', 'log  ')}  {text}"
+    yield f"{render.painted('bold', 'audit log')}  {text}"
 
 
 def _opening(record: JsonObject) -> Iterator[str]:
-    title = f"{record['server']} behind mcpguard, mode {record['mode']}"
-    yield render.painted("bold", title)
+    title = f"A session with the server {record['server']}, behind mcpguard ({record['mode']})"
+    yield render.painted("bold", render.printable(title))
     yield ""
 
 
 def _decision(record: JsonObject) -> Iterator[str]:
-    style, mark = _MARKS.get(str(record["decision"]), ("info", "note "))
-    who = "host  " if str(record["direction"]).startswith("host") else "server"
-    what = " ".join(str(record[key]) for key in ("method", "target") if record.get(key))
-    yield f"{render.painted(style, mark)}  {who}  {render.printable(what)}"
+    style, word = _MARKS.get(str(record["decision"]), ("info", "note"))
+    target = str(record.get("target") or "its tools")
+    told = _TOLD[str(record["direction"]), str(record["method"])].format(target=target)
+    yield f"{render.painted(style, word.rjust(_LABEL))}  {render.printable(told)}"
     detail = str(record.get("detail") or "")
-    if detail:
-        told = detail if record["decision"] == "allow" else f"{detail} [{record.get('rule')}]"
-        for line in textwrap.wrap(render.printable(told), WIDTH - INDENT):
-            yield " " * INDENT + render.painted("dim", line)
+    if detail and record["decision"] != "allow":
+        detail = f"{detail} [{record.get('rule')}]"
+    for line in textwrap.wrap(render.printable(detail), WIDTH - INDENT):
+        yield " " * INDENT + render.painted("dim", line)

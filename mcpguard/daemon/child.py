@@ -116,9 +116,10 @@ class Child:
 
     def abandon(self) -> None:
         """Kill the group and release, without waiting: for errors before the session starts."""
-        self.kill()
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(self.pid, 0)
+        if self.returncode is None:
+            self.kill()
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(self.pid, 0)
         self.release()
 
 
@@ -152,9 +153,7 @@ def spawn(argv: Sequence[str], env: Mapping[str, str]) -> Child:
     Raises UnreachableError when the program is missing or cannot be started.
     """
     if sys.platform == "win32":
-        from mcpguard.daemon import windows
-
-        return windows.spawn(argv, env)
+        return _spawn_windows(argv, env)
     path = find_executable(argv[0], env)
     guardian_pid, guardian = _spawn_guardian()
     try:
@@ -267,3 +266,104 @@ def _spawn_server(path: str, argv: Sequence[str], env: Mapping[str, str]) -> Chi
         for fd in theirs:
             _close(fd)
     return Child(pid, ours[0], ours[1], ours[2])
+
+
+if sys.platform == "win32":  # pragma: no cover - written from the documentation, never run so far
+    import ctypes
+    import shutil
+    import subprocess
+
+    _KILL_ON_CLOSE = 0x2000
+    """JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE: the kernel ends the job when our last handle closes, which
+    is what the guardian does elsewhere."""
+
+    _EXTENDED_LIMITS = 9
+    """JobObjectExtendedLimitInformation."""
+
+    _LIMIT_FLAGS_AT = 16
+    """Byte offset of LimitFlags in JOBOBJECT_EXTENDED_LIMIT_INFORMATION."""
+
+    _LIMITS_SIZE = 144 if sys.maxsize > 2**32 else 112
+    """Bytes of JOBOBJECT_EXTENDED_LIMIT_INFORMATION."""
+
+    class _WindowsChild(Child):
+        """A server in a job object. There are no process groups and no polite signal but Ctrl-Break."""
+
+        process: subprocess.Popen[bytes]
+        job: int
+
+        def poll(self) -> int | None:
+            self.returncode = self.process.poll()
+            return self.returncode
+
+        def terminate(self) -> None:
+            self.signalled = True
+            with contextlib.suppress(OSError):
+                self.process.send_signal(signal.CTRL_BREAK_EVENT)
+
+        def kill(self) -> None:
+            self.signalled = True
+            ctypes.windll.kernel32.TerminateJobObject(self.job, 1)
+
+        def alone(self) -> bool:
+            return self.returncode is not None  # `release` ends what is left in the job
+
+        def release(self) -> None:
+            if self.job:
+                ctypes.windll.kernel32.CloseHandle(self.job)
+                self.job = 0
+            for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+                if stream is not None:
+                    with contextlib.suppress(OSError):
+                        stream.close()
+
+        def close_stdin(self) -> None:
+            if self.process.stdin is not None:
+                with contextlib.suppress(OSError):
+                    self.process.stdin.close()
+
+        def abandon(self) -> None:
+            self.kill()
+            self.process.wait()
+            self.release()
+
+    def _spawn_windows(argv: Sequence[str], env: Mapping[str, str]) -> Child:
+        program = shutil.which(argv[0], path=env.get("PATH"))
+        if program is None:
+            raise UnreachableError(
+                f"{argv[0]}: no such program on PATH", hint="check the command after --"
+            )
+        try:
+            process = subprocess.Popen(
+                [program, *argv[1:]],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                env=dict(env),
+                creationflags=subprocess.CREATE_NEW_PROCESS_GROUP,
+            )
+        except OSError as error:
+            raise UnreachableError(
+                f"{argv[0]} cannot be started: {error}", hint="run the command alone to see why"
+            ) from error
+        streams = (process.stdin, process.stdout, process.stderr)
+        ends = [stream.fileno() for stream in streams if stream is not None]
+        child = _WindowsChild(process.pid, *ends)
+        child.process, child.job = process, _job_of(process)
+        return child
+
+    def _job_of(process: "subprocess.Popen[bytes]") -> int:
+        kernel = ctypes.windll.kernel32
+        job = kernel.CreateJobObjectW(None, None)
+        limits = bytearray(_LIMITS_SIZE)
+        limits[_LIMIT_FLAGS_AT : _LIMIT_FLAGS_AT + 4] = _KILL_ON_CLOSE.to_bytes(4, "little")
+        buffer = (ctypes.c_char * _LIMITS_SIZE).from_buffer(limits)
+        kernel.SetInformationJobObject(job, _EXTENDED_LIMITS, buffer, _LIMITS_SIZE)
+        if not kernel.AssignProcessToJobObject(job, int(process._handle)):
+            process.kill()
+            raise UnreachableError(
+                "the server cannot be put into a job object",
+                hint="mcpguard runs no server that it could not end",
+            )
+        return int(job)

@@ -5,7 +5,7 @@ import traceback
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 from mcpguard.audit import AuditLog
 from mcpguard.daemon.flow import Sink, below_marks, other
@@ -22,6 +22,10 @@ CRASHED = 70
 
 LINES_A_TURN = 256
 """Lines of one side handled before the other side has its turn. 64 KiB of small calls are 600."""
+
+
+UNWRITABLE = "audit.unwritable"
+"""The event of a log that cannot be written: once, until it can be written again."""
 
 
 class Log(Protocol):
@@ -142,7 +146,8 @@ class Engine:
             for send in batch.sends:
                 sinks[send.to].add(send.data)
             for event in batch.events:
-                self._log.event(event.name, event.level, event.fields)
+                if event.name != UNWRITABLE:  # said above, once and with the reason
+                    self._log.event(event.name, event.level, event.fields)
             if batch.stop is not None and self.exit_code is None:
                 self.exit_code = batch.stop.code
                 self._log.event("session.ended", "error", {"why": batch.stop.why})
@@ -151,15 +156,12 @@ class Engine:
         """Write the records of `batches` with one write. False: none of them is in the log."""
         for batch in batches:
             for record in batch.records:
-                if "args" in record:
-                    encoded = cast("bytes", record.pop("args"))
-                    record["args_digest"] = audit.args_digest(encoded)
                 audit.add(record)
         try:
             audit.flush()
         except AuditError as error:
             if not self._failing:
-                self._log.event("audit.unwritable", "error", {"detail": error.message})
+                self._log.event(UNWRITABLE, "error", {"detail": error.message})
             self._failing = True
             return False
         self._failing = False

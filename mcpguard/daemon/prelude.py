@@ -2,13 +2,15 @@
 
 Importing the loop takes longer than everything else before the first answer. A thread imports it;
 meanwhile this thread passes on what comes, as long as that is simple: short writes that cannot
-block, no end of file, no end of the session. At anything else, and when the import is done, a driver
-takes over where this stopped; nothing is lost in between, as all state is in the relay.
+block, no end of file, no end of the session. At anything else, and when the import is done, a
+driver takes over where this stopped; nothing is lost in between, as all state is in the relay.
 """
 
+import contextlib
 import importlib
 import os
 import select
+import signal
 import stat
 import sys
 import threading
@@ -17,15 +19,35 @@ from mcpguard.daemon.child import Child
 from mcpguard.daemon.flow import READ_SIZE, Relay
 from mcpguard.model import Side
 
-__all__ = ["can_wait", "fits", "serve_while_importing"]
+__all__ = ["STOP_SIGNALS", "Alarm", "can_wait", "fits", "serve_while_importing"]
 
 SHORT = getattr(select, "PIPE_BUF", 512)
-"""Bytes. What a pipe that `select` calls writable takes without blocking (POSIX.1-2017, PIPE_BUF)."""
+"""Bytes. What a pipe that `select` calls writable takes without blocking (POSIX PIPE_BUF)."""
 
 MODULES = ("mcpguard.daemon.drivers", "uvloop", "anyio._backends._asyncio")
-"""What a driver needs. One that is missing here is missed, or done without, by the driver itself."""
+"""What a driver needs. One that cannot be imported is missed, or done without, by the driver."""
 
 HOST_IN, HOST_OUT = 0, 1
+
+STOP_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
+)
+"""Each of them ends a session as the host's end of file does."""
+
+
+class Alarm:
+    """Remembers that a stop signal came before the loop could hear it. Main thread only."""
+
+    def __init__(self) -> None:
+        self.rung = False
+        self.reader, self._writer = os.pipe()
+        for number in STOP_SIGNALS:
+            signal.signal(number, self._ring)
+
+    def _ring(self, *_: object) -> None:
+        if not self.rung:
+            self.rung = True
+            os.write(self._writer, b"!")
 
 
 def can_wait(fd: int) -> bool:
@@ -41,8 +63,8 @@ def fits(driver: str) -> bool:
     return can_wait(HOST_IN) and can_wait(HOST_OUT)
 
 
-def serve_while_importing(relay: Relay, child: Child) -> None:
-    """Run `relay` on our stdio and `child` until the drivers are imported or things get complicated.
+def serve_while_importing(relay: Relay, child: Child, alarm: Alarm) -> None:
+    """Run `relay` until the drivers are imported, or something comes up that needs one.
 
     Only where `fits` says so.
     """
@@ -50,7 +72,7 @@ def serve_while_importing(relay: Relay, child: Child) -> None:
     thread = threading.Thread(target=_import, args=(writer,), name="importer", daemon=True)
     thread.start()
     try:
-        while _turn(relay, child, reader):
+        while _turn(relay, child, [reader, alarm.reader]):
             pass
     finally:
         thread.join()
@@ -60,18 +82,16 @@ def serve_while_importing(relay: Relay, child: Child) -> None:
 def _import(done: int) -> None:
     try:
         for name in MODULES:
-            try:
+            with contextlib.suppress(Exception):  # the main thread meets it again, and says so
                 importlib.import_module(name)
-            except ImportError:
-                continue
     finally:
         os.close(done)
 
 
-def _turn(relay: Relay, child: Child, done: int) -> bool:
+def _turn(relay: Relay, child: Child, enough: list[int]) -> bool:
     """Wait for bytes from either side and pass them on. False: it is the driver's turn."""
-    ready, _, _ = select.select([done, HOST_IN, child.stdout], [], [])
-    if done in ready:
+    ready, _, _ = select.select([*enough, HOST_IN, child.stdout], [], [])
+    if not set(enough).isdisjoint(ready):
         return False
     for side, fd in ((Side.SERVER, child.stdout), (Side.HOST, HOST_IN)):
         if fd in ready and not _pass_on(relay, child, side, fd):

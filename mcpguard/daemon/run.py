@@ -8,7 +8,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mcpguard.audit import AuditLog
     from mcpguard.daemon.engine import Engine
 
-__all__ = ["PRINCIPAL", "main", "read_lock"]
+__all__ = ["PRINCIPAL", "main", "mint_wire_id", "read_lock"]
 
 PRINCIPAL = "local:default"
 """Who the host is: the user's own desktop, enrolled by starting mcpguard (DESIGN section 7)."""
@@ -77,9 +77,11 @@ def _proxy(settings: ProxySettings) -> int:
         argv = lock.launch.argv
     names = settings.env if lock is None else lock.launch.env
     env = server_environment(os.environ, names)
+    name = settings.name or (lock.name if lock else "") or Path(argv[0]).name
+    alarm = prelude.Alarm()
     child = processes.spawn(argv, env)
     try:
-        return _session(settings, lock, child, argv, env)
+        return _session(settings, lock, (name, _withheld(env)), child, alarm)
     except BaseException:
         child.abandon()
         raise
@@ -88,17 +90,16 @@ def _proxy(settings: ProxySettings) -> int:
 def _session(
     settings: ProxySettings,
     lock: Lockfile | None,
+    facts: tuple[str, str],
     child: processes.Child,
-    argv: Sequence[str],
-    env: dict[str, str],
+    alarm: prelude.Alarm,
 ) -> int:
     log = open_log(settings.log_format, settings.log_output)
     audit = None
     try:
-        name = settings.name or (lock.name if lock else "") or Path(argv[0]).name
-        audit = _open_audit(settings, lock, name, log)
-        engine = _engine(settings, lock, audit, log, (name, _withheld(env)))
-        code, lingering = _run(engine, child, log)
+        audit = _open_audit(settings, lock, facts[0], log)
+        engine = _engine(settings, lock, audit, log, facts)
+        code, lingering = _run(engine, child, log, alarm)
     finally:
         if audit is not None:
             _close(audit, log)
@@ -108,17 +109,19 @@ def _session(
     return code
 
 
-def _run(engine: "Engine", child: processes.Child, log: Log) -> tuple[int, bool]:
+def _run(
+    engine: "Engine", child: processes.Child, log: Log, alarm: prelude.Alarm
+) -> tuple[int, bool]:
     wanted = os.environ.get(DRIVER_VARIABLE, "")
     if prelude.fits(wanted):
-        prelude.serve_while_importing(engine, child)
+        prelude.serve_while_importing(engine, child, alarm)
     from mcpguard.daemon import drivers
 
     driver = drivers.choose(wanted)
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 100)
     gc.enable()
-    code = drivers.run(engine, child, log.stderr, driver=driver)
+    code = drivers.run(engine, child, log.stderr, alarm, driver=driver)
     return code, drivers.DRIVERS[driver][0] is drivers.Threads
 
 
@@ -138,7 +141,7 @@ def _engine(
         lock=lock,
         mode=settings.mode,
         decide=make_pipeline(lock),
-        mint=_minter(),
+        mint=mint_wire_id,
         settings=SessionSettings(
             deny_style=DenyStyle(settings.deny_style),
             timeout=settings.timeout,
@@ -200,13 +203,9 @@ def _file_name(name: str) -> str:
     return safe.lstrip(".") or "server"
 
 
-def _minter() -> Callable[[], int]:
-    """Wire ids: 52 random bits and the bit above them, so every id has the same length."""
-
-    def mint() -> int:
-        return int.from_bytes(os.urandom(8)) >> 12 | 1 << 52
-
-    return mint
+def mint_wire_id() -> int:
+    """52 random bits and the bit above them, so that every id has the same length."""
+    return int.from_bytes(os.urandom(8)) >> 12 | 1 << 52
 
 
 def _withheld(env: dict[str, str]) -> str:

@@ -165,6 +165,7 @@ class Core:
         }
         if not decision.allowed:
             record["decision"] = "deny" if self.stops(decision) else "would_deny"
+        if decision.stage:  # a denial, or a permission with a rewrite
             record["stage"] = decision.stage
             record["rule"] = decision.rule
             record["reason"] = decision.reason

@@ -136,12 +136,13 @@ class HostSide:
 
     def _unusable(self, line: bytes, error: WireError) -> None:
         reason = Reason.EMPTY_LINE if not line.strip() else Reason(error.reason)
-        answered = error.request_id is not None
-        self.core.note(UP, "", reason, str(error), "deny" if answered else "drop")
+        given = error.request_id
+        if given is None and reason is Reason.PARSE:  # what no parser reads may still name its id
+            given = RequestIdFinder().feed(line)
+        self.core.note(UP, "", reason, str(error), "drop" if given is None else "deny")
         self._fail_named(WireIdFinder().feed(line))
-        if error.request_id is not None:
-            text = f"Invalid Request: {error}"
-            self._refuse(error.request_id, denial.INVALID_REQUEST, text)
+        if given is not None:
+            self._refuse(given, denial.INVALID_REQUEST, f"Invalid Request: {error}")
 
     def _fail_named(self, candidates: list[int]) -> None:
         """An answer that was dropped leaves no server hanging."""
@@ -441,6 +442,9 @@ class HostSide:
         else:
             decision = core.judge(Call(entry.row.name, "", {}))
             core.record(UP, entry.row.name, "", decision)
+            if core.stops(decision):
+                core.deny(entry, decision)
+                return
             core.listings.wait(LISTS[entry.row.name].kind, entry, core.now)
 
     def _task(self, entry: Entry) -> None:

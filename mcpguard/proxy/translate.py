@@ -32,9 +32,6 @@ class Tokens:
         self._mint = mint
         self._entries: dict[Json, Entry] = {}
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
     def open(self, entry: Entry, given: Json) -> Json:
         """A token for the other side, of the same JSON type. Absent stays absent.
 

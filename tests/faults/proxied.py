@@ -1,4 +1,4 @@
-"""The host of a proxy under test: starts it over pipes or a socketpair, talks, waits with a limit."""
+"""The host of a proxy under test: starts it over pipes or a socketpair, waits with a limit."""
 
 import os
 import select
@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 ROOT = Path(__file__).parents[2]
 RELAY = (sys.executable, str(ROOT / "tests/faults/relay_proxy.py"))
@@ -31,7 +32,7 @@ class Host:
         if sockets:
             ours, theirs = socket.socketpair()
             self.process = subprocess.Popen(
-                program, stdin=theirs, stdout=theirs, stderr=stderr, env=full
+                program, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=stderr, env=full
             )
             theirs.close()
             self.sock: socket.socket | None = ours
@@ -41,12 +42,13 @@ class Host:
                 program, stdin=-1, stdout=-1, stderr=stderr, env=full, bufsize=0
             )
             self.sock = None
-            assert self.process.stdin and self.process.stdout
+            assert self.process.stdin
+            assert self.process.stdout
             self.input = self.process.stdin.fileno()
             self.output = self.process.stdout.fileno()
         self.buffer = b""
 
-    def __enter__(self) -> "Host":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -92,7 +94,7 @@ class Host:
         self.end_input()
 
     def fill(self, data: bytes) -> int:
-        """Write `data` again and again until the other side takes no more; how many bytes it took."""
+        """Write `data` again and again until the other side takes no more; the bytes it took."""
         os.set_blocking(self.input, False)
         total = 0
         while select.select([], [self.input], [], 0.7)[1]:
@@ -111,7 +113,8 @@ class Host:
 
     def errors(self) -> bytes:
         assert self.process.stderr is not None
-        return self.process.stderr.read()
+        text: bytes = self.process.stderr.read()
+        return text
 
     def peak_rss(self) -> int:
         """KiB. The most memory the proxy itself ever held."""

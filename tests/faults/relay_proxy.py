@@ -70,10 +70,14 @@ class PassAll:
 
 
 def main() -> int:
+    alarm = prelude.Alarm()
     child = spawn(sys.argv[1:], base_environment(os.environ))
+    relay, driver = PassAll(), os.environ.get("MCPGUARD_DRIVER", "")
+    if prelude.fits(driver):
+        prelude.serve_while_importing(relay, child, alarm)
     from mcpguard.daemon import drivers
 
-    return drivers.run(PassAll(), child, Stderr(), driver=os.environ.get("MCPGUARD_DRIVER", ""))
+    return drivers.run(relay, child, Stderr(), alarm, driver=driver)
 
 
 if __name__ == "__main__":

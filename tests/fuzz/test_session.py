@@ -375,7 +375,7 @@ def json_ids(line: bytes) -> list[str]:
     return []
 
 
-@pytest.mark.guarantee("ids:never-cross")
+@pytest.mark.guarantee("ids:host-ids-stay")
 @pytest.mark.guarantee("parse:any-bytes")
 def test_a_session_survives_anything_and_keeps_ids_apart(first: int) -> None:
     for seed in noise.seeds(first):

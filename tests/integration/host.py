@@ -267,7 +267,7 @@ class Place:
 
     def reasons(self) -> set[str]:
         """The reasons of everything that was denied or dropped."""
-        return {str(record["reason"]) for record in self.records() if "reason" in record} - {"ok"}
+        return {str(record["reason"]) for record in self.records() if "reason" in record} - {"ok", ""}
 
 
 def mapped_ids(lines: Sequence[bytes]) -> list[bytes]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import Rogue
-from tests.integration.host import ask, blocked, call, error, line, result, said
+from tests.integration.host import DEADLINE, ask, blocked, call, error, line, result, said
 
 HONEST_TOOLS = ["read_note", "turn", "count"]
 CHANGED = (
@@ -56,7 +56,7 @@ DRIFTS = (
 )
 
 
-@pytest.mark.guarantee("surface:drift-is-blocked")
+@pytest.mark.guarantee("drift:every-field")
 @pytest.mark.parametrize("drift", DRIFTS, ids=lambda drift: drift.behaviour)
 def test_a_tool_that_is_not_as_locked_is_invisible_and_uncallable(
     rogue: Rogue, drift: Drift
@@ -71,7 +71,7 @@ def test_a_tool_that_is_not_as_locked_is_invisible_and_uncallable(
     assert drift.rule in place.reasons()
 
 
-@pytest.mark.guarantee("surface:drift-is-blocked")
+@pytest.mark.guarantee("drift:every-field")
 @pytest.mark.parametrize("drift", DRIFTS, ids=lambda drift: drift.behaviour)
 def test_a_tool_that_changes_in_mid_session_is_blocked_once_the_server_says_so(
     rogue: Rogue, drift: Drift
@@ -86,7 +86,7 @@ def test_a_tool_that_changes_in_mid_session_is_blocked_once_the_server_says_so(
         assert session.exchange(read(), 1) == drift.answer
 
 
-@pytest.mark.guarantee("surface:drift-is-blocked")
+@pytest.mark.guarantee("drift:every-field")
 def test_a_poisoned_description_never_reaches_a_host_that_only_calls(rogue: Rogue) -> None:
     """A host that never lists is protected as well: the proxy lists on its own."""
     with rogue("poison-description").proxy() as session:
@@ -95,7 +95,7 @@ def test_a_poisoned_description_never_reaches_a_host_that_only_calls(rogue: Rogu
         assert b"id_rsa" not in b"".join(session.heard)
 
 
-@pytest.mark.guarantee("surface:locked-only")
+@pytest.mark.guarantee("surface:only-locked")
 def test_a_tool_that_was_never_reviewed_does_not_exist(rogue: Rogue) -> None:
     place = rogue("adds-tool")
     with place.proxy() as session:
@@ -107,7 +107,7 @@ def test_a_tool_that_was_never_reviewed_does_not_exist(rogue: Rogue) -> None:
     assert "not_locked" in place.reasons()
 
 
-@pytest.mark.guarantee("surface:seen-in-this-session")
+@pytest.mark.guarantee("listing:changed-reverified")
 def test_a_locked_tool_that_is_hidden_first_and_served_later_works_from_then_on(
     rogue: Rogue,
 ) -> None:
@@ -120,7 +120,7 @@ def test_a_locked_tool_that_is_hidden_first_and_served_later_works_from_then_on(
         assert session.exchange(read(), 1) == READ
 
 
-@pytest.mark.guarantee("surface:instructions")
+@pytest.mark.guarantee("handshake:reviewed-facts-shown")
 def test_changed_instructions_are_replaced_by_the_locked_ones(rogue: Rogue) -> None:
     place = rogue("changes-instructions")
     with place.proxy() as session:
@@ -138,7 +138,7 @@ OTHER_KINDS = (
 )
 
 
-@pytest.mark.guarantee("surface:drift-is-blocked")
+@pytest.mark.guarantee("drift:every-field")
 @pytest.mark.parametrize(
     ("behaviour", "listing", "use", "target"), OTHER_KINDS, ids=[row[0] for row in OTHER_KINDS]
 )
@@ -155,7 +155,7 @@ def test_other_kinds_that_drifted_are_invisible_and_refused(
     assert "drifted" in place.reasons()
 
 
-@pytest.mark.guarantee("surface:volatile-keys")
+@pytest.mark.guarantee("drift:volatile-passes")
 def test_a_new_date_and_size_are_no_drift_and_the_host_is_given_them(rogue: Rogue) -> None:
     with rogue("moves-date-and-size").proxy() as session:
         session.start()
@@ -167,7 +167,7 @@ def test_a_new_date_and_size_are_no_drift_and_the_host_is_given_them(rogue: Rogu
 # lists that are not lists
 
 
-@pytest.mark.guarantee("surface:paging")
+@pytest.mark.guarantee("listing:pages-merged")
 def test_a_listing_in_pages_is_given_as_one(rogue: Rogue) -> None:
     with rogue("pages").proxy() as session:
         session.start()
@@ -181,7 +181,7 @@ UNVERIFIED = (
 )
 
 
-@pytest.mark.guarantee("surface:listing-error-is-not-empty")
+@pytest.mark.guarantee("listing:error-is-not-empty")
 @pytest.mark.parametrize("behaviour", ["list-error", "endless-pages"])
 def test_a_listing_that_fails_is_an_error_and_allows_nothing(rogue: Rogue, behaviour: str) -> None:
     with rogue(behaviour).proxy() as session:
@@ -191,7 +191,7 @@ def test_a_listing_that_fails_is_an_error_and_allows_nothing(rogue: Rogue, behav
         assert session.exchange(read(2), 2) == blocked(2, "surface.unverified", UNVERIFIED)
 
 
-@pytest.mark.guarantee("surface:listing-error-is-not-empty")
+@pytest.mark.guarantee("listing:error-is-not-empty")
 def test_things_without_a_name_in_a_list_are_left_out(rogue: Rogue) -> None:
     with rogue("list-of-nonsense").proxy() as session:
         session.start()
@@ -199,7 +199,7 @@ def test_things_without_a_name_in_a_list_are_left_out(rogue: Rogue) -> None:
         assert session.exchange(read(), 1) == READ
 
 
-@pytest.mark.guarantee("session:deadline")
+@pytest.mark.guarantee("pending:deadline")
 def test_a_listing_that_never_comes_ends_in_an_error_for_what_waited(rogue: Rogue) -> None:
     with rogue("never-lists").proxy("--timeout", "1") as session:
         session.start()
@@ -262,7 +262,7 @@ ANSWERS = (
 )
 
 
-@pytest.mark.guarantee("session:one-answer-each")
+@pytest.mark.guarantee("ids:answered-once")
 @pytest.mark.parametrize("row", ANSWERS, ids=lambda row: row.behaviour)
 def test_one_call_gets_one_answer_whatever_the_server_writes(rogue: Rogue, row: Answered) -> None:
     place = rogue(row.behaviour)
@@ -290,7 +290,7 @@ def test_an_answer_of_twelve_megabytes_is_replaced_by_an_error_at_once(rogue: Ro
     assert "over_long" in place.reasons()
 
 
-@pytest.mark.guarantee("session:deadline")
+@pytest.mark.guarantee("pending:deadline")
 def test_a_call_that_is_never_answered_ends_at_the_deadline(rogue: Rogue) -> None:
     with rogue("never-answers").proxy("--timeout", "1") as session:
         session.start()
@@ -301,7 +301,7 @@ def test_a_call_that_is_never_answered_ends_at_the_deadline(rogue: Rogue) -> Non
         assert session.exchange(call(2, "count"), 2) == said(2, "3")
 
 
-@pytest.mark.guarantee("session:late-answers")
+@pytest.mark.guarantee("ids:cancel-translated")
 def test_an_answer_after_a_cancel_goes_nowhere(rogue: Rogue) -> None:
     place = rogue("answers-after-cancel")
     with place.proxy() as session:
@@ -313,7 +313,7 @@ def test_an_answer_after_a_cancel_goes_nowhere(rogue: Rogue) -> None:
         assert session.finish() == (0, [])
 
 
-@pytest.mark.guarantee("session:progress-tokens")
+@pytest.mark.guarantee("ids:tokens-translated")
 def test_progress_comes_back_under_the_hosts_own_token_and_ends_with_the_call(rogue: Rogue) -> None:
     def update(number: int) -> bytes:
         more = {"progressToken": "mine", "progress": number, "total": 2, "message": "on it"}
@@ -343,7 +343,7 @@ DENIED_ASK = {
 }
 
 
-@pytest.mark.guarantee("session:server-requests")
+@pytest.mark.guarantee("requests:denied-unless-locked")
 @pytest.mark.parametrize("behaviour", DENIED_ASK)
 def test_a_server_may_ask_only_what_the_lock_allows(rogue: Rogue, behaviour: str) -> None:
     place = rogue(behaviour, wary=True)
@@ -356,7 +356,7 @@ def test_a_server_may_ask_only_what_the_lock_allows(rogue: Rogue, behaviour: str
     assert "request_kind" in place.reasons()
 
 
-@pytest.mark.guarantee("session:server-requests")
+@pytest.mark.guarantee("requests:denied-unless-locked")
 @pytest.mark.parametrize("behaviour", DENIED_ASK)
 def test_an_allowed_ask_reaches_the_host_under_another_id_and_the_answer_goes_back(
     rogue: Rogue, behaviour: str
@@ -372,7 +372,7 @@ def test_an_allowed_ask_reaches_the_host_under_another_id_and_the_answer_goes_ba
         assert session.answer(1) == said(1, '{"fixed": 1, "roots": []}')
 
 
-@pytest.mark.guarantee("wire:method-allowlist")
+@pytest.mark.guarantee("requests:unknown-methods")
 def test_a_server_that_asks_for_an_unknown_method_is_told_so(rogue: Rogue) -> None:
     place = rogue("asks-for-nonsense")
     with place.proxy() as session:
@@ -385,10 +385,25 @@ def test_a_server_that_asks_for_an_unknown_method_is_told_so(rogue: Rogue) -> No
     assert "unknown_method" in place.reasons()
 
 
+@pytest.mark.guarantee("handshake:unknown-version-stops")
+def test_a_server_that_answers_with_an_unknown_protocol_version_ends_the_session(
+    rogue: Rogue,
+) -> None:
+    place = rogue("honest")
+    with place.proxy() as session:
+        version = "1999-01-01"
+        session.send(ask(1, "initialize", protocolVersion=version, capabilities={}, clientInfo={}))
+        why = "mcpguard: the server speaks a protocol version mcpguard does not know"
+        assert session.answer(1) == error(1, -32603, why)
+        assert session.line() is None
+        assert session.process.wait(DEADLINE) == 1
+    assert "protocol_version" in place.reasons()
+
+
 # floods and ends
 
 
-@pytest.mark.guarantee("session:floods")
+@pytest.mark.guarantee("listing:changed-rate-limited")
 def test_a_flood_of_notifications_loses_only_what_may_not_pass(rogue: Rogue) -> None:
     with rogue("floods-notifications").proxy() as session:
         session.start()
@@ -403,7 +418,7 @@ def test_a_flood_of_notifications_loses_only_what_may_not_pass(rogue: Rogue) -> 
         assert notices == wanted
 
 
-@pytest.mark.guarantee("session:floods")
+@pytest.mark.guarantee("listing:changed-rate-limited")
 def test_a_flood_of_list_changed_is_a_few_for_the_host(rogue: Rogue) -> None:
     with rogue("floods-list-changed").proxy() as session:
         session.start()
@@ -418,7 +433,7 @@ def test_a_flood_of_list_changed_is_a_few_for_the_host(rogue: Rogue) -> None:
         assert code == 0
 
 
-@pytest.mark.guarantee("session:server-death")
+@pytest.mark.guarantee("pending:server-death-answers")
 def test_a_server_that_dies_in_mid_line_fails_what_was_pending_and_gives_its_exit_code(
     rogue: Rogue,
 ) -> None:
@@ -434,7 +449,7 @@ def test_a_server_that_dies_in_mid_line_fails_what_was_pending_and_gives_its_exi
     assert "server_gone" in place.reasons()
 
 
-@pytest.mark.guarantee("daemon:stop-sequence")
+@pytest.mark.guarantee("stop:under-two-seconds")
 def test_a_server_that_ignores_the_end_is_stopped(rogue: Rogue) -> None:
     place = rogue("ignores-eof")
     with place.proxy() as session:
@@ -444,7 +459,7 @@ def test_a_server_that_ignores_the_end_is_stopped(rogue: Rogue) -> None:
     assert place.records()
 
 
-@pytest.mark.guarantee("framing:depth")
+@pytest.mark.guarantee("ids:garbled-answer-answered")
 @pytest.mark.parametrize("behaviour", ["deep-answer", "duplicate-keys"])
 def test_an_answer_that_cannot_be_read_exactly_still_ends_the_call(
     rogue: Rogue, behaviour: str

@@ -7,8 +7,9 @@ there is nothing else.
 """
 
 import json
+import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from tests.integration.host import Place
 from tests.integration.scenarios import SERVERS, UNKNOWN_METHOD, Real, Step
 from tests.integration.transcripts import (
     CLIENTS,
+    TEE,
     Client,
     Line,
     Run,
     View,
+    at_server,
     fresh,
     put,
     run_client,
@@ -47,12 +50,13 @@ class Bench:
     """One server's working directory and lock, made at first use and shared by all clients."""
 
     base: Path
+    servers: dict[str, Real] = field(default_factory=lambda: dict(SERVERS))
     locks: dict[str, Place] = field(default_factory=dict)
     pairs: dict[tuple[str, str], Pair] = field(default_factory=dict)
 
     def place(self, name: str) -> Place:
         if name not in self.locks:
-            self.locks[name] = self._lock(name, SERVERS[name])
+            self.locks[name] = self._lock(name, self.servers[name])
         return self.locks[name]
 
     def _lock(self, name: str, real: Real) -> Place:
@@ -66,7 +70,7 @@ class Bench:
         return place
 
     def run(self, name: str, client: Client, command: list[str]) -> Run:
-        real, base = SERVERS[name], self.base / name
+        real, base = self.servers[name], self.base / name
         work = fresh(base, real)
         return run_client(
             client, base, script_for(real, client, work, steps(real, client)), command
@@ -238,6 +242,55 @@ def test_a_session_through_the_proxy_is_the_session_without_it(
     assert proxied.events == direct.events
     assert vars(proxied.wire) == vars(direct.wire)
     assert pair.records
+
+
+INNER = (
+    ("python-1", "memory"),
+    ("python-2-auto", "modern"),
+    ("python-2-legacy", "filesystem"),
+    ("typescript-2", "everything"),
+)
+
+
+@pytest.mark.guarantee("proxy:transparent-to-the-server")
+@pytest.mark.parametrize(("client", "server"), INNER)
+def test_the_server_is_sent_what_it_is_sent_without_the_proxy(
+    bench: Bench, client: str, server: str
+) -> None:
+    """With a tee on the server's side; the proxy's own lists are left out."""
+    log = bench.base / f"{server}-inner.log"
+    teed = (sys.executable, "-I", str(TEE), "-", "--", *SERVERS[server].command)
+    name = f"{server}-inner"
+    env = {**SERVERS[server].env, "TEE_LOG": str(log)}
+    bench.servers[name] = replace(SERVERS[server], command=teed, env=env)
+    place = bench.place(name)
+    sent = []
+    for command in (list(place.command), place.proxy_command()):
+        log.unlink(missing_ok=True)
+        bench.run(name, CLIENTS[client], command)
+        sent.append(at_server(log))
+    direct, proxied = sent
+    for seen in (direct, proxied):
+        seen[0][:] = [line for line in seen[0] if not refused_by_proxy(line)]
+    # names of the ids left out move on, so they are given again
+    assert [unnamed(line) for line in proxied[0]] == [unnamed(line) for line in direct[0]]
+    assert len(proxied[1]) == len(direct[1])
+    assert [line["result"] for line in proxied[1]] == [line["result"] for line in direct[1]]
+
+
+def refused_by_proxy(line: Line) -> bool:
+    """Tell the requests that the proxy answers: DIFFERENCES, and discovery of a legacy server."""
+    steps = [step for real in SERVERS.values() for step in real.steps if step.get("invalid")]
+    params = line.get("params", {})
+    called = {"name": params.get("name"), "arguments": params.get("arguments")}
+    return line["method"] in (UNKNOWN_METHOD["method"], "server/discover") or any(
+        called == {"name": step["name"], "arguments": step["arguments"]} for step in steps
+    )
+
+
+def unnamed(line: Line) -> Line:
+    """`line` without the name of its id; what refers to it keeps being compared."""
+    return {key: value for key, value in line.items() if key != "id"}
 
 
 # every row of the method table

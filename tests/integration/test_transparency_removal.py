@@ -116,7 +116,7 @@ def session(place: Place) -> Iterator[Session]:
         yield session
 
 
-@pytest.mark.guarantee("surface:locked-only")
+@pytest.mark.guarantee("surface:only-locked")
 def test_what_is_not_locked_is_not_listed_and_the_rest_is_in_its_order(
     session: Session, place: Place, kind: Kind
 ) -> None:
@@ -128,7 +128,7 @@ def test_what_is_not_locked_is_not_listed_and_the_rest_is_in_its_order(
             assert session.names(each.method) == [name for name in there if name != kind.gone]
 
 
-@pytest.mark.guarantee("surface:locked-only")
+@pytest.mark.guarantee("surface:only-locked")
 def test_what_is_not_locked_answers_as_if_it_did_not_exist(session: Session, kind: Kind) -> None:
     target = kind.target or kind.gone
     found = session.exchange(kind.ask(1, target), 1)
@@ -138,7 +138,7 @@ def test_what_is_not_locked_answers_as_if_it_did_not_exist(session: Session, kin
     )
 
 
-@pytest.mark.guarantee("surface:locked-only")
+@pytest.mark.guarantee("surface:only-locked")
 def test_the_rest_works(session: Session, kind: Kind) -> None:
     found = json.loads(session.exchange(kind.ask(1, kind.near), 1))
     assert "result" in found
@@ -147,7 +147,7 @@ def test_the_rest_works(session: Session, kind: Kind) -> None:
     assert sum_up == said(2, "The sum of 1 and 2 is 3.")
 
 
-@pytest.mark.guarantee("surface:locked-only")
+@pytest.mark.guarantee("surface:only-locked")
 def test_nothing_about_it_can_be_subscribed_or_completed(session: Session, kind: Kind) -> None:
     target = kind.target or kind.gone
     refs = {

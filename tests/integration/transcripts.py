@@ -115,9 +115,7 @@ def script_for(real: Real, client: Client, work: Path, steps: Iterable[Step]) ->
         "form": FORM,
         "steps": list(steps),
     }
-    found: dict[str, Any] = put(
-        {**script, "log_level": "debug"} if client.modern else script, work
-    )
+    found: dict[str, Any] = put({**script, "log_level": "debug"} if client.modern else script, work)
     return found
 
 
@@ -230,3 +228,31 @@ class View:
 
 def view(run: Run, client: Client) -> View:
     return View(outcomes(run), events(run, client), wire(run))
+
+
+def at_server(log: Path) -> tuple[list[Line], list[Line]]:
+    """What a server was sent: requests and notices, and answers; lists left out, ids in order."""
+    ids: dict[str, str] = {}
+    tokens: dict[str, str] = {}
+    asked: list[Line] = []
+    answers: list[Line] = []
+    for side, raw in read_wire(log):
+        line = json.loads(raw)
+        if side == "server" or line.get("method", "").endswith("/list"):
+            continue
+        (asked if "method" in line else answers).append(renamed(line, ids, tokens))
+    return asked, answers
+
+
+def renamed(line: Line, ids: dict[str, str], tokens: dict[str, str]) -> Line:
+    """`line` with the ids and tokens a client or a proxy chose named in order of appearance."""
+    params = line.get("params", {})
+    if "method" in line and "id" in line:
+        line["id"] = ids.setdefault(json.dumps(line["id"]), f"id-{len(ids)}")
+    if "requestId" in params:
+        params["requestId"] = ids[json.dumps(params["requestId"])]
+    if "progressToken" in params.get("_meta", {}):
+        token = json.dumps(params["_meta"]["progressToken"])
+        params["_meta"]["progressToken"] = tokens.setdefault(token, f"token-{len(tokens)}")
+    found: Line = mapped(line, {})
+    return found

@@ -67,7 +67,7 @@ def test_every_flag_sets_its_setting(argv: tuple[str, ...], wanted: dict[str, ob
     assert {name: getattr(settings, name) for name in wanted} == wanted
 
 
-@pytest.mark.guarantee("config:usage-errors")
+@pytest.mark.guarantee("cli:errors-say-what-next")
 @pytest.mark.parametrize(("argv", "what", "following"), BAD)
 def test_a_wrong_line_is_named_with_what_to_type(
     argv: tuple[str, ...], what: str, following: str
@@ -91,10 +91,9 @@ def test_the_table_names_every_setting_and_tests_every_flag() -> None:
 def test_any_line_gives_settings_or_a_usage_error(argv: list[str]) -> None:
     try:
         settings = parse_proxy(argv)
-    except UsageError as error:
-        assert error.hint
-    else:
-        assert settings.lock is not None or settings.mode is Mode.AUDIT_ONLY
+    except UsageError:
+        return
+    assert settings.lock is not None or settings.mode is Mode.AUDIT_ONLY
 
 
 @pytest.mark.guarantee("config:quoted-command")

@@ -27,7 +27,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.guarantee("launch:files-pinned")
+@pytest.mark.guarantee("launch:as-reviewed")
 @pytest.mark.parametrize(
     ("argv", "files"),
     [
@@ -49,7 +49,7 @@ def test_every_argument_that_is_a_file_is_pinned_and_launchers_are_known_by_name
     launch.verify(found)
 
 
-@pytest.mark.guarantee("launch:other-command-refused")
+@pytest.mark.guarantee("launch:as-reviewed")
 @pytest.mark.parametrize(
     ("given", "words"),
     [
@@ -82,7 +82,7 @@ def appeared(here: Path) -> None:
     (here / "index").write_text("1")
 
 
-@pytest.mark.guarantee("launch:files-pinned")
+@pytest.mark.guarantee("launch:as-reviewed")
 @pytest.mark.parametrize(
     ("meanwhile", "words"),
     [

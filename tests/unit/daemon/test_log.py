@@ -24,7 +24,7 @@ def test_an_event_without_a_sentence_shows_its_fields() -> None:
     assert sentence("new.event", {"a": 1, "b": "two"}) == "new.event: a=1, b=two"
 
 
-@pytest.mark.guarantee("log:no-control-codes")
+@pytest.mark.guarantee("cli:printable-only")
 def test_text_from_a_peer_cannot_steer_a_terminal_or_forge_a_line() -> None:
     said = sentence("session.ended", {"why": "x\x1b[2J\nmcpguard: all is well\r\u202e"})
     assert said.isprintable()
@@ -65,8 +65,10 @@ def test_a_stderr_nobody_reads_is_bounded_and_what_was_dropped_is_counted() -> N
         got += pipe.read()
     got += pipe.read()
     dropped = 1000 * len(chunk) - got.count(b"e" * 1000) * len(chunk)
-    assert got.endswith(f"mcpguard: {dropped} bytes of the server's stderr were dropped: "
-                        "nobody read them here\n".encode())
+    assert got.endswith(
+        f"mcpguard: {dropped} bytes of the server's stderr were dropped: "
+        "nobody read them here\n".encode()
+    )
     stderr.restore()
     assert os.get_blocking(pipe.writer)
     pipe.close()

@@ -157,7 +157,7 @@ def test_it_looks_as_deep_as_a_host_line_can_be() -> None:
     assert names({"items": TREE}).folding_any([deep(10, "Name")], 1) == ""
 
 
-@pytest.mark.guarantee("fold:memory-bounded")
+@pytest.mark.guarantee("fold:arguments")
 def test_a_recursive_schema_costs_no_memory_per_path() -> None:
     def full(depth: int) -> JsonObject:
         return {"left": full(depth - 1), "right": full(depth - 1)} if depth else {"name": 1}

@@ -416,7 +416,7 @@ BAD_VARY = [
 ]
 
 
-@pytest.mark.guarantee("lock:vary-checked-on-load")
+@pytest.mark.guarantee("lock:strict-loader")
 @pytest.mark.parametrize(("vary", "text"), BAD_VARY)
 def test_an_exception_that_cannot_apply_is_an_error(vary: Vary, text: str) -> None:
     data = changed_file("vary", [{"pointer": vary.pointer, "pattern": vary.pattern}])

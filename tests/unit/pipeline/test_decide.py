@@ -173,7 +173,7 @@ SUBJECTS: dict[SubjectKind, Subject] = {
 }
 
 
-@pytest.mark.guarantee("pipeline:every-kind-is-judged")
+@pytest.mark.guarantee("pipeline:deny-unless-permit")
 @pytest.mark.parametrize("kind", SubjectKind)
 def test_every_kind_of_subject_needs_at_least_one_stage_that_exists(kind: SubjectKind) -> None:
     assert REQUIRED[kind]
@@ -183,7 +183,7 @@ def test_every_kind_of_subject_needs_at_least_one_stage_that_exists(kind: Subjec
     assert (decision.allowed, decision.reason) == (False, Reason.STAGE_MISSING)
 
 
-@pytest.mark.guarantee("pipeline:every-kind-is-judged")
+@pytest.mark.guarantee("pipeline:deny-unless-permit")
 @pytest.mark.parametrize("kind", SubjectKind)
 def test_without_a_lockfile_nothing_is_allowed(kind: SubjectKind) -> None:
     decision = make_pipeline(None)(SUBJECTS[kind], CTX)

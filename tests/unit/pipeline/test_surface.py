@@ -374,7 +374,7 @@ DEFINITIONS: dict[str, tuple[Definition, Reason]] = {
 }
 
 
-@pytest.mark.guarantee("surface:definition-unchanged")
+@pytest.mark.guarantee("drift:every-field")
 @pytest.mark.parametrize(("definition", "reason"), DEFINITIONS.values(), ids=DEFINITIONS)
 def test_a_definition_is_shown_only_when_it_is_the_locked_one(
     definition: Definition, reason: Reason
@@ -385,7 +385,7 @@ def test_a_definition_is_shown_only_when_it_is_the_locked_one(
 # --- what the server asks and says ---------------------------------------------------------------
 
 
-@pytest.mark.guarantee("surface:server-requests")
+@pytest.mark.guarantee("requests:denied-unless-locked")
 @pytest.mark.parametrize(
     ("method", "reason", "detail"),
     [
@@ -541,7 +541,7 @@ def test_an_error_carries_no_blocks() -> None:
 secrets = st.text(st.characters(categories=["Lu"]), min_size=12, max_size=20)
 
 
-@pytest.mark.guarantee("surface:no-values-in-denials")
+@pytest.mark.guarantee("denial:no-values-echoed")
 @given(secrets, st.sampled_from(["write", "other", "sum", "file:///etc/x"]), st.booleans())
 def test_a_denial_never_repeats_what_the_host_wrote(secret: str, name: str, deep: bool) -> None:
     arguments: JsonObject = {secret: {secret: 1}, "path": [secret], "options": {"mode": [secret]}}

@@ -2,12 +2,12 @@
 
     opened().host({"id": 7, "method": "ping"}).sends_server({"id": wire(0), "method": "ping"})
 
-Objects are written as compact JSON in the order of their keys, after `"jsonrpc": "2.0"`; bytes go in
-(and are expected) as they are. The clock is a number that a play moves; ids are drawn in order.
+Objects are written as compact JSON in the order of their keys, after `"jsonrpc": "2.0"`; bytes are
+taken as they are. The clock is a number that a play moves; ids are drawn in order.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Self
+from typing import Any, Self
 
 import orjson
 
@@ -27,7 +27,7 @@ from mcpguard.wire.methods import (
     PROTOCOL_VERSION,
 )
 
-Line = JsonObject | bytes | Dropped
+Line = Mapping[str, object] | bytes | Dropped
 
 FIRST = 2**52
 LATEST = "2025-11-25"
@@ -113,7 +113,7 @@ def text(number: int) -> str:
     return f"{FIRST + number:x}"
 
 
-def line(message: JsonObject) -> bytes:
+def line(message: Mapping[str, object]) -> bytes:
     """`message` as a line without its newline."""
     return orjson.dumps({"jsonrpc": "2.0", **message})
 
@@ -266,12 +266,16 @@ class Play:
         return self.quiet().recorded(decision="drop", reason=reason)
 
     def recorded(self, **fields: Json) -> Self:
-        """A record with these fields is the next one that has them; those before it are done with."""
+        """The next record with these fields is there; it and those before it are done with."""
         for index, record in enumerate(self.records):
             if all(record.get(key) == value for key, value in fields.items()):
                 del self.records[: index + 1]
                 return self
         raise AssertionError(f"{fields} is not in {self.records}")
+
+    def arguments(self) -> object:
+        """The encoded arguments in the last record, of which the log keeps a digest."""
+        return self.records[-1].get("args")
 
     def unrecorded(self) -> Self:
         """No record is left that nobody expected."""
@@ -332,10 +336,10 @@ class Play:
 
 
 def _fed(item: Line) -> bytes | Dropped:
-    return line(item) if isinstance(item, dict) else item
+    return item if isinstance(item, bytes | Dropped) else line(item)
 
 
-def handshake(capabilities: JsonObject = CAPABILITIES, **changes: Json) -> JsonObject:
+def handshake(capabilities: Json = CAPABILITIES, **changes: Json) -> JsonObject:
     """An `initialize` result of the sample server."""
     result: JsonObject = {
         "protocolVersion": LATEST,
@@ -347,10 +351,13 @@ def handshake(capabilities: JsonObject = CAPABILITIES, **changes: Json) -> JsonO
 
 
 def play(
-    lock: Lockfile | None = None, mode: Mode = Mode.ENFORCE, decide: Decide | None = None, **given: object
+    lock: Lockfile | None = None,
+    mode: Mode = Mode.ENFORCE,
+    decide: Decide | None = None,
+    **given: Any,  # noqa: ANN401 - fields of SessionSettings
 ) -> Play:
     """A session nobody has spoken in. `given`: fields of `SessionSettings`."""
-    return Play(lock, mode, SessionSettings(**given), decide)  # type: ignore[arg-type]
+    return Play(lock, mode, SessionSettings(**given), decide)
 
 
 LOCK = locked()
@@ -361,7 +368,7 @@ def opened(
     mode: Mode = Mode.ENFORCE,
     decide: Decide | None = None,
     live: Mapping[ItemKind, Mapping[str, JsonObject]] = SURFACE,
-    **given: object,
+    **given: Any,  # noqa: ANN401 - fields of SessionSettings
 ) -> Play:
     """A legacy session, verified; the next id drawn is `wire(0)`."""
     begun = play(lock, mode, decide, **given).initialize()
@@ -374,11 +381,11 @@ def modern(
     lock: Lockfile | None = None,
     mode: Mode = Mode.ENFORCE,
     live: Mapping[ItemKind, Mapping[str, JsonObject]] = SURFACE,
-    **given: object,
+    **given: Any,  # noqa: ANN401 - fields of SessionSettings
 ) -> Play:
     """A 2026-07-28 session, verified; the next id drawn is `wire(0)`."""
     begun = play(lock or MODERN, mode, **given)
-    begun.host({"id": "first", "method": "tools/call", "params": called("free", modern_meta=True)})
+    begun.host({"id": "first", "method": "tools/call", "params": called("free", _meta=ENVELOPE)})
     begun.lists(live)
     begun.server({"id": FIRST, "result": {"resultType": "complete", "content": []}})
     return begun.forget().renumber()
@@ -387,15 +394,12 @@ def modern(
 MODERN = locked(era=Era.DUAL)
 
 
-def called(
-    name: str, arguments: JsonObject | None = None, *, modern_meta: bool = False, **more: Json
-) -> JsonObject:
+def called(name: str, arguments: JsonObject | None = None, **more: Json) -> JsonObject:
     """Parameters of a `tools/call`."""
     params: JsonObject = {"name": name}
     if arguments is not None:
         params["arguments"] = arguments
-    params |= more
-    return {**params, "_meta": ENVELOPE} if modern_meta else params
+    return params | more
 
 
 def call(

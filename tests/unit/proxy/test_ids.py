@@ -7,7 +7,19 @@ from mcpguard.model import Json, JsonObject, RequestKind
 from mcpguard.wire.methods import SUBSCRIPTION_ID
 from tests.unit.proxy.play import call, called, line, locked, opened, refused, text, wire
 
-IDS: list[int | str] = [7, "7", 0, "0", "", "a-uuid", -3, 2**53 - 1, 1 - 2**53, "ü" * 128, "x" * 256]
+IDS: list[int | str] = [
+    7,
+    "7",
+    0,
+    "0",
+    "",
+    "a-uuid",
+    -3,
+    2**53 - 1,
+    1 - 2**53,
+    "ü" * 128,
+    "x" * 256,
+]
 BAD_IDS = [b"null", b"true", b"1.0", b"1e2", b"-0", b"9007199254740992", b"[1]", b"{}"]
 
 
@@ -41,7 +53,7 @@ def test_the_host_sees_a_wire_id_and_the_server_gets_its_own_back(given: int | s
     )
 
 
-@pytest.mark.guarantee("ids:only-safe-ids")
+@pytest.mark.guarantee("ids:exact-types")
 @pytest.mark.parametrize("given", [*BAD_IDS, orjson.dumps("x" * 257), orjson.dumps("ü" * 129)])
 def test_an_id_that_peers_read_differently_is_refused_without_an_answer(given: bytes) -> None:
     request = b'{"jsonrpc":"2.0","id":' + given + b',"method":"ping"}'
@@ -50,7 +62,7 @@ def test_an_id_that_peers_read_differently_is_refused_without_an_answer(given: b
         opened().server(request).drops("bad_id")
 
 
-@pytest.mark.guarantee("ids:number-and-text-differ")
+@pytest.mark.guarantee("ids:exact-types")
 def test_seven_and_the_text_seven_are_two_requests() -> None:
     (
         opened()
@@ -113,7 +125,7 @@ def test_a_server_id_in_flight_is_not_asked_twice() -> None:
     )
 
 
-@pytest.mark.guarantee("ids:unknown-answers-dropped")
+@pytest.mark.guarantee("ids:answered-once")
 @pytest.mark.parametrize(
     "forged", [wire(1), str(wire(0)), text(0), 7, "7", 0, -wire(0), wire(0) + 2**40]
 )
@@ -281,7 +293,9 @@ def test_a_cancelled_request_keeps_its_slot_until_its_late_answer() -> None:
         opened()
         .host(call("r", _meta={"progressToken": "t"}))
         .sends_server(call(wire(0), _meta={"progressToken": text(1)}))
-        .host({"method": "notifications/cancelled", "params": {"requestId": "r", "reason": "bored"}})
+        .host(
+            {"method": "notifications/cancelled", "params": {"requestId": "r", "reason": "bored"}}
+        )
         .sends_server(
             {
                 "method": "notifications/cancelled",

@@ -37,12 +37,6 @@ NOISE: list[tuple[bytes, str]] = [
     (b"Content-Length: 52\r", "parse"),
     (b"\x00\x01\x02", "parse"),
     (b'{"jsonrpc":"2.0","id":1,"method":"ping"', "parse"),
-    (b'{"jsonrpc":"2.0","id":1,"method":"pi\xffng"}', "parse"),
-    (b'\xef\xbb\xbf{"jsonrpc":"2.0","id":1,"method":"ping"}', "parse"),
-    (b'{"jsonrpc":"2.0","id":1,"method":"ping"}{}', "parse"),
-    (b'{"jsonrpc":"2.0","id":1,"method":"ping"}\r{"a":1}', "parse"),
-    (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":NaN}}', "parse"),
-    (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"\\ud800"}}', "parse"),
     (b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', "batch"),
     (b"[]", "batch"),
     (b"5", "parse"),
@@ -64,10 +58,31 @@ def test_noise_is_dropped_and_recorded_and_the_session_goes_on(noise: bytes, rea
     session.host({"id": 1, "method": "ping"}).sends_server({"id": wire(0), "method": "ping"})
 
 
+UNREADABLE: list[bytes] = [
+    b'{"jsonrpc":"2.0","id":1,"method":"pi\xffng"}',
+    b'\xef\xbb\xbf{"jsonrpc":"2.0","id":1,"method":"ping"}',
+    b'{"jsonrpc":"2.0","id":1,"method":"ping"}{}',
+    b'{"jsonrpc":"2.0","id":1,"method":"ping"}\r{"a":1}',
+    b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":NaN}}',
+    b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"\\ud800"}}',
+]
+"""No parser agrees about these, but their id can be told."""
+
+
+@pytest.mark.guarantee("framing:bad-lines-dropped")
+@pytest.mark.parametrize("line", UNREADABLE)
+def test_an_unreadable_request_whose_id_can_be_told_is_answered(line: bytes) -> None:
+    session = opened().host(line)
+    session.sends_host(refused(1, -32600, "Invalid Request: not one JSON object in UTF-8"))
+    session.recorded(decision="deny", reason="parse").quiet()
+    session.host({"id": 1, "method": "ping"}).sends_server({"id": wire(0), "method": "ping"})
+
+
 def request(rest: bytes) -> bytes:
     return b'{"jsonrpc":"2.0","id":5,"method":"tools/call"' + rest + b"}"
 
 
+UNREADABLE = "Invalid Request: not one JSON object in UTF-8"
 REFUSED: list[tuple[bytes, str, str]] = [
     (
         request(b',"params":{"name":"free","name":"free"}'),
@@ -144,7 +159,7 @@ REFUSED: list[tuple[bytes, str, str]] = [
 ]
 
 
-@pytest.mark.guarantee("framing:ambiguous-refused")
+@pytest.mark.guarantee("parse:host-differentials")
 @pytest.mark.parametrize(("ambiguous", "reason", "message"), REFUSED)
 def test_what_two_parsers_could_read_differently_is_refused(
     ambiguous: bytes, reason: str, message: str
@@ -154,7 +169,7 @@ def test_what_two_parsers_could_read_differently_is_refused(
         session.recorded(decision="deny", reason=reason).quiet().idle()
 
 
-@pytest.mark.guarantee("framing:depth-limit")
+@pytest.mark.guarantee("parse:host-differentials")
 def test_sixty_four_levels_pass() -> None:
     nested: Json = 1
     for _ in range(61):
@@ -164,7 +179,7 @@ def test_sixty_four_levels_pass() -> None:
     opened().host(call(1, arguments={"a": [nested]})).recorded(decision="deny", reason="depth")
 
 
-@pytest.mark.guarantee("framing:unknown-keys-dropped")
+@pytest.mark.guarantee("parse:envelope-rebuilt")
 def test_unknown_keys_do_not_reach_the_server_and_are_recorded() -> None:
     (
         opened()
@@ -181,7 +196,7 @@ FOLDING = "Invalid params: a key differs from a known one by case"
 META_FOLDING = "Invalid params: _meta is not an object of known spelling"
 
 
-@pytest.mark.guarantee("framing:case-folding-refused")
+@pytest.mark.guarantee("fold:parameters")
 @pytest.mark.parametrize(
     ("method", "params", "message"),
     [
@@ -199,8 +214,16 @@ META_FOLDING = "Invalid params: _meta is not an object of known spelling"
             {"ref": {"type": "ref/prompt", "name": "greet", "Name": "x"}},
             "Invalid params: a key of ref differs from a known one by case",
         ),
-        ("tools/call", {"name": "free", "arguments": []}, "Invalid params: arguments is not an object"),
-        ("tools/call", {"name": "free", "arguments": None}, "Invalid params: arguments is not an object"),
+        (
+            "tools/call",
+            {"name": "free", "arguments": []},
+            "Invalid params: arguments is not an object",
+        ),
+        (
+            "tools/call",
+            {"name": "free", "arguments": None},
+            "Invalid params: arguments is not an object",
+        ),
         ("tools/call", {}, "Invalid params: name is missing or not a string"),
         ("tools/call", {"name": ["free"]}, "Invalid params: name is missing or not a string"),
         ("completion/complete", {"ref": 5}, "Invalid params: ref is missing or not a string"),
@@ -220,7 +243,7 @@ def test_parameters_that_another_parser_would_read_differently_are_refused(
     session.recorded(decision="deny", reason="envelope", method=method)
 
 
-@pytest.mark.guarantee("framing:one-reference")
+@pytest.mark.guarantee("parse:envelope-rebuilt")
 def test_a_completion_names_one_thing() -> None:
     """A second name beside the judged one must not reach the server."""
     both: JsonObject = {"type": "ref/prompt", "name": "greet", "uri": "file:///secret", "x": 1}
@@ -234,7 +257,7 @@ def test_a_completion_names_one_thing() -> None:
     session.sends_host(refused(2, -32602, "Unknown reference: file:///secret")).quiet()
 
 
-@pytest.mark.guarantee("framing:case-folding-refused")
+@pytest.mark.guarantee("fold:parameters")
 @pytest.mark.parametrize(
     ("arguments", "known"),
     [
@@ -261,7 +284,9 @@ LIMIT = 200
 
 def long_request(given: str, pad: int) -> bytes:
     return (
-        b'{"jsonrpc":"2.0","id":' + given.encode() + b',"method":"tools/call","params":{"name":"'
+        b'{"jsonrpc":"2.0","id":'
+        + given.encode()
+        + b',"method":"tools/call","params":{"name":"'
         + b"x" * pad
         + b'"}}\n'
     )
@@ -274,7 +299,7 @@ def pieces(data: bytes, size: int) -> list[bytes | Dropped]:
     return [item for chunk in read for item in framer.feed(chunk)]
 
 
-@pytest.mark.guarantee("framing:over-long-refused")
+@pytest.mark.guarantee("ids:over-long-request-answered")
 @pytest.mark.parametrize("size", [1, 7, 150, 100_000])
 @pytest.mark.parametrize("given", ["5", '"five"'])
 def test_an_over_long_request_is_refused_at_once(size: int, given: str) -> None:
@@ -286,13 +311,13 @@ def test_an_over_long_request_is_refused_at_once(size: int, given: str) -> None:
     session.recorded(decision="drop", reason="over_long")
 
 
-@pytest.mark.guarantee("framing:over-long-refused")
+@pytest.mark.guarantee("ids:over-long-request-answered")
 def test_an_id_that_comes_last_is_found_too() -> None:
     data = b'{"method":"ping","params":{"a":"' + b"\\" * 1000 + b'"},"jsonrpc":"2.0","id":5}\n'
     opened().host(*pieces(data, 64)).sends_host(refused(5, -32600, TOO_LONG)).quiet()
 
 
-@pytest.mark.guarantee("framing:over-long-refused")
+@pytest.mark.guarantee("ids:over-long-request-answered")
 @pytest.mark.parametrize(
     "data",
     [
@@ -307,7 +332,7 @@ def test_an_over_long_line_without_a_request_id_is_only_dropped(data: bytes) -> 
     opened().host(*pieces(data, 64)).drops("over_long").unrecorded()
 
 
-@pytest.mark.guarantee("framing:over-long-answered")
+@pytest.mark.guarantee("ids:garbled-answer-answered")
 @pytest.mark.parametrize("size", [1, 3, 16, 150, 100_000])
 @pytest.mark.parametrize("last", [False, True])
 def test_an_over_long_answer_ends_its_request_at_once(size: int, last: bool) -> None:
@@ -321,7 +346,7 @@ def test_an_over_long_answer_ends_its_request_at_once(size: int, last: bool) -> 
     session.server({"id": wire(0), "result": {}}).drops("unknown_id")
 
 
-@pytest.mark.guarantee("framing:over-long-answered")
+@pytest.mark.guarantee("ids:garbled-answer-answered")
 def test_an_over_long_list_fails_its_listing() -> None:
     session = opened().host({"id": 1, "method": "tools/list"}).forget()
     data = b'{"jsonrpc":"2.0","id":%d,"result":{"tools":["%s"]}}\n' % (wire(1), b"x" * 1000)
@@ -333,7 +358,7 @@ def test_an_over_long_list_fails_its_listing() -> None:
     session.recorded(decision="deny", reason="unverified")
 
 
-@pytest.mark.guarantee("framing:over-long-answered")
+@pytest.mark.guarantee("ids:garbled-answer-answered")
 def test_an_over_long_answer_of_the_host_ends_the_servers_request() -> None:
     lock = locked(requests=[RequestKind.SAMPLING])
     data = b'{"jsonrpc":"2.0","id":%d,"result":{"content":"%s"}}\n' % (wire(0), b"x" * 1000)
@@ -343,7 +368,7 @@ def test_an_over_long_answer_of_the_host_ends_the_servers_request() -> None:
     session.idle()
 
 
-@pytest.mark.guarantee("framing:garbled-answers-end")
+@pytest.mark.guarantee("ids:garbled-answer-answered")
 @pytest.mark.parametrize("answer", [b'"result":{"a":1,"a":2}', b'"result":5', b'"Result":{}'])
 def test_a_garbled_answer_of_the_host_ends_the_servers_request(answer: bytes) -> None:
     data = b'{"jsonrpc":"2.0","id":%d,%s}' % (wire(0), answer)
@@ -358,7 +383,7 @@ def test_a_garbled_answer_of_the_host_ends_the_servers_request(answer: bytes) ->
 
 BAD_ANSWERS: list[tuple[str, str]] = [
     ('{"jsonrpc":"2.0","id":%d,"result":{}', "parse"),
-    ('garbage %d', "parse"),
+    ("garbage %d", "parse"),
     ('{"jsonrpc":"2.0","id":%d,"result":5}', "envelope"),
     ('{"jsonrpc":"2.0","id":%d,"result":null}', "envelope"),
     ('{"jsonrpc":"2.0","id":%d}', "envelope"),
@@ -376,18 +401,16 @@ BAD_ANSWERS: list[tuple[str, str]] = [
 ]
 
 
-@pytest.mark.guarantee("framing:garbled-answers-end")
+@pytest.mark.guarantee("ids:garbled-answer-answered")
 @pytest.mark.parametrize(("template", "reason"), BAD_ANSWERS)
-def test_an_answer_that_cannot_be_read_ends_its_request_at_once(
-    template: str, reason: str
-) -> None:
+def test_an_answer_that_cannot_be_read_ends_its_request_at_once(template: str, reason: str) -> None:
     session = opened().host(call(7)).forget()
     session.server(template.replace("%d", str(wire(0))).encode())
     session.sends_host(refused(7, -32603, GARBLED)).quiet().idle()
     session.recorded(decision="drop", reason=reason).recorded(decision="deny", method="tools/call")
 
 
-@pytest.mark.guarantee("framing:garbled-answers-end")
+@pytest.mark.guarantee("ids:garbled-answer-answered")
 def test_a_page_that_cannot_be_read_fails_its_listing() -> None:
     session = opened().host({"id": 1, "method": "tools/list"}).forget()
     session.server(b"%d" % wire(1))
@@ -417,7 +440,7 @@ def test_a_garbled_answer_to_a_cancelled_request_is_nothing() -> None:
     session.server(b"%d" % wire(0)).quiet().idle()
 
 
-@pytest.mark.guarantee("framing:exact-values")
+@pytest.mark.guarantee("parse:server-exact")
 @pytest.mark.parametrize(
     "result",
     [
@@ -434,7 +457,7 @@ def test_numbers_and_surrogates_of_a_server_pass_exactly(result: bytes) -> None:
     session.recorded(decision="note", reason="parser_fallback")
 
 
-@pytest.mark.guarantee("framing:exact-values")
+@pytest.mark.guarantee("parse:server-exact")
 def test_exact_values_of_an_error_pass_through_calls_and_lists() -> None:
     error: JsonObject = {"code": -32000, "message": "\ud800", "data": 2**70}
     session = opened().host(call(7), {"id": 8, "method": "tools/list"}).forget()
@@ -444,14 +467,14 @@ def test_exact_values_of_an_error_pass_through_calls_and_lists() -> None:
     session.quiet().idle()
 
 
-@pytest.mark.guarantee("framing:invalid-utf8-replaced")
+@pytest.mark.guarantee("parse:server-exact")
 def test_invalid_utf8_of_a_server_becomes_the_replacement_character() -> None:
     session = opened().host(call(7)).forget()
     session.server(b'{"jsonrpc":"2.0","id":%d,"result":{"t":"a\xffb"}}' % wire(0))
     session.sends_host({"id": 7, "result": {"t": "a\ufffdb"}}).quiet()
 
 
-@pytest.mark.guarantee("framing:null-error-is-a-result")
+@pytest.mark.guarantee("parse:server-exact")
 def test_a_null_error_beside_a_result_is_a_result() -> None:
     session = opened().host(call(7), call(8)).forget()
     session.server(b'{"jsonrpc":"2.0","id":%d,"result":{"a":1},"error":null}' % wire(0))

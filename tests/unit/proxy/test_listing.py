@@ -116,7 +116,7 @@ def test_a_list_holds_the_locked_definitions(kind: ItemKind) -> None:
     )
 
 
-@pytest.mark.guarantee("listing:unlocked-invisible")
+@pytest.mark.guarantee("surface:only-locked")
 def test_what_is_not_locked_is_invisible_and_does_not_exist() -> None:
     rogue: JsonObject = {"name": "exec", "inputSchema": {"type": "object"}}
     session = opened(live=surface(TOOL, ECHO, rogue, FREE))
@@ -126,7 +126,7 @@ def test_what_is_not_locked_is_invisible_and_does_not_exist() -> None:
     session.recorded(decision="deny", target="exec", rule="surface.not_locked")
 
 
-@pytest.mark.guarantee("listing:unlocked-invisible")
+@pytest.mark.guarantee("surface:only-locked")
 @pytest.mark.parametrize(
     ("method", "params", "message"),
     [
@@ -169,14 +169,21 @@ def test_near_misses_do_not_exist(method: str, params: JsonObject, message: str)
 
 NOT_NORMAL = (
     "Blocked by mcpguard [surface.uri_form]: the URI is not in normal form (RFC 3986). "
-    "Write the URI in its normal form."
+    "Use the URI's normal form (RFC 3986 section 6)."
 )
 
 
-@pytest.mark.guarantee("listing:uri-normal-form")
+@pytest.mark.guarantee("uri:only-normal-form")
 @pytest.mark.parametrize(
     "uri",
-    ["file:///./notes", "log:///a/../b", "log:///%2e%2e", "LOG:///monday", "log:///%6d", "log:///%2f.."],
+    [
+        "file:///./notes",
+        "log:///a/../b",
+        "log:///%2e%2e",
+        "LOG:///monday",
+        "log:///%6d",
+        "log:///%2f..",
+    ],
 )
 @pytest.mark.parametrize("method", ["resources/read", "resources/subscribe"])
 def test_a_uri_that_is_not_in_normal_form_is_refused(method: str, uri: str) -> None:
@@ -190,7 +197,7 @@ def test_a_uri_that_is_not_in_normal_form_is_refused(method: str, uri: str) -> N
     )
 
 
-@pytest.mark.guarantee("listing:allowed-passes")
+@pytest.mark.guarantee("proxy:transparent")
 @pytest.mark.parametrize(
     ("method", "params"),
     [
@@ -229,7 +236,7 @@ def test_what_is_locked_and_listed_passes(method: str, params: JsonObject) -> No
     )
 
 
-@pytest.mark.guarantee("listing:must-be-listed")
+@pytest.mark.guarantee("surface:listed-unchanged")
 def test_a_locked_tool_that_this_session_did_not_list_does_not_exist() -> None:
     session = opened(live=surface(TOOL, ECHO))
     session.host(call(1)).sends_host(refused(1, -32602, "Unknown tool: free")).quiet()
@@ -249,7 +256,8 @@ def test_missing_items_are_told_once() -> None:
 @pytest.mark.guarantee("listing:records-bounded")
 def test_a_flood_of_new_names_fills_no_log() -> None:
     session = tools(opened(), 1).forget()
-    answered(session, 1, ECHO, FREE, *({"name": str(number)} for number in range(1000)))
+    flood: list[JsonObject] = [{"name": str(number)} for number in range(1000)]
+    answered(session, 1, ECHO, FREE, *flood)
     named = [record for record in session.records if record["target"]]
     assert len(named) == MAX_REPORTED
     session.recorded(decision="deny", detail="900 more items")
@@ -269,7 +277,7 @@ def test_all_pages_are_fetched_and_merged_into_one() -> None:
     session.sends_host(listed(shown(TOOL, "echo"), shown(TOOL, "free"))).quiet().idle()
 
 
-@pytest.mark.guarantee("listing:host-cursors-refused")
+@pytest.mark.guarantee("listing:pages-merged")
 @pytest.mark.parametrize("cursor", ["p2", "", 5, {}])
 def test_a_cursor_from_the_host_is_refused(cursor: Json) -> None:
     (
@@ -356,7 +364,7 @@ def test_an_absent_capability_is_an_empty_list() -> None:
     session.host(call(2)).sends_server(call(wire(3)))
 
 
-@pytest.mark.guarantee("listing:unnamed-withheld")
+@pytest.mark.guarantee("surface:only-locked")
 @pytest.mark.parametrize("odd", [None, 5, "echo", [], {}, {"name": None}, {"name": ["echo"]}])
 def test_what_has_no_name_is_not_shown(odd: Json) -> None:
     session = tools(opened(), 1)
@@ -493,7 +501,7 @@ def test_a_reviewed_exception_is_no_drift_and_shows_the_live_text() -> None:
     session.sends_host(listed(shown(TOOL, "echo"))).quiet()
 
 
-@pytest.mark.guarantee("drift:order-is-nothing")
+@pytest.mark.guarantee("drift:volatile-passes")
 def test_the_order_of_keys_and_items_is_no_drift() -> None:
     backwards = dict(reversed(ECHO.items()))
     session = opened()
@@ -582,7 +590,7 @@ def test_every_list_is_verified_again(method: str, asked: list[str]) -> None:
     session.sends_host({"method": method}).quiet().idle()
 
 
-@pytest.mark.guarantee("listing:changed-coalesced")
+@pytest.mark.guarantee("listing:changed-rate-limited")
 def test_changes_while_a_listing_runs_are_one_more_listing() -> None:
     session = opened().after(5.0).server(*[CHANGED] * 7)
     session.sends_server({"id": wire(0), "method": "tools/list"}).quiet()
@@ -640,7 +648,7 @@ def test_a_change_before_the_lists_were_asked_for_is_kept() -> None:
     session.sends_host(CHANGED).quiet().idle()
 
 
-@pytest.mark.guarantee("listing:late-pages-ignored")
+@pytest.mark.guarantee("listing:pages-merged")
 def test_a_page_that_comes_after_its_listing_ended_is_no_page_of_the_next() -> None:
     session = tools(opened(), 1).ticks(30.0)
     session.sends_host(refused("l", -32603, UNVERIFIABLE + "it did not answer in time")).forget()
@@ -651,7 +659,7 @@ def test_a_page_that_comes_after_its_listing_ended_is_no_page_of_the_next() -> N
     session.sends_host(listed(shown(TOOL, "echo"), shown(TOOL, "free"))).quiet().idle()
 
 
-@pytest.mark.guarantee("listing:late-pages-ignored")
+@pytest.mark.guarantee("listing:pages-merged")
 def test_a_later_page_ends_with_its_listing_too() -> None:
     session = tools(opened(), 1).after(20.0)
     session.server({"id": wire(1), "result": {"tools": [ECHO], "nextCursor": "p"}}).forget()
@@ -660,7 +668,7 @@ def test_a_later_page_ends_with_its_listing_too() -> None:
     session.server({"id": wire(2), "result": {"tools": [FREE]}}).drops("unknown_id")
 
 
-@pytest.mark.guarantee("listing:cannot-ask-fails")
+@pytest.mark.guarantee("listing:error-is-not-empty")
 def test_a_list_that_cannot_be_asked_for_fails() -> None:
     session = opened(max_pending=5)
     session.host(*({"id": number, "method": "ping"} for number in range(2, 6))).forget()
@@ -670,7 +678,7 @@ def test_a_list_that_cannot_be_asked_for_fails() -> None:
     session.sends_host(refused(1, -32603, UNVERIFIABLE + "it did not answer in time")).quiet()
 
 
-@pytest.mark.guarantee("listing:cannot-ask-fails")
+@pytest.mark.guarantee("listing:error-is-not-empty")
 def test_a_next_page_that_cannot_be_asked_for_fails() -> None:
     session = tools(opened(), 1)
     session.ids.broken = True

@@ -68,7 +68,7 @@ def test_the_table_of_modes() -> None:
     }
 
 
-@pytest.mark.guarantee("modes:enforce-blocks")
+@pytest.mark.guarantee("modes:one-table")
 def test_enforce_blocks_everything() -> None:
     session = opened().host(call(1, "exec")).sends_host(refused(1, -32602, "Unknown tool: exec"))
     session.recorded(decision="deny", rule="surface.not_locked").told("call.denied")
@@ -80,7 +80,7 @@ def test_enforce_blocks_everything() -> None:
     session.server(UPDATED).quiet().idle()
 
 
-@pytest.mark.guarantee("modes:others-record")
+@pytest.mark.guarantee("modes:one-table")
 @pytest.mark.parametrize("mode", [FILTER, AUDIT])
 def test_the_other_modes_let_calls_pass_and_record_what_would_have_been_denied(mode: Mode) -> None:
     session = opened(mode=mode).host(call(1, "exec")).sends_server(call(wire(0), "exec"))
@@ -109,9 +109,9 @@ def test_definitions_are_filtered_unless_the_mode_only_watches(mode: Mode, shown
 # denials
 
 
-def drifted(**settings: object) -> Play:
+def drifted(style: DenyStyle = DenyStyle.RESULT) -> Play:
     live = {**SURFACE, ItemKind.TOOL: {**TOOLS, "free": {**TOOLS["free"], "title": "New"}}}
-    return opened(live=live, **settings)
+    return opened(live=live, deny_style=style)
 
 
 DRIFTED = (
@@ -132,10 +132,11 @@ def test_a_denial_of_a_locked_tool_is_a_result_that_the_model_reads() -> None:
     modern().host(request).sends_host({"id": 1, "result": result}).quiet()
 
 
-@pytest.mark.guarantee("denial:jsonrpc-style")
+@pytest.mark.guarantee("denial:model-reads-it")
 def test_the_jsonrpc_style_answers_with_an_error() -> None:
-    style = {"deny_style": DenyStyle.JSONRPC}
-    session = drifted(**style).host(call(1)).sends_host(refused(1, -31001, DRIFTED)).quiet()
+    session = (
+        drifted(DenyStyle.JSONRPC).host(call(1)).sends_host(refused(1, -31001, DRIFTED)).quiet()
+    )
     session.host(call(2, "exec")).sends_host(refused(2, -32602, "Unknown tool: exec")).quiet()
     session.host(call(3, "echo", {"text": "x"}, _meta=ENVELOPE)).forget()
     session.server(
@@ -208,7 +209,7 @@ def test_a_record_says_who_asked_for_what_and_why_not() -> None:
 # other pipelines
 
 
-def answering(kind: type[Subject], answer: Callable[[Subject], Decision | Wait]) -> Decide:  # type: ignore[valid-type]
+def answering(kind: type[Subject], answer: Callable[[Subject], Decision | Wait]) -> Decide:
     """The pipeline, but subjects of one kind get another answer."""
     usual = make_pipeline(locked(requests=list(RequestKind)))
 
@@ -216,6 +217,10 @@ def answering(kind: type[Subject], answer: Callable[[Subject], Decision | Wait])
         return answer(subject) if isinstance(subject, kind) else usual(subject, ctx)
 
     return decide
+
+
+def waits(_: Subject) -> Wait:
+    return Wait("approval", "t")
 
 
 def denied(subject: Subject) -> Decision:
@@ -229,26 +234,51 @@ SCANNED = (
 ALL = locked(requests=list(RequestKind))
 
 
-@pytest.mark.guarantee("denial:undecided-is-denied")
+@pytest.mark.guarantee("pipeline:deny-unless-permit")
 def test_what_nobody_can_decide_now_is_denied() -> None:
-    decide = answering(Call, lambda subject: Wait("approval", "t"))
+    decide = answering(Call, waits)
     sentence = (
         "Blocked by mcpguard [approval.stage_timeout]: nobody can answer in this session. "
         "Find out more with: mcpguard check."
     )
-    session = opened(ALL, decide=answering(Result, lambda subject: Wait("approval", "t")))
+    session = opened(ALL, decide=answering(Result, waits))
     assert session.session.busy is False
     waiting = Play(ALL, decide=decide).host({"id": 1, "method": "ping"})
     waiting.sends_host(refused(1, -31001, sentence)).quiet().idle()
     waiting.recorded(decision="deny", reason="stage_timeout")
 
 
-@pytest.mark.guarantee("denial:undecided-is-denied")
+@pytest.mark.guarantee("pipeline:deny-unless-permit")
 def test_an_initialize_that_was_denied_may_be_sent_again() -> None:
     session = Play(ALL, decide=answering(Call, denied))
     request: JsonObject = {"id": 1, "method": "initialize", "params": {"capabilities": {}}}
     for _ in range(2):
         session.host(request).sends_host(refused(1, -31001, SCANNED)).quiet().idle()
+
+
+@pytest.mark.guarantee("modes:one-table")
+@pytest.mark.parametrize("method", ["tools/list", "ping", "tasks/list"])
+def test_a_request_without_a_target_is_judged_too(method: str) -> None:
+    usual = make_pipeline(ALL)
+
+    def decide(subject: Subject, ctx: Context) -> Decision | Wait:
+        refuses = isinstance(subject, Call) and subject.method == method
+        return denied(subject) if refuses else usual(subject, ctx)
+
+    session = opened(ALL, decide=decide).host({"id": 1, "method": method})
+    session.sends_host(refused(1, -31001, SCANNED)).quiet().idle()
+    session.recorded(decision="deny", rule="scan.arguments", method=method)
+
+
+def test_without_a_lockfile_no_item_is_known() -> None:
+    states: list[Reason] = []
+
+    def decide(subject: Subject, ctx: Context) -> Decision | Wait:
+        states.append(ctx.session.item_state(ItemKind.TOOL, "free"))
+        return Decision(True, subject)
+
+    Play(None, AUDIT, decide=decide).host(call(1))
+    assert states == [Reason.NO_LOCK]
 
 
 @pytest.mark.guarantee("requests:answers-judged")
@@ -268,14 +298,14 @@ def test_answers_inside_a_repeated_request_are_judged(mode: Mode) -> None:
     session = opened(ALL, mode, answering(Answer, denied)).host(call(1, _meta=ENVELOPE)).forget()
     asked: JsonObject = {"resultType": "input_required", "inputRequests": {"r": ROOTS}}
     session.server({"id": wire(0), "result": asked}).forget()
-    more: JsonObject = {"inputResponses": {"r": {"roots": []}}, "_meta": ENVELOPE}
-    session.host(call(2, **more))
+    given: JsonObject = {"r": {"roots": []}}
+    session.host(call(2, inputResponses=given, _meta=ENVELOPE))
     if mode is ENFORCE:
         content: list[Json] = [{"type": "text", "text": SCANNED}]
         result: JsonObject = {"content": content, "isError": True, "resultType": "complete"}
         session.sends_host({"id": 2, "result": result}).quiet()
     else:
-        session.sends_server(call(wire(1), **more)).quiet()
+        session.sends_server(call(wire(1), inputResponses=given, _meta=ENVELOPE)).quiet()
         session.recorded(decision="would_deny", rule="scan.arguments")
 
 
@@ -290,7 +320,7 @@ def test_a_denied_result_says_that_the_tool_ran() -> None:
     session.sends_host(refused(2, -31001, SCANNED)).quiet().idle()
 
 
-@pytest.mark.guarantee("notices:judged")
+@pytest.mark.guarantee("notices:known-only")
 def test_a_denied_notification_is_dropped() -> None:
     message: JsonObject = {"method": "notifications/message", "params": {"data": "text"}}
     session = opened(ALL, decide=answering(Notice, denied)).server(message).quiet()
@@ -300,9 +330,10 @@ def test_a_denied_notification_is_dropped() -> None:
 def rewriting(subject: Subject) -> Decision:
     """Every text `secret` becomes stars."""
     stars: JsonObject = {"x": "***"}
+    new: Subject = subject
     match subject:
         case Call():
-            new: Subject = subject._replace(arguments=stars)
+            new = subject._replace(arguments=stars)
         case Result() | Answer():
             new = subject._replace(body=stars)
         case ServerRequest() | Notice():
@@ -312,14 +343,16 @@ def rewriting(subject: Subject) -> Decision:
     return Decision(True, new)
 
 
-@pytest.mark.guarantee("denial:rewrites-are-sent")
+@pytest.mark.guarantee("pipeline:rewrites-are-sent")
 def test_what_was_rewritten_is_what_is_sent() -> None:
     stars: JsonObject = {"x": "***"}
     session = opened(ALL, decide=answering(Call, rewriting))
     session.host(call(1, arguments={"x": "secret"})).sends_server(call(wire(0), arguments=stars))
-    assert session.records[-1]["args"] == b'{"x":"***"}'
+    assert session.arguments() == b'{"x":"***"}'
     session = opened(ALL, decide=answering(Result, rewriting)).host(call(1)).forget()
-    session.server({"id": wire(0), "result": {"x": "secret"}}).sends_host({"id": 1, "result": stars})
+    session.server({"id": wire(0), "result": {"x": "secret"}}).sends_host(
+        {"id": 1, "result": stars}
+    )
     session = opened(ALL, decide=answering(ServerRequest, rewriting))
     session.server({"id": 1, "method": "roots/list", "params": {"_meta": {"x": "secret"}}})
     session.sends_host({"id": wire(0), "method": "roots/list", "params": stars})
@@ -350,7 +383,7 @@ def test_a_pipeline_that_answers_with_another_subject_adds_nothing() -> None:
 # arguments are checked against the pinned schema
 
 
-@pytest.mark.guarantee("denial:arguments-checked")
+@pytest.mark.guarantee("schema:arguments-checked")
 @pytest.mark.parametrize(
     ("arguments", "passes"),
     [
@@ -370,7 +403,7 @@ def test_arguments_must_fit_the_pinned_schema(arguments: JsonObject | None, pass
         session.recorded(decision="deny", reason="arguments", target="echo")
 
 
-@pytest.mark.guarantee("denial:arguments-checked")
+@pytest.mark.guarantee("schema:arguments-checked")
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -59,7 +59,7 @@ def test_unknown_parameters_of_a_notification_do_not_pass() -> None:
     )
 
 
-@pytest.mark.guarantee("notices:roots-only-when-locked")
+@pytest.mark.guarantee("requests:denied-unless-locked")
 def test_changed_roots_are_told_only_to_servers_that_may_ask_for_them() -> None:
     changed: JsonObject = {"method": "notifications/roots/list_changed"}
     opened().host(changed).drops("request_kind")
@@ -80,14 +80,14 @@ def test_messages_pass_and_are_recorded() -> None:
     )
 
 
-@pytest.mark.guarantee("framing:exact-values")
+@pytest.mark.guarantee("parse:server-exact")
 def test_exact_values_of_a_notification_pass() -> None:
     odd: JsonObject = {"level": "info", "data": [2**70, "\ud800", 1.5]}
     sent = exact.dumps_exact({"jsonrpc": "2.0", "method": "notifications/message", "params": odd})
     opened().server(sent).sends_host(sent).recorded(decision="note", reason="parser_fallback")
 
 
-@pytest.mark.guarantee("framing:exact-values")
+@pytest.mark.guarantee("parse:server-exact")
 @pytest.mark.parametrize("mode", list(Mode))
 def test_exact_values_of_a_changed_list_break_nothing(mode: Mode) -> None:
     odd: JsonObject = {"_meta": {"x": [2**70, "\ud800"]}}
@@ -170,7 +170,7 @@ def test_a_filter_that_is_none_asks_for_nothing(odd: Json) -> None:
     session.sends_server({"id": wire(0), "method": "subscriptions/listen", "params": sent})
 
 
-@pytest.mark.guarantee("notices:ack-filtered")
+@pytest.mark.guarantee("notices:listen-filtered")
 def test_an_acknowledgement_grants_only_what_was_asked_for() -> None:
     granted: JsonObject = {
         "toolsListChanged": True,
@@ -207,8 +207,10 @@ def test_what_belongs_to_no_subscription_is_dropped(method: str, given: Json) ->
     session.server(noticed(method, given, uri="file:///notes")).drops("unknown_id")
 
 
-@pytest.mark.guarantee("notices:ack-filtered")
-@pytest.mark.parametrize("meta", [{}, {"_meta": 5}, {"_meta": {}}, {"_meta": {SUBSCRIPTION_ID: None}}])
+@pytest.mark.guarantee("notices:listen-filtered")
+@pytest.mark.parametrize(
+    "meta", [{}, {"_meta": 5}, {"_meta": {}}, {"_meta": {SUBSCRIPTION_ID: None}}]
+)
 def test_an_acknowledgement_of_nothing_is_dropped(meta: JsonObject) -> None:
     listening().server({"method": ACK, "params": meta}).drops("unknown_id")
 
@@ -235,7 +237,7 @@ GONE: JsonObject = {
 }
 
 
-@pytest.mark.guarantee("listing:links-withheld")
+@pytest.mark.guarantee("surface:links-are-locked")
 @pytest.mark.parametrize(
     ("content", "shown"),
     [
@@ -251,7 +253,7 @@ def test_a_link_to_what_is_not_locked_is_withheld(content: Json, shown: Json) ->
     session.sends_host({"id": 1, "result": {"content": shown, "isError": False}}).quiet()
 
 
-@pytest.mark.guarantee("listing:links-withheld")
+@pytest.mark.guarantee("surface:links-are-locked")
 def test_a_link_in_a_prompt_is_withheld() -> None:
     request: JsonObject = {"id": 1, "method": "prompts/get", "params": {"name": "greet"}}
     session = opened().host(request).forget()
@@ -261,7 +263,7 @@ def test_a_link_in_a_prompt_is_withheld() -> None:
     session.sends_host({"id": 1, "result": {"messages": [*shown, 5]}}).quiet()
 
 
-@pytest.mark.guarantee("listing:contents-must-be-locked")
+@pytest.mark.guarantee("surface:contents-are-locked")
 @pytest.mark.parametrize(
     ("uri", "passes"),
     [("file:///notes", True), ("log:///x", True), ("file:///secret", False), (5, False)],

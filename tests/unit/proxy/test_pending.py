@@ -37,9 +37,7 @@ def cancelled(given: int | str, why: str) -> JsonObject:
 
 @pytest.mark.guarantee("pending:bounded")
 def test_a_full_table_denies_loudly_and_frees_with_each_answer() -> None:
-    sentence = (
-        "Blocked by mcpguard [wire.saturated]: 2 requests are in flight; wait for an answer."
-    )
+    sentence = "Blocked by mcpguard [wire.saturated]: 2 requests are in flight; wait for an answer."
     (
         opened(max_pending=2)
         .host({"id": 1, "method": "ping"}, {"id": 2, "method": "ping"})
@@ -211,6 +209,13 @@ def test_only_the_time_since_the_server_asked_is_given_back() -> None:
     )
 
 
+@pytest.mark.guarantee("pending:verification-deadline")
+def test_a_listing_ages_while_the_server_waits_for_a_person() -> None:
+    slow = begun().server({"id": "s", "method": "ping"}).forget().ticks(29.9).quiet().ticks(0.1)
+    slow.sends_server(*(cancelled(wire(number), "no answer in time") for number in (1, 2, 3, 4)))
+    slow.quiet()
+
+
 @pytest.mark.guarantee("pending:person-pauses")
 def test_a_question_that_was_taken_back_pauses_nothing() -> None:
     (
@@ -229,9 +234,9 @@ def test_a_question_that_was_taken_back_pauses_nothing() -> None:
 BOUNDED = "too many requests wait for the server's lists"
 
 
-def begun(**settings: object) -> Play:
+def begun(timeout: float = 3600.0) -> Play:
     """A legacy session whose four lists have been asked for."""
-    return play(LOCK, **settings).initialize()
+    return play(LOCK, timeout=timeout).initialize()
 
 
 @pytest.mark.guarantee("pending:held-until-verified")
@@ -270,9 +275,7 @@ def test_the_rest_goes_on_while_calls_are_held() -> None:
         begun()
         .host(call(1))
         .host({"id": 2, "method": "logging/setLevel", "params": {"level": "info"}})
-        .sends_server(
-            {"id": wire(6), "method": "logging/setLevel", "params": {"level": "info"}}
-        )
+        .sends_server({"id": wire(6), "method": "logging/setLevel", "params": {"level": "info"}})
         .host({"id": 3, "method": "ping"})
         .sends_server({"id": wire(7), "method": "ping"})
         .server({"method": "notifications/message", "params": {"level": "info", "data": "x"}})
@@ -343,7 +346,7 @@ def test_bytes_that_were_released_can_be_held_again() -> None:
     held.host(call(2, arguments={"pad": half[:-200]})).quiet()
 
 
-@pytest.mark.guarantee("pending:cancel-while-held")
+@pytest.mark.guarantee("ids:cancel-translated")
 def test_a_request_that_is_cancelled_while_held_is_never_sent() -> None:
     (
         begun()
@@ -380,7 +383,7 @@ def test_verification_that_takes_too_long_denies_what_was_held() -> None:
     slow.server({"id": wire(4), "result": {"tools": []}}).drops("unknown_id")
 
 
-@pytest.mark.guarantee("pending:answered-once")
+@pytest.mark.guarantee("ids:answered-once")
 def test_a_held_request_that_expired_is_not_answered_again() -> None:
     (
         begun(timeout=10.0)
@@ -393,7 +396,7 @@ def test_a_held_request_that_expired_is_not_answered_again() -> None:
     )
 
 
-@pytest.mark.guarantee("pending:answered-once")
+@pytest.mark.guarantee("ids:answered-once")
 def test_a_waiting_list_request_that_expired_is_not_answered_again() -> None:
     (
         begun(timeout=10.0)
@@ -485,7 +488,7 @@ LISTEN: Line = {
 }
 
 
-@pytest.mark.guarantee("pending:listen-has-no-deadline")
+@pytest.mark.guarantee("pending:deadline")
 def test_a_subscription_has_no_deadline() -> None:
     (
         modern(timeout=10.0)
@@ -501,7 +504,7 @@ def test_a_subscription_has_no_deadline() -> None:
     )
 
 
-@pytest.mark.guarantee("pending:listen-has-no-deadline")
+@pytest.mark.guarantee("pending:deadline")
 def test_progress_gives_a_subscription_no_deadline() -> None:
     meta: JsonObject = {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",

@@ -66,7 +66,7 @@ def test_a_server_request_that_is_allowed_passes_and_its_answer_returns(
     )
 
 
-@pytest.mark.guarantee("requests:errors-return")
+@pytest.mark.guarantee("requests:allowed-translated")
 @pytest.mark.parametrize(
     "error", [{"code": -1, "message": "no"}, {"code": 1, "message": "", "data": {"x": [1]}}]
 )
@@ -110,7 +110,7 @@ def test_a_method_no_host_has_is_refused(method: str) -> None:
     )
 
 
-@pytest.mark.guarantee("requests:known-keys-only")
+@pytest.mark.guarantee("parse:envelope-rebuilt")
 def test_unknown_parameters_and_tasks_do_not_reach_the_host() -> None:
     params: JsonObject = {**ELICIT, "task": {"ttl": 5}, "evil": 1, "Message": "x"}
     opened(ALL).server(ask(1, "elicitation/create", params)).sends_host(
@@ -136,19 +136,20 @@ def test_where_requests_are_not_blocked_they_are_recorded(mode: Mode) -> None:
     )
 
 
-@pytest.mark.guarantee("framing:exact-values")
+@pytest.mark.guarantee("parse:server-exact")
 def test_numbers_and_surrogates_of_a_server_request_pass_exactly() -> None:
     params: JsonObject = {**SAMPLE, "metadata": {"big": 2**70, "half": "\ud800"}}
     asked = exact.dumps_exact({"jsonrpc": "2.0", **ask(1, "sampling/createMessage", params)})
     shown = exact.dumps_exact({"jsonrpc": "2.0", **ask(wire(0), "sampling/createMessage", params)})
-    opened(ALL).server(asked).sends_host(shown).recorded(
-        decision="note", reason="parser_fallback"
-    )
+    opened(ALL).server(asked).sends_host(shown).recorded(decision="note", reason="parser_fallback")
 
 
 # 2026-07-28: questions inside results
 
-INPUT: JsonObject = {"roots": {"method": "roots/list"}, "name": {"method": "elicitation/create", "params": ELICIT}}
+INPUT: JsonObject = {
+    "roots": {"method": "roots/list"},
+    "name": {"method": "elicitation/create", "params": ELICIT},
+}
 REQUEST_KIND = (
     "Blocked by mcpguard [surface.request_kind]: the lockfile does not let this server ask for "
     "{kind}. Allow it with: mcpguard lock --update --allow-request KIND."
@@ -191,7 +192,9 @@ def test_questions_in_a_result_pass_when_every_kind_is_allowed() -> None:
         .sends_host({"id": 1, "result": interrupted(_meta={"x": 1})})
         .quiet()
         .host(first(2, inputResponses={"roots": {"roots": []}}, requestState="opaque"))
-        .sends_server(first(wire(1), inputResponses={"roots": {"roots": []}}, requestState="opaque"))
+        .sends_server(
+            first(wire(1), inputResponses={"roots": {"roots": []}}, requestState="opaque")
+        )
         .quiet()
         .server({"id": wire(1), "result": {"resultType": "complete", "content": []}})
         .sends_host({"id": 2, "result": {"resultType": "complete", "content": []}})
@@ -274,7 +277,7 @@ def test_answers_that_are_no_objects_are_judged_and_pass() -> None:
     session.host(first(2, **retry)).sends_server(first(wire(1), **retry)).quiet()
 
 
-@pytest.mark.guarantee("requests:unknown-result-type")
+@pytest.mark.guarantee("requests:input-required")
 @pytest.mark.parametrize(
     "result",
     [
@@ -322,7 +325,7 @@ COMPLETE: JsonObject = {
 }
 
 
-@pytest.mark.guarantee("requests:error-elicitations")
+@pytest.mark.guarantee("requests:input-required")
 def test_elicitations_in_an_error_pass_only_when_they_are_allowed() -> None:
     error: JsonObject = {"code": -32042, "message": "Go there.", "data": ELICITATIONS}
     (
@@ -344,9 +347,10 @@ def test_elicitations_in_an_error_pass_only_when_they_are_allowed() -> None:
     denied.recorded(decision="deny", reason="request_kind")
 
 
-@pytest.mark.guarantee("requests:error-elicitations")
+@pytest.mark.guarantee("requests:input-required")
 @pytest.mark.parametrize(
-    "data", [{"elicitations": [5]}, {"elicitations": [{}]}, {"elicitations": [{"elicitationId": 5}]}]
+    "data",
+    [{"elicitations": [5]}, {"elicitations": [{}]}, {"elicitations": [{"elicitationId": 5}]}],
 )
 def test_odd_elicitations_are_denied_like_others(data: JsonObject) -> None:
     error: JsonObject = {"code": -32042, "message": "m", "data": data}

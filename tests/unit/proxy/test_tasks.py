@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcpguard.model import Json, JsonObject, Mode, RequestKind
+from mcpguard.model import Json, JsonObject, RequestKind
 from mcpguard.proxy import translate
 from mcpguard.wire.methods import RELATED_TASK
 from tests.unit.proxy.play import (
@@ -33,10 +33,10 @@ def task(name: str, status: str = "working", **more: Json) -> JsonObject:
     return {"taskId": name, "status": status, "ttl": 60000, **more}
 
 
-def made(mode: Mode = Mode.ENFORCE, **settings: object) -> Play:
+def made() -> Play:
     """A session in which `free` was called as a task; the next id drawn is `wire(3)`."""
     return (
-        opened(mode=mode, **settings)
+        opened()
         .host(call(1, task={"ttl": 60000}))
         .sends_server(call(wire(0), task={"ttl": 60000}))
         .server({"id": wire(0), "result": {"task": task("srv-1")}})
@@ -110,7 +110,7 @@ def test_a_result_that_may_not_pass_is_refused_as_the_calls() -> None:
     session.sends_host(blocked(2, sentence)).quiet()
 
 
-@pytest.mark.guarantee("tasks:list-filtered")
+@pytest.mark.guarantee("tasks:bound-only")
 def test_a_list_of_tasks_holds_the_bound_ones_and_hides_the_servers_cursor() -> None:
     tasks: list[Json] = [task("srv-1"), task("srv-2"), 5, {}, {"taskId": 5}]
     (
@@ -120,9 +120,7 @@ def test_a_list_of_tasks_holds_the_bound_ones_and_hides_the_servers_cursor() -> 
         .server({"id": wire(3), "result": {"tasks": tasks, "nextCursor": "srv-cursor"}})
         .sends_host({"id": 2, "result": {"tasks": [task(NAME)], "nextCursor": text(4)}})
         .host({"id": 3, "method": "tasks/list", "params": {"cursor": text(4)}})
-        .sends_server(
-            {"id": wire(5), "method": "tasks/list", "params": {"cursor": "srv-cursor"}}
-        )
+        .sends_server({"id": wire(5), "method": "tasks/list", "params": {"cursor": "srv-cursor"}})
         .server({"id": wire(5), "result": {"tasks": None, "nextCursor": 5}})
         .sends_host({"id": 3, "result": {"tasks": []}})
         .quiet()
@@ -130,7 +128,7 @@ def test_a_list_of_tasks_holds_the_bound_ones_and_hides_the_servers_cursor() -> 
     )
 
 
-@pytest.mark.guarantee("tasks:list-filtered")
+@pytest.mark.guarantee("tasks:bound-only")
 @pytest.mark.parametrize("cursor", ["srv-cursor", "", 5, {}])
 def test_a_cursor_that_mcpguard_did_not_give_is_refused(cursor: Json) -> None:
     session = made().host({"id": 2, "method": "tasks/list", "params": {"cursor": cursor}})
@@ -138,17 +136,20 @@ def test_a_cursor_that_mcpguard_did_not_give_is_refused(cursor: Json) -> None:
     session.recorded(decision="deny", reason="cursor")
 
 
-@pytest.mark.guarantee("tasks:status-translated")
+@pytest.mark.guarantee("tasks:ids-translated")
 def test_a_tasks_status_is_told_under_the_hosts_name() -> None:
     def status(name: Json) -> JsonObject:
-        return {"method": "notifications/tasks/status", "params": {"taskId": name, "status": "working"}}
+        return {
+            "method": "notifications/tasks/status",
+            "params": {"taskId": name, "status": "working"},
+        }
 
     session = made().server(status("srv-1")).sends_host(status(NAME)).quiet().forget()
     for name in ("srv-2", NAME, 5, None):
         session.server(status(name)).drops("unknown_task")
 
 
-@pytest.mark.guarantee("tasks:related-translated")
+@pytest.mark.guarantee("tasks:ids-translated")
 def test_what_is_related_to_a_task_names_it_as_its_reader_does() -> None:
     def related(name: str) -> JsonObject:
         return {"_meta": {RELATED_TASK: {"taskId": name}, "x": 1}}
@@ -171,7 +172,7 @@ def test_what_is_related_to_a_task_names_it_as_its_reader_does() -> None:
     session.sends_server({"id": wire(4), "method": "ping", "params": meta}).quiet()
 
 
-@pytest.mark.guarantee("tasks:related-translated")
+@pytest.mark.guarantee("tasks:ids-translated")
 @pytest.mark.parametrize("related", [{"taskId": "unknown"}, {"taskId": 5}, {}, 5, "srv-1"])
 def test_a_relation_to_an_unknown_task_is_taken_out_or_refused(related: Json) -> None:
     meta: JsonObject = {"_meta": {RELATED_TASK: related}}
@@ -184,7 +185,7 @@ def test_a_relation_to_an_unknown_task_is_taken_out_or_refused(related: Json) ->
     session.sends_host({"method": "notifications/message", "params": {"data": 1, "_meta": {}}})
     session.host({"method": "notifications/roots/list_changed", "params": meta})
     session.sends_server({"method": "notifications/roots/list_changed", "params": {"_meta": {}}})
-    session.host(call(1, **meta)).sends_host(refused(1, -32602, NO_TASK)).quiet()
+    session.host(call(1, _meta=meta["_meta"])).sends_host(refused(1, -32602, NO_TASK)).quiet()
     session.recorded(decision="deny", reason="unknown_task")
     session.host({"id": 2, "method": "ping"}).forget()
     session.server({"id": wire(2), "result": {**meta}}).sends_host(
@@ -222,7 +223,10 @@ def test_a_tasks_progress_ends_with_the_task(status: str, by: str) -> None:
     session = running()
     if by == "status":
         session.server(
-            {"method": "notifications/tasks/status", "params": {"taskId": "srv-1", "status": status}}
+            {
+                "method": "notifications/tasks/status",
+                "params": {"taskId": "srv-1", "status": status},
+            }
         )
     else:
         session.host(about(2, by, LATER))
@@ -241,7 +245,7 @@ def test_a_task_that_goes_on_may_make_progress(status: Json) -> None:
     session.sends_host({"method": "notifications/progress", "params": {"progressToken": "t"}})
 
 
-@pytest.mark.guarantee("tasks:bounded")
+@pytest.mark.guarantee("tasks:bound-only")
 def test_the_oldest_of_too_many_tasks_is_forgotten() -> None:
     session = running()
     for number in range(translate.MAX_TASKS):

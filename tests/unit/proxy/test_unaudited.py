@@ -41,7 +41,9 @@ def test_a_request_that_cannot_be_recorded_is_not_sent(mode: Mode) -> None:
 
 @pytest.mark.guarantee("audit:unrecorded-results-withheld")
 @pytest.mark.parametrize("mode", STRICT)
-@pytest.mark.parametrize("answer", [{"result": {"content": []}}, {"error": {"code": 1, "message": "m"}}])
+@pytest.mark.parametrize(
+    "answer", [{"result": {"content": []}}, {"error": {"code": 1, "message": "m"}}]
+)
 def test_a_result_that_cannot_be_recorded_is_withheld_and_says_that_it_ran(
     mode: Mode, answer: JsonObject
 ) -> None:

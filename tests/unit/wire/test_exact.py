@@ -34,7 +34,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.guarantee("exact:refuses-what-parsers-read-differently")
+@pytest.mark.guarantee("parse:host-differentials")
 @pytest.mark.parametrize(("data", "error"), REFUSED)
 def test_what_two_parsers_could_read_differently_is_refused(
     data: bytes, error: type[Exception]
@@ -89,7 +89,7 @@ CARRIED: list[tuple[bytes, Json, bytes]] = [
 ]
 
 
-@pytest.mark.guarantee("exact:server-lines-are-never-corrupted")
+@pytest.mark.guarantee("parse:server-exact")
 @pytest.mark.parametrize(("data", "value", "written"), CARRIED)
 def test_what_a_host_would_have_understood_is_carried(
     data: bytes, value: Json, written: bytes

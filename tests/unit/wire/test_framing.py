@@ -113,7 +113,7 @@ def test_the_pieces_of_a_dropped_line_say_where_it_begins_and_ends() -> None:
     assert framer.feed(b"\nok\n") == [Dropped(b"", first=False, end=True), b"ok"]
 
 
-@pytest.mark.guarantee("framing:memory-bounded")
+@pytest.mark.guarantee("framing:line-limit")
 @given(st.lists(st.binary(max_size=6).filter(lambda data: b"\n" not in data), max_size=60))
 def test_an_endless_line_is_never_held(chunks: list[bytes]) -> None:
     framer = Framer(LIMIT)

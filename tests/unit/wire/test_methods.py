@@ -115,7 +115,7 @@ def test_a_row_is_filed_under_its_own_name_and_its_target_is_a_parameter() -> No
             assert not row.target or row.target in row.params
 
 
-@pytest.mark.guarantee("parse:item-requests-are-held")
+@pytest.mark.guarantee("pending:held-until-verified")
 def test_whatever_names_an_item_waits_until_the_lists_are_verified() -> None:
     named = {row.name for row in REQUESTS[Side.HOST].values() if row.target not in ("", "taskId")}
     held = {row.name for row in REQUESTS[Side.HOST].values() if row.held}

@@ -127,7 +127,7 @@ def test_garbage_gives_an_id_or_nothing_in_any_chunking(
     assert repr(found(cut(line, places))) == repr(whole)
 
 
-@pytest.mark.guarantee("ids:recovery-bounded")
+@pytest.mark.guarantee("ids:over-long-request-answered")
 def test_the_search_gives_up_after_a_bounded_number_of_tokens() -> None:
     finder = RequestIdFinder()
     assert finder.feed(b"{" + b'"a":1,' * MAX_TOKENS) is None

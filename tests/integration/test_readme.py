@@ -1,0 +1,156 @@
+"""What README.md says is what happens: its console sessions, its host entries, its examples."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcpguard.cli import COMMANDS
+from mcpguard.lock import lockfile
+from mcpguard.model import ItemKind
+from mcpguard.wire.canonical import digest
+from tests import tools
+from tests.integration import readme
+from tests.integration.host import Session, call
+
+ENTRIES = ("json claude_desktop_config.json", "json .mcp.json")
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[readme.Home, list[str]]]:
+    """A home in which every console command of the README was run, and what was not as shown."""
+    home = readme.Home(tmp_path_factory.mktemp("readme"))
+    yield home, list(_play(home))
+
+
+def _play(home: readme.Home) -> Iterator[str]:
+    session = readme.session()
+    code = 0
+    for shown, following in zip(session, [*session[1:], None], strict=True):
+        if shown.command == "echo $?":
+            output = f"{code}\n"
+        else:
+            code, output = home.run(shown.command)
+            asked = following is not None and following.command == "echo $?"
+            if code != 0 and not asked:
+                yield f"$ {shown.command}\nexit code {code}:\n{output}"
+        if found := readme.difference(shown.output, output):
+            yield f"$ {shown.command}\n{found}"
+
+
+Played = tuple[readme.Home, list[str]]
+
+
+def test_every_console_command_does_what_the_readme_shows(played: Played) -> None:
+    _, problems = played
+    assert not problems, "\n\n".join(problems)
+    assert len(readme.session()) >= 15
+
+
+def test_every_command_of_the_readme_is_run_or_is_an_install_step() -> None:
+    lines = "".join(body for info, body in readme.FENCE.findall(readme.TEXT) if info.startswith("sh"))
+    unrun = [shlex.split(line, comments=True)[:2] for line in lines.splitlines()]
+    assert unrun == [["scripts/test"], ["pipx", "install"], ["npm", "install"], ["claude", "mcp"]]
+
+
+@pytest.mark.parametrize("tag", ENTRIES)
+def test_a_host_entry_starts_verbatim_from_a_minimal_environment(tag: str, played: Played) -> None:
+    home, _ = played
+    [entry] = json.loads(readme.block(tag))["mcpServers"].values()
+    _works([entry["command"], *entry["args"]], home, **entry.get("env", {}))
+
+
+def test_what_claude_mcp_add_stores_starts_from_a_minimal_environment(played: Played) -> None:
+    home, _ = played
+    words = readme.block("sh claude-mcp-add").strip().split(" -- ")[1]
+    expanded = shlex.split(words.replace("~/", f"{home.path}/"))  # by the person's shell
+    _works(expanded, home)
+
+
+def _works(command: list[str], home: readme.Home, **env: str) -> None:
+    """Handshake, list and call; then the end as it should be."""
+    with Session(command, Path("/"), {**home.minimal, **env}) as session:
+        assert session.start()["serverInfo"]["name"] == "secure-filesystem-server"
+        assert "list_directory" in session.names()
+        found = json.loads(session.exchange(call(1, "list_directory", path="."), 1))
+        assert found["result"]["content"] == [{"type": "text", "text": "[FILE] plan.txt"}]
+        assert session.finish()[0] == 0, session.stderr.decode()
+
+
+def test_the_lockfile_shown_is_a_part_of_the_one_that_lock_writes(played: Played) -> None:
+    home, _ = played
+    real = (home.path / "work" / "mcp-lock.json").read_text("utf-8")
+    shown = json.loads(readme.block("json mcp-lock.json"))
+    assert _missing(shown, json.loads(real.replace(str(home.path), "/home/you"))) == []
+
+
+def _missing(shown: Any, real: Any, where: str = "") -> list[str]:
+    """Where `shown` has something that `real` has not."""
+    if not isinstance(shown, dict) or not isinstance(real, dict):
+        return [] if shown == real else [f"{where}: {shown!r} is {real!r}"]
+    return [
+        found
+        for key, value in shown.items()
+        for found in _missing(value, real.get(key), f"{where}/{key}")
+    ]
+
+
+def test_denials_read_as_the_readme_shows_them(played: Played) -> None:
+    home, _ = played
+    lock = home.path / ".config" / "mcpguard" / "changed.json"
+    lock.write_bytes(_with_another_description(lock.with_name("files.json"), "write_file"))
+    command = [str(tools.MCPGUARD), "proxy", "--lock", str(lock)]
+    with Session(command, home.path, home.minimal) as session:
+        session.start()
+        unknown = session.exchange(call(1, "exec_shell", command="id"), 1)
+        arguments = session.exchange(call(2, "list_directory", path=7), 2)
+        drifted = session.exchange(call(3, "write_file", path="a", content="b"), 3)
+    said = json.loads(unknown)["error"]
+    assert (said["code"], said["message"]) == (-32602, _words("text denial-unknown"))
+    assert _text(arguments) == _words("text denial-arguments")
+    assert _text(drifted) == _words("text denial-drifted")
+
+
+def _with_another_description(path: Path, tool: str) -> bytes:
+    """The lockfile at `path`, reviewed when `tool` still said something else."""
+    locked = lockfile.parse(path.read_bytes(), str(path))
+    item = locked.items[ItemKind.TOOL][tool]
+    definition = {**item.definition, "description": "Write a file."}
+    tools_then = {
+        **locked.items[ItemKind.TOOL],
+        tool: replace(item, definition=definition, digest=digest(definition)),
+    }
+    return lockfile.render(replace(locked, items={**locked.items, ItemKind.TOOL: tools_then}))
+
+
+def _words(tag: str) -> str:
+    return " ".join(readme.block(tag).split())
+
+
+def _text(answer: bytes) -> str:
+    result = json.loads(answer)["result"]
+    assert result["isError"] is True
+    return str(result["content"][0]["text"])
+
+
+def test_the_table_of_commands_is_the_help() -> None:
+    rows = re.findall(r"^\| `mcpguard ([a-z]+)[^|]*` \| ([^|]+) \| [^|]+ \|$", readme.TEXT, re.MULTILINE)
+    assert rows == [(name, row.help) for name, row in COMMANDS.items()]
+
+
+def test_nobody_is_told_to_install_the_package_of_somebody_else() -> None:
+    installs = re.findall(r"(?:pip|pipx|uv|uvx)[^\n`]*install[^\n`]*|uvx [^\n`]*", readme.TEXT)
+    assert installs
+    assert [line for line in installs if re.search(r"\bmcpguard\b(?!-daemon)", line)] == []
+
+
+def test_files_that_the_readme_links_to_exist() -> None:
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", readme.TEXT)
+    local = [target for target in targets if "://" not in target]
+    assert local
+    assert [target for target in local if not (tools.ROOT / target).exists()] == []

@@ -1,0 +1,185 @@
+"""The engine: records before effects, one write a turn, marks after every line."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from mcpguard.audit import AuditLog
+from mcpguard.audit.verify import read, verify
+from mcpguard.daemon.engine import LINES_A_TURN, Engine
+from mcpguard.daemon.flow import FAR_MARK
+from mcpguard.daemon.run import mint_wire_id
+from mcpguard.model import Mode, Side
+from mcpguard.pipeline import make_pipeline
+from mcpguard.proxy.session import Session, SessionSettings
+
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t"}},
+}
+
+
+class Heard:
+    """What the engine said to people."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def event(self, name: str, level: str, fields: Mapping[str, object]) -> None:
+        self.events.append(name)
+
+
+class Play:
+    """An engine around a session without a lockfile, with a real audit log."""
+
+    def __init__(self, folder: Path) -> None:
+        self.heard = Heard()
+        self.audit = AuditLog.open(
+            folder / "audit.jsonl",
+            key=b"k" * 32,
+            session="s",
+            server="echo",
+            principal="local:test",
+            clock=lambda: 1.0,
+            durability="none",
+        )
+        session = Session(
+            lock=None,
+            mode=Mode.AUDIT_ONLY,
+            decide=make_pipeline(None),
+            mint=mint_wire_id,
+            settings=SessionSettings(),
+            now=0.0,
+        )
+        self.engine = Engine(session, self.audit, self.heard)
+
+    def host(self, *messages: Mapping[str, object]) -> bool:
+        return self.engine.feed(Side.HOST, b"".join(orjson.dumps(m) + b"\n" for m in messages))
+
+    def sent(self, side: Side) -> list[Any]:
+        sink = self.engine.sinks[side]
+        data = bytes(sink.take())
+        sink.untake(data, len(data))
+        return [orjson.loads(line) for line in data.splitlines()]
+
+    def records(self) -> list[Any]:
+        return [r for r in read(self.audit.path) if "event" not in r]
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Iterator[Play]:
+    made = Play(tmp_path)
+    yield made
+    if made.audit.path.exists():
+        made.audit.close()
+
+
+def call(number: int) -> dict[str, Any]:
+    params = {"name": "echo", "arguments": {"secret": "swordfish"}}
+    return {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
+
+
+@pytest.mark.guarantee("audit:before-effect")
+def test_a_line_is_recorded_and_then_sent_under_an_id_of_our_own(play: Play) -> None:
+    assert play.host(INITIALIZE) is False
+    (sent,) = play.sent(Side.SERVER)
+    assert sent["method"] == "initialize"
+    assert 2**52 <= sent["id"] < 2**53
+    assert [record["method"] for record in play.records()] == ["initialize"]
+    assert play.engine.busy
+    assert play.engine.answering
+
+
+@pytest.mark.guarantee("audit:before-effect")
+def test_a_line_may_come_in_any_pieces(play: Play) -> None:
+    data = orjson.dumps(INITIALIZE) + b"\n"
+    for index in range(len(data)):
+        assert not play.sent(Side.SERVER)
+        play.engine.feed(Side.HOST, data[index : index + 1])
+    assert len(play.sent(Side.SERVER)) == 1
+
+
+@pytest.mark.guarantee("audit:keyed-arguments")
+def test_arguments_are_in_the_log_as_a_keyed_digest_alone(play: Play) -> None:
+    play.host(INITIALIZE, call(2))
+    record = play.records()[-1]
+    encoded = orjson.dumps(call(2)["params"]["arguments"])
+    assert record["args_digest"] == play.audit.args_digest(encoded)
+    assert "args" not in record
+    assert b"swordfish" not in play.audit.path.read_bytes()
+
+
+@pytest.mark.guarantee("audit:before-effect")
+def test_every_line_of_a_turn_is_in_the_log_before_the_first_is_sent(play: Play) -> None:
+    play.host(INITIALIZE, *[call(number) for number in range(2, 100)])
+    assert len(play.sent(Side.SERVER)) == 99
+    assert len(play.records()) == 99
+    assert verify(play.audit.path).intact
+
+
+@pytest.mark.guarantee("audit:unwritable")
+def test_a_log_that_cannot_be_written_is_said_once_and_the_session_decides(play: Play) -> None:
+    play.host(INITIALIZE)
+    play.audit.path.unlink()
+    for number in (2, 3):
+        play.host(call(number))
+    assert play.heard.events.count("audit.unwritable") == 1
+    # audit-only blocks nothing: what it could not record it still lets through
+    assert len(play.sent(Side.SERVER)) == 3
+
+
+@pytest.mark.guarantee("flow:fair-share")
+def test_a_flood_is_handled_in_turns_so_that_the_other_side_has_its_own(play: Play) -> None:
+    play.host(INITIALIZE)
+    noise = b"\n" * (3 * LINES_A_TURN)
+    assert play.engine.feed(Side.HOST, noise) is True
+    assert play.engine.waiting(Side.HOST)
+    assert not play.engine.waiting(Side.SERVER)
+    assert play.engine.feed(Side.HOST, b"") is True
+    assert play.engine.feed(Side.HOST, b"") is False
+    assert not play.engine.waiting(Side.HOST)
+
+
+@pytest.mark.guarantee("flow:bounded-memory")
+def test_lines_wait_while_the_sink_they_would_fill_is_full(play: Play) -> None:
+    play.host(INITIALIZE)
+    play.engine.sinks[Side.HOST].add(b"x" * FAR_MARK)
+    assert play.host(call(2), call(3)) is True
+    assert [m["method"] for m in play.sent(Side.SERVER)] == ["initialize"]
+    play.engine.sinks[Side.HOST].close()
+    assert play.engine.feed(Side.HOST, b"") is False
+    assert len(play.sent(Side.SERVER)) == 2
+
+
+@pytest.mark.guarantee("pending:server-death-answers")
+def test_the_death_of_the_server_answers_what_was_pending(play: Play) -> None:
+    play.host(INITIALIZE)
+    play.engine.closed(Side.SERVER)
+    (answer,) = play.sent(Side.HOST)
+    assert (answer["id"], answer["error"]["code"]) == (1, -32603)
+    assert not play.engine.answering
+
+
+def test_a_session_that_must_end_does_nothing_more(play: Play) -> None:
+    play.engine.exit_code = 2
+    assert play.host(INITIALIZE, call(9)) is False
+    assert not play.engine.waiting(Side.HOST)
+    assert play.sent(Side.SERVER) == play.sent(Side.HOST) == []
+
+
+def test_a_tick_between_deadlines_sends_nothing(play: Play) -> None:
+    play.host(INITIALIZE)
+    play.sent(Side.SERVER)
+    play.engine.tick()
+    assert play.sent(Side.SERVER) == play.sent(Side.HOST) == []
+
+
+def test_wire_ids_have_one_length_and_do_not_repeat() -> None:
+    ids = {mint_wire_id() for _ in range(1000)}
+    assert len(ids) == 1000
+    assert {number.bit_length() for number in ids} == {53}

@@ -1,0 +1,223 @@
+"""`mcpguard proxy` as a process: what it refuses, what it says, what it does not import."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+from mcpguard.audit.verify import read, verify
+from mcpguard.daemon import launch
+from mcpguard.lock import lockfile
+from mcpguard.lock.surface import ServerFacts, Surface
+from mcpguard.model import Era, ItemKind, JsonObject
+
+ROOT = Path(__file__).parents[3]
+INITIALIZE = (
+    b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18",'
+    b'"capabilities":{},"clientInfo":{"name":"t","version":"1"}}}\n'
+)
+SERVER = """
+import json, sys
+for line in sys.stdin:
+    m = json.loads(line)
+    if m.get("method") == "initialize":
+        r = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}}
+        r["serverInfo"] = {"name": "s", "version": "1"}
+    elif m.get("method") == "tools/list":
+        r = {"tools": [{"name": "echo", "inputSchema": {"type": "object"}}]}
+    else:
+        continue
+    print(json.dumps({"jsonrpc": "2.0", "id": m["id"], "result": r}), flush=True)
+"""
+
+
+class Place:
+    """A directory with a server, its lockfile and a data directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.server = folder / "server.py"
+        self.server.write_text(SERVER)
+        self.lock = folder / "mcp-lock.json"
+        self.data = folder / "data"
+        self.argv = (sys.executable, str(self.server))
+        facts = ServerFacts(
+            Era.LEGACY, "2025-06-18", {"name": "s", "version": "1"}, "", {"tools": {}}
+        )
+        tool: JsonObject = {"name": "echo", "inputSchema": {"type": "object"}}
+        surface = Surface(facts, {ItemKind.TOOL: {"echo": tool}})
+        made = lockfile.from_surface(
+            surface, name="s", launch=launch.describe(self.argv), requests=frozenset()
+        )
+        self.lock.write_bytes(lockfile.render(made))
+
+    def run(
+        self, *args: str, given: bytes = b"", env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        full = {**os.environ, "PYTHONPATH": str(ROOT), "MCPGUARD_DATA_DIR": str(self.data)}
+        command = (sys.executable, "-m", "mcpguard", "proxy", *args)
+        return subprocess.run(
+            command,
+            input=given,
+            env={**full, **(env or {})},
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+
+    def log(self) -> Path:
+        (path,) = (self.data / "audit").iterdir()
+        return path
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+@pytest.mark.guarantee("daemon:locked-session")
+@pytest.mark.parametrize("driver", ["uvloop", "asyncio", "threads", "trio"])
+@pytest.mark.parametrize("named", [False, True], ids=["locked-command", "given-command"])
+def test_a_locked_server_answers_through_the_proxy_and_every_step_is_recorded(
+    place: Place, driver: str, named: bool
+) -> None:
+    command = ("--", *place.argv) if named else ()
+    env = {"MCPGUARD_DRIVER": driver}
+    done = place.run("--lock", str(place.lock), *command, given=INITIALIZE, env=env)
+    assert done.stderr == b""
+    assert orjson.loads(done.stdout)["id"] == 1
+    assert done.returncode == 0
+    assert verify(place.log()).intact
+    assert [r["event"] for r in read(place.log()) if "event" in r] == [
+        "session.start",
+        "session.end",
+    ]
+
+
+@pytest.mark.guarantee("daemon:cold-start")
+def test_the_lean_way_imports_no_command_line_library(place: Place) -> None:
+    code = (
+        "import sys; from mcpguard.__main__ import main\n"
+        "main(sys.argv[1:])\n"
+        "heavy = {'click', 'structlog', 'pydantic', 'cryptography', 'jsonschema_rs', 'mcp'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "MCPGUARD_DATA_DIR": str(place.data)}
+    done = subprocess.run(
+        (sys.executable, "-c", code, "proxy", "--lock", str(place.lock)),
+        input=INITIALIZE,
+        env=env,
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.stderr == b"[]\n"
+
+
+def spoil_lock(place: Place) -> None:
+    place.lock.write_text("{")
+
+
+def remove_lock(place: Place) -> None:
+    place.lock.unlink()
+
+
+def change_server(place: Place) -> None:
+    place.server.write_text(SERVER + "# more")
+
+
+def block_log(place: Place) -> None:
+    place.data.mkdir()
+    (place.data / "audit").write_text("a file where the directory should be")
+
+
+def nothing(place: Place) -> None:
+    """The place is as it should be."""
+
+
+@pytest.mark.guarantee("daemon:refuses-to-start")
+@pytest.mark.parametrize(
+    ("spoil", "command", "code", "words"),
+    [
+        (remove_lock, (), 2, "make one: mcpguard lock -o"),
+        (spoil_lock, (), 2, "mcp-lock.json"),
+        (change_server, (), 1, "server.py is not the reviewed file: its bytes changed"),
+        (nothing, ("--", "cat"), 1, "the program is 'cat'"),
+        (nothing, ("--timeout", "never"), 2, "--timeout"),
+        (nothing, ("--log-output", "/no/such/dir/log"), 2, "--log-output"),
+        (block_log, (), 2, "nothing is let through unrecorded"),
+    ],
+)
+def test_what_was_not_reviewed_or_cannot_be_recorded_does_not_run(
+    place: Place, spoil: object, command: tuple[str, ...], code: int, words: str
+) -> None:
+    assert callable(spoil)
+    spoil(place)
+    done = place.run("--lock", str(place.lock), *command, given=INITIALIZE)
+    assert (done.returncode, done.stdout) == (code, b"")
+    assert words in done.stderr.decode()
+    assert done.stderr.startswith(b"mcpguard: ")
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.guarantee("daemon:refuses-to-start")
+def test_a_program_that_is_not_there_is_unreachable(place: Place) -> None:
+    done = place.run("--audit-only", "--", "no-such-program-here")
+    assert done.returncode == 2
+    assert b"no such program on PATH" in done.stderr
+
+
+@pytest.mark.guarantee("daemon:refuses-to-start")
+def test_without_a_lockfile_only_a_recording_session_runs(place: Place) -> None:
+    refused = place.run("--", *place.argv, given=INITIALIZE)
+    assert refused.returncode == 2
+    assert b"mcpguard lock -o" in refused.stderr
+    done = place.run("--audit-only", "--", *place.argv, given=INITIALIZE)
+    assert orjson.loads(done.stdout)["id"] == 1
+    assert place.log().exists()
+
+
+def test_a_session_that_blocks_nothing_goes_on_without_a_log_and_says_so(place: Place) -> None:
+    block_log(place)
+    done = place.run("--audit-only", "--", *place.argv, given=INITIALIZE)
+    assert orjson.loads(done.stdout)["id"] == 1
+    assert b"mcpguard: no audit log" in done.stderr
+
+
+@pytest.mark.guarantee("pending:server-death-answers")
+def test_a_server_that_ends_at_once_is_answered_with_what_it_did_not_get(place: Place) -> None:
+    env = {"MY_API_TOKEN": "x"}
+    done = place.run(
+        "--audit-only", "--", "sh", "-c", "read line; exit 3", given=INITIALIZE, env=env
+    )
+    assert done.returncode == 3
+    text = orjson.loads(done.stdout)["error"]["message"]
+    assert "MY_API_TOKEN" in text or "and" in text
+
+
+def test_the_effective_rules_are_printed_and_nothing_is_started(place: Place) -> None:
+    done = place.run("--lock", str(place.lock), "--print-effective")
+    assert done.returncode == 0
+    lines = done.stdout.decode().splitlines()
+    assert lines[0] == "mode: enforce"
+    assert "tool: echo" in lines
+    assert not place.data.exists()
+    bare = place.run("--audit-only", "--print-effective", "--", "cat")
+    assert bare.stdout == b"mode: audit-only\ncommand: cat\n"
+
+
+@pytest.mark.guarantee("driver:any-stdio")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_host_that_closed_our_stdio_does_no_harm(place: Place, closed: str) -> None:
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "MCPGUARD_DATA_DIR": str(place.data)}
+    line = f"'{sys.executable}' -m mcpguard proxy --lock '{place.lock}' {closed} </dev/null"
+    done = subprocess.run(
+        ("sh", "-c", line if "<&-" not in closed else line.removesuffix(" </dev/null")),
+        env=env,
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
