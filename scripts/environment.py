@@ -6,6 +6,7 @@ Standard library only: it runs before anything is installed.
     .tools/demo/  mcpguard alone, for scripts/demo               .ci/requirements-runtime.txt
     .tools/sdk2/  2.x SDK client, mcp-server-time and -git       .ci/requirements-servers.txt
     .tools/sdk1/  the last 1.x SDK client                        .ci/requirements-sdk1.txt
+    .tools/agents/ LangChain and AutoGen, for the recipes        .ci/requirements-agents.txt
     .tools/node/  Node servers, TypeScript SDK clients           .ci/package-lock.json
 
 Each part carries a stamp made of its lock file, the interpreter and the place, so a warm run does
@@ -152,5 +153,6 @@ PARTS: dict[str, Part] = {
     "demo": Part(TOOLS / "demo", (LOCKS / "requirements-runtime.txt",), _make_venv),
     "servers": Part(TOOLS / "sdk2", (LOCKS / "requirements-servers.txt",), _make_venv),
     "sdk1": Part(TOOLS / "sdk1", (LOCKS / "requirements-sdk1.txt",), _make_venv),
+    "agents": Part(TOOLS / "agents", (LOCKS / "requirements-agents.txt",), _make_venv),
     "node": Part(TOOLS / "node", (LOCKS / "package.json", LOCKS / "package-lock.json"), _make_node),
 }

@@ -5,10 +5,9 @@ that the console script runs the changed package too. `scripts/check mutants` ru
 `.venv/bin/python scripts/mutants.py ID...` some.
 """
 
-import os
+import json
 import queue
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,11 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import environment
+from warm import TIMED_OUT
 
 ROOT = environment.ROOT
 sys.path.insert(0, str(ROOT))
 
-from tests.guarantees import GUARANTEES, Guarantee, worn  # noqa: E402
+from tests.guarantees import GUARANTEES, TESTS, Guarantee, worn  # noqa: E402
 
 WORKERS = 2
 """Two cores are what the smallest machine that runs this has."""
@@ -40,9 +40,6 @@ CONTROL = ""
 COPIED = ("mcpguard", "tests", "fixtures", "scripts", ".ci", ".github")
 COPIED_FILES = ("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", ".gitignore")
 
-TIMED_OUT = -1000
-"""Stands for pytest's exit code when it was killed."""
-
 TESTS_FAILED = 1
 """pytest's exit code for "tests ran, some failed"; 2 to 5 mean that they did not run."""
 
@@ -53,11 +50,15 @@ sys.exit(main())
 """
 
 
-@dataclass(frozen=True)
+@dataclass
 class Worker:
-    """A folder with a copy of the repository in `repo/` and its environment in `repo/.venv/`."""
+    """A folder with a copy of the repository in `repo/` and its environment in `repo/.venv/`.
+
+    `warm`: the process of scripts/warm.py there, once it has been started.
+    """
 
     folder: Path
+    warm: subprocess.Popen[str] | None = None
 
     @property
     def repo(self) -> Path:
@@ -66,6 +67,42 @@ class Worker:
     @property
     def python(self) -> Path:
         return environment.python(self.repo / ".venv")
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log"
+
+    def pytest(
+        self, limit: float, options: Sequence[str], files: Sequence[Path]
+    ) -> tuple[int, str]:
+        """Exit code of pytest in this copy, or TIMED_OUT, and the end of what it printed."""
+        chosen = [str(path.relative_to(ROOT)) for path in files]
+        arguments = ["-x", "-q", "--no-header", "--tb=line", "--assert=plain", "-p", "no:cov", *options, *chosen]
+        warm = self.warm = self.warm or self._start()
+        if warm.stdin is None or warm.stdout is None:
+            raise RuntimeError("the warm process has no pipes")
+        print(json.dumps([limit, *arguments]), file=warm.stdin, flush=True)
+        answer = warm.stdout.readline()
+        if not answer:
+            raise RuntimeError("the warm process ended")
+        lines = self.log.read_text("utf-8", "replace").splitlines()[-8:]
+        return int(answer), "\n".join(f"    {line}" for line in lines)
+
+    def _start(self) -> subprocess.Popen[str]:
+        script = ROOT / "scripts" / "warm.py"
+        return subprocess.Popen(
+            [str(self.python), str(script), str(self.log)],
+            cwd=self.repo,
+            env=environment.clean_env(HYPOTHESIS_PROFILE="ci", PYTHONDONTWRITEBYTECODE="1"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def close(self) -> None:
+        """End the warm process."""
+        if self.warm is not None:
+            self.warm.communicate()
 
 
 @dataclass(frozen=True)
@@ -121,7 +158,7 @@ def judge(worker: Worker, name: str, guarantee: Guarantee, files: Sequence[Path]
 
 def run_tests(worker: Worker, name: str, files: Sequence[Path]) -> str:
     """Empty when the tests fail as they must; otherwise what is wrong."""
-    code, tail = pytest(worker, LIMIT, ("--guarantee", name), files)
+    code, tail = worker.pytest(LIMIT, ("--guarantee", name), files)
     if code in {TESTS_FAILED, TIMED_OUT}:
         return ""
     what = "survived: its tests passed" if code == 0 else f"its tests did not run (exit {code})"
@@ -131,46 +168,19 @@ def run_tests(worker: Worker, name: str, files: Sequence[Path]) -> str:
 def control(worker: Worker, files: Sequence[Path]) -> Outcome:
     """Without a mutant the same tests must pass in the copy, or a kill would mean nothing."""
     started = time.monotonic()
-    code, tail = pytest(worker, CONTROL_LIMIT, ("-m", "guarantee"), files)
+    code, tail = worker.pytest(CONTROL_LIMIT, ("-m", "guarantee"), files)
     problem = f"tests fail without any mutant (exit {code})\n{tail}" if code else ""
     return Outcome("control", problem, time.monotonic() - started)
 
 
-def pytest(
-    worker: Worker, limit: float, options: Sequence[str], files: Sequence[Path]
-) -> tuple[int, str]:
-    """Exit code of pytest in the worker's copy, or TIMED_OUT, and the end of what it printed."""
-    chosen = [str(path.relative_to(ROOT)) for path in files]
-    fixed = ("-x", "-q", "--no-header", "--tb=line")
-    command = [str(worker.python), "-m", "pytest", *fixed, *options, *chosen]
-    env = environment.clean_env(HYPOTHESIS_PROFILE="ci", PYTHONDONTWRITEBYTECODE="1")
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-        with subprocess.Popen(
-            command,
-            cwd=worker.repo,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        ) as child:
-            code = wait(child, limit)
-        log.seek(0)
-        return code, "\n".join(f"    {line}" for line in log.read().splitlines()[-8:])
-
-
-def wait(child: subprocess.Popen[bytes], limit: float) -> int:
-    """The exit code of `child`; past `limit` seconds its whole group is killed."""
-    try:
-        return child.wait(limit)
-    except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-        return TIMED_OUT
+def cheapest(files: Sequence[Path]) -> tuple[Path, ...]:
+    """Those in the cheapest folder: units where there are any, else fuzz, faults, integration."""
+    folders = [path.relative_to(TESTS).parts[0] for path in files]
+    return tuple(path for path, folder in zip(files, folders, strict=True) if folder == folders[0])
 
 
 def main(argv: Sequence[str]) -> int:
-    tests = worn()
+    tests = {name: cheapest(files) for name, files in worn().items()}
     names = list(argv) or sorted(GUARANTEES)
     with tempfile.TemporaryDirectory(prefix="mcpguard-mutants-") as folder:
         free: queue.SimpleQueue[Worker] = queue.SimpleQueue()
@@ -189,6 +199,8 @@ def main(argv: Sequence[str]) -> int:
 
         with ThreadPoolExecutor(WORKERS) as pool:
             outcomes = list(pool.map(work, [CONTROL, *names]))
+        for _ in range(WORKERS):
+            free.get().close()
     return report(outcomes)
 
 

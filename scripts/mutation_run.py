@@ -10,9 +10,9 @@ room. Started by scripts/mutation with its orders in the environment (ORDERS, JS
 import ast
 import functools
 import gc
+import hashlib
 import json
 import os
-import random
 import resource
 import signal
 import sys
@@ -42,6 +42,9 @@ PATIENCE = 4.0
 
 GRACE = 4.0
 """... seconds more, after which a mutant counts as killed: it never ends."""
+
+CACHED = type(functools.cache(len))
+"""What functools.cache makes of a function."""
 
 KILLED, SURVIVED, UNREACHED = "killed", "survived", "unreached"
 
@@ -82,7 +85,7 @@ class Reach:
         return sorted(found, key=lambda test: self.seconds.get(test, 0.0))
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     """No shrinking: the first counterexample is enough."""
     settings.register_profile(
         "mutation",
@@ -119,8 +122,14 @@ def share(orders: Orders) -> tuple[list[Candidate], int]:
     found = [Candidate(path, change) for path in files for change in mutations(path.read_text())]
     if orders.only:
         found = [each for each in found if orders.only in f"{each.path}:{each.change.first}:"]
-    random.Random(orders.seed).shuffle(found)
+    found.sort(key=lambda each: drawn(orders.seed, each))
     return found[orders.share :: orders.shares], len(found)
+
+
+def drawn(seed: int, candidate: Candidate) -> bytes:
+    """Sorts candidates as if they had been shuffled, the same way each time."""
+    text = f"{seed} {candidate.path} {candidate.change.steps} {candidate.change.which}"
+    return hashlib.blake2b(text.encode()).digest()
 
 
 def measure(items: Sequence[pytest.Item], folder: Path) -> Reach:
@@ -161,13 +170,11 @@ def forget_cached() -> None:
     """Empty every functools cache of the package: an answer from before proves nothing."""
     for module in [each for name, each in sys.modules.items() if name.startswith("mcpguard")]:
         for value in vars(module).values():
-            if isinstance(value, functools._lru_cache_wrapper):
+            if isinstance(value, CACHED):
                 value.cache_clear()
 
 
-def judge(
-    candidate: Candidate, items: Sequence[pytest.Item], reach: Reach, orders: Orders
-) -> str:
+def judge(candidate: Candidate, items: Sequence[pytest.Item], reach: Reach, orders: Orders) -> str:
     tests = reach.tests(candidate)
     if candidate.change.function and tests:
         chosen = {test: position for position, test in enumerate(tests)}
@@ -222,7 +229,9 @@ def swapped_run(candidate: Candidate, items: Sequence[pytest.Item]) -> bool:
 def swap(candidate: Candidate) -> None:
     path = str(candidate.path.resolve())
     tree = candidate.change.apply(candidate.path.read_text("utf-8"))
-    codes = {(code.co_qualname, code.co_firstlineno): code for code in inner(compile(tree, path, "exec"))}
+    codes = {
+        (code.co_qualname, code.co_firstlineno): code for code in inner(compile(tree, path, "exec"))
+    }
     for function in gc.get_objects():
         if isinstance(function, types.FunctionType) and function.__code__.co_filename == path:
             old = function.__code__

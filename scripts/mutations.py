@@ -7,9 +7,9 @@ hold a space): a message may be worded better without a test knowing.
 import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 Steps = tuple[tuple[str, int | None], ...]
-Make = Callable[[ast.AST], ast.AST]
 
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq,
@@ -43,14 +43,14 @@ LONGEST_LABEL = 70
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """One change: the node at `steps` from the module's root goes through `make`.
+    """One change: the node at `steps` from the module's root gives way to a replacement.
 
     `first` to `last` are the lines that must run for it to matter; `function` is the outermost
     function around it, empty for what runs at import (tables, class bodies, decorators, defaults).
     """
 
     steps: Steps
-    make: Make
+    which: int
     label: str
     first: int
     last: int
@@ -64,7 +64,7 @@ class Mutation:
             parent = _child(parent, step)
         field, position = self.steps[-1]
         old = _child(parent, self.steps[-1])
-        new = ast.copy_location(self.make(old), old)
+        new = ast.copy_location(replacements(old)[self.which], old)
         if position is None:
             setattr(parent, field, new)
         else:
@@ -139,14 +139,14 @@ def _is_untouched(node: ast.AST) -> bool:
             return True
         case ast.Assign(targets=[ast.Name(id="__all__")]):
             return True
-    return False
+        case _:
+            return False
 
 
 def _changes(node: ast.AST, place: _Place) -> Iterator[Mutation]:
-    for make in _makers(node):
-        new = make(node)
+    for which, new in enumerate(replacements(node)):
         label = f"{_shown(node)}  ->  {_shown(new)}"
-        yield Mutation(place.steps, make, label, place.first, place.last, place.function)
+        yield Mutation(place.steps, which, label, place.first, place.last, place.function)
 
 
 def _shown(node: ast.AST) -> str:
@@ -154,95 +154,91 @@ def _shown(node: ast.AST) -> str:
     return text if len(text) <= LONGEST_LABEL else text[: LONGEST_LABEL - 3] + "..."
 
 
-def _makers(node: ast.AST) -> Iterator[Make]:
-    match node:
-        case ast.Compare(ops=[operator, *_]) if type(operator) in COMPARISONS:
-            yield _other_comparison
-        case ast.BoolOp():
-            yield _other_boolean
-        case ast.UnaryOp(op=ast.Not()):
-            yield _unnegated
-        case ast.BinOp(op=operator) if type(operator) in OPERATORS:
-            yield _other_operator
-        case ast.AugAssign():
-            yield _removed
-        case ast.Constant(value=value) if _is_data(value):
-            yield _other_constant
-        case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test):
-            if not isinstance(test, ast.Compare | ast.BoolOp | ast.UnaryOp):
-                yield _negated_test
-        case ast.Return(value=value) if value and not _is_falsy_or_flag(value):
-            yield _returns_none
-        case ast.Expr() | ast.Raise() | ast.Continue() | ast.Break() | ast.Delete():
-            yield _removed
-        case ast.Assign(targets=[ast.Attribute() | ast.Subscript(), *_]):
-            yield _removed
+def replacements(node: ast.AST) -> list[ast.AST]:
+    """What may stand in the place of `node`, each a defect of its own."""
+    replaced = REPLACED.get(type(node))
+    return list(replaced(node)) if replaced else []
+
+
+def _comparison(node: ast.Compare) -> Iterator[ast.AST]:
+    head, *rest = node.ops
+    yield ast.Compare(node.left, [COMPARISONS[type(head)](), *rest], node.comparators)
+
+
+def _boolean(node: ast.BoolOp) -> Iterator[ast.AST]:
+    yield ast.BoolOp(ast.Or() if isinstance(node.op, ast.And) else ast.And(), node.values)
+
+
+def _negation(node: ast.UnaryOp) -> Iterator[ast.AST]:
+    if isinstance(node.op, ast.Not):
+        yield node.operand
+
+
+def _operation(node: ast.BinOp) -> Iterator[ast.AST]:
+    if type(node.op) in OPERATORS:
+        yield ast.BinOp(node.left, OPERATORS[type(node.op)](), node.right)
+
+
+def _constant(node: ast.Constant) -> Iterator[ast.AST]:
+    match node.value:
+        case bool() as flag:
+            yield ast.Constant(not flag)
+        case int() | float() as number:
+            yield ast.Constant(number + 1)
+        case str() as text if " " not in text.strip() and "\n" not in text.strip():
+            yield ast.Constant(text + "X")
+        case bytes() as data:
+            yield ast.Constant(data + b"X")
         case _:
             return
 
 
-def _is_data(value: object) -> bool:
-    if isinstance(value, str):
-        return " " not in value.strip() and "\n" not in value.strip()
-    return isinstance(value, bool | int | float | bytes)
+def _if(node: ast.If) -> Iterator[ast.AST]:
+    if not isinstance(node.test, CHANGED_WITHIN):
+        yield ast.If(ast.UnaryOp(ast.Not(), node.test), node.body, node.orelse)
 
 
-def _is_falsy_or_flag(node: ast.expr) -> bool:
-    """None in place of these says the same, or their own mutation says more."""
-    return isinstance(node, ast.Constant) and (not node.value or node.value is True)
+def _while(node: ast.While) -> Iterator[ast.AST]:
+    if not isinstance(node.test, CHANGED_WITHIN):
+        yield ast.While(ast.UnaryOp(ast.Not(), node.test), node.body, node.orelse)
 
 
-def _other_comparison(node: ast.AST) -> ast.AST:
-    assert isinstance(node, ast.Compare)
-    head, *rest = node.ops
-    return ast.Compare(node.left, [COMPARISONS[type(head)](), *rest], node.comparators)
+def _choice(node: ast.IfExp) -> Iterator[ast.AST]:
+    if not isinstance(node.test, CHANGED_WITHIN):
+        yield ast.IfExp(ast.UnaryOp(ast.Not(), node.test), node.body, node.orelse)
 
 
-def _other_boolean(node: ast.AST) -> ast.AST:
-    assert isinstance(node, ast.BoolOp)
-    return ast.BoolOp(ast.Or() if isinstance(node.op, ast.And) else ast.And(), node.values)
+def _return(node: ast.Return) -> Iterator[ast.AST]:
+    """None in place of something falsy says the same; a constant has mutations of its own."""
+    if node.value is not None and not isinstance(node.value, ast.Constant):
+        yield ast.Return(ast.Constant(None))
 
 
-def _unnegated(node: ast.AST) -> ast.AST:
-    assert isinstance(node, ast.UnaryOp)
-    return node.operand
+def _assignment(node: ast.Assign) -> Iterator[ast.AST]:
+    if isinstance(node.targets[0], ast.Attribute | ast.Subscript):
+        yield ast.Pass()
 
 
-def _other_operator(node: ast.AST) -> ast.AST:
-    assert isinstance(node, ast.BinOp)
-    return ast.BinOp(node.left, OPERATORS[type(node.op)](), node.right)
+def _removed(_: ast.stmt) -> Iterator[ast.AST]:
+    yield ast.Pass()
 
 
-def _other_constant(node: ast.AST) -> ast.AST:
-    assert isinstance(node, ast.Constant)
-    match node.value:
-        case bool() as flag:
-            return ast.Constant(not flag)
-        case int() | float() as number:
-            return ast.Constant(number + 1)
-        case str() as text:
-            return ast.Constant(text + "X" if text else "X")
-        case bytes() as data:
-            return ast.Constant(data + b"X")
-        case other:
-            raise TypeError(f"{other!r} has no other")
+REPLACED: dict[type[ast.AST], Callable[[Any], Iterator[ast.AST]]] = {
+    ast.Compare: _comparison,
+    ast.BoolOp: _boolean,
+    ast.UnaryOp: _negation,
+    ast.BinOp: _operation,
+    ast.Constant: _constant,
+    ast.If: _if,
+    ast.While: _while,
+    ast.IfExp: _choice,
+    ast.Return: _return,
+    ast.Assign: _assignment,
+    **dict.fromkeys(
+        (ast.AugAssign, ast.Expr, ast.Raise, ast.Continue, ast.Break, ast.Delete), _removed
+    ),
+}
+"""Which nodes change, and how."""
 
-
-def _negated_test(node: ast.AST) -> ast.AST:
-    match node:
-        case ast.If(test=test, body=body, orelse=orelse):
-            return ast.If(ast.UnaryOp(ast.Not(), test), body, orelse)
-        case ast.While(test=test, body=body, orelse=orelse):
-            return ast.While(ast.UnaryOp(ast.Not(), test), body, orelse)
-        case ast.IfExp(test=test, body=value, orelse=otherwise):
-            return ast.IfExp(ast.UnaryOp(ast.Not(), test), value, otherwise)
-        case other:
-            raise TypeError(f"{other!r} has no test")
-
-
-def _returns_none(node: ast.AST) -> ast.AST:
-    return ast.Return(ast.Constant(None))
-
-
-def _removed(node: ast.AST) -> ast.AST:
-    return ast.Pass()
+CHANGED_WITHIN = (ast.Compare, ast.BoolOp, ast.UnaryOp)
+"""Conditions with mutations of their own."""

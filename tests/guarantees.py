@@ -68,12 +68,20 @@ GUARANTEES: Mapping[str, Guarantee] = {
     "audit:arguments-keyed": Guarantee(
         _AUDIT,
         "Argument values appear in the log only as a BLAKE2b digest under this install's key.",
-        Mutant("audit/chain.py", 'args = told.pop("args")', 'args = told["args"]'),
+        Mutant(
+            "audit/chain.py",
+            'args = told.pop("args")',
+            'args = told["args"]',
+        ),
     ),
     "audit:bounded-line": Guarantee(
         _AUDIT,
         "Nothing a peer sends makes a log line longer than its limit.",
-        Mutant("audit/record.py", "kept = text[:MAX_TEXT].encode(", "kept = text.encode("),
+        Mutant(
+            "audit/record.py",
+            "kept = text[:MAX_TEXT].encode(",
+            "kept = text.encode(",
+        ),
     ),
     "audit:changed-line": Guarantee(
         _AUDIT,
@@ -87,24 +95,38 @@ GUARANTEES: Mapping[str, Guarantee] = {
     "audit:clock-orders-nothing": Guarantee(
         _AUDIT,
         "A clock that goes back or stands still changes no order and breaks no chain.",
-        Mutant("audit/chain.py", "seq = self._seq + 1\n", "seq = int(self._clock())\n"),
+        Mutant(
+            "audit/chain.py",
+            "seq = self._seq + 1\n",
+            "seq = int(self._clock())\n",
+        ),
     ),
     "audit:decision-fields": Guarantee(
         _AUDIT,
         "Every decision record has every field, given or not.",
         Mutant(
-            "audit/record.py", "{**self._event, **BLANK, **defaults}", "{**self._event, **defaults}"
+            "audit/record.py",
+            "{**self._event, **BLANK, **defaults}",
+            "{**self._event, **defaults}",
         ),
     ),
     "audit:every-byte-covered": Guarantee(
         _AUDIT,
         "Any one byte changed, removed or added is found.",
-        Mutant("audit/verify.py", "text.endswith(seal)", "seal[9:40] in text"),
+        Mutant(
+            "audit/verify.py",
+            "text.endswith(seal)",
+            "seal[9:40] in text",
+        ),
     ),
     "audit:failed-sync-refuses": Guarantee(
         _AUDIT,
         "When the disk did not take earlier records, the next batch is refused and that is logged.",
-        Mutant("audit/chain.py", "if self.syncer.failure:", "if False:"),
+        Mutant(
+            "audit/chain.py",
+            "if self.syncer.failure:",
+            "if False:",
+        ),
     ),
     "audit:first-line-covered": Guarantee(
         _AUDIT,
@@ -118,12 +140,20 @@ GUARANTEES: Mapping[str, Guarantee] = {
     "audit:inserted-line": Guarantee(
         _AUDIT,
         "An inserted line is found and named, the one behind the last included.",
-        Mutant("audit/verify.py", "if self.stray:", "if False:"),
+        Mutant(
+            "audit/verify.py",
+            "if self.stray:",
+            "if False:",
+        ),
     ),
     "audit:killed-at-any-byte": Guarantee(
         _AUDIT,
         "A log cut at any byte by a kill is intact up to its last whole line and goes on there.",
-        Mutant("audit/logfile.py", 'cut = tail.rfind(b"\\n") + 1', "cut = len(tail)"),
+        Mutant(
+            "audit/logfile.py",
+            'cut = tail.rfind(b"\\n") + 1',
+            "cut = len(tail)",
+        ),
     ),
     "audit:last-line-covered": Guarantee(
         _AUDIT,
@@ -137,74 +167,1274 @@ GUARANTEES: Mapping[str, Guarantee] = {
     "audit:never-into-nowhere": Guarantee(
         _AUDIT,
         "A log that was deleted, replaced, cut or moved away refuses the next batch.",
-        Mutant("audit/chain.py", "if not status.st_nlink:", "if False:"),
+        Mutant(
+            "audit/chain.py",
+            "if not status.st_nlink:",
+            "if False:",
+        ),
     ),
     "audit:one-chain-across-sessions": Guarantee(
         _AUDIT,
         "A new session chains onto the last line of the one before.",
-        Mutant("audit/chain.py", "self._previous = file.previous", "self._previous = bytes(32)"),
+        Mutant(
+            "audit/chain.py",
+            "self._previous = file.previous",
+            "self._previous = bytes(32)",
+        ),
+    ),
+    "audit:one-record-a-decision": Guarantee(
+        _AUDIT,
+        "Every decision, allowed or not, is one record that says who asked for what and why not.",
+        Mutant(
+            "proxy/core.py",
+            'record["rule"] = decision.rule',
+            'record["rule"] = ""',
+        ),
     ),
     "audit:one-writer": Guarantee(
         _AUDIT,
         "Two processes never write one log; a killed one frees it.",
         Mutant(
-            "audit/logfile.py", "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH | fcntl.LOCK_NB"
+            "audit/logfile.py",
+            "fcntl.LOCK_EX | fcntl.LOCK_NB",
+            "fcntl.LOCK_SH | fcntl.LOCK_NB",
         ),
     ),
     "audit:open-session-named": Guarantee(
         _AUDIT,
         "A session without its closing record is named, and not called tampering.",
-        Mutant("audit/verify.py", "self.unclosed.append(self.open)", 'self.open = ""'),
+        Mutant(
+            "audit/verify.py",
+            "self.unclosed.append(self.open)",
+            'self.open = ""',
+        ),
     ),
     "audit:private-file": Guarantee(
         _AUDIT,
         "The log is readable by its owner only.",
-        Mutant("audit/logfile.py", "_FLAGS, 0o600", "_FLAGS, 0o644"),
+        Mutant(
+            "audit/logfile.py",
+            "_FLAGS, 0o600",
+            "_FLAGS, 0o644",
+        ),
     ),
     "audit:private-key": Guarantee(
         _AUDIT,
         "The key of this install is private; one that others can reach is refused.",
-        Mutant("audit/key.py", "_OTHERS = stat.S_IRWXG | stat.S_IRWXO", "_OTHERS = 0"),
+        Mutant(
+            "audit/key.py",
+            "_OTHERS = stat.S_IRWXG | stat.S_IRWXO",
+            "_OTHERS = 0",
+        ),
     ),
     "audit:removed-line": Guarantee(
         _AUDIT,
         "Removed lines are found, named and counted.",
-        Mutant("audit/diagnose.py", "gone = sum(map(len, missing)) - garbled", "gone = 0"),
+        Mutant(
+            "audit/diagnose.py",
+            "gone = sum(map(len, missing)) - garbled",
+            "gone = 0",
+        ),
     ),
     "audit:reordered-lines": Guarantee(
         _AUDIT,
         "Lines that were moved are found and named.",
-        Mutant("audit/diagnose.py", "moved = _moved(runs, kept)", "moved = list[_Run]()"),
+        Mutant(
+            "audit/diagnose.py",
+            "moved = _moved(runs, kept)",
+            "moved = list[_Run]()",
+        ),
     ),
     "audit:short-write-undone": Guarantee(
         _AUDIT,
         "A write that the disk took only in part is taken back: no record of it stays.",
-        Mutant("audit/chain.py", "os.ftruncate(self._fd, self._size)", "os.fstat(self._fd)"),
+        Mutant(
+            "audit/chain.py",
+            "os.ftruncate(self._fd, self._size)",
+            "os.fstat(self._fd)",
+        ),
     ),
     "audit:spliced-logs": Guarantee(
         _AUDIT,
         "Two logs put together are found.",
-        Mutant("audit/diagnose.py", "run.second_session == head.session != known", "False"),
+        Mutant(
+            "audit/diagnose.py",
+            "run.second_session == head.session != known",
+            "False",
+        ),
     ),
     "audit:torn-tail-marked": Guarantee(
         _AUDIT,
         "A last write that did not finish is reported as torn and written into the next session.",
-        Mutant("audit/chain.py", 'told["torn"] = file.torn\n', 'told["torn"] = 0\n'),
+        Mutant(
+            "audit/chain.py",
+            'told["torn"] = file.torn\n',
+            'told["torn"] = 0\n',
+        ),
+    ),
+    "audit:unrecorded-denied": Guarantee(
+        _AUDIT,
+        "What cannot be recorded is not passed on, either way; only audit-only lets it.",
+        Mutant(
+            "proxy/session.py",
+            "if core.mode is not Mode.AUDIT_ONLY:",
+            "if core.mode is None:",
+        ),
     ),
     "audit:verify-exit-codes": Guarantee(
         _AUDIT,
         "`audit verify` exits 0 for intact, 1 for tampered, 2 when it could not be found out.",
-        Mutant("cli/audit.py", '"tampered": 1, "empty": 2', '"tampered": 1, "empty": 0'),
+        Mutant(
+            "cli/audit.py",
+            '"tampered": 1, "empty": 2',
+            '"tampered": 1, "empty": 0',
+        ),
     ),
     "audit:withheld-counted": Guarantee(
         _AUDIT,
         "Records that could not be written are counted in the first record that can.",
-        Mutant("audit/chain.py", "len(self._batch) - (1 if self._gap else 0)", "len(self._batch)"),
+        Mutant(
+            "audit/chain.py",
+            "len(self._batch) - (1 if self._gap else 0)",
+            "len(self._batch)",
+        ),
     ),
     "audit:written-before-sent": Guarantee(
         _AUDIT,
         "What was flushed is in the file, before anything it is about goes on.",
-        Mutant("audit/chain.py", "written = os.write(self._fd, data)", "written = len(data)"),
+        Mutant(
+            "audit/chain.py",
+            "written = os.write(self._fd, data)",
+            "written = len(data)",
+        ),
+    ),
+    "check:drift-fails": Guarantee(
+        _LOCKFILE,
+        "`check` exits 1 when the server is not the reviewed one, with a sentence for each change.",
+        Mutant(
+            "cli/check.py",
+            "return int(failed)",
+            "return 0",
+        ),
+    ),
+    "check:unreachable-is-not-a-pass": Guarantee(
+        _LOCKFILE,
+        "A server that cannot be looked at is exit 2, never a pass, and writes nothing.",
+        Mutant(
+            "cli/__init__.py",
+            "    return error.exit_code",
+            "    return 0",
+        ),
+    ),
+    "child:clean-start": Guarantee(
+        _PROCESS,
+        "The server inherits three pipes, a process group of its own and default "
+        "signals; the guardian none of the host's pipes.",
+        Mutant(
+            "daemon/child.py",
+            "(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(theirs)",
+            "(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate([*theirs, theirs[0]])",
+        ),
+    ),
+    "child:environment": Guarantee(
+        _PROCESS,
+        "The server gets the base variables and those named in the lockfile, none "
+        "whose value is code.",
+        Mutant(
+            "daemon/environment.py",
+            "if (name in BASE or name.startswith(BASE_PREFIXES))",
+            "if (name in BASE or name)",
+        ),
+    ),
+    "child:exit-code": Guarantee(
+        _PROCESS,
+        "The proxy exits with the server's own code.",
+        Mutant(
+            "daemon/child.py",
+            "    return child.returncode\n\n\nasync def _within",
+            "    return 0\n\n\nasync def _within",
+        ),
+    ),
+    "child:no-orphans": Guarantee(
+        _PROCESS,
+        "Nothing of the server's group outlives the proxy, killed or not.",
+        Mutant(
+            "daemon/child.py",
+            'kill -KILL "-$group"\n"""',
+            '"""',
+        ),
+    ),
+    "cli:errors-say-what-next": Guarantee(
+        _PROCESS,
+        "A wrong command line is exit 2 and says what to do next.",
+        Mutant(
+            "cli/render.py",
+            "    if error.hint:",
+            "    if not error:",
+        ),
+    ),
+    "cli:printable-only": Guarantee(
+        _PROCESS,
+        "No text of a server or host reaches a terminal or a log with control, "
+        "bidirectional or invisible characters raw.",
+        Mutant(
+            "daemon/client.py",
+            "return char.isprintable() and",
+            "return bool(char) and",
+        ),
+    ),
+    "config:flags-take-effect": Guarantee(
+        _PROCESS,
+        "Every flag of `proxy` sets its setting.",
+        Mutant(
+            "config.py",
+            "values[option.setting] = (*values.get(option.setting, ()), value)",
+            "values[option.setting] = (value,)",
+        ),
+    ),
+    "config:quoted-command": Guarantee(
+        _PROCESS,
+        "A command given as one quoted word is split once; nothing in it is expanded.",
+        Mutant(
+            "config.py",
+            "quoted = len(words) == 1 and",
+            "quoted = len(words) == 2 and",
+        ),
+    ),
+    "daemon:cold-start": Guarantee(
+        _PROCESS,
+        "The way to the first byte imports none of the heavy libraries.",
+        Mutant(
+            "daemon/run.py",
+            "import gc\n",
+            "import gc\n\nimport click\n",
+        ),
+    ),
+    "daemon:locked-session": Guarantee(
+        _PROCESS,
+        "With every driver a locked server answers through the proxy and each step is recorded.",
+        Mutant(
+            "daemon/run.py",
+            "argv = lock.launch.argv\n",
+            "argv = lock.launch.argv[:1]\n",
+        ),
+    ),
+    "daemon:refuses-to-start": Guarantee(
+        _PROCESS,
+        "What was not reviewed, or cannot be recorded while enforcing, is not started.",
+        Mutant(
+            "daemon/run.py",
+            "if settings.mode is Mode.ENFORCE:",
+            "if settings.mode is Mode.AUDIT_ONLY:",
+        ),
+    ),
+    "denial:as-if-absent": Guarantee(
+        _DECISION,
+        "A call of what is not locked is answered as if it had never existed.",
+        Mutant(
+            "proxy/denial.py",
+            "if decision.reason in _ABSENT and method in _UNKNOWN:",
+            "if False:",
+        ),
+    ),
+    "denial:model-reads-it": Guarantee(
+        _DECISION,
+        "A denied call of a locked tool is a result the model reads: rule, why and "
+        "what next; or an error, when asked for.",
+        Mutant(
+            "proxy/denial.py",
+            'if judged[0] != "tools/call" or style is DenyStyle.JSONRPC:',
+            "if True:",
+        ),
+    ),
+    "denial:no-values-echoed": Guarantee(
+        _DECISION,
+        "A denial repeats no argument value and no undeclared name.",
+        Mutant(
+            "pipeline/surface.py",
+            '"an argument the prompt does not declare"',
+            'f"an argument {name!r} the prompt does not declare"',
+        ),
+    ),
+    "denial:results-withheld": Guarantee(
+        _DECISION,
+        "A withheld result says that the tool ran.",
+        Mutant(
+            "proxy/denial.py",
+            'if entry.row.name == "tools/call":\n        text',
+            "if entry.modern:\n        text",
+        ),
+    ),
+    "diff:proposes-vary": Guarantee(
+        _LOCKFILE,
+        "`diff` proposes an exception for what differs between two runs of one "
+        "server, and it makes `check` pass.",
+        Mutant(
+            "cli/diff.py",
+            "proposed = drift.propose_vary(seen.surface, again.surface)",
+            "proposed = ()",
+        ),
+    ),
+    "drift:every-field": Guarantee(
+        _SESSION,
+        "A change to any field a model can read hides the item and blocks its use.",
+        Mutant(
+            "pipeline/surface.py",
+            "if not lock.same(subject.item, subject.target, subject.definition):",
+            "if not subject.definition:",
+        ),
+    ),
+    "drift:hidden-characters-are-shown": Guarantee(
+        _LOCKFILE,
+        "Control, bidirectional and zero-width characters of a server appear as "
+        "<U+XXXX> in every sentence.",
+        Mutant(
+            "lock/wording.py",
+            '"Cc", "Cf", ',
+            '"Cc", ',
+        ),
+    ),
+    "drift:nothing-in-silence": Guarantee(
+        _LOCKFILE,
+        "Every change of a definition gives at least one finding, whatever it is.",
+        Mutant(
+            "lock/drift.py",
+            'return found or [changed("drift.key", (), "the definition", before, seen)]',
+            "return found[1:]",
+        ),
+    ),
+    "drift:quarantine-sticks": Guarantee(
+        _SESSION,
+        "What drifted, or came twice, stays quarantined for the session, whatever later lists say.",
+        Mutant(
+            "proxy/listing.py",
+            "        if sticky is not None:\n            return sticky\n",
+            "        if sticky is None:\n            sticky = Reason.OK\n",
+        ),
+    ),
+    "drift:server-facts-compared": Guarantee(
+        _LOCKFILE,
+        "Instructions, serverInfo and capabilities are compared; a capability too "
+        "many is critical, one too few is not.",
+        Mutant(
+            "lock/drift.py",
+            "if new is None or new is False:",
+            "if new is None or new is False or old is None:",
+        ),
+    ),
+    "drift:widening-is-critical": Guarantee(
+        _LOCKFILE,
+        "A new item, and what widens what a model can be told or made to do, is "
+        "critical, in a sentence.",
+        Mutant(
+            "lock/schema.py",
+            "tighter = sign * new > sign * old",
+            "tighter = sign * new < sign * old",
+        ),
+    ),
+    "driver:any-stdio": Guarantee(
+        _PROCESS,
+        "Pipes, sockets, files, the null device and closed descriptors serve as stdio.",
+        Mutant(
+            "daemon/drivers.py",
+            'if sys.platform == "win32" or not (can_wait(HOST_IN) and can_wait(HOST_OUT)):',
+            'if sys.platform == "win32":',
+        ),
+    ),
+    "driver:host-gone": Guarantee(
+        _PROCESS,
+        "A host that vanishes with bytes unread ends everything.",
+        Mutant(
+            "daemon/drivers.py",
+            "        over = bool(self.ended) or self.signalled or self.host.closed\n",
+            "        over = bool(self.ended - {Side.HOST}) or self.signalled\n",
+        ),
+    ),
+    "driver:last-words": Guarantee(
+        _PROCESS,
+        "What a server wrote before it ended reaches a host that reads late.",
+        Mutant(
+            "daemon/drivers.py",
+            "await self._until(self._all_read, anyio.current_time() + LAST_BYTES)\n"
+            "        self.end_of_file",
+            "self.host.close()\n        self.end_of_file",
+        ),
+    ),
+    "driver:stderr-drained": Guarantee(
+        _PROCESS,
+        "The server's stderr never holds up the session: it is passed on, or dropped and counted.",
+        Mutant(
+            "daemon/log.py",
+            "            self.dropped += len(data)\n            return\n",
+            "            self.dropped += len(data)\n",
+        ),
+    ),
+    "driver:stdio-restored": Guarantee(
+        _PROCESS,
+        "The host's descriptors are left blocking, as they were found.",
+        Mutant(
+            "daemon/drivers.py",
+            "        for fd in self._blocking:\n",
+            "        for fd in self._blocking[:0]:\n",
+        ),
+    ),
+    "flow:bounded-memory": Guarantee(
+        _PROCESS,
+        "Memory stays bounded when either side, or both, stop reading; nothing is lost.",
+        Mutant(
+            "daemon/flow.py",
+            "return ahead < MARK and back < FAR_MARK",
+            "return True",
+        ),
+    ),
+    "flow:fair-share": Guarantee(
+        _PROCESS,
+        "A flood from one side is handled in turns; the other side has its own.",
+        Mutant(
+            "daemon/engine.py",
+            "range(min(len(lines), LINES_A_TURN))",
+            "range(len(lines))",
+        ),
+    ),
+    "flow:nothing-lost": Guarantee(
+        _PROCESS,
+        "Bytes leave in the order they came, whatever part each write takes.",
+        Mutant(
+            "daemon/flow.py",
+            "memoryview(data)[written:] if written < len(data)",
+            "memoryview(data)[written + 1 :] if written < len(data)",
+        ),
+    ),
+    "fold:arguments": Guarantee(
+        _DECISION,
+        "An argument that a case-folding parser takes for a declared one is found "
+        "at any depth, in bounded memory.",
+        Mutant(
+            "lock/folding.py",
+            "self._folded.get(key.casefold())",
+            "self._folded.get(key.lower())",
+        ),
+    ),
+    "fold:go-matches": Guarantee(
+        _WIRE,
+        "A key that only a case-folding parser takes for a known one is recognised "
+        "(K for the Kelvin sign too).",
+        Mutant(
+            "wire/jsonrpc.py",
+            "folded = key.casefold()",
+            "folded = key.lower()",
+        ),
+    ),
+    "fold:parameters": Guarantee(
+        _WIRE,
+        "A parameter or `_meta` key that differs from a known one only by case is refused.",
+        Mutant(
+            "wire/methods.py",
+            "if folds_onto(key, KNOWN_META):",
+            "if folds_onto(key, known):",
+        ),
+    ),
+    "framing:bad-lines-dropped": Guarantee(
+        _WIRE,
+        "A line that is no message is dropped and recorded; the session goes on.",
+        Mutant(
+            "proxy/from_host.py",
+            'self.core.note(UP, "", reason, str(error), "drop" if given is None else "deny")',
+            "pass",
+        ),
+    ),
+    "framing:chunks-never-matter": Guarantee(
+        _WIRE,
+        "However the bytes are cut into chunks, the lines are the same.",
+        Mutant(
+            "wire/framing.py",
+            "            self._part += piece\n",
+            "            self._part = bytearray(piece)\n",
+        ),
+    ),
+    "framing:line-limit": Guarantee(
+        _WIRE,
+        "A line of 8 MiB passes, one byte more is dropped up to its newline; an "
+        "endless one is never held.",
+        Mutant(
+            "wire/framing.py",
+            "if len(piece) > self._limit:",
+            "if len(piece) >= self._limit:",
+        ),
+    ),
+    "handshake:capabilities-intersected": Guarantee(
+        _SESSION,
+        "The host sees the server capabilities that are both live and locked.",
+        Mutant(
+            "proxy/eras.py",
+            "return live if type(live) is type(locked) and live == locked else None",
+            "return live",
+        ),
+    ),
+    "handshake:client-capabilities-stripped": Guarantee(
+        _SESSION,
+        "The server sees only those client capabilities that the lockfile lets it use.",
+        Mutant(
+            "proxy/eras.py",
+            "keys = _CLIENT_KEPT | {str(kind) for kind in allowed}",
+            "keys = given.keys()",
+        ),
+    ),
+    "handshake:first": Guarantee(
+        _SESSION,
+        "Nothing but ping goes before the handshake, and `initialized` passes once, "
+        "after its answer.",
+        Mutant(
+            "proxy/from_host.py",
+            '_UNGATED = frozenset({"initialize", "server/discover", "ping"})',
+            '_UNGATED = frozenset({"initialize", "server/discover", "ping", "tools/list"})',
+        ),
+    ),
+    "handshake:once": Guarantee(
+        _SESSION,
+        "A second `initialize` is refused, unless the first one failed.",
+        Mutant(
+            "proxy/from_host.py",
+            "        if core.initialize is not None:\n            text",
+            "        if core.answered:\n            text",
+        ),
+    ),
+    "handshake:rebuilt": Guarantee(
+        _SESSION,
+        "Handshake results are rebuilt from known keys, in both eras.",
+        Mutant(
+            "proxy/eras.py",
+            "for key in live if key in _RESULT_KEYS}",
+            "for key in live}",
+        ),
+    ),
+    "handshake:reviewed-facts-shown": Guarantee(
+        _SESSION,
+        "Instructions and serverInfo that drifted are replaced by the reviewed ones.",
+        Mutant(
+            "proxy/eras.py",
+            '        "instructions": said,\n',
+            '        "instructions": live.get("instructions"),\n',
+        ),
+    ),
+    "handshake:unknown-version-stops": Guarantee(
+        _SESSION,
+        "An unknown protocol version ends the session, or its request, with an error.",
+        Mutant(
+            "proxy/from_server.py",
+            "if not isinstance(version, str) or version not in VERSIONS:",
+            "if not isinstance(version, str):",
+        ),
+    ),
+    "ids:answered-once": Guarantee(
+        _WIRE,
+        "Each request has one answer, in any order; an answer to nothing in flight is dropped.",
+        Mutant(
+            "proxy/from_server.py",
+            "        core.calls.close(entry)  # before anything is sent: a second "
+            "answer finds nothing\n",
+            "",
+        ),
+    ),
+    "ids:cancel-translated": Guarantee(
+        _WIRE,
+        "A cancellation reaches only its own request, which keeps its slot until a "
+        "late answer, which is dropped.",
+        Mutant(
+            "proxy/from_host.py",
+            '{**message.params, "requestId": entry.wire_id}',
+            '{**message.params, "requestId": entry.given}',
+        ),
+    ),
+    "ids:exact-types": Guarantee(
+        _WIRE,
+        "An id is a short string or a safe integer and comes back with its type; "
+        "nothing else is one.",
+        Mutant(
+            "wire/jsonrpc.py",
+            "    if type(value) is int:\n        return -MAX_SAFE",
+            "    if isinstance(value, int):\n        return -MAX_SAFE",
+        ),
+    ),
+    "ids:garbled-answer-answered": Guarantee(
+        _WIRE,
+        "Whoever waits for an answer that was dropped (over-long, unreadable) is told at once.",
+        Mutant(
+            "wire/recover.py",
+            "self._tail = text[-(WIRE_ID_DIGITS - 1) :]",
+            'self._tail = b""',
+        ),
+    ),
+    "ids:host-ids-stay": Guarantee(
+        _WIRE,
+        "The server never sees a host's id; the host gets its own back.",
+        Mutant(
+            "proxy/from_host.py",
+            "encode_request(entry.wire_id, ",
+            "encode_request(entry.given, ",
+        ),
+    ),
+    "ids:in-flight-once": Guarantee(
+        _WIRE,
+        "An id in flight is not forwarded twice, and no refusal can pass for its answer.",
+        Mutant(
+            "proxy/pending.py",
+            "if not internal and given in self._by_given:",
+            "if not internal and given is None:",
+        ),
+    ),
+    "ids:no-entropy-denies": Guarantee(
+        _WIRE,
+        "Without unpredictable ids nothing passes, either way.",
+        Mutant(
+            "proxy/pending.py",
+            '        raise RefusedError(Reason.RNG_FAILED, "no random id can be drawn") from error',
+            "        return 2**52 + len(str(error))",
+        ),
+    ),
+    "ids:over-long-request-answered": Guarantee(
+        _WIRE,
+        "An over-long request is refused at once under its own id, found in bounded "
+        "time, never inside nested values.",
+        Mutant(
+            "wire/recover.py",
+            'return self._request and self._id != b""',
+            'return self._id != b""',
+        ),
+    ),
+    "ids:server-ids-stay": Guarantee(
+        _WIRE,
+        "The host never sees a server's id; the server gets its own back.",
+        Mutant(
+            "proxy/from_server.py",
+            "encode_request(entry.wire_id, row.name, body, exact_form",
+            "encode_request(entry.given, row.name, body, exact_form",
+        ),
+    ),
+    "ids:tokens-translated": Guarantee(
+        _WIRE,
+        "Progress tokens are minted anew both ways, keep their type and end with "
+        "their request or task.",
+        Mutant(
+            "proxy/from_server.py",
+            'return {**message.params, "progressToken": entry.token}',
+            "return message.params",
+        ),
+    ),
+    "launch:as-reviewed": Guarantee(
+        _PROCESS,
+        "Another command than the locked one, or a file argument with other bytes, "
+        "is refused by name.",
+        Mutant(
+            "daemon/launch.py",
+            "        if now[argument] != digest:\n",
+            "        if not digest:\n",
+        ),
+    ),
+    "listing:changed-rate-limited": Guarantee(
+        _SESSION,
+        "However often a server says that a list changed, four listings a second are started.",
+        Mutant(
+            "proxy/listing.py",
+            "return len(listing.starts) < RUNS_A_SECOND or",
+            "return True or",
+        ),
+    ),
+    "listing:changed-reverified": Guarantee(
+        _SESSION,
+        "A changed list is verified before the host hears of it; drift that comes "
+        "with it blocks the next call.",
+        Mutant(
+            "proxy/from_server.py",
+            "            core.listings.doubt(kind, core.now)",
+            "            core.listings.take_waiters(kind)",
+        ),
+    ),
+    "listing:endless-pages-fail": Guarantee(
+        _SESSION,
+        "A list whose pages do not end, or that holds too much, fails and allows nothing.",
+        Mutant(
+            "proxy/listing.py",
+            "if len(run.cursors) >= MAX_PAGES or len(run.items) > MAX_ITEMS:",
+            "if len(run.items) > MAX_ITEMS:",
+        ),
+    ),
+    "listing:error-is-not-empty": Guarantee(
+        _SESSION,
+        "A listing that failed is not an empty list, except for an absent capability or method.",
+        Mutant(
+            "proxy/listing.py",
+            'if error.get("code") != _METHOD_NOT_FOUND:',
+            'if error.get("code") is None:',
+        ),
+    ),
+    "listing:host-joins": Guarantee(
+        _SESSION,
+        "A host's list request joins the listing that runs, and is answered once when it ends.",
+        Mutant(
+            "proxy/core.py",
+            "                if not entry.cancelled:\n                    self._answer_list",
+            "                if entry.given:\n                    self._answer_list",
+        ),
+    ),
+    "listing:locked-definitions-shown": Guarantee(
+        _SESSION,
+        "The host is given the locked definitions, not the server's bytes, and may not cache them.",
+        Mutant(
+            "proxy/listing.py",
+            "listing.shown.append(self._lock.shown(kind, name, definition.definition))",
+            "listing.shown.append(definition.definition)",
+        ),
+    ),
+    "listing:own-lists": Guarantee(
+        _SESSION,
+        "The session lists everything itself, on the live connection, once the "
+        "server may be asked.",
+        Mutant(
+            "proxy/listing.py",
+            "        for kind in sorted(locked):\n            self.refresh(kind, now)",
+            "        for kind in sorted(locked)[:1]:\n            self.refresh(kind, now)",
+        ),
+    ),
+    "listing:pages-merged": Guarantee(
+        _SESSION,
+        "All pages are fetched and given as one; a late page belongs to no later listing.",
+        Mutant(
+            "proxy/listing.py",
+            "        run.items += items\n",
+            "        run.items = items\n",
+        ),
+    ),
+    "listing:records-bounded": Guarantee(
+        _AUDIT,
+        "A flood of new names fills no log: denied items are recorded up to a "
+        "limit, the rest counted.",
+        Mutant(
+            "proxy/core.py",
+            "in denied[:MAX_REPORTED]:",
+            "in denied:",
+        ),
+    ),
+    "lock:digests-verified-on-load": Guarantee(
+        _LOCKFILE,
+        "A definition that was edited without its digest is an error on load.",
+        Mutant(
+            "lock/reading.py",
+            "if _actual_digest(definition, path) != stated:",
+            "if not _actual_digest(definition, path):",
+        ),
+    ),
+    "lock:never-rebaselines-silently": Guarantee(
+        _LOCKFILE,
+        "`lock` shows what changed and leaves the file as it is until told to update it.",
+        Mutant(
+            "cli/lock.py",
+            "if update and locked.digest",
+            "if locked.digest",
+        ),
+    ),
+    "lock:same-is-type-strict": Guarantee(
+        _LOCKFILE,
+        "A live definition is the locked one only if their canonical forms are "
+        "equal: true is not 1.",
+        Mutant(
+            "lock/locked.py",
+            "orjson.dumps(one, option=sort) == orjson.dumps(other, option=sort)",
+            "one == other",
+        ),
+    ),
+    "lock:same-server-same-bytes": Guarantee(
+        _LOCKFILE,
+        "The same server gives the same lockfile, byte by byte, in whatever order it lists.",
+        Mutant(
+            "lock/locked.py",
+            "for name in sorted(items)",
+            "for name in items",
+        ),
+    ),
+    "lock:strict-loader": Guarantee(
+        _LOCKFILE,
+        "An unknown, doubled or missing key, a wrong type or an exception that "
+        "cannot apply is an error that names the place.",
+        Mutant(
+            "lock/reading.py",
+            "        if key not in known:\n",
+            "        if key in ():\n",
+        ),
+    ),
+    "lock:unpinnable-surface-is-an-error": Guarantee(
+        _LOCKFILE,
+        "An item without a usable name, doubled or without a canonical form is an "
+        "error, not a lock.",
+        Mutant(
+            "lock/surface.py",
+            "        if name in found:\n",
+            "        if name in found and not found:\n",
+        ),
+    ),
+    "lock:vary-matches-whole-value": Guarantee(
+        _LOCKFILE,
+        "A reviewed exception admits, at its own spot, a string its pattern matches "
+        "from end to end.",
+        Mutant(
+            "lock/varying.py",
+            "compiled(pattern).fullmatch(text)",
+            "compiled(pattern).search(text)",
+        ),
+    ),
+    "lock:volatile-only-when-well-typed": Guarantee(
+        _LOCKFILE,
+        "Only the order of keys, a numeric size and a well-formed date may change "
+        "without being drift.",
+        Mutant(
+            "lock/surface.py",
+            "_RFC3339.fullmatch(stamp)",
+            "_RFC3339.match(stamp)",
+        ),
+    ),
+    "lock:written-whole-or-not": Guarantee(
+        _LOCKFILE,
+        "A lockfile is replaced whole, its mode kept, or left as it was.",
+        Mutant(
+            "cli/lock.py",
+            "os.replace(temporary, target)",
+            "target.write_bytes(data)",
+        ),
+    ),
+    "modes:audit-only-shows-all": Guarantee(
+        _SESSION,
+        "Audit-only changes nothing the host sees and records what would have been blocked.",
+        Mutant(
+            "proxy/core.py",
+            "    Mode.AUDIT_ONLY: frozenset(),",
+            "    Mode.AUDIT_ONLY: frozenset({SubjectKind.DEFINITION}),",
+        ),
+    ),
+    "modes:one-table": Guarantee(
+        _SESSION,
+        "One table says what a mode blocks: enforce everything, filter-only "
+        "definitions; the others record.",
+        Mutant(
+            "proxy/core.py",
+            "    Mode.ENFORCE: frozenset(SubjectKind),",
+            "    Mode.ENFORCE: frozenset(SubjectKind) - {SubjectKind.NOTICE},",
+        ),
+    ),
+    "notices:known-only": Guarantee(
+        _WIRE,
+        "Only known notifications pass, with known parameters, when the pipeline allows them.",
+        Mutant(
+            "proxy/from_server.py",
+            "message.params = {key: value for key, value in message.params.items() "
+            "if key in known}",
+            "message.params = {**message.params} if known else {}",
+        ),
+    ),
+    "notices:listen-filtered": Guarantee(
+        _SESSION,
+        "A subscription is granted what was asked for, and updates tell only of locked resources.",
+        Mutant(
+            "proxy/from_server.py",
+            "granted[key] = [one for one in value if one in wanted]",
+            "granted[key] = value",
+        ),
+    ),
+    "notices:subscription-ids-translated": Guarantee(
+        _WIRE,
+        "What belongs to a subscription comes under the host's id, and from no other subscription.",
+        Mutant(
+            "proxy/from_server.py",
+            "        return with_meta(message.params, SUBSCRIPTION_ID, "
+            "entry.given)\n"
+            "\n"
+            "    def _ack",
+            "        return message.params\n\n    def _ack",
+        ),
+    ),
+    "parse:any-bytes": Guarantee(
+        _WIRE,
+        "Any bytes from either side give a message or mcpguard's own error; a "
+        "session never breaks.",
+        Mutant(
+            "wire/jsonrpc.py",
+            "if type(params) is not dict:",
+            "if params is None:",
+        ),
+    ),
+    "parse:envelope-rebuilt": Guarantee(
+        _WIRE,
+        "Only known keys of envelopes, parameters and references are written again.",
+        Mutant(
+            "proxy/from_host.py",
+            "entry.params = {key: value for key, value in params.items() if key in allowed}",
+            "entry.params = {**params} if allowed else {}",
+        ),
+    ),
+    "parse:host-differentials": Guarantee(
+        _WIRE,
+        "A host line that two parsers could read differently is refused.",
+        Mutant(
+            "wire/jsonrpc.py",
+            "    if not plain:\n",
+            "    if value is None:\n",
+        ),
+    ),
+    "parse:method-table-is-the-specification": Guarantee(
+        "MCP 2024-11-05 to 2026-07-28",
+        "The method table holds exactly the methods and parameters of every MCP revision.",
+        Mutant(
+            "wire/methods.py",
+            'Row("logging/setLevel", frozenset({"level"})),',
+            'Row("logging/setLevel"),',
+        ),
+    ),
+    "parse:server-exact": Guarantee(
+        _WIRE,
+        "Big integers, lone surrogates, bad UTF-8 and `error: null` of a server "
+        "reach the host as it would have read them.",
+        Mutant(
+            "wire/jsonrpc.py",
+            "if orjson.dumps(value) != line and _LONG_INTEGER.search(line):",
+            "if orjson.dumps(value) != line and not line:",
+        ),
+    ),
+    "pending:bounded": Guarantee(
+        _WIRE,
+        "Requests in flight are bounded in each direction; one too many is denied, loudly.",
+        Mutant(
+            "proxy/pending.py",
+            "if len(self._by_wire) >= self._limit:",
+            "if len(self._by_wire) > self._limit:",
+        ),
+    ),
+    "pending:deadline": Guarantee(
+        _WIRE,
+        "A request without an answer ends for both sides at its deadline; a subscription has none.",
+        Mutant(
+            "proxy/pending.py",
+            "if entry.deadline <= now]",
+            "if entry.deadline <= now - self._timeout]",
+        ),
+    ),
+    "pending:held-bounded": Guarantee(
+        _SESSION,
+        "What is held is bounded in number and bytes; more is denied.",
+        Mutant(
+            "proxy/from_host.py",
+            "if len(core.held) >= limits.max_held or core.held_bytes + size > "
+            "limits.max_held_bytes:",
+            "if len(core.held) >= limits.max_held:",
+        ),
+    ),
+    "pending:held-until-verified": Guarantee(
+        _SESSION,
+        "What names an item is held, in order, until the lists are verified, and "
+        "denied when they cannot be.",
+        Mutant(
+            "wire/methods.py",
+            'Row("prompts/get", frozenset({"name", "arguments"}) | _RETRY, "name", held=True),',
+            'Row("prompts/get", frozenset({"name", "arguments"}) | _RETRY, "name"),',
+        ),
+    ),
+    "pending:person-pauses": Guarantee(
+        _WIRE,
+        "The host's requests do not age while the server waits for a person.",
+        Mutant(
+            "proxy/session.py",
+            "core.calls.pause(max(0.0, now - max(ticked, min(asked))))",
+            "core.calls.pause(0.0 * (now - ticked))",
+        ),
+    ),
+    "pending:progress-extends": Guarantee(
+        _WIRE,
+        "Progress starts a request's time again.",
+        Mutant(
+            "proxy/pending.py",
+            "            entry.deadline = now + self._timeout",
+            "            entry.deadline += 0.0 * now",
+        ),
+    ),
+    "pending:server-death-answers": Guarantee(
+        _WIRE,
+        "The death of a side answers everybody who waits for it, once, and says "
+        "what was withheld from a server that ended early.",
+        Mutant(
+            "proxy/session.py",
+            "            core.end_call(entry, denial.INTERNAL, text)\n"
+            "        for entry in core.asks:",
+            "            core.close_call(entry)\n        for entry in core.asks:",
+        ),
+    ),
+    "pipeline:deny-unless-permit": Guarantee(
+        _DECISION,
+        "Only an ALLOW of every required stage on exactly what is sent allows it; "
+        "absent, abstaining, waiting or raising stages deny.",
+        Mutant(
+            "pipeline/__init__.py",
+            "if verdict.effect is not Effect.ALLOW:",
+            "if verdict.effect is Effect.DENY:",
+        ),
+    ),
+    "pipeline:removal-only-tightens": Guarantee(
+        _DECISION,
+        "Taking a stage away never turns a denial into an allow.",
+        Mutant(
+            "pipeline/__init__.py",
+            "if name in stages else _MISSING",
+            "if name in stages else ALLOW",
+        ),
+    ),
+    "pipeline:rewrites-are-sent": Guarantee(
+        _DECISION,
+        "What a stage rewrote is what is sent and recorded.",
+        Mutant(
+            "proxy/from_host.py",
+            'entry.params = {**params, "arguments": decision.subject.arguments}',
+            "entry.params = {**params}",
+        ),
+    ),
+    "probe:never-half-a-surface": Guarantee(
+        _LOCKFILE,
+        "A list that fails, has the wrong shape or differs by era is an error, "
+        "never half a surface.",
+        Mutant(
+            "daemon/probe.py",
+            "    if differing:\n        raise",
+            "    if differing and not legacy:\n        raise",
+        ),
+    ),
+    "probe:unreachable-is-not-empty": Guarantee(
+        _LOCKFILE,
+        "A server that ends or stays silent is unreachable, not empty.",
+        Mutant(
+            "daemon/client.py",
+            'raise UnreachableError(f"{self.name} ended before it answered {method}{words}")',
+            "return {key: [] for key in (words, method)}",
+        ),
+    ),
+    "probe:whole-surface": Guarantee(
+        _LOCKFILE,
+        "All pages of all lists are found, once they have settled.",
+        Mutant(
+            "daemon/probe.py",
+            "        if not cursor:\n",
+            "        if cursor is not None:\n",
+        ),
+    ),
+    "proxy:transparent": Guarantee(
+        _SESSION,
+        "A permitted session is what it is without the proxy, for the host and for the server.",
+        Mutant(
+            "proxy/listing.py",
+            "return listing.states.get(name, Reason.NOT_LISTED)",
+            "return listing.states.get(name.upper(), Reason.NOT_LISTED)",
+        ),
+    ),
+    "requests:allowed-translated": Guarantee(
+        _SESSION,
+        "A server request that is allowed reaches the host under another id; answer "
+        "or error goes back.",
+        Mutant(
+            "proxy/from_host.py",
+            "        encode = encode_error if failed else encode_result",
+            "        encode = encode_result if body else encode_error",
+        ),
+    ),
+    "requests:answers-judged": Guarantee(
+        _SESSION,
+        "The host's answers to the server are judged too.",
+        Mutant(
+            "proxy/from_host.py",
+            "            if not judged.allowed:\n                return judged",
+            "            if judged is None:\n                return decision",
+        ),
+    ),
+    "requests:continuations-bound": Guarantee(
+        _SESSION,
+        "A repeated request carries state and answers only where the server "
+        "interrupted that very request.",
+        Mutant(
+            "proxy/translate.py",
+            "issued is not None and answers.keys() <= issued",
+            "issued is not None",
+        ),
+    ),
+    "requests:denied-unless-locked": Guarantee(
+        _SESSION,
+        "A server asks the host only for the kinds the lockfile allows; anything "
+        "else looks unsupported.",
+        Mutant(
+            "pipeline/surface.py",
+            "if kind in lock.requests:",
+            "if kind in REQUEST_KINDS.values():",
+        ),
+    ),
+    "requests:input-required": Guarantee(
+        _SESSION,
+        "Questions inside results and errors pass only when every kind is allowed; "
+        "an unknown kind of result is withheld.",
+        Mutant(
+            "proxy/from_server.py",
+            "            if core.stops(decision):\n"
+            "                core.withhold(entry, decision)\n"
+            "                return\n"
+            "        core.continuations",
+            "            if core.stops(decision):\n"
+            "                continue\n"
+            "        core.continuations",
+        ),
+    ),
+    "requests:unknown-methods": Guarantee(
+        _WIRE,
+        "A method that is not in the table is refused with -32601, in both directions.",
+        Mutant(
+            "proxy/from_server.py",
+            "            core.refuse(message.id, Side.SERVER, "
+            'denial.METHOD_NOT_FOUND, "Method not found")\n'
+            "            return\n"
+            "        known",
+            "            return\n        known",
+        ),
+    ),
+    "schema:arguments-checked": Guarantee(
+        "JSON Schema 2020-12",
+        "Arguments are checked against the pinned schema; the phrase says where and "
+        "what, never which value.",
+        Mutant(
+            "lock/arguments.py",
+            "if validator.is_valid(arguments):",
+            "if not arguments or validator.is_valid(arguments):",
+        ),
+    ),
+    "schema:hostile-refused": Guarantee(
+        "JSON Schema 2020-12",
+        "A broken, circular or exploding schema is refused or ends; it never breaks the session.",
+        Mutant(
+            "lock/arguments.py",
+            'raise SchemaError("the schema does not compile") from error',
+            "raise",
+        ),
+    ),
+    "schema:no-remote-reference": Guarantee(
+        "JSON Schema 2020-12 section 8.2",
+        "A reference to the network or to a file is never followed.",
+        Mutant(
+            "lock/arguments.py",
+            "retriever=_refuse",
+            "retriever=lambda _: {}",
+        ),
+    ),
+    "stop:engine-decides": Guarantee(
+        _PROCESS,
+        "The session itself can end everything with an exit code of its own.",
+        Mutant(
+            "daemon/drivers.py",
+            "return processes.ending(self.child) if code is None else code",
+            "return processes.ending(self.child)",
+        ),
+    ),
+    "stop:in-flight-answers": Guarantee(
+        _PROCESS,
+        "When the host ends, what is in flight is answered before the server is told to end.",
+        Mutant(
+            "daemon/drivers.py",
+            "await self._until(self._idle, anyio.current_time() + DRAIN)",
+            "await self._until(self._idle, anyio.current_time())",
+        ),
+    ),
+    "stop:under-two-seconds": Guarantee(
+        _PROCESS,
+        "A server deaf to everything is gone in under two seconds.",
+        Mutant(
+            "daemon/child.py",
+            "            child.kill()\n            await _within(LEFT",
+            "            await _within(10 * LEFT",
+        ),
+    ),
+    "surface:links-are-locked": Guarantee(
+        _SESSION,
+        "Resource links outside the lockfile are withheld, and a read answers only "
+        "about locked resources.",
+        Mutant(
+            "pipeline/surface.py",
+            '_LINKING = ("content", "messages")',
+            '_LINKING = ("content",)',
+        ),
+    ),
+    "surface:listed-unchanged": Guarantee(
+        _SESSION,
+        "A locked item is usable only when this session listed it, once and unchanged.",
+        Mutant(
+            "pipeline/surface.py",
+            "return ctx.session.item_state(kind, name)",
+            "return Reason.OK",
+        ),
+    ),
+    "surface:only-locked": Guarantee(
+        _SESSION,
+        "What is not locked, byte for byte, is invisible and unusable, in calls, "
+        "reads, subscriptions and completions.",
+        Mutant(
+            "pipeline/surface.py",
+            "        if self._item(kind, name) is None:\n            return Reason.NOT_LOCKED\n",
+            "        if self._item(kind, name) is None:\n            return Reason.OK\n",
+        ),
+    ),
+    "surface:quarantine-beats-template": Guarantee(
+        _SESSION,
+        "A drifted or doubled resource is not read through a template that matches it.",
+        Mutant(
+            "pipeline/surface.py",
+            "_QUARANTINED = frozenset({Reason.DRIFTED, Reason.DOUBLED})",
+            "_QUARANTINED: frozenset[Reason] = frozenset()",
+        ),
+    ),
+    "tasks:bound-only": Guarantee(
+        _SESSION,
+        "Only tasks that an allowed call made exist for the host; they are bounded, "
+        "and lists hold no others.",
+        Mutant(
+            "proxy/from_server.py",
+            'if bound is None or bound.server_id != entry.params.get("taskId"):',
+            "if bound is None:",
+        ),
+    ),
+    "tasks:ids-translated": Guarantee(
+        _WIRE,
+        "A task has one unguessable name on each side.",
+        Mutant(
+            "proxy/from_server.py",
+            'return {**result, "task": {**task, "taskId": bound.host_id}}',
+            "return result",
+        ),
+    ),
+    "tasks:result-judged-as-call": Guarantee(
+        _SESSION,
+        "A result that is fetched later is judged as the call that made it.",
+        Mutant(
+            "proxy/from_host.py",
+            "            entry.judged_as = (task.method, task.target)",
+            '            entry.judged_as = ("tasks/result", "")',
+        ),
+    ),
+    "uri:only-normal-form": Guarantee(
+        "RFC 3986 section 6.2",
+        "A URI that is not in normal form is refused, never normalised and forwarded.",
+        Mutant(
+            "wire/uri.py",
+            '{".", ".."}.isdisjoint(',
+            '{"."}.isdisjoint(',
+        ),
+    ),
+    "uri:template-matches-only-its-own": Guarantee(
+        "RFC 6570",
+        "A URI matches a locked template only with the template's own scheme and "
+        "authority, without dot segments.",
+        Mutant(
+            "wire/uri.py",
+            "return self._authority.fullmatch(split.authority) is not None",
+            "return True",
+        ),
     ),
 }
 

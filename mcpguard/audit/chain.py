@@ -19,9 +19,13 @@ __all__ = ["AuditLog", "Durability"]
 Durability: TypeAlias = Literal["grouped", "strict", "none"]
 """When the disk is asked: by a thread beside the session, in each flush, or never."""
 
-NAME_EVERY = 64
-"""Flushes between two looks at whether the path still names this log; 2 us each. That the open file
-was deleted, cut or written to by others is seen at every flush."""
+LOOK_EVERY = 64
+"""Flushes between two looks at whether the path still names this log. A look makes the kernel write
+the file's times with the next record, which costs more than the record. That somebody cut the file
+or wrote to it is seen at every flush."""
+
+LOOK_SECONDS = 0.05
+"""Seconds of the clock after which a flush looks again, however few there were."""
 
 _PERSON = b"mcpguard args v1"
 """BLAKE2b personalisation, 16 bytes: this key's digests of anything else never equal these."""
@@ -48,11 +52,13 @@ class AuditLog:
         "_fd",
         "_gap",
         "_keyed",
+        "_looked",
+        "_now",
         "_previous",
         "_repair",
         "_seq",
         "_size",
-        "_until_named",
+        "_unlooked",
         "_where",
         "_why",
         "path",
@@ -74,7 +80,8 @@ class AuditLog:
         self.skipped = file.skipped
         self._fd = file.fd
         self._where = file.path.absolute()
-        self._until_named = 0
+        self._now = self._looked = 0.0
+        self._unlooked = LOOK_EVERY
         self._size = file.size
         self._seq = file.seq
         self._before = file.seq
@@ -151,7 +158,8 @@ class AuditLog:
 
     def _chain(self, fields: Mapping[str, Field], args_digest: bytes = b"") -> None:
         seq = self._seq + 1
-        body = self._encoder.body(seq, self._clock(), fields, args_digest)
+        self._now = now = self._clock()
+        body = self._encoder.body(seq, now, fields, args_digest)
         self._previous = digest = link(self._previous, body)
         self._batch.append(seal(body, digest))
         self._seq = seq
@@ -193,27 +201,28 @@ class AuditLog:
         if self.syncer.failure:
             why, self.syncer.failure = self.syncer.failure, ""
             raise AuditError(f"the disk did not take earlier records: {why}", hint="check the disk")
-        status = os.fstat(self._fd)
-        if not status.st_nlink:
-            raise AuditError("the log was deleted or replaced", hint="start a new session")
-        if status.st_size != self._size:
+        size = os.lseek(self._fd, 0, os.SEEK_END)
+        if size != self._size:
             raise AuditError(
-                f"somebody else changed the log: {status.st_size} bytes, {self._size} were written",
+                f"somebody else changed the log: {size} bytes, {self._size} were written",
                 hint="run: mcpguard audit verify on it, then start a new session",
             )
-        self._until_named -= 1
-        if self._until_named < 0:
-            self._look_at_name((status.st_ino, status.st_dev))
+        self._unlooked += 1
+        if self._unlooked > LOOK_EVERY or not 0.0 <= self._now - self._looked < LOOK_SECONDS:
+            self._look_at_name()
 
-    def _look_at_name(self, identity: tuple[int, int]) -> None:
+    def _look_at_name(self) -> None:
         """A log that was moved away still holds its records, but the next reader looks here."""
-        try:
-            named = self._where.stat()
-        except FileNotFoundError:
-            raise AuditError("the log was moved away", hint="start a new session") from None
-        if (named.st_ino, named.st_dev) != identity:
-            raise AuditError("the log was moved away", hint="start a new session")
-        self._until_named = NAME_EVERY
+        self._unlooked = LOOK_EVERY  # whatever is wrong is looked at again by the next flush
+        opened = os.fstat(self._fd)
+        if not opened.st_nlink:
+            raise AuditError("the log was deleted or replaced", hint="start a new session")
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(self._where.stat(), opened):
+                self._unlooked = 0
+                self._looked = self._now
+                return
+        raise AuditError("the log was moved away", hint="start a new session")
 
     def _commit(self, length: int) -> None:
         records = len(self._batch)

@@ -145,9 +145,7 @@ class Encoder:
             return known % (seq, self._second_text, int(past * 1e6), args_digest)
         return known % (seq, *self._moment(now), args_digest)
 
-    def _new(
-        self, seq: int, now: float, fields: Mapping[str, Field], args_digest: bytes
-    ) -> bytes:
+    def _new(self, seq: int, now: float, fields: Mapping[str, Field], args_digest: bytes) -> bytes:
         """`body` of a record that is not known."""
         if not FRONT.isdisjoint(fields):
             raise ValueError(f"the log itself writes {sorted(FRONT & fields.keys())}")

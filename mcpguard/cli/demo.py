@@ -54,10 +54,11 @@ class Host:
         """The whole answer to a request."""
         self._next += 1
         self._send({"id": self._next, "method": method, "params": params})
+        _pipe(self._process.stdin).flush()
         return self._until(lambda message: message.get("id") == self._next)
 
     def tell(self, method: str) -> None:
-        """A notification."""
+        """A notification. Leaves with the next request, so that every run tells the same story."""
         self._send({"method": method})
 
     def hear(self, method: str) -> None:
@@ -65,9 +66,7 @@ class Host:
         self._until(lambda message: message.get("method") == method)
 
     def _send(self, message: Mapping[str, object]) -> None:
-        stdin = _pipe(self._process.stdin)
-        stdin.write(orjson.dumps({"jsonrpc": "2.0", **message}) + b"\n")
-        stdin.flush()
+        _pipe(self._process.stdin).write(orjson.dumps({"jsonrpc": "2.0", **message}) + b"\n")
 
     def _until(self, wanted: Callable[[JsonObject], bool]) -> JsonObject:
         for line in _pipe(self._process.stdout):

@@ -274,8 +274,8 @@ if sys.platform == "win32":  # pragma: no cover - written from the documentation
     import subprocess
 
     _KILL_ON_CLOSE = 0x2000
-    """JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE: the kernel ends the job when our last handle closes, which
-    is what the guardian does elsewhere."""
+    """JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE: the kernel ends the job when our last handle closes, as
+    the guardian does elsewhere."""
 
     _EXTENDED_LIMITS = 9
     """JobObjectExtendedLimitInformation."""
@@ -287,7 +287,7 @@ if sys.platform == "win32":  # pragma: no cover - written from the documentation
     """Bytes of JOBOBJECT_EXTENDED_LIMIT_INFORMATION."""
 
     class _WindowsChild(Child):
-        """A server in a job object. There are no process groups and no polite signal but Ctrl-Break."""
+        """A server in a job object: no process groups, and no polite signal but Ctrl-Break."""
 
         process: subprocess.Popen[bytes]
         job: int
@@ -360,7 +360,7 @@ if sys.platform == "win32":  # pragma: no cover - written from the documentation
         limits[_LIMIT_FLAGS_AT : _LIMIT_FLAGS_AT + 4] = _KILL_ON_CLOSE.to_bytes(4, "little")
         buffer = (ctypes.c_char * _LIMITS_SIZE).from_buffer(limits)
         kernel.SetInformationJobObject(job, _EXTENDED_LIMITS, buffer, _LIMITS_SIZE)
-        if not kernel.AssignProcessToJobObject(job, int(process._handle)):
+        if not kernel.AssignProcessToJobObject(job, int(process._handle)):  # noqa: SLF001
             process.kill()
             raise UnreachableError(
                 "the server cannot be put into a job object",

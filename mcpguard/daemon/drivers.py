@@ -172,7 +172,9 @@ class Driver(ABC):
         hurry = self.relay.exit_code is not None or self._leaving()
         limit = anyio.current_time() + LAST_BYTES if hurry else float("inf")
         await self._until(lambda: not self.host.size or (not hurry and self._leaving()), limit)
-        self.stderr.drain()
+        with anyio.move_on_after(LAST_BYTES):
+            while not self.stderr.drain():  # noqa: ASYNC110 - one driver has no event for it
+                await anyio.sleep(LAST_BYTES / 20)
 
     def _all_read(self) -> bool:
         return Side.SERVER in self.ended and not self.stderr_open

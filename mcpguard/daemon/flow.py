@@ -53,6 +53,10 @@ class Sink:
             written = os.write(fd, data)
         except (BlockingIOError, InterruptedError):
             written = 0
+        if written == self.size:  # the usual case: nothing more to remember
+            self.size = 0
+            self._head = None
+            return True
         self.untake(data, written)
         return written == len(data)
 

@@ -6,9 +6,10 @@ session are imported meanwhile, so a person never waits for both.
 
 import gc
 import os
+import struct
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from mcpguard.audit import AuditLog
     from mcpguard.daemon.engine import Engine
 
-__all__ = ["PRINCIPAL", "main", "mint_wire_id", "read_lock"]
+__all__ = ["PRINCIPAL", "main", "minter", "read_lock"]
 
 PRINCIPAL = "local:default"
 """Who the host is: the user's own desktop, enrolled by starting mcpguard (DESIGN section 7)."""
@@ -141,7 +142,7 @@ def _engine(
         lock=lock,
         mode=settings.mode,
         decide=make_pipeline(lock),
-        mint=mint_wire_id,
+        mint=minter(),
         settings=SessionSettings(
             deny_style=DenyStyle(settings.deny_style),
             timeout=settings.timeout,
@@ -203,9 +204,19 @@ def _file_name(name: str) -> str:
     return safe.lstrip(".") or "server"
 
 
-def mint_wire_id() -> int:
-    """52 random bits and the bit above them, so that every id has the same length."""
-    return int.from_bytes(os.urandom(8)) >> 12 | 1 << 52
+def minter() -> Callable[[], int]:
+    """Draws wire ids: 52 random bits and the bit above them, so that all have the same length.
+
+    Random bytes are fetched for 64 ids at a time; a source that fails raises at every draw.
+    """
+    pool: list[int] = []
+
+    def mint() -> int:
+        if not pool:
+            pool.extend(struct.unpack("64Q", os.urandom(512)))
+        return pool.pop() >> 12 | 1 << 52
+
+    return mint
 
 
 def _withheld(env: dict[str, str]) -> str:

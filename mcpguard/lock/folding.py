@@ -47,7 +47,7 @@ class Names:
 
     def folding(self, value: JsonObject, depth: int = MAX_DEPTH) -> str:
         """The declared name that some key of `value` equals only after case folding; or empty."""
-        if not value.keys() <= self.known:
+        if not self.known.issuperset(value):
             for key in value:
                 name = self._folded.get(key.casefold())
                 if name is not None and key not in self.known:

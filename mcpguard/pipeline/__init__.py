@@ -6,6 +6,7 @@ A stage never knows the mode.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 from mcpguard.lock.lockfile import Lockfile
@@ -56,12 +57,8 @@ MAX_REWRITES = 1
 
 def make_pipeline(lock: Lockfile | None) -> Decide:
     """The pipeline of `STAGES`, each built for `lock`."""
-    stages = {name: build(lock) for name, build in STAGES.items()}
-
-    def run(subject: Subject, ctx: Context) -> Decision | Wait:
-        return decide(stages, subject, ctx)
-
-    return run
+    stages: dict[str, Stage] = {name: build(lock) for name, build in STAGES.items()}
+    return partial(decide, stages)
 
 
 def decide(
@@ -87,7 +84,7 @@ def decide(
                 return again
             again = again._replace(findings=findings + again.findings)
             return again if again.stage else _remarked(again, name, verdict)
-    return Decision(True, subject, findings=findings)
+    return Decision(True, subject, findings=findings) if findings else Decision(True, subject)
 
 
 _MISSING = Verdict.deny(Reason.STAGE_MISSING, "a required stage is not there")

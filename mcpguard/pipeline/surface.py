@@ -119,10 +119,14 @@ class SurfaceStage:
         return self._lock.item(kind, name) if self._lock else None
 
     def _tool(self, call: Call, ctx: Context) -> Verdict:
-        state = self._state(ItemKind.TOOL, call.target, ctx)
+        pin = self._pins.get(call.target)
+        if pin is None:
+            if self._item(ItemKind.TOOL, call.target) is None:
+                return _unusable(Reason.NOT_LOCKED)
+            pin = self._pin(call.target)
+        state = ctx.session.item_state(ItemKind.TOOL, call.target)
         if state is not Reason.OK:
             return _unusable(state)
-        pin = self._pins.get(call.target) or self._pin(call.target)
         name = pin.names.folding(call.arguments)
         if name:
             return Verdict.deny(Reason.KEY_FOLDING, f"an argument is {name!r} but for its case")
@@ -222,10 +226,11 @@ class SurfaceStage:
             return ALLOW
         if subject.method == "resources/read":
             return self._contents(subject, ctx)
-        kept = {key: self._safe(subject.body[key], ctx) for key in _LINKING if key in subject.body}
-        if all(kept[key] is subject.body[key] for key in kept):
-            return ALLOW
-        return _rewritten(subject, {**subject.body, **kept})
+        kept = body = subject.body
+        for key in _LINKING:
+            if key in body and (safe := self._safe(body[key], ctx)) is not body[key]:
+                kept = {**kept, key: safe}
+        return ALLOW if kept is body else _rewritten(subject, kept)
 
     def _contents(self, subject: Result, ctx: Context) -> Verdict:
         contents = subject.body.get("contents", [])
@@ -243,15 +248,15 @@ class SurfaceStage:
         if isinstance(value, list):
             kept = [self._safe(each, ctx) for each in value]
             return value if all(map(is_, kept, value)) else kept
-        if isinstance(value, dict) and "content" in value:
+        if not isinstance(value, dict):
+            return value
+        if "content" in value:
             content = self._safe(value["content"], ctx)
             value = value if content is value["content"] else {**value, "content": content}
-        return self._withhold(value, ctx)
+        return self._linked(value, ctx) if value.get("type") == "resource_link" else value
 
-    def _withhold(self, block: Json, ctx: Context) -> Json:
-        """The block itself, or a text in its place when it links outside the lockfile."""
-        if not isinstance(block, dict) or block.get("type") != "resource_link":
-            return block
+    def _linked(self, block: JsonObject, ctx: Context) -> Json:
+        """A link itself, or a text in its place when it leads outside the lockfile."""
         uri = block.get("uri")
         if isinstance(uri, str) and self._uri(uri, ctx).effect is Effect.ALLOW:
             return block

@@ -199,7 +199,7 @@ class HostSide:
     def _shape(self, entry: Entry) -> str:
         """What is wrong with the parameters; fills in the entry's target and era."""
         row, params = entry.row, entry.params
-        if not params.keys() <= _ALLOWED[row.name]:
+        if not _ALLOWED[row.name].issuperset(params):
             if folding_key(row, params):
                 return "Invalid params: a key differs from a known one by case"
             self.core.note(UP, row.name, Reason.DROPPED_KEYS, "unknown parameters", "note")
@@ -244,7 +244,7 @@ class HostSide:
             return True
         if entry.modern:
             self._start_modern(entry)
-        elif not self._handshake(entry):
+        elif (core.initialize is None or not core.listings.started) and not self._handshake(entry):
             return False
         if core.listings.ready or (core.listings.started and not entry.row.held):
             return True
@@ -360,10 +360,7 @@ class HostSide:
             core.deny(entry, decision)
             core.event("call.denied", "info", method=entry.row.name, rule=decision.rule)
             return
-        params: JsonObject = entry.params
-        if encoded is not None and params.get("arguments") is arguments:
-            params = {**params, "arguments": orjson.Fragment(encoded)}  # type: ignore[dict-item]
-        self._forward(entry, params)
+        self._forward(entry, entry.params)
 
     def _plain(self, entry: Entry) -> None:
         """A request that names no item: judged like every call, without arguments."""

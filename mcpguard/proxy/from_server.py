@@ -184,15 +184,16 @@ class ServerSide:
             self._ready()
 
     def _result(self, entry: Entry, result: JsonObject, *, exact_form: bool) -> None:
-        if not _makes_task(entry, result):  # a task's progress goes on after this answer
+        makes_task = "task" in entry.params and isinstance(result.get("task"), dict)
+        if not makes_task:  # a task's progress goes on after this answer
             self.core.up_tokens.close(entry)
         kind = result.get("resultType")
         if kind is not None and kind != "complete":
             self._interrupted(entry, result, kind, exact_form=exact_form)
             return
-        handle = self._results.get(entry.row.name, self._made_task)
+        handle = self._made_task if makes_task else self._results.get(entry.row.name)
         try:
-            body = handle(entry, result)
+            body = handle(entry, result) if handle is not None else result
         except RefusedError as error:
             self._broken_after(entry, str(error), error.reason)
             return
@@ -324,12 +325,10 @@ class ServerSide:
         return eras.rebuilt(result, core.lock) if stops else result
 
     def _made_task(self, entry: Entry, result: JsonObject) -> JsonObject | None:
-        """An ordinary result, or one that stands for a task, which gets a name for the host."""
-        task = result.get("task")
-        if not _makes_task(entry, result) or not isinstance(task, dict):
-            return result
-        server_id = task.get("taskId")
-        if not isinstance(server_id, str):
+        """A result that stands for a task, which gets a name for the host."""
+        task = result["task"]
+        server_id = task.get("taskId") if isinstance(task, dict) else None
+        if not isinstance(task, dict) or not isinstance(server_id, str):
             self._broken_after(entry, "the server made a task without an id")
             return None
         bound = self.core.aliases.bind_task(server_id, entry, entry.row.name, entry.target)
@@ -538,10 +537,6 @@ class ServerSide:
             return None
         self._ended(bound, message.params.get("status"))
         return {**message.params, "taskId": bound.host_id}
-
-
-def _makes_task(entry: Entry, result: JsonObject) -> bool:
-    return "task" in entry.params and isinstance(result.get("task"), dict)
 
 
 def _granted(given: JsonObject, asked: JsonObject) -> JsonObject:

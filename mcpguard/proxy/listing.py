@@ -92,6 +92,7 @@ class Listings:
         self._shows_all = shows_all
         self._kinds = {kind: _Kind() for kind in ItemKind}
         self._first: set[ItemKind] = set()
+        self._ready = False
         self.started = False
         self.quarantine: dict[tuple[ItemKind, str], Reason] = {}
 
@@ -112,7 +113,9 @@ class Listings:
     @property
     def ready(self) -> bool:
         """Whether the first listings have all ended, well or badly."""
-        return self.started and all(self._kinds[kind].settled for kind in self._first)
+        if not self._ready:  # once they have, they have
+            self._ready = self.started and all(self._kinds[kind].settled for kind in self._first)
+        return self._ready
 
     @property
     def busy(self) -> bool:

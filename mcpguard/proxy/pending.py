@@ -62,7 +62,8 @@ class Entry:
     def forget(self) -> None:
         """Keep of the parameters only what the answer is read with (`Row.kept`)."""
         kept, params = self.row.kept, self.params
-        self.params = {key: params[key] for key in kept if key in params} if kept else {}
+        none = params.keys().isdisjoint(kept)
+        self.params = {} if none else {key: params[key] for key in kept if key in params}
 
 
 class PendingTable:

@@ -34,7 +34,9 @@ class Framer:
         """
         pieces = chunk.split(b"\n")
         tail = pieces.pop()
-        lines: list[bytes | Dropped] = [self._finish(piece) for piece in pieces]
+        odd = self._part or self._dropping or b"\r" in chunk or len(chunk) > self._limit
+        lines: list[bytes | Dropped]
+        lines = [self._finish(piece) for piece in pieces] if odd else [*pieces]
         if tail:
             self._extend(tail, lines)
         return lines

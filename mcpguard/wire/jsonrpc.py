@@ -6,6 +6,7 @@ server line is never corrupted where the host would have understood it.
 
 import re
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import orjson
 
@@ -85,7 +86,7 @@ class Response:
 Message = Request | Notification | Response
 
 
-def is_id(value: Json) -> bool:
+def is_id(value: Json) -> TypeGuard[Id]:
     """Whether `value` may be an id: a short string or an integer that every peer holds exactly."""
     if type(value) is int:
         return -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER
@@ -109,7 +110,11 @@ def parse_host(line: bytes) -> Message:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise WireError(Reason.PARSE, "not one JSON object in UTF-8") from error
-    if _printed(value) != line:
+    try:
+        plain = orjson.dumps(value) == line
+    except orjson.JSONEncodeError:  # nested too deep for it
+        plain = False
+    if not plain:
         value = _closer_look(line, value)
     if type(value) is not dict:
         raise _not_an_object(value)
@@ -127,23 +132,13 @@ def parse_server(line: bytes) -> Message:
     exact_form = False
     try:
         value = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        value, exact_form = _exactly(line), True
-    else:
-        printed = _printed(value)
-        if printed is None or (printed != line and _LONG_INTEGER.search(line)):
+        if orjson.dumps(value) != line and _LONG_INTEGER.search(line):
             value, exact_form = _exactly(line), True
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):  # or nested too deep for orjson
+        value, exact_form = _exactly(line), True
     if type(value) is not dict:
         raise _not_an_object(value)
     return _message(value, exact_form=exact_form)
-
-
-def _printed(value: Json) -> bytes | None:
-    """`value` as orjson writes it; None when it is nested too deep for that."""
-    try:
-        return orjson.dumps(value)
-    except orjson.JSONEncodeError:
-        return None
 
 
 def _exactly(line: bytes) -> Json:
@@ -178,9 +173,8 @@ def _not_an_object(value: Json) -> WireError:
 
 def _refusal(reason: Reason, text: str, value: Json) -> WireError:
     """The error for a host line whose meaning is in doubt, answerable if it was a request."""
-    if type(value) is dict and "method" in value and is_id(value.get("id")):
-        given = value["id"]
-        return WireError(reason, text, request_id=given if isinstance(given, int | str) else None)
+    if type(value) is dict and "method" in value and is_id(given := value.get("id")):
+        return WireError(reason, text, request_id=given)
     return WireError(reason, text)
 
 
@@ -208,7 +202,7 @@ def folds_onto(key: str, known: frozenset[str]) -> bool:
 
 def _message(value: JsonObject, *, exact_form: bool) -> Message:
     dropped: tuple[str, ...] = ()
-    if not value.keys() <= _ENVELOPE:
+    if not _ENVELOPE.issuperset(value):
         dropped = tuple(key for key in value if key not in _ENVELOPE)
         if any(folds_onto(key, _ENVELOPE) for key in dropped):
             raise _refusal(Reason.ENVELOPE, "a key that differs from a known one by case", value)
@@ -231,7 +225,7 @@ def _call(value: JsonObject, exact_form: bool, dropped: tuple[str, ...]) -> Requ
     if "id" not in value:
         return Notification(method, params, exact_form, dropped)
     given = value["id"]
-    if not is_id(given) or not isinstance(given, int | str):
+    if not is_id(given):
         raise WireError(Reason.BAD_ID, "id is not a short string or a safe integer")
     return Request(given, method, params, exact_form, dropped)
 
@@ -239,7 +233,7 @@ def _call(value: JsonObject, exact_form: bool, dropped: tuple[str, ...]) -> Requ
 def _response(value: JsonObject, exact_form: bool, dropped: tuple[str, ...]) -> Response:
     result, error = value.get("result"), value.get("error")
     given = value.get("id")
-    if not is_id(given) or not isinstance(given, int | str):
+    if not is_id(given):
         raise WireError(Reason.BAD_ID, "an answer without a usable id")
     if type(result) is dict and error is None:  # `"error": null` beside a result is a result
         return Response(given, result, None, exact_form, dropped)
@@ -252,37 +246,34 @@ def encode_request(
     wire_id: Id, method: str, params: JsonObject, *, exact_form: bool = False
 ) -> bytes:
     """One line with its newline. Empty params are left out, as the SDKs do."""
-    head = b'{"jsonrpc":"2.0","id":' + orjson.dumps(wire_id) + b',"method":' + orjson.dumps(method)
-    return _with_params(head, params, exact_form)
+    line: JsonObject = {"jsonrpc": "2.0", "id": wire_id, "method": method}
+    if params:
+        line["params"] = params
+    return _line(line, exact_form)
 
 
 def encode_notification(method: str, params: JsonObject, *, exact_form: bool = False) -> bytes:
     """One line with its newline."""
-    return _with_params(b'{"jsonrpc":"2.0","method":' + orjson.dumps(method), params, exact_form)
-
-
-def _with_params(head: bytes, params: JsonObject, exact_form: bool) -> bytes:
-    if not params:
-        return head + b"}\n"
-    return head + b',"params":' + _dump(params, exact_form) + b"}\n"
+    line: JsonObject = {"jsonrpc": "2.0", "method": method}
+    if params:
+        line["params"] = params
+    return _line(line, exact_form)
 
 
 def encode_result(given: Id, result: JsonObject, *, exact_form: bool = False) -> bytes:
     """One line with its newline."""
-    body = _dump(result, exact_form)
-    return b'{"jsonrpc":"2.0","id":' + orjson.dumps(given) + b',"result":' + body + b"}\n"
+    return _line({"jsonrpc": "2.0", "id": given, "result": result}, exact_form)
 
 
 def encode_error(given: Id, error: JsonObject, *, exact_form: bool = False) -> bytes:
     """One line with its newline; `error` is `{code, message, data?}`."""
-    body = _dump(error, exact_form)
-    return b'{"jsonrpc":"2.0","id":' + orjson.dumps(given) + b',"error":' + body + b"}\n"
+    return _line({"jsonrpc": "2.0", "id": given, "error": error}, exact_form)
 
 
-def _dump(value: JsonObject, exact_form: bool) -> bytes:
-    if exact_form:
-        return exact.dumps_exact(value)
-    try:
-        return orjson.dumps(value)
-    except orjson.JSONEncodeError:  # a list or a notice that was kept holds what orjson refuses
-        return exact.dumps_exact(value)
+def _line(message: JsonObject, exact_form: bool) -> bytes:
+    if not exact_form:
+        try:
+            return orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE)
+        except orjson.JSONEncodeError:  # a list or a notice that was kept: beyond orjson
+            pass
+    return exact.dumps_exact(message) + b"\n"

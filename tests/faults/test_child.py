@@ -183,5 +183,3 @@ def test_an_abandoned_server_is_gone_at_once(tmp_path: Path) -> None:
     life.up()
     child.abandon()
     life.gone()
-    with pytest.raises(ProcessLookupError):
-        os.killpg(child.pid, 0)

@@ -267,7 +267,8 @@ class Place:
 
     def reasons(self) -> set[str]:
         """The reasons of everything that was denied or dropped."""
-        return {str(record["reason"]) for record in self.records() if "reason" in record} - {"ok", ""}
+        found = {str(record.get("reason", "")) for record in self.records()}
+        return found - {"ok", ""}
 
 
 def mapped_ids(lines: Sequence[bytes]) -> list[bytes]:

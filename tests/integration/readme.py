@@ -1,8 +1,9 @@
 """README.md as data: its fenced blocks, the console sessions in them, and a home to run them in.
 
-A block's tag is the whole info string after the fence: `console`, `json .mcp.json`, `python recipe.py`.
-In a `console` block, `$ ` begins a command (a `\\` at the end of a line goes on), other lines are its
-output, and `...` stands for any further lines. A command must exit 0 unless the next one is `echo $?`.
+A block's tag is the whole info string after the fence: `console`, `json .mcp.json`, `js one.mjs`.
+In a `console` block, `$ ` begins a command, which a backslash at the end of a line continues; other
+lines are its output, and `...` stands for any further ones. A command must exit 0 unless the next
+one is `echo $?`.
 """
 
 import difflib
@@ -19,13 +20,16 @@ from tests import tools
 
 TEXT = (tools.ROOT / "README.md").read_text("utf-8")
 FENCE = re.compile(r"^```([^\n`]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCKS: list[tuple[str, str]] = FENCE.findall(TEXT)
+"""Tag and content of every fenced block, in order."""
+
 REPLACED = (
     (re.compile(r"sha256:[0-9a-f.]+"), "sha256:X"),
     (re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+Z"), "TIME"),
-    (re.compile(r"^mcpguard: (waiting|checking).*\.\.\.\n", re.MULTILINE), ""),
+    (re.compile(r"^mcpguard: .* \.\.\.\n", re.MULTILINE), ""),
     (re.compile(r"^setting up .*\n", re.MULTILINE), ""),
 )
-"""What may differ between two runs: digests, times, and what is only said when something is slow."""
+"""What may differ between two runs: digests, times, and what is only said when it takes long."""
 
 LAUNCHER = """#!/bin/sh
 # Stands for npx: the same package, from the environment of the tests instead of a registry.
@@ -46,14 +50,14 @@ SECONDS = 90
 
 
 def blocks(tag: str) -> list[str]:
-    """The contents of every block with this whole info string."""
-    return [body for info, body in FENCE.findall(TEXT) if info.strip() == tag]
+    """The contents of every block with this tag."""
+    return [body for each, body in BLOCKS if each == tag]
 
 
 def block(tag: str) -> str:
-    """The one block with this info string."""
+    """The one block with this tag."""
     [only] = blocks(tag)
-    return str(only)
+    return only
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,8 @@ class Home:
     @property
     def env(self) -> dict[str, str]:
         """The environment of a person's shell."""
-        return self.minimal | {"PATH": f"{self.bin}:{self.path}/.local/bin:/usr/bin:/bin"}
+        path = f"{self.bin}:{self.path}/.local/bin:/usr/bin:/bin"
+        return {**self.minimal, "PATH": path, "LANG": "C.UTF-8"}
 
     def run(self, command: str) -> tuple[int, str]:
         """Run one line as a shell does, where the last one left off: exit code, all output."""

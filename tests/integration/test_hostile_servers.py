@@ -155,7 +155,7 @@ def test_other_kinds_that_drifted_are_invisible_and_refused(
     assert "drifted" in place.reasons()
 
 
-@pytest.mark.guarantee("drift:volatile-passes")
+@pytest.mark.guarantee("lock:volatile-only-when-well-typed")
 def test_a_new_date_and_size_are_no_drift_and_the_host_is_given_them(rogue: Rogue) -> None:
     with rogue("moves-date-and-size").proxy() as session:
         session.start()

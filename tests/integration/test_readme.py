@@ -6,26 +6,27 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import pytest
 
 from mcpguard.cli import COMMANDS
 from mcpguard.lock import lockfile
-from mcpguard.model import ItemKind
+from mcpguard.model import ItemKind, Json
 from mcpguard.wire.canonical import digest
 from tests import tools
 from tests.integration import readme
 from tests.integration.host import Session, call
 
+Played: TypeAlias = tuple[readme.Home, list[str]]
 ENTRIES = ("json claude_desktop_config.json", "json .mcp.json")
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[readme.Home, list[str]]]:
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     """A home in which every console command of the README was run, and what was not as shown."""
     home = readme.Home(tmp_path_factory.mktemp("readme"))
-    yield home, list(_play(home))
+    return home, list(_play(home))
 
 
 def _play(home: readme.Home) -> Iterator[str]:
@@ -43,9 +44,6 @@ def _play(home: readme.Home) -> Iterator[str]:
             yield f"$ {shown.command}\n{found}"
 
 
-Played = tuple[readme.Home, list[str]]
-
-
 def test_every_console_command_does_what_the_readme_shows(played: Played) -> None:
     _, problems = played
     assert not problems, "\n\n".join(problems)
@@ -53,8 +51,8 @@ def test_every_console_command_does_what_the_readme_shows(played: Played) -> Non
 
 
 def test_every_command_of_the_readme_is_run_or_is_an_install_step() -> None:
-    lines = "".join(body for info, body in readme.FENCE.findall(readme.TEXT) if info.startswith("sh"))
-    unrun = [shlex.split(line, comments=True)[:2] for line in lines.splitlines()]
+    shell = [body for tag, body in readme.BLOCKS if tag.split()[0] == "sh"]
+    unrun = [shlex.split(line, comments=True)[:2] for line in "".join(shell).splitlines()]
     assert unrun == [["scripts/test"], ["pipx", "install"], ["npm", "install"], ["claude", "mcp"]]
 
 
@@ -89,7 +87,7 @@ def test_the_lockfile_shown_is_a_part_of_the_one_that_lock_writes(played: Played
     assert _missing(shown, json.loads(real.replace(str(home.path), "/home/you"))) == []
 
 
-def _missing(shown: Any, real: Any, where: str = "") -> list[str]:
+def _missing(shown: Json, real: Json, where: str = "") -> list[str]:
     """Where `shown` has something that `real` has not."""
     if not isinstance(shown, dict) or not isinstance(real, dict):
         return [] if shown == real else [f"{where}: {shown!r} is {real!r}"]
@@ -139,7 +137,8 @@ def _text(answer: bytes) -> str:
 
 
 def test_the_table_of_commands_is_the_help() -> None:
-    rows = re.findall(r"^\| `mcpguard ([a-z]+)[^|]*` \| ([^|]+) \| [^|]+ \|$", readme.TEXT, re.MULTILINE)
+    row = re.compile(r"^\| `mcpguard ([a-z]+)[^|]*` \| ([^|]+) \| [^|]+ \|$", re.MULTILINE)
+    rows = row.findall(readme.TEXT)
     assert rows == [(name, row.help) for name, row in COMMANDS.items()]
 
 

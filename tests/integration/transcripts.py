@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -87,7 +87,7 @@ def run_client(client: Client, base: Path, script: dict[str, Any], command: Sequ
         env=environment(base / "home", {}),
     )
     printed = [json.loads(line) for line in done.stdout.split(b"\n") if line]
-    talk = done.stderr.decode("utf-8", "replace")
+    talk = done.stderr.decode("utf-8", "replace")[-4000:]
     assert printed[-1:] == [{"end": True}], f"{printed[-2:]}\n{talk}"
     return Run(printed, list(read_wire(wire)), talk)
 
@@ -230,15 +230,15 @@ def view(run: Run, client: Client) -> View:
     return View(outcomes(run), events(run, client), wire(run))
 
 
-def at_server(log: Path) -> tuple[list[Line], list[Line]]:
-    """What a server was sent: requests and notices, and answers; lists left out, ids in order."""
+def at_server(log: Path, left_out: Callable[[Line], bool]) -> tuple[list[Line], list[Line]]:
+    """What a server was sent: requests and notices, and answers; ids in order of appearance."""
     ids: dict[str, str] = {}
     tokens: dict[str, str] = {}
     asked: list[Line] = []
     answers: list[Line] = []
     for side, raw in read_wire(log):
         line = json.loads(raw)
-        if side == "server" or line.get("method", "").endswith("/list"):
+        if side == "server" or left_out(line):
             continue
         (asked if "method" in line else answers).append(renamed(line, ids, tokens))
     return asked, answers

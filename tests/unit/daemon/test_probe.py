@@ -238,7 +238,7 @@ def test_the_capabilities_of_both_eras_are_one_set() -> None:
     }
 
 
-@pytest.mark.guarantee("probe:both-eras-agree")
+@pytest.mark.guarantee("probe:never-half-a-surface")
 def test_a_server_with_another_surface_in_the_other_era_is_refused() -> None:
     with pytest.raises(SurfaceError) as caught:
         look("two-faced", eras=Eras.BOTH)

@@ -486,7 +486,7 @@ def test_a_changed_server_gets_a_sentence_and_a_severity(
 EXEC: JsonObject = {"name": "exec_shell", "description": "Runs \x1b[31manything."}
 
 
-@pytest.mark.guarantee("drift:unlocked-items-are-critical")
+@pytest.mark.guarantee("drift:widening-is-critical")
 def test_a_new_item_of_each_kind_is_critical() -> None:
     live = surface(
         tools=[TOOL, EXEC],

@@ -524,7 +524,7 @@ CONTENTS: dict[str, tuple[Json, bool]] = {
 }
 
 
-@pytest.mark.guarantee("surface:contents-are-locked")
+@pytest.mark.guarantee("surface:links-are-locked")
 @pytest.mark.parametrize(("contents", "allowed"), CONTENTS.values(), ids=CONTENTS)
 def test_contents_of_a_read_are_of_locked_resources(contents: Json, allowed: bool) -> None:
     body: JsonObject = {} if contents is None else {"contents": contents}

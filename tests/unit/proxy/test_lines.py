@@ -82,7 +82,6 @@ def request(rest: bytes) -> bytes:
     return b'{"jsonrpc":"2.0","id":5,"method":"tools/call"' + rest + b"}"
 
 
-UNREADABLE = "Invalid Request: not one JSON object in UTF-8"
 REFUSED: list[tuple[bytes, str, str]] = [
     (
         request(b',"params":{"name":"free","name":"free"}'),

@@ -373,7 +373,7 @@ def test_what_has_no_name_is_not_shown(odd: Json) -> None:
     session.recorded(decision="deny", reason="not_locked", detail="1 items without a name")
 
 
-@pytest.mark.guarantee("listing:doubled-quarantined")
+@pytest.mark.guarantee("drift:quarantine-sticks")
 def test_a_name_that_comes_twice_is_quarantined_even_across_pages() -> None:
     session = tools(opened(), 1)
     session.server({"id": wire(1), "result": {"tools": [ECHO, FREE], "nextCursor": "p2"}})
@@ -462,7 +462,7 @@ def exactly(message: JsonObject) -> bytes:
     return exact.dumps_exact({"jsonrpc": "2.0", **message})
 
 
-@pytest.mark.guarantee("drift:volatile-passes")
+@pytest.mark.guarantee("lock:volatile-only-when-well-typed")
 def test_only_well_typed_volatile_keys_may_change_and_are_passed_on() -> None:
     live = changed(
         RESOURCE, "file:///notes", size=512, annotations={"lastModified": "2026-01-01T00:00:00Z"}
@@ -490,7 +490,7 @@ def test_only_well_typed_volatile_keys_may_change_and_are_passed_on() -> None:
     )
 
 
-@pytest.mark.guarantee("drift:vary-passes")
+@pytest.mark.guarantee("lock:vary-matches-whole-value")
 def test_a_reviewed_exception_is_no_drift_and_shows_the_live_text() -> None:
     vary = Vary("/tools/free/description", "Takes [a-z]+[.]")
     session = opened(locked(vary=[vary]))
@@ -501,7 +501,7 @@ def test_a_reviewed_exception_is_no_drift_and_shows_the_live_text() -> None:
     session.sends_host(listed(shown(TOOL, "echo"))).quiet()
 
 
-@pytest.mark.guarantee("drift:volatile-passes")
+@pytest.mark.guarantee("lock:volatile-only-when-well-typed")
 def test_the_order_of_keys_and_items_is_no_drift() -> None:
     backwards = dict(reversed(ECHO.items()))
     session = opened()
@@ -689,7 +689,7 @@ def test_a_next_page_that_cannot_be_asked_for_fails() -> None:
 # modes
 
 
-@pytest.mark.guarantee("modes:filter-only-filters")
+@pytest.mark.guarantee("modes:one-table")
 def test_filter_only_filters_lists() -> None:
     rogue: JsonObject = {"name": "exec", "inputSchema": {"type": "object"}}
     session = opened(mode=Mode.FILTER_ONLY)

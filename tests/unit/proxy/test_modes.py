@@ -96,7 +96,7 @@ def test_the_other_modes_let_calls_pass_and_record_what_would_have_been_denied(m
     session.recorded(decision="would_deny", method="notifications/resources/updated").quiet()
 
 
-@pytest.mark.guarantee("modes:filter-only-filters")
+@pytest.mark.guarantee("modes:one-table")
 @pytest.mark.parametrize(("mode", "shown"), [(ENFORCE, False), (FILTER, False), (AUDIT, True)])
 def test_definitions_are_filtered_unless_the_mode_only_watches(mode: Mode, shown: bool) -> None:
     rogue: JsonObject = {"name": "exec"}

@@ -102,7 +102,7 @@ def test_exact_values_of_a_changed_list_break_nothing(mode: Mode) -> None:
 # subscriptions of single resources (legacy)
 
 
-@pytest.mark.guarantee("notices:updates-only-locked")
+@pytest.mark.guarantee("notices:listen-filtered")
 @pytest.mark.parametrize(
     ("uri", "passes"),
     [
@@ -263,7 +263,7 @@ def test_a_link_in_a_prompt_is_withheld() -> None:
     session.sends_host({"id": 1, "result": {"messages": [*shown, 5]}}).quiet()
 
 
-@pytest.mark.guarantee("surface:contents-are-locked")
+@pytest.mark.guarantee("surface:links-are-locked")
 @pytest.mark.parametrize(
     ("uri", "passes"),
     [("file:///notes", True), ("log:///x", True), ("file:///secret", False), (5, False)],

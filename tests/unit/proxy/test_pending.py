@@ -209,7 +209,7 @@ def test_only_the_time_since_the_server_asked_is_given_back() -> None:
     )
 
 
-@pytest.mark.guarantee("pending:verification-deadline")
+@pytest.mark.guarantee("pending:held-until-verified")
 def test_a_listing_ages_while_the_server_waits_for_a_person() -> None:
     slow = begun().server({"id": "s", "method": "ping"}).forget().ticks(29.9).quiet().ticks(0.1)
     slow.sends_server(*(cancelled(wire(number), "no answer in time") for number in (1, 2, 3, 4)))
@@ -372,7 +372,7 @@ def test_verification_that_fails_denies_what_was_held() -> None:
     ).quiet()
 
 
-@pytest.mark.guarantee("pending:verification-deadline")
+@pytest.mark.guarantee("pending:held-until-verified")
 def test_verification_that_takes_too_long_denies_what_was_held() -> None:
     slow = begun().host(call(1)).ticks(29.9).quiet().ticks(0.1)
     slow.sends_server(*(cancelled(wire(number), "no answer in time") for number in (1, 2, 3, 4)))
@@ -460,7 +460,7 @@ def test_a_server_that_ends_before_its_handshake_says_what_was_withheld() -> Non
     )
 
 
-@pytest.mark.guarantee("pending:host-death-answers")
+@pytest.mark.guarantee("pending:server-death-answers")
 def test_the_death_of_the_host_answers_the_server_and_lets_the_rest_finish() -> None:
     (
         opened()

@@ -216,7 +216,7 @@ def running() -> Play:
 LATER = text(2) + text(3)
 
 
-@pytest.mark.guarantee("tasks:token-lives-with-task")
+@pytest.mark.guarantee("ids:tokens-translated")
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
 @pytest.mark.parametrize("by", ["status", "tasks/get", "tasks/cancel", "tasks/result"])
 def test_a_tasks_progress_ends_with_the_task(status: str, by: str) -> None:
@@ -236,7 +236,7 @@ def test_a_tasks_progress_ends_with_the_task(status: str, by: str) -> None:
     ).drops("unknown_token")
 
 
-@pytest.mark.guarantee("tasks:token-lives-with-task")
+@pytest.mark.guarantee("ids:tokens-translated")
 @pytest.mark.parametrize("status", ["working", "input_required", 5, None])
 def test_a_task_that_goes_on_may_make_progress(status: Json) -> None:
     session = running().host(about(2, "tasks/get", LATER)).forget()

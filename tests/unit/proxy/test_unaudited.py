@@ -30,7 +30,7 @@ def silenced(session: Play) -> Play:
     return session.forget().unaudited()
 
 
-@pytest.mark.guarantee("audit:unrecorded-requests-denied")
+@pytest.mark.guarantee("audit:unrecorded-denied")
 @pytest.mark.parametrize("mode", STRICT)
 def test_a_request_that_cannot_be_recorded_is_not_sent(mode: Mode) -> None:
     session = silenced(opened(mode=mode)).host(call(7, _meta={"progressToken": "t"}))
@@ -39,7 +39,7 @@ def test_a_request_that_cannot_be_recorded_is_not_sent(mode: Mode) -> None:
     session.host(call(7)).sends_server(call(wire(2))).quiet()
 
 
-@pytest.mark.guarantee("audit:unrecorded-results-withheld")
+@pytest.mark.guarantee("audit:unrecorded-denied")
 @pytest.mark.parametrize("mode", STRICT)
 @pytest.mark.parametrize(
     "answer", [{"result": {"content": []}}, {"error": {"code": 1, "message": "m"}}]
@@ -51,7 +51,7 @@ def test_a_result_that_cannot_be_recorded_is_withheld_and_says_that_it_ran(
     session.sends_host(refused(7, -31001, EXECUTED)).quiet().idle()
 
 
-@pytest.mark.guarantee("audit:unrecorded-results-withheld")
+@pytest.mark.guarantee("audit:unrecorded-denied")
 def test_a_list_that_cannot_be_recorded_is_withheld() -> None:
     session = silenced(opened().host({"id": 7, "method": "tools/list"}))
     tools: list[Json] = [*TOOLS.values()]
@@ -59,14 +59,14 @@ def test_a_list_that_cannot_be_recorded_is_withheld() -> None:
     session.sends_host(refused(7, -31001, EXECUTED)).quiet().idle()
 
 
-@pytest.mark.guarantee("audit:unrecorded-asks-refused")
+@pytest.mark.guarantee("audit:unrecorded-denied")
 @pytest.mark.parametrize("mode", STRICT)
 def test_a_server_request_that_cannot_be_recorded_is_refused(mode: Mode) -> None:
     session = silenced(opened(ALL, mode)).server(ROOTS)
     session.sends_server(refused("s", -32603, "not passed on")).quiet().idle()
 
 
-@pytest.mark.guarantee("audit:unrecorded-asks-refused")
+@pytest.mark.guarantee("audit:unrecorded-denied")
 @pytest.mark.parametrize("mode", STRICT)
 def test_an_answer_that_cannot_be_recorded_is_withheld_from_the_server(mode: Mode) -> None:
     session = silenced(opened(ALL, mode).server(ROOTS))
@@ -74,7 +74,7 @@ def test_an_answer_that_cannot_be_recorded_is_withheld_from_the_server(mode: Mod
     session.sends_server(refused("s", -32603, "the answer was withheld")).quiet().idle()
 
 
-@pytest.mark.guarantee("audit:unrecorded-notices-dropped")
+@pytest.mark.guarantee("audit:unrecorded-denied")
 @pytest.mark.parametrize("mode", STRICT)
 def test_a_notification_that_cannot_be_recorded_is_dropped(mode: Mode) -> None:
     session = silenced(opened(ALL, mode).host(call(1))).server(MESSAGE).quiet()
@@ -82,7 +82,7 @@ def test_a_notification_that_cannot_be_recorded_is_dropped(mode: Mode) -> None:
     session.host({"method": "notifications/roots/list_changed"}).quiet()
 
 
-@pytest.mark.guarantee("audit:own-words-pass")
+@pytest.mark.guarantee("audit:unrecorded-denied")
 def test_denials_and_refusals_are_sent_all_the_same() -> None:
     session = silenced(opened()).host(call(1, "exec"))
     session.sends_host(refused(1, -32602, "Unknown tool: exec")).quiet()
@@ -92,7 +92,7 @@ def test_denials_and_refusals_are_sent_all_the_same() -> None:
     session.sends_server({"id": wire(2), "method": "tools/list"}).quiet()
 
 
-@pytest.mark.guarantee("audit:audit-only-passes")
+@pytest.mark.guarantee("audit:unrecorded-denied")
 def test_audit_only_lets_everything_pass_unrecorded() -> None:
     session = silenced(opened(ALL, Mode.AUDIT_ONLY)).host(call(7)).sends_server(call(wire(0)))
     session.server({"id": wire(0), "result": {}}).sends_host({"id": 7, "result": {}})
@@ -101,7 +101,7 @@ def test_audit_only_lets_everything_pass_unrecorded() -> None:
     session.server(MESSAGE).sends_host(MESSAGE).quiet().told("audit.unwritable").idle()
 
 
-@pytest.mark.guarantee("audit:unrecorded-requests-denied")
+@pytest.mark.guarantee("audit:unrecorded-denied")
 def test_an_initialize_that_could_not_be_recorded_may_be_sent_again() -> None:
     request: JsonObject = {"id": 1, "method": "initialize", "params": {"capabilities": {}}}
     session = play(LOCK).unaudited().host(request).sends_host(refused(1, -31001, NOT_RUN)).quiet()
@@ -130,12 +130,12 @@ PING = b'{"jsonrpc":"2.0","id":7,"method":"ping"}'
 CANCEL = b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}'
 
 
-@pytest.mark.guarantee("audit:answered-once")
+@pytest.mark.guarantee("audit:unrecorded-denied")
 def test_a_request_and_its_cancellation_in_one_batch_get_no_answer() -> None:
     batch(opened(), (Side.HOST, PING), (Side.HOST, CANCEL)).quiet().idle()
 
 
-@pytest.mark.guarantee("audit:answered-once")
+@pytest.mark.guarantee("audit:unrecorded-denied")
 def test_a_request_and_the_death_of_the_server_in_one_batch_get_one_answer() -> None:
     session = opened()
     session.session.feed_host(PING, session.now)
