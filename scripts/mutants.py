@@ -40,6 +40,9 @@ CONTROL = ""
 COPIED = ("mcpguard", "tests", "fixtures", "scripts", ".ci", ".github")
 COPIED_FILES = ("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", ".gitignore")
 
+FIXED = ("-x", "-q", "--no-header", "--tb=line", "--assert=plain", "-p", "no:cov")
+"""Options of every run. Plain asserts: pytest's own rewriting wants to load the plugins itself."""
+
 TESTS_FAILED = 1
 """pytest's exit code for "tests ran, some failed"; 2 to 5 mean that they did not run."""
 
@@ -77,7 +80,7 @@ class Worker:
     ) -> tuple[int, str]:
         """Exit code of pytest in this copy, or TIMED_OUT, and the end of what it printed."""
         chosen = [str(path.relative_to(ROOT)) for path in files]
-        arguments = ["-x", "-q", "--no-header", "--tb=line", "--assert=plain", "-p", "no:cov", *options, *chosen]
+        arguments = [*FIXED, *options, *chosen]
         warm = self.warm = self.warm or self._start()
         if warm.stdin is None or warm.stdout is None:
             raise RuntimeError("the warm process has no pipes")
@@ -192,8 +195,8 @@ def main(argv: Sequence[str]) -> int:
             try:
                 if name == CONTROL:
                     wearing = {path for key in names for path in tests.get(key, ())}
-                    return control(worker, sorted(wearing))
-                return judge(worker, name, GUARANTEES[name], tests.get(name, ()))
+                    return told(control(worker, sorted(wearing)))
+                return told(judge(worker, name, GUARANTEES[name], tests.get(name, ())))
             finally:
                 free.put(worker)
 
@@ -204,10 +207,13 @@ def main(argv: Sequence[str]) -> int:
     return report(outcomes)
 
 
+def told(outcome: Outcome) -> Outcome:
+    verdict = "FAIL" if outcome.problem else "ok  "
+    print(f"{verdict} {outcome.seconds:6.1f} s  {outcome.name}  {outcome.problem}", flush=True)
+    return outcome
+
+
 def report(outcomes: Sequence[Outcome]) -> int:
-    for outcome in outcomes:
-        verdict = "FAIL" if outcome.problem else "ok  "
-        print(f"{verdict} {outcome.seconds:6.1f} s  {outcome.name}  {outcome.problem}")
     problems = sum(bool(outcome.problem) for outcome in outcomes)
     print(f"{len(outcomes) - 1} mutants and the control, {problems} problems")
     return 1 if problems else 0

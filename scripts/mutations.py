@@ -1,7 +1,8 @@
 """The small changes that scripts/mutation makes to a module, one at a time.
 
-Left alone: docstrings, annotations, `__all__`, imports, and sentences for people (strings that
-hold a space): a message may be worded better without a test knowing.
+Left alone: docstrings, annotations, decorators (a dataclass that is not frozen does the same),
+`__all__`, imports, and sentences for people (strings that hold a space): a message may be worded
+better without a test knowing.
 """
 
 import ast
@@ -35,7 +36,7 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.RShift: ast.LShift,
 }
 
-UNTOUCHED_FIELDS = {"annotation", "returns", "type_params", "type_ignores"}
+UNTOUCHED_FIELDS = {"annotation", "returns", "decorator_list", "type_params", "type_ignores"}
 
 LONGEST_LABEL = 70
 """Characters of source shown for a mutant."""
@@ -137,7 +138,9 @@ def _is_untouched(node: ast.AST) -> bool:
     match node:
         case ast.Expr(value=ast.Constant()) | ast.Import() | ast.ImportFrom():
             return True
-        case ast.Assign(targets=[ast.Name(id="__all__")]):
+        case (
+            ast.Assign(targets=[ast.Name(id="__all__")]) | ast.If(test=ast.Name(id="TYPE_CHECKING"))
+        ):
             return True
         case _:
             return False

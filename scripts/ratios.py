@@ -50,6 +50,17 @@ Round: TypeAlias = dict[str, Block]
 """One turn of every peer, by its name."""
 
 
+WARM_UP = 1.0
+"""Seconds of calls before anything is timed: mcpguard imports its event loop while it answers."""
+
+
+def warm(peer: Peer) -> None:
+    """Call `peer` until it has long since settled."""
+    end = time.monotonic() + WARM_UP
+    while time.monotonic() < end:
+        block(peer, LATENCY[0])
+
+
 def rotated(peers: Sequence[Peer], turn: int) -> list[Peer]:
     start = turn % len(peers)
     return [*peers[start:], *peers[:start]]

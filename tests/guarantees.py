@@ -415,8 +415,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "With every driver a locked server answers through the proxy and each step is recorded.",
         Mutant(
             "daemon/run.py",
-            "argv = lock.launch.argv\n",
-            "argv = lock.launch.argv[:1]\n",
+            "            _close(audit, log)\n",
+            "            log.close()\n",
         ),
     ),
     "daemon:refuses-to-start": Guarantee(
@@ -1338,8 +1338,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "When the host ends, what is in flight is answered before the server is told to end.",
         Mutant(
             "daemon/drivers.py",
-            "await self._until(self._idle, anyio.current_time() + DRAIN)",
-            "await self._until(self._idle, anyio.current_time())",
+            "            await self._finish_in_flight()\n",
+            "            self.child.terminate()\n",
         ),
     ),
     "stop:under-two-seconds": Guarantee(

@@ -169,23 +169,36 @@ class AuditLog:
 
     def flush(self) -> None:
         """Writes the batch with one write. Raises AuditError, with nothing of it in the file."""
-        if not self._batch:
+        batch = self._batch
+        if not batch:
             return
-        data = b"".join(self._batch)
+        data = b"".join(batch)
         try:
             self._write(data)
         except OSError as error:
             raise self._withhold(error.strerror or str(error)) from error
         except AuditError as error:
             raise self._withhold(error.message, error.hint) from error
-        self._commit(len(data))
+        self._size += len(data)
+        self._committed = (self._seq, self._previous, self._counts.copy())
+        self._gap = 0
+        if self._durability == "grouped":
+            self.syncer.wrote(len(batch))
+        batch.clear()
 
     def _write(self, data: bytes) -> None:
-        if self._closed:
-            raise AuditError("the log is closed")
-        if self._repair:
-            self._undo()
-        self._look()
+        """Refuses to write where nobody will read: the name must still be this file, as it was."""
+        if self._closed or self._repair or self.syncer.failure:
+            self._recover()
+        size = os.lseek(self._fd, 0, os.SEEK_END)
+        if size != self._size:
+            raise AuditError(
+                f"somebody else changed the log: {size} bytes, {self._size} were written",
+                hint="run: mcpguard audit verify on it, then start a new session",
+            )
+        self._unlooked += 1
+        if self._unlooked > LOOK_EVERY or not 0.0 <= self._now - self._looked < LOOK_SECONDS:
+            self._look_at_name()
         self._repair = True
         written = os.write(self._fd, data)
         if written != len(data):
@@ -196,20 +209,15 @@ class AuditLog:
             datasync(self._fd)
         self._repair = False
 
-    def _look(self) -> None:
-        """Refuses to write where nobody will read: the name must still be this file, as it was."""
+    def _recover(self) -> None:
+        """What went wrong before is undone, or said."""
+        if self._closed:
+            raise AuditError("the log is closed")
+        if self._repair:
+            self._undo()
         if self.syncer.failure:
             why, self.syncer.failure = self.syncer.failure, ""
             raise AuditError(f"the disk did not take earlier records: {why}", hint="check the disk")
-        size = os.lseek(self._fd, 0, os.SEEK_END)
-        if size != self._size:
-            raise AuditError(
-                f"somebody else changed the log: {size} bytes, {self._size} were written",
-                hint="run: mcpguard audit verify on it, then start a new session",
-            )
-        self._unlooked += 1
-        if self._unlooked > LOOK_EVERY or not 0.0 <= self._now - self._looked < LOOK_SECONDS:
-            self._look_at_name()
 
     def _look_at_name(self) -> None:
         """A log that was moved away still holds its records, but the next reader looks here."""
@@ -223,15 +231,6 @@ class AuditLog:
                 self._looked = self._now
                 return
         raise AuditError("the log was moved away", hint="start a new session")
-
-    def _commit(self, length: int) -> None:
-        records = len(self._batch)
-        self._batch.clear()
-        self._size += length
-        self._committed = (self._seq, self._previous, self._counts.copy())
-        self._gap = 0
-        if self._durability == "grouped":
-            self.syncer.wrote(records)
 
     def _withhold(self, why: str, hint: str = "") -> AuditError:
         """Undoes the batch, in memory and, after a short write, in the file."""

@@ -48,7 +48,9 @@ class Sink:
 
         Raises OSError when nobody can read from `fd` any more.
         """
-        data = self.take()
+        chunks = self._chunks
+        single = self._head is None and len(chunks) == 1
+        data = chunks.pop() if single else self.take()
         try:
             written = os.write(fd, data)
         except (BlockingIOError, InterruptedError):

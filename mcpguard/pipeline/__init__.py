@@ -68,7 +68,8 @@ def decide(
     findings: tuple[Finding, ...] = ()
     for name in REQUIRED[subject.kind]:
         try:
-            verdict = stages[name].judge(subject, ctx) if name in stages else _MISSING
+            stage = stages.get(name)
+            verdict = _MISSING if stage is None else stage.judge(subject, ctx)
         except Exception as error:  # noqa: BLE001 - whatever a stage raises is a denial
             verdict = Verdict.deny(Reason.STAGE_FAILED, f"it raised {type(error).__name__}")
         if verdict is ALLOW:

@@ -1,6 +1,6 @@
 """What a session wants done. The daemon does it in this order: records, then sends, then stop."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from mcpguard.model import JsonObject, Side
@@ -53,14 +53,16 @@ class Stop:
     why: str
 
 
-@dataclass(slots=True)
 class Batch:
     """Everything to do since the last `take`, in order.
 
     A record's `args`, if any, holds encoded arguments: the log keeps only their keyed digest.
     """
 
-    records: list[JsonObject] = field(default_factory=list)
-    sends: list[Send] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    stop: Stop | None = None
+    __slots__ = ("events", "records", "sends", "stop")
+
+    def __init__(self) -> None:
+        self.records: list[JsonObject] = []
+        self.sends: list[Send] = []
+        self.events: list[Event] = []
+        self.stop: Stop | None = None

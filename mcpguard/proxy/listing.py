@@ -102,13 +102,12 @@ class Listings:
         """`model.SessionFacts.item_state`."""
         if self._lock.item(kind, name) is None:
             return Reason.NOT_LOCKED
-        sticky = self.quarantine.get((kind, name))
-        if sticky is not None:
-            return sticky
+        if self.quarantine and (kind, name) in self.quarantine:
+            return self.quarantine[kind, name]
         listing = self._kinds[kind]
         if not listing.done:
             return Reason.UNVERIFIED
-        return listing.states.get(name, Reason.NOT_LISTED)
+        return listing.states.get(name) or Reason.NOT_LISTED
 
     @property
     def ready(self) -> bool:

@@ -97,6 +97,7 @@ FOLDED = "a key that differs from a known one by case"
 FOLDED_PARAM = "a key differs from a known one by case"
 SAME_KEY = "an object holds the same key twice"
 NESTED = "nested deeper than 64 levels"
+NOT_JSON = "not one JSON object in UTF-8"
 RANGE = "a number is outside 64 bits"
 NO_METHOD = "Method not found"
 OVER = "the line is longer than mcpguard passes on (8 MiB)"
@@ -306,8 +307,12 @@ FRAMES = (
     Row("a batch", b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]\n'),
     Row("a batch of a call", b"[" + raw(b"1")[:-1] + b"]\n"),
     Row("an empty batch", b"[]\n"),
-    Row("two values on a line", raw(b"1")[:-1] + raw(b"2")),
-    Row("two values with a carriage return between", raw(b"1")[:-1] + b"\r" + raw(b"2")),
+    Row("two values on a line", raw(b"1")[:-1] + raw(b"2"), invalid(1, NOT_JSON)),
+    Row(
+        "two values with a carriage return between",
+        raw(b"1")[:-1] + b"\r" + raw(b"2"),
+        invalid(1, NOT_JSON),
+    ),
     Row("Content-Length framing", HTTP, (result(1),), (PING % 0,)),
     Row("text", b"hello there\n"),
     Row("a string", b'"ping"\n'),
@@ -315,18 +320,18 @@ FRAMES = (
     Row("null", b"null\n"),
     Row("binary", bytes(range(1, 10)) + bytes(range(11, 256)) + b"\n"),
     Row("NUL bytes", b"\x00" * 100 + b"\n"),
-    Row("a byte order mark", b"\xef\xbb\xbf" + raw(b"1")),
-    Row("invalid UTF-8", raw(b"1", b'{"text":"\xff"}')),
-    Row("an overlong encoding", raw(b"1", b'{"text":"\xc0\xaf"}')),
-    Row("a lone surrogate", raw(b"1", b'{"text":"\\ud800"}')),
-    Row("a raw control character", raw(b"1", b'{"text":"\x01"}')),
+    Row("a byte order mark", b"\xef\xbb\xbf" + raw(b"1"), invalid(1, NOT_JSON)),
+    Row("invalid UTF-8", raw(b"1", b'{"text":"\xff"}'), invalid(1, NOT_JSON)),
+    Row("an overlong encoding", raw(b"1", b'{"text":"\xc0\xaf"}'), invalid(1, NOT_JSON)),
+    Row("a lone surrogate", raw(b"1", b'{"text":"\\ud800"}'), invalid(1, NOT_JSON)),
+    Row("a raw control character", raw(b"1", b'{"text":"\x01"}'), invalid(1, NOT_JSON)),
     Row("cut in half", b'{"jsonrpc":"2.0","id":1,"meth\nod":"ping"}\n'),
 )
 
 NUMBERS = (
-    Row("NaN", raw(b"1", b'{"n":NaN}')),
-    Row("Infinity", raw(b"1", b'{"n":-Infinity}')),
-    Row("1e400", raw(b"1", b'{"n":1e400}')),
+    Row("NaN", raw(b"1", b'{"n":NaN}'), invalid(1, NOT_JSON)),
+    Row("Infinity", raw(b"1", b'{"n":-Infinity}'), invalid(1, NOT_JSON)),
+    Row("1e400", raw(b"1", b'{"n":1e400}'), invalid(1, NOT_JSON)),
     Row("2^64", raw(b"1", b'{"n":18446744073709551616}'), invalid(1, RANGE)),
     Row("-2^63-1", raw(b"1", b'{"n":-9223372036854775809}'), invalid(1, RANGE)),
     Row(
@@ -360,7 +365,11 @@ NUMBERS = (
         at_server(b'{"x":' + b"[" * 60 + b"]" * 60 + b"}"),
     ),
     Row("70 levels", raw(b"1", b'{"x":' + b"[" * 70 + b"]" * 70 + b"}"), invalid(1, NESTED)),
-    Row("100000 levels", raw(b"1", b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}")),
+    Row(
+        "100000 levels",
+        raw(b"1", b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+        invalid(1, NOT_JSON),
+    ),
     Row(
         "brackets in a text are no levels",
         raw(b"1", b'{"text":"' + b"[" * 100 + b'"}'),
@@ -421,7 +430,7 @@ METHODS = tuple(
 )
 NOT_NORMAL = (
     "Blocked by mcpguard [surface.uri_form]: the URI is not in normal form (RFC 3986). "
-    "Write the URI in its normal form."
+    "Use the URI's normal form (RFC 3986 section 6)."
 )
 URIS = tuple(
     Row(

@@ -277,7 +277,9 @@ class Program:
     async def run(self, step):
         try:
             with anyio.fail_after(DEADLINE):
-                self.log.write(step=step, result=plain(await getattr(self, f"do_{step['do']}")(step)))
+                self.log.write(
+                    step=step, result=plain(await getattr(self, f"do_{step['do']}")(step))
+                )
         except MCPError as error:
             self.log.write(step=step, error=plain(error.error))
         except Exception as error:  # noqa: BLE001 - whatever the SDK raises is what its user sees

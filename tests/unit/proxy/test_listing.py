@@ -584,6 +584,7 @@ def test_every_list_is_verified_again(method: str, asked: list[str]) -> None:
         session.sends_server({"id": wire(number), "method": each})
     session.quiet()
     for number, each in enumerate(asked):
+        session.quiet()
         kind = LISTS[each].kind
         items: list[Json] = [*SURFACE[kind].values()]
         session.server({"id": wire(number), "result": {kind.value: items}})

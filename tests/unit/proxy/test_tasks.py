@@ -82,6 +82,16 @@ def test_an_answer_about_another_task_is_withheld(answer: JsonObject) -> None:
     session.sends_host(refused(2, -32603, text)).quiet().idle()
 
 
+@pytest.mark.guarantee("tasks:bound-only")
+def test_an_answer_about_another_bound_task_is_withheld() -> None:
+    session = made().host(call(2, task={})).forget()
+    session.server({"id": wire(3), "result": {"task": task("srv-2")}}).forget()
+    session.host(about(3, "tasks/get", NAME)).forget()
+    session.server({"id": wire(6), "result": task("srv-2", "completed")})
+    sentence = "mcpguard: the server answered about another task"
+    session.sends_host(refused(3, -32603, sentence)).quiet().idle()
+
+
 @pytest.mark.guarantee("tasks:result-judged-as-call")
 def test_a_result_that_is_fetched_later_is_judged_as_the_calls() -> None:
     related: JsonObject = {"_meta": {RELATED_TASK: {"taskId": "srv-1"}}}
