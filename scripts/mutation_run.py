@@ -37,11 +37,14 @@ MEMORY = 4 * 2**30
 EXAMPLES = 50
 """Of each property: half of what the unit gate tries."""
 
-PATIENCE = 4.0
+PATIENCE = 3.0
 """Times the processor time that the tests take unchanged, and ..."""
 
 GRACE = 4.0
 """... seconds more, after which a mutant counts as killed: it never ends."""
+
+START = 3.0
+"""Seconds of processor time that importing and collecting take."""
 
 CACHED = type(functools.cache(len))
 """What functools.cache makes of a function."""
@@ -184,7 +187,7 @@ def judge(candidate: Candidate, items: Sequence[pytest.Item], reach: Reach, orde
         limit = GRACE + PATIENCE * sum(reach.seconds[test] for test in tests)
         if not in_fork(lambda: swapped_run(candidate, selected), limit):
             return KILLED
-    limit = GRACE + 2 * PATIENCE * (5 + sum(reach.seconds.values()))
+    limit = GRACE + PATIENCE * (START + sum(reach.seconds.values()))
     source = candidate.path.read_bytes()
     try:
         candidate.path.write_text(ast.unparse(candidate.change.apply(source.decode())), "utf-8")

@@ -166,11 +166,12 @@ GUARANTEES: Mapping[str, Guarantee] = {
     ),
     "audit:never-into-nowhere": Guarantee(
         _AUDIT,
-        "A log that was deleted, replaced, cut or moved away refuses the next batch.",
+        "A log that was deleted, replaced or cut refuses the next batch, one that "
+        "was moved away within 64.",
         Mutant(
             "audit/chain.py",
-            "if not status.st_nlink:",
-            "if False:",
+            "            self._look_at_name()\n",
+            "            self._unlooked = 0\n",
         ),
     ),
     "audit:one-chain-across-sessions": Guarantee(
@@ -508,8 +509,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "What drifted, or came twice, stays quarantined for the session, whatever later lists say.",
         Mutant(
             "proxy/listing.py",
-            "        if sticky is not None:\n            return sticky\n",
-            "        if sticky is None:\n            sticky = Reason.OK\n",
+            "if self.quarantine and (kind, name) in self.quarantine:",
+            "if not self.started and (kind, name) in self.quarantine:",
         ),
     ),
     "drift:server-facts-compared": Guarantee(
@@ -821,6 +822,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "return message.params",
         ),
     ),
+    "ids:unpredictable": Guarantee(
+        _WIRE,
+        "Wire ids are 52 random bits, of one length.",
+        Mutant(
+            "daemon/run.py",
+            "os.urandom(512)",
+            "bytes(512)",
+        ),
+    ),
     "launch:as-reviewed": Guarantee(
         _PROCESS,
         "Another command than the locked one, or a file argument with other bytes, "
@@ -1020,6 +1030,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "    Mode.ENFORCE: frozenset(SubjectKind) - {SubjectKind.NOTICE},",
         ),
     ),
+    "modes:wire-rules-always-hold": Guarantee(
+        _WIRE,
+        "Framing, id and method rules hold in every mode.",
+        Mutant(
+            "proxy/from_host.py",
+            'core.note(UP, "", Reason.UNKNOWN_ID, "an answer to no request", "drop")',
+            'core.note(UP, "", Reason.UNKNOWN_ID, "an answer to no request", core.mode)',
+        ),
+    ),
     "notices:known-only": Guarantee(
         _WIRE,
         "Only known notifications pass, with known parameters, when the pipeline allows them.",
@@ -1180,8 +1199,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "Taking a stage away never turns a denial into an allow.",
         Mutant(
             "pipeline/__init__.py",
-            "if name in stages else _MISSING",
-            "if name in stages else ALLOW",
+            "verdict = _MISSING if stage is None",
+            "verdict = ALLOW if stage is None",
         ),
     ),
     "pipeline:rewrites-are-sent": Guarantee(
@@ -1226,8 +1245,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A permitted session is what it is without the proxy, for the host and for the server.",
         Mutant(
             "proxy/listing.py",
-            "return listing.states.get(name, Reason.NOT_LISTED)",
-            "return listing.states.get(name.upper(), Reason.NOT_LISTED)",
+            "return listing.states.get(name) or Reason.NOT_LISTED",
+            "return listing.states.get(name.upper()) or Reason.NOT_LISTED",
         ),
     ),
     "requests:allowed-translated": Guarantee(

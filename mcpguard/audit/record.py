@@ -113,7 +113,7 @@ class Encoder:
     formats of what still changes: seq, second, microsecond and the digest of the arguments.
     """
 
-    __slots__ = ("_decision", "_event", "_known", "_second", "_second_text")
+    __slots__ = ("_decision", "_event", "_second", "_second_text", "known")
 
     def __init__(
         self, *, session: str, server: str, principal: str, defaults: Mapping[str, Json]
@@ -122,7 +122,7 @@ class Encoder:
         who: JsonObject = {"session": session, "ts": "", "server": server, "principal": principal}
         self._event: dict[str, Field] = {"v": VERSION, "seq": 0, **who}
         self._decision: dict[str, Field] = {**self._event, **BLANK, **defaults}
-        self._known: dict[tuple[Field, ...], bytes] = {}
+        self.known: dict[tuple[Field, ...], bytes] = {}
         self._second = 0
         self._second_text = _second_text(0)
 
@@ -135,7 +135,7 @@ class Encoder:
         `BLANK`, and `args_digest` if it is given. Raises ValueError for a key in `FRONT`.
         """
         try:
-            known = self._known.get((*fields, *fields.values()))
+            known = self.known.get((*fields, *fields.values()))
         except TypeError:  # it holds a list or an object, which is no key
             known = None
         if known is None:
@@ -164,12 +164,12 @@ class Encoder:
         """Keep the format of a decision. Only texts: as keys, `True` and 1 would be the same."""
         if "args_digest" in fields or not all(isinstance(each, str) for each in fields.values()):
             return
-        if len(self._known) >= MAX_KNOWN:
-            self._known.clear()
+        if len(self.known) >= MAX_KNOWN:
+            self.known.clear()
         record = {**self._decision, **fields}
         with contextlib.suppress(TypeError):  # a lone surrogate
             parts = [_format(key, value) for key, value in record.items()]
-            self._known[*fields, *fields.values()] = b"{" + b",".join(parts)
+            self.known[*fields, *fields.values()] = b"{" + b",".join(parts)
 
     def stamp(self, now: float) -> str:
         """`now` as RFC 3339 in UTC with microseconds. A clock out of its range reads 1970."""

@@ -55,6 +55,9 @@ class Sink:
             written = os.write(fd, data)
         except (BlockingIOError, InterruptedError):
             written = 0
+        except OSError:
+            self.untake(data, 0)  # whoever closes the sink finds it as it was
+            raise
         if written == self.size:  # the usual case: nothing more to remember
             self.size = 0
             self._head = None

@@ -62,6 +62,8 @@ def server_capabilities(live: Json, locked: JsonObject) -> JsonObject:
 
 
 def _intersection(live: Json, locked: Json) -> Json:
+    if isinstance(live, bool) and isinstance(locked, bool):
+        return live and locked
     if not isinstance(live, dict) or not isinstance(locked, dict):
         return live if type(live) is type(locked) and live == locked else None
     pairs = {key: _intersection(value, locked[key]) for key, value in live.items() if key in locked}

@@ -8,10 +8,11 @@ from time import monotonic
 import pytest
 
 from mcpguard.audit import AuditLog
+from mcpguard.audit.chain import LOOK_EVERY
 from mcpguard.audit.sync import GROUP_RECORDS, Syncer
 from mcpguard.audit.verify import read, verify
 from mcpguard.errors import AuditError
-from tests.unit.audit.logs import CALL, opened
+from tests.unit.audit.logs import CALL, NOON, opened
 
 ROOT = Path(__file__).parents[2]
 WRITER = Path(__file__).with_name("audit_writer.py")
@@ -111,6 +112,21 @@ def test_a_log_harmed_underneath_refuses_the_next_batch_and_every_one_after(
     with pytest.raises(AuditError, match=why):
         log.close()
     assert (path.read_bytes() if path.exists() else None) == left
+
+
+@pytest.mark.parametrize("harm", [deleted, replaced])
+@pytest.mark.guarantee("audit:never-into-nowhere")
+def test_a_log_deleted_while_the_clock_stands_still_is_noticed_within_64_batches(
+    tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = opened(path, clock=lambda: NOON)
+    harm(path)
+    with pytest.raises(AuditError, match="deleted or replaced"):
+        flush_often(log, LOOK_EVERY + 1)
+    log.add(CALL)
+    with pytest.raises(AuditError, match="deleted or replaced"):
+        log.close()
 
 
 @pytest.mark.guarantee("audit:never-into-nowhere")

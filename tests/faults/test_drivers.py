@@ -101,6 +101,17 @@ def test_a_server_that_dies_in_the_middle_of_a_line_leaves_no_request_unanswered
         assert host.exit()[0] == 3
 
 
+@pytest.mark.guarantee("pending:server-death-answers")
+@pytest.mark.parametrize("driver", ["", *DRIVERS])
+def test_a_server_that_closed_its_stdin_before_the_first_request_ends_with_its_code(
+    driver: str,
+) -> None:
+    script = "exec 0<&-; sleep 0.2; exit 4"
+    with Host((*RELAY, "sh", "-c", script), driver=driver) as host:
+        host.send(REQUEST)
+        assert host.exit()[0] == 4
+
+
 @pytest.mark.guarantee("driver:last-words")
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_what_a_server_wrote_before_it_ended_reaches_a_host_that_reads_late(driver: str) -> None:

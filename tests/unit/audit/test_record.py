@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpguard.audit.record import BLANK, DOMAIN, GENESIS, MAX_LINE, Encoder, link, seal
+from mcpguard.audit.record import (
+    BLANK,
+    DOMAIN,
+    GENESIS,
+    MAX_KNOWN,
+    MAX_LINE,
+    Encoder,
+    link,
+    seal,
+)
 from mcpguard.model import Json, JsonObject
 
 FRONT = ["v", "seq", "session", "ts", "server", "principal"]
@@ -38,6 +47,35 @@ def test_a_decision_has_every_field_even_those_nobody_gave() -> None:
         "decision": "deny",
         "extra": [1],
     }
+
+
+@given(
+    st.dictionaries(st.sampled_from(["method", "target", "detail", "%d"]), st.text()), st.floats()
+)
+def test_a_decision_met_before_is_written_as_it_was_the_first_time(
+    fields: JsonObject, now: float
+) -> None:
+    one = encoder(mode="100%", server_note='"args_digest":""')
+    first = parsed(one.body(1, now, fields, b"blake2b-keyed:00"))
+    again = parsed(one.body(2, now, fields, b"blake2b-keyed:01"))
+    assert again == {**first, "seq": 2, "args_digest": "blake2b-keyed:01"}
+    assert list(again) == list(first)
+
+
+@pytest.mark.parametrize(("one", "other"), [(True, 1), (1, 1.0), (0, False)])
+def test_equal_values_of_different_types_are_never_taken_for_each_other(
+    one: Json, other: Json
+) -> None:
+    same = encoder()
+    same.body(1, 0.0, {"score": one})
+    assert type(parsed(same.body(2, 0.0, {"score": other}))["score"]) is type(other)
+
+
+def test_decisions_that_a_peer_makes_up_are_not_all_remembered() -> None:
+    one = encoder()
+    for number in range(2 * MAX_KNOWN):
+        assert parsed(one.body(1, 0.0, {"target": f"t{number}"}))["target"] == f"t{number}"
+    assert len(one.known) <= MAX_KNOWN
 
 
 def test_an_event_holds_only_its_own_fields() -> None:

@@ -182,6 +182,7 @@ def test_a_tick_between_deadlines_sends_nothing(play: Play) -> None:
     assert play.sent(Side.SERVER) == play.sent(Side.HOST) == []
 
 
+@pytest.mark.guarantee("ids:unpredictable")
 def test_wire_ids_have_one_length_and_do_not_repeat() -> None:
     mint = minter()
     ids = {mint() for _ in range(1000)}

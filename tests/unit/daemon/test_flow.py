@@ -67,8 +67,14 @@ def test_writing_to_nobody_raises() -> None:
     os.close(reader)
     sink = Sink()
     sink.add(b"x")
+    for _ in range(2):  # what could not be written still counts, and is still there
+        with pytest.raises(BrokenPipeError):
+            sink.write(writer)
+        assert sink.size == 1
+    sink.add(b"y")
     with pytest.raises(BrokenPipeError):
         sink.write(writer)
+    assert (sink.size, bytes(sink.take())) == (2, b"x")
     os.close(writer)
 
 

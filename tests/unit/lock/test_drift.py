@@ -386,6 +386,7 @@ def test_the_same_surface_has_no_findings() -> None:
     assert compare(lock(), surface(), missing=MODERATE) == ()
 
 
+@pytest.mark.guarantee("drift:server-facts-compared")
 def test_the_era_and_the_protocol_version_are_not_drift() -> None:
     facts = ServerFacts(
         Era.DUAL, "2026-07-28", FACTS.server_info, FACTS.instructions, FACTS.capabilities
