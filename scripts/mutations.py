@@ -189,9 +189,9 @@ def _constant(node: ast.Constant) -> Iterator[ast.AST]:
         case int() | float() as number:
             yield ast.Constant(number + 1)
         case str() as text if " " not in text.strip() and "\n" not in text.strip():
-            yield ast.Constant(text + "X")
+            yield ast.Constant(text + "!")
         case bytes() as data:
-            yield ast.Constant(data + b"X")
+            yield ast.Constant(data + b"!")
         case _:
             return
 

@@ -120,7 +120,7 @@ def test_a_reviewed_handshake_passes_with_every_known_key() -> None:
         ({"tools": {}}, {"tools": {}}, False),
         ({**CAPABILITIES, "evil": {}}, CAPABILITIES, True),
         ({"tools": {"listChanged": True, "more": {}}}, {"tools": {"listChanged": True}}, True),
-        ({"tools": {"listChanged": False}}, {"tools": {}}, False),
+        ({"tools": {"listChanged": False}}, {"tools": {"listChanged": False}}, False),
         ({"tools": {"listChanged": 1}}, {"tools": {}}, False),
         ({"tools": True}, {}, True),
         ({"completions": {"x": {"y": 1}}}, {"completions": {}}, True),
