@@ -46,6 +46,9 @@ BLOCKS: dict[Mode, frozenset[SubjectKind]] = {
 }
 """The mode table: which kinds of subjects a denial stops. Wire rules hold in every mode."""
 
+MAX_DROPS = 100
+"""Dropped lines a second, of one reason and direction, that get a record each."""
+
 MAX_REPORTED = 100
 """Denied items of one listing that get a record each; the rest are counted. A server that lists ten
 thousand new names a second must not fill the disk."""
@@ -107,6 +110,7 @@ class Core:
         self.changed: dict[tuple[str, Json], JsonObject] = {}
         self._decide = decide
         self._blocks = BLOCKS[mode]
+        self._drops: dict[tuple[str, Reason], list[float]] = {}
         self._reported: dict[ItemKind, dict[str, Reason]] = {}
         self.listings = self._listings(lock)
         self.ctx = Context(settings.server, settings.principal, self.listings or self)
@@ -176,6 +180,8 @@ class Core:
 
     def note(self, direction: str, method: str, reason: Reason, detail: str, what: str) -> None:
         """One line of the audit log for a wire rule. `what`: drop | deny | note."""
+        if what == "drop" and not self._told(direction, reason):
+            return
         self.batch.records.append(
             {
                 "direction": direction,
@@ -188,6 +194,31 @@ class Core:
                 "detail": detail[:_SHOWN],
             }
         )
+
+    def _told(self, direction: str, reason: Reason) -> bool:
+        """Whether a dropped line gets a record of its own; past `MAX_DROPS` a second it is counted.
+
+        The count goes into the log with the next one that does, or at the end: a peer that floods
+        with noise must not fill the disk.
+        """
+        drops = self._drops.setdefault((direction, reason), [self.now, 0])
+        if self.now - drops[0] >= 1.0:
+            self._count_drops(direction, reason)
+            drops[0], drops[1] = self.now, 0
+        drops[1] += 1
+        return drops[1] <= MAX_DROPS
+
+    def _count_drops(self, direction: str, reason: Reason) -> None:
+        drops = self._drops[direction, reason]
+        more = int(drops[1]) - MAX_DROPS
+        drops[1] = 0
+        if more > 0:
+            self.note(direction, "", reason, f"{more} more lines were dropped in a second", "note")
+
+    def count_drops(self) -> None:
+        """Write down how many lines were dropped without a record of their own."""
+        for direction, reason in self._drops:
+            self._count_drops(direction, reason)
 
     def event(self, name: str, /, level: str = "warning", **fields: str | int) -> None:
         """Tell a person."""

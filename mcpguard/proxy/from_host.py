@@ -536,6 +536,7 @@ class HostSide:
             self._drop_notice(message.method, Reason.UNKNOWN_ID, "nothing of that id to cancel")
             return
         entry.cancelled = True
+        self.core.up_tokens.close(entry)
         entry.deadline = min(entry.deadline, self.core.now + self.core.settings.timeout)
         if not entry.sent:
             self.core.note(UP, message.method, Reason.OK, "cancelled before it was sent", "allow")

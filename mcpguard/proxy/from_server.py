@@ -1,6 +1,7 @@
 """What the server sends: answers, requests of its own, notifications. None of it is trusted."""
 
 from collections.abc import Callable
+from typing import TypeGuard
 
 from mcpguard.errors import WireError
 from mcpguard.model import (
@@ -56,6 +57,12 @@ _URL_ELICITATION_REQUIRED = -32042
 _ENDED = frozenset({"completed", "failed", "cancelled"})
 """Task states after which nothing more comes (MCP 2025-11-25)."""
 
+MAX_NAME = 4096
+"""Characters of a task or elicitation id of the server's; they are remembered for the session."""
+
+_CONTINUING = frozenset({"inputRequests", "requestState"})
+"""What only an interrupted result (2026-07-28) may hold; in a complete one nobody judged it."""
+
 MAX_ELICITATIONS = 1024
 """Elicitations announced by errors whose end is still passed on."""
 
@@ -70,6 +77,7 @@ class ServerSide:
         self._ready = ready
         self._finder: WireIdFinder | None = None
         self._elicitations: set[str] = set()
+        self._size = 0
         self._results: dict[str, Callable[[Entry, JsonObject], JsonObject | None]] = {
             "initialize": self._handshake,
             "server/discover": self._handshake,
@@ -93,6 +101,7 @@ class ServerSide:
         if isinstance(item, Dropped):
             self._over_long(item)
             return
+        self._size = len(item)
         try:
             message = parse_server(item)
         except WireError as error:
@@ -174,7 +183,7 @@ class ServerSide:
         if message.result is None or listings is None:
             self._page_refused(entry, _error_object(message.error or {}))
             return
-        outcome = listings.page(LISTS[entry.row.name].kind, message.result)
+        outcome = listings.page(LISTS[entry.row.name].kind, message.result, self._size)
         if outcome is not None:
             self.core.listed(outcome)
             self._ready()
@@ -204,6 +213,8 @@ class ServerSide:
             return
         if "_meta" in body:
             body = self._named(entry, body)
+        if not body.keys().isdisjoint(_CONTINUING):
+            body = {key: body[key] for key in body if key not in _CONTINUING}
         self._judged(entry, body, exact_form=exact_form)
         if entry is self.core.initialize:
             self._ready()
@@ -250,7 +261,7 @@ class ServerSide:
             return []
         for one in asked:
             known = len(self._elicitations) < MAX_ELICITATIONS
-            if known and isinstance(one, dict) and isinstance(one.get("elicitationId"), str):
+            if known and isinstance(one, dict) and _is_name(one.get("elicitationId")):
                 self._elicitations.add(str(one["elicitationId"]))
         return [self._ask("elicitation/create", one) for one in asked]
 
@@ -274,7 +285,10 @@ class ServerSide:
             unknown = Decision(False, subject, "wire", Reason.UNKNOWN_RESULT_TYPE, detail)
             core.record(DOWN, entry.row.name, entry.target, unknown)
             if core.stops(unknown):
+                if entry is core.initialize:
+                    core.initialize = None
                 core.withhold(entry, unknown)
+                self._ready()
             else:
                 self._judged(entry, self._named(entry, result), exact_form=exact_form)
             return
@@ -331,7 +345,7 @@ class ServerSide:
         """A result that stands for a task, which gets a name for the host."""
         task = result["task"]
         server_id = task.get("taskId") if isinstance(task, dict) else None
-        if not isinstance(task, dict) or not isinstance(server_id, str):
+        if not isinstance(task, dict) or not _is_name(server_id):
             self._broken_after(entry, "the server made a task without an id")
             return None
         bound = self.core.aliases.bind_task(server_id, entry, entry.row.name, entry.target)
@@ -552,6 +566,10 @@ def _granted(given: JsonObject, asked: JsonObject) -> JsonObject:
         elif key in asked:
             granted[key] = value
     return granted
+
+
+def _is_name(value: Json) -> TypeGuard[str]:
+    return isinstance(value, str) and len(value) <= MAX_NAME
 
 
 def _error_object(given: JsonObject) -> JsonObject:

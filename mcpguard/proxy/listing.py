@@ -21,6 +21,12 @@ MAX_PAGES = 1000
 MAX_ITEMS = 10_000
 """Items of one kind; with 8 MiB lines this bounds memory together with the pages."""
 
+MAX_BYTES = 16 * 1024 * 1024
+"""Bytes of all pages of one listing as lines; parsed they take about ten times that."""
+
+MAX_CURSOR = 4096
+"""Characters of a cursor; real ones have some dozens."""
+
 RUN_TIMEOUT = 30.0
 """Seconds for one whole listing; held calls are denied when it passes."""
 
@@ -41,6 +47,7 @@ class Run:
     items: list[Json] = field(default_factory=list)
     cursors: set[str] = field(default_factory=set)
     meta: JsonObject = field(default_factory=dict)
+    size: int = 0
 
 
 @dataclass(slots=True)
@@ -194,24 +201,26 @@ class Listings:
 
     # what the server answers
 
-    def page(self, kind: ItemKind, result: JsonObject) -> Outcome | None:
-        """One page arrived. None while there are more."""
+    def page(self, kind: ItemKind, result: JsonObject, size: int) -> Outcome | None:
+        """One page of `size` bytes arrived. None while there are more."""
         run = self._kinds[kind].run
         if run is None:
             return None
-        items = result.get(BY_KIND[kind].key)
-        if not isinstance(items, list):
+        page = result.get(BY_KIND[kind].key)
+        if not isinstance(page, list):
             return self._fail(kind, f"its answer has no list of {kind}")
-        run.items += items
+        run.items += page
+        run.size += size
         meta = result.get("_meta")
         run.meta = meta if isinstance(meta, dict) else {}
         cursor = result.get("nextCursor")
         if cursor is None or cursor == "":
             return self._finish(kind, run)
-        if not isinstance(cursor, str) or cursor in run.cursors:
+        if not isinstance(cursor, str) or cursor in run.cursors or len(cursor) > MAX_CURSOR:
             return self._fail(kind, "its pages do not end")
         run.cursors.add(cursor)
-        if len(run.cursors) >= MAX_PAGES or len(run.items) > MAX_ITEMS:
+        pages, items = len(run.cursors), run.items
+        if pages >= MAX_PAGES or len(items) > MAX_ITEMS or run.size > MAX_BYTES:
             return self._fail(kind, "it lists more than can be verified")
         return (
             None

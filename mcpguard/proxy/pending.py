@@ -91,6 +91,8 @@ class PendingTable:
         if not internal and given in self._by_given:
             raise RefusedError(Reason.DUPLICATE_ID, "a request with this id is in flight")
         if len(self._by_wire) >= self._limit:
+            self._forget_cancelled()
+        if len(self._by_wire) >= self._limit:
             text = f"{self._limit} requests are in flight; wait for an answer"
             raise RefusedError(Reason.SATURATED, text)
         entry = Entry(
@@ -100,6 +102,13 @@ class PendingTable:
         if not internal:
             self._by_given[given] = entry
         return entry
+
+    def _forget_cancelled(self) -> None:
+        """Give up the slot of the oldest cancelled request: its late answer finds nothing."""
+        for entry in self._by_wire.values():
+            if entry.cancelled and entry.sent:
+                self.close(entry)
+                return
 
     def sent(self, wire_id: Json) -> Entry | None:
         """The request the other side was given under `wire_id`, if it still waits."""

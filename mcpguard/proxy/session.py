@@ -115,6 +115,7 @@ class Session:
     def closed(self, side: Side, now: float) -> None:
         """End of file from one side: nobody on the other is left waiting for it."""
         self._core.now = now
+        self._core.count_drops()
         if side is Side.SERVER:
             self._server_gone()
         else:

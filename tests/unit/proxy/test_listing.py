@@ -293,7 +293,7 @@ UNVERIFIABLE = "mcpguard cannot verify this list: "
 
 
 @pytest.mark.guarantee("listing:endless-pages-fail")
-@pytest.mark.parametrize("cursor", ["again", 5, {}])
+@pytest.mark.parametrize("cursor", ["again", 5, {}, "x" * 4097])
 def test_pages_that_do_not_end_fail_the_list(cursor: Json) -> None:
     session = tools(opened(), 1)
     session.server({"id": wire(1), "result": {"tools": [ECHO], "nextCursor": "again"}})

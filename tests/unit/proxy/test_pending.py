@@ -3,6 +3,7 @@
 import pytest
 
 from mcpguard.model import JsonObject, Mode, RequestKind, Side
+from mcpguard.proxy.core import MAX_DROPS
 from tests.unit.proxy.play import (
     LOCK,
     SURFACE,
@@ -70,15 +71,32 @@ def test_the_servers_table_is_bounded_by_itself() -> None:
 
 
 @pytest.mark.guarantee("pending:bounded")
-def test_a_cancelled_request_still_counts() -> None:
+def test_a_cancelled_request_gives_its_slot_up_when_the_table_is_full() -> None:
     (
         opened(max_pending=1)
         .host({"id": 1, "method": "ping"})
         .host({"method": "notifications/cancelled", "params": {"requestId": 1}})
         .forget()
         .host({"id": 2, "method": "ping"})
+        .sends_server({"id": wire(1), "method": "ping"})
+        .server({"id": wire(0), "result": {}})
+        .recorded(decision="drop", reason="unknown_id")
+        .host({"id": 3, "method": "ping"})
         .recorded(decision="deny", reason="saturated")
     )
+
+
+@pytest.mark.guarantee("pending:bounded")
+def test_a_flood_of_noise_is_counted_not_written_down_line_by_line() -> None:
+    session = opened()
+    session.forget()
+    for _ in range(MAX_DROPS + 7):
+        session.host(b"")
+    assert len(session.records) == MAX_DROPS
+    session.forget()
+    session.closes(Side.SERVER)
+    told = "7 more lines were dropped in a second"
+    session.recorded(decision="note", reason="empty_line", detail=told)
 
 
 # deadlines
