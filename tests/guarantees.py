@@ -771,8 +771,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "The server never sees a host's id; the host gets its own back.",
         Mutant(
             "proxy/from_host.py",
-            "encode_request(entry.wire_id, ",
-            "encode_request(entry.given, ",
+            'encode_request(entry.wire_id, "tools/call"',
+            'encode_request(entry.given, "tools/call"',
         ),
     ),
     "ids:in-flight-once": Guarantee(
@@ -1075,8 +1075,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "session never breaks.",
         Mutant(
             "wire/jsonrpc.py",
-            "if type(params) is not dict:",
-            "if params is None:",
+            "type(params) is not dict or",
+            "params is None or",
         ),
     ),
     "parse:envelope-rebuilt": Guarantee(
@@ -1207,8 +1207,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "What a stage rewrote is what is sent and recorded.",
         Mutant(
             "proxy/from_host.py",
-            'entry.params = {**params, "arguments": decision.subject.arguments}',
-            "entry.params = {**params}",
+            'entry.params = {**entry.params, "arguments": call.arguments}',
+            "entry.params = {**entry.params}",
         ),
     ),
     "probe:never-half-a-surface": Guarantee(

@@ -262,22 +262,27 @@ class Callbacks(Driver):
         try:
             while sink.size:
                 if not sink.write(fd):
-                    sink.blocked = True
-                    self._loop.add_writer(fd, self._writable, side, sink)
+                    if not sink.blocked:  # it stays registered until everything is written
+                        sink.blocked = True
+                        self._loop.add_writer(fd, self._writable, side, sink)
                     return
         except OSError:
             self._abandon(side)
             self.note()
+            return
+        if sink.blocked:
+            self._loop.remove_writer(fd)
+            sink.blocked = False
 
     def _writable(self, side: Side, sink: Sink) -> None:
-        self._loop.remove_writer(self._outputs[side])
-        sink.blocked = False
+        self._write(side, sink)
         self.flush()
 
     def _abandon(self, side: Side) -> None:
         sink = self.relay.sinks[side]
         if sink.blocked:
             self._loop.remove_writer(self._outputs[side])
+            sink.blocked = False
         sink.close()
 
     def _pause(self, side: Side) -> None:
