@@ -356,6 +356,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "    return 0\n\n\nasync def _within",
         ),
     ),
+    "child:guarded": Guarantee(
+        _PROCESS,
+        "A server whose guardian is killed is ended at once.",
+        Mutant(
+            "daemon/child.py",
+            "            self.unguarded = True\n            self.signal(signal.SIGKILL)",
+            "            self.unguarded = True",
+        ),
+    ),
     "child:no-orphans": Guarantee(
         _PROCESS,
         "Nothing of the server's group outlives the proxy, killed or not.",
@@ -363,6 +372,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "daemon/child.py",
             'kill -KILL "-$group"\n"""',
             '"""',
+        ),
+    ),
+    "child:whole-tree": Guarantee(
+        _PROCESS,
+        "On Linux, nothing that the server started outlives a session that ends, "
+        "whatever process group or session it moved to.",
+        Mutant(
+            "daemon/child.py",
+            "return [each for each in descendants(self.spared) if each.group != self.pid]",
+            "return []",
         ),
     ),
     "cli:errors-say-what-next": Guarantee(
@@ -379,7 +398,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "No text of a server or host reaches a terminal or a log with control, "
         "bidirectional or invisible characters raw.",
         Mutant(
-            "daemon/client.py",
+            "daemon/log.py",
             "return char.isprintable() and",
             "return bool(char) and",
         ),

@@ -24,7 +24,18 @@ from typing import Any, NamedTuple
 
 from mcpguard.errors import UnreachableError
 
-__all__ = ["EOF_GRACE", "TERM_GRACE", "Child", "ending", "find_executable", "spawn", "stop"]
+__all__ = [
+    "EOF_GRACE",
+    "TERM_GRACE",
+    "Child",
+    "Process",
+    "descendants",
+    "ending",
+    "find_executable",
+    "send",
+    "spawn",
+    "stop",
+]
 
 EOF_GRACE = 1.0
 """Seconds between closing the server's stdin and SIGTERM. The official SDKs allow two in all."""
@@ -115,13 +126,13 @@ class Child:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
         for process in self.strays():
-            _send(process, number)
+            send(process, number)
 
     def strays(self) -> "list[Process]":
         """What the server started and is no longer in its group. Linux; elsewhere none is found."""
         if not self.adopts:
             return []
-        return [each for each in _descendants(self.spared) if each.group != self.pid]
+        return [each for each in descendants(self.spared) if each.group != self.pid]
 
     def watch(self) -> None:
         """From now on take in what ends: orphans we adopted, and the guardian. Main thread only."""
@@ -180,7 +191,7 @@ class Child:
             if not strays:
                 return
             for process in strays:
-                _send(process, signal.SIGKILL)
+                send(process, signal.SIGKILL)
             time.sleep(POLL)
             self._bury()
 
@@ -337,7 +348,7 @@ def _process(pid: int) -> Process | None:
     return Process(pid, int(fields[1]), int(fields[2]), int(fields[19]), fields[0])
 
 
-def _descendants(spared: frozenset[int]) -> list[Process]:
+def descendants(spared: frozenset[int]) -> list[Process]:
     """Every living process below us, but for those of `spared` and what is below them."""
     below: dict[int, list[Process]] = {}
     for process in _processes():
@@ -358,7 +369,7 @@ def _processes() -> Iterator[Process]:
                 yield process
 
 
-def _send(process: Process, number: int) -> None:
+def send(process: Process, number: int) -> None:
     """Send signal `number` to `process` and to no later one of its number."""
     try:
         handle = os.pidfd_open(process.pid)
