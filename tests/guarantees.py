@@ -856,8 +856,27 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "is refused by name.",
         Mutant(
             "daemon/launch.py",
-            "        if now[argument] != digest:\n",
-            "        if not digest:\n",
+            "        if now[argument] != pin:\n",
+            "        if not pin:\n",
+        ),
+    ),
+    "launch:data-by-name": Guarantee(
+        _PROCESS,
+        "The bytes of an argument may change only when a person named it as data, and "
+        "what is run is never data.",
+        Mutant(
+            "daemon/launch.py",
+            "        if argument in data:\n",
+            "        if argument in data or file.endswith('.db'):\n",
+        ),
+    ),
+    "launch:open-parts-named": Guarantee(
+        _PROCESS,
+        "What of a command no pin covers is said when it is locked and checked.",
+        Mutant(
+            "daemon/launch.py",
+            "    said = (*_open_code(launch.argv), *_open_files(launch))\n",
+            "    said = (*_open_files(launch),)\n",
         ),
     ),
     "listing:changed-rate-limited": Guarantee(

@@ -59,8 +59,8 @@ one that forks faster than it is killed is counted and left."""
 PR_SET_CHILD_SUBREAPER = 36
 """The number of prctl(2), linux/prctl.h. Linux 3.4."""
 
-PROC = Path("/proc")
-"""proc(5)."""
+READ_SIZE = 4096
+"""Bytes a read of proc(5): more than any line about one process has."""
 
 SHELL = "/bin/sh"
 """Present on every POSIX system (POSIX.1-2017 names no other shell)."""
@@ -340,12 +340,24 @@ class Process(NamedTuple):
 def _process(pid: int) -> Process | None:
     """What /proc/PID/stat says; None when there is no such process."""
     try:
-        stat = (PROC / str(pid) / "stat").read_text("latin-1")
+        stat = _read_proc(f"{pid}/stat")
     except OSError:
         return None
     # The name stands in parentheses and may hold any byte, parentheses too.
-    fields = stat.rpartition(")")[2].split()
-    return Process(pid, int(fields[1]), int(fields[2]), int(fields[19]), fields[0])
+    fields = stat.rpartition(b")")[2].split()
+    return Process(pid, int(fields[1]), int(fields[2]), int(fields[19]), fields[0].decode())
+
+
+def _read_proc(name: str) -> bytes:
+    """A file of proc(5). Without pathlib: this is on the way to the first byte."""
+    fd = os.open(f"/proc/{name}", os.O_RDONLY)
+    try:
+        pieces = []
+        while piece := os.read(fd, READ_SIZE):
+            pieces.append(piece)
+        return b"".join(pieces)
+    finally:
+        os.close(fd)
 
 
 def descendants(spared: frozenset[int]) -> list[Process]:
@@ -363,9 +375,9 @@ def descendants(spared: frozenset[int]) -> list[Process]:
 
 
 def _processes() -> Iterator[Process]:
-    with contextlib.suppress(OSError), os.scandir(PROC) as entries:
-        for entry in entries:
-            if entry.name.isdigit() and (process := _process(int(entry.name))):
+    with contextlib.suppress(OSError):
+        for name in os.listdir("/proc"):  # noqa: PTH208 - as `_read_proc`
+            if name.isdigit() and (process := _process(int(name))):
                 yield process
 
 
@@ -391,8 +403,9 @@ def _children() -> frozenset[int] | None:
     if _process(us) is None:
         return None
     try:
-        tasks = [each / "children" for each in (PROC / "self/task").iterdir()]
-        return frozenset(int(pid) for each in tasks for pid in each.read_text("ascii").split())
+        tasks = os.listdir("/proc/self/task")  # noqa: PTH208 - as `_read_proc`
+        lists = [_read_proc(f"self/task/{task}/children") for task in tasks]
+        return frozenset(int(pid) for each in lists for pid in each.split())
     except OSError:  # a kernel without these lists
         return frozenset(each.pid for each in _processes() if each.parent == us)
 
