@@ -39,7 +39,7 @@ class _BadError(Exception):
 
 
 _T = TypeVar("_T")
-_HINT = "restore the reviewed file, or write a new one with: mcpguard lock"
+_HINT = "restore the reviewed file, or move it away and write a new one with: mcpguard lock"
 _EDITED = "the file was edited by hand: undo that, or move the file away and lock the server anew"
 
 _TOP = frozenset({"version", "server", "launch", "requests", "vary", "reviewed"}) | frozenset(
@@ -93,7 +93,7 @@ def _lockfile(value: Json) -> Lockfile:
     top = _object(value, "", _TOP, {"version", "server", "launch"})
     if type(top["version"]) is not int or top["version"] != VERSION:
         why = f"is not {VERSION}, the one version this mcpguard reads"
-        raise _BadError("version", why, "update mcpguard, or write a new file with: mcpguard lock")
+        raise _BadError("version", why, "update mcpguard, or move the file away and lock anew")
     name, facts = _server(top["server"])
     lock = Lockfile(
         version=VERSION,

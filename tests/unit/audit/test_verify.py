@@ -191,6 +191,7 @@ TAILS: dict[str, tuple[Callable[[Lines], Lines], tuple[str, int], list[tuple[int
         ("", 0),
         [(17, "changed")],
     ),
+    "another line end": (lambda log: [*unended(log), b"\x0e"], ("", 0), [(17, "changed")]),
     "an old record, no line end": (lambda log: [*log, log[3][:-1]], ("", 0), [(18, "inserted")]),
     "an old beginning": (lambda log: [*log, log[3][:40]], ("", 0), [(18, "inserted")]),
     "another number": (lambda log: [*log, b'{"v":1,"seq":181,'], ("", 0), [(18, "inserted")]),
