@@ -205,6 +205,18 @@ def test_a_server_whose_guardian_dies_is_ended_at_once(driver: str, tmp_path: Pa
         life.gone()
 
 
+@pytest.mark.guarantee("child:guarded")
+def test_a_session_that_ends_with_its_guardian_says_so(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    proxy = (sys.executable, "-m", "mcpguard", "proxy", "--audit-only", "--", *family(life))
+    with Host(proxy, env={"MCPGUARD_DATA_DIR": str(tmp_path / "data")}) as host:
+        life.up()
+        os.kill(guardian_of(host.process.pid), signal.SIGKILL)
+        assert host.exit()[0] == 128 + signal.SIGKILL
+        assert b"mcpguard: the guardian of the server was killed" in host.errors()
+        life.gone()
+
+
 def test_orphans_that_end_during_the_session_leave_no_zombies() -> None:
     code = (
         "import os\n"
