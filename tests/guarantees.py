@@ -70,8 +70,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "Argument values appear in the log only as a BLAKE2b digest under this install's key.",
         Mutant(
             "audit/chain.py",
-            'args = told.pop("args")',
-            'args = told["args"]',
+            'return b"blake2b-keyed:" + hexlify(made.digest())',
+            'return b"blake2b-keyed:" + hexlify(encoded)',
         ),
     ),
     "audit:bounded-line": Guarantee(
@@ -97,8 +97,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A clock that goes back or stands still changes no order and breaks no chain.",
         Mutant(
             "audit/chain.py",
-            "seq = self._seq + 1\n",
-            "seq = int(self._clock())\n",
+            "self._encoder.body(self._seq + 1, now,",
+            "self._encoder.body(int(now), now,",
         ),
     ),
     "audit:decision-fields": Guarantee(
@@ -166,12 +166,12 @@ GUARANTEES: Mapping[str, Guarantee] = {
     ),
     "audit:never-into-nowhere": Guarantee(
         _AUDIT,
-        "A log that was deleted, replaced or cut refuses the next batch, one that "
-        "was moved away within 64.",
+        "A log that was deleted, replaced, moved away, cut or written to by somebody else refuses "
+        "every batch from 50 ms on.",
         Mutant(
             "audit/chain.py",
-            "            self._look_at_name()\n",
-            "            self._unlooked = 0\n",
+            "            self._look()\n",
+            "            self._looked = self._now\n",
         ),
     ),
     "audit:one-chain-across-sessions": Guarantee(
@@ -251,7 +251,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A write that the disk took only in part is taken back: no record of it stays.",
         Mutant(
             "audit/chain.py",
-            "os.ftruncate(self._fd, self._size)",
+            "os.ftruncate(self._fd, os.fstat(self._fd).st_size - self._excess)",
             "os.fstat(self._fd)",
         ),
     ),
@@ -612,8 +612,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A flood from one side is handled in turns; the other side has its own.",
         Mutant(
             "daemon/engine.py",
-            "range(min(len(lines), LINES_A_TURN))",
-            "range(len(lines))",
+            "range(min(len(way.lines), LINES_A_TURN))",
+            "range(len(way.lines))",
         ),
     ),
     "flow:nothing-lost": Guarantee(
@@ -621,8 +621,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "Bytes leave in the order they came, whatever part each write takes.",
         Mutant(
             "daemon/flow.py",
-            "memoryview(data)[written:] if written < len(data)",
-            "memoryview(data)[written + 1 :] if written < len(data)",
+            "memoryview(data)[count:]",
+            "memoryview(data)[count + 1 :]",
         ),
     ),
     "fold:arguments": Guarantee(
@@ -668,8 +668,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "However the bytes are cut into chunks, the lines are the same.",
         Mutant(
             "wire/framing.py",
-            "            self._part += piece\n",
-            "            self._part = bytearray(piece)\n",
+            'b"".join((*self._parts, end))',
+            'b"".join((*self._parts[:1], end))',
         ),
     ),
     "framing:line-limit": Guarantee(
@@ -903,8 +903,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A list whose pages do not end, or that holds too much, fails and allows nothing.",
         Mutant(
             "proxy/listing.py",
-            "if len(run.cursors) >= MAX_PAGES or len(run.items) > MAX_ITEMS:",
-            "if len(run.items) > MAX_ITEMS:",
+            "if pages >= MAX_PAGES or len(items) > MAX_ITEMS or run.size > MAX_BYTES:",
+            "if len(items) > MAX_ITEMS:",
         ),
     ),
     "listing:error-is-not-empty": Guarantee(
@@ -949,8 +949,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "All pages are fetched and given as one; a late page belongs to no later listing.",
         Mutant(
             "proxy/listing.py",
-            "        run.items += items\n",
-            "        run.items = items\n",
+            "        run.items += page\n",
+            "        run.items = page\n",
         ),
     ),
     "listing:records-bounded": Guarantee(
@@ -1082,9 +1082,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "Only known notifications pass, with known parameters, when the pipeline allows them.",
         Mutant(
             "proxy/from_server.py",
-            "message.params = {key: value for key, value in message.params.items() "
-            "if key in known}",
-            "message.params = {**message.params} if known else {}",
+            "{k: v for k, v in message.params.items() if k in row.known}\n        message",
+            "{**message.params}\n        message",
         ),
     ),
     "notices:listen-filtered": Guarantee(
@@ -1123,8 +1122,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "Only known keys of envelopes, parameters and references are written again.",
         Mutant(
             "proxy/from_host.py",
-            "entry.params = {key: value for key, value in params.items() if key in allowed}",
-            "entry.params = {**params} if allowed else {}",
+            "entry.params = {k: v for k, v in params.items() if k in row.known}",
+            "entry.params = {**params}",
         ),
     ),
     "parse:host-differentials": Guarantee(
@@ -1349,8 +1348,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "            core.refuse(message.id, Side.SERVER, "
             'denial.METHOD_NOT_FOUND, "Method not found")\n'
             "            return\n"
-            "        known",
-            "            return\n        known",
+            "        given",
+            "            return\n        given",
         ),
     ),
     "schema:arguments-checked": Guarantee(

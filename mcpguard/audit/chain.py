@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from mcpguard.audit.logfile import LogFile, open_log
-from mcpguard.audit.record import Encoder, Field, link, seal
+from mcpguard.audit.record import Encoder, Field, chained
 from mcpguard.audit.sync import Syncer, datasync
 from mcpguard.errors import AuditError
 from mcpguard.model import Json, JsonObject
@@ -19,13 +19,10 @@ __all__ = ["AuditLog", "Durability"]
 Durability: TypeAlias = Literal["grouped", "strict", "none"]
 """When the disk is asked: by a thread beside the session, in each flush, or never."""
 
-LOOK_EVERY = 64
-"""Flushes between two looks at whether the path still names this log. A look makes the kernel write
-the file's times with the next record, which costs more than the record. That somebody cut the file
-or wrote to it is seen at every flush."""
-
 LOOK_SECONDS = 0.05
-"""Seconds of the clock after which a flush looks again, however few there were."""
+"""Seconds of the clock after which a flush looks whether the path still names this log, as it was
+left. Looking at every flush would cost more than the record: the kernel writes the file's times
+with the next one."""
 
 _PERSON = b"mcpguard args v1"
 """BLAKE2b personalisation, 16 bytes: this key's digests of anything else never equal these."""
@@ -45,20 +42,20 @@ class AuditLog:
         "_before",
         "_clock",
         "_closed",
-        "_committed",
         "_counts",
+        "_decisions",
         "_durability",
         "_encoder",
+        "_excess",
         "_fd",
         "_gap",
+        "_kept",
         "_keyed",
         "_looked",
         "_now",
         "_previous",
-        "_repair",
         "_seq",
         "_size",
-        "_unlooked",
         "_where",
         "_why",
         "path",
@@ -80,23 +77,24 @@ class AuditLog:
         self.skipped = file.skipped
         self._fd = file.fd
         self._where = file.path.absolute()
-        self._now = self._looked = 0.0
-        self._unlooked = LOOK_EVERY
+        self._now = 0.0
+        self._looked = float("-inf")
         self._size = file.size
         self._seq = file.seq
         self._before = file.seq
         self._previous = file.previous
-        self._committed: tuple[int, bytes, dict[str, int]] = (file.seq, file.previous, {})
+        self._kept = (file.seq, file.previous)
         self._keyed = hashlib.blake2b(digest_size=32, key=key, person=_PERSON)
         self._encoder = encoder
         self._clock = clock
         self._durability = durability
         self.syncer = Syncer(file.fd)
         self._batch: list[bytes] = []
-        self._counts: dict[str, int] = {}
+        self._decisions: list[Field] = []
+        self._counts: dict[Field, int] = {}
         self._gap = 0
         self._why = ""
-        self._repair = False
+        self._excess = 0
         self._closed = False
 
     @classmethod
@@ -141,38 +139,33 @@ class AuditLog:
             raise
         return log
 
-    def add(self, fields: Mapping[str, Field]) -> None:
+    def add(self, fields: Mapping[str, Field], args: bytes = b"") -> None:
         """Chains one record into the batch. Never fails on what a value holds.
 
-        `args` (bytes, a call's encoded arguments) is written as its `args_digest`, never itself.
-        Raises ValueError for the keys only the log writes (`seq`, `ts`, `hash`, ...).
+        `args`, a call's encoded arguments, is written as `args_digest`, never itself. Raises
+        ValueError for the keys only the log writes (`seq`, `ts`, `hash`, ...).
         """
         if self._gap and not self._batch:
-            self._chain({"event": "audit.gap", "withheld": self._gap, "detail": self._why})
-        if "args" in fields:
-            told = {**fields}
-            args = told.pop("args")
-            self._chain(told, self._digest(args) if isinstance(args, bytes) else b"")
-        else:
-            self._chain(fields)
-
-    def _chain(self, fields: Mapping[str, Field], args_digest: bytes = b"") -> None:
-        seq = self._seq + 1
+            self._mark_gap()
         self._now = now = self._clock()
-        body = self._encoder.body(seq, now, fields, args_digest)
-        self._previous = digest = link(self._previous, body)
-        self._batch.append(seal(body, digest))
-        self._seq = seq
-        decision = fields.get("decision")
-        if isinstance(decision, str):
-            self._counts[decision] = self._counts.get(decision, 0) + 1
+        args_digest = self._digest(args) if args else b""
+        body = self._encoder.body(self._seq + 1, now, fields, args_digest)
+        line, self._previous = chained(self._previous, body)
+        self._seq += 1
+        self._batch.append(line)
+        self._decisions.append(fields.get("decision"))
+
+    def _mark_gap(self) -> None:
+        gap, self._gap = self._gap, 0
+        self.add({"event": "audit.gap", "withheld": gap, "detail": self._why})
+        self._gap = gap  # until it is written
 
     def flush(self) -> None:
         """Writes the batch with one write. Raises AuditError, with nothing of it in the file."""
         batch = self._batch
         if not batch:
             return
-        data = b"".join(batch)
+        data = batch[0] if len(batch) == 1 else b"".join(batch)
         try:
             self._write(data)
         except OSError as error:
@@ -180,54 +173,56 @@ class AuditLog:
         except AuditError as error:
             raise self._withhold(error.message, error.hint) from error
         self._size += len(data)
-        self._committed = (self._seq, self._previous, self._counts.copy())
+        self._kept = (self._seq, self._previous)
         self._gap = 0
+        counts = self._counts
+        for decision in self._decisions:
+            counts[decision] = counts.get(decision, 0) + 1
         if self._durability == "grouped":
             self.syncer.wrote(len(batch))
         batch.clear()
+        self._decisions.clear()
 
     def _write(self, data: bytes) -> None:
         """Refuses to write where nobody will read: the name must still be this file, as it was."""
-        if self._closed or self._repair or self.syncer.failure:
+        if self._excess or self._closed or self.syncer.failure:
             self._recover()
-        size = os.lseek(self._fd, 0, os.SEEK_END)
-        if size != self._size:
-            raise AuditError(
-                f"somebody else changed the log: {size} bytes, {self._size} were written",
-                hint="run: mcpguard audit verify on it, then start a new session",
-            )
-        self._unlooked += 1
-        if self._unlooked > LOOK_EVERY or not 0.0 <= self._now - self._looked < LOOK_SECONDS:
-            self._look_at_name()
-        self._repair = True
+        if not 0.0 <= self._now - self._looked < LOOK_SECONDS:
+            self._look()
         written = os.write(self._fd, data)
         if written != len(data):
+            self._excess = written
             raise AuditError(
                 f"only {written} of {len(data)} bytes were written", hint="make room on the disk"
             )
         if self._durability == "strict":
+            self._excess = written
             datasync(self._fd)
-        self._repair = False
+            self._excess = 0
 
     def _recover(self) -> None:
         """What went wrong before is undone, or said."""
         if self._closed:
             raise AuditError("the log is closed")
-        if self._repair:
+        if self._excess:
             self._undo()
         if self.syncer.failure:
             why, self.syncer.failure = self.syncer.failure, ""
             raise AuditError(f"the disk did not take earlier records: {why}", hint="check the disk")
 
-    def _look_at_name(self) -> None:
+    def _look(self) -> None:
         """A log that was moved away still holds its records, but the next reader looks here."""
-        self._unlooked = LOOK_EVERY  # whatever is wrong is looked at again by the next flush
+        self._looked = float("-inf")  # whatever is wrong is looked at again by the next flush
         opened = os.fstat(self._fd)
+        if opened.st_size != self._size:
+            raise AuditError(
+                f"somebody else changed the log: {opened.st_size} bytes, {self._size} were written",
+                hint="run: mcpguard audit verify on it, then start a new session",
+            )
         if not opened.st_nlink:
             raise AuditError("the log was deleted or replaced", hint="start a new session")
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(self._where.stat(), opened):
-                self._unlooked = 0
                 self._looked = self._now
                 return
         raise AuditError("the log was moved away", hint="start a new session")
@@ -237,9 +232,9 @@ class AuditLog:
         self._gap += len(self._batch) - (1 if self._gap else 0)
         self._why = why
         self._batch.clear()
-        self._seq, self._previous, counts = self._committed
-        self._counts = counts.copy()
-        if self._repair and not self._closed:
+        self._decisions.clear()
+        self._seq, self._previous = self._kept
+        if self._excess and not self._closed:
             with contextlib.suppress(OSError):  # tried again before the next write
                 self._undo()
         return AuditError(
@@ -248,8 +243,9 @@ class AuditLog:
         )
 
     def _undo(self) -> None:
-        os.ftruncate(self._fd, self._size)
-        self._repair = False
+        """Takes off what a failed write left at the end, and not a byte of what was there."""
+        os.ftruncate(self._fd, os.fstat(self._fd).st_size - self._excess)
+        self._excess = 0
 
     def args_digest(self, encoded: bytes) -> str:
         """`blake2b-keyed:` and 64 hex: BLAKE2b-256 of `encoded` under this install's key.
@@ -278,7 +274,7 @@ class AuditLog:
             self._release()
 
     def _closing(self) -> JsonObject:
-        told: JsonObject = dict(self._counts)
+        told: JsonObject = {key: n for key, n in self._counts.items() if isinstance(key, str)}
         return {"event": "session.end", "records": self._seq + 1 - self._before, "decisions": told}
 
     def _release(self) -> None:

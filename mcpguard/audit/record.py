@@ -7,6 +7,7 @@ that a line can be read by eye and the constant part is encoded once a session.
 import contextlib
 import hashlib
 import time
+from binascii import hexlify
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -22,12 +23,13 @@ __all__ = [
     "MAX_LINE",
     "VERSION",
     "Encoder",
+    "chained",
     "link",
     "seal",
 ]
 
 Field: TypeAlias = "Json | bytes"
-"""A record's value. `bytes` is only ever a call's encoded arguments, and is never written."""
+"""A record's value. What is no JSON, bytes included, is named in the line, never written."""
 
 VERSION = 1
 """The `v` of every record. A reader refuses a number it does not know."""
@@ -75,8 +77,8 @@ BLANK: JsonObject = {
 }
 """A decision record's fields, with what stands where the caller says nothing."""
 
-FRONT = frozenset(("v", "seq", "session", "ts", "server", "principal", "hash"))
-"""Keys only the log itself writes; a caller that passes one has a bug."""
+FRONT = frozenset(("v", "seq", "session", "ts", "server", "principal", "hash", "args"))
+"""Keys only the log itself writes, or nobody (`args`); a caller that passes one has a bug."""
 
 MAX_KNOWN = 256
 """Decisions remembered in their encoded form. A session repeats a few of them."""
@@ -104,6 +106,14 @@ _DOMAIN_READ = hashlib.sha256(DOMAIN)
 def seal(body: bytes, digest: bytes) -> bytes:
     """The whole line of `body`, newline included."""
     return b'%b,"hash":"%b"}\n' % (body, digest.hex().encode())
+
+
+def chained(previous: bytes, body: bytes) -> tuple[bytes, bytes]:
+    """`seal` of `body` with its `link`, and that link: both in one call, for every record's way."""
+    made = _DOMAIN_READ.copy()
+    made.update(previous + body)
+    digest = made.digest()
+    return b'%b,"hash":"%b"}\n' % (body, hexlify(digest)), digest
 
 
 class Encoder:

@@ -399,12 +399,12 @@ class Threads(Driver):
         sink = self.relay.sinks[side]
         while not sink.closed:
             await self._when(lambda: bool(sink.size) or sink.closed)
-            data = sink.take()
+            data = sink.next()
             if not data:
                 return
             fd = HOST_OUT if side is Side.HOST else self.child.stdin
             try:
-                sink.untake(data, await _in_thread(os.write, fd, data[:READ_SIZE]))
+                sink.wrote(await _in_thread(os.write, fd, data[:READ_SIZE]))
             except OSError:
                 sink.close()
                 self.note()

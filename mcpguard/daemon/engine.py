@@ -3,7 +3,7 @@
 import time
 import traceback
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -35,6 +35,17 @@ class Log(Protocol):
         """Say `name`."""
 
 
+class _Way:
+    """What comes from one side: cut into lines, which may have to wait, and given to `feed`."""
+
+    __slots__ = ("feed", "framer", "lines")
+
+    def __init__(self, feed: Callable[[bytes | Dropped, float], None]) -> None:
+        self.feed = feed
+        self.framer = Framer()
+        self.lines: deque[bytes | Dropped] = deque()
+
+
 class Engine:
     """A `flow.Relay` around one session. Event-loop thread only.
 
@@ -42,26 +53,14 @@ class Engine:
     records cannot be written, the session says what to send instead.
     """
 
-    __slots__ = (
-        "_audit",
-        "_failing",
-        "_feeds",
-        "_framers",
-        "_lines",
-        "_log",
-        "_session",
-        "exit_code",
-        "sinks",
-    )
+    __slots__ = ("_audit", "_failing", "_log", "_session", "_ways", "exit_code", "sinks")
 
     def __init__(self, session: Session, audit: AuditLog | None, log: Log) -> None:
         self._session = session
         self._audit = audit
         self._log = log
         self._failing = False
-        self._framers = {side: Framer() for side in Side}
-        self._lines: dict[Side, deque[bytes | Dropped]] = {side: deque() for side in Side}
-        self._feeds = {Side.HOST: session.feed_host, Side.SERVER: session.feed_server}
+        self._ways = {Side.HOST: _Way(session.feed_host), Side.SERVER: _Way(session.feed_server)}
         self.sinks = {side: Sink() for side in Side}
         self.exit_code: int | None = None
 
@@ -72,36 +71,35 @@ class Engine:
 
     def feed(self, side: Side, chunk: bytes) -> bool:
         """Bytes from `side`; empty: go on with lines that waited. True: lines still wait."""
-        lines = self._lines[side]
+        way = self._ways[side]
+        lines = way.lines
         if chunk:
-            lines.extend(self._framers[side].feed(chunk))
+            lines.extend(way.framer.feed(chunk))
         if not lines or self.exit_code is not None:
             return False
-        now = time.monotonic()
         try:
-            if len(lines) > 1:
-                return self._turn(side, now)
-            self._feeds[side](lines.popleft(), now)  # the usual case, and the one that is timed
-            self._commit((self._session.take(),))
+            if len(lines) == 1:  # the usual case, and the one that is timed
+                way.feed(lines.popleft(), time.monotonic())
+            else:
+                self._turn(side, way)
+            self._commit()
         except Exception as error:  # noqa: BLE001 - a defect of ours must not let anything pass
             self._crash(error)
-        return False
+            return False
+        return bool(lines)
 
-    def _turn(self, side: Side, now: float) -> bool:
+    def _turn(self, side: Side, way: _Way) -> None:
         """Lines up to the mark of a sink; each one's bytes are counted before the next is read."""
-        lines, feed, take = self._lines[side], self._feeds[side], self._session.take
+        now = time.monotonic()
         sizes = {each: sink.size for each, sink in self.sinks.items()}
-        batches: list[Batch] = []
-        for _ in range(min(len(lines), LINES_A_TURN)):
+        sends, counted = self._session.batch.sends, 0
+        for _ in range(min(len(way.lines), LINES_A_TURN)):
             if not below_marks(sizes[other(side)], sizes[side]):
                 break
-            feed(lines.popleft(), now)
-            batch = take()
-            batches.append(batch)
-            for send in batch.sends:
+            way.feed(way.lines.popleft(), now)
+            for send in sends[counted:]:
                 sizes[send.to] += len(send.data)
-        self._commit(batches)
-        return bool(lines)
+            counted = len(sends)
 
     @property
     def answering(self) -> bool:
@@ -110,13 +108,13 @@ class Engine:
 
     def waiting(self, side: Side) -> bool:
         """Lines from `side` wait for room or their turn."""
-        return bool(self._lines[side]) and self.exit_code is None
+        return bool(self._ways[side].lines) and self.exit_code is None
 
     def tick(self) -> None:
         """Deadlines."""
         try:
             self._session.tick(time.monotonic())
-            self._commit((self._session.take(),))
+            self._commit()
         except Exception as error:  # noqa: BLE001 - as in `feed`
             self._crash(error)
 
@@ -124,7 +122,7 @@ class Engine:
         """End of file from `side`. An unfinished last line is no message: it is lost."""
         try:
             self._session.closed(side, time.monotonic())
-            self._commit((self._session.take(),))
+            self._commit()
         except Exception as error:  # noqa: BLE001 - as in `feed`
             self._crash(error)
 
@@ -138,31 +136,33 @@ class Engine:
         if self.exit_code is None:
             self.exit_code = CRASHED
 
-    def _commit(self, batches: Sequence[Batch]) -> None:
-        if self._audit is not None and not self._record(self._audit, batches):
-            batches = [self._session.withdraw(batch) for batch in batches]
+    def _commit(self) -> None:
+        batch, audit = self._session.take(), self._audit
+        if audit is not None and batch.records:
+            try:
+                for fields, args in batch.records:
+                    audit.add(fields, args)
+                audit.flush()
+                self._failing = False
+            except AuditError as error:
+                batch = self._unrecorded(batch, error)
         sinks = self.sinks
-        for batch in batches:
-            for send in batch.sends:
-                sinks[send.to].add(send.data)
-            for event in batch.events:
-                if event.name != UNWRITABLE:  # said above, once and with the reason
-                    self._log.event(event.name, event.level, event.fields)
-            if batch.stop is not None and self.exit_code is None:
-                self.exit_code = batch.stop.code
-                self._log.event("session.ended", "error", {"why": batch.stop.why})
+        for to, data, _, _ in batch.sends:
+            sinks[to].add(data)
+        if batch.events or batch.stop is not None:
+            self._tell(batch)
 
-    def _record(self, audit: AuditLog, batches: Sequence[Batch]) -> bool:
-        """Write the records of `batches` with one write. False: none of them is in the log."""
-        for batch in batches:
-            for record in batch.records:
-                audit.add(record)
-        try:
-            audit.flush()
-        except AuditError as error:
-            if not self._failing:
-                self._log.event(UNWRITABLE, "error", {"detail": error.message})
-            self._failing = True
-            return False
-        self._failing = False
-        return True
+    def _unrecorded(self, batch: Batch, error: AuditError) -> Batch:
+        """What to do instead of `batch`: none of its records is in the log."""
+        if not self._failing:
+            self._log.event(UNWRITABLE, "error", {"detail": error.message})
+        self._failing = True
+        return self._session.withdraw(batch)
+
+    def _tell(self, batch: Batch) -> None:
+        for event in batch.events:
+            if event.name != UNWRITABLE:  # said above, once and with the reason
+                self._log.event(event.name, event.level, event.fields)
+        if batch.stop is not None and self.exit_code is None:
+            self.exit_code = batch.stop.code
+            self._log.event("session.ended", "error", {"why": batch.stop.why})

@@ -28,11 +28,10 @@ class Sink:
     write was short.
     """
 
-    __slots__ = ("_chunks", "_head", "blocked", "closed", "size")
+    __slots__ = ("_chunks", "blocked", "closed", "size")
 
     def __init__(self) -> None:
-        self._head: memoryview | None = None
-        self._chunks: list[bytes] = []
+        self._chunks: list[bytes | memoryview] = []
         self.size = 0
         self.closed = False
         self.blocked = False
@@ -46,46 +45,42 @@ class Sink:
     def write(self, fd: int) -> bool:
         """One write of what waits to `fd`. False: it would block, or took only a part.
 
-        Raises OSError when nobody can read from `fd` any more.
+        Raises OSError when nobody can read from `fd` any more; what waits then still waits.
         """
         chunks = self._chunks
-        single = self._head is None and len(chunks) == 1
-        data = chunks.pop() if single else self.take()
+        data = chunks[0] if len(chunks) == 1 else self.next()
         try:
             written = os.write(fd, data)
         except (BlockingIOError, InterruptedError):
-            written = 0
-        except OSError:
-            self.untake(data, 0)  # whoever closes the sink finds it as it was
-            raise
+            return False
         if written == self.size:  # the usual case: nothing more to remember
+            chunks.clear()
             self.size = 0
-            self._head = None
             return True
-        self.untake(data, written)
+        self.wrote(written)
         return written == len(data)
 
-    def take(self) -> bytes | memoryview:
+    def next(self) -> bytes | memoryview:
         """What to write next: the rest of an unfinished write alone, else everything, joined."""
-        if self._head is not None:
-            return self._head
         chunks = self._chunks
-        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        chunks.clear()
-        return data
+        if len(chunks) > 1 and type(chunks[0]) is bytes:
+            chunks[:] = [b"".join(chunks)]
+        return chunks[0] if chunks else b""
 
-    def untake(self, data: bytes | memoryview, written: int) -> None:
-        """`written` bytes of what `take` gave are gone; the rest comes first next time."""
-        if self.closed:
+    def wrote(self, count: int) -> None:
+        """`count` bytes of what `next` gave are gone; its rest comes first."""
+        if self.closed or not count:
             return
-        self.size -= written
-        # A view, not a slice: copying the rest of 8 MiB after each 64 KiB write is quadratic.
-        self._head = memoryview(data)[written:] if written < len(data) else None
+        self.size -= count
+        data = self._chunks[0]
+        if count == len(data):
+            del self._chunks[0]
+        else:  # a view, not a slice: copying what is left of 8 MiB each time is quadratic
+            self._chunks[0] = memoryview(data)[count:]
 
     def close(self) -> None:
         """Throw away what waits, and everything added later."""
         self._chunks.clear()
-        self._head = None
         self.size = 0
         self.closed = True
 

@@ -85,8 +85,14 @@ def decide(
                 return again
             again = again._replace(findings=findings + again.findings)
             return again if again.stage else _remarked(again, name, verdict)
-    return Decision(True, subject, findings=findings) if findings else Decision(True, subject)
+    return _made(Decision, (True, subject, "", _OK, "", findings))
 
+
+_made = tuple.__new__
+"""A named tuple of a tuple, without the Python frame of its own constructor."""
+
+_OK = Reason.OK
+"""On every message's way: a global is read fifty times faster than a member of an enumeration."""
 
 _MISSING = Verdict.deny(Reason.STAGE_MISSING, "a required stage is not there")
 

@@ -231,8 +231,9 @@ class SurfaceStage:
             return self._contents(subject, ctx)
         kept = body = subject.body
         for key in _LINKING:
-            if key in body and (safe := self._safe(body[key], ctx)) is not body[key]:
-                kept = {**kept, key: safe}
+            if key in body and not _without_links(body[key]):
+                safe = self._safe(body[key], ctx)
+                kept = kept if safe is body[key] else {**kept, key: safe}
         return ALLOW if kept is body else _rewritten(subject, kept)
 
     def _contents(self, subject: Result, ctx: Context) -> Verdict:
@@ -264,6 +265,16 @@ class SurfaceStage:
         if isinstance(uri, str) and self._uri(uri, ctx).effect is Effect.ALLOW:
             return block
         return {"type": "text", "text": _LINK_WITHHELD}
+
+
+def _without_links(value: Json) -> bool:
+    """Whether `value` is a list of plain texts: the usual result, and nothing to look into."""
+    if type(value) is not list:
+        return False
+    for block in value:
+        if type(block) is not dict or block.get("type") != "text" or "content" in block:
+            return False
+    return True
 
 
 def _unusable(state: Reason) -> Verdict:

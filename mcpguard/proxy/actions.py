@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 from mcpguard.model import JsonObject, Side
 from mcpguard.proxy.pending import Entry
@@ -26,14 +27,13 @@ class Role(Enum):
     """A notification, either way: dropped."""
 
 
-@dataclass(slots=True)
-class Send:
+class Send(NamedTuple):
     """One whole line, newline included, for one side."""
 
     to: Side
     data: bytes
-    role: Role = Role.OWN
-    entry: Entry | None = None
+    role: Role
+    entry: Entry | None
 
 
 @dataclass(slots=True)
@@ -56,13 +56,13 @@ class Stop:
 class Batch:
     """Everything to do since the last `take`, in order.
 
-    A record's `args`, if any, holds encoded arguments: the log keeps only their keyed digest.
+    A record is its fields and the encoded arguments, of which the log keeps only a keyed digest.
     """
 
     __slots__ = ("events", "records", "sends", "stop")
 
     def __init__(self) -> None:
-        self.records: list[JsonObject] = []
+        self.records: list[tuple[JsonObject, bytes]] = []
         self.sends: list[Send] = []
         self.events: list[Event] = []
         self.stop: Stop | None = None

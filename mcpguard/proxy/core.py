@@ -56,6 +56,9 @@ thousand new names a second must not fill the disk."""
 _SHOWN = 512
 """Characters of a target or a detail in a record."""
 
+_made = tuple.__new__
+"""A named tuple of a tuple, without the Python frame of its own constructor: three a message."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
@@ -105,6 +108,8 @@ class Core:
         self.initialize: Entry | None = None
         self.capabilities: Json = None
         self.answered = self.initialized = False
+        self.settled = False
+        """A legacy request has begun after the first lists: every later one may, without a look."""
         self.gone = ""
         self.envelope: JsonObject = {}
         self.changed: dict[tuple[str, Json], JsonObject] = {}
@@ -133,10 +138,10 @@ class Core:
     def judge(self, subject: Subject) -> Decision:
         """The pipeline's decision; what nobody can decide now is a denial."""
         decision = self._decide(subject, self.ctx)
-        if isinstance(decision, Wait):
-            detail = "nobody can answer in this session"
-            return Decision(False, subject, decision.stage, Reason.STAGE_TIMEOUT, detail)
-        return decision
+        if type(decision) is Decision:
+            return decision
+        detail = "nobody can answer in this session"
+        return Decision(False, subject, decision.stage, Reason.STAGE_TIMEOUT, detail)
 
     def blocks(self, kind: SubjectKind) -> bool:
         """Whether this session's mode stops a denied subject of `kind`."""
@@ -158,42 +163,39 @@ class Core:
         method: str,
         target: str,
         decision: Decision,
-        args: bytes | None = None,
+        args: bytes = b"",
     ) -> None:
-        """One line of the audit log for a decided subject."""
+        """One line of the audit log for a decided subject; `args`: a call's encoded arguments."""
         record: JsonObject = {
             "direction": direction,
             "method": method,
-            "target": target[:_SHOWN],
+            "target": target if len(target) <= _SHOWN else target[:_SHOWN],
             "decision": "allow",
         }
-        if not decision.allowed:
-            record["decision"] = "deny" if self.stops(decision) else "would_deny"
         if decision.stage:  # a denial, or a permission with a rewrite
             record["stage"] = decision.stage
             record["rule"] = decision.rule
             record["reason"] = decision.reason
             record["detail"] = decision.detail[:_SHOWN]
-        if args is not None:
-            record["args"] = args  # type: ignore[assignment]
-        self.batch.records.append(record)
+        if not decision.allowed:
+            record["decision"] = "deny" if self.stops(decision) else "would_deny"
+        self.batch.records.append((record, args))
 
     def note(self, direction: str, method: str, reason: Reason, detail: str, what: str) -> None:
         """One line of the audit log for a wire rule. `what`: drop | deny | note."""
         if what == "drop" and not self._told(direction, reason):
             return
-        self.batch.records.append(
-            {
-                "direction": direction,
-                "method": method[:_SHOWN],
-                "target": "",
-                "decision": what,
-                "stage": "wire",
-                "rule": f"wire.{reason}",
-                "reason": reason,
-                "detail": detail[:_SHOWN],
-            }
-        )
+        record: JsonObject = {
+            "direction": direction,
+            "method": method[:_SHOWN],
+            "target": "",
+            "decision": what,
+            "stage": "wire",
+            "rule": f"wire.{reason}",
+            "reason": reason,
+            "detail": detail[:_SHOWN],
+        }
+        self.batch.records.append((record, b""))
 
     def _told(self, direction: str, reason: Reason) -> bool:
         """Whether a dropped line gets a record of its own; past `MAX_DROPS` a second it is counted.
@@ -230,7 +232,7 @@ class Core:
         self, to: Side, data: bytes, role: Role = Role.OWN, entry: Entry | None = None
     ) -> None:
         """One line, after the records before it."""
-        self.batch.sends.append(Send(to, data, role, entry))
+        self.batch.sends.append(_made(Send, (to, data, role, entry)))
 
     def refuse(self, given: Id, to: Side, code: int, message: str) -> None:
         """A JSON-RPC error for whoever asked."""
@@ -241,7 +243,12 @@ class Core:
         self.calls.close(entry)
         self.up_tokens.close(entry)
         if entry is self.initialize and not self.answered:
-            self.initialize = None
+            self.forget_initialize()
+
+    def forget_initialize(self) -> None:
+        """The handshake failed: the host may try again, and must."""
+        self.initialize = None
+        self.settled = False
 
     def close_ask(self, entry: Entry) -> None:
         """A server request has its answer."""

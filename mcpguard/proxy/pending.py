@@ -1,7 +1,6 @@
 """What is in flight in one direction: the only place where a peer's id and a wire id meet."""
 
 from collections.abc import Callable, Container, Iterator
-from dataclasses import dataclass, field
 
 from mcpguard.model import Json, JsonObject, Reason
 from mcpguard.wire.jsonrpc import Id
@@ -40,16 +39,13 @@ def draw(mint: Callable[[], int], taken: Container[Json]) -> int:
     raise RefusedError(Reason.RNG_FAILED, "the random source repeats itself")
 
 
-@dataclass(slots=True)
 class Entry:
-    """One request in flight. `given` is its sender's id and never crosses; `wire_id` does."""
+    """One request in flight. `given` is its sender's id and never crosses; `wire_id` does.
 
-    given: Id
-    wire_id: int
-    row: Row
-    deadline: float
+    What most requests never set has its value in the class.
+    """
+
     target: str = ""
-    params: JsonObject = field(default_factory=dict)
     modern: bool = False
     internal: bool = False
     sent: bool = False
@@ -59,11 +55,19 @@ class Entry:
     judged_as: tuple[str, str] | None = None
     bound: bytes = b""
 
+    def __init__(self, given: Id, wire_id: int, row: Row, deadline: float) -> None:
+        self.given = given
+        self.wire_id = wire_id
+        self.row = row
+        self.deadline = deadline
+        self.params: JsonObject = {}
+
     def forget(self) -> None:
         """Keep of the parameters only what the answer is read with (`Row.kept`)."""
-        kept, params = self.row.kept, self.params
-        none = params.keys().isdisjoint(kept)
-        self.params = {} if none else {key: params[key] for key in kept if key in params}
+        params, self.params = self.params, {}
+        for key in self.row.kept:
+            if key in params:
+                self.params[key] = params[key]
 
 
 class PendingTable:
@@ -91,24 +95,23 @@ class PendingTable:
         if not internal and given in self._by_given:
             raise RefusedError(Reason.DUPLICATE_ID, "a request with this id is in flight")
         if len(self._by_wire) >= self._limit:
-            self._forget_cancelled()
-        if len(self._by_wire) >= self._limit:
-            text = f"{self._limit} requests are in flight; wait for an answer"
-            raise RefusedError(Reason.SATURATED, text)
-        entry = Entry(
-            given, draw(self._mint, self._by_wire), row, now + self._timeout, internal=internal
-        )
-        self._by_wire[entry.wire_id] = entry
-        if not internal:
+            self._make_room()
+        wire_id = draw(self._mint, self._by_wire)
+        self._by_wire[wire_id] = entry = Entry(given, wire_id, row, now + self._timeout)
+        if internal:
+            entry.internal = True
+        else:
             self._by_given[given] = entry
         return entry
 
-    def _forget_cancelled(self) -> None:
+    def _make_room(self) -> None:
         """Give up the slot of the oldest cancelled request: its late answer finds nothing."""
         for entry in self._by_wire.values():
             if entry.cancelled and entry.sent:
                 self.close(entry)
                 return
+        text = f"{self._limit} requests are in flight; wait for an answer"
+        raise RefusedError(Reason.SATURATED, text)
 
     def sent(self, wire_id: Json) -> Entry | None:
         """The request the other side was given under `wire_id`, if it still waits."""

@@ -10,7 +10,6 @@ from mcpguard.proxy.core import DOWN, UP, Core, SessionSettings
 from mcpguard.proxy.from_host import HostSide
 from mcpguard.proxy.from_server import ServerSide
 from mcpguard.proxy.pending import Entry
-from mcpguard.wire.framing import Dropped
 from mcpguard.wire.jsonrpc import encode_notification
 
 __all__ = ["Session", "SessionSettings"]
@@ -41,18 +40,16 @@ class Session:
             lock=lock, mode=mode, decide=decide, mint=mint, settings=settings, now=now
         )
         self._host = HostSide(self._core)
-        self._server = ServerSide(self._core, self._host.release)
         self._ticked = now
+        self.feed_host = self._host.feed
+        """A line of the host without its newline, or a piece of one that is too long; the time."""
+        self.feed_server = ServerSide(self._core, self._host.release).feed
+        """A line of the server, likewise."""
 
-    def feed_host(self, item: bytes | Dropped, now: float) -> None:
-        """A line of the host without its newline, or a piece of one that is too long."""
-        self._core.now = now
-        self._host.feed(item)
-
-    def feed_server(self, item: bytes | Dropped, now: float) -> None:
-        """A line of the server without its newline, or a piece of one that is too long."""
-        self._core.now = now
-        self._server.feed(item)
+    @property
+    def batch(self) -> Batch:
+        """What the next `take` gives, as far as it is known now."""
+        return self._core.batch
 
     @property
     def busy(self) -> bool:

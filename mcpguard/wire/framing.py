@@ -1,11 +1,15 @@
 """Newline framing with a hard limit (MCP stdio transport: one JSON object a line)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = ["MAX_LINE", "Dropped", "Framer"]
 
 MAX_LINE = 8 * 1024 * 1024
 """Bytes. Below the TypeScript SDK's 10 MiB, at which it closes the transport."""
+
+SMALL = 16 * 1024
+"""Bytes. Pieces of an unfinished line that are shorter are gathered in one buffer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,23 +24,28 @@ class Dropped:
 class Framer:
     """Splits a byte stream into lines; holds at most `limit` bytes of an unfinished one."""
 
-    __slots__ = ("_dropping", "_limit", "_part")
+    __slots__ = ("_dropping", "_limit", "_parts", "unfinished")
 
     def __init__(self, limit: int = MAX_LINE) -> None:
         self._limit = limit
-        self._part = bytearray()
+        self._parts: list[bytes | bytearray] = []
         self._dropping = False
+        self.unfinished = 0
+        """Bytes of a line that has not ended yet (what is lost when the stream ends here)."""
 
-    def feed(self, chunk: bytes) -> list[bytes | Dropped]:
+    def feed(self, chunk: bytes) -> Sequence[bytes | Dropped]:
         """Lines completed by `chunk`, in order, without their newline and one carriage return.
 
         A line over the limit comes as `Dropped` pieces up to the next newline.
         """
         pieces = chunk.split(b"\n")
         tail = pieces.pop()
-        odd = self._part or self._dropping or b"\r" in chunk or len(chunk) > self._limit
-        lines: list[bytes | Dropped]
-        lines = [self._finish(piece) for piece in pieces] if odd else [*pieces]
+        if self.unfinished or self._dropping or b"\r" in chunk or len(chunk) > self._limit:
+            lines = [self._finish(piece) for piece in pieces]
+        elif not tail:
+            return pieces
+        else:
+            lines = [*pieces]
         if tail:
             self._extend(tail, lines)
         return lines
@@ -45,10 +54,8 @@ class Framer:
         if self._dropping:
             self._dropping = False
             return Dropped(piece, first=False, end=True)
-        if self._part:
-            self._part += piece
-            piece = bytes(self._part)
-            self._part.clear()
+        if self.unfinished:
+            piece = self._joined(piece)
         if len(piece) > self._limit:
             return Dropped(piece, first=True, end=True)
         return piece[:-1] if piece[-1:] == b"\r" else piece
@@ -57,13 +64,26 @@ class Framer:
         if self._dropping:
             lines.append(Dropped(tail, first=False, end=False))
             return
-        self._part += tail
-        if len(self._part) > self._limit:
-            lines.append(Dropped(bytes(self._part), first=True, end=False))
-            self._part.clear()
+        if self.unfinished + len(tail) > self._limit:
+            lines.append(Dropped(self._joined(tail), first=True, end=False))
             self._dropping = True
+        else:
+            self._keep(tail)
 
-    @property
-    def unfinished(self) -> int:
-        """Bytes of a line that has not ended yet (what is lost when the stream ends here)."""
-        return len(self._part)
+    def _keep(self, tail: bytes) -> None:
+        """Large pieces are joined once, at the end; small ones at once, or each would cost 50 B."""
+        parts = self._parts
+        self.unfinished += len(tail)
+        if len(tail) >= SMALL:
+            parts.append(tail)
+        elif parts and isinstance(parts[-1], bytearray):
+            parts[-1] += tail
+        else:
+            parts.append(bytearray(tail))
+
+    def _joined(self, end: bytes) -> bytes:
+        """The unfinished line and `end`, which leaves none."""
+        line = b"".join((*self._parts, end))
+        self._parts.clear()
+        self.unfinished = 0
+        return line

@@ -5,8 +5,7 @@ server line is never corrupted where the host would have understood it.
 """
 
 import re
-from dataclasses import dataclass
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 import orjson
 
@@ -48,11 +47,13 @@ MAX_SAFE_INTEGER = 2**53 - 1
 """ECMAScript's Number.MAX_SAFE_INTEGER: above it the TypeScript SDK silently rejects an id."""
 
 _ENVELOPE = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
+_made = tuple.__new__
+"""A named tuple of a tuple, without the Python frame of its own constructor."""
+
 _LONG_INTEGER = re.compile(rb"[0-9]{19}")  # fixed length, one class: linear on any text
 
 
-@dataclass(slots=True)
-class Request:
+class Request(NamedTuple):
     """A request with its sender's own id. `exact`: holds what only the exact encoder can write."""
 
     id: Id
@@ -62,8 +63,7 @@ class Request:
     dropped: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class Notification:
+class Notification(NamedTuple):
     """A message that wants no answer."""
 
     method: str
@@ -72,8 +72,7 @@ class Notification:
     dropped: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class Response:
+class Response(NamedTuple):
     """An answer. Exactly one of `result` and `error` is not None."""
 
     id: Id
@@ -120,7 +119,7 @@ def parse_host(line: bytes) -> Message:
         raise _not_an_object(value)
     if line.count(b"{") + line.count(b"[") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
         raise _refusal(Reason.DEPTH, f"nested deeper than {MAX_DEPTH} levels", value)
-    return _message(value, exact_form=False)
+    return _message(value, False)
 
 
 def parse_server(line: bytes) -> Message:
@@ -138,7 +137,7 @@ def parse_server(line: bytes) -> Message:
         value, exact_form = _exactly(line), True
     if type(value) is not dict:
         raise _not_an_object(value)
-    return _message(value, exact_form=exact_form)
+    return _message(value, exact_form)
 
 
 def _exactly(line: bytes) -> Json:
@@ -200,17 +199,21 @@ def folds_onto(key: str, known: frozenset[str]) -> bool:
     return any(folded == name.casefold() for name in known)
 
 
-def _message(value: JsonObject, *, exact_form: bool) -> Message:
-    dropped: tuple[str, ...] = ()
-    if not _ENVELOPE.issuperset(value):
-        dropped = tuple(key for key in value if key not in _ENVELOPE)
-        if any(folds_onto(key, _ENVELOPE) for key in dropped):
-            raise _refusal(Reason.ENVELOPE, "a key that differs from a known one by case", value)
+def _message(value: JsonObject, exact_form: bool) -> Message:
+    dropped = () if _ENVELOPE.issuperset(value) else _dropped(value)
     if value.get("jsonrpc") != "2.0":
         raise _refusal(Reason.ENVELOPE, 'jsonrpc is not "2.0"', value)
     if "method" in value:
         return _call(value, exact_form, dropped)
     return _response(value, exact_form, dropped)
+
+
+def _dropped(value: JsonObject) -> tuple[str, ...]:
+    """Keys of an envelope that mean nothing. One that another parser would know is an error."""
+    dropped = tuple(key for key in value if key not in _ENVELOPE)
+    if any(folds_onto(key, _ENVELOPE) for key in dropped):
+        raise _refusal(Reason.ENVELOPE, "a key that differs from a known one by case", value)
+    return dropped
 
 
 def _call(value: JsonObject, exact_form: bool, dropped: tuple[str, ...]) -> Request | Notification:
@@ -227,7 +230,7 @@ def _call(value: JsonObject, exact_form: bool, dropped: tuple[str, ...]) -> Requ
     given = value["id"]
     if not is_id(given):
         raise WireError(Reason.BAD_ID, "id is not a short string or a safe integer")
-    return Request(given, method, params, exact_form, dropped)
+    return _made(Request, (given, method, params, exact_form, dropped))
 
 
 def _response(value: JsonObject, exact_form: bool, dropped: tuple[str, ...]) -> Response:
@@ -236,7 +239,7 @@ def _response(value: JsonObject, exact_form: bool, dropped: tuple[str, ...]) -> 
     if not is_id(given):
         raise WireError(Reason.BAD_ID, "an answer without a usable id")
     if type(result) is dict and error is None:  # `"error": null` beside a result is a result
-        return Response(given, result, None, exact_form, dropped)
+        return _made(Response, (given, result, None, exact_form, dropped))
     if type(error) is dict and result is None:
         return Response(given, None, error, exact_form, dropped)
     raise WireError(Reason.ENVELOPE, "an answer needs one object: result or error")

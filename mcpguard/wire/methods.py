@@ -4,7 +4,7 @@ A method that has no row does not pass. Revisions 2024-11-05 to 2025-11-25 are t
 begin with `initialize`), 2026-07-28 is the modern one (`server/discover`, an envelope in `_meta`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mcpguard.model import ItemKind, RequestKind, Side
 from mcpguard.wire.jsonrpc import folds_onto
@@ -64,10 +64,11 @@ KNOWN_META = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One method. `params`: its parameters but `_meta`. `target`: the one that names its object.
+    """One method. `params`: its parameters but `_meta`; `known`: those and it.
 
-    `held`: waits until this session's lists are verified. `kept`: parameters that the answer is
-    read with; the others are forgotten once sent, or a thousand of 8 MiB would be remembered.
+    `target`: the parameter that names its object. `held`: waits until this session's lists are
+    verified. `kept`: parameters that the answer is read with; the others are forgotten once sent,
+    or a thousand of 8 MiB would be remembered.
     """
 
     name: str
@@ -75,6 +76,10 @@ class Row:
     target: str = ""
     held: bool = False
     kept: tuple[str, ...] = ()
+    known: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "known", self.params | {"_meta"})
 
 
 def _rows(*rows: Row) -> dict[str, Row]:

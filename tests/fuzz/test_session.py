@@ -282,8 +282,8 @@ class Sitting:
         self.check(batch)
 
     def check(self, batch: Batch) -> None:
-        for number, record in enumerate(batch.records):
-            self.encoder.body(number, 0.0, {k: v for k, v in record.items() if k != "args"})
+        for number, (fields, _) in enumerate(batch.records):
+            self.encoder.body(number, 0.0, fields)
         for event in batch.events:
             assert all(
                 type(each) in (str, int) or isinstance(each, str) for each in event.fields.values()

@@ -13,6 +13,7 @@ from mcpguard.audit.record import (
     MAX_KNOWN,
     MAX_LINE,
     Encoder,
+    chained,
     link,
     seal,
 )
@@ -126,6 +127,7 @@ def test_a_line_is_its_body_and_the_hash_of_domain_previous_and_body() -> None:
     digest = link(GENESIS, body)
     assert digest == hashlib.sha256(DOMAIN + GENESIS + body).digest()
     assert seal(body, digest) == body + b',"hash":"' + digest.hex().encode() + b'"}\n'
+    assert chained(GENESIS, body) == (seal(body, digest), digest)
 
 
 ODD: dict[str, tuple[Json, Json]] = {

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ class Play:
             session="s",
             server="echo",
             principal="local:test",
-            clock=lambda: 1.0,
+            clock=count(1.0).__next__,
             durability="none",
         )
         session = Session(
@@ -66,8 +67,8 @@ class Play:
 
     def sent(self, side: Side) -> list[Any]:
         sink = self.engine.sinks[side]
-        data = bytes(sink.take())
-        sink.untake(data, len(data))
+        data = bytes(sink.next())
+        sink.wrote(len(data))
         return [orjson.loads(line) for line in data.splitlines()]
 
     def records(self) -> list[Any]:

@@ -24,9 +24,9 @@ def test_bytes_leave_in_the_order_they_came_whatever_each_write_takes(
             sink.add(step)
             put += step
         elif sink.size:
-            data = sink.take()
+            data = sink.next()
             taken = bytes(data[:step])
-            sink.untake(data, len(taken))
+            sink.wrote(len(taken))
             got += taken
         assert sink.size == len(put) - len(got)
     assert got == put
@@ -55,11 +55,10 @@ def test_a_full_pipe_takes_a_part_and_the_rest_comes_first() -> None:
 def test_a_closed_sink_keeps_nothing() -> None:
     sink = Sink()
     sink.add(b"abc")
-    data = sink.take()
     sink.close()
-    sink.untake(data, 1)
+    sink.wrote(1)
     sink.add(b"more")
-    assert (sink.size, sink.closed, bytes(sink.take())) == (0, True, b"")
+    assert (sink.size, sink.closed, bytes(sink.next())) == (0, True, b"")
 
 
 def test_writing_to_nobody_raises() -> None:
@@ -74,7 +73,7 @@ def test_writing_to_nobody_raises() -> None:
     sink.add(b"y")
     with pytest.raises(BrokenPipeError):
         sink.write(writer)
-    assert (sink.size, bytes(sink.take())) == (2, b"x")
+    assert (sink.size, bytes(sink.next())) == (2, b"xy")
     os.close(writer)
 
 

@@ -238,7 +238,7 @@ class Play:
             assert send.data.endswith(b"\n")
             assert send.data.count(b"\n") == 1
             self.sends[send.to].append(send.data[:-1])
-        self.records += batch.records
+        self.records += [{**told, "args": args} if args else told for told, args in batch.records]  # type: ignore[dict-item]
         self.events += batch.events
         self.stop = self.stop or batch.stop
 

@@ -351,7 +351,9 @@ TABLE = {**{f"id-{name}": row for name, row in IDS.items()}, **DIFFERENTIALS}
 
 def without_answer(expected: Outcome) -> Outcome:
     """A server's bad line is refused for the same reason; whether it names an id is not used."""
-    return (expected[0], None) if isinstance(expected, tuple) else expected
+    if isinstance(expected, Request | Notification | Response):
+        return expected
+    return expected[0], None
 
 
 @pytest.mark.guarantee("parse:host-differentials")
@@ -495,11 +497,12 @@ objects: st.SearchStrategy[JsonObject] = st.dictionaries(texts, values, max_size
 ids: st.SearchStrategy[Id] = st.integers(-MAX_SAFE_INTEGER, MAX_SAFE_INTEGER) | st.text(
     st.characters(exclude_categories=["Cs"]), max_size=64
 )
+PLAIN = {"exact": st.just(False), "dropped": st.just(())}
 messages: st.SearchStrategy[Message] = st.one_of(
-    st.builds(Request, ids, texts, objects),
-    st.builds(Notification, texts, objects),
-    st.builds(Response, ids, objects, st.none()),
-    st.builds(Response, ids, st.none(), objects),
+    st.builds(Request, ids, texts, objects, **PLAIN),
+    st.builds(Notification, texts, objects, **PLAIN),
+    st.builds(Response, ids, objects, st.none(), **PLAIN),
+    st.builds(Response, ids, st.none(), objects, **PLAIN),
 )
 
 
@@ -522,8 +525,7 @@ def encoded(message: Message) -> bytes:
 def test_what_is_encoded_reads_back_the_same_from_either_side(message: Message) -> None:
     line = encoded(message)
     assert typed(parse_host(line)) == typed(message)
-    back = parse_server(line)
-    back.exact = False  # floats of many digits take the exact path
+    back = parse_server(line)._replace(exact=False)  # floats of many digits take the exact path
     assert typed(back) == typed(message)
 
 
@@ -572,7 +574,7 @@ def test_what_a_host_may_say_every_parser_reads_alike(
         at = place % (len(line) + 1)
         line = line[:at] + text + line[at + len(text) :]
     message = outcome(parse_host, line)
-    assume(not isinstance(message, tuple))
+    assume(isinstance(message, Request | Notification | Response))
     again = encoded(cast("Message", message))
     assert typed(orjson.loads(again)) == typed(json.loads(again))
     given = orjson.loads(line)
