@@ -361,8 +361,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A server whose guardian is killed is ended at once.",
         Mutant(
             "daemon/child.py",
-            "            self.unguarded = True\n            self.signal(signal.SIGKILL)",
-            "            self.unguarded = True",
+            "                self.unguarded = True\n                self.signal(signal.SIGKILL)",
+            "                self.unguarded = True",
         ),
     ),
     "child:no-orphans": Guarantee(

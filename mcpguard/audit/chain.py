@@ -167,7 +167,7 @@ class AuditLog:
         if not batch:
             return
         try:
-            if not 0.0 <= self._now - self._looked < LOOK_SECONDS:
+            if self.syncer.failure or not 0.0 <= self._now - self._looked < LOOK_SECONDS:
                 self._look()
             data = batch[0] if len(batch) == 1 else b"".join(batch)
             written = os.write(self._fd, data)
@@ -289,13 +289,16 @@ class AuditLog:
             os.close(self._fd)
 
     def _last_sync(self) -> None:
+        why = self.syncer.failure  # the kernel says it once; asking again would be answered well
         try:
             datasync(self._fd)
         except OSError as error:
+            why = error.strerror or str(error)
+        if why:
             raise AuditError(
-                f"{self.path}: the disk did not take the last records: {error.strerror}",
+                f"{self.path}: the disk did not take the last records: {why}",
                 hint="check the disk",
-            ) from error
+            )
 
 
 def _opening(file: LogFile) -> JsonObject:

@@ -17,7 +17,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -90,9 +90,10 @@ class Child:
 
     `signalled`: the stop sequence sent it a signal. `returncode`: None while it runs. `adopts`:
     what it starts outside its group is found and ended too. `spared`: our children that are none
-    of its. `unguarded`: its guardian died, so it was killed. `left`: processes of it that could not
-    be ended. `displaced`: the SIGCHLD handler of before. One at a time: two that run at once would
-    end each other's orphans.
+    of its, by number and start, as a number alone is soon another process's. `gone`: its group was
+    seen to be empty, so the number of that is not ours any more either. `unguarded`: its guardian
+    died, so it was killed. `left`: processes of it that could not be ended. `displaced`: the SIGCHLD
+    handler of before. One at a time: two that run at once would end each other's orphans.
     """
 
     pid: int
@@ -104,7 +105,8 @@ class Child:
     signalled: bool = False
     returncode: int | None = None
     adopts: bool = False
-    spared: frozenset[int] = frozenset()
+    spared: frozenset[tuple[int, int]] = frozenset()
+    gone: bool = False
     unguarded: bool = False
     left: int = 0
     displaced: Any = None
@@ -115,6 +117,7 @@ class Child:
             pid, status = _wait(self.pid)
             if pid:
                 self.returncode = _code(status)
+                self._look_for_group()
         return self.returncode
 
     def close_stdin(self) -> None:
@@ -123,8 +126,9 @@ class Child:
 
     def signal(self, number: int) -> None:
         """Send signal `number` to the group and what left it; what is gone is no error."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, number)
+        if not self.gone:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, number)
         for process in self.strays():
             send(process, number)
 
@@ -143,16 +147,35 @@ class Child:
     def _child_ended(self, *_: object) -> None:
         if self.guardian_pid and _wait(self.guardian_pid)[0]:
             self.guardian_pid = 0
-            self.unguarded = True
-            self.signal(signal.SIGKILL)
+            if not self.gone:
+                self.unguarded = True
+                self.signal(signal.SIGKILL)
         self._bury()
 
+    def _look_for_group(self) -> None:
+        """The server was taken in: its number is held by what is left of its group, if anything.
+
+        Once nothing is, neither we nor the guardian may signal that number again.
+        """
+        if self.gone:
+            return
+        try:
+            os.killpg(self.pid, 0)
+        except (ProcessLookupError, PermissionError):
+            self.gone = True
+            self._dismiss()
+
+    def _dismiss(self) -> None:
+        """Tell the guardian that there is nothing left to end."""
+        with contextlib.suppress(OSError):
+            os.write(self.guardian, b"done\n")
+        self.guardian = _close(self.guardian)
+
     def _bury(self) -> None:
-        """Reap the orphans that ended. The server is left to `poll`: its code is wanted."""
-        ours = self.spared | {self.pid, self.guardian_pid}
+        """Reap what nobody else will. The server is left to `poll`: its code is wanted."""
         with contextlib.suppress(ChildProcessError):
             while self.adopts and (ended := os.waitid(os.P_ALL, 0, _ENDED)):
-                if ended.si_pid in ours:
+                if ended.si_pid in {self.pid, self.guardian_pid}:
                     return
                 os.waitpid(ended.si_pid, 0)
 
@@ -171,11 +194,8 @@ class Child:
         if self.returncode is None:
             return False
         self._bury()
-        try:
-            os.killpg(self.pid, 0)
-        except (ProcessLookupError, PermissionError):
-            return not self.strays()
-        return False
+        self._look_for_group()
+        return self.gone and not self.strays()
 
     def swept(self) -> bool:
         """Kill what is left, once. True when nothing was."""
@@ -201,9 +221,7 @@ class Child:
         if self.displaced is not None:
             signal.signal(signal.SIGCHLD, self.displaced)
             self.displaced = None
-        with contextlib.suppress(OSError):
-            os.write(self.guardian, b"done\n")
-        self.guardian = _close(self.guardian)
+        self._dismiss()
         self.close_stdin()
         self.stdout = _close(self.stdout)
         self.stderr = _close(self.stderr)
@@ -267,7 +285,7 @@ def spawn(argv: Sequence[str], env: Mapping[str, str]) -> Child:
     with contextlib.suppress(OSError):
         os.write(guardian, b"%d\n" % child.pid)
     child.guardian, child.guardian_pid = guardian, guardian_pid
-    child.adopts, child.spared = adopts, (spared or frozenset()) | {guardian_pid}
+    child.adopts, child.spared = adopts, frozenset(_known({*(spared or ()), guardian_pid}))
     child.watch()
     return child
 
@@ -360,7 +378,15 @@ def _read_proc(name: str) -> bytes:
         os.close(fd)
 
 
-def descendants(spared: frozenset[int]) -> list[Process]:
+def _known(pids: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """`pids`, each with the start that tells it from a later process of its number."""
+    for pid in pids:
+        process = _process(pid)
+        if process is not None:
+            yield pid, process.started
+
+
+def descendants(spared: frozenset[tuple[int, int]]) -> list[Process]:
     """Every living process below us, but for those of `spared` and what is below them."""
     below: dict[int, list[Process]] = {}
     for process in _processes():
@@ -368,7 +394,8 @@ def descendants(spared: frozenset[int]) -> list[Process]:
     found: list[Process] = []
     waiting = [os.getpid()]
     while waiting:
-        children = [each for each in below.pop(waiting.pop(), ()) if each.pid not in spared]
+        children = below.pop(waiting.pop(), [])
+        children = [each for each in children if (each.pid, each.started) not in spared]
         waiting += [each.pid for each in children]
         found += [each for each in children if each.state not in "ZX"]
     return found
