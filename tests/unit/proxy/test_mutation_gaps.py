@@ -27,6 +27,7 @@ from mcpguard.model import (
 )
 from mcpguard.pipeline import Decide, make_pipeline
 from mcpguard.proxy import from_server, listing, translate
+from mcpguard.proxy.denial import DenyStyle
 from mcpguard.wire.framing import Dropped
 from mcpguard.wire.methods import PROTOCOL_VERSION, RELATED_TASK, SUBSCRIPTION_ID
 from tests.unit.proxy.play import (
@@ -154,8 +155,15 @@ def test_a_change_that_is_announced_is_recorded() -> None:
     opened().server({"method": method}).recorded(method=method, decision="allow", reason="ok")
 
 
-def test_what_a_session_remembers_of_elicitations_is_bounded() -> None:
+def test_what_a_session_remembers_and_follows_is_bounded() -> None:
     assert from_server.MAX_ELICITATIONS == 1024
+    assert translate.MAX_TASKS == 1024
+    assert (listing.MAX_PAGES, listing.MAX_ITEMS) == (1000, 10_000)
+    assert listing.MAX_BYTES == 16_777_216
+
+
+def test_the_names_of_the_ways_to_deny_stay_as_they_are() -> None:
+    assert [*DenyStyle] == ["result", "jsonrpc"]
 
 
 @pytest.mark.guarantee("modes:wire-rules-always-hold")
@@ -226,7 +234,7 @@ def test_a_server_that_never_had_instructions_has_not_drifted() -> None:
     del live["instructions"]
     session = asked_to_initialize(play(locked(instructions="")))
     session.server({"id": wire(0), "result": live}).sends_host({"id": "init", "result": live})
-    session.recorded(decision="allow", method="initialize").unrecorded()
+    assert [record["method"] for record in session.records] == ["initialize"]
 
 
 @pytest.mark.guarantee("lock:vary-matches-whole-value")
@@ -563,7 +571,7 @@ def test_a_short_wait_for_a_person_gives_back_no_more_than_it_took() -> None:
 @pytest.mark.parametrize(("less", "held"), [(0, True), (1, False)])
 def test_a_request_is_held_when_it_just_fits(less: int, held: bool) -> None:
     size = len(line(call(1)))
-    session = play(LOCK, max_held_bytes=size - less).initialize().host(call(1))
+    session = asked_to_initialize(play(LOCK, max_held_bytes=size - less)).host(call(1))
     if held:
         session.quiet()
     else:
