@@ -356,6 +356,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "    return 0\n\n\nasync def _within",
         ),
     ),
+    "child:guarded": Guarantee(
+        _PROCESS,
+        "A server whose guardian is killed is ended at once.",
+        Mutant(
+            "daemon/child.py",
+            "            self.unguarded = True\n            self.signal(signal.SIGKILL)",
+            "            self.unguarded = True",
+        ),
+    ),
     "child:no-orphans": Guarantee(
         _PROCESS,
         "Nothing of the server's group outlives the proxy, killed or not.",
@@ -363,6 +372,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "daemon/child.py",
             'kill -KILL "-$group"\n"""',
             '"""',
+        ),
+    ),
+    "child:whole-tree": Guarantee(
+        _PROCESS,
+        "On Linux, nothing that the server started outlives a session that ends, "
+        "whatever process group or session it moved to.",
+        Mutant(
+            "daemon/child.py",
+            "return [each for each in descendants(self.spared) if each.group != self.pid]",
+            "return []",
         ),
     ),
     "cli:errors-say-what-next": Guarantee(
@@ -379,7 +398,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "No text of a server or host reaches a terminal or a log with control, "
         "bidirectional or invisible characters raw.",
         Mutant(
-            "daemon/client.py",
+            "daemon/log.py",
             "return char.isprintable() and",
             "return bool(char) and",
         ),
@@ -771,8 +790,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "The server never sees a host's id; the host gets its own back.",
         Mutant(
             "proxy/from_host.py",
-            "encode_request(entry.wire_id, ",
-            "encode_request(entry.given, ",
+            'encode_request(entry.wire_id, "tools/call"',
+            'encode_request(entry.given, "tools/call"',
         ),
     ),
     "ids:in-flight-once": Guarantee(
@@ -837,8 +856,27 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "is refused by name.",
         Mutant(
             "daemon/launch.py",
-            "        if now[argument] != digest:\n",
-            "        if not digest:\n",
+            "        if now[argument] != pin:\n",
+            "        if not pin:\n",
+        ),
+    ),
+    "launch:data-by-name": Guarantee(
+        _PROCESS,
+        "The bytes of an argument may change only when a person named it as data, and "
+        "what is run is never data.",
+        Mutant(
+            "daemon/launch.py",
+            "        if argument in data:\n",
+            "        if argument in data or file.endswith('.db'):\n",
+        ),
+    ),
+    "launch:open-parts-named": Guarantee(
+        _PROCESS,
+        "What of a command no pin covers is said when it is locked and checked.",
+        Mutant(
+            "daemon/launch.py",
+            "    said = (*_open_code(launch.argv), *_open_files(launch))\n",
+            "    said = (*_open_files(launch),)\n",
         ),
     ),
     "listing:changed-rate-limited": Guarantee(
@@ -1075,8 +1113,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "session never breaks.",
         Mutant(
             "wire/jsonrpc.py",
-            "if type(params) is not dict:",
-            "if params is None:",
+            "type(params) is not dict or",
+            "params is None or",
         ),
     ),
     "parse:envelope-rebuilt": Guarantee(
@@ -1207,8 +1245,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "What a stage rewrote is what is sent and recorded.",
         Mutant(
             "proxy/from_host.py",
-            'entry.params = {**params, "arguments": decision.subject.arguments}',
-            "entry.params = {**params}",
+            'entry.params = {**entry.params, "arguments": call.arguments}',
+            "entry.params = {**entry.params}",
         ),
     ),
     "probe:never-half-a-surface": Guarantee(

@@ -31,8 +31,8 @@ MAX_OPEN = 100
 PROGRESS_EVERY = 10_000
 """Records between two calls of `progress`: about a fifth of a second."""
 
-_START = b'{"v":1,"seq":'
-"""How every line begins, so also every line whose write did not finish."""
+_START = b'{"v":1,"seq":%d,'
+"""How the line of that number begins, so also one whose write did not finish."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,12 @@ class VerifyReport:
     """What a log holds and what is wrong with it.
 
     `records`: whole lines. `sessions`: opening records. `problems`: in file order, empty when the
-    log is as it was written. `torn`: the last write did not finish; not tampering. `head`: hash of
-    the last line in hex, empty without one. `unclosed`: sessions without a closing record, oldest
-    first: running, killed, or cut off. `complete`: False when it is so broken that reading stopped.
+    log is as it was written. `torn`: something that is no whole line stands behind the last one;
+    a write that did not finish leaves that, and so does a cut: not called tampering. `tail`: what
+    it is: `begun`, the beginning of a record, or `unended`, a record without its line end. `zeros`:
+    NUL bytes at the end of the file. `head`: hash of the last line in hex, empty without one.
+    `unclosed`: sessions without a closing record, oldest first: running, killed, or cut off.
+    `complete`: False when it is so broken that reading stopped.
     """
 
     records: int
@@ -54,11 +57,17 @@ class VerifyReport:
     last: str = ""
     unclosed: tuple[str, ...] = ()
     complete: bool = True
+    tail: str = ""
+    zeros: int = 0
 
     @property
     def intact(self) -> bool:
         """No problem was found. A cut tail and a log computed anew are not among what can be."""
         return not self.problems
+
+
+_BRACE = LINE_END[:-1]
+"""How every record ends; what stands behind it was never a part of its write."""
 
 
 class _Reader:
@@ -67,8 +76,9 @@ class _Reader:
     def __init__(self) -> None:
         self.records = 0
         self.sessions = 0
-        self.torn = False
-        self.stray = False
+        self.tail = ""
+        self.zeros = 0
+        self.stray: Problem | None = None
         self.known = False
         self.ours = False
         self.first = self.last = self.session = self.event = ""
@@ -118,28 +128,56 @@ class _Reader:
 
     def end(self, rest: bytes) -> None:
         """What stands behind the last newline."""
-        begun = rest.startswith(_START) or _START.startswith(rest) or not rest.strip(b"\0")
-        self.torn = bool(rest) and begun
-        self.stray = not begun
-        self.known = self.known or self.torn
+        data = rest.rstrip(b"\0")
+        self.zeros = len(rest) - len(data)
+        record = _record(data[: data.rfind(_BRACE) + len(_BRACE)])
+        if record:
+            self._whole(data, record)
+        elif self._begins(data):
+            self.tail = "begun" if data else ""
+        else:
+            told = "inserted: it is not the beginning of an audit record"
+            self.stray = Problem(self.records + 1, "inserted", told)
+        self.known = self.known or bool(self.tail or self.zeros)
         self._close_open()
+
+    def _whole(self, data: bytes, record: JsonObject) -> None:
+        """A record without a newline: the last byte was not written, or was taken away."""
+        number = self.records + 1
+        right = record.get("seq") == number or self.runs is not None
+        if right and _sound(data + b"\n", self.recent[-1][1]):
+            self.tail = "unended"
+        elif right:
+            told = "changed: its text does not give the hash it carries, and its line end is gone"
+            self.stray = Problem(number, "changed", told)
+        else:
+            told = "inserted: a record without a line end, and not the one that comes next"
+            self.stray = Problem(number, "inserted", told)
+
+    def _begins(self, data: bytes) -> bool:
+        """Whether the next record could begin so. In a broken log its number is not known."""
+        start = _START % (self.records + 1)
+        if self.runs is not None:
+            start = _START.partition(b"%d")[0]
+        return data.startswith(start) or start.startswith(data)
 
     def report(self) -> VerifyReport:
         problems = self.runs.problems() if self.runs else ()
         if self.stray:
-            told = "inserted: it is not the beginning of an audit record"
-            problems = (*problems, Problem(self.records + 1, "inserted", told))
+            problems = (*problems, self.stray)
         head = self.recent[-1][1].hex() if self.records else ""
         return VerifyReport(
             records=self.records,
             sessions=self.sessions,
             problems=problems,
-            torn=self.torn,
+            torn=bool(self.tail or self.zeros),
             head=head,
             first=self.first,
             last=self.last,
             unclosed=tuple(self.unclosed),
             complete=not self.full,
+            tail=self.tail,
+            zeros=self.zeros,
         )
 
 

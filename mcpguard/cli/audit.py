@@ -20,13 +20,20 @@ SHOWN = 20
 QUIET_SECONDS = 1.0
 """Seconds before progress is shown."""
 
+MISUSED = 2
+"""Exit code without a subcommand: nothing was found out."""
+
 _RESULTS = {"intact": 0, "tampered": 1, "empty": 2}
 """What verify says, and the exit code. An empty log proves nothing, so it is not a pass."""
 
 
-@click.group()
-def audit() -> None:
+@click.group(invoke_without_command=True)
+@click.pass_context
+def audit(context: click.Context) -> None:
     """The audit log: one chained record for every decision."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(MISUSED)
 
 
 @audit.command(name="verify")
@@ -37,8 +44,8 @@ def verify_command(context: click.Context, file: Path, form: str) -> None:
     """Check that FILE is what was written, from its first byte to its last.
 
     Finds and names lines that were changed, removed, inserted, reordered or taken from another log.
-    Needs nothing but the file. Cannot see that the end was cut off (a session without its closing
-    record is named) nor that the whole log was computed anew.
+    Needs nothing but the file. Cannot see that the end was cut off (a last line that is not whole
+    and a session without its closing record are named) nor that the whole log was computed anew.
 
     Exit codes: 0 intact, 1 tampered, 2 it could not be found out (unreadable, empty, no audit log).
     """
@@ -69,6 +76,8 @@ def _as_json(file: Path, result: str, report: VerifyReport) -> JsonObject:
         "last": report.last,
         "head": report.head,
         "torn": report.torn,
+        "tail": report.tail,
+        "zeros": report.zeros,
         "unclosed": list(report.unclosed),
         "complete": report.complete,
         "problems": [
@@ -79,7 +88,10 @@ def _as_json(file: Path, result: str, report: VerifyReport) -> JsonObject:
 
 
 def _as_text(file: Path, result: str, report: VerifyReport) -> Iterator[str]:
-    yield f"{file}: {_HEADLINES[result]}"
+    headline = _HEADLINES[result]
+    if result == "intact" and report.torn:
+        headline = f"intact up to line {report.records}, and not whole behind it"
+    yield f"{file}: {headline}"
     for problem in report.problems[:SHOWN]:
         yield f"  line {problem.line}: {problem.message}"
     if len(report.problems) > SHOWN:
@@ -100,6 +112,15 @@ _HEADLINES = {
 }
 
 
+_TAILS = {
+    "begun": "the beginning of a record",
+    "unended": "a whole record without its line end",
+}
+_CAUSES = (
+    "its write did not finish, or the end of the log was cut off; the file does not show which"
+)
+
+
 def _facts(report: VerifyReport) -> Iterator[str]:
     yield f"  records   {report.records:,}"
     yield f"  sessions  {report.sessions:,}"
@@ -109,8 +130,13 @@ def _facts(report: VerifyReport) -> Iterator[str]:
 
 
 def _notes(report: VerifyReport) -> Iterator[str]:
-    if report.torn:
-        yield "  torn: the last write did not finish; what it was about was never sent"
+    if report.tail:
+        yield f"  torn: line {report.records + 1} is {_TAILS[report.tail]}: {_CAUSES}"
+    if report.zeros:
+        yield (
+            f"  zeros: the file ends with {report.zeros} zero bytes: a file system leaves that"
+            " after a power cut, or somebody appended them"
+        )
     for session in report.unclosed[:SHOWN]:
         yield (
             f"  open: session {_printable(session)} has no closing record: it still runs, it was "

@@ -7,6 +7,7 @@ import click
 
 from mcpguard import config
 from mcpguard.cli import compare, look, render
+from mcpguard.daemon import launch as launches
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import Finding, ItemKind, JsonObject, Severity
 
@@ -34,7 +35,8 @@ __all__ = ["check"]
 def check(*, lock: Path, fail_on: str, form: str, timeout: float, command: Sequence[str]) -> int:
     """Compare a server with its lockfile. Without CMD, the locked command is started.
 
-    A command or file that is not the reviewed one is critical. JSON has the keys server, lockfile,
+    A command or file that is not the reviewed one is critical; what of the command no lockfile can
+    pin is remarked on stderr. JSON has the keys server, lockfile,
     drift (rule, severity, where, message, evidence), summary (critical, moderate, info), failOn and
     outcome (pass or fail).
 
@@ -51,6 +53,7 @@ def check(*, lock: Path, fail_on: str, form: str, timeout: float, command: Seque
     else:
         render.answer(render.finding_lines(findings) + [""] * bool(findings))
         render.answer([_verdict(locked, lock, findings, fail_on, failed=failed)])
+        render.talk(*render.finding_lines(launches.remarks(locked.launch)))
     if failed and form == "text":
         render.talk(f"  next: see all of it: mcpguard diff --lock {lock}")
     return int(failed)

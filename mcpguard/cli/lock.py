@@ -53,6 +53,14 @@ NONE = "none"
     type=click.Choice([*(each.value for each in RequestKind), NONE]),
     help="Let the server ask the host for this. Repeatable; anything else it asks is refused.",
 )
+@click.option(
+    "--data",
+    "data",
+    multiple=True,
+    metavar="ARGUMENT",
+    help="This argument is a file that changes by nature, such as a database: its bytes are not"
+    f" pinned. Repeatable; `{NONE}` takes it back.",
+)
 @click.option("--update", is_flag=True, help="Write the file although the server changed.")
 @click.option(
     "--era",
@@ -69,6 +77,7 @@ def lock(
     name: str,
     env: Sequence[str],
     requests: Sequence[str],
+    data: Sequence[str],
     update: bool,
     era: str,
     timeout: float,
@@ -87,7 +96,7 @@ def lock(
     _writable_place(output)
     previous = _previous(output)
     argv = config.command(command) or (previous.launch.argv if previous else ())
-    launch = launches.describe(argv, _names(env, previous))
+    launch = launches.describe(argv, _names(env, previous), _data(data, argv, previous))
     surface = look.surface_of(argv, launch.env, timeout=timeout, eras=Eras(era))
     locked = lockfile.from_surface(
         surface,
@@ -132,12 +141,21 @@ def _settings_changed(previous: Lockfile, locked: Lockfile) -> list[str]:
 
 
 def _files_changed(old: Launch, new: Launch) -> list[str]:
-    names = sorted(old.files.keys() | new.files.keys())
+    if old.argv != new.argv:
+        return []
     return [
-        f"file {name}: not the bytes that were reviewed"
-        for name in names
-        if old.files.get(name) != new.files.get(name) and old.argv == new.argv
+        f"file {render.printable(name)}: {_file_changed(old.files.get(name), new.files.get(name))}"
+        for name in sorted(old.files.keys() | new.files.keys())
+        if old.files.get(name) != new.files.get(name)
     ]
+
+
+def _file_changed(old: str | None, new: str | None) -> str:
+    if new == lockfile.DATA:
+        return "would be data, its bytes not pinned"
+    return (
+        "was data, would be pinned" if old == lockfile.DATA else "not the bytes that were reviewed"
+    )
 
 
 def _shown(words: Sequence[str] | frozenset[str]) -> str:
@@ -183,6 +201,15 @@ def _names(env: Sequence[str], previous: Lockfile | None) -> Sequence[str]:
     return previous.launch.env
 
 
+def _data(given: Sequence[str], argv: Sequence[str], previous: Lockfile | None) -> Sequence[str]:
+    if NONE in given and len(set(given)) > 1:
+        raise UsageError("--data none goes alone", hint="name the arguments, or none of them")
+    if not given and previous is not None:
+        files = previous.launch.files
+        return [name for name in files if files[name] == lockfile.DATA and name in argv]
+    return [name for name in given if name != NONE]
+
+
 def _requests(given: Sequence[str], previous: Lockfile | None) -> frozenset[RequestKind]:
     if NONE in given and len(set(given)) > 1:
         raise UsageError("--allow-request none goes alone", hint="name the kinds, or none of them")
@@ -209,7 +236,8 @@ def _write(output: Path, locked: Lockfile, word: str) -> int:
     replace(output, lockfile.render(locked))
     what = render.counted({kind: len(locked.items[kind]) for kind in ItemKind})
     render.answer([f"{output}: {word} {render.printable(locked.name)}: {what}"])
-    render.talk(*render.finding_lines(drift.remarks(locked)))
+    remarks = (*drift.remarks(locked), *launches.remarks(locked.launch))
+    render.talk(*render.finding_lines(remarks))
     render.talk(
         "  next: read it, commit it, then start the server through it:",
         f"        mcpguard proxy --lock {output}",

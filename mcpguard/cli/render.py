@@ -12,7 +12,7 @@ from typing import Final, TextIO
 
 import orjson
 
-from mcpguard.daemon.client import printable
+from mcpguard.daemon.log import printable
 from mcpguard.errors import McpguardError
 from mcpguard.model import Finding, ItemKind, Json, Severity
 from mcpguard.wire import exact

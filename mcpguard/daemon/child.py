@@ -5,19 +5,37 @@ starts while the proxy does. The guardian is a `/bin/sh` of one megabyte that su
 death by any signal, SIGKILL included, and ends the server's whole group; a death signal would not
 reach the grandchild that npx starts. The window between the start of the server and the guardian's
 hearing of it is two system calls.
+
+A process that leaves the group (setsid, setpgid) is out of the guardian's reach, not of ours: on
+Linux what loses its parent becomes our child (PR_SET_CHILD_SUBREAPER), so whatever the server
+started is below us in the process table and is ended with it. A guardian that dies first takes the
+server with it, as then nothing would end the server after us.
 """
 
 import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from mcpguard.errors import UnreachableError
 
-__all__ = ["EOF_GRACE", "TERM_GRACE", "Child", "ending", "find_executable", "spawn", "stop"]
+__all__ = [
+    "EOF_GRACE",
+    "TERM_GRACE",
+    "Child",
+    "Process",
+    "descendants",
+    "ending",
+    "find_executable",
+    "send",
+    "spawn",
+    "stop",
+]
 
 EOF_GRACE = 1.0
 """Seconds between closing the server's stdin and SIGTERM. The official SDKs allow two in all."""
@@ -30,6 +48,19 @@ LEFTOVER_GRACE = 0.2
 
 POLL = 0.005
 """Seconds between two looks at a process that is ending. Only while it ends."""
+
+SWEEP_GRACE = 0.2
+"""Seconds in which SIGKILL is sent again and again to what a server started outside its group."""
+
+SWEEPS = 20
+"""Such rounds, `POLL` apart, where no event loop runs any more. A process dies within one or two;
+one that forks faster than it is killed is counted and left."""
+
+PR_SET_CHILD_SUBREAPER = 36
+"""The number of prctl(2), linux/prctl.h. Linux 3.4."""
+
+READ_SIZE = 4096
+"""Bytes a read of proc(5): more than any line about one process has."""
 
 SHELL = "/bin/sh"
 """Present on every POSIX system (POSIX.1-2017 names no other shell)."""
@@ -46,6 +77,9 @@ kill -KILL "-$group"
 """
 """Reads the group's number, then `done`; end of file in its place means that the proxy is gone."""
 
+_ENDED = getattr(os, "WEXITED", 0) | getattr(os, "WNOHANG", 0) | getattr(os, "WNOWAIT", 0)
+"""For waitid(2): who has ended, without waiting and without taking it in."""
+
 _DEFAULTED = ("SIGPIPE", "SIGXFSZ", "SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 _RESET = [getattr(signal, name) for name in _DEFAULTED if hasattr(signal, name)]
 
@@ -54,7 +88,11 @@ _RESET = [getattr(signal, name) for name in _DEFAULTED if hasattr(signal, name)]
 class Child:
     """A running server. `stdin`, `stdout`, `stderr`: our ends of its pipes, not inherited.
 
-    `signalled`: the stop sequence sent it a signal. `returncode`: None while it runs.
+    `signalled`: the stop sequence sent it a signal. `returncode`: None while it runs. `adopts`:
+    what it starts outside its group is found and ended too. `spared`: our children that are none
+    of its. `unguarded`: its guardian died, so it was killed. `left`: processes of it that could not
+    be ended. `displaced`: the SIGCHLD handler of before. One at a time: two that run at once would
+    end each other's orphans.
     """
 
     pid: int
@@ -65,6 +103,11 @@ class Child:
     guardian_pid: int = 0
     signalled: bool = False
     returncode: int | None = None
+    adopts: bool = False
+    spared: frozenset[int] = frozenset()
+    unguarded: bool = False
+    left: int = 0
+    displaced: Any = None
 
     def poll(self) -> int | None:
         """The exit code (128 + n after signal n) once the server has ended; else None."""
@@ -79,9 +122,39 @@ class Child:
         self.stdin = _close(self.stdin)
 
     def signal(self, number: int) -> None:
-        """Send signal `number` to the whole group; a group that is gone is no error."""
+        """Send signal `number` to the group and what left it; what is gone is no error."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
+        for process in self.strays():
+            send(process, number)
+
+    def strays(self) -> "list[Process]":
+        """What the server started and is no longer in its group. Linux; elsewhere none is found."""
+        if not self.adopts:
+            return []
+        return [each for each in descendants(self.spared) if each.group != self.pid]
+
+    def watch(self) -> None:
+        """From now on take in what ends: orphans we adopted, and the guardian. Main thread only."""
+        with contextlib.suppress(ValueError):  # not the main thread: orphans wait for our own end
+            self.displaced = signal.signal(signal.SIGCHLD, self._child_ended)
+            self._child_ended()  # who ended before we listened
+
+    def _child_ended(self, *_: object) -> None:
+        if self.guardian_pid and _wait(self.guardian_pid)[0]:
+            self.guardian_pid = 0
+            self.unguarded = True
+            self.signal(signal.SIGKILL)
+        self._bury()
+
+    def _bury(self) -> None:
+        """Reap the orphans that ended. The server is left to `poll`: its code is wanted."""
+        ours = self.spared | {self.pid, self.guardian_pid}
+        with contextlib.suppress(ChildProcessError):
+            while self.adopts and (ended := os.waitid(os.P_ALL, 0, _ENDED)):
+                if ended.si_pid in ours:
+                    return
+                os.waitpid(ended.si_pid, 0)
 
     def terminate(self) -> None:
         """Ask the whole group to end."""
@@ -94,17 +167,40 @@ class Child:
         self.signal(signal.SIGKILL)
 
     def alone(self) -> bool:
-        """Nothing of the group is left. True only after the server was polled to its end."""
+        """Nothing it started is left. True only after the server was polled to its end."""
         if self.returncode is None:
             return False
+        self._bury()
         try:
             os.killpg(self.pid, 0)
         except (ProcessLookupError, PermissionError):
-            return True
+            return not self.strays()
         return False
 
+    def swept(self) -> bool:
+        """Kill what is left, once. True when nothing was."""
+        if not self.alone():
+            self.signal(signal.SIGKILL)
+        return self.alone()
+
+    def _sweep(self) -> None:
+        """The last look: whatever the way here, nothing stays that can be ended."""
+        for _ in range(SWEEPS):
+            strays = self.strays()
+            self.left = len(strays)
+            if not strays:
+                return
+            for process in strays:
+                send(process, signal.SIGKILL)
+            time.sleep(POLL)
+            self._bury()
+
     def release(self) -> None:
-        """The group has ended: tell the guardian, close what is open."""
+        """The group has ended: end what left it, tell the guardian, close what is open."""
+        self._sweep()
+        if self.displaced is not None:
+            signal.signal(signal.SIGCHLD, self.displaced)
+            self.displaced = None
         with contextlib.suppress(OSError):
             os.write(self.guardian, b"done\n")
         self.guardian = _close(self.guardian)
@@ -113,6 +209,7 @@ class Child:
         self.stderr = _close(self.stderr)
         if self.guardian_pid:
             _wait(self.guardian_pid)
+            self.guardian_pid = 0
 
     def abandon(self) -> None:
         """Kill the group and release, without waiting: for errors before the session starts."""
@@ -126,11 +223,12 @@ class Child:
 def find_executable(name: str, environ: Mapping[str, str]) -> str:
     """The file that `name` starts: itself if it has a directory, else the first on PATH.
 
-    Empty PATH entries (the working directory) are not searched. Raises UnreachableError.
+    PATH entries that are not absolute (the working directory and what is below it) are not
+    searched. Raises UnreachableError.
     """
     is_path = Path(name).name != name
-    entries = environ.get("PATH", os.defpath).split(os.pathsep)
-    found = [Path(name)] if is_path else [Path(entry) / name for entry in entries if entry]
+    entries = map(Path, environ.get("PATH", os.defpath).split(os.pathsep))
+    found = [Path(name)] if is_path else [each / name for each in entries if each.is_absolute()]
     for path in found:
         if _is_program(path):
             return name if is_path else str(path)
@@ -150,12 +248,14 @@ def _is_program(path: Path) -> bool:
 def spawn(argv: Sequence[str], env: Mapping[str, str]) -> Child:
     """Start `argv` with exactly `env`, in the working directory, as a group of its own.
 
-    Raises UnreachableError when the program is missing or cannot be started.
+    Main thread only. Raises UnreachableError when the program is missing or cannot be started.
     """
     if sys.platform == "win32":
         return _spawn_windows(argv, env)
     path = find_executable(argv[0], env)
+    spared = _children()
     guardian_pid, guardian = _spawn_guardian()
+    adopts = spared is not None and _adopt()  # before the server can start anything
     try:
         child = _spawn_server(path, argv, env)
     except OSError as error:
@@ -167,6 +267,8 @@ def spawn(argv: Sequence[str], env: Mapping[str, str]) -> Child:
     with contextlib.suppress(OSError):
         os.write(guardian, b"%d\n" % child.pid)
     child.guardian, child.guardian_pid = guardian, guardian_pid
+    child.adopts, child.spared = adopts, (spared or frozenset()) | {guardian_pid}
+    child.watch()
     return child
 
 
@@ -184,7 +286,7 @@ async def stop(child: Child, *, eof_grace: float = EOF_GRACE) -> None:
     if not child.alone():
         child.signal(signal.SIGTERM)
         if not await _within(LEFTOVER_GRACE, child.alone):
-            child.signal(signal.SIGKILL)
+            await _within(SWEEP_GRACE, child.swept)
 
 
 def ending(child: Child) -> int:
@@ -220,6 +322,104 @@ def _close(fd: int) -> int:
         with contextlib.suppress(OSError):
             os.close(fd)
     return -1
+
+
+class Process(NamedTuple):
+    """A process as proc(5) shows it. `started`: in clock ticks; with `pid` it is never used again.
+
+    `state`: one letter, Z and X for one that has ended.
+    """
+
+    pid: int
+    parent: int
+    group: int
+    started: int
+    state: str
+
+
+def _process(pid: int) -> Process | None:
+    """What /proc/PID/stat says; None when there is no such process."""
+    try:
+        stat = _read_proc(f"{pid}/stat")
+    except OSError:
+        return None
+    # The name stands in parentheses and may hold any byte, parentheses too.
+    fields = stat.rpartition(b")")[2].split()
+    return Process(pid, int(fields[1]), int(fields[2]), int(fields[19]), fields[0].decode())
+
+
+def _read_proc(name: str) -> bytes:
+    """A file of proc(5). Without pathlib: this is on the way to the first byte."""
+    fd = os.open(f"/proc/{name}", os.O_RDONLY)
+    try:
+        pieces = []
+        while piece := os.read(fd, READ_SIZE):
+            pieces.append(piece)
+        return b"".join(pieces)
+    finally:
+        os.close(fd)
+
+
+def descendants(spared: frozenset[int]) -> list[Process]:
+    """Every living process below us, but for those of `spared` and what is below them."""
+    below: dict[int, list[Process]] = {}
+    for process in _processes():
+        below.setdefault(process.parent, []).append(process)
+    found: list[Process] = []
+    waiting = [os.getpid()]
+    while waiting:
+        children = [each for each in below.pop(waiting.pop(), ()) if each.pid not in spared]
+        waiting += [each.pid for each in children]
+        found += [each for each in children if each.state not in "ZX"]
+    return found
+
+
+def _processes() -> Iterator[Process]:
+    with contextlib.suppress(OSError):
+        for name in os.listdir("/proc"):  # noqa: PTH208 - as `_read_proc`
+            if name.isdigit() and (process := _process(int(name))):
+                yield process
+
+
+def send(process: Process, number: int) -> None:
+    """Send signal `number` to `process` and to no later one of its number."""
+    try:
+        handle = os.pidfd_open(process.pid)
+    except OSError:  # gone, or Linux before 5.3: then looking again must do
+        handle = -1
+    now = _process(process.pid)
+    if now is not None and now.started == process.started:
+        with contextlib.suppress(OSError):
+            if handle < 0:
+                os.kill(process.pid, number)
+            else:
+                signal.pidfd_send_signal(handle, number)
+    _close(handle)
+
+
+def _children() -> frozenset[int] | None:
+    """Our children, whoever started them; None where proc(5) does not show them."""
+    us = os.getpid()
+    if _process(us) is None:
+        return None
+    try:
+        tasks = os.listdir("/proc/self/task")  # noqa: PTH208 - as `_read_proc`
+        lists = [_read_proc(f"self/task/{task}/children") for task in tasks]
+        return frozenset(int(pid) for each in lists for pid in each.split())
+    except OSError:  # a kernel without these lists
+        return frozenset(each.pid for each in _processes() if each.parent == us)
+
+
+def _adopt() -> bool:
+    """Become the parent of whatever loses its own below us (prctl(2)). False: it cannot be done."""
+    try:
+        import _ctypes  # `ctypes` takes 3 ms more, for classes that nobody needs here
+
+        ourselves = _ctypes.dlopen(None, 0)  # type: ignore[arg-type] # dlopen(3) knows NULL
+        prctl = _ctypes.dlsym(ourselves, "prctl")
+        return bool(_ctypes.call_function(prctl, (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)) == 0)
+    except (ImportError, AttributeError, OSError):
+        return False
 
 
 def _spawn_guardian() -> tuple[int, int]:

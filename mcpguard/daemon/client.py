@@ -16,13 +16,14 @@ import anyio
 import anyio.to_thread
 
 from mcpguard.daemon import child as processes
+from mcpguard.daemon.log import printable
 from mcpguard.errors import SurfaceError, UnreachableError, WireError
 from mcpguard.model import JsonObject
 from mcpguard.wire import jsonrpc
 from mcpguard.wire.framing import Dropped, Framer
 from mcpguard.wire.methods import LIST_CHANGED
 
-__all__ = ["Client", "RefusedError", "connect", "printable"]
+__all__ = ["Client", "RefusedError", "connect"]
 
 READ_SIZE = 64 * 1024
 """Bytes a read. Larger reads cost more than they bring (page faults)."""
@@ -46,38 +47,6 @@ _REFUSED: Final[JsonObject] = {
 
 _ANSWERS: Final[Mapping[str, JsonObject]] = {"ping": {}, "roots/list": {"roots": []}}
 """Server requests that get a result, so that a server goes on. Others are refused."""
-
-_INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Letters and symbols that take room and show nothing."""
-
-
-_SELECTORS = (range(0xFE00, 0xFE0F), range(0xE0100, 0xE01F0))
-"""Variation selectors: invisible, and able to carry any byte. The emoji one (FE0F) may pass."""
-
-
-def printable(text: str) -> str:
-    """`text` with whatever a terminal would obey or hide as an escape.
-
-    Control codes, ANSI, bidirectional and zero-width marks, tags, variation selectors, line breaks,
-    odd spaces.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(char if _shows(char) else _escape(char) for char in text)
-
-
-def _shows(char: str) -> bool:
-    return char.isprintable() and char not in _INVISIBLE and not _selects(ord(char))
-
-
-def _selects(code: int) -> bool:
-    return any(code in each for each in _SELECTORS)
-
-
-def _escape(char: str) -> str:
-    if char in "\n\r\t":
-        return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}[char]
-    return f"<U+{ord(char):04X}>"
 
 
 class RefusedError(Exception):

@@ -1,6 +1,8 @@
 """Which environment variables a server is given. An allowlist: nothing by wildcard but locales."""
 
+import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from mcpguard.errors import UsageError
 
@@ -29,8 +31,10 @@ CODE_PREFIXES = ("LD_", "DYLD_", "PYTHON")
 
 CODE_NAMES = frozenset(
     {
-        "BASH_ENV", "ENV", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "NODE_OPTIONS", "PERL5LIB",
-        "PERL5OPT", "RUBYLIB", "RUBYOPT", "SHELLOPTS", "_JAVA_OPTIONS",
+        "BASH_ENV", "BUN_OPTIONS", "CLASSPATH", "DOTNET_STARTUP_HOOKS", "ENV", "GCONV_PATH",
+        "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "LUA_CPATH", "LUA_INIT", "LUA_PATH",
+        "NODE_OPTIONS", "NODE_PATH", "PERL5DB", "PERL5LIB", "PERL5OPT", "PERLLIB", "PHPRC",
+        "PHP_INI_SCAN_DIR", "RUBYLIB", "RUBYOPT", "SHELLOPTS", "_JAVA_OPTIONS",
     }
 )  # fmt: skip
 """Names. Like `CODE_PREFIXES`, one by one."""
@@ -52,12 +56,25 @@ def refuse_names(names: Iterable[str]) -> None:
 
 
 def base_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The part of `environ` every server is given, without exported shell functions (`()...`)."""
-    return {
-        name: value
-        for name, value in environ.items()
-        if (name in BASE or name.startswith(BASE_PREFIXES)) and not value.startswith("()")
-    }
+    """The part of `environ` every server is given, without exported shell functions (`()...`).
+
+    PATH keeps its absolute entries alone: another one means whatever directory the host has open.
+    """
+    return _sound(
+        {
+            name: value
+            for name, value in environ.items()
+            if (name in BASE or name.startswith(BASE_PREFIXES))
+        }
+    )
+
+
+def _sound(environ: Mapping[str, str]) -> dict[str, str]:
+    found = {name: value for name, value in environ.items() if not value.startswith("()")}
+    entries = found.pop("PATH", "").split(os.pathsep)
+    path = os.pathsep.join(entry for entry in entries if Path(entry).is_absolute())
+    # An empty PATH means the working directory too; without one, programs use the system's.
+    return found | ({"PATH": path} if path else {})
 
 
 def server_environment(environ: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
@@ -68,6 +85,4 @@ def server_environment(environ: Mapping[str, str], names: Iterable[str]) -> dict
     names = tuple(names)
     refuse_names(names)
     extra = {name: environ[name] for name in names if name in environ}
-    return base_environment(environ) | {
-        name: value for name, value in extra.items() if not value.startswith("()")
-    }
+    return base_environment(environ) | _sound(extra)

@@ -1,5 +1,6 @@
 """What mcpguard says on stderr, and the server's stderr on its way to ours. Never blocks."""
 
+import codecs
 import contextlib
 import os
 import stat
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 from mcpguard.errors import UsageError
 
-__all__ = ["EVENTS", "Log", "Stderr", "open_log", "sentence"]
+__all__ = ["EVENTS", "Log", "Stderr", "open_log", "printable", "sentence"]
 
 STDERR_BUFFER = 256 * 1024
 """Bytes kept for a stderr that nobody reads; what comes on top is dropped and counted."""
@@ -19,7 +20,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "session.started": "{server}: {mode}, {items} reviewed items",
     "session.ended": "{why}",
     "session.crashed": "mcpguard itself failed ({what} at {where}): the session ends",
-    "session.version": "the server speaks a protocol version mcpguard does not know",
+    "session.version": "a newer mcpguard may know the protocol version of this server",
     "item.drifted": "{kind} {name} changed since it was reviewed and is blocked: {why}",
     "item.doubled": "{kind} {name} is listed twice and blocked until it is locked again",
     "item.not_locked": "{kind} {name} is not in the lockfile and hidden",
@@ -33,11 +34,46 @@ EVENTS: Final[Mapping[str, str]] = {
     "line.over_long": "a line of the {side} was longer than 8 MiB and dropped",
     "audit.unwritable": "the audit log cannot be written ({detail})",
     "audit.off": "no audit log ({detail}): this session is not recorded",
+    "guardian.lost": "the guardian of the server was killed, so the server was ended",
+    "processes.left": "{count} processes that the server started could not be ended",
+    "processes.group_only": "this system shows mcpguard no more than the server's process group:"
+    " what leaves the group is not ended",
     "stderr.dropped": "{bytes} bytes of the server's stderr were dropped: nobody read them here",
 }
 """Event name -> the sentence for people. An event without one is shown as its fields."""
 
 Fields = Mapping[str, Any]
+
+_INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols that take room and show nothing."""
+
+_SELECTORS = (range(0xFE00, 0xFE0F), range(0xE0100, 0xE01F0))
+"""Variation selectors: invisible, and able to carry any byte. The emoji one (FE0F) may pass."""
+
+
+def printable(text: str) -> str:
+    """`text` with whatever a terminal would obey or hide as an escape.
+
+    Control codes, ANSI, bidirectional and zero-width marks, tags, variation selectors, line breaks,
+    odd spaces.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(char if _shows(char) else _escape(char) for char in text)
+
+
+def _shows(char: str) -> bool:
+    return char.isprintable() and char not in _INVISIBLE and not _selects(ord(char))
+
+
+def _selects(code: int) -> bool:
+    return any(code in each for each in _SELECTORS)
+
+
+def _escape(char: str) -> str:
+    if char in "\n\r\t":
+        return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}[char]
+    return f"<U+{ord(char):04X}>"
 
 
 def sentence(name: str, fields: Fields) -> str:
@@ -47,7 +83,7 @@ def sentence(name: str, fields: Fields) -> str:
         text = template.format_map(fields) if template else _plain(name, fields)
     except KeyError:
         text = _plain(name, fields)
-    return "".join(char if char.isprintable() else "?" for char in text)
+    return printable(text)
 
 
 def _plain(name: str, fields: Fields) -> str:
@@ -58,7 +94,8 @@ class Stderr:
     """Our stderr as a bounded, non-blocking buffer. `fd` may be a log file instead.
 
     A pipe or socket is made non-blocking (`restore` undoes it); a file or terminal is written as it
-    is. `on_blocked` is called when the buffer begins to wait: the driver then calls `drain`.
+    is. What is passed on to a terminal is made `printable` first, all but line breaks and tabs.
+    `on_blocked` is called when the buffer begins to wait: the driver then calls `drain`.
     """
 
     def __init__(self, fd: int = 2) -> None:
@@ -67,10 +104,15 @@ class Stderr:
         self.waiting = bytearray()
         self.dropped = 0
         self._at_line_start = True
+        # A character may be cut in two by a read.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace") if os.isatty(fd) else None
         self._was_blocking = _unblock(fd)
 
     def pass_on(self, data: bytes) -> None:
-        """Bytes of the server's stderr as they are; dropped and counted when the buffer is full."""
+        """Bytes of the server's stderr; dropped and counted when the buffer is full."""
+        if self._decoder is not None:
+            text = self._decoder.decode(data).replace("\r\n", "\n")
+            data = "".join(map(_tame, text)).encode(errors="replace")
         if len(self.waiting) + len(data) > STDERR_BUFFER:
             self.dropped += len(data)
             return
@@ -109,6 +151,10 @@ class Stderr:
         self._at_line_start = data[-1:] == b"\n"
         if idle and not self.drain():
             self.on_blocked()
+
+
+def _tame(char: str) -> str:
+    return char if char in "\n\t" else printable(char)
 
 
 def _nothing() -> None:

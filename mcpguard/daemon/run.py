@@ -17,7 +17,7 @@ from mcpguard.config import ProxySettings, data_dir, parse_proxy
 from mcpguard.daemon import child as processes
 from mcpguard.daemon import launch, prelude
 from mcpguard.daemon.environment import server_environment
-from mcpguard.daemon.log import Log, open_log
+from mcpguard.daemon.log import Log, open_log, printable
 from mcpguard.errors import AuditError, LockfileError, McpguardError
 from mcpguard.lock import lockfile
 from mcpguard.lock.lockfile import Lockfile
@@ -101,6 +101,7 @@ def _session(
         audit = _open_audit(settings, lock, facts[0], log)
         engine = _engine(settings, lock, audit, log, facts)
         code, lingering = _run(engine, child, log, alarm)
+        _tell(child, log)
     finally:
         if audit is not None:
             _close(audit, log)
@@ -108,6 +109,16 @@ def _session(
     if lingering:  # a thread blocked in a read of our stdin would hold up the interpreter's exit
         os._exit(code)
     return code
+
+
+def _tell(child: processes.Child, log: Log) -> None:
+    """What a person should know about the processes of a session that has ended."""
+    if child.unguarded:
+        log.event("guardian.lost", "error", {})
+    if child.left:
+        log.event("processes.left", "error", {"count": child.left})
+    if sys.platform == "linux" and not child.adopts:
+        log.event("processes.group_only", "warning", {})
 
 
 def _run(
@@ -239,18 +250,24 @@ def _ensure_stdio() -> None:
 
 
 def _complain(error: McpguardError) -> None:
-    text = f"mcpguard: {error.message}\n" + (f"  next: {error.hint}\n" if error.hint else "")
-    sys.stderr.write(text)
+    lines = [f"mcpguard: {error.message}"] + [f"  next: {error.hint}"] * bool(error.hint)
+    sys.stderr.write("".join(printable(line) + "\n" for line in lines))
 
 
 def _print_effective(settings: ProxySettings, lock: Lockfile | None) -> int:
     """What the session would allow, as text on stdout. Starts nothing."""
-    lines = [f"mode: {settings.mode}", f"command: {' '.join(settings.command)}"]
+    lines = [f"mode: {settings.mode}", f"command: {_as_typed(settings.command)}"]
     if lock is not None:
         launch.verify(lock.launch, settings.command)
         lines = _effective(settings, lock)
-    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.write("".join(printable(line) + "\n" for line in lines))
     return 0
+
+
+def _as_typed(argv: Sequence[str]) -> str:
+    import shlex  # brings `re`, which a session does without
+
+    return shlex.join(argv)
 
 
 def _effective(settings: ProxySettings, lock: Lockfile) -> list[str]:
@@ -258,7 +275,7 @@ def _effective(settings: ProxySettings, lock: Lockfile) -> list[str]:
         f"mode: {settings.mode}",
         f"server: {settings.name or lock.name}",
         f"lockfile: {settings.lock} {lock.digest}",
-        f"command: {' '.join(lock.launch.argv)}",
+        f"command: {_as_typed(lock.launch.argv)}",
         f"environment: {', '.join(sorted(server_environment(os.environ, lock.launch.env)))}",
         f"server may ask for: {', '.join(sorted(lock.requests)) or 'nothing'}",
     ]

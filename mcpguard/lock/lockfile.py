@@ -7,7 +7,7 @@ import orjson
 from mcpguard.errors import LockfileError, SurfaceError
 from mcpguard.lock.arguments import SchemaError, compile_schema
 from mcpguard.lock.locked import VERSION, Item, Launch, Lockfile, Reviewed
-from mcpguard.lock.reading import parse, why_not
+from mcpguard.lock.reading import DATA, parse, why_not
 from mcpguard.lock.surface import ServerFacts, Surface, pinned
 from mcpguard.lock.varying import MAX_PATTERN, Vary
 from mcpguard.model import ItemKind, Json, JsonObject, RequestKind
@@ -15,6 +15,7 @@ from mcpguard.wire import exact
 from mcpguard.wire.canonical import MAX_DEPTH, canonical, digest
 
 __all__ = [
+    "DATA",
     "MAX_PATTERN",
     "VERSION",
     "Item",

@@ -16,10 +16,13 @@ from mcpguard.model import Era, ItemKind, Json, JsonObject, RequestKind
 from mcpguard.wire import exact
 from mcpguard.wire.canonical import MAX_DEPTH, digest
 
-__all__ = ["parse", "why_not"]
+__all__ = ["DATA", "parse", "why_not"]
 
 _FILE_DEPTH = MAX_DEPTH + 8
 """Levels of a lockfile: a definition's own, and those it is wrapped in."""
+
+DATA = "data"
+"""In place of a file's digest: a person said that its bytes may change."""
 
 _HEX = frozenset("0123456789abcdef")
 _VARYING_FACTS = frozenset({"instructions", "serverInfo"})
@@ -36,8 +39,8 @@ class _BadError(Exception):
 
 
 _T = TypeVar("_T")
-_HINT = "restore the reviewed file, or write a new one with: mcpguard lock"
-_EDITED = "the file was edited by hand; review the change, then run: mcpguard lock --update"
+_HINT = "restore the reviewed file, or move it away and write a new one with: mcpguard lock"
+_EDITED = "the file was edited by hand: undo that, or move the file away and lock the server anew"
 
 _TOP = frozenset({"version", "server", "launch", "requests", "vary", "reviewed"}) | frozenset(
     kind.value for kind in ItemKind
@@ -90,7 +93,7 @@ def _lockfile(value: Json) -> Lockfile:
     top = _object(value, "", _TOP, {"version", "server", "launch"})
     if type(top["version"]) is not int or top["version"] != VERSION:
         why = f"is not {VERSION}, the one version this mcpguard reads"
-        raise _BadError("version", why, "update mcpguard, or write a new file with: mcpguard lock")
+        raise _BadError("version", why, "update mcpguard, or move the file away and lock anew")
     name, facts = _server(top["server"])
     lock = Lockfile(
         version=VERSION,
@@ -132,8 +135,12 @@ def _launch(value: Json) -> Launch:
         argv,
         _text(launch.get("cwd", ""), "launch.cwd"),
         _each(launch.get("env", []), "launch.env", _text),
-        {path: _digest(each, _below("launch.files", path)) for path, each in files.items()},
+        {path: _pin(each, _below("launch.files", path)) for path, each in files.items()},
     )
+
+
+def _pin(value: Json, path: str) -> str:
+    return DATA if value == DATA else _digest(value, path)
 
 
 def _requests(value: Json) -> frozenset[RequestKind]:

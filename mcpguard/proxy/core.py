@@ -56,9 +56,6 @@ thousand new names a second must not fill the disk."""
 _SHOWN = 512
 """Characters of a target or a detail in a record."""
 
-_made = tuple.__new__
-"""A named tuple of a tuple, without the Python frame of its own constructor: three a message."""
-
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
@@ -232,7 +229,7 @@ class Core:
         self, to: Side, data: bytes, role: Role = Role.OWN, entry: Entry | None = None
     ) -> None:
         """One line, after the records before it."""
-        self.batch.sends.append(_made(Send, (to, data, role, entry)))
+        self.batch.sends.append(Send(to, data, role, entry))
 
     def refuse(self, given: Id, to: Side, code: int, message: str) -> None:
         """A JSON-RPC error for whoever asked."""

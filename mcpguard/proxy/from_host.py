@@ -1,6 +1,7 @@
 """What the host sends: requests on their way to the server, answers to the server's, notices."""
 
 from collections.abc import Callable
+from typing import cast
 
 import orjson
 
@@ -17,7 +18,7 @@ from mcpguard.model import (
     SubjectKind,
 )
 from mcpguard.proxy import denial, eras
-from mcpguard.proxy.actions import Role
+from mcpguard.proxy.actions import Role, Send
 from mcpguard.proxy.core import UP, Core
 from mcpguard.proxy.pending import NEVER, Entry, RefusedError
 from mcpguard.proxy.translate import with_meta
@@ -74,6 +75,17 @@ _HOST_NAMES = frozenset({"progressToken", SUBSCRIPTION_ID})
 
 _FILTERS = frozenset({"toolsListChanged", "promptsListChanged", "resourcesListChanged"})
 """`subscriptions/listen` filters that name nothing."""
+
+
+_TOOLS_CALL = _ROWS["tools/call"]
+_NAMED = frozenset({"name", "arguments"}).issuperset
+
+
+def _is_plain(params: JsonObject) -> bool:
+    """Whether these are a tool's name and arguments, of the right types, and nothing else."""
+    return (
+        _NAMED(params) and type(params.get("name")) is str and type(params.get("arguments")) is dict
+    )
 
 
 class HostSide:
@@ -168,27 +180,49 @@ class HostSide:
     # requests: taken up, held or begun
 
     def _request(self, message: Request, size: int) -> None:
-        row = _ROWS.get(message.method)
+        core, row = self.core, _ROWS.get(message.method)
         if row is None:
             text = "no such method from a host"
-            self.core.note(UP, message.method, Reason.UNKNOWN_METHOD, text, "deny")
+            core.note(UP, message.method, Reason.UNKNOWN_METHOD, text, "deny")
             self._refuse(message.id, denial.METHOD_NOT_FOUND, "Method not found")
             return
-        if self.core.gone:
-            self.core.note(UP, row.name, Reason.SERVER_GONE, "the server ended", "deny")
-            self._refuse(message.id, denial.INTERNAL, self.core.gone)
+        if core.gone:
+            core.note(UP, row.name, Reason.SERVER_GONE, "the server ended", "deny")
+            self._refuse(message.id, denial.INTERNAL, core.gone)
             return
-        core = self.core
         try:
             entry = core.calls.open(message.id, row, core.now)
         except RefusedError as error:
             self._not_taken_up(message, error)
             return
         entry.params = message.params
-        if wrong := self._shape(entry):
+        if core.settled and row is _TOOLS_CALL and _is_plain(message.params):
+            self._plain_call(entry, message.params)
+        elif wrong := self._shape(entry):
             core.deny_wire(entry, Reason.ENVELOPE, denial.INVALID_PARAMS, wrong)
         elif (core.settled and not entry.modern) or self._may_begin(entry, size):
             self._begin(entry)
+
+    def _plain_call(self, entry: Entry, params: JsonObject) -> None:
+        """A tool's name and arguments, once the lists are known: nearly every request is that.
+
+        What `_shape`, `_may_begin`, `_call` and `_forward` do for it, in one go.
+        """
+        core = self.core
+        entry.plain = True
+        entry.target = target = cast("str", params["name"])
+        arguments = cast("JsonObject", params["arguments"])
+        call = _made(Call, ("tools/call", target, arguments, _CALL))
+        decision = core.judge(call)
+        if decision.stage or decision.subject is not call:  # denied, remarked or rewritten
+            self._judged(entry, call, decision)
+            return
+        encoded = orjson.dumps(arguments)
+        core.record(UP, "tools/call", target, decision, encoded)
+        entry.params = {}
+        entry.sent = True
+        line = encode_request(entry.wire_id, "tools/call", params)
+        core.batch.sends.append(_made(Send, (_SERVER, line, _REQUEST, entry)))
 
     def _not_taken_up(self, message: Request, error: RefusedError) -> None:
         """A second request under an id in flight gets no answer: it would pass for the first's."""
@@ -335,16 +369,20 @@ class HostSide:
         params = entry.params
         given = params if entry.row.target == "ref" else params.get("arguments", {})
         arguments: JsonObject = given if isinstance(given, dict) else {}
-        call = _made(Call, (entry.row.name, entry.target, arguments, _CALL))
+        call = Call(entry.row.name, entry.target, arguments)
         if entry.modern:
             self.core.continuations.bind(entry)
         decision = self.core.judge(call)
         if "requestState" in params or "inputResponses" in params:
             decision = self._continued(entry, decision)
+        self._judged(entry, call, decision)
+
+    def _judged(self, entry: Entry, call: Call, decision: Decision) -> None:
+        """Go on with what was judged, which the stages may have rewritten."""
         if decision.subject is not call and isinstance(decision.subject, Call):
-            entry.params = {**params, "arguments": decision.subject.arguments}
-            arguments = decision.subject.arguments
-        self._decided(entry, decision, arguments)
+            call = decision.subject
+            entry.params = {**entry.params, "arguments": call.arguments}
+        self._decided(entry, decision, call.arguments)
 
     def _continued(self, entry: Entry, decision: Decision) -> Decision:
         """A repeated request (2026-07-28) may only carry what the server asked for."""

@@ -16,7 +16,7 @@ from mcpguard.model import (
     SubjectKind,
 )
 from mcpguard.proxy import denial, eras
-from mcpguard.proxy.actions import Role, Stop
+from mcpguard.proxy.actions import Role, Send, Stop
 from mcpguard.proxy.core import DOWN, Core
 from mcpguard.proxy.pending import Entry, RefusedError
 from mcpguard.proxy.translate import Task, subscription, with_meta
@@ -65,6 +65,9 @@ MAX_NAME = 4096
 
 _CONTINUING = frozenset({"inputRequests", "requestState"})
 """What only an interrupted result (2026-07-28) may hold; in a complete one nobody judged it."""
+
+_PLAIN = (_CONTINUING | {"resultType", "_meta"}).isdisjoint
+"""Whether a result holds nothing that `_result` handles."""
 
 MAX_ELICITATIONS = 1024
 """Elicitations announced by errors whose end is still passed on."""
@@ -168,19 +171,22 @@ class ServerSide:
             core.note(DOWN, "", Reason.UNKNOWN_ID, "an answer to no request in flight", "drop")
             return
         core.calls.close(entry)  # before anything is sent: a second answer finds nothing
-        if entry.cancelled:
+        result = message.result
+        if entry.plain and result is not None and _PLAIN(result) and not entry.cancelled:
+            self._judged(entry, result, exact_form=message.exact)
+        elif entry.cancelled:
             core.up_tokens.close(entry)
             core.note(DOWN, entry.row.name, Reason.LATE_ANSWER, "the host cancelled it", "drop")
         elif entry.internal:
             self._page(entry, message)
-        elif message.result is None:
+        elif result is None:
             begins = entry is core.initialize
             core.close_call(entry)
             self._error(entry, message.error or {}, exact_form=message.exact)
             if begins:
                 self._ready()
         else:
-            self._result(entry, message.result, exact_form=message.exact)
+            self._result(entry, result, exact_form=message.exact)
 
     def _page(self, entry: Entry, message: Response) -> None:
         listings = self.core.listings
@@ -226,16 +232,17 @@ class ServerSide:
     def _judged(self, entry: Entry, body: JsonObject, *, exact_form: bool) -> None:
         core = self.core
         method, target = entry.judged_as or (entry.row.name, entry.target)
-        decision = core.judge(_made(Result, (method, target, body, False, _RESULTS)))
+        subject = _made(Result, (method, target, body, False, _RESULTS))
+        decision = core.judge(subject)
         core.record(DOWN, entry.row.name, target, decision)
-        if not decision.allowed and core.stops(decision):
-            core.withhold(entry, decision)
-            core.event("result.withheld", method=method, rule=decision.rule)
-            return
-        subject = decision.subject
-        body = subject.body if isinstance(subject, Result) else body
+        if decision.stage or decision.subject is not subject:  # denied, remarked or rewritten
+            if core.stops(decision):
+                core.withhold(entry, decision)
+                core.event("result.withheld", method=method, rule=decision.rule)
+                return
+            body = decision.subject.body if isinstance(decision.subject, Result) else body
         line = encode_result(entry.given, body, exact_form=exact_form)
-        core.send(_HOST, line, _RESULT, entry)
+        core.batch.sends.append(_made(Send, (_HOST, line, _RESULT, entry)))
 
     def _named(self, entry: Entry, body: JsonObject) -> JsonObject:
         """`_meta` with task and subscription ids as the host knows them."""

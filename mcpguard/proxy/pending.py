@@ -42,11 +42,13 @@ def draw(mint: Callable[[], int], taken: Container[Json]) -> int:
 class Entry:
     """One request in flight. `given` is its sender's id and never crosses; `wire_id` does.
 
-    What most requests never set has its value in the class.
+    What most requests never set has its value in the class. `plain`: a tool's call with nothing in
+    it but name and arguments, which has no token, task or state of its own.
     """
 
     target: str = ""
     modern: bool = False
+    plain: bool = False
     internal: bool = False
     sent: bool = False
     cancelled: bool = False

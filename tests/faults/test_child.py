@@ -1,7 +1,10 @@
 """The server's process: what it inherits, and that nothing of it outlives the session."""
 
 import os
+import select
+import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,7 +24,47 @@ while True: signal.pause()
 """
 """Ignores the end of its stdin and every polite signal, and holds the named pipe of `Life`."""
 
+LEAVER = """
+import os, signal, sys
+host = os.getpgid(os.getppid())
+if os.fork() == 0:
+    {leave}
+    for number in (1, 2, 15): signal.signal(number, signal.SIG_IGN)
+    for fd in (0, 1, 2): os.close(fd)
+    fd = os.open(sys.argv[1], os.O_WRONLY); os.write(fd, b"up\\n")
+    while True: signal.pause()
+sys.stdin.read(); os._exit(6)
+"""
+"""A polite server with a stubborn descendant that is no longer in its process group."""
+
+LEAVES = {
+    "a session of its own": "os.setsid()",
+    "a daemon": "os.setsid(); os.fork() and os._exit(0)",
+    "a group of its own": "os.setpgid(0, 0)",
+    "the proxy's group": "os.setpgid(0, host)",
+    "a child of a daemon": "os.setsid(); os.fork() and os._exit(0); os.fork() and os._exit(0)",
+}
+
 ENV = base_environment(os.environ)
+
+
+def leaver(life: Life, leave: str) -> tuple[str, ...]:
+    return (sys.executable, "-c", LEAVER.format(leave=leave), str(life.path))
+
+
+def below(pid: int) -> dict[int, str]:
+    """The children of `pid`, ended ones too, and their command lines."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return {int(each): Path(f"/proc/{each}/cmdline").read_text() for each in children}
+
+
+def started(*argv: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(argv)
+
+
+def guardian_of(pid: int) -> int:
+    (found,) = [each for each, line in below(pid).items() if "mcpguard-guardian" in line]
+    return found
 
 
 def family(life: Life) -> tuple[str, ...]:
@@ -88,6 +131,125 @@ def test_what_a_server_leaves_behind_when_it_ends_is_ended(tmp_path: Path) -> No
         host.send(b"go\n")
         assert host.exit()[0] == 4
         life.gone()
+
+
+@pytest.mark.guarantee("child:whole-tree")
+@pytest.mark.parametrize("driver", ["uvloop", "threads"])
+@pytest.mark.parametrize("leave", LEAVES.values(), ids=LEAVES)
+def test_the_end_of_the_host_ends_what_left_the_group_too(
+    leave: str, driver: str, tmp_path: Path
+) -> None:
+    life = Life(tmp_path)
+    with Host((*RELAY, *leaver(life, leave)), driver=driver) as host:
+        life.up()
+        host.end_input()
+        code, seconds = host.exit()
+        assert (code, seconds < 2.0) == (6, True)
+        life.gone()
+
+
+@pytest.mark.guarantee("child:whole-tree")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_stop_signal_ends_what_left_the_group_too(number: signal.Signals, tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    with Host((*RELAY, *leaver(life, LEAVES["a daemon"]))) as host:
+        life.up()
+        host.process.send_signal(number)
+        assert host.exit()[1] < 2.0
+        life.gone()
+
+
+@pytest.mark.guarantee("child:whole-tree")
+def test_a_stubborn_server_and_what_left_its_group_are_ended_in_time(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    code = LEAVER.format(leave="os.setsid()").replace("sys.stdin.read()", "signal.pause()")
+    with Host((*RELAY, sys.executable, "-c", f"import signal\n{code}", str(life.path))) as host:
+        life.up()
+        host.end_input()
+        assert host.exit()[1] < 2.0
+        life.gone()
+
+
+@pytest.mark.guarantee("child:whole-tree")
+async def test_looking_at_a_server_leaves_nothing_behind_and_spares_who_was_there_before(
+    tmp_path: Path,
+) -> None:
+    life = Life(tmp_path)
+    with started("sleep", "60") as bystander:
+        child = processes.spawn(leaver(life, LEAVES["a daemon"]), ENV)
+        life.up()
+        assert await end(child) == 6
+        life.gone()
+        assert (bystander.poll(), child.left) == (None, 0)
+        bystander.kill()
+
+
+@pytest.mark.guarantee("child:whole-tree")
+def test_an_abandoned_server_takes_along_what_left_its_group(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    child = processes.spawn(leaver(life, LEAVES["a daemon"]), ENV)
+    life.up()
+    child.abandon()
+    life.gone()
+
+
+@pytest.mark.guarantee("child:guarded")
+@pytest.mark.parametrize("driver", ["uvloop", "asyncio", "threads", "trio"])
+def test_a_server_whose_guardian_dies_is_ended_at_once(driver: str, tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    with Host((*RELAY, *family(life)), driver=driver) as host:
+        assert host.line() == b"up"
+        life.up()
+        os.kill(guardian_of(host.process.pid), signal.SIGKILL)
+        assert host.exit()[0] == 128 + signal.SIGKILL
+        life.gone()
+
+
+@pytest.mark.guarantee("child:guarded")
+def test_a_session_that_ends_with_its_guardian_says_so(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    proxy = (sys.executable, "-m", "mcpguard", "proxy", "--audit-only", "--", *family(life))
+    with Host(proxy, env={"MCPGUARD_DATA_DIR": str(tmp_path / "data")}) as host:
+        life.up()
+        os.kill(guardian_of(host.process.pid), signal.SIGKILL)
+        assert host.exit()[0] == 128 + signal.SIGKILL
+        assert b"mcpguard: the guardian of the server was killed" in host.errors()
+        life.gone()
+
+
+def test_orphans_that_end_during_the_session_leave_no_zombies() -> None:
+    code = (
+        "import os\n"
+        "reader, writer = os.pipe()\n"
+        "for _ in range(20):\n"
+        "    pid = os.fork()\n"
+        "    if pid == 0:\n"
+        "        os.fork()\n"  # the child and its orphan: the orphan becomes ours, and ends
+        "        os._exit(0)\n"
+        "    os.waitpid(pid, 0)\n"
+        "os.close(writer); os.read(reader, 1); print('done', flush=True); input()"
+    )
+    with Host((*RELAY, sys.executable, "-c", code)) as host:
+        assert host.line() == b"done"
+        server = {pid for pid, line in below(host.process.pid).items() if code in line}
+        tries = 0
+        while set(below(host.process.pid)) != server | {guardian_of(host.process.pid)}:
+            select.select([], [], [], 0.01)
+            tries += 1
+            assert tries < 100 * LIMIT
+
+
+def test_a_signal_never_reaches_a_later_process_of_the_same_number(tmp_path: Path) -> None:
+    program = tmp_path / "a) S 1 (b"
+    shutil.copy("/bin/sleep", program)
+    with subprocess.Popen((str(program), "60")) as sleeper:
+        (found,) = [each for each in processes.descendants(frozenset()) if each.pid == sleeper.pid]
+        assert (found.parent, found.group) == (os.getpid(), os.getpgid(0))
+        processes.send(found._replace(started=found.started - 1), signal.SIGKILL)
+        assert sleeper.poll() is None
+        processes.send(found, signal.SIGKILL)
+        assert sleeper.wait(LIMIT) == -signal.SIGKILL
+        processes.send(found, signal.SIGKILL)
 
 
 @pytest.mark.guarantee("child:clean-start")
@@ -163,9 +325,10 @@ def test_the_working_directory_is_no_part_of_path(
     trap.write_text("#!/bin/sh\n")
     trap.chmod(0o755)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UnreachableError):
-        processes.find_executable("mcp-tool", {"PATH": f":{tmp_path / 'empty'}:"})
-    assert processes.find_executable("mcp-tool", {"PATH": f":{tmp_path}"}) == str(trap)
+    for path in (f":{tmp_path / 'empty'}:", ".", "./", f"..{os.sep}{tmp_path.name}", ".:", ""):
+        with pytest.raises(UnreachableError):
+            processes.find_executable("mcp-tool", {"PATH": path})
+    assert processes.find_executable("mcp-tool", {"PATH": f".:{tmp_path}"}) == str(trap)
 
 
 async def test_a_server_that_ends_by_itself_keeps_its_code_and_one_we_end_has_none() -> None:

@@ -296,6 +296,45 @@ def test_a_changed_script_is_critical_even_when_it_lists_the_same(tmp_path: Path
     assert "its bytes changed" in report["drift"][0]["message"]
 
 
+@pytest.mark.guarantee("launch:data-by-name")
+def test_a_database_may_change_once_it_is_locked_as_data(tmp_path: Path) -> None:
+    store = tmp_path / "store.db"
+    store.write_text("one row")
+    place = Place(tmp_path, (sys.executable, "-I", SCRIPTED, "honest", "store.db"))
+    place.make_lock()
+    store.write_text("two rows")
+    refused = place.mcpguard("proxy", "--lock", str(place.lock))
+    assert refused.returncode == 1
+    assert b"store.db is not the reviewed file: its bytes changed" in refused.stderr
+    assert b"mcpguard lock --update --data store.db" in refused.stderr
+
+    assert "file store.db: would be data" in run(place, "lock", "--data", "store.db", code=1)
+    run(place, "lock", "--update", "--data", "store.db", code=0)
+    assert json.loads(place.lock.read_bytes())["launch"]["files"]["store.db"] == "data"
+    store.write_text("three rows")
+    assert "pass" in run(place, "check", code=0)
+    assert place.mcpguard("proxy", "--lock", str(place.lock)).returncode == 0
+    assert "nothing changed" in run(place, "lock", code=0)
+
+    assert "was data, would be pinned" in run(place, "lock", "--data", "none", code=1)
+    run(place, "lock", "--data", "none", "--data", "store.db", code=2)
+    run(place, "lock", "--data", "other.db", code=2)
+    run(place, "lock", "--update", "--data", "none", code=0)
+    store.write_text("four rows")
+    run(place, "check", code=1)
+
+
+@pytest.mark.guarantee("launch:open-parts-named")
+def test_lock_and_check_say_what_of_the_command_is_not_pinned(tmp_path: Path) -> None:
+    words = f"exec '{sys.executable}' -I '{SCRIPTED}' honest"
+    place = Place(tmp_path, ("sh", "-c", words))
+    locked = place.mcpguard("lock", "--", *place.command)
+    checked = place.mcpguard("check")
+    assert (locked.returncode, checked.returncode) == (0, 0)
+    for said in (locked.stderr, checked.stderr):
+        assert b"info      sh -c: the words of the code are pinned" in said
+
+
 def test_another_command_is_critical_even_when_it_lists_the_same(tmp_path: Path) -> None:
     place = scripted(tmp_path, "honest")
     place.make_lock()

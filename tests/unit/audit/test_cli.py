@@ -84,12 +84,38 @@ def test_an_open_session_and_a_torn_line_are_notes_of_an_intact_log(path: Path) 
         file.write(b'{"v":1,"seq":12')
     result = run(str(path))
     assert result.exit_code == 0
+    assert result.stdout.startswith(f"{path}: intact up to line 11, and not whole behind it\n")
     assert (
-        "  torn: the last write did not finish; what it was about was never sent\n" in result.stdout
-    )
+        "  torn: line 12 is the beginning of a record: its write did not finish, or the end of the"
+        " log was cut off; the file does not show which\n"
+    ) in result.stdout
     assert "  open: session live?[2J has no closing record: it still runs" in result.stdout
     path.write_bytes(path.read_bytes()[:-15])
     log.close()
+
+
+@pytest.mark.guarantee("audit:torn-tail-marked", "audit:verify-exit-codes")
+def test_a_whole_record_without_its_line_end_and_appended_zeros_are_named_as_such(
+    path: Path,
+) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes(50))
+    result = run(str(path))
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"{path}: intact up to line 9, and not whole behind it\n")
+    assert "  torn: line 10 is a whole record without its line end: its write" in result.stdout
+    assert "  zeros: the file ends with 50 zero bytes: a file system leaves" in result.stdout
+    path.write_bytes(data + bytes(3))
+    result = run(str(path))
+    assert (result.exit_code, "torn:" in result.stdout) == (0, False)
+    assert "ends with 3 zero bytes" in result.stdout
+
+
+def test_without_a_subcommand_the_help_is_shown_and_nothing_is_found_out() -> None:
+    result = CliRunner().invoke(audit, [])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("Usage: audit [OPTIONS] [COMMAND] [ARGS]...")
+    assert "verify" in result.stderr
 
 
 def test_json_holds_the_whole_report(path: Path) -> None:
@@ -104,6 +130,8 @@ def test_json_holds_the_whole_report(path: Path) -> None:
         "last",
         "head",
         "torn",
+        "tail",
+        "zeros",
         "unclosed",
         "complete",
         "problems",

@@ -174,6 +174,50 @@ def test_what_is_put_behind_the_last_line_is_named(tmp_path: Path, log: Lines, m
     assert named(tmp_path, [*log, more]) == [(18, "inserted")]
 
 
+def unended(log: Lines) -> Lines:
+    return [*log[:-1], log[-1][:-1]]
+
+
+TAILS: dict[str, tuple[Callable[[Lines], Lines], tuple[str, int], list[tuple[int, str]]]] = {
+    "nothing": (lambda log: log, ("", 0), []),
+    "a cut": (lambda log: [*log[:-1], log[-1][:40]], ("begun", 0), []),
+    "one byte": (lambda log: [*log, b"{"], ("begun", 0), []),
+    "no line end": (unended, ("unended", 0), []),
+    "no line end, zeros": (lambda log: [*unended(log), bytes(9)], ("unended", 9), []),
+    "zeros": (lambda log: [*log, bytes(9)], ("", 9), []),
+    "a cut, zeros": (lambda log: [*log[:-1], log[-1][:40], bytes(9)], ("begun", 9), []),
+    "edited, no line end": (
+        lambda log: [*log[:-1], log[-1][:-1].replace(b'"files"', b'"filed"')],
+        ("", 0),
+        [(17, "changed")],
+    ),
+    "another line end": (lambda log: [*unended(log), b"\x0e"], ("", 0), [(17, "changed")]),
+    "an old record, no line end": (lambda log: [*log, log[3][:-1]], ("", 0), [(18, "inserted")]),
+    "an old beginning": (lambda log: [*log, log[3][:40]], ("", 0), [(18, "inserted")]),
+    "another number": (lambda log: [*log, b'{"v":1,"seq":181,'], ("", 0), [(18, "inserted")]),
+    "zeros, then more": (lambda log: [*log, bytes(9), b"x"], ("", 0), [(18, "inserted")]),
+    "broken before": (
+        lambda log: [*log[1:], b'{"v":1,"seq":18,"x'],
+        ("begun", 0),
+        [(1, "removed")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("cut", "tail", "problems"), TAILS.values(), ids=TAILS)
+@pytest.mark.guarantee("audit:torn-tail-marked", "audit:last-line-covered")
+def test_what_stands_behind_the_last_whole_line_is_told_apart(
+    tmp_path: Path,
+    log: Lines,
+    cut: Callable[[Lines], Lines],
+    tail: tuple[str, int],
+    problems: list[tuple[int, str]],
+) -> None:
+    found = report(tmp_path, cut(log))
+    assert (found.tail, found.zeros, found.torn) == (*tail, any(tail))
+    assert [(problem.line, problem.what) for problem in found.problems] == problems
+
+
 MOVES: dict[str, tuple[Callable[[Lines], Lines], list[int]]] = {
     "the first two swapped": (lambda log: [log[1], log[0], *log[2:]], [1]),
     "two in the middle swapped": (lambda log: [*log[:5], log[6], log[5], *log[7:]], [6]),

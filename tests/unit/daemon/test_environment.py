@@ -14,7 +14,8 @@ from mcpguard.errors import UsageError
 
 CODE = [
     "LD_PRELOAD", "LD_LIBRARY_PATH", "DYLD_INSERT_LIBRARIES", "NODE_OPTIONS", "PYTHONPATH",
-    "PYTHONSTARTUP", "BASH_ENV", "ENV", "PERL5OPT", "RUBYOPT", "JAVA_TOOL_OPTIONS",
+    "PYTHONSTARTUP", "BASH_ENV", "ENV", "PERL5OPT", "RUBYOPT", "JAVA_TOOL_OPTIONS", "NODE_PATH",
+    "CLASSPATH", "GCONV_PATH", "BUN_OPTIONS", "DOTNET_STARTUP_HOOKS",
 ]  # fmt: skip
 
 
@@ -27,6 +28,23 @@ def test_nothing_outside_the_allowlist_passes(environ: dict[str, str]) -> None:
     assert passed["LC_ALL"] == "C"
     assert all(name in BASE or name.startswith("LC_") for name in passed)
     assert all(environ[name] == value for name, value in passed.items())
+
+
+@pytest.mark.guarantee("child:environment")
+@pytest.mark.parametrize(
+    ("path", "passed"),
+    [
+        ("/bin:/usr/bin", {"PATH": "/bin:/usr/bin"}),
+        (".:/bin::node_modules/.bin:./x:", {"PATH": "/bin"}),
+        (".", {}),
+        ("", {}),
+    ],
+)
+@pytest.mark.parametrize("names", [(), ("PATH",)])
+def test_no_entry_of_path_means_the_working_directory(
+    path: str, passed: dict[str, str], names: tuple[str, ...]
+) -> None:
+    assert server_environment({"PATH": path}, names) == passed
 
 
 @pytest.mark.guarantee("child:environment")

@@ -7,7 +7,7 @@ import pytest
 
 from mcpguard.daemon import launch
 from mcpguard.errors import LaunchError, UnreachableError, UsageError
-from mcpguard.lock.lockfile import Launch
+from mcpguard.lock.lockfile import DATA, Launch
 
 DIGEST_OF_ONE = "sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b"
 
@@ -17,7 +17,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with a script, a program, a data directory, and a PATH with launchers."""
     tools = tmp_path / "tools"
     tools.mkdir()
-    for name in ("node", "python3.11", "npx.cmd", "custom-server"):
+    for name in ("node", "python3.11", "npx.cmd", "custom-server", "sh", "env", "java", "uvx"):
         (tools / name).write_text("1")
         (tools / name).chmod(0o755)
     (tmp_path / "server.js").write_text("1")
@@ -100,6 +100,118 @@ def test_a_file_that_is_not_the_reviewed_one_is_refused_by_name(
     with pytest.raises(LaunchError) as caught:
         launch.verify(locked)
     assert caught.value.message == words
+
+
+NPX = "npx starts what it finds in the working directory (node_modules, .npmrc), a cache or the"
+NPX += " registry: that code is not pinned"
+UVX = "uvx starts what it finds in a project, a cache or the index: that code is not pinned"
+WORDS = "the words of the code are pinned, the programs and files that it names are not"
+MODULE = "-m server is looked up at every start"
+FIRST = ", in the working directory first (-P prevents that)"
+DATABASE = (
+    "store.db is pinned: once its bytes change, the server is not started; if it is data, lock it"
+    " with --data store.db"
+)
+
+
+@pytest.mark.guarantee("launch:open-parts-named")
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("node", "server.js", "data"), []),
+        (("python3.11", "-W", "ignore", "--", "server.js"), []),
+        (("custom-server", "data", "-m", "x"), []),
+        (("npx.cmd", "-y", "pkg@1.2.3", "data"), [NPX]),
+        (("uvx", "server-of-tables", "--db-path", "store.db"), [UVX, DATABASE]),
+        (
+            ("python3.11", "-m", "server"),
+            [f"{MODULE}{FIRST}: its code is not pinned"],
+        ),
+        (("python3.11", "-X", "dev", "-BIm", "server"), [f"{MODULE}: its code is not pinned"]),
+        (("python3.11", "-P", "-mserver"), [f"{MODULE}: its code is not pinned"]),
+        (("sh", "-c", "exec python3 server.py"), [f"sh -c: {WORDS}"]),
+        (("sh", "-ec", "exec node server.js"), [f"sh -c: {WORDS}"]),
+        (("node", "--eval", "1"), [f"node --eval: {WORDS}"]),
+        (("python3.11", "data"), ["data is a directory: the code in it is not pinned"]),
+        (("node", "index"), ["index is no file here: what node finds for it is not pinned"]),
+        (("node", "--require", "hook", "server.js"), []),
+        (("env", "A=1", "-u", "B", "node", "server.js"), []),
+        (("env", "-i", "sh", "-c", "x"), [f"sh -c: {WORDS}"]),
+        (
+            ("env", "custom-server"),
+            ["custom-server is looked up on PATH at every start: it is not pinned"],
+        ),
+        (
+            ("java", "-jar", "server.js"),
+            ["java: arguments that are files are pinned, and nothing else that it loads"],
+        ),
+        (("custom-server", "--db=store.db"), [DATABASE.replace("store.db", "--db=store.db")]),
+        (
+            ("env",),
+            ["env: arguments that are files are pinned, and nothing else that it loads"],
+        ),
+        (("node",), []),
+        (("python3.11", "-W"), []),
+    ],
+)
+def test_what_no_pin_covers_is_named_in_one_sentence(
+    here: Path, argv: tuple[str, ...], said: list[str]
+) -> None:
+    (here / "store.db").write_text("1")
+    assert [each.message for each in launch.remarks(launch.describe(argv))] == said
+
+
+@pytest.mark.guarantee("launch:data-by-name")
+@pytest.mark.parametrize("argument", ["store.db", "--db=store.db"])
+@pytest.mark.parametrize("there", [True, False], ids=["there", "not-yet"])
+def test_a_file_that_a_person_named_as_data_may_change_and_nothing_else_may(
+    here: Path, argument: str, there: bool
+) -> None:
+    store = here / "store.db"
+    if there:
+        store.write_text("1")
+    argv = ("node", "server.js", argument)
+    locked = launch.describe(argv, data=("store.db",))
+    assert locked.files == {"server.js": DIGEST_OF_ONE, argument: DATA}
+    (remark,) = launch.remarks(locked)
+    assert remark.message == f"{argument} is data: its bytes are not pinned"
+    store.write_text("2")
+    launch.verify(locked)
+    (here / "server.js").write_text("2")
+    with pytest.raises(LaunchError, match=r"server\.js is not the reviewed file"):
+        launch.verify(locked)
+
+
+@pytest.mark.guarantee("launch:data-by-name")
+def test_an_argument_that_nobody_named_as_data_is_pinned_and_the_way_out_is_said(
+    here: Path,
+) -> None:
+    (here / "store.db").write_text("1")
+    locked = launch.describe(("node", "server.js", "store.db"))
+    (here / "store.db").write_text("2")
+    with pytest.raises(LaunchError, match=r"store\.db is not the reviewed file") as caught:
+        launch.verify(locked)
+    assert caught.value.hint.endswith("mcpguard lock --update --data store.db")
+
+
+@pytest.mark.guarantee("launch:data-by-name")
+@pytest.mark.parametrize(
+    ("argv", "name", "words"),
+    [
+        (("node", "server.js"), "server.js", "the code that is run"),
+        (("env", "node", "server.js"), "server.js", "the code that is run"),
+        (("node", "server.js"), "store.db", "no such argument"),
+        (("custom-server", "x"), "custom-server", "no such argument"),
+    ],
+)
+def test_code_is_never_data(here: Path, argv: tuple[str, ...], name: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        launch.describe(argv, data=(name,))
+
+
+def test_a_program_called_data_by_hand_is_refused_all_the_same(here: Path) -> None:
+    with pytest.raises(LaunchError, match="custom-server is not the reviewed file"):
+        launch.verify(Launch(("custom-server",), "inherit", (), {"custom-server": DATA}))
 
 
 def test_an_unknown_directory_rule_is_refused(here: Path) -> None:

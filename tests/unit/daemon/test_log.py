@@ -1,8 +1,10 @@
 """What mcpguard says, and the bounded way of the server's stderr."""
 
 import os
+import pty
 import stat
 import string
+import tty
 from pathlib import Path
 
 import orjson
@@ -28,6 +30,38 @@ def test_an_event_without_a_sentence_shows_its_fields() -> None:
 def test_text_from_a_peer_cannot_steer_a_terminal_or_forge_a_line() -> None:
     said = sentence("session.ended", {"why": "x\x1b[2J\nmcpguard: all is well\r\u202e"})
     assert said.isprintable()
+
+
+@pytest.mark.guarantee("cli:printable-only")
+@pytest.mark.parametrize(
+    ("chunks", "shown"),
+    [
+        ([b"a line\n\tand a tab\r\n"], b"a line\n\tand a tab\n"),
+        ([b"\x1b[2J\x07 \x00 \x7f\n"], b"<U+001B>[2J<U+0007> <U+0000> <U+007F>\n"),
+        ([b"good\rmcpguard: forged\n"], b"good\\rmcpguard: forged\n"),
+        (["\x9b31m \u202e\n".encode()], b"<U+009B>31m <U+202E>\n"),
+        ([b"\x9b31m\n"], "\ufffd31m\n".encode()),
+        (["ü\x9b".encode()[:3], "ü\x9b".encode()[3:], b"\n"], "ü<U+009B>\n".encode()),
+    ],
+    ids=["plain", "escapes", "return", "c1", "not-utf8", "cut-in-two"],
+)
+def test_the_servers_stderr_cannot_steer_our_terminal(chunks: list[bytes], shown: bytes) -> None:
+    master, terminal = pty.openpty()
+    tty.setraw(terminal)
+    stderr = Stderr(terminal)
+    for chunk in chunks:
+        stderr.pass_on(chunk)
+    assert os.read(master, 1000) == shown
+    os.close(terminal)
+    os.close(master)
+
+
+def test_the_servers_stderr_is_passed_on_as_it_is_where_no_terminal_reads_it() -> None:
+    pipe = Pipe()
+    stderr = Stderr(pipe.writer)
+    stderr.pass_on(b"\x1b[31mred\x00\r\n\xff")
+    assert pipe.read() == b"\x1b[31mred\x00\r\n\xff"
+    pipe.close()
 
 
 class Pipe:

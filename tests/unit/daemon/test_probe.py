@@ -10,8 +10,9 @@ import anyio
 import orjson
 import pytest
 
-from mcpguard.daemon.client import TAIL_LINES, printable
+from mcpguard.daemon.client import TAIL_LINES
 from mcpguard.daemon.environment import base_environment
+from mcpguard.daemon.log import printable
 from mcpguard.daemon.probe import Eras, probe
 from mcpguard.errors import McpguardError, SurfaceError, UnreachableError
 from mcpguard.lock.surface import Surface

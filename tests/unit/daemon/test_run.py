@@ -197,6 +197,28 @@ def test_a_server_that_ends_at_once_is_answered_with_what_it_did_not_get(place: 
     assert "MY_API_TOKEN" in text or "and" in text
 
 
+def test_an_unknown_protocol_version_is_said_once(place: Place) -> None:
+    other = place.server.with_name("other.py")
+    other.write_text(SERVER.replace('"2025-06-18"', '"2099-01-01"'))
+    done = place.run("--audit-only", "--", sys.executable, str(other), given=INITIALIZE)
+    assert done.returncode == 1
+    assert done.stderr.count(b"speaks a protocol version mcpguard does not know") == 1
+
+
+@pytest.mark.guarantee("cli:printable-only")
+def test_neither_the_effective_rules_nor_an_error_steer_a_terminal_or_forge_a_line(
+    place: Place,
+) -> None:
+    hostile = "two words\nmode: audit-only\x1b[2J\u202e"
+    shown = place.run("--audit-only", "--print-effective", "--", "cat", hostile).stdout.decode()
+    assert shown == (
+        "mode: audit-only\ncommand: cat 'two words\\nmode: audit-only<U+001B>[2J<U+202E>'\n"
+    )
+    said = place.run("--audit-only", "--", hostile, "x").stderr.decode()
+    assert said.startswith("mcpguard: two words\\nmode: audit-only<U+001B>[2J<U+202E>: no such")
+    assert said.count("\n") == 2
+
+
 def test_the_effective_rules_are_printed_and_nothing_is_started(place: Place) -> None:
     done = place.run("--lock", str(place.lock), "--print-effective")
     assert done.returncode == 0

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mcpguard.errors import LockfileError, SurfaceError
 from mcpguard.lock.lockfile import (
+    DATA,
     Lockfile,
     Reviewed,
     Vary,
@@ -158,6 +159,8 @@ BAD_FILES: list[tuple[str, Json, str]] = [
     ("launch/argv", ["npx", 1], r"f: launch.argv\[1\] is a number"),
     ("launch/env", [None], r"f: launch.env\[0\] is null"),
     ("launch/files", {"a.js": "sha256:0"}, "f: launch.files.a.js is not sha256:"),
+    ("launch/files", {"a.db": "Data"}, "f: launch.files.a.db is not sha256:"),
+    ("launch/files", {"a.db": None}, "f: launch.files.a.db is null"),
     ("launch/shell", True, "f: launch.shell is not a key"),
     ("requests", ["root"], r"f: requests\[0\] is none of"),
     ("requests", {}, "f: requests is an object"),
@@ -190,6 +193,19 @@ def test_a_file_that_does_not_add_up_is_an_error_that_names_the_place(
         parse(changed_file(path, new), "f")
     assert caught.value.hint
     assert caught.value.exit_code == 2
+
+
+def test_a_file_edited_by_hand_is_sent_to_a_command_that_works() -> None:
+    with pytest.raises(LockfileError) as caught:
+        parse(changed_file("tools/write_file/definition/description", "evil"), "f")
+    assert "move the file away" in caught.value.hint
+    assert "--update" not in caught.value.hint  # `lock` refuses a file it cannot read
+
+
+def test_a_file_argument_may_be_data_in_place_of_a_digest() -> None:
+    read = parse(changed_file("launch/files", {"a.db": "data"}), "f")
+    assert read.launch.files == {"a.db": DATA}
+    assert parse(render(read), "f") == read
 
 
 @pytest.mark.parametrize("key", ["version", "server", "launch", "server/era", "launch/argv"])
