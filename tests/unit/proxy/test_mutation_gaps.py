@@ -26,8 +26,9 @@ from mcpguard.model import (
     Wait,
 )
 from mcpguard.pipeline import Decide, make_pipeline
-from mcpguard.proxy import from_server, listing, translate
+from mcpguard.proxy import core, from_server, listing, translate
 from mcpguard.proxy.denial import DenyStyle
+from mcpguard.proxy.session import SessionSettings
 from mcpguard.wire.framing import Dropped
 from mcpguard.wire.methods import PROTOCOL_VERSION, RELATED_TASK, SUBSCRIPTION_ID
 from tests.unit.proxy.play import (
@@ -160,6 +161,20 @@ def test_what_a_session_remembers_and_follows_is_bounded() -> None:
     assert translate.MAX_TASKS == 1024
     assert (listing.MAX_PAGES, listing.MAX_ITEMS) == (1000, 10_000)
     assert listing.MAX_BYTES == 16_777_216
+    assert (core.MAX_DROPS, core.MAX_REPORTED) == (100, 100)
+
+
+def test_what_a_session_does_when_nothing_else_is_asked_for() -> None:
+    assert SessionSettings() == SessionSettings(
+        deny_style=DenyStyle.RESULT,
+        timeout=3600.0,
+        max_pending=1024,
+        max_held=64,
+        max_held_bytes=1_048_576,
+        principal="local",
+        server="server",
+        early_exit="",
+    )
 
 
 def test_the_names_of_the_ways_to_deny_stay_as_they_are() -> None:
