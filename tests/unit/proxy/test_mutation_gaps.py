@@ -690,3 +690,27 @@ def test_a_host_that_sends_and_cancels_leaves_no_tokens_behind() -> None:
     finally:
         tracemalloc.stop()
     assert current < LARGE
+
+
+@pytest.mark.guarantee("parse:host-differentials")
+@pytest.mark.parametrize("key", ["Type", "NAME", "Uri"])
+def test_a_reference_with_a_key_that_differs_by_case_is_refused(key: str) -> None:
+    ref: JsonObject = {"type": "ref/prompt", "name": "greet", key: "x"}
+    params: JsonObject = {"ref": ref, "argument": {"name": "a", "value": ""}}
+    session = opened().host({"id": 1, "method": "completion/complete", "params": params})
+    text = "Invalid params: a key of ref differs from a known one by case"
+    session.sends_host(refused(1, -32602, text)).quiet()
+
+
+def test_the_parameters_of_a_call_with_a_token_are_forgotten_too() -> None:
+    session = opened()
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            arguments: JsonObject = {"a": "x" * LARGE}
+            session.host(call(number, arguments=arguments, _meta={"progressToken": number}))
+            session.forget()
+        current, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert current < 10 * LARGE

@@ -1,0 +1,119 @@
+"""Once calls have passed there is a shorter way for plain ones: nobody may notice it."""
+
+import pytest
+
+from mcpguard.model import (
+    Call,
+    Context,
+    Decision,
+    JsonObject,
+    Mode,
+    Result,
+    Side,
+    Subject,
+    Wait,
+)
+from mcpguard.pipeline import make_pipeline
+from mcpguard.wire.methods import RELATED_TASK, SUBSCRIPTION_ID
+from tests.unit.proxy.play import ENVELOPE, LOCK, Play, call, opened, wire
+
+
+def settled(session: Play) -> Play:
+    """The session after a call that passed; the next id drawn is `wire(0)`."""
+    given = session.ids.next
+    session.host(call("before", arguments={}))
+    session.server({"id": given, "result": {"content": []}})
+    return session.forget().renumber()
+
+
+BIG: JsonObject = {"text": "x", "deep": {"inner": "y"}}
+REQUESTS: list[tuple[str, JsonObject]] = [
+    ("tools/call", {"name": "free", "arguments": {"a": 1}}),
+    ("tools/call", {"arguments": BIG, "name": "echo"}),
+    ("tools/call", {"name": "echo", "arguments": {"Text": "x"}}),
+    ("tools/call", {"name": "echo", "arguments": {"text": 5}}),
+    ("tools/call", {"name": "exec", "arguments": {}}),
+    ("tools/call", {"name": "x" * 600, "arguments": {}}),
+    ("tools/call", {"name": "free"}),
+    ("tools/call", {"name": "free", "arguments": None}),
+    ("tools/call", {"name": "free", "arguments": []}),
+    ("tools/call", {"name": 5, "arguments": {}}),
+    ("tools/call", {"name": None, "arguments": {}}),
+    ("tools/call", {"arguments": {}}),
+    ("tools/call", {}),
+    ("tools/call", {"Name": "free", "name": "free", "arguments": {}}),
+    ("tools/call", {"name": "free", "arguments": {}, "extra": 1}),
+    ("tools/call", {"name": "free", "arguments": {}, "task": {}}),
+    ("tools/call", {"name": "free", "arguments": {}, "requestState": "s"}),
+    ("tools/call", {"name": "free", "arguments": {}, "_meta": {"progressToken": "t"}}),
+    ("tools/call", {"name": "free", "arguments": {}, "_meta": 5}),
+    ("tools/call", {"name": "free", "arguments": {}, "_meta": ENVELOPE}),
+    ("prompts/get", {"name": "greet", "arguments": {"who": "x"}}),
+    ("prompts/get", {"name": "free", "arguments": {}}),
+    ("resources/read", {"uri": "file:///notes"}),
+    ("ping", {}),
+]
+ANSWERS: list[JsonObject] = [
+    {"result": {"content": []}},
+    {"result": {"content": [{"type": "resource_link", "uri": "file:///no", "name": "n"}]}},
+    {"result": {"content": [], "_meta": {RELATED_TASK: {"taskId": "t"}, SUBSCRIPTION_ID: 1}}},
+    {"result": {"content": [], "resultType": "complete"}},
+    {"result": {"content": [], "task": {"taskId": "t"}}},
+    {"result": {"content": [], "requestState": "s"}},
+    {"result": {"resultType": "task", "taskId": "t"}},
+    {"error": {"code": 5, "message": "m"}},
+    {"result": "garbled"},
+]
+
+
+@pytest.mark.guarantee("proxy:transparent")
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize(("method", "params"), REQUESTS)
+def test_a_request_is_treated_the_same_after_others_have_passed(
+    method: str, params: JsonObject, mode: Mode
+) -> None:
+    request: JsonObject = {"id": 1, "method": method, "params": params}
+    first = opened(mode=mode).host(request)
+    later = settled(opened(mode=mode)).host(request)
+    assert (later.sends, later.records, later.events) == (first.sends, first.records, first.events)
+    assert first.sends != {Side.HOST: [], Side.SERVER: []}
+
+
+@pytest.mark.guarantee("proxy:transparent")
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_answer_is_treated_the_same_after_others_have_passed(answer: JsonObject) -> None:
+    request = call(1, arguments={"a": 1})
+    first = opened().host(request).forget().server({"id": wire(0), **answer})
+    later = settled(opened()).host(request).forget().server({"id": wire(0), **answer})
+    assert (later.sends, later.records, later.events) == (first.sends, first.records, first.events)
+    assert len(first.sends[Side.HOST]) == 1
+
+
+@pytest.mark.guarantee("ids:cancel-translated")
+def test_a_call_that_was_cancelled_after_others_have_passed_gets_no_answer() -> None:
+    session = settled(opened()).host(call(1, arguments={}))
+    session.host({"method": "notifications/cancelled", "params": {"requestId": 1}}).forget()
+    session.server({"id": wire(0), "result": {"content": []}}).drops("late_answer").idle()
+
+
+@pytest.mark.guarantee("pipeline:rewrites-are-sent")
+def test_what_was_rewritten_is_sent_and_recorded_after_others_have_passed() -> None:
+    pipeline = make_pipeline(LOCK)
+
+    def decide(subject: Subject, ctx: Context) -> Decision | Wait:
+        decision = pipeline(subject, ctx)
+        if (
+            isinstance(subject, Call)
+            and isinstance(decision, Decision)
+            and "a" in subject.arguments
+        ):
+            return decision._replace(subject=subject._replace(arguments={"b": 2}))
+        if isinstance(subject, Result) and isinstance(decision, Decision) and "a" in subject.body:
+            return decision._replace(subject=subject._replace(body={"b": 2}))
+        return decision
+
+    session = settled(opened(decide=decide)).host(call(1, arguments={"a": 1}))
+    session.sends_server(call(wire(0), arguments={"b": 2})).quiet()
+    assert session.arguments() == b'{"b":2}'
+    session.server({"id": wire(0), "result": {"a": 1}})
+    session.sends_host({"id": 1, "result": {"b": 2}}).quiet()
