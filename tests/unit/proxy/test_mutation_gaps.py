@@ -681,11 +681,12 @@ def test_a_server_that_answered_a_discovery_did_not_end_early() -> None:
 
 def test_a_host_that_sends_and_cancels_leaves_no_tokens_behind() -> None:
     session = opened(max_pending=1)
-    cancel: JsonObject = {"method": "notifications/cancelled", "params": {"requestId": "t"}}
     tracemalloc.start()
     try:
-        for _ in range(1000):
-            session.host(call("t", _meta={"progressToken": "t"}), cancel).forget()
+        for number in range(1000):
+            cancel: JsonObject = {"requestId": number}
+            session.host(call(number, _meta={"progressToken": number}))
+            session.host({"method": "notifications/cancelled", "params": cancel}).forget()
         current, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
