@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+import orjson
+
 from mcpguard.audit.logfile import LogFile, open_log
 from mcpguard.audit.record import Encoder, Field, chained
 from mcpguard.audit.sync import Syncer, datasync
@@ -43,7 +45,6 @@ class AuditLog:
         "_clock",
         "_closed",
         "_counts",
-        "_decisions",
         "_durability",
         "_encoder",
         "_excess",
@@ -90,7 +91,6 @@ class AuditLog:
         self._durability = durability
         self.syncer = Syncer(file.fd)
         self._batch: list[bytes] = []
-        self._decisions: list[Field] = []
         self._counts: dict[Field, int] = {}
         self._gap = 0
         self._why = ""
@@ -153,7 +153,8 @@ class AuditLog:
         line, self._previous = chained(self._previous, body)
         self._seq += 1
         self._batch.append(line)
-        self._decisions.append(fields.get("decision"))
+        decision = fields.get("decision")
+        self._counts[decision] = self._counts.get(decision, 0) + 1
 
     def _mark_gap(self) -> None:
         gap, self._gap = self._gap, 0
@@ -165,40 +166,33 @@ class AuditLog:
         batch = self._batch
         if not batch:
             return
-        data = batch[0] if len(batch) == 1 else b"".join(batch)
         try:
-            self._write(data)
+            if not 0.0 <= self._now - self._looked < LOOK_SECONDS:
+                self._look()
+            data = batch[0] if len(batch) == 1 else b"".join(batch)
+            written = os.write(self._fd, data)
+            if written != len(data) or self._durability == "strict":
+                self._finish(written, len(data))
         except OSError as error:
             raise self._withhold(error.strerror or str(error)) from error
         except AuditError as error:
             raise self._withhold(error.message, error.hint) from error
-        self._size += len(data)
+        self._size += written
         self._kept = (self._seq, self._previous)
         self._gap = 0
-        counts = self._counts
-        for decision in self._decisions:
-            counts[decision] = counts.get(decision, 0) + 1
         if self._durability == "grouped":
             self.syncer.wrote(len(batch))
         batch.clear()
-        self._decisions.clear()
 
-    def _write(self, data: bytes) -> None:
-        """Refuses to write where nobody will read: the name must still be this file, as it was."""
-        if self._excess or self._closed or self.syncer.failure:
-            self._recover()
-        if not 0.0 <= self._now - self._looked < LOOK_SECONDS:
-            self._look()
-        written = os.write(self._fd, data)
-        if written != len(data):
-            self._excess = written
+    def _finish(self, written: int, wanted: int) -> None:
+        """What a short write left is no record; under `strict` a whole one waits for the disk."""
+        self._excess = written
+        if written != wanted:
             raise AuditError(
-                f"only {written} of {len(data)} bytes were written", hint="make room on the disk"
+                f"only {written} of {wanted} bytes were written", hint="make room on the disk"
             )
-        if self._durability == "strict":
-            self._excess = written
-            datasync(self._fd)
-            self._excess = 0
+        datasync(self._fd)
+        self._excess = 0
 
     def _recover(self) -> None:
         """What went wrong before is undone, or said."""
@@ -211,8 +205,12 @@ class AuditLog:
             raise AuditError(f"the disk did not take earlier records: {why}", hint="check the disk")
 
     def _look(self) -> None:
-        """A log that was moved away still holds its records, but the next reader looks here."""
+        """Refuses to write where nobody will read: the name must still be this file, as it was.
+
+        A log that was moved away still holds its records, but the next reader looks here.
+        """
         self._looked = float("-inf")  # whatever is wrong is looked at again by the next flush
+        self._recover()
         opened = os.fstat(self._fd)
         if opened.st_size != self._size:
             raise AuditError(
@@ -231,9 +229,11 @@ class AuditLog:
         """Undoes the batch, in memory and, after a short write, in the file."""
         self._gap += len(self._batch) - (1 if self._gap else 0)
         self._why = why
+        for line in self._batch:
+            self._counts[orjson.loads(line).get("decision")] -= 1
         self._batch.clear()
-        self._decisions.clear()
         self._seq, self._previous = self._kept
+        self._looked = float("-inf")
         if self._excess and not self._closed:
             with contextlib.suppress(OSError):  # tried again before the next write
                 self._undo()
@@ -274,12 +274,13 @@ class AuditLog:
             self._release()
 
     def _closing(self) -> JsonObject:
-        told: JsonObject = {key: n for key, n in self._counts.items() if isinstance(key, str)}
+        told: JsonObject = {key: n for key, n in self._counts.items() if isinstance(key, str) and n}
         return {"event": "session.end", "records": self._seq + 1 - self._before, "decisions": told}
 
     def _release(self) -> None:
         """Ends the thread, syncs what is left, unlocks. An OSError of the last sync is raised."""
         self._closed = True
+        self._looked = float("-inf")  # whoever flushes again is told so
         try:
             self.syncer.stop()
             if self._durability != "none":

@@ -15,6 +15,7 @@ from mcpguard.model import (
     Mode,
     Reason,
     RequestKind,
+    Result,
     Side,
     Subject,
     SubjectKind,
@@ -363,12 +364,14 @@ class Core:
     def _answer_list(self, entry: Entry, outcome: Outcome) -> None:
         if self.listings is None:
             return
-        if outcome.failure or outcome.error is not None:
-            error = outcome.error or {
-                "code": denial.INTERNAL,
-                "message": f"mcpguard cannot verify this list: {outcome.failure}",
-            }
-            self.send(Side.HOST, encode_error(entry.given, error), Role.RESULT, entry)
+        if outcome.error is not None:
+            self._answer_error(entry, outcome.error)
+            return
+        if outcome.failure:
+            text = f"mcpguard cannot verify this list: {outcome.failure}"
+            self.send(
+                Side.HOST, denial.error_line(entry, denial.INTERNAL, text), Role.RESULT, entry
+            )
             return
         shown, meta, _ = self.listings.list_for(outcome.kind)
         result: JsonObject = {BY_KIND[outcome.kind].key: shown}
@@ -376,6 +379,15 @@ class Core:
             result |= {"resultType": "complete", **eras.CACHE}
             result |= {"_meta": self._identity(meta)} if meta else {}
         self.send(Side.HOST, encode_result(entry.given, result), Role.RESULT, entry)
+
+    def _answer_error(self, entry: Entry, error: JsonObject) -> None:
+        """The server's own error for a list: judged like any other."""
+        decision = self.judge(Result(entry.row.name, "", error, error=True))
+        self.record(DOWN, entry.row.name, "", decision)
+        if self.stops(decision):
+            self.withhold(entry, decision)
+        else:
+            self.send(Side.HOST, encode_error(entry.given, error), Role.RESULT, entry)
 
     def _identity(self, meta: JsonObject) -> JsonObject:
         if self.lock is None or not self.blocks(SubjectKind.DEFINITION):

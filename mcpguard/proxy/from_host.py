@@ -77,6 +77,9 @@ _FILTERS = frozenset({"toolsListChanged", "promptsListChanged", "resourcesListCh
 """`subscriptions/listen` filters that name nothing."""
 
 
+INITIALIZED_WAIT = 2.0
+"""Seconds that requests sent before `notifications/initialized` are held for it."""
+
 _TOOLS_CALL = _ROWS["tools/call"]
 _NAMED = frozenset({"name", "arguments"}).issuperset
 
@@ -353,6 +356,17 @@ class HostSide:
                 core.close_call(entry)
             elif self._may_begin(entry, size):
                 self._begin(entry)
+
+    def waited_enough(self) -> bool:
+        """Whether the host's `initialized` is taken as said: what it asked already is held."""
+        core = self.core
+        if not core.held or not self._needs_initialized():
+            return False
+        since = core.held[0][0].deadline - core.settings.timeout
+        if core.now - since < INITIALIZED_WAIT:
+            return False
+        core.start_listings(core.capabilities)
+        return True
 
     def _needs_initialized(self) -> bool:
         """Many servers refuse to list before the host's `initialized`, which may still come."""

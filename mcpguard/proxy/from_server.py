@@ -496,11 +496,13 @@ class ServerSide:
         params = self._subscribed(message)
         if params is None:
             return
-        core.note(DOWN, message.method, Reason.OK, "", "allow")
         if core.listings is None:
-            core.send(Side.HOST, encode_notification(message.method, params), Role.NOTICE)
+            self._pass_notice(message.method, params, exact_form=message.exact)
             return
-        core.changed[message.method, subscription(params)] = params
+        decision = core.judge(Notice(message.method, params))
+        core.record(DOWN, message.method, "", decision)
+        if not core.stops(decision):
+            core.changed[message.method, subscription(params)] = params
         for kind in LIST_CHANGED[message.method]:
             core.listings.doubt(kind, core.now)
 

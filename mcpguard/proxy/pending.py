@@ -42,27 +42,40 @@ def draw(mint: Callable[[], int], taken: Container[Json]) -> int:
 class Entry:
     """One request in flight. `given` is its sender's id and never crosses; `wire_id` does.
 
-    What most requests never set has its value in the class. `plain`: a tool's call with nothing in
-    it but name and arguments, which has no token, task or state of its own.
+    `plain`: a tool's call with nothing in it but name and arguments, which has no token, task or
+    state of its own.
     """
 
-    target: str = ""
-    modern: bool = False
-    plain: bool = False
-    internal: bool = False
-    sent: bool = False
-    cancelled: bool = False
-    token: Json = None
-    wire_token: Json = None
-    judged_as: tuple[str, str] | None = None
-    bound: bytes = b""
+    __slots__ = (
+        "bound",
+        "cancelled",
+        "deadline",
+        "given",
+        "internal",
+        "judged_as",
+        "modern",
+        "params",
+        "plain",
+        "row",
+        "sent",
+        "target",
+        "token",
+        "wire_id",
+        "wire_token",
+    )
 
     def __init__(self, given: Id, wire_id: int, row: Row, deadline: float) -> None:
         self.given = given
         self.wire_id = wire_id
         self.row = row
         self.deadline = deadline
+        self.target = ""
         self.params: JsonObject = {}
+        self.modern = self.plain = self.internal = self.sent = self.cancelled = False
+        self.token: Json = None
+        self.wire_token: Json = None
+        self.judged_as: tuple[str, str] | None = None
+        self.bound = b""
 
     def forget(self) -> None:
         """Keep of the parameters only what the answer is read with (`Row.kept`)."""

@@ -81,7 +81,7 @@ class Session:
         ended = core.listings.tick(now) if core.listings is not None else []
         for outcome in ended:
             core.listed(outcome)
-        if ended or expired:
+        if ended or expired or self._host.waited_enough():
             self._host.release()
 
     def _pause(self, now: float) -> None:

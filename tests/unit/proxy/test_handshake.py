@@ -4,6 +4,7 @@ import pytest
 
 from mcpguard.lock.lockfile import Vary
 from mcpguard.model import Era, ItemKind, Json, JsonObject, Mode, RequestKind
+from mcpguard.proxy.from_host import INITIALIZED_WAIT
 from mcpguard.wire.methods import (
     CLIENT_CAPABILITIES,
     CLIENT_INFO,
@@ -296,6 +297,17 @@ def test_a_host_that_never_says_initialized_is_served_on_its_next_request() -> N
     session = asked(play(LOCK)).server({"id": wire(0), "result": handshake({"tools": {}})})
     session.forget().host(call(2))
     session.sends_server({"id": wire(2), "method": "tools/list"}).quiet()
+
+
+@pytest.mark.guarantee("handshake:first")
+def test_what_a_host_sent_before_the_answer_is_held_two_seconds_for_its_initialized() -> None:
+    session = asked(play(LOCK)).host(call(2)).quiet()
+    session.server({"id": wire(0), "result": handshake({"tools": {}})}).forget()
+    session.ticks(INITIALIZED_WAIT - 0.1).quiet()
+    session.ticks(0.1).sends_server({"id": wire(2), "method": "tools/list"}).quiet()
+    tools: list[Json] = [*SURFACE[ItemKind.TOOL].values()]
+    session.server({"id": wire(2), "result": {"tools": tools}})
+    session.sends_server(call(wire(1))).quiet()
 
 
 GARBLED = (

@@ -327,6 +327,25 @@ def test_a_denied_notification_is_dropped() -> None:
     session.recorded(decision="deny", method="notifications/message")
 
 
+@pytest.mark.guarantee("denial:results-withheld")
+def test_a_servers_error_for_a_list_is_judged_like_any_other() -> None:
+    session = opened(ALL, decide=answering(Result, denied))
+    session.host({"id": 1, "method": "tools/list"}).forget()
+    session.server({"id": wire(1), "error": {"code": -32000, "message": "text"}})
+    session.sends_host(refused(1, -31001, SCANNED)).quiet().idle()
+    session.recorded(decision="deny", method="tools/list", rule="scan.arguments")
+
+
+@pytest.mark.guarantee("notices:known-only")
+def test_a_denied_list_changed_is_dropped_and_the_list_looked_at_all_the_same() -> None:
+    method = "notifications/tools/list_changed"
+    session = opened(ALL, decide=answering(Notice, denied)).server({"method": method})
+    session.recorded(decision="deny", method=method)
+    session.sends_server({"id": wire(0), "method": "tools/list"})
+    tools: list[Json] = [*SURFACE[ItemKind.TOOL].values()]
+    session.server({"id": wire(0), "result": {"tools": tools}}).quiet()
+
+
 def rewriting(subject: Subject) -> Decision:
     """Every text `secret` becomes stars."""
     stars: JsonObject = {"x": "***"}

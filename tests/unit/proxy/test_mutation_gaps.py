@@ -153,7 +153,8 @@ def test_a_cancelled_request_waits_for_its_answer_past_the_next_tick() -> None:
 
 def test_a_change_that_is_announced_is_recorded() -> None:
     method = "notifications/tools/list_changed"
-    opened().server({"method": method}).recorded(method=method, decision="allow", reason="ok")
+    record: JsonObject = {"direction": "server>host", "method": method, "target": ""}
+    assert opened().server({"method": method}).records[-1] == {**record, "decision": "allow"}
 
 
 def test_what_a_session_remembers_and_follows_is_bounded() -> None:
