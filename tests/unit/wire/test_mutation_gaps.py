@@ -230,3 +230,15 @@ def test_the_eras_have_their_versions() -> None:
 )
 def test_an_id_is_the_top_level_one(line: bytes, found: Json) -> None:
     assert RequestIdFinder().feed(line) == found
+
+
+@pytest.mark.guarantee("framing:chunks-never-matter")
+@pytest.mark.parametrize("sizes", [[20_000], [20_000, 5, 7, 20_000], [5, framing.SMALL, 3, 20_000]])
+def test_a_line_of_large_and_small_pieces_comes_whole(sizes: list[int]) -> None:
+    framer = framing.Framer()
+    pieces = [bytes([65 + number]) * size for number, size in enumerate(sizes)]
+    for piece in pieces:
+        assert framer.feed(piece) == []
+    assert framer.unfinished == sum(sizes)
+    assert framer.feed(b"end\nnext\n") == [b"".join(pieces) + b"end", b"next"]
+    assert framer.unfinished == 0
