@@ -1,7 +1,9 @@
 """Borders and tables that no other test of the room pins: what scripts/mutation found."""
 
+import orjson
 import pytest
 
+from mcpguard.errors import WireError
 from mcpguard.model import ItemKind, Json, Side
 from mcpguard.wire import canonical, exact, framing, jsonrpc, methods, recover, uri
 from mcpguard.wire.jsonrpc import MAX_ID_BYTES, MAX_SAFE_INTEGER, is_id
@@ -242,3 +244,34 @@ def test_a_line_of_large_and_small_pieces_comes_whole(sizes: list[int]) -> None:
     assert framer.unfinished == sum(sizes)
     assert framer.feed(b"end\nnext\n") == [b"".join(pieces) + b"end", b"next"]
     assert framer.unfinished == 0
+
+
+def nested(shape: str, levels: int, text: str) -> bytes:
+    """A ping of so many levels, of which two are its own, with a text in it. As orjson writes."""
+    value: Json = text
+    for level in range(levels - 2):
+        value = {"a": value} if shape[level % len(shape)] == "{" else [value]
+    ping = {"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {"v": value}}
+    return orjson.dumps(ping)
+
+
+@pytest.mark.guarantee("parse:host-differentials")
+@pytest.mark.parametrize("text", ["", "x" * jsonrpc.SHORT, "{" * jsonrpc.SHORT, "[{" * 33])
+@pytest.mark.parametrize("shape", ["{", "[", "{["])
+def test_short_and_long_lines_are_as_deep_as_they_may_be_and_no_deeper(
+    shape: str, text: str
+) -> None:
+    deepest = nested(shape, jsonrpc.MAX_DEPTH, text)
+    message = jsonrpc.parse_host(deepest)
+    assert isinstance(message, jsonrpc.Request)
+    assert orjson.dumps(message.params) in deepest
+    with pytest.raises(WireError, match="nested deeper than 64 levels") as caught:
+        jsonrpc.parse_host(nested(shape, jsonrpc.MAX_DEPTH + 1, text))
+    assert (caught.value.reason, caught.value.request_id) == ("depth", 1)
+
+
+@pytest.mark.parametrize("line", [b"", b"{", b'{"a":1}x', b"\xff"])
+def test_a_line_of_a_server_that_is_no_json_is_called_that(line: bytes) -> None:
+    with pytest.raises(WireError, match=r"^not one JSON object$") as caught:
+        jsonrpc.parse_server(line)
+    assert caught.value.reason == "parse"
