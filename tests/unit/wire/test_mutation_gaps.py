@@ -275,3 +275,23 @@ def test_a_line_of_a_server_that_is_no_json_is_called_that(line: bytes) -> None:
     with pytest.raises(WireError, match=r"^not one JSON object$") as caught:
         jsonrpc.parse_server(line)
     assert caught.value.reason == "parse"
+
+
+BOTH = "a request and an answer in one message"
+WRONG: list[tuple[dict[str, Json], str]] = [
+    ({"method": "m", "result": {}}, BOTH),
+    ({"method": "m", "error": {}}, BOTH),
+    ({"method": 5, "error": {}, "result": {}}, BOTH),
+    ({"method": 5, "params": 5}, "method is not a string"),
+    ({"method": None}, "method is not a string"),
+    ({"method": "m", "params": []}, "params is not an object"),
+]
+
+
+@pytest.mark.parametrize(("members", "sentence"), WRONG)
+def test_a_message_that_is_no_request_is_told_why(members: dict[str, Json], sentence: str) -> None:
+    line = orjson.dumps({"jsonrpc": "2.0", "id": 1, **members})
+    for parse in (jsonrpc.parse_host, jsonrpc.parse_server):
+        with pytest.raises(WireError) as caught:
+            parse(line)
+        assert (str(caught.value), caught.value.reason) == (sentence, "envelope")
