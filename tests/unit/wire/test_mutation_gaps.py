@@ -295,3 +295,8 @@ def test_a_message_that_is_no_request_is_told_why(members: dict[str, Json], sent
         with pytest.raises(WireError) as caught:
             parse(line)
         assert (str(caught.value), caught.value.reason) == (sentence, "envelope")
+
+
+def test_what_needs_no_exact_form_is_written_in_the_short_one() -> None:
+    written = jsonrpc.encode_result(1, {"n": 1e-7})
+    assert written == b'{"jsonrpc":"2.0","id":1,"result":{"n":1e-7}}\n'
