@@ -488,8 +488,8 @@ BODIES: dict[str, tuple[JsonObject, JsonObject]] = {
         {"content": [{"type": "tool_result", "content": [WITHHELD]}]},
     ),
     "link-in-a-text": (
-        {"content": [TEXT, {**TEXT, "content": [BAD]}]},
-        {"content": [TEXT, {**TEXT, "content": [WITHHELD]}]},
+        {"content": [{**TEXT, "content": [BAD]}]},
+        {"content": [{**TEXT, "content": [WITHHELD]}]},
     ),
     "good-link-in-a-text": (
         {"content": [{**TEXT, "content": [GOOD]}]},
