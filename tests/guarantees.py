@@ -343,8 +343,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "whose value is code.",
         Mutant(
             "daemon/environment.py",
-            "if (name in BASE or name.startswith(BASE_PREFIXES))",
-            "if (name in BASE or name)",
+            "if (name in named or name.startswith(BASE_PREFIXES))",
+            "if (name in named or name)",
         ),
     ),
     "child:exit-code": Guarantee(

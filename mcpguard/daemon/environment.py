@@ -60,29 +60,25 @@ def base_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
     PATH keeps its absolute entries alone: another one means whatever directory the host has open.
     """
-    return _sound(
-        {
-            name: value
-            for name, value in environ.items()
-            if (name in BASE or name.startswith(BASE_PREFIXES))
-        }
-    )
-
-
-def _sound(environ: Mapping[str, str]) -> dict[str, str]:
-    found = {name: value for name, value in environ.items() if not value.startswith("()")}
-    entries = found.pop("PATH", "").split(os.pathsep)
-    path = os.pathsep.join(entry for entry in entries if Path(entry).is_absolute())
-    # An empty PATH means the working directory too; without one, programs use the system's.
-    return found | ({"PATH": path} if path else {})
+    return server_environment(environ, ())
 
 
 def server_environment(environ: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
-    """The base part and the variables named by the lockfile, where `environ` has them.
+    """The base part and the variables named by the lockfile, in the order that `environ` has them.
 
     Raises UsageError for a name of `CODE_NAMES` or `CODE_PREFIXES`.
     """
     names = tuple(names)
     refuse_names(names)
-    extra = {name: environ[name] for name in names if name in environ}
-    return base_environment(environ) | _sound(extra)
+    named = BASE | {*names}
+    passed = {
+        name: _absolute(value) if name == "PATH" else value
+        for name, value in environ.items()
+        if (name in named or name.startswith(BASE_PREFIXES)) and not value.startswith("()")
+    }
+    # An empty PATH means the working directory too; without one, programs use the system's.
+    return {name: value for name, value in passed.items() if value or name != "PATH"}
+
+
+def _absolute(path: str) -> str:
+    return os.pathsep.join(entry for entry in path.split(os.pathsep) if Path(entry).is_absolute())

@@ -107,7 +107,7 @@ class Core:
         self.capabilities: Json = None
         self.answered = self.initialized = False
         self.settled = False
-        """A legacy request has begun after the first lists: every later one may, without a look."""
+        """Every legacy request may begin, without a look at handshake and lists: see `settle`."""
         self.gone = ""
         self.envelope: JsonObject = {}
         self.changed: dict[tuple[str, Json], JsonObject] = {}
@@ -242,6 +242,11 @@ class Core:
         self.up_tokens.close(entry)
         if entry is self.initialize and not self.answered:
             self.forget_initialize()
+
+    def settle(self) -> None:
+        """The first lists may have ended, in a session that began with an `initialize`."""
+        known = self.listings is not None and self.listings.ready
+        self.settled = known and self.initialize is not None
 
     def forget_initialize(self) -> None:
         """The handshake failed: the host may try again, and must."""

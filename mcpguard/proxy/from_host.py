@@ -87,7 +87,9 @@ _NAMED = frozenset({"name", "arguments"}).issuperset
 def _is_plain(params: JsonObject) -> bool:
     """Whether these are a tool's name and arguments, of the right types, and nothing else."""
     return (
-        _NAMED(params) and type(params.get("name")) is str and type(params.get("arguments")) is dict
+        _NAMED(params)
+        and type(params.get("name")) is str
+        and type(params.get("arguments", {})) is dict
     )
 
 
@@ -214,13 +216,13 @@ class HostSide:
         core = self.core
         entry.plain = True
         entry.target = target = cast("str", params["name"])
-        arguments = cast("JsonObject", params["arguments"])
+        arguments = cast("JsonObject", params.get("arguments", {}))
         call = _made(Call, ("tools/call", target, arguments, _CALL))
         decision = core.judge(call)
         if decision.stage or decision.subject is not call:  # denied, remarked or rewritten
             self._judged(entry, call, decision)
             return
-        encoded = orjson.dumps(arguments)
+        encoded = orjson.dumps(arguments) if arguments else b""
         core.record(UP, "tools/call", target, decision, encoded)
         entry.params = {}
         entry.sent = True
@@ -291,7 +293,7 @@ class HostSide:
         elif (core.initialize is None or not core.listings.started) and not self._handshake(entry):
             return False
         if core.listings.ready or (core.listings.started and not entry.row.held):
-            core.settled = core.listings.ready and core.initialize is not None
+            core.settle()
             return True
         self._hold(entry, size)
         return False
@@ -348,6 +350,7 @@ class HostSide:
             self._initialized(early)
         if self._needs_initialized():
             return
+        core.settle()
         waiting = list(core.held)
         core.held.clear()
         core.held_bytes = 0

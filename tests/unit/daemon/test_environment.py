@@ -48,6 +48,14 @@ def test_no_entry_of_path_means_the_working_directory(
 
 
 @pytest.mark.guarantee("child:environment")
+def test_variables_keep_the_order_in_which_the_host_has_them() -> None:
+    environ = {"TOKEN": "t", "PATH": "/bin:.:/usr/bin", "LC_ALL": "C", "OTHER": "o", "HOME": "/h"}
+    told = server_environment(environ, ["TOKEN"])
+    assert [*told.items()] == [
+        ("TOKEN", "t"), ("PATH", "/bin:/usr/bin"), ("LC_ALL", "C"), ("HOME", "/h")
+    ]  # fmt: skip
+
+
 def test_a_named_variable_passes_when_it_is_set() -> None:
     environ = {"API_KEY": "k", "OTHER": "o", "HOME": "/h"}
     assert server_environment(environ, ("API_KEY", "UNSET")) == {"API_KEY": "k", "HOME": "/h"}

@@ -24,12 +24,15 @@ BAD_IDS = [b"null", b"true", b"1.0", b"1e2", b"-0", b"9007199254740992", b"[1]",
 
 
 @pytest.mark.guarantee("ids:host-ids-stay")
+@pytest.mark.parametrize("asked", [{"method": "ping"}, call(0), call(0, arguments={"n": 1})])
 @pytest.mark.parametrize("given", IDS)
-def test_the_server_sees_a_wire_id_and_the_host_gets_its_own_back(given: int | str) -> None:
+def test_the_server_sees_a_wire_id_and_the_host_gets_its_own_back(
+    given: int | str, asked: JsonObject
+) -> None:
     (
         opened()
-        .host({"id": given, "method": "ping"})
-        .sends_server({"id": wire(0), "method": "ping"})
+        .host({**asked, "id": given})
+        .sends_server({"id": wire(0), **{key: asked[key] for key in asked if key != "id"}})
         .quiet()
         .server({"id": wire(0), "result": {}})
         .sends_host({"id": given, "result": {}})

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpguard.wire.framing import MAX_LINE, Dropped, Framer
+from mcpguard.wire.framing import MAX_LINE, SMALL, Dropped, Framer
 
 LIMIT = 8
 
@@ -101,6 +101,17 @@ def test_the_limit_is_eight_mebibytes_to_the_byte() -> None:
     over = b"x" * (MAX_LINE + 1)
     assert framer.feed(over + b"\nnext\n") == [Dropped(over, first=True, end=True), b"next"]
     assert MAX_LINE == 8 * 1024 * 1024
+
+
+@pytest.mark.guarantee("framing:chunks-never-matter")
+def test_a_line_in_large_and_small_pieces_is_joined_in_their_order() -> None:
+    framer = Framer()
+    pieces = [b"a" * SMALL, b"b", b"c" * (SMALL - 1), b"d" * (SMALL + 1), b"e"]
+    for piece in pieces:
+        assert framer.feed(piece) == []
+    assert framer.unfinished == sum(map(len, pieces))
+    assert framer.feed(b"f\ng") == [b"".join(pieces) + b"f"]
+    assert framer.unfinished == 1
 
 
 @pytest.mark.guarantee("framing:line-limit")
