@@ -666,6 +666,27 @@ def test_every_resource_of_a_subscription_is_recorded_under_the_subscription() -
     session.recorded(method=method, target="", decision="allow").unrecorded()
 
 
+def test_an_error_of_the_server_for_a_list_is_judged_as_one_and_recorded() -> None:
+    judged: list[Subject] = []
+    session = opened(ALL, decide=judging(Result, judged)).host({"id": "l", "method": "tools/list"})
+    judged.clear()
+    session.forget().server({"id": wire(1), "error": {"code": 1, "message": "m"}})
+    assert judged == [Result("tools/list", "", {"code": 1, "message": "m"}, error=True)]
+    method, direction = "tools/list", "server>host"
+    assert {"direction": direction, "method": method, "target": "", "decision": "allow"} in (
+        session.records
+    )
+
+
+@pytest.mark.guarantee("handshake:once")
+def test_after_an_initialize_that_was_not_recorded_in_a_modern_session_no_legacy_call_passes() -> (
+    None
+):
+    session = asked_to_initialize(modern().unaudited())
+    session.audit_fails = False
+    session.host(call(1)).sends_host(refused(1, -32600, NOT_INITIALIZED)).quiet()
+
+
 def test_a_request_for_a_list_is_judged_as_a_call_of_nothing() -> None:
     judged: list[Subject] = []
     opened(ALL, decide=judging(Call, judged)).host({"id": 1, "method": "tools/list"})
