@@ -15,7 +15,18 @@ from mcpguard.model import (
 )
 from mcpguard.pipeline import make_pipeline
 from mcpguard.wire.methods import RELATED_TASK, SUBSCRIPTION_ID
-from tests.unit.proxy.play import ENVELOPE, LOCK, Play, call, opened, play, wire
+from tests.unit.proxy.play import (
+    ENVELOPE,
+    LATEST,
+    LOCK,
+    Play,
+    call,
+    handshake,
+    opened,
+    play,
+    refused,
+    wire,
+)
 
 
 def settled(session: Play) -> Play:
@@ -137,3 +148,31 @@ def test_what_was_rewritten_is_sent_and_recorded_after_others_have_passed() -> N
     assert session.arguments() == b'{"b":2}'
     session.server({"id": wire(0), "result": {"a": 1}})
     session.sends_host({"id": 1, "result": {"b": 2}}).quiet()
+
+
+# a host that does not say `initialized`
+
+NO_TOOL = refused(1, -32602, "Unknown tool: free")
+
+
+def hasty(capabilities: JsonObject) -> Play:
+    """A host calls before the handshake is answered and says no `initialized` afterwards."""
+    params: JsonObject = {"protocolVersion": LATEST, "capabilities": {}, "clientInfo": {}}
+    session = play(LOCK).host({"id": 0, "method": "initialize", "params": params}, call(1))
+    return session.server({"id": wire(0), "result": handshake(capabilities)}).forget()
+
+
+@pytest.mark.guarantee("pending:held-until-verified")
+def test_a_host_that_does_not_say_initialized_is_waited_for_two_seconds() -> None:
+    session = hasty({"tools": {}}).ticks(1.875).quiet()
+    session.ticks(0.125).sends_server({"id": wire(2), "method": "tools/list"}).quiet()
+
+
+def test_when_there_is_nothing_to_list_what_was_held_goes_on_in_the_same_moment() -> None:
+    hasty({}).ticks(2.0).sends_host(NO_TOOL).quiet().idle()
+
+
+def test_a_host_that_asks_nothing_is_not_hurried() -> None:
+    params: JsonObject = {"protocolVersion": LATEST, "capabilities": {}, "clientInfo": {}}
+    session = play(LOCK).host({"id": 0, "method": "initialize", "params": params})
+    session.server({"id": wire(0), "result": handshake()}).forget().ticks(60.0).quiet().idle()
