@@ -487,6 +487,15 @@ BODIES: dict[str, tuple[JsonObject, JsonObject]] = {
         {"content": [{"type": "tool_result", "content": [BAD]}]},
         {"content": [{"type": "tool_result", "content": [WITHHELD]}]},
     ),
+    "link-in-a-text": (
+        {"content": [{**TEXT, "content": [BAD]}]},
+        {"content": [{**TEXT, "content": [WITHHELD]}]},
+    ),
+    "good-link-in-a-text": (
+        {"content": [{**TEXT, "content": [GOOD]}]},
+        {"content": [{**TEXT, "content": [GOOD]}]},
+    ),
+    "content-of-no-shape": ({"content": 5, "messages": None}, {"content": 5, "messages": None}),
     "content-that-is-no-list": ({"content": BAD}, {"content": WITHHELD}),
     "odd-shapes": (
         {"content": [None, 1, "x", []], "messages": [None, {}]},

@@ -1,7 +1,9 @@
 """Borders and tables that no other test of the room pins: what scripts/mutation found."""
 
+import orjson
 import pytest
 
+from mcpguard.errors import WireError
 from mcpguard.model import ItemKind, Json, Side
 from mcpguard.wire import canonical, exact, framing, jsonrpc, methods, recover, uri
 from mcpguard.wire.jsonrpc import MAX_ID_BYTES, MAX_SAFE_INTEGER, is_id
@@ -230,3 +232,76 @@ def test_the_eras_have_their_versions() -> None:
 )
 def test_an_id_is_the_top_level_one(line: bytes, found: Json) -> None:
     assert RequestIdFinder().feed(line) == found
+
+
+@pytest.mark.guarantee("framing:chunks-never-matter")
+@pytest.mark.parametrize("sizes", [[20_000], [20_000, 5, 7, 20_000], [5, framing.SMALL, 3, 20_000]])
+def test_a_line_of_large_and_small_pieces_comes_whole(sizes: list[int]) -> None:
+    framer = framing.Framer()
+    pieces = [bytes([65 + number]) * size for number, size in enumerate(sizes)]
+    for piece in pieces:
+        assert framer.feed(piece) == []
+    assert framer.unfinished == sum(sizes)
+    assert framer.feed(b"end\nnext\n") == [b"".join(pieces) + b"end", b"next"]
+    assert framer.unfinished == 0
+
+
+def nested(shape: str, levels: int, text: str) -> bytes:
+    """A ping of so many levels, of which two are its own, with a text in it. As orjson writes."""
+    value: Json = text
+    for level in range(levels - 2):
+        value = {"a": value} if shape[level % len(shape)] == "{" else [value]
+    ping = {"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {"v": value}}
+    return orjson.dumps(ping)
+
+
+@pytest.mark.guarantee("parse:host-differentials")
+@pytest.mark.parametrize("text", ["", "x" * jsonrpc.SHORT, "{" * jsonrpc.SHORT, "[{" * 33])
+@pytest.mark.parametrize("shape", ["{", "[", "{["])
+def test_short_and_long_lines_are_as_deep_as_they_may_be_and_no_deeper(
+    shape: str, text: str
+) -> None:
+    deepest = nested(shape, jsonrpc.MAX_DEPTH, text)
+    message = jsonrpc.parse_host(deepest)
+    assert isinstance(message, jsonrpc.Request)
+    assert orjson.dumps(message.params) in deepest
+    with pytest.raises(WireError, match="nested deeper than 64 levels") as caught:
+        jsonrpc.parse_host(nested(shape, jsonrpc.MAX_DEPTH + 1, text))
+    assert (caught.value.reason, caught.value.request_id) == ("depth", 1)
+
+
+@pytest.mark.parametrize("line", [b"", b"{", b'{"a":1}x', b"\xff"])
+def test_a_line_of_a_server_that_is_no_json_is_called_that(line: bytes) -> None:
+    with pytest.raises(WireError, match=r"^not one JSON object$") as caught:
+        jsonrpc.parse_server(line)
+    assert caught.value.reason == "parse"
+
+
+BOTH = "a request and an answer in one message"
+WRONG: list[tuple[dict[str, Json], str]] = [
+    ({"method": "m", "result": {}}, BOTH),
+    ({"method": "m", "error": {}}, BOTH),
+    ({"method": 5, "error": {}, "result": {}}, BOTH),
+    ({"method": 5, "params": 5}, "method is not a string"),
+    ({"method": None}, "method is not a string"),
+    ({"method": "m", "params": []}, "params is not an object"),
+]
+
+
+@pytest.mark.parametrize(("members", "sentence"), WRONG)
+def test_a_message_that_is_no_request_is_told_why(members: dict[str, Json], sentence: str) -> None:
+    line = orjson.dumps({"jsonrpc": "2.0", "id": 1, **members})
+    for parse in (jsonrpc.parse_host, jsonrpc.parse_server):
+        with pytest.raises(WireError) as caught:
+            parse(line)
+        assert (str(caught.value), caught.value.reason) == (sentence, "envelope")
+
+
+def test_what_needs_no_exact_form_is_written_in_the_short_one() -> None:
+    small: dict[str, Json] = {"n": 1e-7}
+    begun, ended = b'{"jsonrpc":"2.0",', b':{"n":1e-7}}\n'
+    request = begun + b'"id":1,"method":"m","params"' + ended
+    assert jsonrpc.encode_request(1, "m", small) == request
+    assert jsonrpc.encode_notification("m", small) == begun + b'"method":"m","params"' + ended
+    assert jsonrpc.encode_result(1, small) == begun + b'"id":1,"result"' + ended
+    assert jsonrpc.encode_error(1, small) == begun + b'"id":1,"error"' + ended

@@ -1,0 +1,178 @@
+"""Once calls have passed there is a shorter way for plain ones: nobody may notice it."""
+
+import pytest
+
+from mcpguard.model import (
+    Call,
+    Context,
+    Decision,
+    JsonObject,
+    Mode,
+    Result,
+    Side,
+    Subject,
+    Wait,
+)
+from mcpguard.pipeline import make_pipeline
+from mcpguard.wire.methods import RELATED_TASK, SUBSCRIPTION_ID
+from tests.unit.proxy.play import (
+    ENVELOPE,
+    LATEST,
+    LOCK,
+    Play,
+    call,
+    handshake,
+    opened,
+    play,
+    refused,
+    wire,
+)
+
+
+def settled(session: Play) -> Play:
+    """The session after a call that passed; the next id drawn is `wire(0)`."""
+    given = session.ids.next
+    session.host(call("before", arguments={}))
+    session.server({"id": given, "result": {"content": []}})
+    return session.forget().renumber()
+
+
+def long_way(request: JsonObject, mode: Mode = Mode.ENFORCE) -> Play:
+    """A request that came before the lists, and so took the long way, as `wire(9)`."""
+    session = play(LOCK, mode).initialize()
+    session.ids.next = wire(9)
+    return session.host(request).lists()
+
+
+def short_way(request: JsonObject, mode: Mode = Mode.ENFORCE) -> Play:
+    """A request that came after others had passed, as `wire(9)`."""
+    session = settled(opened(mode=mode))
+    session.ids.next = wire(9)
+    return session.host(request)
+
+
+def done(session: Play) -> tuple[object, ...]:
+    """Everything the session did, but for its own lists."""
+    records = [each for each in session.records if not str(each["method"]).endswith("/list")]
+    return session.sends, records, session.events
+
+
+BIG: JsonObject = {"text": "x", "deep": {"inner": "y"}}
+REQUESTS: list[tuple[str, JsonObject]] = [
+    ("tools/call", {"name": "free", "arguments": {"a": 1}}),
+    ("tools/call", {"name": "free", "arguments": {}}),
+    ("tools/call", {"arguments": BIG, "name": "echo"}),
+    ("tools/call", {"name": "echo", "arguments": {"Text": "x"}}),
+    ("tools/call", {"name": "echo", "arguments": {"text": 5}}),
+    ("tools/call", {"name": "exec", "arguments": {}}),
+    ("tools/call", {"name": "x" * 600, "arguments": {}}),
+    ("tools/call", {"name": "free"}),
+    ("tools/call", {"name": "free", "arguments": None}),
+    ("tools/call", {"name": "free", "arguments": []}),
+    ("tools/call", {"name": 5, "arguments": {}}),
+    ("tools/call", {"name": None, "arguments": {}}),
+    ("tools/call", {"arguments": {}}),
+    ("tools/call", {}),
+    ("tools/call", {"Name": "free", "name": "free", "arguments": {}}),
+    ("tools/call", {"name": "free", "arguments": {}, "extra": 1}),
+    ("tools/call", {"name": "free", "arguments": {}, "task": {}}),
+    ("tools/call", {"name": "free", "arguments": {}, "requestState": "s"}),
+    ("tools/call", {"name": "free", "arguments": {}, "_meta": {"progressToken": "t"}}),
+    ("tools/call", {"name": "free", "arguments": {}, "_meta": 5}),
+    ("tools/call", {"name": "free", "arguments": {}, "_meta": ENVELOPE}),
+    ("prompts/get", {"name": "greet", "arguments": {"who": "x"}}),
+    ("prompts/get", {"name": "free", "arguments": {}}),
+    ("resources/read", {"uri": "file:///notes"}),
+    ("ping", {}),
+]
+ANSWERS: list[JsonObject] = [
+    {"result": {"content": []}},
+    {"result": {"content": [{"type": "resource_link", "uri": "file:///no", "name": "n"}]}},
+    {"result": {"content": [], "_meta": {RELATED_TASK: {"taskId": "t"}, SUBSCRIPTION_ID: 1}}},
+    {"result": {"content": [], "resultType": "complete"}},
+    {"result": {"content": [], "task": {"taskId": "t"}}},
+    {"result": {"content": [], "requestState": "s"}},
+    {"result": {"resultType": "task", "taskId": "t"}},
+    {"error": {"code": 5, "message": "m"}},
+    {"result": "garbled"},
+]
+
+
+@pytest.mark.guarantee("proxy:transparent")
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize(("method", "params"), REQUESTS)
+def test_a_request_is_treated_the_same_after_others_have_passed(
+    method: str, params: JsonObject, mode: Mode
+) -> None:
+    request: JsonObject = {"id": 1, "method": method, "params": params}
+    first = long_way(request, mode)
+    assert done(short_way(request, mode)) == done(first)
+    assert first.sends != {Side.HOST: [], Side.SERVER: []}
+
+
+@pytest.mark.guarantee("proxy:transparent")
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_answer_is_treated_the_same_after_others_have_passed(answer: JsonObject) -> None:
+    request = call(1, arguments={"a": 1})
+    first = long_way(request).forget().server({"id": wire(9), **answer})
+    later = short_way(request).forget().server({"id": wire(9), **answer})
+    assert done(later) == done(first)
+    assert len(first.sends[Side.HOST]) == 1
+
+
+@pytest.mark.guarantee("ids:cancel-translated")
+def test_a_call_that_was_cancelled_after_others_have_passed_gets_no_answer() -> None:
+    session = settled(opened()).host(call(1, arguments={}))
+    session.host({"method": "notifications/cancelled", "params": {"requestId": 1}}).forget()
+    session.server({"id": wire(0), "result": {"content": []}}).drops("late_answer").idle()
+
+
+@pytest.mark.guarantee("pipeline:rewrites-are-sent")
+def test_what_was_rewritten_is_sent_and_recorded_after_others_have_passed() -> None:
+    pipeline = make_pipeline(LOCK)
+
+    def decide(subject: Subject, ctx: Context) -> Decision | Wait:
+        decision = pipeline(subject, ctx)
+        if (
+            isinstance(subject, Call)
+            and isinstance(decision, Decision)
+            and "a" in subject.arguments
+        ):
+            return decision._replace(subject=subject._replace(arguments={"b": 2}))
+        if isinstance(subject, Result) and isinstance(decision, Decision) and "a" in subject.body:
+            return decision._replace(subject=subject._replace(body={"b": 2}))
+        return decision
+
+    session = settled(opened(decide=decide)).host(call(1, arguments={"a": 1}))
+    session.sends_server(call(wire(0), arguments={"b": 2})).quiet()
+    assert session.arguments() == b'{"b":2}'
+    session.server({"id": wire(0), "result": {"a": 1}})
+    session.sends_host({"id": 1, "result": {"b": 2}}).quiet()
+
+
+# a host that does not say `initialized`
+
+NO_TOOL = refused(1, -32602, "Unknown tool: free")
+
+
+def hasty(capabilities: JsonObject) -> Play:
+    """A host calls before the handshake is answered and says no `initialized` afterwards."""
+    params: JsonObject = {"protocolVersion": LATEST, "capabilities": {}, "clientInfo": {}}
+    session = play(LOCK).host({"id": 0, "method": "initialize", "params": params}, call(1))
+    return session.server({"id": wire(0), "result": handshake(capabilities)}).forget()
+
+
+@pytest.mark.guarantee("pending:held-until-verified")
+def test_a_host_that_does_not_say_initialized_is_waited_for_two_seconds() -> None:
+    session = hasty({"tools": {}}).ticks(1.875).quiet()
+    session.ticks(0.125).sends_server({"id": wire(2), "method": "tools/list"}).quiet()
+
+
+def test_when_there_is_nothing_to_list_what_was_held_goes_on_in_the_same_moment() -> None:
+    hasty({}).ticks(2.0).sends_host(NO_TOOL).quiet().idle()
+
+
+def test_a_host_that_asks_nothing_is_not_hurried() -> None:
+    params: JsonObject = {"protocolVersion": LATEST, "capabilities": {}, "clientInfo": {}}
+    session = play(LOCK).host({"id": 0, "method": "initialize", "params": params})
+    session.server({"id": wire(0), "result": handshake()}).forget().ticks(60.0).quiet().idle()
