@@ -92,8 +92,8 @@ class Child:
     what it starts outside its group is found and ended too. `spared`: our children that are none
     of its, by number and start, as a number alone is soon another process's. `gone`: its group was
     seen to be empty, so the number of that is not ours any more either. `unguarded`: its guardian
-    died, so it was killed. `left`: processes of it that could not be ended. `displaced`: the SIGCHLD
-    handler of before. One at a time: two that run at once would end each other's orphans.
+    died, so it was killed. `left`: processes of it that could not be ended. `displaced`: the
+    SIGCHLD handler of before. One at a time: two that run at once would end each other's orphans.
     """
 
     pid: int
@@ -177,7 +177,18 @@ class Child:
             while self.adopts and (ended := os.waitid(os.P_ALL, 0, _ENDED)):
                 if ended.si_pid in {self.pid, self.guardian_pid}:
                     return
+                if ended.si_pid in {pid for pid, _ in self.spared}:
+                    self._bury_behind()
+                    return
                 os.waitpid(ended.si_pid, 0)
+
+    def _bury_behind(self) -> None:
+        """As `_bury`, when one that is not ours to reap is all that waitid(2) ever shows."""
+        known = self.spared | set(_known((self.pid, self.guardian_pid)))
+        us = os.getpid()
+        for each in _processes():
+            if each.state == "Z" and each.parent == us and (each.pid, each.started) not in known:
+                _wait(each.pid)
 
     def terminate(self) -> None:
         """Ask the whole group to end."""

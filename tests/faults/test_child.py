@@ -2,6 +2,7 @@
 
 import os
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -237,6 +238,38 @@ def test_orphans_that_end_during_the_session_leave_no_zombies() -> None:
             select.select([], [], [], 0.01)
             tries += 1
             assert tries < 100 * LIMIT
+
+
+def test_a_child_of_before_that_ended_hides_no_orphan(tmp_path: Path) -> None:
+    script = "for i in 1 2 3 4 5; do (sh -c true &); done; read line; echo $line; read line"
+    relay = " ".join(shlex.quote(word) for word in (*RELAY, "sh", "-c", script))
+    with Host(("sh", "-c", f"sleep 0 & exec {relay}")) as host:
+        tries = 0
+        while len(below(host.process.pid)) != len(("before", "guardian", "server")):
+            select.select([], [], [], 0.01)
+            tries += 1
+            assert tries < 100 * LIMIT
+        host.send(b"up\n")
+        assert host.line() == b"up"
+
+
+@pytest.mark.guarantee("child:whole-tree")
+def test_a_number_that_was_the_guardians_spares_nobody(tmp_path: Path) -> None:
+    with subprocess.Popen(("sleep", "60")) as sleeper:
+        (found,) = [each for each in processes.descendants(frozenset()) if each.pid == sleeper.pid]
+        earlier = frozenset({(found.pid, found.started - 1)})
+        assert found in processes.descendants(earlier)
+        assert found not in processes.descendants(frozenset({(found.pid, found.started)}))
+        sleeper.kill()
+
+
+async def test_a_group_that_is_gone_is_never_signalled_again() -> None:
+    child = processes.spawn(("sh", "-c", "exit 3"), ENV)
+    with anyio.fail_after(LIMIT):
+        await processes.stop(child)
+    assert (child.returncode, child.gone, child.guardian) == (3, True, -1)
+    child.release()
+    assert not child.unguarded
 
 
 def test_a_signal_never_reaches_a_later_process_of_the_same_number(tmp_path: Path) -> None:
