@@ -93,7 +93,8 @@ class Child:
     of its, by number and start, as a number alone is soon another process's. `gone`: its group was
     seen to be empty, so the number of that is not ours any more either. `unguarded`: its guardian
     died, so it was killed. `left`: processes of it that could not be ended. `displaced`: the
-    SIGCHLD handler of before. One at a time: two that run at once would end each other's orphans.
+    SIGCHLD handler of before. `burying`, `unburied`: see `_bury`. One at a time: two that run at
+    once would end each other's orphans.
     """
 
     pid: int
@@ -110,6 +111,8 @@ class Child:
     unguarded: bool = False
     left: int = 0
     displaced: Any = None
+    burying: bool = False
+    unburied: bool = False
 
     def poll(self) -> int | None:
         """The exit code (128 + n after signal n) once the server has ended; else None."""
@@ -172,7 +175,23 @@ class Child:
         self.guardian = _close(self.guardian)
 
     def _bury(self) -> None:
-        """Reap what nobody else will. The server is left to `poll`: its code is wanted."""
+        """Reap what nobody else will. The server is left to `poll`: its code is wanted.
+
+        A signal in the middle of it asks for one more turn: a turn within a turn, for each of a
+        thousand orphans, would be deeper than Python's stack.
+        """
+        self.unburied = True
+        if self.burying:
+            return
+        self.burying = True
+        try:
+            while self.unburied:
+                self.unburied = False
+                self._bury_ended()
+        finally:
+            self.burying = False
+
+    def _bury_ended(self) -> None:
         with contextlib.suppress(ChildProcessError):
             while self.adopts and (ended := os.waitid(os.P_ALL, 0, _ENDED)):
                 if ended.si_pid in {self.pid, self.guardian_pid}:
