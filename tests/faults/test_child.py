@@ -241,7 +241,7 @@ def test_orphans_that_end_during_the_session_leave_no_zombies() -> None:
 
 
 def test_a_child_of_before_that_ended_hides_no_orphan(tmp_path: Path) -> None:
-    script = "for i in 1 2 3 4 5; do (sh -c true &); done; read line; echo $line; read line"
+    script = "for i in $(seq 300); do (true &); done; read line; echo $line; read line"
     relay = " ".join(shlex.quote(word) for word in (*RELAY, "sh", "-c", script))
     with Host(("sh", "-c", f"sleep 0 & exec {relay}")) as host:
         tries = 0
