@@ -233,8 +233,9 @@ def verify(launch: Launch, argv: Sequence[str] = ()) -> None:
 
 def remarks(launch: Launch) -> tuple[Finding, ...]:
     """One sentence for each part of the launch that is not pinned, or may be pinned too well."""
-    said = (*_open_code(launch.argv), *_open_variables(launch.argv), *_open_files(launch))
-    return tuple(Finding("launch.unpinned", Severity.INFO, "", each) for each in said)
+    said = (*_open_code(launch.argv), *_open_files(launch))
+    told = (*_open_variables(launch.argv), *said)
+    return tuple(Finding("launch.unpinned", Severity.INFO, "", each) for each in told)
 
 
 def _open_code(argv: Sequence[str]) -> Iterator[str]:
