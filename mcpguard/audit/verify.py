@@ -1,10 +1,12 @@
 """Reads an audit log back: whole, or what was done to it. Needs the file and nothing else."""
 
 import hashlib
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,8 +33,16 @@ MAX_OPEN = 100
 PROGRESS_EVERY = 10_000
 """Records between two calls of `progress`: about a fifth of a second."""
 
-_START = b'{"v":1,"seq":%d,'
-"""How the line of that number begins, so also one whose write did not finish."""
+_START = b'{"v":1,"seq":%b,"session":'
+_FRONT = (b',"ts":', b',"server":', b',"principal":')
+"""How the line of that number begins, and what stands between the texts that follow."""
+
+_NUMBER = re.compile(rb'\{"v":1,"seq":([1-9][0-9]*)')
+_BEGUN_TEXT = rb'"(?:[^"\\\x00-\x1f]|\\.)*'
+_TEXT = re.compile(_BEGUN_TEXT + b'"')
+_CUT_TEXT = re.compile(rb"(?:%b\\?)?" % _BEGUN_TEXT)
+_CUT_FIELDS = re.compile(rb'(?:,(?:"[^\x00-\x1f]*)?)?')
+"""What may be left of a record behind its front: other fields, whose names are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +51,9 @@ class VerifyReport:
 
     `records`: whole lines. `sessions`: opening records. `problems`: in file order, empty when the
     log is as it was written. `torn`: something that is no whole line stands behind the last one;
-    a write that did not finish leaves that, and so does a cut: not called tampering. `tail`: what
-    it is: `begun`, the beginning of a record, or `unended`, a record without its line end. `zeros`:
+    a write that did not finish leaves that, and so does a cut or somebody who wrote it there: not
+    called tampering. `tail`: what it is: `begun`, with the front of the next record as far as it
+    goes, or `unended`, a record without its line end. `zeros`:
     NUL bytes at the end of the file. `head`: hash of the last line in hex, empty without one.
     `unclosed`: sessions without a closing record, oldest first: running, killed, or cut off.
     `complete`: False when it is so broken that reading stopped.
@@ -126,10 +137,9 @@ class _Reader:
             self.unclosed.append(self.open)
         self.open = ""
 
-    def end(self, rest: bytes) -> None:
-        """What stands behind the last newline."""
-        data = rest.rstrip(b"\0")
-        self.zeros = len(rest) - len(data)
+    def end(self, data: bytes, zeros: int) -> None:
+        """What stands behind the last newline: `data`, then so many zero bytes."""
+        self.zeros = zeros
         record = _record(data[: data.rfind(_BRACE) + len(_BRACE)])
         if record:
             self._whole(data, record)
@@ -156,10 +166,18 @@ class _Reader:
 
     def _begins(self, data: bytes) -> bool:
         """Whether the next record could begin so. In a broken log its number is not known."""
-        start = _START % (self.records + 1)
-        if self.runs is not None:
-            start = _START.partition(b"%d")[0]
-        return data.startswith(start) or start.startswith(data)
+        number = b"%d" % (self.records + 1)
+        if self.runs is not None and (told := _NUMBER.match(data)):
+            number = told[1]
+        for literal in (_START % number, *_FRONT):
+            if not data.startswith(literal):
+                return literal.startswith(data)
+            data = data[len(literal) :]
+            text = _TEXT.match(data)
+            if text is None:
+                return _CUT_TEXT.fullmatch(data) is not None
+            data = data[text.end() :]
+        return _CUT_FIELDS.fullmatch(data) is not None
 
     def report(self) -> VerifyReport:
         problems = self.runs.problems() if self.runs else ()
@@ -191,11 +209,11 @@ def verify(path: Path, progress: Callable[[int], None] | None = None) -> VerifyR
     reader = _Reader()
     with _opened(path) as file:
         while not reader.full:
-            text = file.readline(MAX_LINE)
-            if text[-1:] != b"\n" and len(text) < MAX_LINE:
-                reader.end(text)
+            text, zeros = _line(file)
+            if text[-1:] != b"\n":
+                reader.end(text, zeros)
                 break
-            reader.take(text if text[-1:] == b"\n" else _skip(file))
+            reader.take(text)
             if progress is not None and reader.records % PROGRESS_EVERY == 0:
                 progress(reader.records)
     if reader.records:
@@ -210,8 +228,9 @@ def read(path: Path) -> Iterator[JsonObject]:
     not a record.
     """
     with _opened(path) as file:
-        for number, text in enumerate(iter(lambda: file.readline(MAX_LINE), b""), 1):
-            if text[-1:] != b"\n" and len(text) < MAX_LINE:
+        for number in count(1):
+            text, _zeros = _line(file)
+            if text[-1:] != b"\n":
                 return
             record = _record(text)
             if not record:
@@ -247,11 +266,28 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         ) from error
 
 
-def _skip(file: BinaryIO) -> bytes:
-    """Reads to the end of a line that is longer than any record; empty, so it is not one."""
-    while (piece := file.readline(MAX_LINE)) and piece[-1:] != b"\n":
-        pass
-    return b"\n"
+def _line(file: BinaryIO) -> tuple[bytes, int]:
+    """The next line; without newline what the file ends with, and the zero bytes behind that.
+
+    A line that is longer than any record is read to its end and given empty, so it is not one.
+    """
+    text = file.readline(MAX_LINE)
+    if text[-1:] == b"\n":
+        return text, 0
+    data = text.rstrip(b"\0")
+    zeros = len(text) - len(data)
+    piece = text
+    while len(piece) == MAX_LINE and (piece := file.readline(MAX_LINE)):
+        if piece.strip(b"\0"):
+            _skip(file, piece)
+            return b"\n", 0
+        zeros += len(piece)
+    return data, zeros
+
+
+def _skip(file: BinaryIO, piece: bytes) -> None:
+    while piece and piece[-1:] != b"\n":
+        piece = file.readline(MAX_LINE)
 
 
 def _record(text: bytes) -> JsonObject:

@@ -18,7 +18,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mcpguard.daemon.child import find_executable
-from mcpguard.daemon.environment import base_environment, refuse_names
+from mcpguard.daemon.environment import (
+    CODE_NAMES,
+    CODE_PREFIXES,
+    base_environment,
+    refuse_names,
+)
 from mcpguard.errors import LaunchError, UnreachableError, UsageError
 from mcpguard.lock.lockfile import DATA, Launch
 from mcpguard.model import Finding, Severity
@@ -51,9 +56,11 @@ RUNNERS: Mapping[str, str] = {
 
 
 class _Options(NamedTuple):
-    """What an interpreter takes before its script: letters of one-dash options, and long ones.
+    """What a launcher takes before its script: letters of one-dash options, and long ones.
 
     `code` is followed by code, `module` by the name of a module, `value` by something else.
+    `loads`: options of those whose value is code too, or names it. `script`: options whose value is
+    the script. `verbs`: words before it. `wraps`: what it starts is a command of its own.
     """
 
     code: str = ""
@@ -61,34 +68,106 @@ class _Options(NamedTuple):
     value: str = ""
     long_code: frozenset[str] = frozenset()
     long_value: frozenset[str] = frozenset()
+    loads: frozenset[str] = frozenset()
+    script: frozenset[str] = frozenset()
+    verbs: frozenset[str] = frozenset()
+    wraps: bool = False
+
+
+def _words(words: str) -> frozenset[str]:
+    return frozenset(words.split())
 
 
 _PY = _Options("c", "m", "WX", frozenset(), frozenset({"--check-hash-based-pycs"}))
+_JS_LOADS = _words(
+    "--experimental-loader --import --loader --require --env-file --env-file-if-exists"
+    " --openssl-config"
+)
 _JS = _Options(
     "ep", "", "rC", frozenset({"--eval", "--print"}),
-    frozenset({"--conditions", "--experimental-loader", "--import", "--loader", "--require"}),
+    _JS_LOADS | _words("--conditions --icu-data-dir --input-type --title --tsconfig"),
+    _JS_LOADS | {"-r", "--tsconfig"},
 )  # fmt: skip
-_SH = _Options("c", "", "oO", frozenset(), frozenset({"--init-file", "--rcfile"}))
+_SH = _Options(
+    "c", "", "oO", frozenset(), _words("--init-file --rcfile"), _words("--init-file --rcfile")
+)
 
 INTERPRETERS: Mapping[str, _Options] = {
     **dict.fromkeys(("py", "python"), _PY),
     **dict.fromkeys(("node", "nodejs", "tsx"), _JS),
     **dict.fromkeys(("bash", "sh", "zsh"), _SH),
-    "php": _Options("r", "", "cdz"),
-    "ruby": _Options("e", "", "CEIr"),
+    "php": _Options(
+        "rBRE", "", "cdzfF", loads=_words("-c -d -z"), script=_words("-f -F --file --process-file")
+    ),
+    "ruby": _Options("e", "", "CEIr", loads=_words("-I -r")),
 }
 """Launchers that run a script which is their first argument that is no option."""
+
+_BUN_LOADS = _words("--preload --require --import --config --env-file --tsconfig-override")
+_DENO_LOADS = _words("--preload --require --import --config --import-map --env-file")
+_JAVA_LOADS = _words(
+    "-cp -classpath --class-path -p --module-path --upgrade-module-path --patch-module"
+)
+_NPM = _Options(
+    "c", "", "pwC", frozenset({"--call"}),
+    _words("--package --prefix --registry --cache --workspace --userconfig --dir --filter"),
+    _words("-p --package --prefix --userconfig"),
+    verbs=_words("exec x dlx run run-script"), wraps=True,
+)  # fmt: skip
+_UV_LOADS = _words(
+    "--with --with-editable --with-requirements --python --project --directory --env-file --from"
+    " --config-file --constraints --overrides --build-constraints --spec"
+)
+_UV = _Options(
+    "", "m", "pwcb", frozenset(),
+    _UV_LOADS | _words(
+        "--extra --group --only-group --no-group --package --index --index-url --default-index"
+        " --extra-index-url --find-links --cache-dir --color --prerelease --resolution --link-mode"
+        " --refresh-package --upgrade-package --reinstall-package --index-strategy --pip-args"
+    ),
+    _UV_LOADS | _words("-p -w -c -b"),
+    verbs=_words("run tool"), wraps=True,
+)  # fmt: skip
+_BARE = _Options(wraps=True)
+
+_STARTERS: Mapping[str, _Options] = {
+    **INTERPRETERS,
+    **dict.fromkeys(("bunx", "npm", "npx", "pnpm", "pnpx", "yarn"), _NPM),
+    **dict.fromkeys(("pipx", "uv", "uvx"), _UV),
+    **dict.fromkeys(("nohup", "setsid"), _BARE),
+    "bun": _Options(
+        "ep", "", "rcd", frozenset({"--eval", "--print"}),
+        _BUN_LOADS | _words("--cwd --define --conditions"), _BUN_LOADS | {"-r", "-c"},
+        verbs=_words("run x"),
+    ),
+    "deno": _Options(
+        "", "", "c", frozenset(),
+        _DENO_LOADS | _words("--cert --location --lock --seed"), _DENO_LOADS | {"-c"},
+        verbs=_words("run serve task eval"),
+    ),
+    "dotnet": _Options(verbs=_words("exec run")),
+    "go": _Options(verbs=_words("run")),
+    "java": _Options(
+        long_value=_JAVA_LOADS | _words("--add-modules --add-opens --add-exports --add-reads"),
+        loads=_JAVA_LOADS, script=_words("-jar -m --module"),
+    ),
+    "lua": _Options("e", "", "l", loads=_words("-l")),
+    "nice": _Options(value="n", long_value=_words("--adjustment"), wraps=True),
+    "perl": _Options("eE", "", "IMm", loads=_words("-I -M -m")),
+    "stdbuf": _Options(value="ioe", long_value=_words("--input --output --error"), wraps=True),
+}  # fmt: skip
+"""Every program of which it is known where the code stands among its arguments."""
 
 _SAFE_PATH = frozenset("IP")
 """Python's letters that keep the working directory off the module path (-I, -P)."""
 
-_CODE_SUFFIXES = frozenset(
-    {
-        ".bat", ".cjs", ".cmd", ".cts", ".dll", ".exe", ".jar", ".js", ".jsx", ".mjs", ".mts",
-        ".php", ".pl", ".ps1", ".py", ".pyz", ".rb", ".sh", ".so", ".ts", ".tsx", ".wasm", ".whl",
-    }
+_CODE_SUFFIXES = (
+    ".bash", ".bat", ".cjs", ".class", ".cmd", ".cts", ".dll", ".dylib", ".egg", ".exe", ".go",
+    ".jar", ".java", ".js", ".jsx", ".kts", ".lua", ".mjs", ".mts", ".node", ".phar", ".php",
+    ".pl", ".pm", ".ps1", ".py", ".pyc", ".pyd", ".pyw", ".pyz", ".rb", ".sh", ".so", ".tcl",
+    ".ts", ".tsx", ".war", ".wasm", ".whl", ".zsh",
 )  # fmt: skip
-"""File names that end so are code, of which nobody asks whether it is data."""
+"""File names that end so are code, which is never data."""
 
 HASH_CHUNK = 1024 * 1024
 """Bytes a read while a file is hashed."""
@@ -100,18 +179,20 @@ def describe(
     """The launch as it is now, for a lockfile. `env_names`: variables passed beyond the base ones.
 
     `data`: arguments (or what stands after their `=`) whose bytes may change and are not pinned.
-    Raises UsageError for an empty command, a refused name or `data` that is none, UnreachableError
-    for a missing program.
+    Raises UsageError for an empty command, a refused name (one that `env` is to set, too) or `data`
+    that is none, UnreachableError for a missing program.
     """
     if not argv:
         raise UsageError("there is no command to run", hint="put it after --: -- CMD ARGS...")
     refuse_names(env_names)
+    refuse_names(_code_variables(argv))
     names = tuple(sorted(set(env_names)))
     return Launch(tuple(argv), CWD_RULE, names, _files(argv, _data_arguments(argv, data)))
 
 
 def _data_arguments(argv: Sequence[str], data: Collection[str]) -> set[str]:
     found = set()
+    code = _code(argv)
     for name in data:
         named = [each for each in argv[1:] if name in {each, each.partition("=")[2]}]
         if not named:
@@ -119,10 +200,10 @@ def _data_arguments(argv: Sequence[str], data: Collection[str]) -> set[str]:
                 f"--data {name}: the command has no such argument",
                 hint="name it as it stands in the command",
             )
-        if _entry(argv).script in named:
+        if not code.isdisjoint(named):
             raise UsageError(
                 f"--data {name}: it is the code that is run, which is always pinned",
-                hint="name arguments that are data, such as a database",
+                hint="leave it out; --data none takes back what is locked as data",
             )
         found.update(named)
     return found
@@ -142,13 +223,19 @@ def verify(launch: Launch, argv: Sequence[str] = ()) -> None:
     if argv and tuple(argv) != launch.argv:
         raise _other_command(launch.argv, argv)
     data = {argument for argument, pin in launch.files.items() if pin == DATA}
+    for argument in sorted(data & _code(launch.argv)):
+        raise LaunchError(
+            f"{argument} is not the reviewed file: it is code, and the lockfile calls it data",
+            hint="see what changed; review it without that: mcpguard lock --update --data none",
+        )
     _compare(launch, _files(launch.argv, data))
 
 
 def remarks(launch: Launch) -> tuple[Finding, ...]:
     """One sentence for each part of the launch that is not pinned, or may be pinned too well."""
     said = (*_open_code(launch.argv), *_open_files(launch))
-    return tuple(Finding("launch.unpinned", Severity.INFO, "", each) for each in said)
+    told = (*_open_variables(launch.argv), *said)
+    return tuple(Finding("launch.unpinned", Severity.INFO, "", each) for each in told)
 
 
 def _open_code(argv: Sequence[str]) -> Iterator[str]:
@@ -183,12 +270,17 @@ def _open_script(name: str, entry: "_Entry") -> Iterator[str]:
         yield f"{entry.script} is no file here: what {name} finds for it is not pinned"
 
 
+def _open_variables(argv: Sequence[str]) -> Iterator[str]:
+    for name in _code_variables(argv):
+        yield f"env sets {name}: its value is code that nobody reviewed, and it is not pinned"
+
+
 def _open_files(launch: Launch) -> Iterator[str]:
-    code = {launch.argv[0], _entry(launch.argv).script}
+    code = _code(launch.argv)
     for argument, pin in launch.files.items():
         if pin == DATA:
             yield f"{argument} is data: its bytes are not pinned"
-        elif argument not in code and Path(argument).suffix.lower() not in _CODE_SUFFIXES:
+        elif argument not in code:
             yield (
                 f"{argument} is pinned: once its bytes change, the server is not started; if it is"
                 f" data, lock it with --data {argument}"
@@ -223,7 +315,7 @@ def _compare(locked: Launch, now: Mapping[str, str]) -> None:
 
 def _other_file(locked: Launch, argument: str, what: str) -> LaunchError:
     hint = "see what changed; if it is meant, review it: mcpguard lock --update"
-    if argument not in {locked.argv[0], _entry(locked.argv).script}:
+    if argument not in _code(locked.argv):
         hint += f"; if it is data that changes by nature: mcpguard lock --update --data {argument}"
     return LaunchError(f"{argument} {what}", hint=hint)
 
@@ -245,60 +337,131 @@ def _files(argv: Sequence[str], data: Collection[str] = ()) -> dict[str, str]:
     return found
 
 
+def _code(argv: Sequence[str]) -> set[str]:
+    """The words of the command that are code, or name it: never data."""
+    entry = _entry(argv)
+    ending = {word for word in argv if word.lower().endswith(_CODE_SUFFIXES)}
+    return {argv[0], entry.script, *entry.loads, *ending}
+
+
+def _code_variables(argv: Sequence[str]) -> list[str]:
+    """The variables `env` is to set, wherever it stands in the command, whose value is code."""
+    names = (each.partition("=")[0] for each in _entry(argv).variables)
+    return [name for name in names if name in CODE_NAMES or name.startswith(CODE_PREFIXES)]
+
+
 class _Entry(NamedTuple):
-    """How an interpreter is told what to run; one of the first three. `rest`: what `env` runs."""
+    """How a launcher is told what to run; one of the first three. `rest`: what `env` runs.
+
+    `loads`: other words that are code. `variables`: what `env` sets.
+    """
 
     script: str = ""
     module: str = ""
     code: str = ""
     safe: bool = False
     rest: tuple[str, ...] = ()
+    loads: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
 
 
 def _entry(argv: Sequence[str]) -> _Entry:
-    """What the command runs beside its program; empty for a program that is no interpreter."""
+    """What the command runs beside its program; empty for a program that is no launcher."""
     name = _stem(argv[0])
-    if not _is_launcher(argv[0]):
-        return _Entry()
     if name == "env":
-        rest = _behind_env(argv[1:])
-        return _entry(rest)._replace(rest=rest) if rest else _Entry()
-    options = INTERPRETERS.get(name)
+        variables, rest = _behind_env(argv[1:])
+        inner = _entry(rest) if rest else _Entry()
+        return inner._replace(
+            rest=rest, loads=(*rest[:1], *inner.loads), variables=(*variables, *inner.variables)
+        )
+    options = _STARTERS.get(name)
     return _Entry() if options is None else _first_word(argv[1:], options)
 
 
-def _behind_env(words: Sequence[str]) -> tuple[str, ...]:
-    """The command that `env` is given, behind its options and variables."""
-    waiting = iter(words)
-    for word in waiting:
-        if word in {"-u", "--unset", "-C", "--chdir"}:
-            next(waiting, "")
-        elif not word.startswith("-") and "=" not in word:
-            return (word, *waiting)
-    return ()
+_ENV_VALUES = _words("-u --unset -C --chdir -a --argv0 -P")
+"""Options of `env` whose value is the next word."""
+
+_QUOTES = str.maketrans("", "", "'\"")
+
+
+def _behind_env(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The variables that `env` is given, and the command behind its options and them."""
+    waiting = [*words]
+    variables = []
+    while waiting:
+        word = waiting.pop(0)
+        if word in _ENV_VALUES:
+            del waiting[:1]
+        elif (split := _split_string(word)) is not None:
+            waiting[: not split] = (split or " ".join(waiting[:1])).translate(_QUOTES).split()
+        elif "=" in word and not word.startswith("-"):
+            variables.append(word)
+        elif not word.startswith("-"):
+            return tuple(variables), (word, *waiting)
+    return tuple(variables), ()
+
+
+def _split_string(word: str) -> str | None:
+    """What stands in the word behind `-S`, which may be nothing; None for any other word."""
+    if word.startswith("--split-string"):
+        return word.partition("=")[2]
+    letters, found, text = word.partition("S")
+    return text if found and letters.startswith("-") and not letters.strip("-iv0") else None
 
 
 def _first_word(words: Sequence[str], options: _Options) -> _Entry:
     waiting = iter(words)
-    safe = False
+    seen = _Entry()
     for word in waiting:
-        if word == "--":
-            return _Entry(next(waiting, ""))
-        if word == "-" or not word.startswith("-"):
-            return _Entry(word)
-        if word in options.long_code:
-            return _Entry(code=word)
-        if word in options.long_value:
-            next(waiting, "")
-        elif not word.startswith("--"):
-            plain, letter, glued = _taking(word[1:], options)
-            safe = safe or not _SAFE_PATH.isdisjoint(plain)
-            if letter and letter in options.code:
-                return _Entry(code=f"-{letter}")
-            value = glued or (next(waiting, "") if letter else "")
-            if letter and letter in options.module:
-                return _Entry(module=value, safe=safe)
-    return _Entry()
+        if word in options.verbs:
+            continue
+        if word in {"-", "--"} or not word.startswith("-"):
+            return _started(next(waiting, "") if word == "--" else word, waiting, options, seen)
+        seen = _option(word, waiting, options, seen)
+        if seen.script or seen.module or seen.code:
+            return seen
+    return seen
+
+
+def _started(word: str, waiting: Iterator[str], options: _Options, seen: _Entry) -> _Entry:
+    """`word` is the script, or begins a command of its own."""
+    if not options.wraps or not word:
+        return seen._replace(script=word)
+    inner = _entry((word, *waiting))
+    loads = (*seen.loads, word, inner.script, *inner.loads)
+    return seen._replace(loads=loads, variables=inner.variables)
+
+
+def _option(word: str, waiting: Iterator[str], options: _Options, seen: _Entry) -> _Entry:
+    """What is known with this option too, whose value may be the next word."""
+    if word in options.long_code:
+        return seen._replace(code=word)
+    if word in options.script:
+        return seen._replace(script=next(waiting, ""))
+    if word in options.long_value:
+        return _loading(word, (next(waiting, ""),), options, seen)
+    if word.startswith("--"):
+        return _loading(word.partition("=")[0], (word,), options, seen)
+    return _letters(word, waiting, options, seen)
+
+
+def _letters(word: str, waiting: Iterator[str], options: _Options, seen: _Entry) -> _Entry:
+    plain, letter, glued = _taking(word[1:], options)
+    seen = seen._replace(safe=seen.safe or not _SAFE_PATH.isdisjoint(plain))
+    if not letter:
+        return seen
+    if letter in options.code:
+        return seen._replace(code=f"-{letter}")
+    value = glued or next(waiting, "")
+    if letter in options.module:
+        return seen._replace(module=value)
+    if f"-{letter}" in options.script:
+        return seen._replace(script=value)
+    return _loading(f"-{letter}", (word, value), options, seen)
+
+
+def _loading(name: str, words: Sequence[str], options: _Options, seen: _Entry) -> _Entry:
+    return seen._replace(loads=(*seen.loads, *words)) if name in options.loads else seen
 
 
 def _taking(letters: str, options: _Options) -> tuple[str, str, str]:

@@ -178,6 +178,11 @@ def unended(log: Lines) -> Lines:
     return [*log[:-1], log[-1][:-1]]
 
 
+MANY = MAX_LINE + 76_000
+"""Zero bytes, more than any line is long."""
+
+FRONT = b'{"v":1,"seq":18,"session":"two","ts":"2026","server":"files","principal":"a\\"b"'
+
 TAILS: dict[str, tuple[Callable[[Lines], Lines], tuple[str, int], list[tuple[int, str]]]] = {
     "nothing": (lambda log: log, ("", 0), []),
     "a cut": (lambda log: [*log[:-1], log[-1][:40]], ("begun", 0), []),
@@ -195,13 +200,65 @@ TAILS: dict[str, tuple[Callable[[Lines], Lines], tuple[str, int], list[tuple[int
     "an old record, no line end": (lambda log: [*log, log[3][:-1]], ("", 0), [(18, "inserted")]),
     "an old beginning": (lambda log: [*log, log[3][:40]], ("", 0), [(18, "inserted")]),
     "another number": (lambda log: [*log, b'{"v":1,"seq":181,'], ("", 0), [(18, "inserted")]),
+    "no front": (
+        lambda log: [*log, b'{"v":1,"seq":18,"decision":"allow"'],
+        ("", 0),
+        [(18, "inserted")],
+    ),
+    "front out of order": (
+        lambda log: [*log, b'{"v":1,"seq":18,"session":"a","server":'],
+        ("", 0),
+        [(18, "inserted")],
+    ),
+    "no text in the front": (
+        lambda log: [*log, b'{"v":1,"seq":18,"session":7'],
+        ("", 0),
+        [(18, "inserted")],
+    ),
+    "more than fields": (lambda log: [*log, FRONT + b"EVIL"], ("", 0), [(18, "inserted")]),
+    "zeros among fields": (
+        lambda log: [*log, FRONT + b',"a":"\0"'],
+        ("", 0),
+        [(18, "inserted")],
+    ),
+    "the whole front": (lambda log: [*log, FRONT], ("begun", 0), []),
+    "cut at an escape": (lambda log: [*log, FRONT[:-2] + b"\\"], ("begun", 0), []),
+    "many zeros": (lambda log: [*log, bytes(MANY)], ("", MANY), []),
+    "no line end, many zeros": (
+        lambda log: [*unended(log), bytes(MANY)],
+        ("unended", MANY),
+        [],
+    ),
+    "many zeros, then more": (
+        lambda log: [*log, bytes(MANY), b"x"],
+        ("", 0),
+        [(18, "inserted")],
+    ),
+    "nothing but zeros": (lambda _log: [bytes(MANY)], ("", MANY), []),
     "zeros, then more": (lambda log: [*log, bytes(9), b"x"], ("", 0), [(18, "inserted")]),
     "broken before": (
-        lambda log: [*log[1:], b'{"v":1,"seq":18,"x'],
+        lambda log: [*log[1:], b'{"v":1,"seq":18,"s'],
         ("begun", 0),
         [(1, "removed")],
     ),
+    "broken before, no front": (
+        lambda log: [*log[1:], b'{"v":1,"seq":18,"x'],
+        ("", 0),
+        [(1, "removed"), (17, "inserted")],
+    ),
 }
+
+
+@given(st.data())
+@pytest.mark.guarantee("audit:torn-tail-marked")
+def test_a_record_cut_anywhere_is_torn(log: Lines, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(log) - 1), label="line")
+    cut = data.draw(st.integers(1, len(log[at]) - 1), label="bytes")
+    zeros = data.draw(st.sampled_from([0, 9]), label="zeros")
+    with TemporaryDirectory() as folder:
+        found = report(Path(folder), [*log[:at], log[at][:cut], bytes(zeros)])
+    assert found.intact
+    assert (found.tail != "", found.zeros) == (True, zeros)
 
 
 @pytest.mark.parametrize(("cut", "tail", "problems"), TAILS.values(), ids=TAILS)
@@ -317,8 +374,9 @@ def test_progress_is_told_while_reading(tmp_path: Path) -> None:
 
 def test_read_gives_the_records_and_leaves_a_torn_line_out(tmp_path: Path, log: Lines) -> None:
     path = tmp_path / "audit.jsonl"
-    path.write_bytes(b"".join(log) + log[3][:50])
-    assert [record["seq"] for record in read(path)] == list(range(1, 18))
+    for tail in (log[3][:50], bytes(MANY)):
+        path.write_bytes(b"".join(log) + tail)
+        assert [record["seq"] for record in read(path)] == list(range(1, 18))
 
 
 def test_read_refuses_a_line_that_is_no_record(tmp_path: Path, log: Lines) -> None:

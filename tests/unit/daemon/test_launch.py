@@ -1,6 +1,7 @@
 """The reviewed launch: written down by `lock`, checked before every start."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -198,15 +199,131 @@ def test_an_argument_that_nobody_named_as_data_is_pinned_and_the_way_out_is_said
 @pytest.mark.parametrize(
     ("argv", "name", "words"),
     [
-        (("node", "server.js"), "server.js", "the code that is run"),
-        (("env", "node", "server.js"), "server.js", "the code that is run"),
         (("node", "server.js"), "store.db", "no such argument"),
         (("custom-server", "x"), "custom-server", "no such argument"),
     ],
 )
-def test_code_is_never_data(here: Path, argv: tuple[str, ...], name: str, words: str) -> None:
+def test_data_that_is_no_argument_is_refused(
+    here: Path, argv: tuple[str, ...], name: str, words: str
+) -> None:
     with pytest.raises(UsageError, match=words):
         launch.describe(argv, data=(name,))
+
+
+CODE = [
+    "node server.js",
+    "env node server.js",
+    "env ./prog",
+    "env A=1 -u B -i ./prog",
+    "env -a x ./prog",
+    "env env ./prog",
+    "env -S ./prog",
+    "nice -n 5 ./prog",
+    "nohup ./prog",
+    "stdbuf -oL ./prog",
+    "node prog",
+    "./node prog",
+    "node -r ./prog server.js",
+    "node --require ./prog server.js",
+    "node --require=./prog server.js",
+    "node --import ./prog server.js",
+    "node --loader ./prog server.js",
+    "node --experimental-loader ./prog server.js",
+    "node --env-file ./prog server.js",
+    "env node --import ./prog server.js",
+    "python3.11 -X dev prog",
+    "uv run prog",
+    "uv run --with x --python 3.12 prog",
+    "uv run python prog",
+    "uvx --from ./prog x",
+    "npx -p x ./prog",
+    "npx -p ./prog x",
+    "npx -y tsx prog",
+    "bun prog",
+    "bun run prog",
+    "bun --preload ./prog run server.js",
+    "deno run -A prog",
+    "deno run --import-map ./prog server.js",
+    "java -jar prog",
+    "java -cp ./prog Main",
+    "java -cp lib -jar prog",
+    "ruby prog",
+    "ruby -r ./prog server.js",
+    "perl -I lib prog",
+    "php -f prog",
+    "php -c ./prog server.js",
+    "sh prog",
+    "sh --rcfile ./prog server.js",
+    "custom-server x.node",
+    "custom-server --plugin=x.SO",
+    "custom-server x.wasm",
+]
+
+
+@pytest.mark.guarantee("launch:data-by-name")
+@pytest.mark.parametrize("command", CODE)
+def test_code_is_never_data(here: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    for name in ("prog", "x.node", "x.SO", "x.wasm", "node"):
+        (here / name).write_text("1")
+        (here / name).chmod(0o755)
+    for name in ("bun", "deno", "nice", "nohup", "npx", "perl", "php", "ruby", "stdbuf", "uv"):
+        (here / "tools" / name).write_text("1")
+        (here / "tools" / name).chmod(0o755)
+    argv = tuple(command.split())
+    code = [word for word in argv[1:] if word.endswith(("prog", ".node", ".SO", ".wasm"))]
+    name = (code or ["server.js"])[0].rpartition("=")[2]
+    with pytest.raises(UsageError, match="the code that is run") as caught:
+        launch.describe(argv, data=(name,))
+    assert (caught.value.exit_code, caught.value.hint != "") == (2, True)
+    locked = launch.describe(argv)
+    assert not [each for each in launch.remarks(locked) if "--data" in each.message]
+    pinned = next(word for word in argv[1:] if name in {word, word.partition("=")[2]})
+    with pytest.raises(LaunchError, match="the lockfile calls it data"):
+        launch.verify(replace(locked, files={**locked.files, pinned: DATA}))
+
+
+@pytest.mark.guarantee("launch:data-by-name")
+@pytest.mark.parametrize(
+    "command",
+    [
+        "npx.cmd -y pkg store.db",
+        "uvx server-of-tables --db-path store.db",
+        "env A=1 node server.js store.db",
+        "python3.11 -m server store.db",
+        "java -jar server.js store.db",
+        "node server.js --import store.db",
+        "sh -c x store.db",
+        "custom-server -r store.db",
+        "env",
+    ],
+)
+def test_what_stands_behind_the_code_may_be_data(here: Path, command: str) -> None:
+    (here / "store.db").write_text("1")
+    argv = tuple(command.split())
+    data = [word for word in argv if word == "store.db"]
+    assert [*launch.describe(argv, data=data).files.values()].count(DATA) == len(data)
+
+
+@pytest.mark.guarantee("launch:open-parts-named")
+@pytest.mark.parametrize(
+    ("argv", "name"),
+    [
+        (("env", "NODE_OPTIONS=--require=x", "node", "server.js"), "NODE_OPTIONS"),
+        (("env", "-i", "A=1", "PYTHONPATH=x", "python3.11", "server.js"), "PYTHONPATH"),
+        (("env", "env", "LD_PRELOAD=x", "custom-server"), "LD_PRELOAD"),
+        (("env", "-S", "NODE_OPTIONS=x node server.js"), "NODE_OPTIONS"),
+        (("env", "-iSNODE_OPTIONS=x node", "server.js"), "NODE_OPTIONS"),
+        (("env", "--split-string='NODE_OPTIONS=x' node", "server.js"), "NODE_OPTIONS"),
+        (("uvx", "env", "LD_PRELOAD=x", "custom-server"), "LD_PRELOAD"),
+    ],
+)
+def test_a_variable_whose_value_is_code_is_not_set_by_env_either(
+    here: Path, argv: tuple[str, ...], name: str
+) -> None:
+    with pytest.raises(UsageError, match=f"{name} is never passed to a server"):
+        launch.describe(argv)
+    said = f"env sets {name}: its value is code that nobody reviewed, and it is not pinned"
+    assert said in [each.message for each in launch.remarks(Launch(argv, "inherit", (), {}))]
 
 
 def test_a_program_called_data_by_hand_is_refused_all_the_same(here: Path) -> None:
