@@ -117,7 +117,8 @@ _TAILS = {
     "unended": "a whole record without its line end",
 }
 _CAUSES = (
-    "its write did not finish, or the end of the log was cut off; the file does not show which"
+    "its write did not finish (a crash), the end of the log was cut off, or somebody wrote it; the"
+    " file does not show which"
 )
 
 

@@ -86,8 +86,8 @@ def test_an_open_session_and_a_torn_line_are_notes_of_an_intact_log(path: Path) 
     assert result.exit_code == 0
     assert result.stdout.startswith(f"{path}: intact up to line 11, and not whole behind it\n")
     assert (
-        "  torn: line 12 is the beginning of a record: its write did not finish, or the end of the"
-        " log was cut off; the file does not show which\n"
+        "  torn: line 12 is the beginning of a record: its write did not finish (a crash), the end"
+        " of the log was cut off, or somebody wrote it; the file does not show which\n"
     ) in result.stdout
     assert "  open: session live?[2J has no closing record: it still runs" in result.stdout
     path.write_bytes(path.read_bytes()[:-15])
