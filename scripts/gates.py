@@ -1,5 +1,6 @@
 """The gates of scripts/check: names, what each says, and the steps that must all exit with 0."""
 
+import contextlib
 import os
 import re
 import secrets
@@ -9,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -40,6 +42,10 @@ is measured.
 
 UNCACHED = ("--no-cache", ".")
 """ruff over the whole repository, without leaving a cache folder."""
+
+INTEGRATION = "tests/integration"
+TRANSPARENCY = f"{INTEGRATION}/test_transparency.py"
+"""Half of the time of the integration tests."""
 
 Step = Callable[[TextIO], int]
 
@@ -126,6 +132,24 @@ def pytest(*args: str | Path, **extra: str) -> Step:
     return command(environment.python(), "-m", "pytest", "-q", "--no-header", *args, **extra)
 
 
+def at_once(*steps: Step) -> Step:
+    """Steps that run at the same time, each into a log of its own; all must exit with 0.
+
+    For tests that mostly wait for other programs: one core is idle half of the time.
+    """
+
+    def both(log: TextIO) -> int:
+        with contextlib.ExitStack() as stack, ThreadPoolExecutor(len(steps)) as pool:
+            logs = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in steps]
+            codes = [*pool.map(lambda step, own: step(own), steps, logs)]
+            for own in logs:
+                own.seek(0)
+                shutil.copyfileobj(own, log)
+        return next((code for code in codes if code != 0), 0)
+
+    return both
+
+
 def coverage(data: Path) -> tuple[Step, ...]:
     """The unit tests under branch coverage, then the two floors."""
     where = {"COVERAGE_FILE": str(data)}
@@ -202,7 +226,11 @@ GATES: dict[str, Gate] = {
         Gate("imports", "rooms import downward only", (tool("lint-imports", "--no-cache"),)),
         Gate("shape", "sizes, names, tables, lock files", (pytest("tests/unit/test_shape.py"),)),
         Gate("unit", f"units; {CORE_FLOOR}% of the core, {FLOOR}% of all", coverage(LOGS / "cov")),
-        Gate("integration", "real servers and clients", (pytest("tests/integration"),)),
+        Gate(
+            "integration",
+            "real servers and clients",
+            (at_once(pytest(TRANSPARENCY), pytest(INTEGRATION, f"--ignore={TRANSPARENCY}")),),
+        ),
         Gate("faults", "what holds when something breaks", (pytest("tests/faults"),)),
         Gate("fuzz", f"{FUZZ_SECONDS:.0f} s: an answer or our own error, nothing else", (fuzz,)),
         Gate("mutants", "a broken promise fails the tests that wear it", (python("mutants.py"),)),
