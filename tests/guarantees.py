@@ -97,8 +97,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A clock that goes back or stands still changes no order and breaks no chain.",
         Mutant(
             "audit/chain.py",
-            "self._encoder.body(self._seq + 1, now,",
-            "self._encoder.body(int(now), now,",
+            "body(seq, now,",
+            "body(int(now), now,",
         ),
     ),
     "audit:decision-fields": Guarantee(
@@ -170,8 +170,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "every batch from 50 ms on.",
         Mutant(
             "audit/chain.py",
-            "            self._look()\n",
-            "            self._looked = self._now\n",
+            "                self._look(now)\n",
+            "                self._looked = now\n",
         ),
     ),
     "audit:one-chain-across-sessions": Guarantee(
@@ -296,13 +296,13 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "Records that could not be written are counted in the first record that can.",
         Mutant(
             "audit/chain.py",
-            "len(self._batch) - (1 if self._gap else 0)",
-            "len(self._batch)",
+            "len(records) - (1 if self._gap else 0)",
+            "len(records)",
         ),
     ),
     "audit:written-before-sent": Guarantee(
         _AUDIT,
-        "What was flushed is in the file, before anything it is about goes on.",
+        "What was written is in the file before anything it is about goes on.",
         Mutant(
             "audit/chain.py",
             "written = os.write(self._fd, data)",
@@ -789,9 +789,9 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _WIRE,
         "The server never sees a host's id; the host gets its own back.",
         Mutant(
-            "proxy/from_host.py",
-            'encode_request(entry.wire_id, "tools/call"',
-            'encode_request(entry.given, "tools/call"',
+            "proxy/plain.py",
+            '"id": entry.wire_id,',
+            '"id": entry.given,',
         ),
     ),
     "ids:in-flight-once": Guarantee(
@@ -1150,7 +1150,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "reach the host as it would have read them.",
         Mutant(
             "wire/jsonrpc.py",
-            "if orjson.dumps(value) != line and _LONG_INTEGER.search(line):",
+            "if orjson.dumps(value) != line and holds_long_integer(line):",
             "if orjson.dumps(value) != line and not line:",
         ),
     ),

@@ -5,7 +5,7 @@ closing brace, and hash = SHA-256(domain, previous line's hash, BODY). So no byt
 outside the chain: not white space, not the first line, not the last.
 
     record.py    fields -> BODY bytes
-    chain.py     AuditLog: add, flush, close
+    chain.py     AuditLog: write, close
     logfile.py   open, lock, recover a torn tail
     sync.py      fdatasync beside the caller
     key.py       the key of this install, for argument digests

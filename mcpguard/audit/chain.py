@@ -4,11 +4,10 @@ import contextlib
 import hashlib
 import os
 from binascii import hexlify
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
-
-import orjson
 
 from mcpguard.audit.logfile import LogFile, open_log
 from mcpguard.audit.record import Encoder, Field, chained
@@ -18,29 +17,30 @@ from mcpguard.model import Json, JsonObject
 
 __all__ = ["AuditLog", "Durability"]
 
+Record: TypeAlias = tuple[Mapping[str, Field], bytes]
+"""A record's fields, and a call's encoded arguments: written as `args_digest`, never themselves."""
+
 Durability: TypeAlias = Literal["grouped", "strict", "none"]
-"""When the disk is asked: by a thread beside the session, in each flush, or never."""
+"""When the disk is asked: by a thread beside the session, in each write, or never."""
 
 LOOK_SECONDS = 0.05
-"""Seconds of the clock after which a flush looks whether the path still names this log, as it was
-left. Looking at every flush would cost more than the record: the kernel writes the file's times
-with the next one."""
+"""Seconds of the clock after which a write looks whether the path still names this log, as it was
+left. Looking every time would cost more than the record: the kernel writes the file's times with
+the next one."""
 
 _PERSON = b"mcpguard args v1"
 """BLAKE2b personalisation, 16 bytes: this key's digests of anything else never equal these."""
 
 
 class AuditLog:
-    """One session's audit log. Not thread-safe: one caller adds and flushes.
+    """One session's audit log. Not thread-safe: one caller writes.
 
-    `add` chains a record in memory, `flush` writes all of them with one write; nothing a record is
-    about may go on before `flush` returned. When `flush` raises, none of the batch is in the file
-    and the chain stands where it stood, so a later batch may succeed; it then begins with an
-    `audit.gap` record that says how many records were withheld.
+    Nothing a record is about may go on before `write` returned. When it raises, none of the records
+    is in the file and the chain stands where it stood, so later ones may succeed; they then begin
+    with an `audit.gap` record that says how many were withheld.
     """
 
     __slots__ = (
-        "_batch",
         "_before",
         "_clock",
         "_closed",
@@ -50,10 +50,8 @@ class AuditLog:
         "_excess",
         "_fd",
         "_gap",
-        "_kept",
         "_keyed",
         "_looked",
-        "_now",
         "_previous",
         "_seq",
         "_size",
@@ -78,20 +76,17 @@ class AuditLog:
         self.skipped = file.skipped
         self._fd = file.fd
         self._where = file.path.absolute()
-        self._now = 0.0
         self._looked = float("-inf")
         self._size = file.size
         self._seq = file.seq
         self._before = file.seq
         self._previous = file.previous
-        self._kept = (file.seq, file.previous)
         self._keyed = hashlib.blake2b(digest_size=32, key=key, person=_PERSON)
         self._encoder = encoder
         self._clock = clock
         self._durability = durability
         self.syncer = Syncer(file.fd)
-        self._batch: list[bytes] = []
-        self._counts: dict[Field, int] = {}
+        self._counts: defaultdict[Field, int] = defaultdict(int)
         self._gap = 0
         self._why = ""
         self._excess = 0
@@ -121,7 +116,7 @@ class AuditLog:
             principal: Who the host is, in every record.
             clock: Unix seconds. May stand still or go back: `seq` orders, not `ts`.
             durability: When the disk is asked.
-            defaults: What decision records hold where `add` says nothing: mode, level, score.
+            defaults: What decision records hold where nothing is said: mode, level, score.
             facts: More for the `session.start` record: lock digest, version, mode.
 
         Raises:
@@ -132,57 +127,46 @@ class AuditLog:
         file = open_log(path)
         log = cls(file, key=key, encoder=encoder, clock=clock, durability=durability)
         try:
-            log.add({"event": "session.start", **_opening(file), **(facts or {})})
-            log.flush()
+            log.write([({"event": "session.start", **_opening(file), **(facts or {})}, b"")])
         except BaseException:
             log._release()
             raise
         return log
 
-    def add(self, fields: Mapping[str, Field], args: bytes = b"") -> None:
-        """Chains one record into the batch. Never fails on what a value holds.
+    def write(self, records: Sequence[Record]) -> None:
+        """Chains `records` and writes them with one write.
 
-        `args`, a call's encoded arguments, is written as `args_digest`, never itself. Raises
-        ValueError for the keys only the log writes (`seq`, `ts`, `hash`, ...).
+        Raises AuditError, with nothing of them in the file; ValueError, before anything is written,
+        for a field that only the log itself writes (`seq`, `ts`, `hash`, ...).
         """
-        if self._gap and not self._batch:
-            self._mark_gap()
-        self._now = now = self._clock()
-        args_digest = self._digest(args) if args else b""
-        body = self._encoder.body(self._seq + 1, now, fields, args_digest)
-        line, self._previous = chained(self._previous, body)
-        self._seq += 1
-        self._batch.append(line)
-        decision = fields.get("decision")
-        self._counts[decision] = self._counts.get(decision, 0) + 1
-
-    def _mark_gap(self) -> None:
-        gap, self._gap = self._gap, 0
-        self.add({"event": "audit.gap", "withheld": gap, "detail": self._why})
-        self._gap = gap  # until it is written
-
-    def flush(self) -> None:
-        """Writes the batch with one write. Raises AuditError, with nothing of it in the file."""
-        batch = self._batch
-        if not batch:
-            return
+        now = self._clock()
+        if self._gap:
+            gap: JsonObject = {"event": "audit.gap", "withheld": self._gap, "detail": self._why}
+            records = [(gap, b""), *records]
+        body, seq, previous = self._encoder.body, self._seq, self._previous
+        counts = self._counts
+        lines: list[bytes] = []
+        for fields, args in records:
+            seq += 1
+            digest = self._digest(args) if args else b""
+            line, previous = chained(previous, body(seq, now, fields, digest))
+            lines.append(line)
+            counts[fields.get("decision")] += 1
+        data = b"".join(lines)
         try:
-            if self.syncer.failure or not 0.0 <= self._now - self._looked < LOOK_SECONDS:
-                self._look()
-            data = batch[0] if len(batch) == 1 else b"".join(batch)
+            if self.syncer.failure or not 0.0 <= now - self._looked < LOOK_SECONDS:
+                self._look(now)
             written = os.write(self._fd, data)
             if written != len(data) or self._durability == "strict":
                 self._finish(written, len(data))
         except OSError as error:
-            raise self._withhold(error.strerror or str(error)) from error
+            raise self._withhold(records, error.strerror or str(error)) from error
         except AuditError as error:
-            raise self._withhold(error.message, error.hint) from error
+            raise self._withhold(records, error.message, error.hint) from error
         self._size += written
-        self._kept = (self._seq, self._previous)
-        self._gap = 0
+        self._seq, self._previous, self._gap = seq, previous, 0
         if self._durability == "grouped":
-            self.syncer.wrote(len(batch))
-        batch.clear()
+            self.syncer.wrote(len(records))
 
     def _finish(self, written: int, wanted: int) -> None:
         """What a short write left is no record; under `strict` a whole one waits for the disk."""
@@ -204,12 +188,12 @@ class AuditLog:
             why, self.syncer.failure = self.syncer.failure, ""
             raise AuditError(f"the disk did not take earlier records: {why}", hint="check the disk")
 
-    def _look(self) -> None:
+    def _look(self, now: float) -> None:
         """Refuses to write where nobody will read: the name must still be this file, as it was.
 
         A log that was moved away still holds its records, but the next reader looks here.
         """
-        self._looked = float("-inf")  # whatever is wrong is looked at again by the next flush
+        self._looked = float("-inf")  # whatever is wrong is looked at again by the next write
         self._recover()
         opened = os.fstat(self._fd)
         if opened.st_size != self._size:
@@ -221,18 +205,16 @@ class AuditLog:
             raise AuditError("the log was deleted or replaced", hint="start a new session")
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(self._where.stat(), opened):
-                self._looked = self._now
+                self._looked = now
                 return
         raise AuditError("the log was moved away", hint="start a new session")
 
-    def _withhold(self, why: str, hint: str = "") -> AuditError:
-        """Undoes the batch, in memory and, after a short write, in the file."""
-        self._gap += len(self._batch) - (1 if self._gap else 0)
+    def _withhold(self, records: Sequence[Record], why: str, hint: str = "") -> AuditError:
+        """Counts what was not written and undoes, after a short write, what is in the file."""
+        for fields, _ in records:
+            self._counts[fields.get("decision")] -= 1
+        self._gap += len(records) - (1 if self._gap else 0)
         self._why = why
-        for line in self._batch:
-            self._counts[orjson.loads(line).get("decision")] -= 1
-        self._batch.clear()
-        self._seq, self._previous = self._kept
         self._looked = float("-inf")
         if self._excess and not self._closed:
             with contextlib.suppress(OSError):  # tried again before the next write
@@ -268,8 +250,7 @@ class AuditLog:
         if self._closed:
             return
         try:
-            self.add(self._closing())
-            self.flush()
+            self.write([(self._closing(), b"")])
         finally:
             self._release()
 
@@ -280,7 +261,7 @@ class AuditLog:
     def _release(self) -> None:
         """Ends the thread, syncs what is left, unlocks. An OSError of the last sync is raised."""
         self._closed = True
-        self._looked = float("-inf")  # whoever flushes again is told so
+        self._looked = float("-inf")  # whoever writes again is told so
         try:
             self.syncer.stop()
             if self._durability != "none":

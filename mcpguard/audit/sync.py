@@ -36,10 +36,11 @@ class Syncer:
 
     def wrote(self, records: int) -> None:
         """Tells that `records` more lines are in the file but perhaps not on the disk."""
-        if self._pending == 0:
+        pending = self._pending
+        self._pending = records = pending + records
+        if not pending:
             self._rouse()
-        self._pending += records
-        if self._pending >= GROUP_RECORDS and not self._full.is_set():
+        elif records >= GROUP_RECORDS and not self._full.is_set():
             self._full.set()
 
     def stop(self) -> None:

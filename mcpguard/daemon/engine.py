@@ -53,10 +53,11 @@ class Engine:
     records cannot be written, the session says what to send instead.
     """
 
-    __slots__ = ("_audit", "_failing", "_log", "_session", "_ways", "exit_code", "sinks")
+    __slots__ = ("_audit", "_batch", "_failing", "_log", "_session", "_ways", "exit_code", "sinks")
 
     def __init__(self, session: Session, audit: AuditLog | None, log: Log) -> None:
         self._session = session
+        self._batch = session.batch
         self._audit = audit
         self._log = log
         self._failing = False
@@ -72,27 +73,28 @@ class Engine:
     def feed(self, side: Side, chunk: bytes) -> bool:
         """Bytes from `side`; empty: go on with lines that waited. True: lines still wait."""
         way = self._ways[side]
-        lines = way.lines
-        if chunk:
-            lines.extend(way.framer.feed(chunk))
-        if not lines or self.exit_code is not None:
+        lines, waiting = way.framer.feed(chunk), way.lines
+        if self.exit_code is not None:
             return False
         try:
-            if len(lines) == 1:  # the usual case, and the one that is timed
-                way.feed(lines.popleft(), time.monotonic())
-            else:
+            if len(lines) == 1 and not waiting:  # the usual case, and the one that is timed
+                way.feed(lines[0], time.monotonic())
+            elif lines or waiting:
+                waiting.extend(lines)
                 self._turn(side, way)
+            else:
+                return False
             self._commit()
         except Exception as error:  # noqa: BLE001 - a defect of ours must not let anything pass
             self._crash(error)
             return False
-        return bool(lines)
+        return bool(waiting)
 
     def _turn(self, side: Side, way: _Way) -> None:
         """Lines up to the mark of a sink; each one's bytes are counted before the next is read."""
         now = time.monotonic()
         sizes = {each: sink.size for each, sink in self.sinks.items()}
-        sends, counted = self._session.batch.sends, 0
+        sends, counted = self._batch.sends, 0
         for _ in range(min(len(way.lines), LINES_A_TURN)):
             if not below_marks(sizes[other(side)], sizes[side]):
                 break
@@ -137,20 +139,22 @@ class Engine:
             self.exit_code = CRASHED
 
     def _commit(self) -> None:
-        batch, audit = self._session.take(), self._audit
-        if audit is not None and batch.records:
+        batch = self._batch
+        if batch.records:
             try:
-                for fields, args in batch.records:
-                    audit.add(fields, args)
-                audit.flush()
+                if self._audit is not None:
+                    self._audit.write(batch.records)
                 self._failing = False
             except AuditError as error:
-                batch = self._unrecorded(batch, error)
+                batch = self._unrecorded(self._session.take(), error)
+            batch.records.clear()
         sinks = self.sinks
         for to, data, _, _ in batch.sends:
             sinks[to].add(data)
+        batch.sends.clear()
         if batch.events or batch.stop is not None:
             self._tell(batch)
+            batch.clear()
 
     def _unrecorded(self, batch: Batch, error: AuditError) -> Batch:
         """What to do instead of `batch`: none of its records is in the log."""

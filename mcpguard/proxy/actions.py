@@ -66,3 +66,10 @@ class Batch:
         self.sends: list[Send] = []
         self.events: list[Event] = []
         self.stop: Stop | None = None
+
+    def clear(self) -> None:
+        """All of it is done."""
+        self.records.clear()
+        self.sends.clear()
+        self.events.clear()
+        self.stop = None

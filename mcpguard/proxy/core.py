@@ -35,7 +35,7 @@ from mcpguard.wire.jsonrpc import (
 )
 from mcpguard.wire.methods import REQUESTS, SERVER_INFO
 
-__all__ = ["BLOCKS", "DOWN", "UP", "Core", "SessionSettings"]
+__all__ = ["BLOCKS", "DOWN", "SHOWN", "UP", "Core", "SessionSettings"]
 
 UP = "host>server"
 DOWN = "server>host"
@@ -54,7 +54,7 @@ MAX_REPORTED = 100
 """Denied items of one listing that get a record each; the rest are counted. A server that lists ten
 thousand new names a second must not fill the disk."""
 
-_SHOWN = 512
+SHOWN = 512
 """Characters of a target or a detail in a record."""
 
 
@@ -167,14 +167,14 @@ class Core:
         record: JsonObject = {
             "direction": direction,
             "method": method,
-            "target": target if len(target) <= _SHOWN else target[:_SHOWN],
+            "target": target if len(target) <= SHOWN else target[:SHOWN],
             "decision": "allow",
         }
         if decision.stage:  # a denial, or a permission with a rewrite
             record["stage"] = decision.stage
             record["rule"] = decision.rule
             record["reason"] = decision.reason
-            record["detail"] = decision.detail[:_SHOWN]
+            record["detail"] = decision.detail[:SHOWN]
         if not decision.allowed:
             record["decision"] = "deny" if self.stops(decision) else "would_deny"
         self.batch.records.append((record, args))
@@ -185,13 +185,13 @@ class Core:
             return
         record: JsonObject = {
             "direction": direction,
-            "method": method[:_SHOWN],
+            "method": method[:SHOWN],
             "target": "",
             "decision": what,
             "stage": "wire",
             "rule": f"wire.{reason}",
             "reason": reason,
-            "detail": detail[:_SHOWN],
+            "detail": detail[:SHOWN],
         }
         self.batch.records.append((record, b""))
 
@@ -351,8 +351,8 @@ class Core:
         told = Decision(False, definition, decision.stage, decision.reason, why, decision.findings)
         self.record(DOWN, method, definition.target, told)
         kind = definition.item.singular
-        name = definition.target[:_SHOWN]
-        self.event(f"item.{decision.reason}", kind=kind, name=name, why=why[:_SHOWN])
+        name = definition.target[:SHOWN]
+        self.event(f"item.{decision.reason}", kind=kind, name=name, why=why[:SHOWN])
 
     def _sentences(self, definition: Definition) -> str:
         """What changed, in words; imported only when something did."""

@@ -1,7 +1,6 @@
 """What the host sends: requests on their way to the server, answers to the server's, notices."""
 
 from collections.abc import Callable
-from typing import cast
 
 import orjson
 
@@ -15,12 +14,12 @@ from mcpguard.model import (
     JsonObject,
     Reason,
     Side,
-    SubjectKind,
 )
 from mcpguard.proxy import denial, eras
-from mcpguard.proxy.actions import Role, Send
+from mcpguard.proxy.actions import Role
 from mcpguard.proxy.core import UP, Core
 from mcpguard.proxy.pending import NEVER, Entry, RefusedError
+from mcpguard.proxy.plain import PlainCalls
 from mcpguard.proxy.translate import with_meta
 from mcpguard.wire.framing import Dropped
 from mcpguard.wire.jsonrpc import (
@@ -53,12 +52,6 @@ __all__ = ["HostSide"]
 _ROWS = REQUESTS[Side.HOST]
 _NOTICES = NOTIFICATIONS[Side.HOST]
 
-_made = tuple.__new__
-"""A named tuple of a tuple, without the Python frame of its own constructor."""
-
-_SERVER, _REQUEST, _CALL = Side.SERVER, Role.REQUEST, SubjectKind.CALL
-"""On every call's way: a global is read fifty times faster than a member of an enumeration."""
-
 _UNGATED = frozenset({"initialize", "server/discover", "ping"})
 """Requests that may come before anything else."""
 
@@ -80,18 +73,6 @@ _FILTERS = frozenset({"toolsListChanged", "promptsListChanged", "resourcesListCh
 INITIALIZED_WAIT = 2.0
 """Seconds that requests sent before `notifications/initialized` are held for it."""
 
-_TOOLS_CALL = _ROWS["tools/call"]
-_NAMED = frozenset({"name", "arguments"}).issuperset
-
-
-def _is_plain(params: JsonObject) -> bool:
-    """Whether these are a tool's name and arguments, of the right types, and nothing else."""
-    return (
-        _NAMED(params)
-        and type(params.get("name")) is str
-        and type(params.get("arguments", {})) is dict
-    )
-
 
 class HostSide:
     """Handles every line from the host."""
@@ -101,6 +82,7 @@ class HostSide:
         self._finder: RequestIdFinder | None = None
         self._early: Notification | None = None
         self._ids = WireIdFinder()
+        self._short_way = PlainCalls(core, self._judged).take
         self._requests: dict[str, Callable[[Entry], None]] = {
             "initialize": self._initialize,
             "server/discover": self._discover,
@@ -122,6 +104,8 @@ class HostSide:
 
     def feed(self, item: bytes | Dropped, now: float) -> None:
         """One line, or a piece of one that is over the limit, at `now`."""
+        if type(item) is bytes and self._short_way(item, now):
+            return
         self.core.now = now
         if isinstance(item, Dropped):
             self._over_long(item)
@@ -201,33 +185,10 @@ class HostSide:
             self._not_taken_up(message, error)
             return
         entry.params = message.params
-        if core.settled and row is _TOOLS_CALL and _is_plain(message.params):
-            self._plain_call(entry, message.params)
-        elif wrong := self._shape(entry):
+        if wrong := self._shape(entry):
             core.deny_wire(entry, Reason.ENVELOPE, denial.INVALID_PARAMS, wrong)
         elif (core.settled and not entry.modern) or self._may_begin(entry, size):
             self._begin(entry)
-
-    def _plain_call(self, entry: Entry, params: JsonObject) -> None:
-        """A tool's name and arguments, once the lists are known: nearly every request is that.
-
-        What `_shape`, `_may_begin`, `_call` and `_forward` do for it, in one go.
-        """
-        core = self.core
-        entry.plain = True
-        entry.target = target = cast("str", params["name"])
-        arguments = cast("JsonObject", params.get("arguments", {}))
-        call = _made(Call, ("tools/call", target, arguments, _CALL))
-        decision = core.judge(call)
-        if decision.stage or decision.subject is not call:  # denied, remarked or rewritten
-            self._judged(entry, call, decision)
-            return
-        encoded = orjson.dumps(arguments) if arguments else b""
-        core.record(UP, "tools/call", target, decision, encoded)
-        entry.params = {}
-        entry.sent = True
-        line = encode_request(entry.wire_id, "tools/call", params)
-        core.batch.sends.append(_made(Send, (_SERVER, line, _REQUEST, entry)))
 
     def _not_taken_up(self, message: Request, error: RefusedError) -> None:
         """A second request under an id in flight gets no answer: it would pass for the first's."""
@@ -445,7 +406,7 @@ class HostSide:
             params = translated
         entry.sent = True
         line = encode_request(entry.wire_id, entry.row.name, params)
-        core.send(_SERVER, line, _REQUEST, entry)
+        core.send(Side.SERVER, line, Role.REQUEST, entry)
         entry.forget()
 
     def _to_server(self, entry: Entry, params: JsonObject) -> JsonObject | None:

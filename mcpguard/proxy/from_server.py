@@ -16,9 +16,10 @@ from mcpguard.model import (
     SubjectKind,
 )
 from mcpguard.proxy import denial, eras
-from mcpguard.proxy.actions import Role, Send, Stop
+from mcpguard.proxy.actions import Role, Stop
 from mcpguard.proxy.core import DOWN, Core
 from mcpguard.proxy.pending import Entry, RefusedError
+from mcpguard.proxy.plain import CONTINUING, PlainAnswers
 from mcpguard.proxy.translate import Task, subscription, with_meta
 from mcpguard.wire.framing import Dropped
 from mcpguard.wire.jsonrpc import (
@@ -48,12 +49,6 @@ __all__ = ["ServerSide"]
 _ROWS = REQUESTS[Side.SERVER]
 _NOTICES = NOTIFICATIONS[Side.SERVER]
 
-_made = tuple.__new__
-"""A named tuple of a tuple, without the Python frame of its own constructor."""
-
-_HOST, _RESULT, _RESULTS = Side.HOST, Role.RESULT, SubjectKind.RESULT
-"""On every call's way: a global is read fifty times faster than a member of an enumeration."""
-
 _URL_ELICITATION_REQUIRED = -32042
 """MCP 2025-11-25: an error that carries elicitations."""
 
@@ -62,12 +57,6 @@ _ENDED = frozenset({"completed", "failed", "cancelled"})
 
 MAX_NAME = 4096
 """Characters of a task or elicitation id of the server's; they are remembered for the session."""
-
-_CONTINUING = frozenset({"inputRequests", "requestState"})
-"""What only an interrupted result (2026-07-28) may hold; in a complete one nobody judged it."""
-
-_PLAIN = (_CONTINUING | {"resultType", "_meta"}).isdisjoint
-"""Whether a result holds nothing that `_result` handles."""
 
 MAX_ELICITATIONS = 1024
 """Elicitations announced by errors whose end is still passed on."""
@@ -84,6 +73,7 @@ class ServerSide:
         self._finder: WireIdFinder | None = None
         self._elicitations: set[str] = set()
         self._size = 0
+        self._short_way = PlainAnswers(core, self._decided).take
         self._results: dict[str, Callable[[Entry, JsonObject], JsonObject | None]] = {
             "initialize": self._handshake,
             "server/discover": self._handshake,
@@ -104,6 +94,8 @@ class ServerSide:
 
     def feed(self, item: bytes | Dropped, now: float) -> None:
         """One line, or a piece of one that is over the limit, at `now`."""
+        if type(item) is bytes and self._short_way(item, now):
+            return
         self.core.now = now
         if isinstance(item, Dropped):
             self._over_long(item)
@@ -172,9 +164,7 @@ class ServerSide:
             return
         core.calls.close(entry)  # before anything is sent: a second answer finds nothing
         result = message.result
-        if entry.plain and result is not None and _PLAIN(result) and not entry.cancelled:
-            self._judged(entry, result, exact_form=message.exact)
-        elif entry.cancelled:
+        if entry.cancelled:
             core.up_tokens.close(entry)
             core.note(DOWN, entry.row.name, Reason.LATE_ANSWER, "the host cancelled it", "drop")
         elif entry.internal:
@@ -223,26 +213,30 @@ class ServerSide:
             return
         if "_meta" in body:
             body = self._named(entry, body)
-        if not body.keys().isdisjoint(_CONTINUING):
-            body = {key: body[key] for key in body if key not in _CONTINUING}
+        if not body.keys().isdisjoint(CONTINUING):
+            body = {key: body[key] for key in body if key not in CONTINUING}
         self._judged(entry, body, exact_form=exact_form)
         if entry is self.core.initialize:
             self._ready()
 
     def _judged(self, entry: Entry, body: JsonObject, *, exact_form: bool) -> None:
+        method, target = entry.judged_as or (entry.row.name, entry.target)
+        self._decided(entry, body, self.core.judge(Result(method, target, body)), exact_form)
+
+    def _decided(
+        self, entry: Entry, body: JsonObject, decision: Decision, exact_form: bool
+    ) -> None:
+        """Go on with what was judged, which the stages may have rewritten."""
         core = self.core
         method, target = entry.judged_as or (entry.row.name, entry.target)
-        subject = _made(Result, (method, target, body, False, _RESULTS))
-        decision = core.judge(subject)
         core.record(DOWN, entry.row.name, target, decision)
-        if decision.stage or decision.subject is not subject:  # denied, remarked or rewritten
-            if core.stops(decision):
-                core.withhold(entry, decision)
-                core.event("result.withheld", method=method, rule=decision.rule)
-                return
-            body = decision.subject.body if isinstance(decision.subject, Result) else body
+        if core.stops(decision):
+            core.withhold(entry, decision)
+            core.event("result.withheld", method=method, rule=decision.rule)
+            return
+        body = decision.subject.body if isinstance(decision.subject, Result) else body
         line = encode_result(entry.given, body, exact_form=exact_form)
-        core.batch.sends.append(_made(Send, (_HOST, line, _RESULT, entry)))
+        core.send(Side.HOST, line, Role.RESULT, entry)
 
     def _named(self, entry: Entry, body: JsonObject) -> JsonObject:
         """`_meta` with task and subscription ids as the host knows them."""

@@ -41,15 +41,12 @@ class Session:
         )
         self._host = HostSide(self._core)
         self._ticked = now
+        self.batch = self._core.batch
+        """Everything to do since it was cleared or taken. Always the same object."""
         self.feed_host = self._host.feed
         """A line of the host without its newline, or a piece of one that is too long; the time."""
         self.feed_server = ServerSide(self._core, self._host.release).feed
         """A line of the server, likewise."""
-
-    @property
-    def batch(self) -> Batch:
-        """What the next `take` gives, as far as it is known now."""
-        return self._core.batch
 
     @property
     def busy(self) -> bool:
@@ -64,9 +61,13 @@ class Session:
         return any(not entry.internal and not entry.cancelled for entry in self._core.calls)
 
     def take(self) -> Batch:
-        """Everything to do since the last time."""
-        batch, self._core.batch = self._core.batch, Batch()
-        return batch
+        """`batch` as it is, and an empty one from now on."""
+        batch, taken = self.batch, Batch()
+        taken.records, batch.records = batch.records, taken.records
+        taken.sends, batch.sends = batch.sends, taken.sends
+        taken.events, batch.events = batch.events, taken.events
+        taken.stop, batch.stop = batch.stop, None
+        return taken
 
     def tick(self, now: float) -> None:
         """Deadlines: answers what waited too long, in both directions."""

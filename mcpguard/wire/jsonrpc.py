@@ -17,6 +17,7 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_ID_BYTES",
     "MAX_SAFE_INTEGER",
+    "SHORT",
     "Id",
     "Message",
     "Notification",
@@ -27,6 +28,7 @@ __all__ = [
     "encode_request",
     "encode_result",
     "folds_onto",
+    "holds_long_integer",
     "is_id",
     "parse_host",
     "parse_server",
@@ -134,13 +136,18 @@ def parse_server(line: bytes) -> Message:
     exact_form = False
     try:
         value = orjson.loads(line)
-        if orjson.dumps(value) != line and _LONG_INTEGER.search(line):
+        if orjson.dumps(value) != line and holds_long_integer(line):
             value, exact_form = _exactly(line), True
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):  # or nested too deep for orjson
         value, exact_form = _exactly(line), True
     if type(value) is not dict:
         raise _not_an_object(value)
     return _message(value, exact_form)
+
+
+def holds_long_integer(line: bytes) -> bool:
+    """Whether `line` holds as many digits in a row as an integer that orjson would round."""
+    return _LONG_INTEGER.search(line) is not None
 
 
 def _exactly(line: bytes) -> Json:

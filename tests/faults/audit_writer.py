@@ -42,10 +42,9 @@ def endless(path: Path) -> None:
     told = 1
     tell(log.path)
     while True:
-        for number in range(told % 7 + 1):
-            log.add({"decision": "allow", "target": "x" * (number * 97)})
-            told += 1
-        log.flush()
+        sizes = range(told % 7 + 1)
+        log.write([({"decision": "allow", "target": "x" * (size * 97)}, b"") for size in sizes])
+        told += len(sizes)
         tell(told)
 
 
@@ -66,17 +65,14 @@ def full(path: Path) -> None:
         refused(log, path, size)
         refused(log, path, size)
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-        log.add({"decision": "deny", "reason": "audit_unwritable"})
-        log.flush()
+        log.write([({"decision": "deny", "reason": "audit_unwritable"}, b"")])
     log.close()
     tell("done")
 
 
 def refused(log: AuditLog, path: Path, size: int) -> None:
-    for _ in range(3):
-        log.add({"decision": "allow", "target": "read_file"})
     with pytest.raises(AuditError, match=re.escape(str(path))) as caught:
-        log.flush()
+        log.write([({"decision": "allow", "target": "read_file"}, b"")] * 3)
     assert caught.value.hint
     assert path.stat().st_size == size
 

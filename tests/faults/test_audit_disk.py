@@ -11,7 +11,7 @@ from mcpguard.audit.chain import LOOK_SECONDS
 from mcpguard.audit.sync import GROUP_RECORDS, Syncer
 from mcpguard.audit.verify import read, verify
 from mcpguard.errors import AuditError
-from tests.unit.audit.logs import CALL, NOON, opened
+from tests.unit.audit.logs import CALL, NOON, opened, write
 
 ROOT = Path(__file__).parents[2]
 WRITER = Path(__file__).with_name("audit_writer.py")
@@ -99,14 +99,12 @@ def test_a_log_harmed_underneath_refuses_the_next_batch_and_every_one_after(
 ) -> None:
     path = tmp_path / "audit.jsonl"
     log = opened(path)
-    log.add(CALL)
-    log.flush()
+    write(log, CALL)
     harm(path)
     left = path.read_bytes() if path.exists() else None
     for _ in range(3):
-        log.add(CALL)
         with pytest.raises(AuditError, match=why) as caught:
-            log.flush()
+            write(log, CALL)
         assert caught.value.hint
     with pytest.raises(AuditError, match=why):
         log.close()
@@ -124,10 +122,8 @@ def test_harm_is_noticed_once_the_clock_went_on_by_the_time_of_a_look_or_went_ba
         log = opened(path, clock=lambda: now[0])  # noqa: B023 - used within this turn
         harm(path)
         now[0] += late
-        log.add(CALL)
         with pytest.raises(AuditError):
-            log.flush()
-        log.add(CALL)
+            write(log, CALL)
         with pytest.raises(AuditError):
             log.close()
 
@@ -137,15 +133,13 @@ def test_a_log_moved_away_is_noticed_and_moved_back_goes_on(tmp_path: Path) -> N
     path, away = tmp_path / "audit.jsonl", tmp_path / "away.jsonl"
     log = opened(path)
     path.rename(away)
-    log.add(CALL)
     with pytest.raises(AuditError, match="moved away"):
-        log.flush()
+        write(log, CALL)
     path.write_bytes(b"")
-    log.add(CALL)
     with pytest.raises(AuditError, match="moved away"):
-        log.flush()
+        write(log, CALL)
     away.replace(path)
-    log.add(CALL)
+    write(log, CALL)
     log.close()
     assert verify(path).intact
     assert [record["withheld"] for record in read(path) if "withheld" in record] == [2]
@@ -155,7 +149,7 @@ def test_permissions_taken_from_the_open_file_do_not_stop_the_log(tmp_path: Path
     path = tmp_path / "audit.jsonl"
     log = opened(path)
     path.chmod(0)
-    log.add(CALL)
+    write(log, CALL)
     log.close()
     path.chmod(0o600)
     assert verify(path).records == 3
@@ -181,11 +175,10 @@ def test_after_a_failed_sync_one_batch_is_refused_and_the_log_says_so(tmp_path: 
     path = tmp_path / "audit.jsonl"
     log = opened(path, durability="grouped")
     log.syncer.failure = "Input/output error"
-    log.add(CALL)
     with pytest.raises(AuditError, match="the disk did not take earlier records") as caught:
-        log.flush()
+        write(log, CALL)
     assert caught.value.hint == "check the disk"
-    log.add(CALL)
+    write(log, CALL)
     log.close()
     gap = list(read(path))[1]
     assert (gap["event"], gap["withheld"]) == ("audit.gap", 1)
@@ -196,7 +189,6 @@ def test_after_a_failed_sync_one_batch_is_refused_and_the_log_says_so(tmp_path: 
 def test_the_thread_that_syncs_groups_ends_with_the_log(tmp_path: Path) -> None:
     log = opened(tmp_path / "audit.jsonl", durability="grouped")
     for _ in range(3 * GROUP_RECORDS):
-        log.add(CALL)
-        log.flush()
+        write(log, CALL)
     log.close()
     assert not log.syncer.running

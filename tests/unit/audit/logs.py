@@ -50,11 +50,15 @@ def opened(
     )
 
 
+def write(log: AuditLog, *records: JsonObject) -> None:
+    """Decisions without arguments, in one write."""
+    log.write([(fields, b"") for fields in records])
+
+
 def written(path: Path, calls: int = 7, session: str = "s1") -> list[bytes]:
     """A session of `calls` decisions at the end of `path`; the lines of the whole file."""
     log = opened(path, session)
     for number in range(calls):
-        log.add({**CALL, "target": f"tool-{session}-{number}"})
-    log.flush()
+        write(log, {**CALL, "target": f"tool-{session}-{number}"})
     log.close()
     return path.read_bytes().splitlines(keepends=True)

@@ -11,7 +11,7 @@ from mcpguard.audit import AuditLog
 from mcpguard.audit.verify import read, verify
 from mcpguard.errors import AuditError
 from mcpguard.model import JsonObject
-from tests.unit.audit.logs import CALL, KEY, opened, ticking, written
+from tests.unit.audit.logs import CALL, KEY, opened, ticking, write, written
 
 
 @pytest.fixture
@@ -40,19 +40,18 @@ def test_a_session_begins_and_ends_with_records_of_its_own(path: Path) -> None:
 
 
 @pytest.mark.guarantee("audit:written-before-sent")
-def test_what_was_flushed_is_in_the_file_and_what_was_only_added_is_not(path: Path) -> None:
+def test_what_was_written_is_in_the_file_at_once(path: Path) -> None:
     log = opened(path)
-    log.add(CALL)
     assert len(records(path)) == 1
-    log.flush()
+    write(log, CALL)
     assert [record.get("decision") for record in records(path)] == [None, "allow"]
     log.close()
 
 
-def test_flushing_nothing_writes_nothing(path: Path) -> None:
+def test_writing_no_record_writes_nothing(path: Path) -> None:
     log = opened(path)
     size = path.stat().st_size
-    log.flush()
+    write(log)
     assert path.stat().st_size == size
     log.close()
 
@@ -72,7 +71,7 @@ def test_a_clock_that_goes_back_or_stands_still_breaks_nothing(path: Path) -> No
     for session, step in (("back", -3600.0), ("still", 0.0)):
         log = opened(path, session, ticking(step=step))
         for _ in range(5):
-            log.add(CALL)
+            write(log, CALL)
         log.close()
     assert verify(path).intact
     assert [record["seq"] for record in records(path)] == list(range(1, 15))
@@ -90,7 +89,7 @@ def test_a_second_session_at_the_same_time_takes_a_sibling(path: Path) -> None:
         {"file": "audit.jsonl", "why": "held by another process"}
     ]
     for log in (first, second, third):
-        log.add(CALL)
+        write(log, CALL)
         log.close()
         assert verify(log.path).intact
     again = opened(path, "d")
@@ -166,8 +165,7 @@ def test_arguments_are_written_only_as_a_keyed_digest(path: Path) -> None:
     secret = b'{"password":"hunter2"}'
     log = opened(path)
     digest = log.args_digest(secret)
-    log.add(CALL, secret)
-    log.add({**CALL, "args_digest": digest})
+    log.write([(CALL, secret), ({**CALL, "args_digest": digest}, b"")])
     log.close()
     assert digest.startswith("blake2b-keyed:")
     assert len(digest) == 14 + 64
@@ -181,11 +179,12 @@ def test_arguments_are_written_only_as_a_keyed_digest(path: Path) -> None:
 def test_arguments_that_nobody_encoded_are_not_written_either(path: Path) -> None:
     log = opened(path)
     with pytest.raises(ValueError, match="args"):
-        log.add({"args": "hunter2"})
-    log.add({"detail": b"hunter2"})
+        write(log, CALL, {"args": "hunter2"})
+    log.write([({"detail": b"hunter2"}, b"")])
     log.close()
     assert b"hunter2" not in path.read_bytes()
     assert records(path)[1]["detail"] == "bytes not recorded"
+    assert verify(path).records == 3
 
 
 @pytest.mark.guarantee("audit:arguments-keyed")
@@ -209,9 +208,8 @@ def test_closing_twice_is_closing_once_and_a_closed_log_takes_nothing(path: Path
     log = opened(path)
     log.close()
     log.close()
-    log.add(CALL)
     with pytest.raises(AuditError, match="closed"):
-        log.flush()
+        write(log, CALL)
     assert [record["event"] for record in records(path)] == ["session.start", "session.end"]
 
 
@@ -221,8 +219,7 @@ def test_strict_and_grouped_durability_write_the_same_lines(tmp_path: Path) -> N
         path = tmp_path / f"{durability}.jsonl"
         log = opened(path, durability=durability)
         for _ in range(600):
-            log.add(CALL)
-            log.flush()
+            write(log, CALL)
         log.close()
         texts.append(path.read_bytes())
     assert texts[0] == texts[1] == texts[2]
@@ -240,9 +237,7 @@ def test_any_records_in_any_batches_are_an_intact_log(
     path = tmp_path_factory.mktemp("log") / "audit.jsonl"
     log = opened(path)
     for batch in given_:
-        for fields in batch:
-            log.add({f"x{key}": value for key, value in fields.items()})
-        log.flush()
+        write(log, *({f"x{key}": each for key, each in fields.items()} for fields in batch))
     log.close()
     report = verify(path)
     assert report.intact

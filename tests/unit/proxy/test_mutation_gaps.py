@@ -27,6 +27,7 @@ from mcpguard.model import (
 )
 from mcpguard.pipeline import Decide, make_pipeline
 from mcpguard.proxy import core, from_server, listing, translate
+from mcpguard.proxy.actions import Stop
 from mcpguard.proxy.denial import DenyStyle
 from mcpguard.proxy.session import SessionSettings
 from mcpguard.wire.framing import Dropped
@@ -553,13 +554,19 @@ def test_a_change_is_passed_on_once() -> None:
 # the session
 
 
-def test_the_batch_that_is_being_filled_is_the_next_one_that_is_taken() -> None:
+def test_what_was_taken_from_the_batch_is_whole_and_no_longer_in_it() -> None:
     session = opened().session
     session.feed_host(line(call(1)), 1000.0)
+    session.feed_host(b"", 1000.0)
     growing = session.batch
+    held = growing.sends, growing.records, growing.events
     assert [send.data for send in growing.sends] == [line(call(wire(0))) + b"\n"]
-    assert session.take() is growing
-    assert session.batch.sends == []
+    growing.stop = Stop(3, "why")
+    taken, later = session.take(), session.take()
+    assert (taken.sends, taken.records, taken.events) == held
+    assert taken.stop == Stop(3, "why")
+    assert session.batch is growing
+    assert (later.sends, later.records, later.events, later.stop) == ([], [], [], None)
 
 
 def test_only_a_request_of_the_host_that_was_not_taken_back_is_waited_for() -> None:

@@ -1,6 +1,8 @@
 """Once calls have passed there is a shorter way for plain ones: nobody may notice it."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mcpguard.model import (
     Call,
@@ -22,6 +24,7 @@ from tests.unit.proxy.play import (
     Play,
     call,
     handshake,
+    line,
     opened,
     play,
     refused,
@@ -118,6 +121,53 @@ def test_an_answer_is_treated_the_same_after_others_have_passed(answer: JsonObje
     later = short_way(request).forget().server({"id": wire(9), **answer})
     assert done(later) == done(first)
     assert len(first.sends[Side.HOST]) == 1
+
+
+CALL_LINE = line(call(1, arguments={"a": [1, {"b": None}]}))
+ANSWER_LINE = line(
+    {"id": wire(9), "result": {"content": [{"type": "text", "text": "x"}], "isError": False}}
+)
+FRAGMENTS = [
+    *(bytes([byte]) for byte in b'{}[]",:\\ \t\r019-.eu\xff\x00'),
+    *(b'"id":2,', b'"Method":"x",', b'"method":"ping",', b'"name":"exec",', b'"error":null,'),
+    *(b'"_meta":{},', b'"arguments":{},', b'"requestState":"s",', b'"jsonrpc":"2.0",'),
+    *(b"null", b"1.0", b"1E2", b"-0", b"18446744073709551616", b"\\u0041", b"\\ud800", b"\xc3\xa9"),
+    *(b"[" * 70, b"]" * 70, b"9" * 20, b"x" * 600, b" " * 4096),
+]
+edits = st.lists(
+    st.tuples(st.integers(0, 120), st.integers(0, 8), st.sampled_from(FRAGMENTS)), max_size=3
+)
+
+
+def edited(given_line: bytes, changes: list[tuple[int, int, bytes]]) -> bytes:
+    """The line with pieces of it replaced."""
+    for at, length, fragment in changes:
+        given_line = given_line[:at] + fragment + given_line[at + length :]
+    return given_line
+
+
+@pytest.mark.guarantee("proxy:transparent")
+@given(edits)
+def test_any_line_of_a_host_is_treated_the_same_after_others_have_passed(
+    changes: list[tuple[int, int, bytes]],
+) -> None:
+    raw = edited(CALL_LINE, changes)
+    first = play(LOCK).initialize()
+    first.ids.next = wire(9)
+    later = settled(opened())
+    later.ids.next = wire(9)
+    assert done(later.host(raw)) == done(first.host(raw).lists())
+
+
+@pytest.mark.guarantee("proxy:transparent")
+@given(edits)
+def test_any_line_of_a_server_is_treated_the_same_after_others_have_passed(
+    changes: list[tuple[int, int, bytes]],
+) -> None:
+    raw = edited(ANSWER_LINE, changes)
+    request = call(1, arguments={"a": 1})
+    later = short_way(request).forget().server(raw)
+    assert done(later) == done(long_way(request).forget().server(raw))
 
 
 @pytest.mark.guarantee("ids:cancel-translated")
