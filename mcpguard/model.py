@@ -4,13 +4,14 @@ Named tuples where a value is made for every message: immutable, and made in a t
 frozen dataclass takes (decision 0002).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 __all__ = [
     "ALLOW",
+    "NOBODY",
     "Answer",
     "Call",
     "Context",
@@ -19,11 +20,16 @@ __all__ = [
     "Effect",
     "Era",
     "Finding",
+    "Held",
     "ItemKind",
     "Json",
     "JsonObject",
+    "Live",
     "Mode",
     "Notice",
+    "Parties",
+    "Principal",
+    "Proof",
     "Reason",
     "RequestKind",
     "Result",
@@ -33,6 +39,7 @@ __all__ = [
     "Side",
     "Subject",
     "SubjectKind",
+    "Tier",
     "Verdict",
     "Wait",
 ]
@@ -113,6 +120,24 @@ _NAME_KEY = {
 }
 
 
+class Tier(StrEnum):
+    """What a tool may do, least first: look, prepare, act, commit for good."""
+
+    OBSERVE = "T0_observe"
+    PREPARE = "T1_prepare"
+    ACT = "T2_act"
+    COMMIT = "T3_commit"
+
+
+class Proof(StrEnum):
+    """How a principal was proved. Nothing a message says is among them."""
+
+    NONE = "none"
+    PROFILE = "profile"
+    KEY = "key"
+    BADGE = "badge"
+
+
 class RequestKind(StrEnum):
     """What a server may ask of the host, when the lockfile allows it."""
 
@@ -149,6 +174,14 @@ class Reason(StrEnum):
     NO_LOCK = "no_lock"
     UNKNOWN_STATE = "unknown_state"
     UNKNOWN_TASK = "unknown_task"
+    NO_PRINCIPAL = "no_principal"
+    PRINCIPAL_BLOCKED = "principal_blocked"
+    TOOL_BLOCKED = "tool_blocked"
+    TRUST_SCORE = "trust_score"
+    TRUST_LEVEL = "trust_level"
+    TRUST_TIER = "trust_tier"
+    CAPABILITY = "capability"
+    APPROVAL = "approval"
     STAGE_MISSING = "stage_missing"
     STAGE_ABSTAINED = "stage_abstained"
     STAGE_FAILED = "stage_failed"
@@ -205,12 +238,16 @@ class Finding:
 
 
 class Call(NamedTuple):
-    """Something the host wants. `target`: the name of a tool or prompt, a URI, a completion ref."""
+    """Something the host wants. `target`: the name of a tool or prompt, a URI, a completion ref.
+
+    `meta`: the request's `_meta`, as the host wrote it.
+    """
 
     method: str
     target: str
     arguments: JsonObject
     kind: SubjectKind = SubjectKind.CALL
+    meta: Json = None
 
 
 class Definition(NamedTuple):
@@ -259,6 +296,46 @@ class Notice(NamedTuple):
 
 
 Subject: TypeAlias = Call | Definition | Result | ServerRequest | Answer | Notice
+
+
+class Principal(NamedTuple):
+    """On whose behalf a session calls. Made by whoever checked the proof, never from a message.
+
+    `id`: `local:<profile>` of the operator's configuration, or a DID; empty: nobody. `level`: 0-4,
+    what was proved (1: enrolled by the operator; 2-4: by a badge). `capabilities`: what it holds,
+    as `a:b` or `a:*`.
+    """
+
+    id: str
+    level: int = 0
+    capabilities: frozenset[str] = frozenset()
+    proof: Proof = Proof.NONE
+
+
+class Held(NamedTuple):
+    """What counts of a caller, a server or a delegator. `level`: 0-4. `score`: 0-1000."""
+
+    level: int
+    score: int
+
+
+class Parties(Protocol):
+    """Who takes part in a session and what counts of each, at the moment of the question."""
+
+    @property
+    def caller(self) -> Principal:
+        """On whose behalf calls are made."""
+
+    def held(self) -> Sequence[Held]:
+        """Of the caller, of the server and of every delegator between; empty: of nobody."""
+
+
+class Live(Protocol):
+    """What changes while a session runs."""
+
+    @property
+    def now(self) -> float:
+        """Seconds of the session's monotonic clock when the judged message came."""
 
 
 class SessionFacts(Protocol):
@@ -313,10 +390,30 @@ class Decision(NamedTuple):
         return f"{self.stage}.{self.reason}" if self.stage else ""
 
 
+class _Nobody:
+    """Nobody, at no time."""
+
+    caller = Principal("")
+    now = 0.0
+
+    def held(self) -> Sequence[Held]:
+        return ()
+
+
+NOBODY: Final = _Nobody()
+"""The `Parties` of a session that was told of none, and the `Live` of one without a clock."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the judged subject cannot say of itself. Built once per session, not per message."""
+    """What the judged subject cannot say of itself. Built once per session, not per message.
+
+    What changes is behind it: `live` (the time of the message) and `parties` (who takes part, and
+    how much they are trusted). A session that names no parties trusts nobody.
+    """
 
     server: str
     principal: str
     session: SessionFacts
+    live: Live = NOBODY
+    parties: Parties = NOBODY

@@ -61,6 +61,7 @@ _WIRE = "The rules: wire"
 _LOCKFILE = "The rules: lockfile"
 _SESSION = "The rules: session"
 _DECISION = "The rules: decision"
+_TRUST = "The rules: trust"
 _AUDIT = "The rules: audit log"
 _PROCESS = "The rules: process"
 
@@ -1471,6 +1472,109 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "proxy/from_host.py",
             "            entry.judged_as = (task.method, task.target)",
             '            entry.judged_as = ("tasks/result", "")',
+        ),
+    ),
+    "trust:attacks-lower": Guarantee(
+        _TRUST,
+        "An attack lowers a score by all that it costs, whatever good came before it.",
+        Mutant(
+            "trust/score.py",
+            "score = min(max(base + delta, 0), limits.ceiling)",
+            "score = min(max(base + delta, 0 if delta > -200 else 100), limits.ceiling)",
+        ),
+    ),
+    "trust:capability-segments": Guarantee(
+        _TRUST,
+        "A capability covers itself, or with `:*` what goes on after whole segments; an empty "
+        "segment never matches.",
+        Mutant(
+            "trust/policy.py",
+            'return all(segment and "*" not in segment for segment in plain)',
+            'return all("*" not in segment for segment in plain)',
+        ),
+    ),
+    "trust:denials-move-nobody": Guarantee(
+        _TRUST,
+        "An ordinary denial of what a host asks for moves nobody's score.",
+        Mutant(
+            "trust/fold.py",
+            "elif sender is server and reason in _SERVER and self._is_news(record, reason):",
+            "elif reason in _SERVER and self._is_news(record, reason):",
+        ),
+    ),
+    "trust:events": Guarantee(
+        _TRUST,
+        "Each record is the trust event it is documented to be, and moves what is documented.",
+        Mutant(
+            "trust/fold.py",
+            'yield server, Event.PARTIAL if _text(record, "stage") else Event.SUCCESS',
+            "yield server, Event.SUCCESS",
+        ),
+    ),
+    "trust:monotone": Guarantee(
+        _TRUST,
+        "More proof, a higher score or a lower tier never allow less; another party never more.",
+        Mutant(
+            "trust/score.py",
+            "return Held(min(each.level for each in every), min(each.score for each in every))",
+            "return Held(min(each.level for each in every), every[0].score)",
+        ),
+    ),
+    "trust:most-specific-policy": Guarantee(
+        _TRUST,
+        "The most specific policy of a tool decides alone, in any order; a tie that matters does "
+        "not load.",
+        Mutant(
+            "trust/policy.py",
+            "self._globs = sorted(map(Glob, self.policies), key=_SPECIFICITY, reverse=True)",
+            "self._globs = list(map(Glob, self.policies))",
+        ),
+    ),
+    "trust:never-from-a-message": Guarantee(
+        _TRUST,
+        "A trust value in a message is a finding and changes no verdict.",
+        Mutant(
+            "pipeline/trust.py",
+            'todo.append(("/_meta", call.meta, 0))',
+            'todo.append(("/_meta", None, 0))',
+        ),
+    ),
+    "trust:one-standing-from-many-logs": Guarantee(
+        _TRUST,
+        "The logs of many proxies give one standing, in whatever order they are read, and the same "
+        "as counting each event as it comes.",
+        Mutant(
+            "trust/fold.py",
+            "    for _, same in groupby(sorted(records, key=_place), _place):",
+            "    for _, same in groupby(records, _place):",
+        ),
+    ),
+    "trust:score-bounded": Guarantee(
+        _TRUST,
+        "A score is never below 0 nor above the ceiling of its level, and gains no more in a day "
+        "than its bound.",
+        Mutant(
+            "trust/score.py",
+            "min(effect.delta, DAILY_GAIN - held.gained)",
+            "min(effect.delta, DAILY_GAIN)",
+        ),
+    ),
+    "trust:six-checks": Guarantee(
+        _TRUST,
+        "Six checks in order, the first that fails decides; whatever breaks in them is a denial.",
+        Mutant(
+            "pipeline/trust.py",
+            "            self._trusted,\n            self._capable,\n",
+            "            self._capable,\n            self._trusted,\n",
+        ),
+    ),
+    "trust:verify-recomputes": Guarantee(
+        _TRUST,
+        "`trust verify` refuses a tampered log and names the first score that it does not give.",
+        Mutant(
+            "cli/trust.py",
+            "    if report.problems:\n",
+            "    if not report.records:\n",
         ),
     ),
     "uri:only-normal-form": Guarantee(

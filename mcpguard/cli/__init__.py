@@ -53,6 +53,7 @@ COMMANDS: Final[dict[str, Row]] = {
         "mcpguard.cli.demo", _RUN, "Watch a rogue tool being blocked, in seconds, offline."
     ),
     "audit": Row("mcpguard.cli.audit", _BACK, "Verify the audit log."),
+    "trust": Row("mcpguard.cli.trust", _BACK, "Show scores and the events that made them."),
 }
 """Name -> where it is. In the order of `mcpguard --help`. Modules load when run."""
 

@@ -1,18 +1,21 @@
 """The state both directions of a session share, and the few things done with it."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
+    NOBODY,
     Context,
     Decision,
     Definition,
+    Finding,
     ItemKind,
     Json,
     JsonObject,
     Mode,
+    Parties,
     Reason,
     RequestKind,
     Result,
@@ -35,7 +38,7 @@ from mcpguard.wire.jsonrpc import (
 )
 from mcpguard.wire.methods import REQUESTS, SERVER_INFO
 
-__all__ = ["BLOCKS", "DOWN", "SHOWN", "UP", "Core", "SessionSettings"]
+__all__ = ["BLOCKS", "DOWN", "SHOWN", "UP", "Core", "SessionSettings", "outcome_of"]
 
 UP = "host>server"
 DOWN = "server>host"
@@ -58,6 +61,10 @@ SHOWN = 512
 """Characters of a target or a detail in a record."""
 
 
+MAX_FINDINGS = 8
+"""Findings of one decision that its record names."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
     """What the operator chose for a session."""
@@ -73,8 +80,23 @@ class SessionSettings:
     """Bytes of their lines."""
     principal: str = "local"
     server: str = "server"
+    parties: Parties = NOBODY
+    """Who takes part, and how much each is trusted; asked at every call."""
     early_exit: str = ""
     """What to add when the server ends before it answered `initialize`."""
+
+
+def outcome_of(body: JsonObject) -> str:
+    """The `outcome` of a record: `tool_error` for the tool's own `isError`, empty for others.
+
+    The two that no result has: `error`, a JSON-RPC error; `asked`, one that asks for a person.
+    """
+    return "tool_error" if "isError" in body and body["isError"] is not False else ""
+
+
+def _named(findings: Sequence[Finding]) -> list[Json]:
+    """The findings of a decision in its record, the first `MAX_FINDINGS` of them."""
+    return [f"{each.rule} {each.where}"[:SHOWN] for each in findings[:MAX_FINDINGS]]
 
 
 class Core:
@@ -116,7 +138,9 @@ class Core:
         self._drops: dict[tuple[str, Reason], list[float]] = {}
         self._reported: dict[ItemKind, dict[str, Reason]] = {}
         self.listings = self._listings(lock)
-        self.ctx = Context(settings.server, settings.principal, self.listings or self)
+        self.ctx = Context(
+            settings.server, settings.principal, self.listings or self, self, settings.parties
+        )
 
     def _listings(self, lock: Lockfile | None) -> Listings | None:
         if lock is None:
@@ -162,8 +186,13 @@ class Core:
         target: str,
         decision: Decision,
         args: bytes = b"",
+        *,
+        outcome: str = "",
     ) -> None:
-        """One line of the audit log for a decided subject; `args`: a call's encoded arguments."""
+        """One line of the audit log for a decided subject.
+
+        `args`: a call's encoded arguments. `outcome`: see `outcome_of`.
+        """
         record: JsonObject = {
             "direction": direction,
             "method": method,
@@ -175,6 +204,10 @@ class Core:
             record["rule"] = decision.rule
             record["reason"] = decision.reason
             record["detail"] = decision.detail[:SHOWN]
+        if outcome:
+            record["outcome"] = outcome
+        if decision.findings:
+            record["findings"] = _named(decision.findings)
         if not decision.allowed:
             record["decision"] = "deny" if self.stops(decision) else "would_deny"
         self.batch.records.append((record, args))

@@ -347,7 +347,7 @@ class HostSide:
         params = entry.params
         given = params if entry.row.target == "ref" else params.get("arguments", {})
         arguments: JsonObject = given if isinstance(given, dict) else {}
-        call = Call(entry.row.name, entry.target, arguments)
+        call = Call(entry.row.name, entry.target, arguments, meta=params.get("_meta"))
         if entry.modern:
             self.core.continuations.bind(entry)
         decision = self.core.judge(call)
@@ -388,7 +388,11 @@ class HostSide:
 
     def _plain(self, entry: Entry) -> None:
         """A request that names no item: judged like every call, without arguments."""
-        self._decided(entry, self.core.judge(Call(entry.row.name, entry.target, {})), {})
+        self._decided(entry, self.core.judge(self._asked(entry)), {})
+
+    @staticmethod
+    def _asked(entry: Entry) -> Call:
+        return Call(entry.row.name, entry.target, {}, meta=entry.params.get("_meta"))
 
     def _forward(self, entry: Entry, params: JsonObject) -> None:
         core = self.core

@@ -17,7 +17,7 @@ from mcpguard.model import (
 )
 from mcpguard.proxy import denial, eras
 from mcpguard.proxy.actions import Role, Stop
-from mcpguard.proxy.core import DOWN, Core
+from mcpguard.proxy.core import DOWN, Core, outcome_of
 from mcpguard.proxy.pending import Entry, RefusedError
 from mcpguard.proxy.plain import CONTINUING, PlainAnswers
 from mcpguard.proxy.translate import Task, subscription, with_meta
@@ -229,7 +229,7 @@ class ServerSide:
         """Go on with what was judged, which the stages may have rewritten."""
         core = self.core
         method, target = entry.judged_as or (entry.row.name, entry.target)
-        core.record(DOWN, entry.row.name, target, decision)
+        core.record(DOWN, entry.row.name, target, decision, outcome=outcome_of(body))
         if core.stops(decision):
             core.withhold(entry, decision)
             core.event("result.withheld", method=method, rule=decision.rule)
@@ -251,7 +251,8 @@ class ServerSide:
         decision = core.judge(Result(method, target, body, error=True))
         asked = self._asked_by(body)
         decision = next((d for d in asked if not d.allowed), decision)
-        core.record(DOWN, entry.row.name, target, decision)
+        outcome = "asked" if asked else "error"  # who asks for a person has not failed
+        core.record(DOWN, entry.row.name, target, decision, outcome=outcome)
         if core.stops(decision):
             core.withhold(entry, decision)
             return

@@ -11,7 +11,7 @@ import orjson
 
 from mcpguard.model import Call, Decision, JsonObject, Result, Side, SubjectKind
 from mcpguard.proxy.actions import Role, Send
-from mcpguard.proxy.core import DOWN, SHOWN, UP, Core
+from mcpguard.proxy.core import DOWN, SHOWN, UP, Core, outcome_of
 from mcpguard.proxy.pending import Entry, RefusedError
 from mcpguard.wire.jsonrpc import MAX_DEPTH, SHORT, encode_result, holds_long_integer, is_id
 from mcpguard.wire.methods import REQUESTS
@@ -42,7 +42,7 @@ _CALL, _RESULTS = SubjectKind.CALL, SubjectKind.RESULT
 class PlainCalls:
     """Calls of a tool with nothing but its name and arguments.
 
-    `judged` goes on with one that the stages denied, remarked on or rewrote.
+    `judged` goes on with one that the stages denied, remarked on, rewrote or found something in.
     """
 
     __slots__ = ("_core", "_judged")
@@ -78,9 +78,9 @@ class PlainCalls:
         core.now = now
         entry.plain = True
         entry.target = target
-        call = _made(Call, ("tools/call", target, arguments, _CALL))
+        call = _made(Call, ("tools/call", target, arguments, _CALL, None))
         decision = core.judge(call)
-        if decision.stage or decision.subject is not call:  # denied, remarked or rewritten
+        if decision.stage or decision.subject is not call or decision.findings:
             entry.params = params
             self._judged(entry, call, decision)
             return True
@@ -102,7 +102,7 @@ class PlainCalls:
 class PlainAnswers:
     """Results of plain calls.
 
-    `judged` goes on with one that the stages denied, remarked on or rewrote.
+    `judged` goes on with one that the stages denied, remarked on, rewrote or found something in.
     """
 
     __slots__ = ("_core", "_judged")
@@ -140,7 +140,7 @@ class PlainAnswers:
         target = entry.target
         answer = _made(Result, ("tools/call", target, result, False, _RESULTS))
         decision = core.judge(answer)
-        if decision.stage or decision.subject is not answer:  # denied, remarked or rewritten
+        if decision.stage or decision.subject is not answer or decision.findings:
             self._judged(entry, result, decision, False)
             return True
         record: JsonObject = {
@@ -149,6 +149,8 @@ class PlainAnswers:
             "target": target,
             "decision": "allow",
         }
+        if "isError" in result and (outcome := outcome_of(result)):
+            record["outcome"] = outcome
         batch = core.batch
         batch.records.append((record, b""))
         data = encode_result(entry.given, result)

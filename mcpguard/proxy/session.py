@@ -97,7 +97,8 @@ class Session:
         core = self._core
         if entry.sent and not entry.cancelled:
             core.send(Side.SERVER, _cancellation(entry, "no answer in time"))
-        core.note(DOWN, entry.row.name, Reason.TIMEOUT, "no answer in time", "deny")
+        what = "note" if entry.cancelled else "deny"  # a cancelled request need not be answered
+        core.note(DOWN, entry.row.name, Reason.TIMEOUT, "no answer in time", what)
         text = f"mcpguard: the server did not answer in {core.settings.timeout:g} s"
         core.end_call(entry, denial.TIMED_OUT, text)
 

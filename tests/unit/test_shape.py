@@ -31,6 +31,9 @@ MOST_FILES = 12
 ROOMY = {"mcpguard/cli": 24}
 """Modules of a room that may have more: `cli` has one file a command, by design."""
 
+UNWIRED = {"trust"}
+"""Stages that a lockfile alone does not build: in `STAGES` with the configuration that does."""
+
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
 """Names that say nothing about what is inside."""
 
@@ -167,7 +170,7 @@ def test_every_room_has_unit_tests() -> None:
 
 def test_every_stage_has_its_module_and_every_module_its_stage() -> None:
     modules = {path.stem for path in (PACKAGE / "pipeline").glob("*.py")} - {"__init__"}
-    assert modules == set(STAGES)
+    assert modules - UNWIRED == set(STAGES)
 
 
 def test_required_stages_exist_and_every_kind_of_subject_has_some() -> None:

@@ -1,0 +1,176 @@
+"""`mcpguard trust`: whom the records trust how much, and why. `verify` computes it again."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from mcpguard.audit.verify import read, verify
+from mcpguard.cli import render
+from mcpguard.config import data_dir
+from mcpguard.errors import AuditError, TamperError
+from mcpguard.model import Json, JsonObject
+from mcpguard.trust.fold import Difference, Party, check, fold
+from mcpguard.trust.score import EFFECTS, Dimension, Moved, Standing, explain, word
+
+__all__ = ["trust"]
+
+SHOWN = 10
+"""Events of one party in the text answer; `--format json` has all that a standing remembers."""
+
+MISUSED = 2
+"""Exit code when nothing was found out."""
+
+_FORM = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+_RESULTS = {"same": 0, "differs": 1, "unstated": MISUSED}
+"""What verify says, and the exit code. A log that states no score cannot be compared with one."""
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def trust(context: click.Context) -> None:
+    """How much callers and servers are trusted: what the audit log makes of them."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(MISUSED)
+
+
+@trust.command(name="show")
+@click.argument("files", type=click.Path(path_type=Path), nargs=-1)
+@_FORM
+def show_command(files: tuple[Path, ...], form: str) -> None:
+    """Show every score, and the events that made it, newest first.
+
+    Counts the audit logs FILE, or all logs of the data directory when none is named. Scores are of
+    the last record's time.
+
+    Exit codes: 0 shown, 2 it could not be found out (a log cannot be read, there is none).
+    """
+    records = _records(files or _own_logs())
+    standings = fold(records)
+    if form == "json":
+        told: list[Json] = [_as_json(*each) for each in sorted(standings.items())]
+        render.answer([render.json_text({"parties": told})])
+        return
+    render.answer(_as_text(sorted(standings.items())))
+
+
+@trust.command(name="verify")
+@click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
+@_FORM
+@click.pass_context
+def verify_command(context: click.Context, files: tuple[Path, ...], form: str) -> None:
+    """Compute every score of the audit logs FILE again, and compare with what the records state.
+
+    Each log's chain is verified first. Name all logs that shared their scores: what one proxy
+    observed counts for the others. Names the first record that states another score.
+
+    Exit codes: 0 the same, 1 tampered or another score, 2 it could not be found out (unreadable, no
+    record states a score).
+    """
+    for file in files:
+        _refuse_tampered(file)
+    stated, wrong = check(_records(files))
+    result = "differs" if wrong else "same" if stated else "unstated"
+    if form == "json":
+        render.answer([render.json_text(_verdict(result, stated, wrong))])
+    else:
+        render.answer(_verdict_text(stated, wrong))
+    context.exit(_RESULTS[result])
+
+
+def _own_logs() -> tuple[Path, ...]:
+    folder = data_dir() / "audit"
+    files = tuple(sorted(folder.glob("*.jsonl")))
+    if not files:
+        raise AuditError(f"{folder}: there is no audit log", hint="name one, or run: mcpguard demo")
+    return files
+
+
+def _records(files: Sequence[Path]) -> list[JsonObject]:
+    return [record for file in files for record in read(file)]
+
+
+def _refuse_tampered(file: Path) -> None:
+    report = verify(file)
+    if report.problems:
+        problem = report.problems[0]
+        raise TamperError(
+            f"{file}: line {problem.line}: {problem.message}",
+            hint=f"see all of it with: mcpguard audit verify {file}",
+        )
+
+
+def _as_json(party: Party, standing: Standing) -> JsonObject:
+    return {
+        "role": party.role,
+        "name": party.name,
+        "level": standing.level,
+        "score": standing.score,
+        "standing": word(standing.score),
+        "dimensions": dict(zip(Dimension, standing.dimensions, strict=True)),
+        "events": standing.events,
+        "recent": [_event_json(moved) for moved in explain(standing)],
+    }
+
+
+def _event_json(moved: Moved) -> JsonObject:
+    return {
+        "at": _moment(moved.at),
+        "event": moved.event.value,
+        "delta": moved.delta,
+        "about": moved.about,
+    }
+
+
+def _moment(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _as_text(standings: Sequence[tuple[Party, Standing]]) -> Iterator[str]:
+    if not standings:
+        yield "no record says anything of anybody yet"
+    for party, standing in standings:
+        name = render.printable(party.name)
+        told = f"score {standing.score} ({word(standing.score)}), level {standing.level}"
+        yield f"{party.role} {name}: {told}"
+        values = zip(Dimension, standing.dimensions, strict=True)
+        yield "  " + ", ".join(f"{name} {value}" for name, value in values)
+        yield from _events(standing)
+
+
+def _events(standing: Standing) -> Iterator[str]:
+    recent = explain(standing)
+    if not recent:
+        yield "  nothing has moved it yet"
+    for moved in recent[:SHOWN]:
+        attack = "  an attack" if EFFECTS[moved.event].attack else ""
+        about = render.printable(moved.about[:60])
+        yield f"  {_moment(moved.at)}  {moved.delta:+5}  {moved.event}  {about}{attack}".rstrip()
+    if len(recent) > SHOWN:
+        yield f"  and {len(recent) - SHOWN} before: --format json lists them"
+
+
+def _verdict(result: str, stated: int, wrong: Difference | None) -> JsonObject:
+    told: JsonObject = {"result": result, "compared": stated, "difference": None}
+    if wrong is not None:
+        told["difference"] = {
+            "session": wrong.record.get("session"),
+            "seq": wrong.record.get("seq"),
+            "stated": wrong.stated,
+            "computed": wrong.computed,
+        }
+    return told
+
+
+def _verdict_text(stated: int, wrong: Difference | None) -> Iterator[str]:
+    if wrong is not None:
+        place = f"record {wrong.record.get('seq')} of session {wrong.record.get('session')}"
+        told = f"{place} states the score {wrong.stated}, the log gives {wrong.computed}"
+        yield render.printable(told)
+        yield "See what the score is made of with: mcpguard trust show"
+    elif stated:
+        yield f"the same: {stated:,} records state the score that the log gives"
+    else:
+        yield "no record states a score, so there is nothing to compare"

@@ -1,0 +1,254 @@
+"""The trust stage: who may call what, how often. Six checks in order, the first that fails decides.
+
+    1  somebody is calling          4  the trust reaches what the tool asks for
+    2  who is not blocked           5  every capability it asks for is held
+    3  the tool is not blocked      6  the rate is not exceeded
+
+Whoever calls is what the operator's profile, a pinned key or a badge proved; never what a message
+says. What looks like a trust value in a message is a finding, and nothing reads it.
+"""
+
+from collections.abc import Callable, Container, ItemsView
+from typing import Final, Protocol
+
+from mcpguard.errors import UsageError
+from mcpguard.model import (
+    ALLOW,
+    Call,
+    Context,
+    Effect,
+    Finding,
+    Json,
+    Reason,
+    Severity,
+    Subject,
+    Verdict,
+    Wait,
+)
+from mcpguard.trust.policy import DEFAULT, PolicyTable, ToolPolicy, covers
+from mcpguard.trust.score import Access, access, effective
+
+__all__ = ["CLAIMS", "Limits", "TrustStage", "no_approval"]
+
+CLAIMS: Final = frozenset({
+    "trustscore", "trustlevel", "trusttier", "agenttrust", "agenttrustscore", "agenttrustlevel",
+    "peertrustscore", "callertrustscore", "capabilities", "agentcapabilities", "agentdid",
+    "callerdid", "peerdid", "authlevel", "capisciocallerbadge", "capisciocallerapikey",
+})  # fmt: skip
+"""Keys that look like somebody's own word for his trust, without case and separators."""
+
+MAX_KEYS = 2000
+"""Keys of one call that are looked at for claims. Beyond them there may be some; nobody reads
+them either way."""
+
+MAX_DEPTH = 32
+"""Levels of one call that are looked at for claims."""
+
+MAX_FINDINGS = 8
+"""Claims of one call that are named."""
+
+MAX_KEY = 40
+"""Characters of a key that can be a claim; of a longer one the finding would be an attacker's."""
+
+RULE = "trust-claim"
+
+_FREE: Final = ToolPolicy(min_trust=0)
+"""For what names no item: `ping`, lists, the handshake. Only somebody who is blocked is denied."""
+
+_TOOL: Final = "tools/call"
+
+
+class Limits(Protocol):
+    """How often a principal may call. Atomic: two proxies may ask at once."""
+
+    def take(self, principal: str, tool: str, now: float, per_minute: int) -> Verdict | Wait:
+        """ALLOW and counted, or why not and not counted.
+
+        `now`: seconds of a monotonic clock. `per_minute`: the tool's own limit, 0 for none; the
+        implementation may hold more limits of its own. An exception is a denial.
+        """
+
+
+Approve = Callable[[Call, Context], Verdict | Wait]
+
+_Check = Callable[[Call, Context, ToolPolicy], Verdict | Wait]
+
+
+def no_approval(_call: Call, _ctx: Context) -> Verdict:
+    """Nobody can be asked."""
+    return Verdict.deny(Reason.APPROVAL, "it needs the approval of a person, and nobody is asked")
+
+
+class TrustStage:
+    """Judges calls. Everything else is for other stages, and allowed here.
+
+    `blocked`: ids of principals; asked at every call, so it may change while a session runs.
+    `strict`: the matrix of tier and score decides as well; what it leaves to a person is asked of
+    `approve`, after all six checks. Tools' policies hold for `tools/call`; other items are held to
+    `DEFAULT`. Raises UsageError for a policy with a rate when there are no `limits`.
+    """
+
+    def __init__(
+        self,
+        policies: PolicyTable,
+        *,
+        limits: Limits | None = None,
+        blocked: Container[str] = frozenset(),
+        strict: bool = False,
+        approve: Approve = no_approval,
+    ) -> None:
+        self._policies = policies
+        self._limits = limits
+        self._blocked = blocked
+        self._strict = strict
+        self._approve = approve
+        self._keys: dict[str, bool] = {}
+        self._checks: tuple[_Check, ...] = (
+            self._present,
+            self._not_blocked,
+            self._tool,
+            self._trusted,
+            self._capable,
+            self._rate,
+        )
+        if limits is None:
+            _refuse_rates(policies)
+
+    def judge(self, subject: Subject, ctx: Context) -> Verdict | Wait:
+        """See `Stage.judge`."""
+        if not isinstance(subject, Call):
+            return ALLOW
+        findings = self._claims(subject)
+        verdict = self._checked(subject, ctx)
+        if not findings or isinstance(verdict, Wait):
+            return verdict
+        return verdict._replace(findings=verdict.findings + findings)
+
+    def _checked(self, call: Call, ctx: Context) -> Verdict | Wait:
+        policy = self._policy(call)
+        for check in self._checks:
+            verdict = check(call, ctx, policy)
+            if verdict is not ALLOW:
+                return verdict
+        if self._strict and call.method == _TOOL and self._access(ctx, policy) is not Access.ALLOW:
+            asked = self._approve(call, ctx)
+            if isinstance(asked, Wait) or asked.effect is not Effect.ALLOW:
+                return asked
+        return ALLOW
+
+    def _policy(self, call: Call) -> ToolPolicy:
+        if call.method == _TOOL:
+            return self._policies.of(call.target)
+        return DEFAULT if call.target else _FREE
+
+    def _present(self, call: Call, ctx: Context, policy: ToolPolicy) -> Verdict:
+        if not ctx.parties.caller.id:
+            return Verdict.deny(Reason.NO_PRINCIPAL, "nobody is known to be calling")
+        return ALLOW
+
+    def _not_blocked(self, call: Call, ctx: Context, policy: ToolPolicy) -> Verdict:
+        if ctx.parties.caller.id in self._blocked:
+            return Verdict.deny(Reason.PRINCIPAL_BLOCKED, "whoever calls is blocked")
+        return ALLOW
+
+    def _tool(self, call: Call, ctx: Context, policy: ToolPolicy) -> Verdict:
+        if policy.blocked:
+            return Verdict.deny(Reason.TOOL_BLOCKED, "the tool is blocked by its policy")
+        return ALLOW
+
+    def _trusted(self, call: Call, ctx: Context, policy: ToolPolicy) -> Verdict:
+        held = effective(ctx.parties.held())
+        if held.score < policy.min_trust:
+            text = f"the trust score is {held.score}, {policy.min_trust} is needed"
+            return Verdict.deny(Reason.TRUST_SCORE, text)
+        if held.level < policy.min_level:
+            text = f"the trust level is {held.level}, {policy.min_level} is needed"
+            return Verdict.deny(Reason.TRUST_LEVEL, text)
+        if self._strict and call.method == _TOOL and access(policy.tier, held.score) is Access.DENY:
+            text = f"the trust score is {held.score}, too low for a tool of tier {policy.tier}"
+            return Verdict.deny(Reason.TRUST_TIER, text)
+        return ALLOW
+
+    def _access(self, ctx: Context, policy: ToolPolicy) -> Access:
+        return access(policy.tier, effective(ctx.parties.held()).score)
+
+    def _capable(self, call: Call, ctx: Context, policy: ToolPolicy) -> Verdict:
+        held = ctx.parties.caller.capabilities
+        for required in policy.required_capabilities:
+            if not any(covers(granted, required) for granted in held):
+                return Verdict.deny(Reason.CAPABILITY, f"the capability {required} is needed")
+        return ALLOW
+
+    def _rate(self, call: Call, ctx: Context, policy: ToolPolicy) -> Verdict | Wait:
+        if self._limits is None or call.method != _TOOL:
+            return ALLOW
+        caller, now = ctx.parties.caller.id, ctx.live.now
+        verdict = self._limits.take(caller, call.target, now, policy.max_calls_per_minute)
+        if isinstance(verdict, Wait):
+            return verdict
+        return ALLOW if verdict.effect is Effect.ALLOW else verdict
+
+    # claims
+
+    def _claims(self, call: Call) -> tuple[Finding, ...]:
+        """What in `call` looks like somebody's own word for his trust."""
+        found: list[str] = []
+        todo: list[tuple[str, Json, int]] = [("/arguments", call.arguments, 0)]
+        if call.meta:
+            todo.append(("/_meta", call.meta, 0))
+        left = MAX_KEYS
+        while todo and left > 0 and len(found) < MAX_FINDINGS:
+            where, value, depth = todo.pop()
+            for key, child in _children(value):
+                left -= 1
+                if left < 0:
+                    break
+                if type(key) is str and self._is_claim(key):
+                    found.append(f"{where}/{_step(key)}")
+                if type(child) in _NESTED and depth < MAX_DEPTH:
+                    todo.append((f"{where}/{_step(key)}", child, depth + 1))
+        return tuple(_finding(where) for where in found[:MAX_FINDINGS])
+
+    def _is_claim(self, key: str) -> bool:
+        known = self._keys.get(key)
+        if known is None:
+            known = len(key) <= MAX_KEY and _bare(key) in CLAIMS
+            if len(key) <= MAX_KEY:
+                if len(self._keys) >= MAX_KEYS:
+                    self._keys.clear()
+                self._keys[key] = known
+        return known
+
+
+_NESTED: Final = frozenset((dict, list))
+
+
+def _children(value: Json) -> ItemsView[str, Json] | enumerate[Json]:
+    if isinstance(value, dict):
+        return value.items()
+    return enumerate(value if isinstance(value, list) else ())
+
+
+def _bare(key: str) -> str:
+    """`key` without case and separators: `Trust-Score` and `trust_score` are one."""
+    return "".join(char for char in key.casefold() if char not in "_-. ")
+
+
+def _step(key: str | int) -> str:
+    """One step of a JSON pointer (RFC 6901), at most `MAX_KEY` characters of it."""
+    return str(key)[:MAX_KEY].replace("~", "~0").replace("/", "~1")
+
+
+def _finding(where: str) -> Finding:
+    return Finding(
+        RULE, Severity.INFO, where, "a message's own word for its trust; nobody reads it"
+    )
+
+
+def _refuse_rates(policies: PolicyTable) -> None:
+    for pattern, policy in policies.policies.items():
+        if policy.max_calls_per_minute:
+            raise UsageError(
+                f"tools.{pattern!r}.max_calls_per_minute: there is nothing that counts calls",
+                hint="give the trust stage its limits",
+            )

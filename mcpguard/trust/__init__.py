@@ -1,0 +1,8 @@
+"""Trust: what was proved (level), what was observed (score), what is asked (tier). Never mixed.
+
+    score.py     events -> score and dimensions; levels; the matrix of score and tier
+    fold.py      audit records -> events -> standings
+    policy.py    which tool asks for how much
+
+No value of it is ever read from a message.
+"""

@@ -1,0 +1,152 @@
+"""`mcpguard trust`: scores explained by their events, and computed again."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+
+from mcpguard.cli import main
+from mcpguard.cli.trust import trust
+from mcpguard.errors import AuditError, TamperError
+from mcpguard.model import JsonObject
+from tests.unit.audit.logs import opened, ticking, write
+
+DOWN: JsonObject = {
+    "direction": "server>host",
+    "method": "tools/call",
+    "target": "read_file",
+    "decision": "allow",
+}
+DRIFT: JsonObject = {
+    **DOWN,
+    "method": "tools/list",
+    "target": "rm\x1b[2J",
+    "decision": "deny",
+    "stage": "surface",
+    "reason": "drifted",
+}
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(trust, arguments)
+
+
+def log(path: Path, *records: JsonObject, session: str = "s1", step: float = 0.5) -> Path:
+    audit = opened(path, session, ticking(step=step))
+    for record in records:
+        write(audit, record)
+    audit.close()
+    return path
+
+
+def test_show_explains_a_score_by_its_events_newest_first(tmp_path: Path) -> None:
+    path = log(tmp_path / "a.jsonl", DOWN, {**DOWN, "outcome": "error"}, DRIFT)
+    result = run("show", str(path))
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "caller local:default: score 510 (standard), level 1\n"
+        "  competence 510, integrity 500, availability 500, predictability 500, transparency 500\n"
+        "  2026-09-21T14:13:20Z    +10  success  read_file\n"
+        "server files: score 190 (untrusted), level 1\n"
+        "  competence 510, integrity 480, availability 500, predictability 200, transparency 500\n"
+        "  2026-09-21T14:13:21Z   -300  drift  rm<U+001B>[2J  an attack\n"
+        "  2026-09-21T14:13:21Z    -20  failure  read_file\n"
+        "  2026-09-21T14:13:20Z    +10  success  read_file\n"
+    )
+
+
+def test_show_bounds_its_text_and_gives_all_it_remembers_as_json(tmp_path: Path) -> None:
+    failed = {**DOWN, "outcome": "error"}
+    path = log(tmp_path / "a.jsonl", *[failed] * 20, step=20_000.0)
+    text = run("show", str(path)).stdout
+    assert "  nothing has moved it yet\n" in text
+    assert "  and 10 before: --format json lists them\n" in text
+    told = orjson.loads(run("show", str(path), "--format", "json").stdout)["parties"]
+    assert list(told[1]) == [
+        "role",
+        "name",
+        "level",
+        "score",
+        "standing",
+        "dimensions",
+        "events",
+        "recent",
+    ]
+    assert (told[1]["role"], told[1]["events"], len(told[1]["recent"])) == ("server", 20, 20)
+    newest, oldest = told[1]["recent"][0], told[1]["recent"][-1]
+    assert newest["at"] > oldest["at"]
+    assert (newest["event"], newest["delta"], newest["about"]) == ("failure", -20, "read_file")
+
+
+def test_show_counts_all_logs_of_the_data_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MCPGUARD_DATA_DIR", str(tmp_path))
+    (tmp_path / "audit").mkdir()
+    for name in ("one", "two"):
+        log(tmp_path / "audit" / f"{name}.jsonl", DOWN, session=name)
+    assert "caller local:default: score 520 " in run("show").stdout
+    assert (
+        "caller local:default: score 510 "
+        in run("show", str(tmp_path / "audit" / "one.jsonl")).stdout
+    )
+
+
+def test_without_any_log_nothing_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MCPGUARD_DATA_DIR", str(tmp_path))
+    assert main(["trust", "show"]) == 2
+    assert "there is no audit log" in capsys.readouterr().err
+    assert isinstance(run("show", str(tmp_path / "none.jsonl")).exception, AuditError)
+
+
+def test_without_a_subcommand_the_help_is_shown_and_nothing_is_found_out() -> None:
+    result = run()
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "verify" in result.stderr
+
+
+@pytest.mark.guarantee("trust:verify-recomputes")
+def test_verify_finds_scores_that_are_what_the_log_gives(tmp_path: Path) -> None:
+    path = log(tmp_path / "a.jsonl", DOWN, {**DOWN, "score": 510}, {**DOWN, "score": 520})
+    result = run("verify", str(path))
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "the same: 3 records state the score that the log gives\n",
+    )
+
+
+@pytest.mark.guarantee("trust:verify-recomputes")
+def test_verify_names_the_first_score_that_is_not(tmp_path: Path) -> None:
+    path = log(tmp_path / "a.jsonl", DOWN, DRIFT, {**DOWN, "score": 799})
+    result = run("verify", str(path))
+    assert result.exit_code == 1
+    assert result.stdout.startswith(
+        "record 4 of session s1 states the score 799, the log gives 210\n"
+    )
+    told = orjson.loads(run("verify", str(path), "--format", "json").stdout)
+    assert told == {
+        "result": "differs",
+        "compared": 3,
+        "difference": {"session": "s1", "seq": 4, "stated": 799, "computed": 210},
+    }
+
+
+def test_verify_compares_nothing_where_nothing_is_stated(tmp_path: Path) -> None:
+    path = log(tmp_path / "a.jsonl", {**DOWN, "level": 0, "score": 0})
+    result = run("verify", str(path))
+    assert (result.exit_code, result.stdout) == (
+        2,
+        "no record states a score, so there is nothing to compare\n",
+    )
+
+
+@pytest.mark.guarantee("trust:verify-recomputes")
+def test_verify_refuses_a_log_that_is_not_what_was_written(tmp_path: Path) -> None:
+    path = log(tmp_path / "a.jsonl", DRIFT, DOWN)
+    path.write_bytes(path.read_bytes().replace(b'"reason":"drifted"', b'"reason":"no_lock"'))
+    result = run("verify", str(path))
+    assert isinstance(result.exception, TamperError)
+    assert str(result.exception).startswith(f"{path}: line 2: changed: its text does not give")

@@ -1,0 +1,514 @@
+"""The trust stage: six checks in order, claims that nobody reads, and what breaks denies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcpguard.errors import UsageError
+from mcpguard.model import (
+    ALLOW,
+    NOBODY,
+    Answer,
+    Call,
+    Context,
+    Decision,
+    Definition,
+    Effect,
+    Held,
+    ItemKind,
+    Json,
+    Notice,
+    Principal,
+    Proof,
+    Reason,
+    Result,
+    ServerRequest,
+    Severity,
+    Subject,
+    Tier,
+    Verdict,
+    Wait,
+)
+from mcpguard.pipeline import Stage, decide
+from mcpguard.pipeline.trust import MAX_FINDINGS, RULE, TrustStage
+from mcpguard.trust.policy import PolicyTable, ToolPolicy
+
+
+class NoSession:
+    """Facts of a session that listed everything."""
+
+    def item_state(self, kind: ItemKind, name: str) -> Reason:
+        return Reason.OK
+
+
+ME = Principal("local:default", 1, frozenset({"fs:*", "net:get"}), Proof.PROFILE)
+ENROLLED = (Held(1, 500), Held(1, 650))
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parties whose standings are given."""
+
+    caller: Principal = ME
+    standings: Sequence[Held] = ENROLLED
+
+    def held(self) -> Sequence[Held]:
+        return self.standings
+
+
+@dataclass(frozen=True)
+class At:
+    """A moment."""
+
+    now: float
+
+
+class Counting:
+    """Limits of one window, which remember what they were asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, float, int]] = []
+
+    def take(self, principal: str, tool: str, now: float, per_minute: int) -> Verdict | Wait:
+        self.asked.append((principal, tool, now, per_minute))
+        if len([one for one in self.asked if one[1] == tool]) > per_minute > 0:
+            return Verdict.deny(Reason.SATURATED, "too many calls in a minute")
+        return Verdict(Effect.ALLOW)
+
+
+class Broken:
+    """Parties, limits and blocked ids whose store is down."""
+
+    caller = ME
+
+    def held(self) -> Sequence[Held]:
+        raise OSError("the store is down")
+
+    def take(self, principal: str, tool: str, now: float, per_minute: int) -> Verdict | Wait:
+        raise OSError("the store is down")
+
+    def __contains__(self, principal: object) -> bool:
+        raise OSError("the store is down")
+
+
+def context(parties: Group | Broken | None = None, now: float = 7.0) -> Context:
+    return Context("files", "local", NoSession(), At(now), Group() if parties is None else parties)
+
+
+def held(*standings: tuple[int, int]) -> Context:
+    return context(Group(standings=[Held(*each) for each in standings]))
+
+
+TABLE = PolicyTable(
+    {
+        "free": ToolPolicy(min_trust=0),
+        "blocked": ToolPolicy(blocked=True),
+        "six_hundred": ToolPolicy(min_trust=600),
+        "proved": ToolPolicy(min_level=2),
+        "both": ToolPolicy(min_trust=600, min_level=2),
+        "writing": ToolPolicy(required_capabilities=("fs:write", "net:get")),
+        "posting": ToolPolicy(required_capabilities=("fs:write", "net:post")),
+        "twice": ToolPolicy(max_calls_per_minute=2),
+        "looking": ToolPolicy(min_trust=0, tier=Tier.OBSERVE),
+        "acting": ToolPolicy(min_trust=0, tier=Tier.ACT),
+        "committing": ToolPolicy(min_trust=0, tier=Tier.COMMIT),
+        "everything": ToolPolicy(
+            min_trust=600,
+            min_level=2,
+            required_capabilities=("no:body",),
+            blocked=True,
+            max_calls_per_minute=1,
+            tier=Tier.COMMIT,
+        ),
+    }
+)
+
+
+def stage(*, strict: bool = False, blocked: frozenset[str] = frozenset()) -> TrustStage:
+    return TrustStage(TABLE, limits=Counting(), strict=strict, blocked=blocked)
+
+
+def call(tool: str, arguments: dict[str, Json] | None = None, meta: Json = None) -> Call:
+    return Call("tools/call", tool, arguments or {}, meta=meta)
+
+
+def no(reason: Reason, detail: str) -> Verdict:
+    return Verdict.deny(reason, detail)
+
+
+NOT_TRUSTED = "the trust score is {}, {} is needed"
+CALLS: dict[str, tuple[Call, Context, Verdict]] = {
+    "an ordinary call": (call("anything"), context(), ALLOW),
+    "nobody was introduced": (
+        call("free"),
+        Context("files", "local", NoSession()),
+        no(Reason.NO_PRINCIPAL, "nobody is known to be calling"),
+    ),
+    "a caller without a name": (
+        call("free"),
+        context(Group(Principal("", 4))),
+        no(Reason.NO_PRINCIPAL, "nobody is known to be calling"),
+    ),
+    "a blocked caller": (
+        call("free"),
+        context(Group(Principal("local:bad", 4))),
+        no(Reason.PRINCIPAL_BLOCKED, "whoever calls is blocked"),
+    ),
+    "a blocked tool": (
+        call("blocked"),
+        context(),
+        no(Reason.TOOL_BLOCKED, "the tool is blocked by its policy"),
+    ),
+    "exactly the default trust": (call("t"), held((1, 300), (1, 300)), ALLOW),
+    "just below the default trust": (
+        call("t"),
+        held((1, 500), (1, 299)),
+        no(Reason.TRUST_SCORE, NOT_TRUSTED.format(299, 300)),
+    ),
+    "a server that is trusted less than its caller": (
+        call("t"),
+        held((1, 900), (1, 0)),
+        no(Reason.TRUST_SCORE, NOT_TRUSTED.format(0, 300)),
+    ),
+    "a delegator that is trusted less than both": (
+        call("t"),
+        held((1, 900), (1, 900), (1, 299)),
+        no(Reason.TRUST_SCORE, NOT_TRUSTED.format(299, 300)),
+    ),
+    "no trust asked for": (call("free"), held((1, 0), (0, 0)), ALLOW),
+    "standings of nobody": (
+        call("t"),
+        held(),
+        no(Reason.TRUST_SCORE, NOT_TRUSTED.format(0, 300)),
+    ),
+    "a tool with a threshold": (
+        call("six_hundred"),
+        context(),
+        no(Reason.TRUST_SCORE, NOT_TRUSTED.format(500, 600)),
+    ),
+    "a tool that asks for proof": (
+        call("proved"),
+        held((2, 500), (1, 500)),
+        no(Reason.TRUST_LEVEL, "the trust level is 1, 2 is needed"),
+    ),
+    "enough proof of everybody": (call("proved"), held((2, 500), (3, 500)), ALLOW),
+    "score before level": (
+        call("both"),
+        context(),
+        no(Reason.TRUST_SCORE, NOT_TRUSTED.format(500, 600)),
+    ),
+    "capabilities that are held": (call("writing"), context(), ALLOW),
+    "one capability that is not": (
+        call("posting"),
+        context(),
+        no(Reason.CAPABILITY, "the capability net:post is needed"),
+    ),
+    "a prompt for somebody trusted": (Call("prompts/get", "p", {}), context(), ALLOW),
+    "a prompt is held to the default": (
+        Call("prompts/get", "p", {}),
+        held((1, 299)),
+        no(Reason.TRUST_SCORE, NOT_TRUSTED.format(299, 300)),
+    ),
+    "a prompt by a tool's name is no tool": (Call("prompts/get", "blocked", {}), context(), ALLOW),
+    "a request that names nothing": (Call("ping", "", {}), held((0, 0)), ALLOW),
+    "a request that names nothing, of nobody": (
+        Call("ping", "", {}),
+        context(Group(Principal(""))),
+        no(Reason.NO_PRINCIPAL, "nobody is known to be calling"),
+    ),
+    "a request that names nothing, of somebody blocked": (
+        Call("tools/list", "", {}),
+        context(Group(Principal("local:bad", 1))),
+        no(Reason.PRINCIPAL_BLOCKED, "whoever calls is blocked"),
+    ),
+    "the matrix decides nothing when it is not asked": (
+        call("committing"),
+        held((1, 0)),
+        ALLOW,
+    ),
+}
+
+
+@pytest.mark.guarantee("trust:six-checks")
+@pytest.mark.parametrize(("one", "ctx", "expected"), CALLS.values(), ids=CALLS)
+def test_every_check_by_its_verdict(one: Call, ctx: Context, expected: Verdict) -> None:
+    assert stage(blocked=frozenset({"local:bad"})).judge(one, ctx) == expected
+
+
+@pytest.mark.guarantee("trust:six-checks")
+def test_the_order_of_the_checks_and_that_only_the_last_one_counts() -> None:
+    """What fails in everything is let further step by step."""
+    table, limits, blocked = dict(TABLE.policies), Counting(), {"local:default"}
+    policy = table["everything"]
+    parties = Group(Principal(""), [Held(1, 0)])
+    seen: list[Reason] = []
+
+    def ask() -> None:
+        one = TrustStage(
+            PolicyTable({"everything": policy}), limits=limits, blocked=blocked, strict=True
+        )
+        verdict = one.judge(call("everything"), context(parties))
+        assert isinstance(verdict, Verdict)
+        seen.append(verdict.reason)
+
+    ask()
+    parties = replace(parties, caller=ME)
+    ask()
+    blocked.clear()
+    ask()
+    policy = replace(policy, blocked=False)
+    ask()
+    parties = replace(parties, standings=[Held(1, 600)])
+    ask()
+    policy = replace(policy, min_level=1, min_trust=0)
+    parties = replace(parties, standings=[Held(1, 599)])
+    ask()
+    parties = replace(parties, standings=[Held(1, 600)])
+    ask()
+    assert limits.asked == []
+    policy = replace(policy, required_capabilities=())
+    ask()
+    ask()
+    assert seen == [
+        Reason.NO_PRINCIPAL,
+        Reason.PRINCIPAL_BLOCKED,
+        Reason.TOOL_BLOCKED,
+        Reason.TRUST_SCORE,
+        Reason.TRUST_LEVEL,
+        Reason.TRUST_TIER,
+        Reason.CAPABILITY,
+        Reason.APPROVAL,
+        Reason.SATURATED,
+    ]
+    assert limits.asked == [("local:default", "everything", 7.0, 1)] * 2
+
+
+def test_the_rate_is_asked_with_the_time_of_the_message_and_only_for_tools() -> None:
+    limits = Counting()
+    one = TrustStage(TABLE, limits=limits)
+    answers = [one.judge(call("twice"), context(now=now)) for now in (1.5, 2.5, 3.5)]
+    assert answers == [ALLOW, ALLOW, no(Reason.SATURATED, "too many calls in a minute")]
+    assert one.judge(Call("prompts/get", "twice", {}), context()) is ALLOW
+    assert limits.asked == [("local:default", "twice", now, 2) for now in (1.5, 2.5, 3.5)]
+
+
+def test_a_rate_that_nobody_counts_is_an_error_when_it_is_loaded() -> None:
+    with pytest.raises(UsageError, match=r"^tools.'twice'.max_calls_per_minute: there is nothing"):
+        TrustStage(TABLE)
+    TrustStage(PolicyTable({"t": ToolPolicy(min_trust=1)}))
+
+
+D, A = Effect.DENY, Effect.ALLOW
+LOW, ASK = Reason.TRUST_TIER, Reason.APPROVAL
+STRICT: Sequence[tuple[str, int, Effect, Reason]] = [
+    ("looking", 0, A, Reason.OK),
+    ("free", 0, D, ASK),
+    ("free", 300, A, Reason.OK),
+    ("acting", 299, D, LOW),
+    ("acting", 300, D, ASK),
+    ("acting", 599, D, ASK),
+    ("acting", 600, A, Reason.OK),
+    ("committing", 599, D, LOW),
+    ("committing", 600, D, ASK),
+    ("committing", 1000, D, ASK),
+]
+
+
+@pytest.mark.guarantee("trust:six-checks")
+@pytest.mark.parametrize(("tool", "score", "effect", "reason"), STRICT)
+def test_the_matrix_decides_when_strict(
+    tool: str, score: int, effect: Effect, reason: Reason
+) -> None:
+    ctx = held((1, score), (1, 1000))
+    verdict = stage(strict=True).judge(call(tool), ctx)
+    assert isinstance(verdict, Verdict)
+    assert (verdict.effect, verdict.reason) == (effect, reason)
+    assert stage().judge(call(tool), ctx) is ALLOW
+
+
+def test_what_the_matrix_leaves_to_a_person_is_asked_of_one() -> None:
+    answers: dict[str, Verdict | Wait] = {
+        "acting": Wait("trust", "1"),
+        "free": ALLOW,
+        "committing": no(Reason.APPROVAL, "somebody said no"),
+    }
+    asked: list[str] = []
+
+    def approve(one: Call, ctx: Context) -> Verdict | Wait:
+        asked.append(one.target)
+        return answers[one.target]
+
+    one = TrustStage(TABLE, limits=Counting(), strict=True, approve=approve)
+    ctx = held((1, 300), (1, 300))
+    assert one.judge(call("acting"), ctx) == Wait("trust", "1")
+    assert one.judge(call("free"), held((1, 0))) is ALLOW
+    assert one.judge(call("committing"), held((1, 700))) == answers["committing"]
+    assert one.judge(call("looking"), ctx) is ALLOW
+    assert asked == ["acting", "free", "committing"]
+
+
+OTHERS: Sequence[Subject] = [
+    Definition(ItemKind.TOOL, "blocked", {"trust_score": 1}),
+    Result("tools/call", "blocked", {"trust_score": 1}),
+    ServerRequest("roots/list", {"trust_score": 1}),
+    Answer("roots/list", {}),
+    Notice("notifications/message", {}),
+]
+
+
+@pytest.mark.parametrize("subject", OTHERS, ids=lambda one: one.kind.value)
+def test_only_calls_are_judged(subject: Subject) -> None:
+    nobody = Context("files", "local", NoSession(), NOBODY, NOBODY)
+    assert stage().judge(subject, nobody) is ALLOW
+
+
+# claims
+
+
+def claims(arguments: Json = None, meta: Json = None) -> list[str]:
+    given_ = arguments if isinstance(arguments, dict) else {}
+    verdict = stage().judge(call("free", given_, meta), context())
+    assert isinstance(verdict, Verdict)
+    assert verdict.effect is Effect.ALLOW
+    assert {(one.rule, one.severity) for one in verdict.findings} <= {(RULE, Severity.INFO)}
+    return [one.where for one in verdict.findings]
+
+
+@pytest.mark.guarantee("trust:never-from-a-message")
+@pytest.mark.parametrize(
+    ("arguments", "meta", "found"),
+    [
+        ({"path": "/trust_score", "note": "trust_score"}, None, []),
+        ({"trust_score": 1000}, None, ["/arguments/trust_score"]),
+        ({"Trust-Level": 4}, None, ["/arguments/Trust-Level"]),
+        ({"agentDid": "did:key:z6Mk"}, None, ["/arguments/agentDid"]),
+        ({"AGENT_TRUST_SCORE": 1}, None, ["/arguments/AGENT_TRUST_SCORE"]),
+        ({"capabilities": ["*"]}, None, ["/arguments/capabilities"]),
+        ({"a": [{"b/c": {"trust.score": 1}}]}, None, ["/arguments/a/0/b~1c/trust.score"]),
+        ({}, {"trust_score": 1000}, ["/_meta/trust_score"]),
+        ({}, {"x": {"capiscio_caller_badge": "e"}}, ["/_meta/x/capiscio_caller_badge"]),
+        ({}, "trust_score", []),
+        ({"trust_score_of_the_week": 1, "score": 1, "level": 2}, None, []),
+    ],
+)
+def test_a_claim_in_a_message_is_a_finding(arguments: Json, meta: Json, found: list[str]) -> None:
+    assert claims(arguments, meta) == found
+
+
+values: st.SearchStrategy[Json] = st.recursive(
+    st.none() | st.integers() | st.text(max_size=5),
+    lambda below: (
+        st.lists(below, max_size=3)
+        | st.dictionaries(st.sampled_from(["trust_score", "agent_did", "x"]), below, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+@pytest.mark.guarantee("trust:never-from-a-message")
+@given(
+    st.dictionaries(st.sampled_from(["trust_level", "capabilities", "a"]), values, max_size=3),
+    values,
+    st.sampled_from(sorted(TABLE.policies)),
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 1000)), max_size=3),
+    st.booleans(),
+)
+def test_nothing_in_a_message_changes_the_verdict(
+    arguments: dict[str, Json],
+    meta: Json,
+    tool: str,
+    standings: list[tuple[int, int]],
+    strict: bool,
+) -> None:
+    plain = stage(strict=strict).judge(call(tool), held(*standings))
+    claimed = stage(strict=strict).judge(call(tool, arguments, meta), held(*standings))
+    assert isinstance(plain, Verdict)
+    assert isinstance(claimed, Verdict)
+    assert claimed._replace(findings=()) == plain
+
+
+def test_a_claim_is_named_beside_a_denial_too() -> None:
+    verdict = stage().judge(call("blocked", {"trust_score": 1}), context())
+    assert isinstance(verdict, Verdict)
+    assert (verdict.effect, verdict.reason) == (Effect.DENY, Reason.TOOL_BLOCKED)
+    assert [one.where for one in verdict.findings] == ["/arguments/trust_score"]
+
+
+def test_looking_for_claims_is_bounded() -> None:
+    deep: Json = {"trust_score": 1}
+    for _ in range(500):
+        deep = [deep]
+    assert claims({"a": deep}) == []
+    assert claims({"a": [0] * 100_000, "b": {"trust_score": 1}}) == ["/arguments/b/trust_score"]
+    assert len(claims({f"a{n}": {"trust_score": 1} for n in range(99)})) == MAX_FINDINGS
+    assert claims({"trust_score" * 1000: 1}) == []
+    assert len(claims({"x" * 10_000: {"trust_score": 1}})[0]) < 100
+
+
+# what breaks denies
+
+
+BROKEN: dict[str, tuple[Stage, Context]] = {
+    "parties": (TrustStage(TABLE, limits=Counting()), context(Broken())),
+    "limits": (TrustStage(TABLE, limits=Broken()), context()),
+    "blocked ids": (TrustStage(TABLE, limits=Counting(), blocked=Broken()), context()),
+}
+
+
+@pytest.mark.guarantee("trust:six-checks")
+@pytest.mark.parametrize(("one", "ctx"), BROKEN.values(), ids=BROKEN)
+def test_whatever_breaks_denies(one: Stage, ctx: Context) -> None:
+    # `decide` asks whoever stands where a required stage is wanted.
+    decision = decide({"surface": one}, call("free"), ctx)
+    assert decision == Decision(
+        False, call("free"), "surface", Reason.STAGE_FAILED, "it raised OSError"
+    )
+
+
+class Breaking:
+    """A stage that fails in one way, or answers as another one does."""
+
+    def __init__(self, stage_: Stage, way: str) -> None:
+        self._stage, self._way = stage_, way
+
+    def judge(self, subject: Subject, ctx: Context) -> Verdict | Wait:
+        if self._way == "raises":
+            raise RuntimeError
+        if self._way == "stalls":
+            return Wait("trust", "for ever")
+        return self._stage.judge(subject, ctx)
+
+
+@pytest.mark.guarantee("pipeline:removal-only-tightens")
+@given(
+    st.sampled_from([row[0] for row in CALLS.values()]),
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 1000)), max_size=3),
+    st.sampled_from(["removed", "raises", "stalls"]),
+    st.booleans(),
+)
+def test_a_trust_stage_that_is_gone_raises_or_stalls_allows_nothing(
+    one: Call, standings: list[tuple[int, int]], way: str, strict: bool
+) -> None:
+    whole: dict[str, Stage] = {"surface": stage(strict=strict)}
+    broken: dict[str, Stage] = (
+        {} if way == "removed" else {"surface": Breaking(whole["surface"], way)}
+    )
+    less = decide(broken, one, held(*standings))
+    assert isinstance(less, Wait) or not less.allowed
+
+
+@given(
+    st.sampled_from(sorted(TABLE.policies)),
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 1000)), min_size=1, max_size=3),
+    st.tuples(st.integers(0, 4), st.integers(0, 1000)),
+)
+def test_another_delegator_never_turns_a_denial_into_an_allow(
+    tool: str, standings: list[tuple[int, int]], more: tuple[int, int]
+) -> None:
+    for strict in (False, True):
+        alone = stage(strict=strict).judge(call(tool), held(*standings))
+        together = stage(strict=strict).judge(call(tool), held(*standings, more))
+        assert alone is ALLOW or together is not ALLOW
