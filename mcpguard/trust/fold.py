@@ -19,7 +19,8 @@ anybody else. A server's is 1 behind a lockfile, 0 without one.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import groupby, product
 from typing import Final, NamedTuple
 
@@ -197,16 +198,14 @@ def _place(record: JsonObject) -> tuple[str, str, int]:
 
 def moment(record: JsonObject) -> int:
     """When `record` was written, in Unix seconds. Raises AuditError without an RFC 3339 time."""
-    try:
+    with suppress(ValueError, OverflowError):
         when = datetime.fromisoformat(_text(record, "ts"))
-    except ValueError:
-        when = None
-    if when is None or when.tzinfo is None:
-        raise AuditError(
-            f"record {record.get('seq')} of session {_text(record, 'session')[:64]!r} has no time",
-            hint="run: mcpguard audit verify",
-        )
-    return int(when.replace(microsecond=0).timestamp())
+        if when.tzinfo is not None:
+            return int(when.astimezone(UTC).replace(microsecond=0).timestamp())
+    raise AuditError(
+        f"record {record.get('seq')} of session {_text(record, 'session')[:64]!r} has no time",
+        hint="run: mcpguard audit verify",
+    )
 
 
 class Difference(NamedTuple):

@@ -29,6 +29,9 @@ MAX_POLICIES = 1000
 MAX_KNOWN = 4096
 """Tool names whose policy is remembered; then it begins anew. A lockfile holds far fewer."""
 
+MAX_NAME = 512
+"""Characters of a name that is remembered: what is remembered stays below some megabytes."""
+
 MAX_CALLS = 1_000_000
 """Calls a minute. More than any pipe carries: a larger number is a mistake."""
 
@@ -165,7 +168,8 @@ class PolicyTable:
             known = self._found(tool)
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
-            self._known[tool] = known
+            if len(tool) <= MAX_NAME:
+                self._known[tool] = known
         return known
 
     def _found(self, tool: str) -> ToolPolicy:

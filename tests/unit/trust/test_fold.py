@@ -187,7 +187,9 @@ def test_a_server_and_a_caller_of_one_name_are_two() -> None:
     assert list(standings) == [Party(SERVER, "x"), Party(CALLER, "x")]
 
 
-@pytest.mark.parametrize("ts", ["", "yesterday", 7, "2026-11-01T12:00:00"])
+@pytest.mark.parametrize(
+    "ts", ["", "yesterday", 7, "2026-11-01T12:00:00", "9999-12-31T23:59:59-23:59"]
+)
 def test_a_record_without_a_time_is_an_error(ts: object) -> None:
     with pytest.raises(AuditError, match="has no time"):
         fold([{**record(), "ts": ts if isinstance(ts, str) else 7}])

@@ -161,6 +161,7 @@ def test_names_that_were_asked_for_are_remembered_within_a_bound() -> None:
     for number in range(MAX_KNOWN + 10):
         assert table.of(f"t{number}") is P["a"]
     assert table.of("other") is DEFAULT
+    assert table.of("t" * 100_000) is P["a"]
 
 
 def test_too_many_policies_or_a_pattern_too_long_are_errors() -> None:
