@@ -1516,8 +1516,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "More proof, a higher score or a lower tier never allow less; another party never more.",
         Mutant(
             "trust/score.py",
-            "return Held(min(each.level for each in every), min(each.score for each in every))",
-            "return Held(min(each.level for each in every), every[0].score)",
+            "if each.score < score:",
+            "if score > MAX_SCORE:",
         ),
     ),
     "trust:most-specific-policy": Guarantee(

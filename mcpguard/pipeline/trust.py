@@ -207,7 +207,7 @@ class TrustStage:
                     found.append(f"{where}/{_step(key)}")
                 if type(child) in _NESTED and depth < MAX_DEPTH:
                     todo.append((f"{where}/{_step(key)}", child, depth + 1))
-        return tuple(_finding(where) for where in found[:MAX_FINDINGS])
+        return tuple(map(_finding, found[:MAX_FINDINGS])) if found else ()
 
     def _is_claim(self, key: str) -> bool:
         known = self._keys.get(key)

@@ -10,6 +10,7 @@ counts in three ways and no other: at 0 and at the ceiling, at a day's bounds, a
 
 from collections.abc import Iterable, Mapping
 from enum import Enum, StrEnum
+from operator import add
 from typing import Final, NamedTuple
 
 from mcpguard.model import Held, Tier
@@ -140,8 +141,12 @@ EFFECTS: Final[Mapping[Event, Effect]] = {
 }
 """Every event there is. Rises slowly, falls at once; a person's new review begins anew."""
 
-_ORDER = tuple(Dimension)
-_UNMOVED = (MIDDLE,) * len(_ORDER)
+_UNMOVED = (MIDDLE,) * len(Dimension)
+_MOVES: Final[Mapping[Event, tuple[int, ...]]] = {
+    event: tuple(effect.dimensions.get(name, 0) for name in Dimension)
+    for event, effect in EFFECTS.items()
+}
+"""The dimensions of `EFFECTS` in their order."""
 
 
 class Moved(NamedTuple):
@@ -205,7 +210,7 @@ class Standing(NamedTuple):
         return Standing(
             held.level,
             score,
-            _projected(held.dimensions, effect),
+            _projected(held.dimensions, event),
             held.day,
             held.gained + max(delta, 0),
             held.lost - (0 if effect.attack else min(delta, 0)),
@@ -234,13 +239,11 @@ def _bounded(held: Standing, effect: Effect) -> int:
     return max(min(effect.delta, DAILY_GAIN - held.gained), held.lost - DAILY_LOSS)
 
 
-def _projected(dimensions: tuple[int, ...], effect: Effect) -> tuple[int, ...]:
-    if effect.renews:
-        return tuple(max(each, MIDDLE) for each in dimensions)
-    return tuple(
-        min(max(each + effect.dimensions.get(name, 0), 0), MAX_SCORE)
-        for name, each in zip(_ORDER, dimensions, strict=True)
-    )
+def _projected(dimensions: tuple[int, ...], event: Event) -> tuple[int, ...]:
+    if EFFECTS[event].renews:
+        return tuple([max(each, MIDDLE) for each in dimensions])
+    moved = map(add, dimensions, _MOVES[event])
+    return tuple([0 if each < 0 else min(each, MAX_SCORE) for each in moved])
 
 
 def _range(level: int) -> Range:
@@ -272,10 +275,19 @@ def word(score: int) -> str:
 
 def effective(held: Iterable[Held]) -> Held:
     """The least of each of caller, server and every delegator; of nobody: nothing."""
-    every = tuple(held)
-    if not every:
-        return Held(0, 0)
-    return Held(min(each.level for each in every), min(each.score for each in every))
+    level, score = len(LEVELS), MAX_SCORE + 1
+    for each in held:
+        if each.level < level:  # noqa: PLR1730 - on every call's way: half of what min() takes
+            level = each.level
+        if each.score < score:  # noqa: PLR1730 - likewise
+            score = each.score
+    return _NOTHING if score > MAX_SCORE else _made(Held, (level, score))
+
+
+_NOTHING = Held(0, 0)
+
+_made = tuple.__new__
+"""A named tuple of a tuple, without the Python frame of its own constructor."""
 
 
 class Access(Enum):
