@@ -118,6 +118,14 @@ def test_verify_finds_scores_that_are_what_the_log_gives(tmp_path: Path) -> None
     )
 
 
+def test_verify_says_so_in_json_and_show_says_when_there_is_nothing(tmp_path: Path) -> None:
+    path = log(tmp_path / "a.jsonl", DOWN)
+    told = orjson.loads(run("verify", str(path), "--format", "json").stdout)
+    assert told == {"result": "same", "compared": 1, "difference": None}
+    path.write_bytes(b"")
+    assert run("show", str(path)).stdout == "no record says anything of anybody yet\n"
+
+
 @pytest.mark.guarantee("trust:verify-recomputes")
 def test_verify_names_the_first_score_that_is_not(tmp_path: Path) -> None:
     path = log(tmp_path / "a.jsonl", DOWN, DRIFT, {**DOWN, "score": 799})

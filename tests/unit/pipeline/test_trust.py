@@ -295,6 +295,18 @@ def test_the_rate_is_asked_with_the_time_of_the_message_and_only_for_tools() -> 
     assert limits.asked == [("local:default", "twice", now, 2) for now in (1.5, 2.5, 3.5)]
 
 
+class Remote:
+    """Limits that have to ask elsewhere first."""
+
+    def take(self, principal: str, tool: str, now: float, per_minute: int) -> Verdict | Wait:
+        return Wait("trust", "asked")
+
+
+def test_limits_that_have_to_ask_elsewhere_are_waited_for() -> None:
+    one = TrustStage(TABLE, limits=Remote())
+    assert one.judge(call("free", {"trust_score": 1}), context()) == Wait("trust", "asked")
+
+
 def test_a_rate_that_nobody_counts_is_an_error_when_it_is_loaded() -> None:
     with pytest.raises(UsageError, match=r"^tools.'twice'.max_calls_per_minute: there is nothing"):
         TrustStage(TABLE)
@@ -443,6 +455,7 @@ def test_looking_for_claims_is_bounded() -> None:
         deep = [deep]
     assert claims({"a": deep}) == []
     assert claims({"a": [0] * 100_000, "b": {"trust_score": 1}}) == ["/arguments/b/trust_score"]
+    assert claims({**{f"a{n}": 1 for n in range(3000)}, "trust_score": 1}) == []
     assert len(claims({f"a{n}": {"trust_score": 1} for n in range(99)})) == MAX_FINDINGS
     assert claims({"trust_score" * 1000: 1}) == []
     assert len(claims({"x" * 10_000: {"trust_score": 1}})[0]) < 100
