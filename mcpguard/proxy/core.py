@@ -74,7 +74,7 @@ class SessionSettings:
     principal: str = "local"
     server: str = "server"
     early_exit: str = ""
-    """What to add when the server ends before it answered `initialize`."""
+    """What to add when the server ends before it answered anything."""
 
 
 class Core:
@@ -243,6 +243,12 @@ class Core:
         if entry is self.initialize and not self.answered:
             self.forget_initialize()
 
+    @property
+    def heard(self) -> bool:
+        """Whether the server has answered a handshake or its lists: it did not end at its start."""
+        listed = self.listings is not None and self.listings.ready
+        return self.capabilities is not None or listed
+
     def settle(self) -> None:
         """The first lists may have ended, in a session that began with an `initialize`."""
         known = self.listings is not None and self.listings.ready
@@ -378,7 +384,7 @@ class Core:
                 Side.HOST, denial.error_line(entry, denial.INTERNAL, text), Role.RESULT, entry
             )
             return
-        shown, meta, _ = self.listings.list_for(outcome.kind)
+        shown, meta = self.listings.list_for(outcome.kind)
         result: JsonObject = {BY_KIND[outcome.kind].key: shown}
         if entry.modern:
             result |= {"resultType": "complete", **eras.CACHE}

@@ -67,7 +67,6 @@ class _Kind:
     states: dict[str, Reason] = field(default_factory=dict)
     shown: list[Json] = field(default_factory=list)
     meta: JsonObject = field(default_factory=dict)
-    error: JsonObject | None = None
     done: bool = False
     settled: bool = False
     run: Run | None = None
@@ -194,10 +193,10 @@ class Listings:
         self._kinds[kind].waiters = []
         return waiters
 
-    def list_for(self, kind: ItemKind) -> tuple[list[Json], JsonObject, JsonObject | None]:
-        """What the host may see: items, the last page's `_meta`, the server's error if any."""
+    def list_for(self, kind: ItemKind) -> tuple[list[Json], JsonObject]:
+        """What the host may see: items, and the last page's `_meta`."""
         listing = self._kinds[kind]
-        return listing.shown, listing.meta, listing.error
+        return listing.shown, listing.meta
 
     # what the server answers
 
@@ -235,17 +234,15 @@ class Listings:
             return None
         if error.get("code") != _METHOD_NOT_FOUND:
             outcome = self._fail(kind, "it answered with an error")
-            outcome.error = listing.error = error
-            return outcome
-        outcome = self._finish(kind, Run(0.0))
-        outcome.error = listing.error = error
+        else:
+            outcome = self._finish(kind, Run(0.0))
+        outcome.error = error
         return outcome
 
     def _fail(self, kind: ItemKind, why: str) -> Outcome:
         listing = self._kinds[kind]
         listing.run = None
         listing.settled = True
-        listing.error = None
         return Outcome(kind, failure=why)
 
     def _finish(self, kind: ItemKind, run: Run) -> Outcome:
@@ -263,7 +260,7 @@ class Listings:
             self._place(Definition(kind, name, item, doubled=count[name] > 1), outcome)
         locked = self._lock.items.get(kind, {})
         outcome.missing = [name for name in locked if not count[name]]
-        listing.run, listing.error, listing.meta = None, None, run.meta
+        listing.run, listing.meta = None, run.meta
         listing.done = listing.settled = True
         return outcome
 

@@ -121,7 +121,7 @@ class Session:
 
     def _server_gone(self) -> None:
         core = self._core
-        early = core.settings.early_exit if not core.answered and not core.envelope else ""
+        early = "" if core.heard else core.settings.early_exit
         text = " ".join(filter(None, ("mcpguard: the server ended before it answered.", early)))
         for entry in core.calls:
             core.note(DOWN, entry.row.name, Reason.SERVER_GONE, "the server ended", "deny")
