@@ -107,7 +107,7 @@ class Core:
         self.capabilities: Json = None
         self.answered = self.initialized = False
         self.settled = False
-        """Every legacy request may begin, without a look at handshake and lists: see `settle`."""
+        """Every legacy request may begin, without a look at handshake, lists and server."""
         self.gone = ""
         self.envelope: JsonObject = {}
         self.changed: dict[tuple[str, Json], JsonObject] = {}
@@ -252,7 +252,7 @@ class Core:
     def settle(self) -> None:
         """The first lists may have ended, in a session that began with an `initialize`."""
         known = self.listings is not None and self.listings.ready
-        self.settled = known and self.initialize is not None
+        self.settled = known and self.initialize is not None and not self.gone
 
     def forget_initialize(self) -> None:
         """The handshake failed: the host may try again, and must."""

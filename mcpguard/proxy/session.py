@@ -130,6 +130,7 @@ class Session:
             core.close_ask(entry)
             core.send(Side.HOST, _cancellation(entry, "the server ended"))
         core.gone = text
+        core.settled = False
         core.held.clear()
         core.held_bytes = 0
         if core.listings is not None:
