@@ -203,10 +203,10 @@ def test_what_was_rewritten_is_sent_and_recorded_after_others_have_passed() -> N
 @pytest.mark.guarantee("pending:server-death-answers")
 def test_a_call_to_a_server_that_ended_after_others_had_passed_is_answered_at_once() -> None:
     session = settled(opened()).closes(Side.SERVER)
-    for given in (1, 2):
-        session.host(call(given, arguments={}))
-        gone = "mcpguard: the server ended before it answered."
-        session.sends_host(refused(given, -32603, gone)).quiet().idle()
+    gone = "mcpguard: the server ended before it answered."
+    for number in (1, 2):
+        session.host(call(number, arguments={}))
+        session.sends_host(refused(number, -32603, gone)).quiet().idle()
     session.ticks(1.0).host(call(3, arguments={})).sends_host(refused(3, -32603, gone)).quiet()
 
 
