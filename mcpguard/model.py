@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, Protocol, TypeAlias
 __all__ = [
     "ALLOW",
     "NOBODY",
+    "Allowed",
     "Answer",
     "Call",
     "Context",
@@ -402,6 +403,18 @@ class _Nobody:
 
 NOBODY: Final = _Nobody()
 """The `Parties` of a session that was told of none, and the `Live` of one without a clock."""
+
+
+class Allowed(NamedTuple):
+    """The record of what was allowed without remark. Most records are one of a few of these."""
+
+    direction: str
+    method: str
+    target: str
+
+    def fields(self) -> JsonObject:
+        """As any other record."""
+        return {**self._asdict(), "decision": "allow"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -529,8 +529,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "What drifted, or came twice, stays quarantined for the session, whatever later lists say.",
         Mutant(
             "proxy/listing.py",
-            "if self.quarantine and (kind, name) in self.quarantine:",
-            "if not self.started and (kind, name) in self.quarantine:",
+            "if state is Reason.OK and name in locked and (kind, name) not in self.quarantine",
+            "if state is Reason.OK and name in locked",
         ),
     ),
     "drift:server-facts-compared": Guarantee(
@@ -1283,8 +1283,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A permitted session is what it is without the proxy, for the host and for the server.",
         Mutant(
             "proxy/listing.py",
-            "return listing.states.get(name) or Reason.NOT_LISTED",
-            "return listing.states.get(name.upper()) or Reason.NOT_LISTED",
+            "listing.states[name] = Reason.OK if decision.allowed",
+            "listing.states[name] = Reason.UNVERIFIED if decision.allowed",
         ),
     ),
     "requests:allowed-translated": Guarantee(

@@ -7,18 +7,18 @@ from binascii import hexlify
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 from mcpguard.audit.logfile import LogFile, open_log
-from mcpguard.audit.record import Encoder, Field, chained
+from mcpguard.audit.record import DOMAIN_READ, SEALED, Encoder, Field, Told
 from mcpguard.audit.sync import Syncer, datasync
 from mcpguard.errors import AuditError
-from mcpguard.model import Json, JsonObject
+from mcpguard.model import Allowed, Json, JsonObject
 
 __all__ = ["AuditLog", "Durability"]
 
-Record: TypeAlias = tuple[Mapping[str, Field], bytes]
-"""A record's fields, and a call's encoded arguments: written as `args_digest`, never themselves."""
+Record: TypeAlias = tuple[Told, bytes]
+"""What it says, and a call's encoded arguments: written as `args_digest`, never themselves."""
 
 Durability: TypeAlias = Literal["grouped", "strict", "none"]
 """When the disk is asked: by a thread beside the session, in each write, or never."""
@@ -144,14 +144,17 @@ class AuditLog:
             gap: JsonObject = {"event": "audit.gap", "withheld": self._gap, "detail": self._why}
             records = [(gap, b""), *records]
         body, seq, previous = self._encoder.body, self._seq, self._previous
-        counts = self._counts
+        counts, hashed = self._counts, DOMAIN_READ.copy
         lines: list[bytes] = []
-        for fields, args in records:
+        for told, args in records:
             seq += 1
             digest = self._digest(args) if args else b""
-            line, previous = chained(previous, body(seq, now, fields, digest))
-            lines.append(line)
-            counts[fields.get("decision")] += 1
+            text = body(seq, now, told, digest)
+            made = hashed()  # `record.link` and `record.seal`, spared their calls
+            made.update(previous + text)
+            previous = made.digest()
+            lines.append(SEALED % (text, hexlify(previous)))
+            counts[_decision(told)] += 1
         data = b"".join(lines)
         try:
             if self.syncer.failure or not 0.0 <= now - self._looked < LOOK_SECONDS:
@@ -211,8 +214,8 @@ class AuditLog:
 
     def _withhold(self, records: Sequence[Record], why: str, hint: str = "") -> AuditError:
         """Counts what was not written and undoes, after a short write, what is in the file."""
-        for fields, _ in records:
-            self._counts[fields.get("decision")] -= 1
+        for told, _ in records:
+            self._counts[_decision(told)] -= 1
         self._gap += len(records) - (1 if self._gap else 0)
         self._why = why
         self._looked = float("-inf")
@@ -280,6 +283,10 @@ class AuditLog:
                 f"{self.path}: the disk did not take the last records: {why}",
                 hint="check the disk",
             )
+
+
+def _decision(told: Told) -> Field:
+    return "allow" if type(told) is Allowed else cast("Mapping[str, Field]", told).get("decision")
 
 
 def _opening(file: LogFile) -> JsonObject:

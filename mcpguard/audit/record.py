@@ -9,27 +9,32 @@ import hashlib
 import time
 from binascii import hexlify
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import orjson
 
-from mcpguard.model import Json, JsonObject
+from mcpguard.model import Allowed, Json, JsonObject
 
 __all__ = [
     "BLANK",
     "DOMAIN",
+    "DOMAIN_READ",
     "GENESIS",
     "MAX_BODY",
     "MAX_LINE",
+    "SEALED",
     "VERSION",
     "Encoder",
-    "chained",
+    "Told",
     "link",
     "seal",
 ]
 
 Field: TypeAlias = "Json | bytes"
 """A record's value. What is no JSON, bytes included, is named in the line, never written."""
+
+Told: TypeAlias = "Mapping[str, Field] | Allowed"
+"""What a record says, beside what the log itself writes into it."""
 
 VERSION = 1
 """The `v` of every record. A reader refuses a number it does not know."""
@@ -95,25 +100,21 @@ _LAST_SECOND = 253_402_300_799
 
 def link(previous: bytes, body: bytes) -> bytes:
     """The 32-byte hash of a line: SHA-256(DOMAIN, `previous` (32 bytes), `body`). FIPS 180-4."""
-    made = _DOMAIN_READ.copy()
+    made = DOMAIN_READ.copy()
     made.update(previous + body)
     return made.digest()
 
 
-_DOMAIN_READ = hashlib.sha256(DOMAIN)
+DOMAIN_READ = hashlib.sha256(DOMAIN)
+"""What `link` begins with. Copied, never updated."""
+
+SEALED = b'%b,"hash":"%b"}\n'
+"""A whole line: its BODY and the 64 hexadecimal digits of its hash."""
 
 
 def seal(body: bytes, digest: bytes) -> bytes:
     """The whole line of `body`, newline included."""
-    return b'%b,"hash":"%b"}\n' % (body, digest.hex().encode())
-
-
-def chained(previous: bytes, body: bytes) -> tuple[bytes, bytes]:
-    """`seal` of `body` with its `link`, and that link: both in one call, for every record's way."""
-    made = _DOMAIN_READ.copy()
-    made.update(previous + body)
-    digest = made.digest()
-    return b'%b,"hash":"%b"}\n' % (body, hexlify(digest)), digest
+    return SEALED % (body, hexlify(digest))
 
 
 class Encoder:
@@ -132,31 +133,29 @@ class Encoder:
         who: JsonObject = {"session": session, "ts": "", "server": server, "principal": principal}
         self._event: dict[str, Field] = {"v": VERSION, "seq": 0, **who}
         self._decision: dict[str, Field] = {**self._event, **BLANK, **defaults}
-        self.known: dict[tuple[Field, ...], bytes] = {}
+        self.known: dict[Allowed, bytes] = {}
         self._second = 0
         self._second_text = _second_text(0)
 
-    def body(
-        self, seq: int, now: float, fields: Mapping[str, Field], args_digest: bytes = b""
-    ) -> bytes:
+    def body(self, seq: int, now: float, told: Told, args_digest: bytes = b"") -> bytes:
         """BODY of record `seq` at `now` (Unix seconds): no closing brace, no hash.
 
         A record with an `event` holds just its own fields; any other is a decision and holds all of
         `BLANK`, and `args_digest` if it is given. Raises ValueError for a key in `FRONT`.
         """
-        try:
-            known = self.known.get((*fields, *fields.values()))
-        except TypeError:  # it holds a list or an object, which is no key
-            known = None
+        if type(told) is not Allowed:
+            return self._new(seq, now, cast("Mapping[str, Field]", told), args_digest)
+        known = self.known.get(told)
         if known is None:
-            return self._new(seq, now, fields, args_digest)
+            self._remember(told)
+            return self._new(seq, now, told.fields(), args_digest)
         past = now - self._second
         if 0.0 <= past < 1.0:
             return known % (seq, self._second_text, int(past * 1e6), args_digest)
         return known % (seq, *self._moment(now), args_digest)
 
     def _new(self, seq: int, now: float, fields: Mapping[str, Field], args_digest: bytes) -> bytes:
-        """`body` of a record that is not known."""
+        """`body` of a record written out."""
         if not FRONT.isdisjoint(fields):
             raise ValueError(f"the log itself writes {sorted(FRONT & fields.keys())}")
         record = (self._event if "event" in fields else self._decision).copy()
@@ -165,21 +164,17 @@ class Encoder:
         record.update(fields)
         if args_digest:
             record["args_digest"] = args_digest.decode()
-        text = _text(record)
-        if "event" not in fields and len(text) <= MAX_KNOWN_BODY:
-            self._remember(fields)
-        return text[:-1]
+        return _text(record)[:-1]
 
-    def _remember(self, fields: Mapping[str, Field]) -> None:
-        """Keep the format of a decision. Only texts: as keys, `True` and 1 would be the same."""
-        if "args_digest" in fields or not all(isinstance(each, str) for each in fields.values()):
-            return
+    def _remember(self, told: Allowed) -> None:
+        """Keep the format of a decision that may come again."""
         if len(self.known) >= MAX_KNOWN:
             self.known.clear()
-        record = {**self._decision, **fields}
+        record = {**self._decision, **told.fields()}
         with contextlib.suppress(TypeError):  # a lone surrogate
-            parts = [_format(key, value) for key, value in record.items()]
-            self.known[*fields, *fields.values()] = b"{" + b",".join(parts)
+            text = b"{" + b",".join(_format(key, value) for key, value in record.items())
+            if len(text) <= MAX_KNOWN_BODY:
+                self.known[told] = text
 
     def stamp(self, now: float) -> str:
         """`now` as RFC 3339 in UTC with microseconds. A clock out of its range reads 1970."""

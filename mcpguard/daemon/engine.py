@@ -93,14 +93,17 @@ class Engine:
     def _turn(self, side: Side, way: _Way) -> None:
         """Lines up to the mark of a sink; each one's bytes are counted before the next is read."""
         now = time.monotonic()
-        sizes = {each: sink.size for each, sink in self.sinks.items()}
-        sends, counted = self._batch.sends, 0
+        ahead, back = self.sinks[other(side)].size, self.sinks[side].size
+        feed, next_line, sends, counted = way.feed, way.lines.popleft, self._batch.sends, 0
         for _ in range(min(len(way.lines), LINES_A_TURN)):
-            if not below_marks(sizes[other(side)], sizes[side]):
+            if not below_marks(ahead, back):
                 break
-            way.feed(way.lines.popleft(), now)
-            for send in sends[counted:]:
-                sizes[send.to] += len(send.data)
+            feed(next_line(), now)
+            for to, data, _, _ in sends[counted:]:
+                if to is side:
+                    back += len(data)
+                else:
+                    ahead += len(data)
             counted = len(sends)
 
     @property
@@ -148,9 +151,12 @@ class Engine:
             except AuditError as error:
                 batch = self._unrecorded(self._session.take(), error)
             batch.records.clear()
-        sinks = self.sinks
-        for to, data, _, _ in batch.sends:
-            sinks[to].add(data)
+        if len(batch.sends) == 1:
+            to, data, _, _ = batch.sends[0]
+            self.sinks[to].add(data)
+        else:
+            for side, sink in self.sinks.items():
+                sink.add(b"".join([data for to, data, _, _ in batch.sends if to is side]))
         batch.sends.clear()
         if batch.events or batch.stop is not None:
             self._tell(batch)

@@ -38,7 +38,7 @@ class Sink:
 
     def add(self, data: bytes) -> None:
         """Append `data`."""
-        if not self.closed:
+        if data and not self.closed:
             self._chunks.append(data)
             self.size += len(data)
 

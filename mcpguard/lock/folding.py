@@ -47,7 +47,10 @@ class Names:
 
     def folding(self, value: JsonObject, depth: int = MAX_DEPTH) -> str:
         """The declared name that some key of `value` equals only after case folding; or empty."""
-        if not self.known.issuperset(value):
+        if self.known.issuperset(value):
+            if _FLAT(map(type, value.values())):  # nearly all arguments are
+                return ""
+        else:
             for key in value:
                 name = self._folded.get(key.casefold())
                 if name is not None and key not in self.known:
@@ -84,6 +87,7 @@ class Names:
 
 
 _NESTED = (dict, list)
+_FLAT = frozenset({str, int, float, bool, type(None)}).issuperset
 
 
 def _mapping(schema: JsonObject, key: str) -> JsonObject:

@@ -25,7 +25,7 @@ from mcpguard.model import (
     Subject,
     Verdict,
 )
-from mcpguard.wire.methods import NOTIFICATIONS, REQUEST_KINDS, REQUESTS
+from mcpguard.wire.methods import LIST_CHANGED, LISTS, NOTIFICATIONS, REQUEST_KINDS, REQUESTS
 from mcpguard.wire.uri import Template, is_normal
 
 __all__ = ["SurfaceStage"]
@@ -47,6 +47,14 @@ _FREE = frozenset({name for name, row in REQUESTS[Side.HOST].items() if not row.
 """Requests that name no item; the session holds a task to the call that made it."""
 
 _NOTICES = frozenset(NOTIFICATIONS[Side.SERVER])
+
+_ANNOUNCES = {
+    notice: row.capability
+    for notice, kinds in LIST_CHANGED.items()
+    for row in LISTS.values()
+    if row.kind in kinds
+}
+"""Which capability the lockfile must hold for a `list_changed`."""
 
 _TOOL, _OK = ItemKind.TOOL, Reason.OK
 """On every call's way: a global is read fifty times faster than a member of an enumeration."""
@@ -104,7 +112,7 @@ class SurfaceStage:
             case Answer():
                 return ALLOW
             case Notice():
-                return self._notice(subject, ctx)
+                return self._notice(subject, ctx, self._lock)
 
     # calls
 
@@ -217,11 +225,14 @@ class SurfaceStage:
         text = f"the lockfile does not let this server ask for {kind}"
         return Verdict.deny(Reason.REQUEST_KIND, text)
 
-    def _notice(self, subject: Notice, ctx: Context) -> Verdict:
+    def _notice(self, subject: Notice, ctx: Context, lock: Lockfile) -> Verdict:
         if subject.method == "notifications/resources/updated":
             return self._uri(str(subject.params.get("uri")), ctx)
         if subject.method not in _NOTICES:
             return Verdict.deny(Reason.UNKNOWN_METHOD, "no server may announce that")
+        needed = _ANNOUNCES.get(subject.method)
+        if needed is not None and needed not in lock.server.capabilities:
+            return Verdict.deny(Reason.NOT_LOCKED, f"the reviewed server has no {needed}")
         return ALLOW
 
     def _result(self, subject: Result, ctx: Context) -> Verdict:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
-from mcpguard.model import JsonObject, Side
+from mcpguard.model import Allowed, JsonObject, Side
 from mcpguard.proxy.pending import Entry
 
 __all__ = ["Batch", "Event", "Role", "Send", "Stop"]
@@ -62,7 +62,7 @@ class Batch:
     __slots__ = ("events", "records", "sends", "stop")
 
     def __init__(self) -> None:
-        self.records: list[tuple[JsonObject, bytes]] = []
+        self.records: list[tuple[JsonObject | Allowed, bytes]] = []
         self.sends: list[Send] = []
         self.events: list[Event] = []
         self.stop: Stop | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
     NOBODY,
+    Allowed,
     Context,
     Decision,
     Definition,
@@ -83,7 +84,7 @@ class SessionSettings:
     parties: Parties = NOBODY
     """Who takes part, and how much each is trusted; asked at every call."""
     early_exit: str = ""
-    """What to add when the server ends before it answered `initialize`."""
+    """What to add when the server ends before it answered anything."""
 
 
 def outcome_of(body: JsonObject) -> str:
@@ -129,7 +130,7 @@ class Core:
         self.capabilities: Json = None
         self.answered = self.initialized = False
         self.settled = False
-        """Every legacy request may begin, without a look at handshake and lists: see `settle`."""
+        """Every legacy request may begin, without a look at handshake, lists and server."""
         self.gone = ""
         self.envelope: JsonObject = {}
         self.changed: dict[tuple[str, Json], JsonObject] = {}
@@ -193,12 +194,11 @@ class Core:
 
         `args`: a call's encoded arguments. `outcome`: see `outcome_of`.
         """
-        record: JsonObject = {
-            "direction": direction,
-            "method": method,
-            "target": target if len(target) <= SHOWN else target[:SHOWN],
-            "decision": "allow",
-        }
+        allowed = Allowed(direction, method, target[:SHOWN])
+        if not (decision.stage or outcome or decision.findings):
+            self.batch.records.append((allowed, args))
+            return
+        record = allowed.fields()
         if decision.stage:  # a denial, or a permission with a rewrite
             record["stage"] = decision.stage
             record["rule"] = decision.rule
@@ -276,10 +276,16 @@ class Core:
         if entry is self.initialize and not self.answered:
             self.forget_initialize()
 
+    @property
+    def heard(self) -> bool:
+        """Whether the server has answered a handshake or its lists: it did not end at its start."""
+        listed = self.listings is not None and self.listings.ready
+        return self.capabilities is not None or listed
+
     def settle(self) -> None:
         """The first lists may have ended, in a session that began with an `initialize`."""
         known = self.listings is not None and self.listings.ready
-        self.settled = known and self.initialize is not None
+        self.settled = known and self.initialize is not None and not self.gone
 
     def forget_initialize(self) -> None:
         """The handshake failed: the host may try again, and must."""
@@ -411,7 +417,7 @@ class Core:
                 Side.HOST, denial.error_line(entry, denial.INTERNAL, text), Role.RESULT, entry
             )
             return
-        shown, meta, _ = self.listings.list_for(outcome.kind)
+        shown, meta = self.listings.list_for(outcome.kind)
         result: JsonObject = {BY_KIND[outcome.kind].key: shown}
         if entry.modern:
             result |= {"resultType": "complete", **eras.CACHE}

@@ -9,11 +9,19 @@ from collections.abc import Callable
 
 import orjson
 
-from mcpguard.model import Call, Decision, JsonObject, Result, Side, SubjectKind
+from mcpguard.model import Allowed, Call, Decision, JsonObject, Result, Side, SubjectKind
 from mcpguard.proxy.actions import Role, Send
-from mcpguard.proxy.core import DOWN, SHOWN, UP, Core, outcome_of
+from mcpguard.proxy.core import DOWN, SHOWN, UP, Core
 from mcpguard.proxy.pending import Entry, RefusedError
-from mcpguard.wire.jsonrpc import MAX_DEPTH, SHORT, encode_result, holds_long_integer, is_id
+from mcpguard.wire.jsonrpc import (
+    MAX_DEPTH,
+    MAX_SAFE_INTEGER,
+    SHORT,
+    encode_result,
+    holds_long_integer,
+    is_id,
+    may_nest,
+)
 from mcpguard.wire.methods import REQUESTS
 
 __all__ = ["CONTINUING", "PlainAnswers", "PlainCalls"]
@@ -30,6 +38,10 @@ _CALL_KEYS = 4 + 2
 
 _ANSWER_KEYS = 3
 """Members of an answer's envelope."""
+
+_SHORTEST = b'{"jsonrpc":"2.0","id":0,"method":"tools/call","params":{"name":"","arguments":{}}}'
+_ROOMY = len(_SHORTEST) + 2 * (MAX_DEPTH - 3)
+"""Bytes. A plain call has three levels; one of more than MAX_DEPTH is longer by their brackets."""
 
 _made = tuple.__new__
 """A named tuple of a tuple, without the Python frame of its own constructor."""
@@ -58,7 +70,7 @@ class PlainCalls:
             return False
         try:
             message = orjson.loads(line)
-            if orjson.dumps(message) != line or line.count(b"{") + line.count(b"[") > MAX_DEPTH:
+            if orjson.dumps(message) != line or (len(line) > _ROOMY and may_nest(line)):
                 return False
             given, params = message["id"], message["params"]
             target, arguments = params["name"], params["arguments"]
@@ -69,7 +81,7 @@ class PlainCalls:
                 or type(target) is not str
                 or len(target) > SHOWN
                 or type(arguments) is not dict
-                or not is_id(given)
+                or not ((type(given) is int and 0 <= given <= MAX_SAFE_INTEGER) or is_id(given))
             ):
                 return False
             entry = core.calls.open(given, _ROW, now)
@@ -84,13 +96,8 @@ class PlainCalls:
             entry.params = params
             self._judged(entry, call, decision)
             return True
-        record: JsonObject = {
-            "direction": UP,
-            "method": "tools/call",
-            "target": target,
-            "decision": "allow",
-        }
         batch = core.batch
+        record = _made(Allowed, (UP, "tools/call", target))
         batch.records.append((record, orjson.dumps(arguments) if arguments else b""))
         entry.sent = True
         passed = {"jsonrpc": "2.0", "id": entry.wire_id, "method": "tools/call", "params": params}
@@ -140,19 +147,12 @@ class PlainAnswers:
         target = entry.target
         answer = _made(Result, ("tools/call", target, result, False, _RESULTS))
         decision = core.judge(answer)
-        if decision.stage or decision.subject is not answer or decision.findings:
+        failed = result.get("isError", False) is not False  # its record says so
+        if failed or decision.stage or decision.subject is not answer or decision.findings:
             self._judged(entry, result, decision, False)
             return True
-        record: JsonObject = {
-            "direction": DOWN,
-            "method": "tools/call",
-            "target": target,
-            "decision": "allow",
-        }
-        if "isError" in result and (outcome := outcome_of(result)):
-            record["outcome"] = outcome
         batch = core.batch
-        batch.records.append((record, b""))
+        batch.records.append((_made(Allowed, (DOWN, "tools/call", target)), b""))
         data = encode_result(entry.given, result)
         batch.sends.append(_made(Send, (_HOST, data, _RESULT, entry)))
         return True

@@ -122,7 +122,7 @@ class Session:
 
     def _server_gone(self) -> None:
         core = self._core
-        early = core.settings.early_exit if not core.answered and not core.envelope else ""
+        early = "" if core.heard else core.settings.early_exit
         text = " ".join(filter(None, ("mcpguard: the server ended before it answered.", early)))
         for entry in core.calls:
             core.note(DOWN, entry.row.name, Reason.SERVER_GONE, "the server ended", "deny")
@@ -131,6 +131,7 @@ class Session:
             core.close_ask(entry)
             core.send(Side.HOST, _cancellation(entry, "the server ended"))
         core.gone = text
+        core.settled = False
         core.held.clear()
         core.held_bytes = 0
         if core.listings is not None:

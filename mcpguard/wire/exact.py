@@ -98,7 +98,7 @@ def loads_exact(data: bytes) -> Json:
         DepthError: Too deep for the interpreter.
         ExactError: Not JSON.
     """
-    return _parse(data.decode("utf-8", "replace"), dict, _integer)
+    return _parse(data.decode(errors="replace"), dict, _integer)
 
 
 def dumps_exact(value: Json) -> bytes:
@@ -211,4 +211,4 @@ def _dumped(value: Json, indent: int | None) -> bytes:
     except RecursionError as error:
         raise DepthError("nested too deep to write") from error
     # For a surrogate, and nothing else UTF-8 cannot hold, this writes exactly JSON's own escape.
-    return text.encode("utf-8", "backslashreplace")
+    return text.encode(errors="backslashreplace")

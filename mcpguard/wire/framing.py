@@ -38,19 +38,17 @@ class Framer:
 
         A line over the limit comes as `Dropped` pieces up to the next newline.
         """
+        whole = not (self.unfinished or self._dropping or b"\r" in chunk)
+        end = chunk.find(b"\n")  # forty times faster than a split that finds nothing
+        if whole and 0 <= end == len(chunk) - 1 <= self._limit:
+            return [chunk[:-1]]
         lines: list[bytes | Dropped] = []
-        if b"\n" not in chunk:  # a search is forty times faster than a split that finds nothing
+        if end < 0:
             if chunk:
                 self._extend(chunk, lines)
             return lines
-        pieces = chunk.split(b"\n")
-        tail = pieces.pop()
-        if self.unfinished or self._dropping or b"\r" in chunk or len(chunk) > self._limit:
-            lines = [self._finish(piece) for piece in pieces]
-        elif not tail:
-            return pieces
-        else:
-            lines = [*pieces]
+        *pieces, tail = chunk.split(b"\n")
+        lines += pieces if whole and len(chunk) <= self._limit else map(self._finish, pieces)
         if tail:
             self._extend(tail, lines)
         return lines

@@ -30,6 +30,7 @@ __all__ = [
     "folds_onto",
     "holds_long_integer",
     "is_id",
+    "may_nest",
     "parse_host",
     "parse_server",
 ]
@@ -122,7 +123,7 @@ def parse_host(line: bytes) -> Message:
         value = _closer_look(line, value)
     if type(value) is not dict:
         raise _not_an_object(value)
-    if _may_nest(line) and _deeper_than(value, MAX_DEPTH):
+    if may_nest(line) and _deeper_than(value, MAX_DEPTH):
         raise _refusal(Reason.DEPTH, f"nested deeper than {MAX_DEPTH} levels", value)
     return _message(value, False)
 
@@ -187,7 +188,7 @@ def _refusal(reason: Reason, text: str, value: Json) -> WireError:
     return WireError(reason, text)
 
 
-def _may_nest(line: bytes) -> bool:
+def may_nest(line: bytes) -> bool:
     """Whether `line` holds more brackets than a value of MAX_DEPTH levels needs."""
     if len(line) <= SHORT:
         return line.count(b"{") + line.count(b"[") > MAX_DEPTH

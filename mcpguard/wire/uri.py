@@ -28,9 +28,11 @@ _ALPHA = _LOWER | {letter.upper() for letter in _LOWER}
 _UNRESERVED = _ALPHA | _DIGITS | frozenset("-._~")
 _SUB_DELIMS = frozenset("!$&'()*+,;=")
 _RESERVED = frozenset(":/?#[]@") | _SUB_DELIMS
+_ANY = _UNRESERVED | _RESERVED | {"%"}
 _SCHEME = _LOWER | _DIGITS | frozenset("+-.")
 _HOST = _LOWER | _DIGITS | frozenset("-._~") | _SUB_DELIMS
 _HEX = frozenset("0123456789ABCDEF")
+_ADDRESS = frozenset("0123456789abcdef:.")
 _DELIMITERS = str.maketrans(dict.fromkeys(_RESERVED, "/"))
 
 _PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443", "ftp": "21"}
@@ -65,57 +67,48 @@ def is_normal(uri: str) -> bool:
 
 
 def _characters_ok(uri: str) -> bool:
-    return set(uri) <= _UNRESERVED | _RESERVED | {"%"}
+    return _ANY.issuperset(uri)
 
 
 def _split(uri: str) -> _Split | None:
     """RFC 3986 appendix B, by hand. None without a scheme in normal form."""
     scheme, colon, rest = uri.partition(":")
-    if not colon or not scheme or scheme[0] not in _LOWER or not set(scheme) <= _SCHEME:
+    if not colon or not scheme or scheme[0] not in _LOWER or not _SCHEME.issuperset(scheme):
         return None
     if not rest.startswith("//"):
         return _Split(scheme, None, rest)
-    end = min((at for at in map(rest[2:].find, "/?#") if at >= 0), default=len(rest) - 2)
-    return _Split(scheme, rest[2 : 2 + end], rest[2 + end :])
+    hierarchy = rest[2:]
+    end = min((at for at in map(hierarchy.find, "/?#") if at >= 0), default=len(rest))
+    return _Split(scheme, hierarchy[:end], hierarchy[end:])
 
 
 def _encodings_ok(uri: str) -> bool:
     pieces = uri.split("%")
     if len(pieces) == 1:
         return True
-    if any(len(piece) < 2 or not set(piece[:2]) <= _HEX for piece in pieces[1:]):  # noqa: PLR2004
+    if not all(map(_is_triplet, pieces[1:])):
         return False
     codes = [int(piece[:2], 16) for piece in pieces[1:]]
     if any(chr(code) in _UNRESERVED or code in _NEVER_ENCODED for code in codes):
         return False
-    if "%25" in uri and any(_is_encoded_percent(uri, at) for at in _finds(uri, "%25")):
-        return False
+    if any(_is_triplet(after.upper()) for after in uri.split("%25")[1:]):
+        return False  # a second decoding would change the meaning
     return _is_utf8(uri)
 
 
 _NEVER_ENCODED = frozenset(range(0x20)) | {ord("/"), ord("\\"), 0x7F}
 
 
-def _finds(text: str, part: str) -> Iterator[int]:
-    at = text.find(part)
-    while at >= 0:
-        yield at
-        at = text.find(part, at + 1)
-
-
-def _is_encoded_percent(uri: str, at: int) -> bool:
-    """`%25` before two hexadecimal digits: a second decoding would change the meaning."""
-    after = uri[at + 3 : at + 5].upper()
-    return len(after) == 2 and set(after) <= _HEX  # noqa: PLR2004 - two digits
+def _is_triplet(after: str) -> bool:
+    """Whether what stands behind a percent sign begins with two hexadecimal digits."""
+    return len(after) > 1 and _HEX.issuperset(after[:2])
 
 
 def _is_utf8(uri: str) -> bool:
-    head, *pieces = uri.split("%")
-    raw = head.encode() + b"".join(
-        bytes([int(piece[:2], 16)]) + piece[2:].encode() for piece in pieces
-    )
+    from urllib.parse import unquote_to_bytes  # only a URI that is encoded pays for it
+
     try:
-        raw.decode()
+        unquote_to_bytes(uri).decode()
     except UnicodeDecodeError:
         return False
     return True
@@ -133,7 +126,7 @@ def _hierarchy_ok(split: _Split, authority: str) -> bool:
     host, port = _host_and_port(authority)
     if port is not None and (not _port_ok(port) or port == _PORTS.get(split.scheme) or not host):
         return False
-    return _literal_ok(host) if host.startswith("[") else set(host) <= _HOST
+    return _literal_ok(host) if host.startswith("[") else _HOST.issuperset(host)
 
 
 def _host_and_port(authority: str) -> tuple[str, str | None]:
@@ -147,13 +140,13 @@ def _host_and_port(authority: str) -> tuple[str, str | None]:
 
 
 def _port_ok(port: str) -> bool:
-    return 0 < len(port) <= 5 and set(port) <= _DIGITS and port[0] != "0"  # noqa: PLR2004 - 65535
+    return 0 < len(port) <= 5 and _DIGITS.issuperset(port) and port[0] != "0"  # noqa: PLR2004
 
 
 def _literal_ok(host: str) -> bool:
     """An IPv6 address in brackets, lower-case and without a zone."""
     inner = host[1:-1]
-    return host.endswith("]") and bool(inner) and set(inner) <= set("0123456789abcdef:.")
+    return host.endswith("]") and bool(inner) and _ADDRESS.issuperset(inner)
 
 
 # --- templates -----------------------------------------------------------------------------------
@@ -278,9 +271,8 @@ def _literal(text: str) -> str:
 
 
 def _refuse_bare_percent(text: str) -> None:
-    for piece in text.split("%")[1:]:
-        if len(piece) < 2 or not set(piece[:2].upper()) <= _HEX:  # noqa: PLR2004 - two digits
-            raise ValueError("a percent sign without two hexadecimal digits")
+    if not all(_is_triplet(piece.upper()) for piece in text.split("%")[1:]):
+        raise ValueError("a percent sign without two hexadecimal digits")
 
 
 def _expression(inner: str) -> _Expression:
@@ -293,12 +285,12 @@ def _variable(text: str) -> _Variable:
     explode = text.endswith("*")
     name, colon, prefix = text.removesuffix("*").partition(":")
     dots = name.startswith(".") or name.endswith(".") or ".." in name
-    if not name or dots or not set(name) <= _NAME:
+    if not name or dots or not _NAME.issuperset(name):
         raise ValueError("an expression with a variable name that is not one")
     _refuse_bare_percent(name)
     if not colon:
         return _Variable(name, explode=explode)
-    if explode or not 0 < len(prefix) <= 4 or not set(prefix) <= _DIGITS:  # noqa: PLR2004
+    if explode or not 0 < len(prefix) <= 4 or not _DIGITS.issuperset(prefix):  # noqa: PLR2004
         raise ValueError(f"a prefix that is not a number up to {MAX_PREFIX}")
     if prefix[0] == "0" or int(prefix) > MAX_PREFIX:
         raise ValueError(f"a prefix that is not a number up to {MAX_PREFIX}")
@@ -332,17 +324,12 @@ def _authority_pattern(parts: tuple[_Part, ...]) -> str | None:
 def _compiled(pattern: str) -> "re2._Regexp[str]":
     import re2  # sessions without templates never pay for it
 
-    options = re2.Options()
+    options = re2.Options()  # among its defaults: 8 MiB at most for one program
     options.log_errors = False
-    options.max_mem = _MAX_PROGRAM
     try:
         return re2.compile(f"(?:{pattern})", options)
     except re2.error as error:
         raise ValueError("a URI template too large to be matched") from error
-
-
-_MAX_PROGRAM = 8 << 20
-"""Bytes RE2 may use for one template, which is its own default."""
 
 
 def _escaped(text: str) -> str:

@@ -13,11 +13,10 @@ from mcpguard.audit.record import (
     MAX_KNOWN,
     MAX_LINE,
     Encoder,
-    chained,
     link,
     seal,
 )
-from mcpguard.model import Json, JsonObject
+from mcpguard.model import Allowed, Json, JsonObject
 
 FRONT = ["v", "seq", "session", "ts", "server", "principal"]
 
@@ -50,17 +49,25 @@ def test_a_decision_has_every_field_even_those_nobody_gave() -> None:
     }
 
 
-@given(
-    st.dictionaries(st.sampled_from(["method", "target", "detail", "%d"]), st.text()), st.floats()
-)
+@given(st.builds(Allowed, st.text(), st.text(), st.text()), st.floats())
 def test_a_decision_met_before_is_written_as_it_was_the_first_time(
-    fields: JsonObject, now: float
+    told: Allowed, now: float
 ) -> None:
     one = encoder(mode="100%", server_note='"args_digest":""')
-    first = parsed(one.body(1, now, fields, b"blake2b-keyed:00"))
-    again = parsed(one.body(2, now, fields, b"blake2b-keyed:01"))
-    assert again == {**first, "seq": 2, "args_digest": "blake2b-keyed:01"}
-    assert list(again) == list(first)
+    written = one.body(1, now, told.fields(), b"blake2b-keyed:00")
+    assert one.body(1, now, told, b"blake2b-keyed:00") == written
+    assert one.body(1, now, told, b"blake2b-keyed:00") == written
+    again = parsed(one.body(2, now, told, b"blake2b-keyed:01"))
+    assert again == {**parsed(written), "seq": 2, "args_digest": "blake2b-keyed:01"}
+    assert told in one.known
+
+
+@pytest.mark.parametrize("target", ["\ud800", "x" * 2000])
+def test_a_decision_that_is_odd_or_long_is_written_out_each_time(target: str) -> None:
+    one = encoder()
+    told = Allowed("host>server", "tools/call", target)
+    assert one.body(1, 0.0, told) == one.body(1, 0.0, told) == one.body(1, 0.0, told.fields())
+    assert one.known == {}
 
 
 @pytest.mark.parametrize(("one", "other"), [(True, 1), (1, 1.0), (0, False)])
@@ -75,7 +82,8 @@ def test_equal_values_of_different_types_are_never_taken_for_each_other(
 def test_decisions_that_a_peer_makes_up_are_not_all_remembered() -> None:
     one = encoder()
     for number in range(2 * MAX_KNOWN):
-        assert parsed(one.body(1, 0.0, {"target": f"t{number}"}))["target"] == f"t{number}"
+        told = Allowed("host>server", "tools/call", f"t{number}")
+        assert parsed(one.body(1, 0.0, told))["target"] == f"t{number}"
     assert len(one.known) <= MAX_KNOWN
 
 
@@ -127,7 +135,6 @@ def test_a_line_is_its_body_and_the_hash_of_domain_previous_and_body() -> None:
     digest = link(GENESIS, body)
     assert digest == hashlib.sha256(DOMAIN + GENESIS + body).digest()
     assert seal(body, digest) == body + b',"hash":"' + digest.hex().encode() + b'"}\n'
-    assert chained(GENESIS, body) == (seal(body, digest), digest)
 
 
 ODD: dict[str, tuple[Json, Json]] = {

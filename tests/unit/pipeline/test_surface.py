@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -34,7 +35,8 @@ from mcpguard.pipeline import make_pipeline
 from mcpguard.pipeline.surface import SurfaceStage
 from mcpguard.wire.methods import NOTIFICATIONS, REQUESTS
 
-FACTS = ServerFacts(Era.DUAL, "2025-11-25", {"name": "s", "version": "1"}, "", {})
+LISTED: JsonObject = {"tools": {}, "prompts": {}, "resources": {}}
+FACTS = ServerFacts(Era.DUAL, "2025-11-25", {"name": "s", "version": "1"}, "", LISTED)
 TOOLS: list[Json] = [
     {
         "name": "write",
@@ -438,6 +440,20 @@ def test_a_notice_about_a_resource_needs_that_resource_locked(
 @pytest.mark.parametrize("method", NOTIFICATIONS[Side.SERVER])
 def test_every_notification_of_the_method_table_is_judged_on_purpose(method: str) -> None:
     assert judged(Notice(method, {"uri": "memo://1"})) == ALLOW
+
+
+@pytest.mark.guarantee("notices:known-only")
+@pytest.mark.parametrize("kind", LISTED)
+def test_a_list_that_the_reviewed_server_does_not_have_cannot_change(kind: str) -> None:
+    facts = replace(FACTS, capabilities={name: {} for name in LISTED if name != kind})
+    stage = SurfaceStage(replace(LOCK, server=facts))
+    for name in LISTED:
+        verdict = stage.judge(Notice(f"notifications/{name}/list_changed", {}), CTX)
+        assert verdict == (
+            Verdict.deny(Reason.NOT_LOCKED, f"the reviewed server has no {kind}")
+            if name == kind
+            else ALLOW
+        )
 
 
 # --- results -------------------------------------------------------------------------------------

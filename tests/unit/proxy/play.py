@@ -14,7 +14,7 @@ import orjson
 from mcpguard.lock import lockfile
 from mcpguard.lock.lockfile import Launch, Lockfile, Vary
 from mcpguard.lock.surface import ServerFacts, collect
-from mcpguard.model import Era, ItemKind, Json, JsonObject, Mode, RequestKind, Side
+from mcpguard.model import Allowed, Era, ItemKind, Json, JsonObject, Mode, RequestKind, Side
 from mcpguard.pipeline import Decide, make_pipeline
 from mcpguard.proxy.actions import Batch, Event, Stop
 from mcpguard.proxy.denial import DenyStyle
@@ -238,7 +238,9 @@ class Play:
             assert send.data.endswith(b"\n")
             assert send.data.count(b"\n") == 1
             self.sends[send.to].append(send.data[:-1])
-        self.records += [{**told, "args": args} if args else told for told, args in batch.records]  # type: ignore[dict-item]
+        for record, args in batch.records:
+            told = record.fields() if isinstance(record, Allowed) else record
+            self.records.append({**told, "args": args} if args else told)  # type: ignore[dict-item]
         self.events += batch.events
         self.stop = self.stop or batch.stop
 

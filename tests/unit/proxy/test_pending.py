@@ -2,9 +2,10 @@
 
 import pytest
 
-from mcpguard.model import JsonObject, Mode, RequestKind, Side
+from mcpguard.model import Era, JsonObject, Mode, RequestKind, Side
 from mcpguard.proxy.core import MAX_DROPS
 from tests.unit.proxy.play import (
+    ENVELOPE,
     LOCK,
     SURFACE,
     Line,
@@ -464,6 +465,15 @@ def test_a_server_that_ends_before_its_handshake_says_what_was_withheld() -> Non
     (
         play(LOCK, early_exit=hint)
         .host({"id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25"}})
+        .forget()
+        .closes(Side.SERVER)
+        .sends_host(refused(1, -32603, f"{GONE} {hint}"))
+        .quiet()
+    )
+    discover: JsonObject = {"method": "server/discover", "params": {"_meta": ENVELOPE}}
+    (
+        play(locked(era=Era.DUAL), early_exit=hint)
+        .host({"id": 1, **discover})
         .forget()
         .closes(Side.SERVER)
         .sends_host(refused(1, -32603, f"{GONE} {hint}"))

@@ -200,6 +200,16 @@ def test_what_was_rewritten_is_sent_and_recorded_after_others_have_passed() -> N
     session.sends_host({"id": 1, "result": {"b": 2}}).quiet()
 
 
+@pytest.mark.guarantee("pending:server-death-answers")
+def test_a_call_to_a_server_that_ended_after_others_had_passed_is_answered_at_once() -> None:
+    session = settled(opened()).closes(Side.SERVER)
+    gone = "mcpguard: the server ended before it answered."
+    for number in (1, 2):
+        session.host(call(number, arguments={}))
+        session.sends_host(refused(number, -32603, gone)).quiet().idle()
+    session.ticks(1.0).host(call(3, arguments={})).sends_host(refused(3, -32603, gone)).quiet()
+
+
 # a host that does not say `initialized`
 
 NO_TOOL = refused(1, -32602, "Unknown tool: free")

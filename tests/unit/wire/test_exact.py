@@ -156,5 +156,30 @@ def test_any_bytes_give_a_value_or_our_own_error(data: bytes) -> None:
             load(data)
 
 
+SHALLOW_OR_DEEP: list[tuple[bytes, bool]] = [
+    (b'["\\\\",' + b"[" * 70 + b"]" * 70 + b"]", True),
+    (b'["\\"",' + b"[" * 70 + b"]" * 70 + b"]", True),
+    (b'["' + b"[" * 70 + b'"]', False),
+    (b'["\\\\",' + b"[]," * 70 + b"[]]", False),
+    (b"[" + b"[!]," * 70 + b"[]]", False),
+    (b"[" * 64 + b"]" * 64, False),
+    (b"[" * 65 + b"]" * 65, True),
+    (b'{"a":' * 65 + b"1" + b"}" * 65, True),
+]
+
+
+@pytest.mark.parametrize(("data", "deep"), SHALLOW_OR_DEEP)
+def test_brackets_in_strings_are_not_levels(data: bytes, deep: bool) -> None:
+    assert exact.too_deep(data, 64) is deep
+
+
+def test_indented_is_laid_out_with_two_spaces_a_level() -> None:
+    assert exact.dumps_indented({"a": [1]}) == b'{\n  "a": [\n    1\n  ]\n}\n'
+
+
+def test_a_doubled_key_is_an_error_that_says_so() -> None:
+    assert str(exact.DuplicateKeyError("a")) == "an object holds the same key twice"
+
+
 def test_equal_values_under_different_keys_are_no_duplicates() -> None:
     assert exact.strict_loads(b'[{"a":1,"b":1},{"a":1}]') == [{"a": 1, "b": 1}, {"a": 1}]

@@ -98,7 +98,10 @@ def test_without_a_limit_in_reach_no_byte_is_lost(stream: bytes) -> None:
 def test_the_limit_is_eight_mebibytes_to_the_byte() -> None:
     framer = Framer()
     assert framer.feed(b"x" * MAX_LINE + b"\n") == [b"x" * MAX_LINE]
+    assert framer.feed(b"x" * MAX_LINE) == []
+    assert framer.feed(b"\n") == [b"x" * MAX_LINE]
     over = b"x" * (MAX_LINE + 1)
+    assert framer.feed(over + b"\n") == [Dropped(over, first=True, end=True)]
     assert framer.feed(over + b"\nnext\n") == [Dropped(over, first=True, end=True), b"next"]
     assert MAX_LINE == 8 * 1024 * 1024
 

@@ -305,3 +305,8 @@ def test_what_needs_no_exact_form_is_written_in_the_short_one() -> None:
     assert jsonrpc.encode_notification("m", small) == begun + b'"method":"m","params"' + ended
     assert jsonrpc.encode_result(1, small) == begun + b'"id":1,"result"' + ended
     assert jsonrpc.encode_error(1, small) == begun + b'"id":1,"error"' + ended
+
+
+def test_the_parameters_of_a_method_are_known_beside_its_meta() -> None:
+    row = methods.Row("m", frozenset({"a", "b"}))
+    assert (row.params, row.known) == ({"a", "b"}, {"a", "b", "_meta"})

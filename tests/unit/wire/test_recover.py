@@ -134,6 +134,16 @@ def test_the_search_gives_up_after_a_bounded_number_of_tokens() -> None:
     assert finder.feed(b'"id":7,"method":"m",') is None
 
 
+def test_half_of_that_many_tokens_are_looked_at() -> None:
+    filler = b'"a":1,' * (MAX_TOKENS // 6)
+    assert RequestIdFinder().feed(b"{" + filler + b'"id":7,"method":"m",') == 7
+
+
+def test_an_id_too_long_to_be_one_does_not_hide_the_one_after_it() -> None:
+    line = b'{"method":"m","id":"' + b"a" * 400 + b'","id":5}'
+    assert RequestIdFinder().feed(line) == 5
+
+
 # --- wire ids in a server's bytes ----------------------------------------------------------------
 
 WIRE_ID = 4_503_599_627_370_497
@@ -153,6 +163,10 @@ def candidates(pieces: list[bytes]) -> list[int]:
 def test_a_wire_id_is_found_in_any_chunking(noise: bytes, form: str, places: list[int]) -> None:
     line = noise + (form % WIRE_ID).encode() + noise
     assert WIRE_ID in candidates(cut(line, places))
+
+
+def test_a_wire_id_is_found_once_however_the_bytes_after_it_come() -> None:
+    assert candidates([b'"id":%d' % WIRE_ID, b",", b'"', b"result"]) == [WIRE_ID]
 
 
 def test_shorter_numbers_are_no_wire_ids() -> None:

@@ -23,6 +23,13 @@ NORMAL = [
     "x://h/%E2%82%AC",
     "x://h/a..b/...",
     "x://h/~user/-_.ok",
+    "http://h!a/",
+    "http://h-a.b_c~d/!$&'()*+,;=:@",
+    "x://h:8/",
+    "x://h:12345/",
+    "x://[:]/",
+    "x://h/%25G0",
+    "x://h/%250",
 ]
 
 
@@ -96,6 +103,22 @@ NOT_NORMAL = [
     ("x://[FE80::1]/", "upper-case address"),
     ("x://h/[a]", "bracket in the path"),
     ("urn:[a]", "bracket in the path"),
+    ("urn:[a", "open bracket in the path"),
+    ("urn:a]", "closing bracket in the path"),
+    ("x://h/[a", "open bracket in the path"),
+    ("x://h/a]", "closing bracket in the path"),
+    ("x!y://h/", "an exclamation mark in the scheme"),
+    ("x://h/%!1", "not hexadecimal"),
+    ("x://h/%1!", "not hexadecimal"),
+    ("x://h/a%2541b", "encoded twice"),
+    ("x://h/%2541%25G0", "encoded twice"),
+    ("x://h:123456/", "no port"),
+    ("x://[g::1]/", "no address"),
+    ("x://[::g]/", "no address"),
+    ("x://[:!:]/", "no address"),
+    ("x://[]/", "no address"),
+    ("x://[::1]a/", "text behind the bracket"),
+    ("x://h/%F0%9F%98", "half a character"),
     ("x://h/" + "a" * MAX_URI, "too long"),
 ]
 
@@ -175,6 +198,23 @@ EXPANSIONS = [
     ("{x}", "a..b"),
     ("{x}", "..."),
     ("{x:2}", "%E2%82%AC%E2%82%AC"),
+    ("{x:1}", "%F0%9F%98%80"),
+    ("{x:1}", "%C3%A9"),
+    ("{x:1}", "%20"),
+    ("{x:255}", "a"),
+    ("{x:2}", ".a"),
+    ("{x:3}", "..a"),
+    ("{x:3}", "..."),
+    ("{+x:1}", "a"),
+    ("{+x:3}", "a/b"),
+    ("{+x:3}", "a!b"),
+    # separators, where a value cannot be taken for them
+    ("{x:1,y:1}", "1,2"),
+    ("{+x:1,y:1}", "1,2"),
+    ("a{#x:1,y:1}", "a#1,2"),
+    ("a{.x:1,y:1}", "a.1.2"),
+    ("{" + ",".join("abcdefghijklmnop") + "}", "1"),
+    ("a!b/{x}", "a!b/1"),
 ]
 
 
@@ -241,6 +281,10 @@ OTHERS = [
     ("", "x://h/"),
     ("x://h/a.b", "x://h/aXb"),
     ("x://h/(a)+", "x://h/aa"),
+    ("x://h/{a:2}", "x://h/ab,cd"),
+    ("x://h/{+a:3}", "x://h/a/bc"),
+    ("x://h/{a:1,b:1}", "x://h/12"),
+    ("x://h/{a:1}", "x://h/%F0%9F%98%80%F0%9F%98%80"),
 ]
 
 
@@ -260,6 +304,9 @@ KEPT_AUTHORITY = [
     ("x://h:{port}/", "x://h:8080/"),
     ("x:{a}", "x:b"),
     ("urn:x:{+rest}", "urn:x:a/b"),
+    ("x:///{a}", "x:///b"),
+    ("x://h!/{a}", "x://h!/b"),
+    ("x://h?{a}", "x://h?b"),
 ]
 
 
@@ -276,6 +323,12 @@ MALFORMED = [
     "x://h/{=a}",
     "x://h/{|a}",
     "x://h/{a b}",
+    "x://h/{a!}",
+    "x://h/{a,.b}",
+    "x://h/{a.}",
+    "x://h/a\x7f",
+    "x://h/%4!",
+    "x://h/%!4",
     "x://h/{a..b}",
     "x://h/{.}",
     "x://h/{a:}",
@@ -302,6 +355,14 @@ MALFORMED = [
 def test_what_is_no_template_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"[a-z]"):
         Template.parse(text)
+
+
+def test_a_template_too_large_to_compile_says_nothing_on_stderr(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(ValueError, match="too large"):
+        Template.parse("x://h/" + "{a:255}" * 16)
+    assert capfd.readouterr() == ("", "")
 
 
 @given(st.text(max_size=40))
