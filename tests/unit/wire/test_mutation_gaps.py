@@ -309,4 +309,5 @@ def test_what_needs_no_exact_form_is_written_in_the_short_one() -> None:
 
 def test_the_parameters_of_a_method_are_known_beside_its_meta() -> None:
     row = methods.Row("m", frozenset({"a", "b"}))
-    assert (row.params, row.known) == ({"a", "b"}, {"a", "b", "_meta"})
+    assert row.params == {"a", "b"}
+    assert row.known == {"a", "b", "_meta"}
