@@ -88,6 +88,10 @@ class Node:
                 raise self.error(f"`{key}` is missing", hint=f"add `{key}:`")
         return self.value
 
+    def shown(self) -> str:
+        """The value as an error repeats it: short and printable."""
+        return _shown(str(self.value))
+
     def items(self) -> "dict[str, Node]":
         """A mapping with any keys."""
         if not isinstance(self.value, dict):
