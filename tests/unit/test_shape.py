@@ -28,6 +28,9 @@ LONGEST_FUNCTION = 60
 MOST_FILES = 12
 """Modules of one room; fewer, deeper ones beat many shallow ones."""
 
+MOST_COMMANDS = 24
+"""Modules of `cli`, which has one for each command: none of them grows by there being more."""
+
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
 """Names that say nothing about what is inside."""
 
@@ -96,8 +99,9 @@ def test_no_function_is_longer_than_its_limit() -> None:
 
 
 def test_no_room_has_more_modules_than_its_limit() -> None:
-    counts = {name(room): len(list(room.glob("*.py"))) for room in ROOMS}
-    assert {room: count for room, count in counts.items() if count > MOST_FILES} == {}
+    counts = {room.name: len(list(room.glob("*.py"))) for room in ROOMS}
+    limits = {room: MOST_COMMANDS if room == "cli" else MOST_FILES for room in counts}
+    assert {room: count for room, count in counts.items() if count > limits[room]} == {}
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:
