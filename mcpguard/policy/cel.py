@@ -176,7 +176,8 @@ _FAULTS: Mapping[str, Fault] = {
     "No matching overloads": Fault("something that it reads has another type than it expects"),
     "Applying SELECT": Fault("something that it reads is no object"),
     "Iteration budget": Fault("it takes too many steps"),
-    "out of range": Fault("a number is beyond 64 bits, or an index beyond its list"),
+    "out of range": Fault("a number is beyond 64 bits"),
+    "Index error": Fault("an index is beyond its list"),
 }
 """What the library says -> a sentence of our own; its own would repeat what a peer wrote."""
 

@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 NO_PATTERN = "the pattern is no regular expression of RE2"
-RE2_HINT = "see github.com/google/re2/wiki/Syntax: no look-around, no back-references"
+RE2_HINT = "RE2 has no look-around and no back-references: github.com/google/re2/wiki/Syntax"
 
 
 class Match(Protocol):

@@ -7,10 +7,10 @@ How rules combine, for one call or one result:
 | 1 | only enabled rules of the subject's direction that name its method and tool are looked at |
 | 2 | the highest `priority` first; a lower one is looked at only if no rule above it decided |
 | 3 | within one priority the most restrictive wins: deny > require_approval > redact > allow |
-| 4 | all `redact` rules that match in the priority that decides are applied together |
+| 4 | all `redact` rules that match in the priority that decides apply, after an approval too |
 | 5 | `warn` and `audit` never decide; every one that matches is a remark, whatever was decided |
 | 6 | a rule with a `limit` says nothing until the limit is spent; `allow` with one denies then |
-| 7 | a condition that cannot be evaluated denies, in a rule of any action |
+| 7 | a condition that cannot be evaluated denies, in a rule of any action that is asked |
 | 8 | when no rule decided there is no opinion, and whoever asked applies its own default |
 
 Pure: the same rules, subject, facts and spent limits give the same outcome. Who counts is the
@@ -97,7 +97,7 @@ class Outcome(NamedTuple):
     """What the rules say. `action` is DENY, REQUIRE_APPROVAL, REDACT, ALLOW or None: no opinion.
 
     `message`: a sentence without full stop, the rule's own or ours; nothing a peer wrote.
-    `redactions`: what REDACT takes out. `limits`: what to count if the call is to pass.
+    `redactions`: what to take out before it passes. `limits`: what to count if the call is to pass.
     `faulty`: the rule could not be evaluated.
     """
 
@@ -236,14 +236,18 @@ def _judged(  # noqa: PLR0917 - called once a message, and only from above
 
 
 def _decided(rules: tuple[Rule, ...], asked: "_Asked", spent: Collection[str]) -> Outcome:
-    """The first rule in order that matches, with all redactions beside it."""
+    """The first rule in order that matches, with all redactions of its priority.
+
+    The others of its priority are asked all the same: a fault, a redaction or a limit must not
+    depend on where in the file a rule stands.
+    """
     winner: Rule | None = None
     redactions: tuple[Redaction, ...] = ()
     uses: list[LimitUse] = []
     for rule in rules:
         if rule.action in _REMARKS:
             continue
-        if winner is not None and _order(rule) != _order(winner):
+        if winner is not None and rule.priority != winner.priority:
             break
         held = asked.holds(rule)
         if isinstance(held, Fault):
@@ -259,7 +263,7 @@ def _decided(rules: tuple[Rule, ...], asked: "_Asked", spent: Collection[str]) -
                 continue
         winner = winner or rule
         redactions += rule.redactions
-        if rule.action is not Action.REDACT:
+        if rule.action is Action.DENY:
             break
     return _outcome(winner, redactions, uses)
 
@@ -270,7 +274,8 @@ def _outcome(
     if winner is None:
         return Outcome(limits=tuple(uses))
     limits = () if winner.action is Action.DENY else tuple(uses)
-    return Outcome(winner.action, winner.name, _message(winner), redactions, limits)
+    taken = () if winner.action is Action.DENY else redactions
+    return Outcome(winner.action, winner.name, _message(winner), taken, limits)
 
 
 def _message(rule: Rule) -> str:
