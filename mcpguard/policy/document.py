@@ -297,9 +297,7 @@ def _place(event: "Event") -> Place:
 def _verbatim(event: "ScalarEvent") -> bool:
     """Whether a plain scalar stands in one piece: folding over lines only ever shortens it."""
     start, end = event.start_mark, event.end_mark
-    if start is None or end is None:
-        return False
-    return int(end.index - start.index) == len(event.value)
+    return bool(start and end and end.index - start.index == len(event.value))
 
 
 _WORDS: Mapping[str, Scalar] = {

@@ -233,10 +233,7 @@ def _glob(node: Node) -> Pattern:
 
     text = node.text(MAX_TOOL)
     parts = [_WILD.get(char) or re2.escape(char) for char in text]
-    pattern = compile_pattern(f"(?s){''.join(parts)}")
-    if pattern is None:
-        raise node.error("the name cannot be matched", hint="make it shorter")
-    return pattern
+    return _compiled(node, f"(?s){''.join(parts)}")
 
 
 _WILD = {"*": ".*", "?": "."}
@@ -355,10 +352,15 @@ def _redaction(node: Node) -> Redaction:
 _REPLACEMENT = "[redacted]"
 
 
-def _pattern(node: Node) -> Pattern:
-    pattern = compile_pattern(node.text(MAX_PATTERN))
+def _compiled(node: Node, text: str) -> Pattern:
+    pattern = compile_pattern(text)
     if pattern is None:
         raise node.error(NO_PATTERN, hint=RE2_HINT)
+    return pattern
+
+
+def _pattern(node: Node) -> Pattern:
+    pattern = _compiled(node, node.text(MAX_PATTERN))
     if pattern.search("") is not None:
         raise node.error("the pattern matches the empty text", hint="write + instead of *")
     return pattern
