@@ -1286,6 +1286,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "return Outcome(rule.action, rule.name, message, faulty=True)",
         ),
     ),
+    "policy:limit-holds": Guarantee(
+        _POLICY,
+        "A rule's limit lets no more calls through than it says, and what is refused uses up none.",
+        Mutant(
+            "policy/rules.py",
+            "if use.key not in spent:",
+            "if use.key not in spent or spent:",
+        ),
+    ),
     "policy:most-restrictive": Guarantee(
         _POLICY,
         "Within one priority the most restrictive rule wins, whatever the order in the file.",

@@ -22,6 +22,7 @@ from mcpguard.model import (
     Verdict,
     Wait,
 )
+from mcpguard.pipeline.policy import PolicyStage
 from mcpguard.pipeline.surface import SurfaceStage
 
 __all__ = ["MAX_REWRITES", "REQUIRED", "STAGES", "Decide", "Stage", "decide", "make_pipeline"]
@@ -38,6 +39,7 @@ Decide = Callable[[Subject, Context], Decision | Wait]
 
 STAGES: dict[str, Callable[[Lockfile | None], Stage]] = {
     "surface": SurfaceStage,
+    "policy": PolicyStage.unruled,
 }
 """Name to constructor, in the order in which they judge."""
 

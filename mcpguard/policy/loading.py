@@ -338,7 +338,12 @@ def _patterns(node: Node) -> tuple[Redaction, ...]:
     nodes = node.sequence(MAX_NAMES)
     if not nodes:
         raise node.error("the list is empty, so nothing is taken out", hint="name a pattern")
-    return tuple(_redaction(each) for each in nodes)
+    made = tuple(_redaction(each) for each in nodes)
+    for each, at in zip(made, nodes, strict=True):
+        if any(other.pattern.search(each.replacement) is not None for other in made):
+            what = "a pattern of this rule matches what is put in a match's place"
+            raise at.error(what, hint="write another text under `with`")
+    return made
 
 
 def _redaction(node: Node) -> Redaction:

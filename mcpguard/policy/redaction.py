@@ -13,6 +13,7 @@ __all__ = [
     "Redaction",
     "compile_pattern",
     "redacted",
+    "redacted_arguments",
     "redacted_result",
 ]
 
@@ -74,6 +75,11 @@ def redacted(value: Json, redactions: tuple[Redaction, ...]) -> Json:
     if isinstance(value, dict):
         return _members(value, redactions)
     return value
+
+
+def redacted_arguments(arguments: JsonObject, redactions: tuple[Redaction, ...]) -> JsonObject:
+    """A call's arguments redacted, their names too; itself if nothing matched."""
+    return _members(arguments, redactions)
 
 
 def redacted_result(body: JsonObject, redactions: tuple[Redaction, ...]) -> JsonObject:

@@ -66,6 +66,8 @@ _NEXT: dict[Reason, str] = {
     Reason.URI_FORM: "Use the URI's normal form (RFC 3986 section 6)",
     Reason.LINK_NOT_LOCKED: "Do not retry; add the resource with: mcpguard lock --update",
     Reason.REQUEST_KIND: "Allow it with: mcpguard lock --update --allow-request KIND",
+    Reason.RULE: "Do not retry; whoever runs mcpguard can change the rule",
+    Reason.RULE_FAULT: "Whoever runs mcpguard finds out more with: mcpguard policy test",
     Reason.AUDIT_UNWRITABLE: "Make room for the audit log, or check its permissions",
     Reason.UNKNOWN_RESULT_TYPE: "Do not retry; update mcpguard if the server is newer",
 }

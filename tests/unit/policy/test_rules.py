@@ -40,7 +40,7 @@ def decided(*entries: str, subject: Call | Result = READ, spent: Sequence[str] =
 
 DENY = "{name: d, action: deny}"
 ASK = "{name: q, action: require_approval}"
-REDACT = "{name: r, action: redact, redact: [a]}"
+REDACT = "{name: r, action: redact, redact: [z]}"
 ALLOW = "{name: a, action: allow}"
 WARN = "{name: w, action: warn}"
 AUDIT = "{name: n, action: audit}"
@@ -92,9 +92,9 @@ def test_remarks_never_decide_and_are_never_lost() -> None:
 
 def test_redactions_of_the_deciding_priority_come_together() -> None:
     found = outcome(
-        "{name: r1, action: redact, redact: [a], priority: 1}",
-        "{name: r2, action: redact, redact: [b], priority: 1}",
-        "{name: r3, action: redact, redact: [c]}",
+        "{name: r1, action: redact, redact: [x], priority: 1}",
+        "{name: r2, action: redact, redact: [y], priority: 1}",
+        "{name: r3, action: redact, redact: [z]}",
     )
     assert (found.rule, len(found.redactions)) == ("r1", 2)
     asked = outcome(ASK, REDACT)
@@ -345,6 +345,8 @@ REFUSED: list[tuple[str, str, str]] = [
     ("{name: x, action: redact, redact: []}", "3:39: the list is empty", "pattern"),
     ("{name: x, action: redact, redact: ['(']}", "3:40: the pattern is no regular", "RE2"),
     ("{name: x, action: redact, redact: ['a*']}", "3:40: the pattern matches the empty", "+"),
+    ("{name: x, action: redact, redact: [ed]}", "3:40: a pattern of this rule matches", "`with`"),
+    ("{name: x, action: redact, redact: [b, {pattern: z, with: b}]}", "3:43: a pattern", "with"),
     ("{name: x, action: redact, redact: [{with: a}]}", "3:40: `pattern` is missing", "add"),
     ("{name: x, action: require_approval, direction: result}", "happened already", "deny"),
     ("{name: x, action: deny, priority: 1001}", "3:39: 1001 is not from -1000 to 1000", ""),
