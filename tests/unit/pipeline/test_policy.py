@@ -1,5 +1,7 @@
 """The stage of the rules: each outcome as a verdict, and limits counted once or not at all."""
 
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Collection
 
@@ -22,7 +24,7 @@ from mcpguard.model import (
     Verdict,
     Wait,
 )
-from mcpguard.pipeline import decide
+from mcpguard.pipeline import STAGES, decide
 from mcpguard.pipeline.policy import PolicyStage
 from mcpguard.policy.cel import Facts
 from mcpguard.policy.loading import load
@@ -138,8 +140,16 @@ def test_without_an_opinion_the_default_stands_with_its_remarks() -> None:
     assert (warned.effect, warned.findings[0].rule) == (Effect.ALLOW, "policy.w")
 
 
+def test_a_pipeline_that_needs_no_rules_loads_none() -> None:
+    code = (
+        "import sys; from mcpguard.pipeline import make_pipeline; make_pipeline(None)\n"
+        "assert not [name for name in sys.modules if name.startswith('mcpguard.policy')]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_the_stage_without_rules_has_no_opinion() -> None:
-    unruled = PolicyStage.unruled(None)
+    unruled = STAGES["policy"](None)
     assert unruled.judge(READ, CTX) == unruled.judge(ANSWER, CTX) == Verdict(Effect.ABSTAIN)
 
 
