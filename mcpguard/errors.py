@@ -7,6 +7,7 @@ __all__ = [
     "LaunchError",
     "LockfileError",
     "McpguardError",
+    "PolicyError",
     "SurfaceError",
     "TamperError",
     "UnreachableError",
@@ -35,6 +36,21 @@ class UsageError(McpguardError):
 
 class LockfileError(McpguardError):
     """The lockfile cannot be read, parsed or trusted."""
+
+
+class PolicyError(McpguardError):
+    """A configuration or policy text cannot be understood. `source:line:column` begins the message.
+
+    `line` and `column` count from 1; 0 where the text as a whole is meant.
+    """
+
+    def __init__(self, source: str, line: int, column: int, what: str, *, hint: str = "") -> None:
+        place = f"{source}:{line}:{column}" if line else source
+        super().__init__(f"{place}: {what}", hint=hint)
+        self.source = source
+        self.line = line
+        self.column = column
+        self.what = what
 
 
 class LaunchError(McpguardError):

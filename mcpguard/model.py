@@ -189,6 +189,9 @@ class Reason(StrEnum):
     STAGE_TIMEOUT = "stage_timeout"
     REWRITE_LOOP = "rewrite_loop"
     AUDIT_UNWRITABLE = "audit_unwritable"
+    RULE = "rule"
+    RULE_FAULT = "rule_fault"
+    REDACTED = "redacted"
     # wire: these hold in every mode
     PARSE = "parse"
     BATCH = "batch"

@@ -64,6 +64,7 @@ _DECISION = "The rules: decision"
 _TRUST = "The rules: trust"
 _AUDIT = "The rules: audit log"
 _PROCESS = "The rules: process"
+_POLICY = "The rules: policy"
 
 GUARANTEES: Mapping[str, Guarantee] = {
     "audit:arguments-keyed": Guarantee(
@@ -1248,6 +1249,78 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "proxy/from_host.py",
             'entry.params = {**entry.params, "arguments": call.arguments}',
             "entry.params = {**entry.params}",
+        ),
+    ),
+    "policy:any-text": Guarantee(
+        _POLICY,
+        "Any text is a policy or an error of our own, and every call has an outcome.",
+        Mutant(
+            "policy/document.py",
+            "except yaml.reader.ReaderError as error:",
+            "except ZeroDivisionError as error:",
+        ),
+    ),
+    "policy:bad-rule-fails-load": Guarantee(
+        _POLICY,
+        "An unknown word, unit or name, or a condition that does not compile, fails the load.",
+        Mutant(
+            "policy/cel.py",
+            'if kind != "BOOL":',
+            'if kind not in {"BOOL", "DYN", "STRING"}:',
+        ),
+    ),
+    "policy:examples-work": Guarantee(
+        _POLICY,
+        "The example policies load and decide the calls of their tables exactly as these say.",
+        Mutant(
+            "policy/loading.py",
+            'if word == "block":',
+            'if word == "bloc":',
+        ),
+    ),
+    "policy:fault-denies": Guarantee(
+        _POLICY,
+        "A rule that cannot be evaluated, or takes too long, denies; its action does not matter.",
+        Mutant(
+            "policy/rules.py",
+            "return Outcome(Action.DENY, rule.name, message, faulty=True)",
+            "return Outcome(rule.action, rule.name, message, faulty=True)",
+        ),
+    ),
+    "policy:limit-holds": Guarantee(
+        _POLICY,
+        "A rule's limit lets no more calls through than it says, and what is refused uses up none.",
+        Mutant(
+            "policy/rules.py",
+            "if use.key not in spent:",
+            "if use.key not in spent or spent:",
+        ),
+    ),
+    "policy:most-restrictive": Guarantee(
+        _POLICY,
+        "Within one priority the most restrictive rule wins, whatever the order in the file.",
+        Mutant(
+            "policy/rules.py",
+            "return -rule.priority, _RANK[rule.action]",
+            "return -rule.priority, 0",
+        ),
+    ),
+    "policy:one-reading": Guarantee(
+        _POLICY,
+        "A policy text that readers of YAML would understand differently is refused.",
+        Mutant(
+            "policy/document.py",
+            "if re2.fullmatch(_AMBIGUOUS, text):",
+            "if re2.fullmatch(_AMBIGUOUS, text[9:]):",
+        ),
+    ),
+    "policy:whole-text": Guarantee(
+        _POLICY,
+        "No condition is asked about a text that the CEL library would read only in part.",
+        Mutant(
+            "policy/cel.py",
+            'if b"\\\\u0000" in dumped and _holds_nul(value):',
+            "if not dumped and _holds_nul(value):",
         ),
     ),
     "probe:never-half-a-surface": Guarantee(

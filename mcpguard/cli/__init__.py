@@ -52,6 +52,7 @@ COMMANDS: Final[dict[str, Row]] = {
     "demo": Row(
         "mcpguard.cli.demo", _RUN, "Watch a rogue tool being blocked, in seconds, offline."
     ),
+    "policy": Row("mcpguard.cli.policy", _REVIEW, "Check rules, and try them on recorded calls."),
     "audit": Row("mcpguard.cli.audit", _BACK, "Verify the audit log."),
     "trust": Row("mcpguard.cli.trust", _BACK, "Show scores and the events that made them."),
 }

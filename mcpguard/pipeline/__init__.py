@@ -36,8 +36,16 @@ class Stage(Protocol):
 
 Decide = Callable[[Subject, Context], Decision | Wait]
 
+
+def _policy(lock: Lockfile | None) -> Stage:
+    from mcpguard.pipeline.policy import PolicyStage
+
+    return PolicyStage.unruled(lock)
+
+
 STAGES: dict[str, Callable[[Lockfile | None], Stage]] = {
     "surface": SurfaceStage,
+    "policy": _policy,
 }
 """Name to constructor, in the order in which they judge."""
 
@@ -56,8 +64,9 @@ MAX_REWRITES = 1
 
 
 def make_pipeline(lock: Lockfile | None) -> Decide:
-    """The pipeline of `STAGES`, each built for `lock`."""
-    stages: dict[str, Stage] = {name: build(lock) for name, build in STAGES.items()}
+    """The pipeline of those `STAGES` that something must pass, each built for `lock`."""
+    needed = {name for names in REQUIRED.values() for name in names}
+    stages = {name: build(lock) for name, build in STAGES.items() if name in needed}
     return partial(decide, stages)
 
 

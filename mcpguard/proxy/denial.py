@@ -74,6 +74,8 @@ _NEXT: dict[Reason, str] = {
     Reason.TRUST_TIER: "Do not retry; see what the score is made of with: mcpguard trust show",
     Reason.CAPABILITY: "Do not retry; the operator has to grant it to the caller",
     Reason.APPROVAL: "Do not retry; ask the operator to allow it",
+    Reason.RULE: "Do not retry; whoever runs mcpguard can change the rule",
+    Reason.RULE_FAULT: "Whoever runs mcpguard finds out more with: mcpguard policy test",
     Reason.AUDIT_UNWRITABLE: "Make room for the audit log, or check its permissions",
     Reason.UNKNOWN_RESULT_TYPE: "Do not retry; update mcpguard if the server is newer",
 }

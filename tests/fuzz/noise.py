@@ -13,7 +13,7 @@ from mcpguard.wire import exact
 SECONDS = float(os.environ.get("MCPGUARD_FUZZ_SECONDS", "10"))
 """Seconds for all targets together."""
 
-TARGETS = 8
+TARGETS = 10
 """Tests that share them."""
 
 LEAST = 60

@@ -1,0 +1,256 @@
+"""`mcpguard policy`: whether rules can be read, and what they would say of recorded calls."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import BinaryIO
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+
+from mcpguard.cli import render
+from mcpguard.errors import PolicyError, UsageError
+from mcpguard.model import Json, JsonObject
+from mcpguard.policy.cel import Facts
+from mcpguard.policy.loading import check, load
+from mcpguard.policy.replay import Replayed, moment, read_records, replay
+from mcpguard.policy.rules import RuleSet
+
+__all__ = ["policy"]
+
+MISUSED = 2
+"""Exit code without a subcommand: nothing was found out."""
+
+NAME_WIDTH = 28
+"""Columns of a tool's name in the text answer; longer ones are cut."""
+
+_format = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def policy(context: click.Context) -> None:
+    """Rules for calls and results: check them, and try them on recorded calls."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(MISUSED)
+
+
+@policy.command(name="validate")
+@click.argument(
+    "files", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="FILE..."
+)
+@_format
+@click.pass_context
+def validate_command(context: click.Context, files: Sequence[Path], form: str) -> None:
+    """Check each policy FILE whole: words, units, patterns, every condition and its types.
+
+    Exit codes: 0 all can be used, 1 something in them is wrong, 2 a file cannot be read.
+    """
+    found = [(file, *check(_text(file), str(file))) for file in files]
+    if form == "json":
+        render.answer([render.json_text([_checked_json(*each) for each in found])])
+    else:
+        for each in found:
+            render.answer(_checked_lines(*each))
+    context.exit(int(any(problems for _, _, problems in found)))
+
+
+@policy.command(name="test")
+@click.argument("calls", type=click.Path(path_type=Path), metavar="CALLS.jsonl")
+@click.option(
+    "--policy",
+    "file",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="The policy to try.",
+)
+@click.option(
+    "--zone",
+    default="UTC",
+    show_default=True,
+    metavar="ZONE",
+    help="The time zone of now.hour and now.weekday, for example Europe/Berlin.",
+)
+@_format
+@click.pass_context
+def test_command(context: click.Context, calls: Path, file: Path, zone: str, form: str) -> None:
+    """Show what the rules in FILE would decide about the calls recorded in CALLS.jsonl.
+
+    One JSON object a line: `tool`, `arguments`, and if need be `principal`, `result`, `at`,
+    `decision` (what was decided) or `expected` (what is to be). Lines of an audit log are read too;
+    they hold no arguments, so what rules say that read them is not known.
+
+    A record that does not say it has a principal of level 1 and score 500, and the present time.
+
+    Exit codes: 0 nothing changes, 1 a call is decided otherwise than recorded or expected, 2 it
+    could not be found out (unreadable, or not one call whose decision is known).
+    """
+    rules = load(_text(file), str(file))
+    where = _zone(zone)
+    with _opened(calls) as lines:
+        known = _facts(datetime.now(where))
+        found = list(replay(rules, read_records(lines, str(calls), known, where)))
+    summary = _summary(found)
+    if form == "json":
+        render.answer([render.json_text(_replayed_json(rules, found, summary))])
+    else:
+        render.answer(_replayed_lines(rules, found, summary))
+    context.exit(_exit_code(found))
+
+
+def _exit_code(found: Sequence[Replayed]) -> int:
+    if any(each.changed for each in found):
+        return 1
+    return 0 if any(each.new != "unknown" for each in found) else 2
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_bytes().decode()
+    except OSError as error:
+        raise UsageError(
+            f"{file}: {error.strerror}", hint="name a file that can be read"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{file}: not UTF-8, at byte {error.start}", hint="save it as UTF-8"
+        ) from error
+
+
+def _opened(file: Path) -> BinaryIO:
+    try:
+        return file.open("rb")
+    except OSError as error:
+        raise UsageError(
+            f"{file}: {error.strerror}", hint="name a file that can be read"
+        ) from error
+
+
+def _zone(name: str) -> tzinfo:
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise UsageError(
+            f"--zone {name}: no such zone", hint="for example: Europe/Berlin"
+        ) from error
+
+
+def _facts(now: datetime) -> Facts:
+    """What stands for whatever a record does not say."""
+    return Facts(
+        principal="local:default",
+        level=1,
+        score=500,
+        capabilities=(),
+        trust_level=1,
+        trust_score=500,
+        annotations={},
+        tier="",
+        server="",
+        moment=moment(now),
+        calls=0,
+        tool_calls=0,
+        denied=0,
+    )
+
+
+# --- answers -------------------------------------------------------------------------------------
+
+
+def _checked_lines(
+    file: Path, rules: RuleSet | None, problems: Sequence[PolicyError]
+) -> Iterator[str]:
+    if rules is not None:
+        yield f"{render.printable(str(file))}: {_counted(rules)}, nothing wrong"
+    for problem in problems:
+        yield render.printable(problem.message)
+        if problem.hint:
+            yield f"  next: {render.printable(problem.hint)}"
+
+
+def _counted(rules: RuleSet) -> str:
+    number = len({rule.name for rule in rules.rules})
+    return f"{number} rule{'s' * (number != 1)}"
+
+
+def _checked_json(file: Path, rules: RuleSet | None, problems: Sequence[PolicyError]) -> JsonObject:
+    return {
+        "file": str(file),
+        "valid": rules is not None,
+        "name": rules.name if rules else None,
+        "rules": len({rule.name for rule in rules.rules}) if rules else None,
+        "problems": [
+            {"line": each.line, "column": each.column, "message": each.what, "hint": each.hint}
+            for each in problems
+        ],
+    }
+
+
+def _summary(found: Sequence[Replayed]) -> JsonObject:
+    counts = Counter(each.new for each in found)
+    compared = [each for each in found if each.changed is not None]
+    return {
+        "calls": len(found),
+        "compared": len(compared),
+        "changed": sum(each.changed is True for each in compared),
+        "unknown": counts["unknown"],
+        "decisions": {word: counts[word] for word in _WORDS if counts[word]},
+    }
+
+
+_WORDS = ("allow", "none", "redact", "require_approval", "deny", "unknown")
+
+
+def _replayed_lines(
+    rules: RuleSet, found: Sequence[Replayed], summary: JsonObject
+) -> Iterator[str]:
+    for each in found:
+        yield from _call_lines(each)
+    decisions = summary["decisions"]
+    if isinstance(decisions, dict):
+        told = ", ".join(f"{number} {word}" for word, number in decisions.items())
+        yield f"{rules.name}: {summary['calls']} calls: {told or 'nothing to judge'}"
+    yield f"{summary['changed']} of {summary['compared']} compared would change"
+
+
+def _call_lines(each: Replayed) -> Iterator[str]:
+    """`12 * write_file  allow -> deny  rule`, and why below it."""
+    name = render.printable(each.record.call.target or each.record.call.method)[:NAME_WIDTH]
+    old = f"{each.record.old} -> " if each.record.old else ""
+    mark = "*" if each.changed else " "
+    remarks = "".join(f" +{name}" for name in each.remarks)
+    rule = f"  {each.rule}" if each.rule else ""
+    yield f"{each.record.line:>6} {mark} {name:<{NAME_WIDTH}}  {old}{each.new}{rule}{remarks}"
+    if each.message:
+        yield " " * 9 + render.printable(each.message)
+
+
+def _replayed_json(rules: RuleSet, found: Sequence[Replayed], summary: JsonObject) -> Json:
+    return {
+        "policy": rules.name,
+        "calls": [
+            {
+                "line": each.record.line,
+                "method": each.record.call.method,
+                "target": each.record.call.target,
+                "old": each.record.old or None,
+                "new": each.new,
+                "rule": each.rule or None,
+                "message": each.message,
+                "remarks": list(each.remarks),
+                "changed": each.changed,
+            }
+            for each in found
+        ],
+        "summary": summary,
+    }
