@@ -7,6 +7,7 @@ __all__ = [
     "LaunchError",
     "LockfileError",
     "McpguardError",
+    "StoreError",
     "SurfaceError",
     "TamperError",
     "UnreachableError",
@@ -53,6 +54,10 @@ class SurfaceError(McpguardError):
 
 class AuditError(McpguardError):
     """The audit log cannot be opened, written or read."""
+
+
+class StoreError(McpguardError):
+    """The shared state cannot be opened, reached, read or written. Never means "allowed"."""
 
 
 class TamperError(McpguardError):

@@ -155,6 +155,11 @@ class Reason(StrEnum):
     STAGE_TIMEOUT = "stage_timeout"
     REWRITE_LOOP = "rewrite_loop"
     AUDIT_UNWRITABLE = "audit_unwritable"
+    # limits
+    RATE_LIMIT = "rate_limit"
+    BUDGET = "budget"
+    REPEATED_FAILURE = "repeated_failure"
+    STORE_LOST = "store_lost"
     # wire: these hold in every mode
     PARSE = "parse"
     BATCH = "batch"
