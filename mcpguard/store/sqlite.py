@@ -59,7 +59,7 @@ class SqliteStore:
     somebody else, is damaged, is no store, or one of a newer mcpguard.
     """
 
-    def __init__(self, path: Path, clock: Clock | None = None) -> None:
+    def __init__(self, path: Path, clock: Clock | None = None, busy: float = BUSY) -> None:
         self._path = path
         self._clock = clock or here()
         self._lock = threading.Lock()
@@ -67,7 +67,7 @@ class SqliteStore:
         with _told(path):
             _make(path)
             self._file = _checked(path)
-            self._db = _connect(path)
+            self._db = _connect(path, busy)
             try:
                 _look_at(path, self._db)
             except BaseException:
@@ -243,7 +243,7 @@ def _make(path: Path) -> None:
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:
-        db = _connect(draft)
+        db = _connect(draft, BUSY)
         try:
             db.executescript(_MAKE)
             db.execute(f"PRAGMA application_id = {APPLICATION}")
@@ -263,12 +263,12 @@ def _publish(draft: Path, path: Path) -> None:
         return
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, busy: float) -> sqlite3.Connection:
     """An existing file only. Transactions are begun by hand, under the lock of `SqliteStore`."""
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",
         uri=True,
-        timeout=BUSY,
+        timeout=busy,
         isolation_level=None,
         check_same_thread=False,
     )
