@@ -15,7 +15,6 @@ nobody; a worker thread asks the store for what `wanted` names and hands the ans
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import NamedTuple
 
 from mcpguard.errors import UsageError
@@ -87,8 +86,6 @@ _BYTES_OUT = Taken(Reason.BUDGET, "this session has received all the bytes it ma
 _AGAIN = Taken(Reason.REPEATED_FAILURE, "the same call has failed too often in a short time")
 _LOST = Taken(Reason.STORE_LOST, "the store that counts a limit cannot be used")
 
-_NO_TOOLS: Mapping[str, tuple[Limit, ...]] = MappingProxyType({})
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -99,7 +96,7 @@ class Limits:
     times within `failure_window` seconds is refused until the first of them is older.
     """
 
-    tools: Mapping[str, tuple[Limit, ...]] = field(default=_NO_TOOLS)
+    tools: Mapping[str, tuple[Limit, ...]] = field(default_factory=dict)
     tool: tuple[Limit, ...] = ()
     principal: tuple[Limit, ...] = ()
     server: tuple[Limit, ...] = ()
@@ -297,7 +294,7 @@ class Limiter:
             (f"server/{server}", limits.server),
         )
         keyed = [
-            (f"{name}/{limit.kind}/{limit.window}", limit)
+            (f"{name}/{limit.kind}/{limit.window}/{limit.burst}", limit)
             for name, rates in levels
             for limit in (limits.tool if rates is None else rates)
         ]
@@ -465,9 +462,9 @@ _WHO = {
     "principal": "by this principal",
     "server": "to this server",
 }
-_WORDS = {milliseconds: unit for unit, milliseconds in UNITS.items()}
+_WORDS = {1_000: "a second", 60_000: "a minute", 3_600_000: "an hour", 86_400_000: "a day"}
 
 
 def _reached(key: str, limit: Limit) -> str:
-    window = _WORDS.get(limit.window, f"{limit.window} ms")
-    return f"the limit of {limit.amount} calls a {window} {_WHO[key.partition('/')[0]]} is reached"
+    window = _WORDS.get(limit.window, f"in {limit.window} ms")
+    return f"the limit of {limit.amount} calls {window} {_WHO[key.partition('/')[0]]} is reached"

@@ -1,6 +1,5 @@
 """Every backend behind one face, and a real redis-server, for the tests of all of them."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -148,10 +147,9 @@ class RedisServer:
         return done.stdout.strip()
 
     def stop_answering(self) -> None:
-        os.kill(self.process.pid, signal.SIGSTOP)
+        self.process.send_signal(signal.SIGSTOP)
 
     def close(self) -> None:
-        os.kill(self.process.pid, signal.SIGCONT)
         self.process.kill()
         self._reap()
         shutil.rmtree(self.folder)

@@ -43,7 +43,7 @@ HOUR_BUCKET = Limit(10, 3_600_000, Kind.BUCKET)
 by_hour = pytest.mark.parametrize("limit", [HOUR, HOUR_BUCKET], ids=["sliding", "bucket"])
 
 
-# --- leases ----------------------------------------------------------------------------------------
+# --- leases --------------------------------------------------------------------------------------
 
 
 @pytest.mark.guarantee("store:never-above-the-limit")
@@ -226,7 +226,7 @@ def test_any_other_text_is_a_key(store: Store) -> None:
         assert store.counts(key) == {key: 2}
 
 
-# --- the property ----------------------------------------------------------------------------------
+# --- the property --------------------------------------------------------------------------------
 
 steps = st.lists(
     st.one_of(
@@ -329,7 +329,7 @@ def test_no_interleaving_uses_more_than_the_limit_in_any_window(
     check()
 
 
-# --- values ----------------------------------------------------------------------------------------
+# --- values --------------------------------------------------------------------------------------
 
 
 @pytest.mark.guarantee("store:compare-and-set")
@@ -407,7 +407,7 @@ def test_what_json_cannot_carry_is_refused(store: Store, value: Json) -> None:
     assert store.get("a") is None
 
 
-# --- counters --------------------------------------------------------------------------------------
+# --- counters ------------------------------------------------------------------------------------
 
 
 def test_counters_count_and_begin_again(store: Store) -> None:
@@ -441,7 +441,7 @@ def test_a_counter_does_not_go_down(store: Store, by: int) -> None:
         store.add("c", by)
 
 
-# --- all of it -------------------------------------------------------------------------------------
+# --- all of it -----------------------------------------------------------------------------------
 
 
 def test_a_closed_store_says_so(store: Store) -> None:
