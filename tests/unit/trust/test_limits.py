@@ -286,7 +286,7 @@ def test_a_crowd_of_waiting_calls_gets_units_for_all_of_them() -> None:
     assert [proxy.try_take("read", USER) for _ in range(30)] == [ALLOWED] * 30
 
 
-@pytest.mark.guarantee("limits:no-use-after-expiry")
+@pytest.mark.guarantee("limits:no-use-after-expiry", "limits:never-above-the-limit")
 def test_a_lease_is_not_used_after_its_end_counted_from_the_asking() -> None:
     limiter = Limiter(Limits(principal=(HOUR,)), "files")
     assert limiter.take(USER, "read", 0.0) is NEEDS_UNITS
