@@ -228,22 +228,27 @@ def test_any_other_text_is_a_key(store: Store) -> None:
 
 # --- the property --------------------------------------------------------------------------------
 
-steps = st.lists(
-    st.one_of(
-        st.tuples(st.just("take"), st.integers(1, 8), st.integers(1, 30)),
-        st.tuples(st.just("use"), st.integers(0, 9), st.integers(1, 8)),
-        st.tuples(st.just("back"), st.integers(0, 9), st.just(0)),
-        st.tuples(st.just("pass"), st.integers(0, 12), st.just(0)),
-        st.tuples(st.just("wall"), st.integers(-90, 90), st.just(0)),
-        st.tuples(st.just("reboot"), st.integers(0, 9_000), st.just(0)),
-        st.tuples(st.just("open again"), st.just(0), st.just(0)),
-    ),
-    max_size=60,
+which = st.integers(0, 9)
+often = st.one_of(
+    st.tuples(st.just("take"), st.integers(1, 9), st.integers(1, 12)),
+    st.tuples(st.just("take"), st.just(9), st.integers(1, 12)),
+    st.tuples(st.just("use"), which, st.integers(1, 8)),
+    st.tuples(st.just("use all"), st.just(0), st.just(0)),
+    st.tuples(st.just("back"), which, st.just(0)),
+    st.tuples(st.just("pass"), st.integers(1, 12), st.just(0)),
+    st.tuples(st.just("pass a window"), st.integers(-1, 1), st.just(0)),
+    st.tuples(st.just("last moment"), which, st.just(0)),
 )
+seldom = st.one_of(
+    st.tuples(st.just("wall"), st.integers(-90, 90), st.just(0)),
+    st.tuples(st.just("reboot"), st.integers(0, 9_000), st.just(0)),
+    st.tuples(st.just("open again"), st.just(0), st.just(0)),
+)
+steps = st.lists(st.one_of(often, often, often, often, seldom), min_size=15, max_size=60)
 limits = st.builds(
     Limit,
     amount=st.integers(1, 9),
-    window=st.integers(1, 30),
+    window=st.integers(2, 24),
     kind=st.sampled_from(Kind),
     burst=st.sampled_from([0, 0, 1, 3, 15]),
 )
@@ -268,6 +273,9 @@ class Players:
         {
             "take": self.take,
             "use": self.use,
+            "use all": self.use_all,
+            "pass a window": self.pass_a_window,
+            "last moment": self.last_moment,
             "back": self.back,
             "pass": lambda ms, _: self.made.go(ms),
             "wall": self.wall,
@@ -283,13 +291,26 @@ class Players:
             self.held.append(Held(grant, asked))
 
     def use(self, which: int, units: int) -> None:
-        if self.held:
-            held = self.held[which % len(self.held)]
-            now = self.made.now()
-            if now < held.end:
-                used = min(units, held.left)
-                held.left -= used
-                self.uses.append((now, used))
+        now = self.made.now()
+        usable = [held for held in self.held if held.left and now < held.end]
+        if usable:
+            held = usable[which % len(usable)]
+            used = min(units, held.left)
+            held.left -= used
+            self.uses.append((now, used))
+
+    def use_all(self, _: int, __: int) -> None:
+        for _ in self.held:
+            self.use(0, MAX_AMOUNT)
+
+    def pass_a_window(self, more: int, _: int) -> None:
+        self.made.go(self.limit.window + more)
+
+    def last_moment(self, which: int, _: int) -> None:
+        """Goes to just before the end of a lease, when its use is most harmful."""
+        left = [held.end - self.made.now() for held in self.held if held.left]
+        if left and (wait := left[which % len(left)]) > 1:
+            self.made.go(int(wait) - 1)
 
     def back(self, which: int, _: int) -> None:
         if self.held:
