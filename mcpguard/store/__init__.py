@@ -107,8 +107,13 @@ def _sqlite(where: str) -> Store:
 
 
 def _redis(where: str) -> Store:
-    from mcpguard.store.redis import RedisStore
-
+    try:
+        from mcpguard.store.redis import RedisStore
+    except ImportError as error:
+        raise StoreError(
+            "the Redis store needs the package redis, which is not installed",
+            hint="install mcpguard-daemon[redis], or use another store",
+        ) from error
     return RedisStore(where)
 
 

@@ -1,6 +1,8 @@
 """What is Redis's own: a server that is away, silent, emptied, or another program's."""
 
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -51,6 +53,18 @@ def test_an_unreachable_server_is_an_error_that_keeps_the_password() -> None:
             RedisStore(f"redis://operator:hunter2@127.0.0.1:{port}/0")
     assert f"127.0.0.1:{port}" in caught.value.message
     assert "hunter2" not in caught.value.message + caught.value.hint
+
+
+def test_without_the_package_it_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['redis'] = None\n"
+        "from mcpguard.errors import StoreError\n"
+        "from mcpguard.store import BACKENDS\n"
+        "try: BACKENDS['redis']('redis://localhost')\n"
+        "except StoreError as error: print(error.hint)"
+    )
+    told = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert "mcpguard-daemon[redis]" in told
 
 
 def test_a_url_of_another_kind_is_an_error_that_keeps_the_password() -> None:

@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,6 +67,26 @@ def test_what_was_counted_outlives_the_process(path: Path) -> None:
     assert store.take("k", HOUR, 1, 1000).units == 0
     assert [value.value for value in store.list("").values()] == [{"by": "operator"}]
     store.close()
+
+
+@pytest.mark.guarantee("store:never-above-the-limit")
+def test_many_first_starts_at_once_agree_on_one_store(path: Path) -> None:
+    begin = threading.Barrier(8)
+    granted: list[int] = []
+
+    def start() -> None:
+        begin.wait()
+        store = SqliteStore(path)
+        granted.append(store.take("k", HOUR, 3, 1000).units)
+        store.close()
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(granted) == [0, 0, 0, 0, 1, 3, 3, 3]
+    assert [file.name for file in path.parent.iterdir()] == ["store.db"]
 
 
 def emptied(path: Path) -> None:
