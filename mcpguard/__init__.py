@@ -11,7 +11,9 @@ each other (held by import-linter):
                    |
              proxy | pipeline          sans-IO session state machine | stages, `decide`
                    |
-              lock | audit             lockfile, drift | hash-chained log
+          lock | audit | trust         lockfile, drift | hash-chained log | limits
+                   |
+                 store                 leases, values, counters that many proxies share
                    |
                   wire                 bytes <-> JSON-RPC <-> MCP method table; canonical JSON
                    |

@@ -8,6 +8,7 @@ __all__ = [
     "LockfileError",
     "McpguardError",
     "PolicyError",
+    "StoreError",
     "SurfaceError",
     "TamperError",
     "UnreachableError",
@@ -69,6 +70,10 @@ class SurfaceError(McpguardError):
 
 class AuditError(McpguardError):
     """The audit log cannot be opened, written or read."""
+
+
+class StoreError(McpguardError):
+    """The shared state cannot be opened, reached, read or written. Never means "allowed"."""
 
 
 class TamperError(McpguardError):

@@ -192,6 +192,11 @@ class Reason(StrEnum):
     RULE = "rule"
     RULE_FAULT = "rule_fault"
     REDACTED = "redacted"
+    # limits
+    RATE_LIMIT = "rate_limit"
+    BUDGET = "budget"
+    REPEATED_FAILURE = "repeated_failure"
+    STORE_LOST = "store_lost"
     # wire: these hold in every mode
     PARSE = "parse"
     BATCH = "batch"

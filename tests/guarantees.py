@@ -65,6 +65,7 @@ _TRUST = "The rules: trust"
 _AUDIT = "The rules: audit log"
 _PROCESS = "The rules: process"
 _POLICY = "The rules: policy"
+_LIMITS = "The rules: limits"
 
 GUARANTEES: Mapping[str, Guarantee] = {
     "audit:arguments-keyed": Guarantee(
@@ -881,6 +882,92 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "    said = (*_open_files(launch),)\n",
         ),
     ),
+    "limits:all-or-nothing": Guarantee(
+        _LIMITS,
+        "A call that one limit denies consumes nothing of the others.",
+        Mutant(
+            "trust/limits.py",
+            "            if (stock.left <= 0 or now >= stock.expires) and not "
+            "stock.turn(now):\n"
+            "                return self._short(stocks, now)\n",
+            "            if (stock.left <= 0 or now >= stock.expires) and not "
+            "stock.turn(now):\n"
+            "                return self._short(stocks, now)\n"
+            "            stock.left -= 1\n",
+        ),
+    ),
+    "limits:budget-ends": Guarantee(
+        _LIMITS,
+        "A session makes no more calls, and sends and receives no more, than its budget.",
+        Mutant(
+            "trust/limits.py",
+            "        self._calls_left -= 1\n",
+            "        self._calls_left -= 0\n",
+        ),
+    ),
+    "limits:identities-are-no-way-around": Guarantee(
+        _LIMITS,
+        "A limit of a server counts the calls of all principals together.",
+        Mutant(
+            "trust/limits.py",
+            '(f"server/{server}", limits.server)',
+            '(f"server/{server}{principal}", limits.server)',
+        ),
+    ),
+    "limits:lost-store-denies": Guarantee(
+        _LIMITS,
+        "While the store cannot be used, a call without a leased unit is denied.",
+        Mutant(
+            "trust/limits.py",
+            "            if now < stock.refused_until:\n                return stock.refusal",
+            "            if stock.refusal is _LOST:\n"
+            "                return ALLOWED\n"
+            "            if now < stock.refused_until:\n"
+            "                return stock.refusal",
+        ),
+    ),
+    "limits:never-above-the-limit": Guarantee(
+        _LIMITS,
+        "No schedule of calls, questions to the store and answers exceeds a limit of "
+        "a tool, a principal or a server.",
+        Mutant(
+            "trust/limits.py",
+            "expires = want.asked + grant.ttl / 1000 * MARGIN",
+            "expires = now + 60",
+        ),
+    ),
+    "limits:no-use-after-expiry": Guarantee(
+        _LIMITS,
+        "A unit is not used after its lease ended, counted from before the store was asked.",
+        Mutant(
+            "trust/limits.py",
+            "            if now < self.expires:\n"
+            "                return True\n"
+            "            self._shelve()\n"
+            "        return False",
+            "            return True\n        return False",
+        ),
+    ),
+    "limits:repeated-failure-denied": Guarantee(
+        _LIMITS,
+        "The same call that failed several times in a short time is denied.",
+        Mutant(
+            "trust/limits.py",
+            "return now - times[0] < self._limits.failure_window",
+            "return False",
+        ),
+    ),
+    "limits:unknown-unit-refused": Guarantee(
+        _LIMITS,
+        "A rate with an unknown unit or amount is an error, never another rate.",
+        Mutant(
+            "trust/limits.py",
+            "    if unit not in UNITS:\n        raise",
+            '    unit = unit if unit in UNITS else "hour"\n'
+            "    if unit not in UNITS:\n"
+            "        raise",
+        ),
+    ),
     "listing:changed-rate-limited": Guarantee(
         _SESSION,
         "However often a server says that a list changed, four listings a second are started.",
@@ -1479,6 +1566,78 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "daemon/child.py",
             "            child.kill()\n            await _within(LEFT",
             "            await _within(10 * LEFT",
+        ),
+    ),
+    "store:clock-never-back": Guarantee(
+        _LIMITS,
+        "Setting a clock back or forward frees no units.",
+        Mutant(
+            "store/clock.py",
+            "same_boot = seen.boot == last.boot and (bool(seen.boot) or seen.up >= last.up)",
+            "same_boot = False",
+        ),
+    ),
+    "store:compare-and-set": Guarantee(
+        _LIMITS,
+        "A shared value is replaced only over the version that was seen.",
+        Mutant(
+            "store/sqlite.py",
+            "return (ABSENT if row is None else row[0]) == expected",
+            "return True",
+        ),
+    ),
+    "store:damaged-is-an-error": Guarantee(
+        _LIMITS,
+        "A store file that is damaged, emptied, open to others, or another program's "
+        "is an error and is never made anew.",
+        Mutant(
+            "store/sqlite.py",
+            "    if application != APPLICATION:\n"
+            '        raise StoreError(f"{path}: not a store of mcpguard", hint="name '
+            'another file")\n',
+            "    if application != APPLICATION:\n        db.executescript(_MAKE)\n",
+        ),
+    ),
+    "store:expired-counts-on": Guarantee(
+        _LIMITS,
+        "Units that were leased and not given back count until a window after the lease ended.",
+        Mutant(
+            "store/ledger.py",
+            "gone = [name for name, (_, expires) in self.opened.items() if expires + "
+            "window <= now]",
+            "gone = [name for name, (_, expires) in self.opened.items() if expires <= now]",
+        ),
+    ),
+    "store:given-back-once": Guarantee(
+        _LIMITS,
+        "A lease is given back once: its units are never free twice.",
+        Mutant(
+            "store/ledger.py",
+            "units, expires = self.opened.pop(lease, (0, 0))\n"
+            "        used = units - max(0, min(unused, units))",
+            "units, expires = self.opened.get(lease, (0, 0))\n"
+            "        self.opened[lease] = (units - unused, expires)\n"
+            "        used = 0",
+        ),
+    ),
+    "store:lost-data-is-an-error": Guarantee(
+        _LIMITS,
+        "A Redis that forgot what it acknowledged is an error for every proxy that saw more.",
+        Mutant(
+            "store/redis.py",
+            "if known[1] ~= ARGV[1] or last < tonumber(ARGV[2]) or version < "
+            "tonumber(ARGV[3]) then",
+            "if known[1] ~= ARGV[1] and known[1] then",
+        ),
+    ),
+    "store:never-above-the-limit": Guarantee(
+        _LIMITS,
+        "Proxies that share a store never use more of a limit than it allows, in any "
+        "window, whatever they do with their leases.",
+        Mutant(
+            "store/ledger.py",
+            "granted = min(units, limit.amount - held)",
+            "granted = min(units, limit.amount)",
         ),
     ),
     "surface:links-are-locked": Guarantee(

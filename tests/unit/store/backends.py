@@ -1,0 +1,188 @@
+"""Every backend behind one face, and a real redis-server, for the tests of all of them."""
+
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from mcpguard.store import BACKENDS, Store
+from mcpguard.store.clock import Instant, uptime
+from mcpguard.store.ledger import Kind, Limit
+from mcpguard.store.memory import MemoryStore
+from mcpguard.store.sqlite import SqliteStore
+
+NAMES = tuple(BACKENDS)
+
+
+@dataclass
+class Hands:
+    """A clock that a test moves: the machine's boots, its uptime, and what its wall clock says."""
+
+    boot: str = "first"
+    up: int = 5_000
+    wall: int = 1_000_000
+    passed: int = 0
+
+    def __call__(self) -> Instant:
+        return Instant(self.boot, self.up, self.wall)
+
+    def go(self, milliseconds: int) -> None:
+        self.up += milliseconds
+        self.wall += milliseconds
+        self.passed += milliseconds
+
+
+@dataclass
+class Backend:
+    """A store under test. `now`: milliseconds; `go` lets some pass; `again` is another opening."""
+
+    name: str
+    store: Store
+    now: Callable[[], float]
+    go: Callable[[int], None]
+    again: Callable[[], Store]
+    clock: Hands = field(default_factory=Hands)
+
+
+@contextmanager
+def backend(name: str, server: "RedisServer | None" = None) -> Iterator[Backend]:
+    with tempfile.TemporaryDirectory(prefix="mcpguard-") as folder:
+        made = _MAKE[name](Path(folder), server)
+        yield made
+        made.store.close()
+
+
+def _memory(_: Path, __: object) -> Backend:
+    clock = Hands()
+    store = MemoryStore(clock)
+    return Backend("memory", store, lambda: clock.passed, clock.go, lambda: store, clock)
+
+
+def _sqlite(folder: Path, _: object) -> Backend:
+    clock = Hands()
+    path = folder / "data" / "store.db"
+    store = SqliteStore(path, clock)
+    return Backend(
+        "sqlite",
+        store,
+        lambda: clock.passed,
+        clock.go,
+        lambda: SqliteStore(path, clock),
+        clock,
+    )
+
+
+def _redis(_: Path, server: "RedisServer | None") -> Backend:
+    assert server is not None
+    server.empty()
+    store = BACKENDS["redis"](server.url)
+
+    def now() -> float:
+        return uptime() * 1000
+
+    def go(milliseconds: int) -> None:
+        """Asks the server until it is later: its time is the real one."""
+        end = now() + milliseconds
+        while now() < end:
+            store.version()
+
+    return Backend("redis", store, now, go, lambda: BACKENDS["redis"](server.url))
+
+
+_MAKE = {"memory": _memory, "sqlite": _sqlite, "redis": _redis}
+
+
+class RedisServer:
+    """A redis-server of its own on a socket in a folder of its own."""
+
+    def __init__(self, *options: str) -> None:
+        if shutil.which("redis-server") is None:
+            pytest.fail("redis-server not found: install it (Debian: apt-get install redis-server)")
+        self.folder = Path(tempfile.mkdtemp(prefix="mcpguard-redis-"))
+        self.socket = self.folder / "s"
+        self.url = f"unix://{self.socket}"
+        self.options = options
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[str]:
+        place = ("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder))
+        process = subprocess.Popen(
+            ["redis-server", *place, "--save", "", *self.options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if "eady to accept connections" in line:
+                return process
+        pytest.fail(f"redis-server did not start: {''.join(said)}")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self._reap()
+
+    def restart(self) -> None:
+        self.process = self._start()
+
+    def empty(self) -> None:
+        self.do("FLUSHALL")
+
+    def do(self, *command: str) -> str:
+        """One command to the server, as a person would give it."""
+        done = subprocess.run(
+            ["redis-cli", "-s", str(self.socket), *command],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    def stop_answering(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def close(self) -> None:
+        self.process.kill()
+        self._reap()
+        shutil.rmtree(self.folder)
+
+    def _reap(self) -> None:
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+
+Use = tuple[float, int]
+"""When units were used, in milliseconds, and how many."""
+
+
+def most_in_a_window(limit: Limit, uses: Sequence[Use], slack: float = 0.0) -> float:
+    """How much of `limit` the fullest stretch of time had; over 1 is over the limit.
+
+    Says from the uses alone what a limit means; it knows nothing of leases. `slack`: milliseconds
+    by which a clock of whole ones may be off.
+    """
+    worst = 0.0
+    ordered = sorted(uses)
+    for first, (start, _) in enumerate(ordered):
+        total = 0
+        for when, units in ordered[first:]:
+            if limit.kind is Kind.SLIDING and when >= start + limit.window:
+                break
+            total += units
+            worst = max(worst, total / _allowed(limit, when - start + slack))
+    return worst
+
+
+def _allowed(limit: Limit, stretch: float) -> float:
+    if limit.kind is Kind.SLIDING:
+        return limit.amount
+    return limit.size + limit.amount * stretch / limit.window
