@@ -7,6 +7,7 @@ __all__ = [
     "LaunchError",
     "LockfileError",
     "McpguardError",
+    "ScanError",
     "SurfaceError",
     "TamperError",
     "UnreachableError",
@@ -45,6 +46,10 @@ class LaunchError(McpguardError):
 
 class UnreachableError(McpguardError):
     """The server could not be started or did not answer. Never means "passed"."""
+
+
+class ScanError(McpguardError):
+    """A value is too much to be looked through. Never means that nothing is in it: deny."""
 
 
 class SurfaceError(McpguardError):

@@ -1,0 +1,95 @@
+"""Addresses of cloud metadata, and of this machine or network in disguise (SSRF)."""
+
+from collections.abc import Iterator
+
+from mcpguard.model import Severity
+from mcpguard.scan.addresses import Address, Reach, authority_of, look
+from mcpguard.scan.needles import matches
+from mcpguard.scan.sites import Detector, Role, Site, Span
+
+__all__ = ["DETECTOR", "NEEDLES", "targets"]
+
+NEEDLES = (
+    r"[a-zA-Z]:[/\\\t\r\n]",
+    r"(?i)localhost|metadata|instance-data|localtest\.me|lvh\.me|(?:nip|sslip|xip)\.io",
+    r"(?i)\.(?:internal|local|lan|intranet|corp|home\.arpa)\b",
+    r"[0-9a-fA-F]\.[0-9xX]|::|\b0[xX]?[0-9a-fA-F]|\b[0-9]{8}",
+    r"[\x{2460}-\x{24FF}\x{FF0E}\x{FF10}-\x{FF19}\x{3002}\x{FF61}\x{1D7CE}-\x{1D7FF}]",
+    r"(?i)(?:%[0-9a-f]{2}){2}|%3[0-9].?\.",
+)
+
+_SCHEMES = frozenset({"dict", "expect", "gopher", "jar", "netdoc", "phar", "php", "tftp"})
+"""Schemes that only requests smuggled through a server are made with."""
+
+_CLOUD = frozenset({Reach.METADATA, Reach.LINK_LOCAL})
+_URL = r"[A-Za-z][A-Za-z0-9+.\-]*:[/\\]+[^\s\"'<>|;)]+"
+_ADDRESS = r"\b169\.254\.[0-9]+\.[0-9]+\b|\bmetadata\.google\.internal\b"
+
+
+class Target:
+    """A URL or host in a text: where it stands, its scheme and where it leads."""
+
+    __slots__ = ("address", "end", "scheme", "start")
+
+    def __init__(self, start: int, end: int, scheme: str, address: Address | None) -> None:
+        self.start, self.end, self.scheme, self.address = start, end, scheme, address
+
+
+def targets(text: str, site: Site) -> Iterator[Target]:
+    """The URLs and hosts that `text` is used for; none of prose and other texts."""
+    if site.role is Role.COMMAND:
+        for start, end, *_ in matches(f"{_URL}|{_ADDRESS}", text):
+            yield _target(text[start:end], start)
+    elif site.role is Role.URL or (site.role is Role.UNKNOWN and _one_url(text)):
+        yield _target(text, 0)
+
+
+def _one_url(text: str) -> bool:
+    head, colon, rest = text.partition(":")
+    if not colon or rest[:1] not in {"/", "\\", "\t", "\n", "\r"}:
+        return False
+    return head.strip().isalnum() and " " not in text.strip() and len(head) > 1
+
+
+def _target(text: str, at: int) -> Target:
+    parts = authority_of(text)
+    if parts is None:
+        scheme, host, tricky = "", _bare(text.strip()), False
+    else:
+        scheme, host, tricky = parts
+    address = look(host)
+    if address is not None and tricky and not address.disguised:
+        address = Address(address.name, address.ip, address.reach, True)
+    return Target(at, at + len(text), scheme, address)
+
+
+def _bare(text: str) -> str:
+    """The host of `host`, `host:port`, `host/path`, `//host`, `user@host`; IPv6 without brackets."""
+    body = text.replace("\\", "/").lstrip("/")
+    end = min((at for at in map(body.find, "/?#") if at >= 0), default=len(body))
+    host = body[:end].rpartition("@")[2]
+    if host.startswith("[") or host.count(":") > 1:
+        return host[: host.find("]") + 1] if host.startswith("[") else host
+    return host.partition(":")[0]
+
+
+def _spans(text: str, site: Site) -> Iterator[Span]:
+    for target in targets(text, site):
+        if target.scheme in _SCHEMES or _is_attack(target.address):
+            yield Span(target.start, target.end, "url")
+
+
+def _is_attack(address: Address | None) -> bool:
+    if address is None:
+        return False
+    return address.reach in _CLOUD or (address.disguised and address.reach is not Reach.PUBLIC)
+
+
+DETECTOR = Detector(
+    id="ssrf_url",
+    finds="an address of cloud metadata, or a local one in disguise",
+    severity=Severity.CRITICAL,
+    reference="MCP05:2025",
+    needles=NEEDLES,
+    spans=_spans,
+)
