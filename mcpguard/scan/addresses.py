@@ -30,7 +30,7 @@ class Reach(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A host that was read. `name`: lower case, plain spelling. `disguised`: not written plainly."""
+    """A host that was read. `name`: lower case and plain. `disguised`: it was not written so."""
 
     name: str
     ip: IPv4Address | IPv6Address | None
@@ -50,13 +50,11 @@ _METADATA_NAMES = frozenset(
         "metadata.tencentyun.com",
     }
 )
-_METADATA = frozenset(
-    map(
-        ip_address,
-        "169.254.169.254 169.254.170.2 169.254.170.23 169.254.0.23 100.100.100.200 168.63.129.16"
-        " 192.0.0.192 fd00:ec2::254 fd00:ec2::23 fd20:ce::254".split(),
-    )
+_METADATA_ADDRESSES = (
+    "169.254.169.254 169.254.170.2 169.254.170.23 169.254.0.23 100.100.100.200 168.63.129.16"
+    " 192.0.0.192 fd00:ec2::254 fd00:ec2::23 fd20:ce::254"
 )
+_METADATA = frozenset(map(ip_address, _METADATA_ADDRESSES.split()))
 """Where cloud machines ask who they are, and get credentials: AWS (EC2, ECS, EKS), Google, Azure,
 Alibaba, Tencent, Oracle."""
 
@@ -72,7 +70,9 @@ _COMPATIBLE = IPv6Network("::/96")
 _V4 = {
     Reach.LOOPBACK: "0.0.0.0/8 127.0.0.0/8",
     Reach.LINK_LOCAL: "169.254.0.0/16",
-    Reach.PRIVATE: "10.0.0.0/8 100.64.0.0/10 172.16.0.0/12 192.0.0.0/24 192.168.0.0/16 198.18.0.0/15",
+    Reach.PRIVATE: (
+        "10.0.0.0/8 100.64.0.0/10 172.16.0.0/12 192.0.0.0/24 192.168.0.0/16 198.18.0.0/15"
+    ),
     Reach.SPECIAL: "192.0.2.0/24 192.88.99.0/24 198.51.100.0/24 203.0.113.0/24 224.0.0.0/3",
 }
 """The IANA special-purpose registry (RFC 6890), written out: what the standard library's
@@ -122,7 +122,7 @@ def _plain(host: str) -> str:
     if text.isascii():
         return text
     text = "".join(each for each in text if unicodedata.category(each) != "Cf")
-    return unicodedata.normalize("NFKC", text).replace("。", ".").replace("．", ".")
+    return unicodedata.normalize("NFKC", text).replace("\u3002", ".")
 
 
 def _v6(text: str, disguised: bool) -> Address | None:
@@ -237,7 +237,7 @@ def authority_of(url: str) -> tuple[str, str, bool] | None:
     tricky = text != url.strip() or not rest.startswith("//") or rest.startswith("///")
     body = straight.lstrip("/")
     end = min((at for at in map(body.find, "/?#") if at >= 0), default=len(body))
-    userinfo, at, host = body[:end].rpartition("@")
+    _, at, host = body[:end].rpartition("@")
     return scheme.lower(), _without_port(host), tricky or bool(at) or "\\" in rest[:end]
 
 

@@ -118,7 +118,7 @@ class _Search:
             self.value(below, _sub(properties, key), _below(site, shown), here)
 
     def _look(self, text: str, site: Site, where: str, *, key: bool = False) -> str:
-        """Note what is in `text`; what is left of it. The pointer of a key is never its own text."""
+        """Note what is in `text`; gives what is left of it, which is all a pointer may hold."""
         leaf, self._leaf = self._leaf, self._leaf + 1
         if len(text) < SHORTEST and not self._patterns:
             return text

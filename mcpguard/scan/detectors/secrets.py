@@ -90,10 +90,11 @@ def _password(text: str, _: str) -> bool:
     return text.lower() not in _STAND_INS
 
 
-_STAND_INS = frozenset(
+_STAND_IN_WORDS = (
     "changeme change_me hunter2 guest pass passwd password postgres pwd root secret test user none"
-    " null true false string redacted admin".split()
+    " null true false string redacted admin"
 )
+_STAND_INS = frozenset(_STAND_IN_WORDS.split())
 
 
 def _ado(text: str, whole: str) -> bool:
@@ -173,10 +174,11 @@ NEAR = 200
 
 _NAMES = list(TYPES)
 
-_SECRET_NAMES = frozenset(
+_NAMED = (
     "accesstoken apikey apitoken authtoken bottoken clientsecret passphrase passwd password"
-    " privatekey refreshtoken secretaccesskey secretkey".split()
+    " privatekey refreshtoken secretaccesskey secretkey"
 )
+_SECRET_NAMES = frozenset(_NAMED.split())
 """Property names whose value is a credential, whatever it looks like."""
 
 

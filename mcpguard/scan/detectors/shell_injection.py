@@ -1,4 +1,4 @@
-"""Shell text where a word, a path or a URL is expected; orders no command argument ordinarily holds.
+"""Shell text where a word, a path or a URL is expected, and orders that nobody gives.
 
 A shell tool's own `command` may pipe, chain and substitute. What is found there is what destroys a
 machine or hands it over. Prose, code and Markdown are never looked at.

@@ -64,7 +64,7 @@ def _target(text: str, at: int) -> Target:
 
 
 def _bare(text: str) -> str:
-    """The host of `host`, `host:port`, `host/path`, `//host`, `user@host`; IPv6 without brackets."""
+    """The host of `host`, `host:port`, `host/path`, `//host`, `user@host`, or bare IPv6."""
     body = text.replace("\\", "/").lstrip("/")
     end = min((at for at in map(body.find, "/?#") if at >= 0), default=len(body))
     host = body[:end].rpartition("@")[2]
