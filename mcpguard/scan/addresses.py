@@ -9,9 +9,12 @@ import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import TypeAlias
 from urllib.parse import unquote
 
-__all__ = ["Address", "Reach", "authority_of", "ipv4", "look"]
+__all__ = ["IP", "Address", "Reach", "authority_of", "ipv4", "look"]
+
+IP: TypeAlias = IPv4Address | IPv6Address
 
 MAX_HOST = 512
 """Characters. DNS allows 253; escapes triple that at most for what is worth reading."""
@@ -33,7 +36,7 @@ class Address:
     """A host that was read. `name`: lower case and plain. `disguised`: it was not written so."""
 
     name: str
-    ip: IPv4Address | IPv6Address | None
+    ip: IP | None
     reach: Reach
     disguised: bool
 
@@ -182,7 +185,7 @@ def _part(text: str) -> int | None:
 _DIGITS = {8: set("01234567"), 10: set("0123456789"), 16: set("0123456789abcdef")}
 
 
-def _reach(ip: IPv4Address | IPv6Address) -> Reach:
+def _reach(ip: IP) -> Reach:
     if ip in _METADATA:
         return Reach.METADATA
     number = int(ip)

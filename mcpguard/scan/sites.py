@@ -45,8 +45,9 @@ class Span(NamedTuple):
 class Detector:
     """One threat. `spans` is total, linear in the text, and says what is where.
 
-    `needles`: RE2 patterns, one of which occurs in every text that has a span; a text without any
-    is never given to `spans`. They hold no anchors: several texts are searched as one.
+    `needles`: RE2 patterns, one of which occurs in every text that has a span, or in its property
+    name; a text without any is never given to `spans`. They hold no anchors: several texts are
+    searched as one.
     `blocking`: ordinary arguments do not fire it, so a hit is reason enough to deny.
     `reference`: the entry of the OWASP MCP Top 10 (2025) that it answers.
     """

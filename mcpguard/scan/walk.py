@@ -145,7 +145,7 @@ class _Search:
 
     def _once(self, text: str, site: Site) -> list[_Found]:
         found: list[_Found] = []
-        for detector in awake(self._detectors, text):
+        for detector in awake(self._detectors, f"{site.name}\n{text}"):
             for start, end, kind in detector.spans(text, site):
                 found.append(_Found(start, end, detector.id, kind))
                 self._limited(found)

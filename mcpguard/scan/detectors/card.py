@@ -44,7 +44,7 @@ def _lengths(digits: str) -> tuple[int, ...]:
 _BY_PREFIX = {f"{number:04}": _lengths(f"{number:04}") for number in range(10_000)}
 
 
-def _spans(text: str, _: Site) -> Iterator[Span]:
+def _spans(text: str, _site: Site) -> Iterator[Span]:
     for start, end, *_ in matches(_RUN, text):
         if end - start >= 14:  # noqa: PLR2004 - the shortest card number
             around = text[max(0, start - 1) : start] + text[end : end + 1]

@@ -12,7 +12,7 @@ _ADDRESS = r"[A-Za-z0-9._%+\-]+@(?:[A-Za-z0-9\-]+\.)+[A-Za-z]{2}[A-Za-z]*"
 _NEEDLE = r"[A-Za-z0-9._%+\-]@[A-Za-z0-9\-]"
 
 
-def _spans(text: str, _: Site) -> Iterator[Span]:
+def _spans(text: str, _site: Site) -> Iterator[Span]:
     """RFC 5321 lengths: 64 characters before the @, 254 in all."""
     for start, end, *_ in matches(_ADDRESS, text):
         local = text.index("@", start) - start

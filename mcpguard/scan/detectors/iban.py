@@ -27,7 +27,7 @@ _HEAD = rf"(?i)\b(?:{'|'.join(_LENGTHS)})[0-9]{{2}}"
 _VALUES = {each: str(int(each, 36)) for each in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
 
-def _spans(text: str, _: Site) -> Iterator[Span]:
+def _spans(text: str, _site: Site) -> Iterator[Span]:
     done = 0
     for start, *_ in matches(_HEAD, text):
         if start < done:

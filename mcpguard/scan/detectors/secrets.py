@@ -178,6 +178,10 @@ _NAMED = (
     "accesstoken apikey apitoken authtoken bottoken clientsecret passphrase passwd password"
     " privatekey refreshtoken secretaccesskey secretkey"
 )
+_NAME_NEEDLE = (
+    r"(?i)pass-?_?(?:word|wd|phrase)"
+    r"|(?:api|access|auth|bot|client|private|refresh|secret)[_\- ]?(?:access|key|secret|token)"
+)
 _SECRET_NAMES = frozenset(_NAMED.split())
 """Property names whose value is a credential, whatever it looks like."""
 
@@ -220,6 +224,6 @@ DETECTOR = Detector(
     finds="a credential",
     severity=Severity.CRITICAL,
     reference="MCP01:2025",
-    needles=tuple(each.pattern for each in TYPES.values()),
+    needles=(*(each.pattern for each in TYPES.values()), _NAME_NEEDLE),
     spans=_spans,
 )
