@@ -9,10 +9,10 @@ import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from urllib.parse import unquote
 
-__all__ = ["IP", "Address", "Reach", "authority_of", "ipv4", "look"]
+__all__ = ["IP", "Address", "Authority", "Reach", "authorities", "ipv4", "look"]
 
 IP: TypeAlias = IPv4Address | IPv6Address
 
@@ -224,24 +224,37 @@ def _embedded(name: str) -> IPv4Address | None:
     return ipv4("0x" + words[-1]) if len(words[-1]) == 8 else None  # noqa: PLR2004 - hex digits
 
 
-def authority_of(url: str) -> tuple[str, str, bool] | None:
-    """Scheme, host with brackets, and whether user-info or tricks stand around it.
+class Authority(NamedTuple):
+    """One reading of a URL: `tricky` when user-info, or what no browser writes, stands around."""
 
-    Read as browsers do (WHATWG): blanks at the ends and tabs and line ends anywhere vanish,
-    backslashes are slashes, any number of slashes will do. None: there is no authority.
+    scheme: str
+    host: str
+    tricky: bool
+
+
+def authorities(url: str) -> tuple[Authority, ...]:
+    """What a URL's host is to browsers and, where a backslash makes them differ, to others.
+
+    Browsers (WHATWG): blanks at the ends and tabs and line ends anywhere vanish, backslashes are
+    slashes, any number of slashes will do. To RFC 3986 a backslash is a letter, which makes it
+    user-info where an @ follows. Nothing: there is no authority.
     """
     text = url.strip().translate(_VANISHING)
     scheme, colon, rest = text.partition(":")
     if not colon or not scheme.isascii() or not scheme.replace("+", "").replace("-", "").isalnum():
-        return None
+        return ()
+    odd = text != url.strip() or not rest.startswith("//") or rest.startswith("///")
     straight = rest.replace("\\", "/")
     if not straight.startswith("/"):
-        return None
-    tricky = text != url.strip() or not rest.startswith("//") or rest.startswith("///")
-    body = straight.lstrip("/")
+        return ()
+    readings = dict.fromkeys((straight.lstrip("/"), rest.lstrip("/\\")))
+    return tuple(_authority(scheme.lower(), each, odd or len(readings) > 1) for each in readings)
+
+
+def _authority(scheme: str, body: str, odd: bool) -> Authority:
     end = min((at for at in map(body.find, "/?#") if at >= 0), default=len(body))
     _, at, host = body[:end].rpartition("@")
-    return scheme.lower(), _without_port(host), tricky or bool(at) or "\\" in rest[:end]
+    return Authority(scheme, _without_port(host), odd or bool(at))
 
 
 _VANISHING = {ord(letter): None for letter in "\t\r\n"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     import re2
 
-__all__ = ["Match", "Needles", "compiled", "encodable", "matches"]
+__all__ = ["Match", "Needles", "compiled", "encodable", "matches", "told"]
 
 SET_MEMORY = 64 * 1024 * 1024
 """Bytes that the automaton of a set may grow to; beyond, RE2 forgets it and starts over."""
@@ -76,17 +76,23 @@ class Needles:
         for pattern in (*patterns, _ALWAYS):
             self._set.Add(pattern)
         self._set.Compile()
-        self._all = list(range(len(patterns)))
-        self._always = [len(patterns)]
+        self._count = len(patterns)
 
     def within(self, text: str) -> list[int]:
         """The numbers of the patterns in `text`; all of them when RE2 could not find it out."""
-        matched: list[int] = self._set.Match(text)
-        if matched == self._always:
-            return []
-        if self._always[0] not in matched:
-            return self._all
-        return [number for number in matched if number != self._always[0]]
+        return told(self._set.Match(text), self._count)
+
+
+def told(matched: list[int], count: int) -> list[int]:
+    """A set's answer without the pattern `count`, which is in every text; all when it is missing.
+
+    RE2 answers "nothing" when it runs out of memory. Then anything may be in the text.
+    """
+    if matched == [count]:
+        return []
+    if count not in matched:
+        return list(range(count))
+    return [number for number in matched if number != count]
 
 
 _SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}")

@@ -65,10 +65,13 @@ def read(path: str) -> Read:
     return Read(text, spelling)
 
 
-def decoded(path: str) -> tuple[str, Spelling]:
-    """`path` without percent-encoding; ENCODED when that made separators or dot segments."""
+def decoded(path: str, rounds: int = DECODINGS) -> tuple[str, Spelling]:
+    """`path` without percent-encoding; ENCODED when that made separators or dot segments.
+
+    DEEP when the last of `rounds` still changed something.
+    """
     text = path
-    for number in range(DECODINGS):
+    for number in range(rounds):
         if "%" not in text:
             break
         try:
@@ -79,7 +82,7 @@ def decoded(path: str) -> tuple[str, Spelling]:
             return text, Spelling.CONTROL
         if after == text:
             break
-        if number == DECODINGS - 1:
+        if number == rounds - 1:
             return after, Spelling.DEEP
         text = after
     if text != path and _structure(text) != _structure(path):

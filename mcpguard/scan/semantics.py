@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import NamedTuple, TypeAlias
 
 from mcpguard.errors import UsageError
@@ -299,17 +299,23 @@ def _resolved_host(host: str, port: int | None, action: str) -> Resolution:
     if address is None:
         return Refused("it is not a host")
     if address.ip is not None and not _is_name(address):
-        if any(_is_octal(part) for part in host.split(".")):
-            return Refused("an octal part of an address is read as decimal by some")
-        if ":" in address.name and address.ip.version == 4 and not _is_mapped(address.name):  # noqa: PLR2004
-            return Refused("an IPv6 address that goes through a translator to an IPv4 one")
-        return (Resolved(Resource.NETWORK, action, (), port, address.ip),)
+        return _resolved_ip(
+            host, address.name, Resolved(Resource.NETWORK, action, (), port, address.ip)
+        )
     labels = tuple(host.removesuffix(".").split("."))
     if len(host) > 254 or not all(map(_label_ok, labels)):  # noqa: PLR2004 - RFC 1035, and the dot
         return Refused("it is not a host name")
     if labels[-1].isdigit() or labels[-1].startswith("0x"):
         return Refused("it ends like an address and is none")
     return (Resolved(Resource.NETWORK, action, labels, port),)
+
+
+def _resolved_ip(host: str, name: str, resolved: Resolved) -> Resolution:
+    if any(_is_octal(part) for part in host.split(".")):
+        return Refused("an octal part of an address is read as decimal by some")
+    if ":" in name and isinstance(resolved.ip, IPv4Address) and not _is_mapped(name):
+        return Refused("an IPv6 address that goes through a translator to an IPv4 one")
+    return (resolved,)
 
 
 def _is_name(address: Address) -> bool:
@@ -385,7 +391,7 @@ def _readings(text: str, system: System) -> list[str]:
 
 
 def _from_url(text: str) -> str:
-    """RFC 8089: no host or localhost, no query, one round of decoding that changes no structure."""
+    """RFC 8089: no host or localhost, no query, one level of encoding that hides no structure."""
     rest = text[len("file:") :]
     if "?" in rest or "#" in rest:
         raise _RefusedError("a file URL has no query and no fragment")
@@ -396,7 +402,7 @@ def _from_url(text: str) -> str:
         rest = "/" + path
     if not rest.startswith("/"):
         raise _RefusedError("the file URL is not absolute")
-    after, spelling = decoded(rest)
+    after, spelling = decoded(rest, 2)
     if spelling is Spelling.PLAIN:
         spelling = read(after).spelling
     if spelling is not Spelling.PLAIN:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mcpguard.model import Severity
-from mcpguard.scan.detectors.numbers import DIGIT, GAP, ascii_digits
+from mcpguard.scan.digits import DIGIT, GAP, ascii_digits
 from mcpguard.scan.needles import matches
 from mcpguard.scan.sites import Detector, Site, Span
 
@@ -93,7 +93,7 @@ DETECTOR = Detector(
     id="card",
     finds="a payment card number",
     severity=Severity.CRITICAL,
-    reference="MCP01:2025",
+    reference="MCP10:2025",
     needles=(_NEEDLE,),
     spans=_spans,
 )

@@ -64,7 +64,7 @@ DETECTOR = Detector(
     id="iban",
     finds="a bank account number (IBAN)",
     severity=Severity.CRITICAL,
-    reference="MCP01:2025",
+    reference="MCP10:2025",
     needles=(_START,),
     spans=_spans,
 )

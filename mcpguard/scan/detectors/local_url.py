@@ -16,7 +16,7 @@ __all__ = ["DETECTOR"]
 
 def _spans(text: str, site: Site) -> Iterator[Span]:
     for target in targets(text, site):
-        if target.address is not None and target.address.reach is not Reach.PUBLIC:
+        if any(each.reach is not Reach.PUBLIC for each in target.addresses):
             yield Span(target.start, target.end, "url")
 
 

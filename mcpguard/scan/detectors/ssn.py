@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mcpguard.model import Severity
-from mcpguard.scan.detectors.numbers import DIGIT, ascii_digits
+from mcpguard.scan.digits import DIGIT, ascii_digits
 from mcpguard.scan.needles import matches
 from mcpguard.scan.sites import Detector, Site, Span
 
@@ -57,7 +57,7 @@ DETECTOR = Detector(
     id="ssn",
     finds="a United States social security number",
     severity=Severity.CRITICAL,
-    reference="MCP01:2025",
+    reference="MCP10:2025",
     needles=(_WRITTEN, _BARE),
     spans=_spans,
 )

@@ -1,9 +1,11 @@
 """Addresses of cloud metadata, and of this machine or network in disguise (SSRF)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
 
 from mcpguard.model import Severity
-from mcpguard.scan.addresses import Address, Reach, authority_of, look
+from mcpguard.scan.addresses import Address, Authority, Reach, authorities, look
 from mcpguard.scan.needles import matches
 from mcpguard.scan.sites import Detector, Role, Site, Span
 
@@ -26,13 +28,13 @@ _URL = r"[A-Za-z][A-Za-z0-9+.\-]*:[/\\]+[^\s\"'<>|;)]+"
 _ADDRESS = r"\b169\.254\.[0-9]+\.[0-9]+\b|\bmetadata\.google\.internal\b"
 
 
-class Target:
-    """A URL or host in a text: where it stands, its scheme and where it leads."""
+class Target(NamedTuple):
+    """A URL or host in a text: where it stands, its scheme, and where it may lead."""
 
-    __slots__ = ("address", "end", "scheme", "start")
-
-    def __init__(self, start: int, end: int, scheme: str, address: Address | None) -> None:
-        self.start, self.end, self.scheme, self.address = start, end, scheme, address
+    start: int
+    end: int
+    scheme: str
+    addresses: tuple[Address, ...]
 
 
 def targets(text: str, site: Site) -> Iterator[Target]:
@@ -52,15 +54,14 @@ def _one_url(text: str) -> bool:
 
 
 def _target(text: str, at: int) -> Target:
-    parts = authority_of(text)
-    if parts is None:
-        scheme, host, tricky = "", _bare(text.strip()), False
-    else:
-        scheme, host, tricky = parts
-    address = look(host)
-    if address is not None and tricky and not address.disguised:
-        address = Address(address.name, address.ip, address.reach, True)
-    return Target(at, at + len(text), scheme, address)
+    readings = authorities(text) or (Authority("", _bare(text.strip()), False),)
+    found = ((look(host), tricky) for _, host, tricky in readings)
+    addresses = tuple(
+        replace(address, disguised=address.disguised or tricky)
+        for address, tricky in found
+        if address is not None
+    )
+    return Target(at, at + len(text), readings[0].scheme, addresses)
 
 
 def _bare(text: str) -> str:
@@ -75,13 +76,11 @@ def _bare(text: str) -> str:
 
 def _spans(text: str, site: Site) -> Iterator[Span]:
     for target in targets(text, site):
-        if target.scheme in _SCHEMES or _is_attack(target.address):
+        if target.scheme in _SCHEMES or any(map(_is_attack, target.addresses)):
             yield Span(target.start, target.end, "url")
 
 
-def _is_attack(address: Address | None) -> bool:
-    if address is None:
-        return False
+def _is_attack(address: Address) -> bool:
     return address.reach in _CLOUD or (address.disguised and address.reach is not Reach.PUBLIC)
 
 
