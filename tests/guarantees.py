@@ -1402,9 +1402,9 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _ARGUMENTS,
         "No detector fires on what redaction left.",
         Mutant(
-            "scan/redact.py",
-            "max(last.end, span.end)",
-            "last.end",
+            "scan/walk.py",
+            "new = [origin.of(each) for each in self._once(replaced(text, spans), site)]",
+            "new = []",
         ),
     ),
     "scan:ordinary-passes": Guarantee(

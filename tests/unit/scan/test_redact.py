@@ -118,6 +118,14 @@ def shape(value: Json) -> object:
             return "text or number"
 
 
+@pytest.mark.guarantee("scan:nothing-left")
+def test_what_only_shows_when_its_neighbour_is_gone_is_found_too() -> None:
+    value = "415-555-2671-536-22-1234"
+    hits = find(value, ALL)
+    assert [(hit.rule, hit.start, hit.end) for hit in hits] == [("phone", 0, 12), ("ssn", 13, 24)]
+    assert redact(value, hits) == "[mcpguard:phone]-[mcpguard:ssn]"
+
+
 def test_overlapping_spans_become_one_with_the_type_of_the_first() -> None:
     spans = [Span(4, 9, "b"), Span(2, 6, "a"), Span(8, 10, "c"), Span(10, 11, "d")]
     assert merged(spans) == [Span(2, 10, "a"), Span(10, 11, "d")]
