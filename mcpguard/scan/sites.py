@@ -96,6 +96,12 @@ _ROLES = {
 }
 """The last word of a property name (`outputPath`, `base_url`) -> what its text is used for."""
 
+_ENDS = (
+    (("path", "paths", "file", "files", "dir", "dirs"), Role.PATH),
+    (("url", "urls", "uri", "uris", "host", "hosts"), Role.URL),
+)
+"""What a word that is not in the table may end with: `basepath`, `rootdir`, `apiurl`."""
+
 _FORMATS = {
     "date": Role.WORD,
     "date-time": Role.WORD,
@@ -121,7 +127,10 @@ def role_of(name: str, form: str = "") -> Role:
     if form in _FORMATS:
         return _FORMATS[form]
     words = _words(name[-64:])
-    return _ROLES.get(words[-1], Role.UNKNOWN) if words else Role.UNKNOWN
+    if not words:
+        return Role.UNKNOWN
+    known = _ROLES.get(words[-1]) or _ROLES.get(words[-1].removesuffix("s"))
+    return known or next((role for ends, role in _ENDS if words[-1].endswith(ends)), Role.UNKNOWN)
 
 
 def _words(name: str) -> list[str]:

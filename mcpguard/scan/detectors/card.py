@@ -10,7 +10,7 @@ from mcpguard.scan.sites import Detector, Site, Span
 __all__ = ["DETECTOR", "luhn"]
 
 _NEEDLE = rf"{DIGIT}{{4}}{GAP}?{DIGIT}{{4}}{DIGIT}?{DIGIT}?{GAP}?{DIGIT}{{4}}"
-_RUN = rf"{DIGIT}(?:{DIGIT}|{GAP}{DIGIT})+"
+_RUN = rf"{DIGIT}(?:{GAP}?{DIGIT}){{13}}(?:{GAP}?{DIGIT})*"
 
 _SHAPES = ((4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (6, 4, 4, 4), (8, 8))
 """How the digits of one number are grouped in writing; ungrouped ones are one group."""
@@ -46,10 +46,9 @@ _BY_PREFIX = {f"{number:04}": _lengths(f"{number:04}") for number in range(10_00
 
 def _spans(text: str, _site: Site) -> Iterator[Span]:
     for start, end, *_ in matches(_RUN, text):
-        if end - start >= 14:  # noqa: PLR2004 - the shortest card number
-            around = text[max(0, start - 1) : start] + text[end : end + 1]
-            if not any(each.isalpha() or each == "_" for each in around):
-                yield from _in_run(ascii_digits(text[start:end]), start)
+        around = text[max(0, start - 1) : start] + text[end : end + 1]
+        if not any(each.isalpha() or each == "_" for each in around):
+            yield from _in_run(ascii_digits(text[start:end]), start)
 
 
 def _in_run(run: str, offset: int) -> Iterator[Span]:

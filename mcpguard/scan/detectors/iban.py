@@ -11,6 +11,8 @@ __all__ = ["DETECTOR"]
 _START = r"[A-Za-z]{2}[0-9]{2}[ \-\x{00A0}\x{202F}]?[A-Za-z0-9]{4}"
 _GAPS = frozenset(" -\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}")
 
+_CLOSED = dict.fromkeys(map(ord, _GAPS))
+
 _COUNTRIES = """
     AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18
     DO28 EE20 EG29 ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23
@@ -32,8 +34,10 @@ def _spans(text: str, _site: Site) -> Iterator[Span]:
     for start, *_ in matches(_HEAD, text):
         if start < done:
             continue
-        end = _end(text, start, _LENGTHS[text[start : start + 2].upper()])
-        if end is not None and _checked(text[start:end]):
+        length = _LENGTHS[text[start : start + 2].upper()]
+        plain = text[start : start + 2 * length].translate(_CLOSED)[:length].upper()
+        end = _end(text, start, length) if _checked(plain) else None
+        if end is not None:
             done = end
             yield Span(start, end, "iban")
 
@@ -54,9 +58,10 @@ def _end(text: str, start: int, length: int) -> int | None:
     return None
 
 
-def _checked(written: str) -> bool:
+def _checked(plain: str) -> bool:
     """ISO 7064 MOD 97-10: the account and bank first, then country and check digits."""
-    plain = "".join(each for each in written.upper() if each not in _GAPS)
+    if not (plain.isascii() and plain.isalnum()):
+        return False
     return int("".join(map(_VALUES.__getitem__, plain[4:] + plain[:4]))) % 97 == 1
 
 

@@ -16,6 +16,9 @@ _NEEDLES = (_DOTS, _ENCODED, _FOLDED)
 
 _ARGUMENT = r"[^\s\"'=;|&<>()]*\.\.[^\s\"'=;|&<>()]*"
 
+MOST = 500
+"""Arguments with steps up in one command. More of them are not a command that anybody reads."""
+
 FAR = 4
 """Steps up that no ordinary relative path has; `../../../packages` is one."""
 
@@ -31,7 +34,10 @@ _SYSTEM = frozenset(_SYSTEM_NAMES.split())
 
 def _spans(text: str, site: Site) -> Iterator[Span]:
     if site.role is Role.COMMAND:
-        for start, end, *_ in matches(_ARGUMENT, text):
+        for number, (start, end, *_) in enumerate(matches(_ARGUMENT, text)):
+            if number == MOST:
+                yield Span(0, len(text), "path")
+                return
             if _reaches(_climb(text[start:end])):
                 yield Span(start, end, "path")
     elif _is_path(text, site.role) and _traverses(text):
@@ -48,7 +54,7 @@ def _is_path(text: str, role: Role) -> bool:
 
 
 def _traverses(text: str) -> bool:
-    found = read(text)
+    found = read(text.strip(" \t"))
     if found.spelling is Spelling.CONTROL:
         return "\x00" in found.text
     if found.spelling is Spelling.ENCODED:

@@ -145,7 +145,7 @@ TYPES: dict[str, _Type] = {
     "connection-string": _Type(
         r"\b[a-z][a-z0-9+.\-]*://[^\s:/@\"'?#]*:([^\s@/\"']+)@[A-Za-z0-9\[]", _connection
     ),
-    "connection-password": _Type(r"(?i)\b(?:password|pwd)=([^;\s\"']{6}[^;\s\"']*)", _ado),
+    "connection-password": _Type(r"(?i)\b(?:password|pwd)=([^;,\s\"']{6}[^;,\s\"']*)", _ado),
     "basic-credentials": _Type(r"(?i)\bbasic\s+([A-Za-z0-9+/]{8}[A-Za-z0-9+/]*=*)", _basic),
     "jwt": _Type(
         r"\beyJ[A-Za-z0-9_\-]{8}[A-Za-z0-9_\-]*\.eyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]*", _jwt

@@ -20,7 +20,15 @@ NEEDLES = (
     r"(?i)(?:%[0-9a-f]{2}){2}|%3[0-9].?\.",
 )
 
-_SCHEMES = frozenset({"dict", "expect", "gopher", "jar", "netdoc", "phar", "php", "tftp"})
+MOST = 500
+"""URLs in one command or URL argument. More of them are not looked at but found."""
+
+_TOO_MANY = "too many"
+"""Stands for the scheme of a text with more URLs than that."""
+
+_SCHEMES = frozenset(
+    {_TOO_MANY, "dict", "expect", "gopher", "jar", "netdoc", "phar", "php", "tftp"}
+)
 """Schemes that only requests smuggled through a server are made with."""
 
 _CLOUD = frozenset({Reach.METADATA, Reach.LINK_LOCAL})
@@ -40,10 +48,19 @@ class Target(NamedTuple):
 def targets(text: str, site: Site) -> Iterator[Target]:
     """The URLs and hosts that `text` is used for; none of prose and other texts."""
     if site.role is Role.COMMAND:
-        for start, end, *_ in matches(f"{_URL}|{_ADDRESS}", text):
-            yield _target(text[start:end], start)
+        yield from _several(f"{_URL}|{_ADDRESS}", text)
     elif site.role is Role.URL or (site.role is Role.UNKNOWN and _one_url(text)):
         yield _target(text, 0)
+        if site.role is Role.URL and len(text.split()) > 1:
+            yield from _several(_URL, text)
+
+
+def _several(pattern: str, text: str) -> Iterator[Target]:
+    for number, (start, end, *_) in enumerate(matches(pattern, text)):
+        if number == MOST:
+            yield Target(0, len(text), _TOO_MANY, ())
+            return
+        yield _target(text[start:end], start)
 
 
 def _one_url(text: str) -> bool:

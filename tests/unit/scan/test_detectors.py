@@ -82,6 +82,10 @@ ROLES = [
     ("42", "", Role.UNKNOWN),
     ("whatever", "uri", Role.URL),
     ("content", "uri", Role.URL),
+    ("rootdir", "", Role.PATH),
+    ("apiurls", "", Role.URL),
+    ("hosts", "", Role.URL),
+    ("servers", "", Role.URL),
     ("thing", "file-path", Role.PATH),
     ("thing", "made-up", Role.UNKNOWN),
 ]
@@ -121,3 +125,16 @@ def test_a_name_that_says_nothing_has_its_parents_role() -> None:
 )
 def test_luhn_knows_the_check_digit(digits: str, valid: bool) -> None:
     assert luhn(digits) is valid
+
+
+@pytest.mark.parametrize(
+    ("name", "piece"), [("ssrf_url", "http://1.1.1.1/ "), ("path_traversal", "../a ")]
+)
+def test_a_command_with_too_many_pieces_to_look_at_is_found(name: str, piece: str) -> None:
+    for count, found in ((500, 0), (501, 1)):
+        assert len(find({"command": piece * count}, (DETECTORS[name],))) == found
+
+
+@pytest.mark.parametrize("text", ["see http://10.0.0.1/ or http://0x7f.1/", " http://0x7f.1/ x"])
+def test_a_url_argument_with_blanks_is_looked_at_whole(text: str) -> None:
+    assert find({"url": text}, (DETECTORS["ssrf_url"],)) != ()
