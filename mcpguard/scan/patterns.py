@@ -3,14 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from mcpguard.errors import UsageError
-from mcpguard.scan.needles import Needles, compiled, encodable
+from mcpguard.scan.needles import Meter, Needles, compiled, encodable, matches
 from mcpguard.scan.redact import placeholder
-
-if TYPE_CHECKING:
-    import re2
 
 __all__ = ["MAX_PATTERN", "MAX_PATTERNS", "Action", "Form", "Pattern", "Patterns"]
 
@@ -63,7 +59,7 @@ class Patterns:
     """Compiled patterns, ready to be looked for."""
 
     rows: tuple[Pattern, ...]
-    _compiled: "tuple[re2._Regexp[str], ...]"
+    _sources: tuple[str, ...]
     _needles: Needles
 
     @classmethod
@@ -83,19 +79,18 @@ class Patterns:
             if row.name in names:
                 raise UsageError(f"{here}: the name {row.name!r} is there twice")
             names.add(row.name)
-            made.append(_made(row, here))
-        return cls(rows, tuple(made), Needles([_source(row) for row in rows]))
+            made.append(_checked(row, here))
+        return cls(rows, tuple(made), Needles(made))
 
     def __bool__(self) -> bool:
         return bool(self.rows)
 
-    def spans(self, text: str) -> Iterator[tuple[int, int, str, str]]:
-        """Start, end, rule and placeholder type of each match in `text`."""
+    def spans(self, text: str, meter: Meter) -> Iterator[tuple[int, int, str, str]]:
+        """Start, end, rule and placeholder type of each match in `text`. Raises ScanError."""
         text = encodable(text)
         for number in self._needles.within(text):
             row = self.rows[number]
-            for match in self._compiled[number].finditer(text):
-                start, end = match.span()
+            for start, end, *_ in matches(self._sources[number], text, meter):
                 if start < end:
                     yield start, end, row.rule, _KIND
 
@@ -107,13 +102,15 @@ class Patterns:
 _KIND = "pattern"
 
 
-def _made(row: Pattern, here: str) -> "re2._Regexp[str]":
+def _checked(row: Pattern, here: str) -> str:
+    """The RE2 source of `row`. Raises UsageError."""
     if not row.name or not set(row.name) <= _NAME:
         raise UsageError(f"{here}: a name has lower-case letters, digits, - and _ only")
     if not row.text or len(row.text) > MAX_PATTERN:
         raise UsageError(f"{here}: the pattern has {len(row.text)} characters, 1 to {MAX_PATTERN}")
+    source = _source(row)
     try:
-        regex = compiled(_source(row))
+        regex = compiled(source)
     except ValueError as error:
         hint = "RE2 has no look-around and no back-references"
         raise UsageError(f"{here}: {error}", hint=hint) from error
@@ -121,7 +118,7 @@ def _made(row: Pattern, here: str) -> "re2._Regexp[str]":
         raise UsageError(f"{here}: it matches an empty text, so it would match everything")
     if row.action is Action.REDACT and regex.search(placeholder(_KIND)) is not None:
         raise UsageError(f"{here}: it matches {placeholder(_KIND)}, which is put in its place")
-    return regex
+    return source
 
 
 def _source(row: Pattern) -> str:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from mcpguard.model import Severity
+from mcpguard.scan.needles import Meter
 
 __all__ = ["Detector", "Role", "Site", "Span", "role_of"]
 
@@ -27,10 +28,14 @@ class Role(StrEnum):
 
 
 class Site(NamedTuple):
-    """The nearest property name above a text (empty at the top) and what it is used for."""
+    """The nearest property name above a text (empty at the top) and what it is used for.
 
-    name: str = ""
-    role: Role = Role.UNKNOWN
+    `meter`: what looking at the text is counted on.
+    """
+
+    name: str
+    role: Role
+    meter: Meter
 
 
 class Span(NamedTuple):

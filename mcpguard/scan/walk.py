@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from mcpguard.errors import ScanError
 from mcpguard.model import Finding, Json, JsonObject, Severity
-from mcpguard.scan.needles import Needles, encodable
+from mcpguard.scan.needles import Meter, Needles, encodable
 from mcpguard.scan.patterns import Patterns
 from mcpguard.scan.redact import Hit, merged, number_text, placeholder, replaced
 from mcpguard.scan.sites import Detector, Role, Site, Span, role_of
@@ -18,12 +18,17 @@ __all__ = ["BUDGET", "Budget", "awake", "find", "finding"]
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much one value may hold: nesting, characters of all its texts, texts, hits."""
+    """How much one value may hold: nesting, characters of all its texts, texts, hits.
+
+    `matches`: how often something may look like what a detector looks for; each costs
+    microseconds, found or not, so this bounds the time that hostile text takes.
+    """
 
     depth: int = 64
     characters: int = 8 * 1024 * 1024
-    texts: int = 500_000
+    texts: int = 200_000
     hits: int = 10_000
+    matches: int = 50_000
 
 
 BUDGET = Budget()
@@ -58,8 +63,8 @@ def find(
     texts = _texts(value, budget)
     if not patterns and not awake(detectors, encodable("\n".join(texts))):
         return ()
-    search = _Search(detectors, patterns, budget.hits)
-    search.value(value, schema, Site(), "")
+    search = _Search(detectors, patterns, budget)
+    search.value(value, schema, search.top, "")
     return tuple(search.hits)
 
 
@@ -88,11 +93,13 @@ class _Search:
     """One walk. Counts texts as `_gather` and `redact` do."""
 
     def __init__(
-        self, detectors: tuple[Detector, ...], patterns: Patterns | None, limit: int
+        self, detectors: tuple[Detector, ...], patterns: Patterns | None, budget: Budget
     ) -> None:
         self._detectors = detectors
         self._patterns = patterns
-        self._limit = limit
+        self._limit = budget.hits
+        self.top = Site("", Role.UNKNOWN, Meter(budget.matches))
+        self._key = self.top._replace(role=Role.WORD)
         self._leaf = 0
         self.hits: list[Hit] = []
 
@@ -113,7 +120,7 @@ class _Search:
 
     def _members(self, value: JsonObject, properties: Json, site: Site, where: str) -> None:
         for key, below in value.items():
-            shown = self._look(key, _KEY, where, key=True)
+            shown = self._look(key, self._key, where, key=True)
             here = f"{where}/{_escaped(shown)}"
             self.value(below, _sub(properties, key), _below(site, shown), here)
 
@@ -150,7 +157,7 @@ class _Search:
                 found.append(_Found(start, end, detector.id, kind))
                 self._limited(found)
         if self._patterns:
-            found += (_Found(*each) for each in self._patterns.spans(text))
+            found += (_Found(*each) for each in self._patterns.spans(text, site.meter))
             self._limited(found)
         return found
 
@@ -159,13 +166,10 @@ class _Search:
             raise ScanError(f"arguments: more than {self._limit} things were found in them")
 
 
-_KEY = Site("", Role.WORD)
-
-
 def _below(site: Site, name: str, form: str = "") -> Site:
     """The site of what is under `name`; a name that says nothing has its parent's role."""
     role = role_of(name, form)
-    return Site(name, site.role if role is Role.UNKNOWN else role)
+    return Site(name, site.role if role is Role.UNKNOWN else role, site.meter)
 
 
 def _sub(schema: Json, key: str) -> Json:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mcpguard.model import Severity
 from mcpguard.scan.digits import DIGIT, GAP, ascii_digits
-from mcpguard.scan.needles import matches
+from mcpguard.scan.needles import Meter, matches
 from mcpguard.scan.sites import Detector, Site, Span
 
 __all__ = ["DETECTOR", "luhn"]
@@ -44,14 +44,14 @@ def _lengths(digits: str) -> tuple[int, ...]:
 _BY_PREFIX = {f"{number:04}": _lengths(f"{number:04}") for number in range(10_000)}
 
 
-def _spans(text: str, _site: Site) -> Iterator[Span]:
-    for start, end, *_ in matches(_RUN, text):
+def _spans(text: str, site: Site) -> Iterator[Span]:
+    for start, end, *_ in matches(_RUN, text, site.meter):
         around = text[max(0, start - 1) : start] + text[end : end + 1]
         if not any(each.isalpha() or each == "_" for each in around):
-            yield from _in_run(ascii_digits(text[start:end]), start)
+            yield from _in_run(ascii_digits(text[start:end]), start, site.meter)
 
 
-def _in_run(run: str, offset: int) -> Iterator[Span]:
+def _in_run(run: str, offset: int, meter: Meter) -> Iterator[Span]:
     """Numbers in groups of digits, each separated by one character."""
     groups = run.split(" ")
     sizes = tuple(map(len, groups))
@@ -59,6 +59,8 @@ def _in_run(run: str, offset: int) -> Iterator[Span]:
     for first, group in enumerate(groups):
         lengths = _BY_PREFIX.get(group[:4], ())
         count = _grouped(sizes, first, lengths) if lengths else 0
+        if count:
+            meter.spend()
         if count and luhn("".join(groups[first : first + count])):
             end = at + sum(sizes[first : first + count]) + count - 1
             yield Span(offset + at, offset + end, "card")

@@ -29,9 +29,9 @@ _HEAD = rf"(?i)\b(?:{'|'.join(_LENGTHS)})[0-9]{{2}}"
 _VALUES = {each: str(int(each, 36)) for each in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
 
-def _spans(text: str, _site: Site) -> Iterator[Span]:
+def _spans(text: str, site: Site) -> Iterator[Span]:
     done = 0
-    for start, *_ in matches(_HEAD, text):
+    for start, *_ in matches(_HEAD, text, site.meter):
         if start < done:
             continue
         length = _LENGTHS[text[start : start + 2].upper()]

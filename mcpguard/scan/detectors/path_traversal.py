@@ -34,7 +34,7 @@ _SYSTEM = frozenset(_SYSTEM_NAMES.split())
 
 def _spans(text: str, site: Site) -> Iterator[Span]:
     if site.role is Role.COMMAND:
-        for number, (start, end, *_) in enumerate(matches(_ARGUMENT, text)):
+        for number, (start, end, *_) in enumerate(matches(_ARGUMENT, text, site.meter)):
             if number == MOST:
                 yield Span(0, len(text), "path")
                 return

@@ -195,7 +195,7 @@ def _spans(text: str, site: Site) -> Iterator[Span]:
     for number in _needles().within(text):
         kind = _NAMES[number]
         pattern, holds = TYPES[kind]
-        for start, _, inner, end in matches(pattern, text):
+        for start, _, inner, end in matches(pattern, text, site.meter):
             around = text[max(0, start - NEAR) : end + NEAR]
             if holds(text[inner:end], around) and not (kind == "secret" and _place(text, start)):
                 yield Span(start if kind in _WHOLE else inner, end, kind)

@@ -21,7 +21,7 @@ _ADVERTISED = frozenset({"078051120", "219099999", "457555462"})
 def _spans(text: str, site: Site) -> Iterator[Span]:
     """With two equal separators; nine bare digits only under a name that says what they are."""
     named = "".join(filter(str.isalpha, site.name.lower())) in _BY_NAME
-    for start, end, *_ in matches(f"{_WRITTEN}|{_BARE}" if named else _WRITTEN, text):
+    for start, end, *_ in matches(f"{_WRITTEN}|{_BARE}" if named else _WRITTEN, text, site.meter):
         if _alone(text, start, end) and _given_out(text[start:end], named):
             yield Span(start, end, "ssn")
 

@@ -48,15 +48,15 @@ class Target(NamedTuple):
 def targets(text: str, site: Site) -> Iterator[Target]:
     """The URLs and hosts that `text` is used for; none of prose and other texts."""
     if site.role is Role.COMMAND:
-        yield from _several(f"{_URL}|{_ADDRESS}", text)
+        yield from _several(f"{_URL}|{_ADDRESS}", text, site)
     elif site.role is Role.URL or (site.role is Role.UNKNOWN and _one_url(text)):
         yield _target(text, 0)
         if site.role is Role.URL and len(text.split()) > 1:
-            yield from _several(_URL, text)
+            yield from _several(_URL, text, site)
 
 
-def _several(pattern: str, text: str) -> Iterator[Target]:
-    for number, (start, end, *_) in enumerate(matches(pattern, text)):
+def _several(pattern: str, text: str, site: Site) -> Iterator[Target]:
+    for number, (start, end, *_) in enumerate(matches(pattern, text, site.meter)):
         if number == MOST:
             yield Target(0, len(text), _TOO_MANY, ())
             return

@@ -3,6 +3,7 @@
 import pytest
 
 from mcpguard.errors import UsageError
+from mcpguard.scan.needles import Meter
 from mcpguard.scan.patterns import MAX_PATTERN, MAX_PATTERNS, Action, Form, Pattern, Patterns
 
 DENY = Action.DENY
@@ -36,7 +37,7 @@ MATCHES = [
 def test_each_form_matches_where_it_says(
     form: Form, text: str, value: str, spans: list[tuple[int, int]]
 ) -> None:
-    found = list(one(form, text).spans(value))
+    found = list(one(form, text).spans(value, Meter(9)))
     assert [(start, end) for start, end, _, _ in found] == spans
     assert {rule for _, _, rule, _ in found} <= {"pattern:p"}
 

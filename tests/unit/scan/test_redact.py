@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mcpguard.errors import ScanError
 from mcpguard.model import Json, JsonObject
 from mcpguard.scan import DETECTORS, Budget, Hit, find, finding, redact
-from mcpguard.scan.needles import Needles, encodable, matches, told
+from mcpguard.scan.needles import Meter, Needles, encodable, matches, told
 from mcpguard.scan.patterns import Action, Form, Pattern, Patterns
 from mcpguard.scan.redact import merged, replaced
 from mcpguard.scan.sites import Span
@@ -175,6 +175,7 @@ def nested(depth: int) -> Json:
         (["a"] * 11, Budget(texts=10)),
         ([CARD] * 11, Budget(hits=10)),
         ((CARD + " ") * 11, Budget(hits=10)),
+        (["4111111111111112"] * 11, Budget(matches=10)),
     ],
 )
 def test_what_is_over_budget_is_an_error_and_never_clean(value: Json, budget: Budget) -> None:
@@ -205,7 +206,7 @@ AUTOMATON = Needles(NEEDLES)
 @given(TEXTS)
 def test_the_automaton_finds_what_each_pattern_finds(text: str) -> None:
     plain = encodable(text)
-    alone = [number for number, each in enumerate(NEEDLES) if any(matches(each, plain))]
+    alone = [number for number, each in enumerate(NEEDLES) if any(matches(each, plain, Meter(1)))]
     assert sorted(AUTOMATON.within(plain)) == alone
 
 
@@ -220,7 +221,7 @@ def test_what_a_detector_finds_its_needles_announce(value: Json) -> None:
 @settings(deadline=None)
 @given(st.text(alphabet="a1é\U0001f600 ", max_size=30))
 def test_matches_count_characters_whatever_the_bytes(text: str) -> None:
-    found = [(each.start, each.end) for each in matches("[a1]+", text)]
+    found = [(each.start, each.end) for each in matches("[a1]+", text, Meter(99))]
     assert "".join(text[start:end] for start, end in found) == "".join(x for x in text if x in "a1")
 
 
