@@ -68,6 +68,7 @@ _EMBEDDING = (".nip.io", ".sslip.io", ".xip.io")
 """Public name services that answer with the address written in the name."""
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+_TRANSLATED = IPv6Network("::ffff:0:0:0/96")
 _COMPATIBLE = IPv6Network("::/96")
 
 _V4 = {
@@ -140,7 +141,7 @@ def _v6(text: str, disguised: bool) -> Address | None:
 
 
 def _inside(address: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address that an IPv6 one stands for: mapped, 6to4, Teredo, NAT64, compatible."""
+    """The IPv4 address that an IPv6 one stands for: mapped, 6to4, Teredo, NAT64, SIIT, ..."""
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
     if address.sixtofour is not None:
@@ -148,7 +149,7 @@ def _inside(address: IPv6Address) -> IPv4Address | None:
     if address.teredo is not None:
         return address.teredo[1]
     low = int(address) & 0xFFFFFFFF
-    if address in _NAT64 or (address in _COMPATIBLE and low > 1):
+    if address in _NAT64 or address in _TRANSLATED or (address in _COMPATIBLE and low > 1):
         return IPv4Address(low)
     return None
 
@@ -239,11 +240,12 @@ def authorities(url: str) -> tuple[Authority, ...]:
     slashes, any number of slashes will do. To RFC 3986 a backslash is a letter, which makes it
     user-info where an @ follows. Nothing: there is no authority.
     """
-    text = url.strip().translate(_VANISHING)
+    trimmed = url.strip(_TRIMMED)
+    text = trimmed.translate(_VANISHING)
     scheme, colon, rest = text.partition(":")
     if not colon or not scheme.isascii() or not scheme.replace("+", "").replace("-", "").isalnum():
         return ()
-    odd = text != url.strip() or not rest.startswith("//") or rest.startswith("///")
+    odd = text != trimmed or not rest.startswith("//") or rest.startswith("///")
     straight = rest.replace("\\", "/")
     if not straight.startswith("/"):
         return ()
@@ -257,6 +259,7 @@ def _authority(scheme: str, body: str, odd: bool) -> Authority:
     return Authority(scheme, _without_port(host), odd or bool(at))
 
 
+_TRIMMED = "".join(map(chr, range(0x21)))
 _VANISHING = {ord(letter): None for letter in "\t\r\n"}
 
 

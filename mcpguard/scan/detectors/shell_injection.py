@@ -78,7 +78,7 @@ def _spans(text: str, site: Site) -> Iterator[Span]:
     pattern = _BY_ROLE.get(site.role)
     if pattern is None:
         return
-    if compiled(pattern).search(text) is not None:
+    if compiled(pattern).search(text.replace("\\\n", "")) is not None:
         yield Span(0, len(text), "shell")
 
 
