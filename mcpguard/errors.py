@@ -9,6 +9,7 @@ __all__ = [
     "McpguardError",
     "PolicyError",
     "StoreError",
+    "ScanError",
     "SurfaceError",
     "TamperError",
     "UnreachableError",
@@ -62,6 +63,10 @@ class LaunchError(McpguardError):
 
 class UnreachableError(McpguardError):
     """The server could not be started or did not answer. Never means "passed"."""
+
+
+class ScanError(McpguardError):
+    """A value is too much to be looked through. Never means that nothing is in it: deny."""
 
 
 class SurfaceError(McpguardError):

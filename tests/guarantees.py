@@ -66,6 +66,7 @@ _AUDIT = "The rules: audit log"
 _PROCESS = "The rules: process"
 _POLICY = "The rules: policy"
 _LIMITS = "The rules: limits"
+_ARGUMENTS = "The rules: arguments"
 
 GUARANTEES: Mapping[str, Guarantee] = {
     "audit:arguments-keyed": Guarantee(
@@ -1511,6 +1512,105 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "            return\n"
             "        given",
             "            return\n        given",
+        ),
+    ),
+    "scan:automaton-fails-closed": Guarantee(
+        _ARGUMENTS,
+        "A search that ran out of memory counts as found everywhere, so every detector looks.",
+        Mutant(
+            "scan/needles.py",
+            "        return list(range(count))",
+            "        return matched",
+        ),
+    ),
+    "scan:empty-segment-matches-nothing": Guarantee(
+        _ARGUMENTS,
+        "A scope or a resolved argument with an empty segment matches nothing.",
+        Mutant(
+            "scan/semantics.py",
+            'return "" not in own + other and _match(',
+            "return _match(",
+        ),
+    ),
+    "scan:every-reading-covered": Guarantee(
+        _ARGUMENTS,
+        "A scope has to cover every reading of an argument: decoded or not, links followed.",
+        Mutant(
+            "scan/semantics.py",
+            "for path in (_lexical(each), each)]",
+            "for path in (_lexical(each),)]",
+        ),
+    ),
+    "scan:keys-too": Guarantee(
+        _ARGUMENTS,
+        "Redaction takes what was found out of keys as well, and keeps the members apart.",
+        Mutant(
+            "scan/redact.py",
+            "    while free in taken:",
+            "    while False:",
+        ),
+    ),
+    "scan:no-text-in-findings": Guarantee(
+        _ARGUMENTS,
+        "A finding says rule, place and type, never the text; its pointer's keys are redacted.",
+        Mutant(
+            "scan/walk.py",
+            'place = f"{where}/{_escaped(left)}" if key else where',
+            'place = f"{where}/{_escaped(text)}" if key else where',
+        ),
+    ),
+    "scan:nothing-left": Guarantee(
+        _ARGUMENTS,
+        "No detector fires on what redaction left.",
+        Mutant(
+            "scan/walk.py",
+            "new = [origin.of(each) for each in self._once(replaced(text, spans), site)]",
+            "new = []",
+        ),
+    ),
+    "scan:ordinary-passes": Guarantee(
+        _ARGUMENTS,
+        "Hundreds of ordinary arguments, prose and code about attacks among them, pass.",
+        Mutant(
+            "scan/detectors/shell_injection.py",
+            "pattern = _BY_ROLE.get(site.role)",
+            "pattern = _BY_ROLE.get(site.role, _BY_ROLE[Role.COMMAND])",
+        ),
+    ),
+    "scan:over-budget-raises": Guarantee(
+        _ARGUMENTS,
+        "Arguments that are too deep, too long or too full are an error, never clean.",
+        Mutant(
+            "scan/walk.py",
+            "if size > budget.characters:",
+            "if not texts:",
+        ),
+    ),
+    "scan:patterns-load-or-fail": Guarantee(
+        _ARGUMENTS,
+        "A configured pattern that cannot be used is a load error that names its place.",
+        Mutant(
+            "scan/patterns.py",
+            "if row.action is Action.REDACT and",
+            "if row.action is Action.DENY and",
+        ),
+    ),
+    "scan:refused-is-not-covered": Guarantee(
+        _ARGUMENTS,
+        "An argument that cannot be resolved, or resolves to nothing, is covered by no scope.",
+        Mutant(
+            "scan/semantics.py",
+            "if isinstance(resolution, Refused) or not resolution:",
+            "if isinstance(resolution, Refused):",
+        ),
+    ),
+    "scan:scopes-load-or-fail": Guarantee(
+        _ARGUMENTS,
+        "A configured scope that is none is a load error that names its place.",
+        Mutant(
+            "scan/semantics.py",
+            "if action not in ACTIONS[resource]:",
+            "if not action:",
         ),
     ),
     "schema:arguments-checked": Guarantee(

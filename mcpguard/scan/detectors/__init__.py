@@ -1,0 +1,1 @@
+"""One threat a file. The table of all is `mcpguard.scan.DETECTORS`."""
