@@ -28,6 +28,9 @@ LONGEST_FUNCTION = 60
 MOST_FILES = 12
 """Modules of one room; fewer, deeper ones beat many shallow ones."""
 
+ROOMY = {"mcpguard/cli": 24}
+"""Modules of a room that may have more: `cli` has one file a command, by design."""
+
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
 """Names that say nothing about what is inside."""
 
@@ -97,7 +100,8 @@ def test_no_function_is_longer_than_its_limit() -> None:
 
 def test_no_room_has_more_modules_than_its_limit() -> None:
     counts = {name(room): len(list(room.glob("*.py"))) for room in ROOMS}
-    assert {room: count for room, count in counts.items() if count > MOST_FILES} == {}
+    crowded = {each: n for each, n in counts.items() if n > ROOMY.get(each, MOST_FILES)}
+    assert crowded == {}
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:
