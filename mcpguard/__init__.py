@@ -11,7 +11,7 @@ each other (held by import-linter):
                    |
              proxy | pipeline          sans-IO session state machine | stages, `decide`
                    |
-              lock | audit             lockfile, drift | hash-chained log
+          lock | audit | hosts         lockfile, drift | hash-chained log | hosts' files
                    |
                   wire                 bytes <-> JSON-RPC <-> MCP method table; canonical JSON
                    |

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 __all__ = [
     "AuditError",
+    "HostError",
     "LaunchError",
     "LockfileError",
     "McpguardError",
@@ -31,6 +32,10 @@ class McpguardError(Exception):
 
 class UsageError(McpguardError):
     """The command line or a setting cannot be understood."""
+
+
+class HostError(McpguardError):
+    """A host's configuration file cannot be read, understood or safely changed."""
 
 
 class LockfileError(McpguardError):
