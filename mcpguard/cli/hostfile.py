@@ -191,18 +191,28 @@ def _backup(file: HostFile) -> Path:
 
 
 def _write_new(path: Path, data: bytes) -> None:
+    """A file that was not there, whole and 0600, or none. Raises FileExistsError, HostError."""
     try:
         handle = os.open(path, _NEW, 0o600)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise _unwritten(path, error) from error
+    try:
         with os.fdopen(handle, "wb") as output:
             output.write(data)
             output.flush()
             os.fsync(output.fileno())
-    except FileExistsError:
-        raise
     except OSError as error:
-        raise HostError(
-            f"{path}: the backup cannot be written: {error.strerror}", hint="nothing was changed"
-        ) from error
+        path.unlink(missing_ok=True)
+        raise _unwritten(path, error) from error
+
+
+def _unwritten(path: Path, error: OSError) -> HostError:
+    return HostError(
+        f"{path}: cannot be written: {error.strerror}",
+        hint="make room or make it writable; the host's file is as it was",
+    )
 
 
 def identity(file: Path, path: tuple[str, ...]) -> str:
@@ -217,9 +227,10 @@ def _record_path(file: Path, path: tuple[str, ...]) -> Path:
 def save(record: Record) -> None:
     """Keep `record`, in the place of an older one of the same entry. 0600. Raises UsageError."""
     path = _record_path(Path(record.file), record.path)
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
-    _write_new(path, undo.render(record))
+    fresh = path.with_suffix(".new")  # a torn one would stand in the way of everything
+    fresh.unlink(missing_ok=True)
+    _write_new(fresh, undo.render(record))
+    fresh.replace(path)
 
 
 def kept(file: Path, path: tuple[str, ...]) -> Record | None:
@@ -233,10 +244,16 @@ def forget(record: Record) -> None:
     _record_path(Path(record.file), record.path).unlink(missing_ok=True)
 
 
-def records() -> list[Record]:
-    """Every entry that was wrapped, by file and name. Raises HostError for a damaged record."""
-    found = [_load(path) for path in state_directory("wrapped").glob("*.json")]
-    return sorted(found, key=lambda record: (record.file, record.path))
+def records() -> tuple[list[Record], list[HostError]]:
+    """Every entry that was wrapped, by file and name; and what is wrong with damaged records."""
+    found: list[Record] = []
+    damaged: list[HostError] = []
+    for path in sorted(state_directory("wrapped").glob("*.json")):
+        try:
+            found.append(_load(path))
+        except HostError as error:
+            damaged.append(error)
+    return sorted(found, key=lambda record: (record.file, record.path)), damaged
 
 
 def _load(path: Path) -> Record:

@@ -46,10 +46,13 @@ def unwrap(
     if (server is None) != everything:
         raise UsageError("name one server, or say --all", hint="mcpguard hosts lists them")
     with hostfile.alone():
-        wrapped = _fitting(hostfile.records(), host, config_file, scope)
-        if server is None:
-            return _all(wrapped, force=force)
-        return _one(_chosen(server, wrapped), force=force)
+        found, damaged = hostfile.records()
+        for error in damaged:
+            render.talk(*render.error_lines(error, "unwrap"))
+        wrapped = _fitting(found, host, config_file, scope)
+        if server is not None:
+            return _one(_chosen(server, wrapped), force=force)
+        return max([_all(wrapped, force=force), *(each.exit_code for each in damaged)])
 
 
 def _fitting(

@@ -25,7 +25,7 @@ TOOL = {"name": "look", "description": "Looks.", "inputSchema": {"type": "object
 TEMPLATE = """\
 {{
 \t// what I use
-\t"globalShortcut": "é",
+\t"globalShortcut": "é{pad}",
 \t"mcpServers": {{
 \t\t"web": {{ "type": "http", "url": "https://mcp.example/" }},
 \t\t"notes": {entry}
@@ -53,9 +53,9 @@ class Desk:
         env = {"RECORDER_LOG": str(self.seen), "API_KEY": SECRET}
         return {"command": command, "args": args, "env": env, **more}
 
-    def write(self, entry: object) -> bytes:
+    def write(self, entry: object, pad: str = "") -> bytes:
         """The file with `entry` under "notes"; its bytes."""
-        return self.write_text(TEMPLATE.format(entry=json.dumps(entry)))
+        return self.write_text(TEMPLATE.format(entry=json.dumps(entry), pad=pad))
 
     def write_text(self, text: str) -> bytes:
         self.file.write_bytes(text.encode().replace(b"\n", b"\r\n"))
@@ -283,6 +283,27 @@ def test_a_file_that_changed_while_the_server_was_looked_at_is_not_written_over(
     assert desk.file.read_bytes().rstrip(b"\n") == before
     assert [path.name for path in desk.file.parent.iterdir()] == [desk.file.name]
     assert desk.files("wrapped") == []
+
+
+@pytest.mark.parametrize("blocks", [4, 100], ids=["the lockfile", "the backup"])
+def test_a_full_disk_leaves_the_file_as_it_was_and_nothing_half_written(
+    desk: Desk, blocks: int
+) -> None:
+    # The limit on a file's size stands for the disk's: blocks of 512 bytes.
+    before = desk.write(desk.entry(), pad="x" * 100_000)
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'ulimit -f {blocks}; exec "$0" "$@"', str(tools.MCPGUARD), "wrap",
+         "--yes", "notes"],
+        cwd=desk.base, env=desk.place.env, capture_output=True, timeout=90, check=False,
+    )  # fmt: skip
+    assert (done.returncode, b"cannot be written: File too large" in done.stderr) == (2, True)
+    assert (desk.file.read_bytes(), desk.files("wrapped"), desk.files("backups")) == (
+        before,
+        [],
+        [],
+    )
+    assert [path.name for path in desk.file.parent.iterdir()] == [desk.file.name]
+    desk.wrap()
 
 
 def test_two_of_them_do_not_run_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

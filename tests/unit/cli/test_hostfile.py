@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -109,18 +110,21 @@ def test_records_are_kept_and_forgotten() -> None:
     assert hostfile.kept(Path("/f"), RECORD.path) is None
     hostfile.save(RECORD)
     hostfile.save(RECORD)
-    assert (hostfile.records(), hostfile.kept(Path("/f"), RECORD.path)) == ([RECORD], RECORD)
+    assert hostfile.records() == ([RECORD], [])
+    assert hostfile.kept(Path("/f"), RECORD.path) == RECORD
     hostfile.forget(RECORD)
     hostfile.forget(RECORD)
-    assert hostfile.records() == []
+    assert hostfile.records() == ([], [])
 
 
 def test_a_damaged_record_is_named_and_never_taken_for_none(data: Path) -> None:
     hostfile.save(RECORD)
     [stored] = (data / "hosts" / "wrapped").iterdir()
     stored.write_bytes(b"{")
-    with pytest.raises(HostError, match=stored.name):
-        hostfile.records()
+    other = replace(RECORD, path=("mcpServers", "b"))
+    hostfile.save(other)
+    found, [damaged] = hostfile.records()
+    assert (found, stored.name in damaged.message) == ([other], True)
     with pytest.raises(HostError, match=stored.name):
         hostfile.kept(Path("/f"), RECORD.path)
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mcpguard.errors import HostError
 from mcpguard.hosts.splice import MAX_DEPTH, Edit, find, parse, spliced, value
+from mcpguard.wire import exact
 from tests.unit.hosts.documents import VALUES, Document, documents
 
 
@@ -41,6 +42,31 @@ def test_a_damaged_file_is_read_or_refused_with_its_place(
     except HostError as error:
         said = error.message
     assert not said or said.startswith(("line ", "it is UTF-16"))
+
+
+@given(
+    VALUES, st.integers(0, 200), st.sampled_from([*'{}[],:"\\/ \n1e.-', "", "\0", "é", "\ud83d"])
+)
+def test_it_takes_what_the_strict_parser_takes_and_nothing_else(
+    said: object, at: int, change: str
+) -> None:
+    text = json.dumps(said, indent=1, ensure_ascii=False)
+    damaged = (text[:at] + change + text[at + 1 :]).encode("utf-8", "surrogatepass")
+    assert _read(damaged) == _strictly_read(damaged)
+
+
+def _read(data: bytes) -> str:
+    try:
+        return repr(value(data, parse(data)))
+    except HostError:
+        return "refused"
+
+
+def _strictly_read(data: bytes) -> str:
+    try:
+        return repr(exact.strict_loads(data, max_depth=MAX_DEPTH, big_integers=True))
+    except exact.ExactError:
+        return "refused"
 
 
 REFUSED = {
