@@ -11,7 +11,8 @@ each other (held by import-linter):
                    |
              proxy | pipeline          sans-IO session state machine | stages, `decide`
                    |
-          lock | audit | trust         lockfile, drift | hash-chained log | limits
+          lock | audit | hosts         lockfile, drift | hash-chained log | hosts' files
+        trust | policy | scan         scores, limits | rules | what arguments hold
                    |
                  store                 leases, values, counters that many proxies share
                    |

@@ -4,12 +4,13 @@ from typing import ClassVar
 
 __all__ = [
     "AuditError",
+    "HostError",
     "LaunchError",
     "LockfileError",
     "McpguardError",
     "PolicyError",
-    "StoreError",
     "ScanError",
+    "StoreError",
     "SurfaceError",
     "TamperError",
     "UnreachableError",
@@ -34,6 +35,10 @@ class McpguardError(Exception):
 
 class UsageError(McpguardError):
     """The command line or a setting cannot be understood."""
+
+
+class HostError(McpguardError):
+    """A host's configuration file cannot be read, understood or safely changed."""
 
 
 class LockfileError(McpguardError):

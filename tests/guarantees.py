@@ -67,6 +67,7 @@ _PROCESS = "The rules: process"
 _POLICY = "The rules: policy"
 _LIMITS = "The rules: limits"
 _ARGUMENTS = "The rules: arguments"
+_HOSTS = "The rules: hosts' files"
 
 GUARANTEES: Mapping[str, Guarantee] = {
     "audit:arguments-keyed": Guarantee(
@@ -750,6 +751,73 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "if not isinstance(version, str):",
         ),
     ),
+    "hosts:byte-exact-undo": Guarantee(
+        _HOSTS,
+        "`unwrap` gives back the entry's own bytes, leaves what else changed, and leaves an entry "
+        "that was edited since unless it is forced.",
+        Mutant(
+            "hosts/undo.py",
+            "Edit(node.start, node.end, record.original.encode())",
+            "Edit(node.start, node.end, _said(record.original))",
+        ),
+    ),
+    "hosts:changed-meanwhile": Guarantee(
+        _HOSTS,
+        "A host's file that changed between being read and being replaced is not written over.",
+        Mutant(
+            "cli/hostfile.py",
+            "if file.path.read_bytes() != file.data:",
+            "if not file.data:",
+        ),
+    ),
+    "hosts:doubt-is-refused": Guarantee(
+        _HOSTS,
+        "A host's file that two parsers could read differently is refused, with line and column, "
+        "and left as it is.",
+        Mutant(
+            "hosts/splice.py",
+            "if member.key in seen:",
+            "if member.key is None:",
+        ),
+    ),
+    "hosts:locked-first": Guarantee(
+        _HOSTS,
+        "An entry is rewritten only when its server was locked, or is as its lockfile says.",
+        Mutant(
+            "cli/wrap.py",
+            "    if code:\n",
+            "    if code > 1:\n",
+        ),
+    ),
+    "hosts:no-lookalike": Guarantee(
+        _HOSTS,
+        "An entry counts as wrapped only while mcpguard and its own words in it are those that "
+        "`wrap` wrote.",
+        Mutant(
+            "cli/wrap.py",
+            "return tuple(words[:own]) == written[:own]",
+            "return True",
+        ),
+    ),
+    "hosts:only-the-entry": Guarantee(
+        _HOSTS,
+        "`wrap` changes the command and arguments of one entry and no other byte of the file.",
+        Mutant(
+            "hosts/splice.py",
+            'return b"".join([*parts, data[at:]])',
+            'return b"".join([*parts, data[at:].rstrip()])',
+        ),
+    ),
+    "hosts:values-stay": Guarantee(
+        _HOSTS,
+        "The lockfile gets the names of an entry's variables, never a value; what is kept to undo "
+        "it is readable by its user alone.",
+        Mutant(
+            "cli/hostfile.py",
+            "os.open(path, _NEW, 0o600)",
+            "os.open(path, _NEW, 0o644)",
+        ),
+    ),
     "ids:answered-once": Guarantee(
         _WIRE,
         "Each request has one answer, in any order; an answer to nothing in flight is dropped.",
@@ -1067,7 +1135,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "`lock` shows what changed and leaves the file as it is until told to update it.",
         Mutant(
             "cli/lock.py",
-            "if update and locked.digest",
+            "if wish.update and locked.digest",
             "if locked.digest",
         ),
     ),

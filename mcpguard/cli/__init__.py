@@ -31,7 +31,7 @@ DEBUG = "MCPGUARD_DEBUG"
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT."""
 
-_REVIEW, _RUN, _BACK = "Review a server", "Run a server", "Look back"
+_REVIEW, _RUN, _HOST, _BACK = "Review a server", "Run a server", "In a host", "Look back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,9 @@ COMMANDS: Final[dict[str, Row]] = {
         "mcpguard.cli.demo", _RUN, "Watch a rogue tool being blocked, in seconds, offline."
     ),
     "policy": Row("mcpguard.cli.policy", _REVIEW, "Check rules, and try them on recorded calls."),
+    "hosts": Row("mcpguard.cli.hosts", _HOST, "List hosts' servers, and which are wrapped."),
+    "wrap": Row("mcpguard.cli.wrap", _HOST, "Lock a host's server; have it start behind mcpguard."),
+    "unwrap": Row("mcpguard.cli.unwrap", _HOST, "Put a host's entry back, byte for byte."),
     "audit": Row("mcpguard.cli.audit", _BACK, "Verify the audit log."),
     "trust": Row("mcpguard.cli.trust", _BACK, "Show scores and the events that made them."),
 }

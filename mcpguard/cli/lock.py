@@ -3,8 +3,10 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
@@ -18,10 +20,54 @@ from mcpguard.lock.lockfile import Launch, Lockfile
 from mcpguard.lock.surface import Surface
 from mcpguard.model import ItemKind, RequestKind, Severity
 
-__all__ = ["lock", "replace"]
+__all__ = ["Wish", "data_option", "lock", "replace", "requests_option", "review"]
 
 NONE = "none"
 """The word that takes a repeatable option's locked values away."""
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is to be locked, and where. What is empty is taken from the lockfile that is there.
+
+    `env` is taken from it only where it is None.
+    """
+
+    output: Path
+    command: Sequence[str]
+    name: str = ""
+    env: Sequence[str] | None = None
+    requests: Sequence[str] = ()
+    data: Sequence[str] = ()
+    update: bool = False
+    eras: Eras = Eras.BOTH
+    timeout: float
+    """Seconds each start of the server may take."""
+
+
+def requests_option(function: _F) -> _F:
+    """`--allow-request`."""
+    return click.option(
+        "--allow-request",
+        "requests",
+        multiple=True,
+        type=click.Choice([*(each.value for each in RequestKind), NONE]),
+        help="Let the server ask the host for this. Repeatable; anything else it asks is refused.",
+    )(function)
+
+
+def data_option(function: _F) -> _F:
+    """`--data`."""
+    return click.option(
+        "--data",
+        "data",
+        multiple=True,
+        metavar="ARGUMENT",
+        help="This argument is a file that changes by nature, such as a database: its bytes are not"
+        f" pinned. Repeatable; `{NONE}` takes it back.",
+    )(function)
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -46,21 +92,8 @@ NONE = "none"
     help="Pass this environment variable on, now and under `proxy`; only the name is written down."
     " Repeatable.",
 )
-@click.option(
-    "--allow-request",
-    "requests",
-    multiple=True,
-    type=click.Choice([*(each.value for each in RequestKind), NONE]),
-    help="Let the server ask the host for this. Repeatable; anything else it asks is refused.",
-)
-@click.option(
-    "--data",
-    "data",
-    multiple=True,
-    metavar="ARGUMENT",
-    help="This argument is a file that changes by nature, such as a database: its bytes are not"
-    f" pinned. Repeatable; `{NONE}` takes it back.",
-)
+@requests_option
+@data_option
 @click.option("--update", is_flag=True, help="Write the file although the server changed.")
 @click.option(
     "--era",
@@ -92,40 +125,65 @@ def lock(
     Exit codes: 0 written, or nothing changed; 1 the server changed and the file was left as it is;
     2 the server could not be looked at, or the file could not be read or written.
     """  # fmt: skip
-    _check_name(name)
-    _writable_place(output)
-    previous = _previous(output)
-    argv = config.command(command) or (previous.launch.argv if previous else ())
-    launch = launches.describe(argv, _names(env, previous), _data(data, argv, previous))
-    surface = look.surface_of(argv, launch.env, timeout=timeout, eras=Eras(era))
+    wish = Wish(
+        output=output,
+        command=command,
+        name=name,
+        env=env or None,
+        requests=requests,
+        data=data,
+        update=update,
+        eras=Eras(era),
+        timeout=timeout,
+    )
+    code, written = review(wish)
+    if written:
+        render.talk(
+            "  next: read it, commit it, then start the server through it:",
+            f"        mcpguard proxy --lock {output}",
+        )
+    return code
+
+
+def review(wish: Wish) -> tuple[int, bool]:
+    """Look at the server and lock it, saying what it lists or what changed.
+
+    The exit code (1: it changed, and the file was left as it is), and whether the file was written.
+    """
+    _check_name(wish.name)
+    _writable_place(wish.output)
+    previous = _previous(wish.output)
+    argv = config.command(wish.command) or (previous.launch.argv if previous else ())
+    data = _data(wish.data, argv, previous)
+    launch = launches.describe(argv, _names(wish.env, previous), data)
+    surface = look.surface_of(argv, launch.env, timeout=wish.timeout, eras=wish.eras)
     locked = lockfile.from_surface(
         surface,
-        name=name or (previous.name if previous else _own_name(surface, argv)),
+        name=wish.name or (previous.name if previous else _own_name(surface, argv)),
         launch=launch,
-        requests=_requests(requests, previous),
+        requests=_requests(wish.requests, previous),
         previous=previous,
     )
     if previous is None:
-        return _write(output, locked, "locked")
-    return _again(output, previous, locked, surface, update=update)
+        return _write(wish.output, locked, "locked")
+    return _again(wish, previous, locked, surface)
 
 
-def _again(
-    output: Path, previous: Lockfile, locked: Lockfile, surface: Surface, *, update: bool
-) -> int:
+def _again(wish: Wish, previous: Lockfile, locked: Lockfile, surface: Surface) -> tuple[int, bool]:
     """There is a lockfile: show what changed; write only when told to, and only a change."""
+    output = wish.output
     findings = drift.compare(previous, surface, missing=Severity.MODERATE)
     changes = _settings_changed(previous, locked)
     shown = render.finding_lines(findings) + changes
     render.answer(shown + [""] * bool(shown))
-    if update and locked.digest != previous.digest:
+    if wish.update and locked.digest != previous.digest:
         return _write(output, locked, "updated")
     if not findings and not changes:
         render.answer([f"{output}: nothing changed; the file is left as it is"])
-        return 0
+        return 0, False
     render.answer([f"{output}: this is not what is locked; the file is left as it is"])
     render.talk("  next: when this is what you want, the same command with --update")
-    return 1
+    return 1, False
 
 
 def _settings_changed(previous: Lockfile, locked: Lockfile) -> list[str]:
@@ -195,10 +253,10 @@ def _previous(output: Path) -> Lockfile | None:
         ) from error
 
 
-def _names(env: Sequence[str], previous: Lockfile | None) -> Sequence[str]:
-    if env or previous is None:
+def _names(env: Sequence[str] | None, previous: Lockfile | None) -> Sequence[str]:
+    if env is not None:
         return env
-    return previous.launch.env
+    return previous.launch.env if previous else ()
 
 
 def _data(given: Sequence[str], argv: Sequence[str], previous: Lockfile | None) -> Sequence[str]:
@@ -232,23 +290,20 @@ MAX_NAME = 64
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@/")
 
 
-def _write(output: Path, locked: Lockfile, word: str) -> int:
+def _write(output: Path, locked: Lockfile, word: str) -> tuple[int, bool]:
     replace(output, lockfile.render(locked))
     what = render.counted({kind: len(locked.items[kind]) for kind in ItemKind})
     render.answer([f"{output}: {word} {render.printable(locked.name)}: {what}"])
     remarks = (*drift.remarks(locked), *launches.remarks(locked.launch))
     render.talk(*render.finding_lines(remarks))
-    render.talk(
-        "  next: read it, commit it, then start the server through it:",
-        f"        mcpguard proxy --lock {output}",
-    )
-    return 0
+    return 0, True
 
 
-def replace(path: Path, data: bytes) -> None:
+def replace(path: Path, data: bytes, *, last: Callable[[str], None] = lambda _: None) -> None:
     """Write all of `data` or nothing: a temporary file beside it, synced, renamed over it.
 
-    The mode of an existing file is kept; a symbolic link stays one. Raises UsageError.
+    The mode of an existing file is kept; a symbolic link stays one. `last` is given the temporary
+    file's name right before it is renamed, and stops that by raising. Raises UsageError.
     """
     target = path.resolve()
     try:
@@ -262,6 +317,7 @@ def replace(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, mode)  # noqa: PTH101 - beside the other calls on the same name
+        last(temporary)
         os.replace(temporary, target)  # noqa: PTH105
     except OSError as error:
         raise _unwritable(path, error) from error

@@ -84,7 +84,8 @@ class Home:
     """A home directory as the README assumes it, after its `sh` blocks (install, npm install).
 
     What stands for those: `~/.local/bin/mcpguard` is a link to the installed console script,
-    `~/mcp-servers/node_modules` one to the pinned servers, and `npx` starts these.
+    `~/mcp-servers/node_modules` one to the pinned servers, and `npx` starts these. Claude Desktop
+    has the file that the README shows before `wrap`, with this machine's node.
     """
 
     def __init__(self, base: Path) -> None:
@@ -103,6 +104,10 @@ class Home:
         node = _program("node")
         (self.bin / "node").symlink_to(node)
         self._write("npx", LAUNCHER.format(node=node, modules=tools.NODE_MODULES))
+        self.desktop = self.path / ".config" / "Claude" / "claude_desktop_config.json"
+        self.desktop.parent.mkdir(parents=True)
+        text = block("json before-wrap").replace("/home/you", str(self.path))
+        self.desktop.write_text(text.replace("/usr/bin/node", node), "utf-8")
         base_python = shlex.quote(str(Path(sys.executable).resolve()))
         self._write("python3", f'#!/bin/sh\nexec {base_python} "$@"\n')
 

@@ -70,6 +70,19 @@ def test_what_claude_mcp_add_stores_starts_from_a_minimal_environment(played: Pl
     _works(expanded, home)
 
 
+def test_what_wrap_writes_starts_verbatim_and_unwrap_gives_the_file_back(played: Played) -> None:
+    home, _ = played
+    before = home.desktop.read_bytes()
+    code, output = home.run("mcpguard wrap --yes docs")
+    assert code == 0, output
+    [entry] = json.loads(home.desktop.read_bytes())["mcpServers"].values()
+    assert entry["command"] == str(home.path / ".local" / "bin" / "mcpguard")
+    _works([entry["command"], *entry["args"]], home)
+    assert home.run("mcpguard unwrap docs")[0] == 0
+    assert home.desktop.read_bytes() == before
+    assert json.loads(before)["mcpServers"].keys() == {"docs"}
+
+
 def _works(command: list[str], home: readme.Home, **env: str) -> None:
     """Handshake, list and call; then the end as it should be."""
     with Session(command, Path("/"), {**home.minimal, **env}) as session:
