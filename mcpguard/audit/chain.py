@@ -146,15 +146,19 @@ class AuditLog:
         body, seq, previous = self._encoder.body, self._seq, self._previous
         counts, hashed = self._counts, DOMAIN_READ.copy
         lines: list[bytes] = []
-        for told, args in records:
-            seq += 1
-            digest = self._digest(args) if args else b""
-            text = body(seq, now, told, digest)
-            made = hashed()  # `record.link` and `record.seal`, spared their calls
-            made.update(previous + text)
-            previous = made.digest()
-            lines.append(SEALED % (text, hexlify(previous)))
-            counts[_decision(told)] += 1
+        try:
+            for told, args in records:
+                seq += 1
+                digest = self._digest(args) if args else b""
+                text = body(seq, now, told, digest)
+                made = hashed()  # `record.link` and `record.seal`, spared their calls
+                made.update(previous + text)
+                previous = made.digest()
+                lines.append(SEALED % (text, hexlify(previous)))
+                counts[_decision(told)] += 1
+        except ValueError:
+            self._uncount(records[: len(lines)])
+            raise
         data = b"".join(lines)
         try:
             if self.syncer.failure or not 0.0 <= now - self._looked < LOOK_SECONDS:
@@ -214,8 +218,7 @@ class AuditLog:
 
     def _withhold(self, records: Sequence[Record], why: str, hint: str = "") -> AuditError:
         """Counts what was not written and undoes, after a short write, what is in the file."""
-        for told, _ in records:
-            self._counts[_decision(told)] -= 1
+        self._uncount(records)
         self._gap += len(records) - (1 if self._gap else 0)
         self._why = why
         self._looked = float("-inf")
@@ -226,6 +229,10 @@ class AuditLog:
             f"{self.path}: the audit log cannot be written: {why}",
             hint=hint or "make room on the disk, or make the file writable",
         )
+
+    def _uncount(self, records: Sequence[Record]) -> None:
+        for told, _ in records:
+            self._counts[_decision(told)] -= 1
 
     def _undo(self) -> None:
         """Takes off what a failed write left at the end, and not a byte of what was there."""

@@ -184,6 +184,7 @@ def test_arguments_that_nobody_encoded_are_not_written_either(path: Path) -> Non
     log.close()
     assert b"hunter2" not in path.read_bytes()
     assert records(path)[1]["detail"] == "bytes not recorded"
+    assert records(path)[2]["decisions"] == {}
     assert verify(path).records == 3
 
 
