@@ -93,6 +93,9 @@ ANSWERS: list[JsonObject] = [
     {"result": {"content": [{"type": "resource_link", "uri": "file:///no", "name": "n"}]}},
     {"result": {"content": [], "_meta": {RELATED_TASK: {"taskId": "t"}, SUBSCRIPTION_ID: 1}}},
     {"result": {"content": [], "resultType": "complete"}},
+    {"result": {"content": [], "isError": True}},
+    {"result": {"content": [], "isError": False}},
+    {"result": {"content": [], "isError": "odd"}},
     {"result": {"content": [], "task": {"taskId": "t"}}},
     {"result": {"content": [], "requestState": "s"}},
     {"result": {"resultType": "task", "taskId": "t"}},
@@ -190,14 +193,14 @@ def test_what_was_rewritten_is_sent_and_recorded_after_others_have_passed() -> N
         ):
             return decision._replace(subject=subject._replace(arguments={"b": 2}))
         if isinstance(subject, Result) and isinstance(decision, Decision) and "a" in subject.body:
-            return decision._replace(subject=subject._replace(body={"b": 2}))
+            return decision._replace(subject=subject._replace(body={"b": 1e-7}))
         return decision
 
     session = settled(opened(decide=decide)).host(call(1, arguments={"a": 1}))
     session.sends_server(call(wire(0), arguments={"b": 2})).quiet()
     assert session.arguments() == b'{"b":2}'
     session.server({"id": wire(0), "result": {"a": 1}})
-    session.sends_host({"id": 1, "result": {"b": 2}}).quiet()
+    session.sends_host({"id": 1, "result": {"b": 1e-7}}).quiet()
 
 
 @pytest.mark.guarantee("pending:server-death-answers")
