@@ -14,7 +14,7 @@ import click
 
 from mcpguard.cli import hostfile, lock, look, placing, render
 from mcpguard.cli.placing import Target
-from mcpguard.daemon.environment import BASE, BASE_PREFIXES
+from mcpguard.daemon.environment import BASE, BASE_PREFIXES, refuse_names
 from mcpguard.errors import HostError, McpguardError, UsageError
 from mcpguard.hosts import entry as entries
 from mcpguard.hosts import undo
@@ -109,6 +109,7 @@ def wrap(
             _say(f"{target.place.file}: {server} runs behind mcpguard already")
             return 0
         plan = _planned(target, entry, options, record)
+        refuse_names(plan.entry.env)
         _show(plan)
         if dry_run:
             render.talk("mcpguard wrap: a dry run: nothing was started, nothing was changed")

@@ -51,6 +51,13 @@ def entry(tmp_path: Path, **more: object) -> dict[str, Any]:
     return {"command": command, "args": args, "env": {"RECORDER_LOG": str(tmp_path / "s")}, **more}
 
 
+def test_a_dry_run_says_what_the_run_would_refuse(desk: Desk, tmp_path: Path) -> None:
+    before = desk.write(notes=entry(tmp_path, env={"LD_PRELOAD": "x.so"}))
+    for mode in ("--dry-run", "--yes"):
+        assert "LD_PRELOAD is never passed" in desk.run("wrap", mode, "notes", code=2)
+    assert desk.file.read_bytes() == before
+
+
 def test_a_server_is_wrapped_once_locked_anew_and_put_back(desk: Desk, tmp_path: Path) -> None:
     before = desk.write(notes=entry(tmp_path))
     there, environ = Path.cwd(), dict(os.environ)

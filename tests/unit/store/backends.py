@@ -11,13 +11,30 @@ from pathlib import Path
 
 import pytest
 
-from mcpguard.store import BACKENDS, Store
+from mcpguard.store import ABSENT, BACKENDS, Store
 from mcpguard.store.clock import Instant, uptime
 from mcpguard.store.ledger import Kind, Limit
 from mcpguard.store.memory import MemoryStore
 from mcpguard.store.sqlite import SqliteStore
 
 NAMES = tuple(BACKENDS)
+_HOUR = Limit(10, 3_600_000)
+
+
+def uses(store: Store) -> list[Callable[[], object]]:
+    """Everything a store can be asked, once."""
+    return [
+        lambda: store.take("k", _HOUR, 1, 1000),
+        lambda: store.give_back("k", _HOUR, "lease", 1),
+        lambda: store.get("k"),
+        lambda: store.put("k", 1, ABSENT),
+        lambda: store.delete("k", 1),
+        lambda: store.list(""),
+        store.version,
+        lambda: store.add("k", 1),
+        lambda: store.counts(""),
+        lambda: store.reset("k"),
+    ]
 
 
 @dataclass

@@ -11,7 +11,15 @@ from mcpguard.errors import StoreError
 from mcpguard.model import Json
 from mcpguard.store import ABSENT, MAX_COUNT, MAX_KEY, MAX_VALUE, Store
 from mcpguard.store.ledger import MAX_AMOUNT, MAX_TTL, MAX_WINDOW, Grant, Kind, Limit
-from tests.unit.store.backends import NAMES, Backend, RedisServer, Use, backend, most_in_a_window
+from tests.unit.store.backends import (
+    NAMES,
+    Backend,
+    RedisServer,
+    Use,
+    backend,
+    most_in_a_window,
+    uses,
+)
 
 SLIDING = Limit(10, 40)
 BUCKET = Limit(10, 40, Kind.BUCKET)
@@ -470,19 +478,7 @@ def test_a_counter_does_not_go_down(store: Store, by: int) -> None:
 
 def test_a_closed_store_says_so(store: Store) -> None:
     store.close()
-    uses: list[Callable[[], object]] = [
-        lambda: store.take("k", HOUR, 1, 1000),
-        lambda: store.give_back("k", HOUR, "lease", 1),
-        lambda: store.get("k"),
-        lambda: store.put("k", 1, ABSENT),
-        lambda: store.delete("k", 1),
-        lambda: store.list(""),
-        store.version,
-        lambda: store.add("k", 1),
-        lambda: store.counts(""),
-        lambda: store.reset("k"),
-    ]
-    for use in uses:
+    for use in uses(store):
         with pytest.raises(StoreError, match="closed") as caught:
             use()
         assert caught.value.hint

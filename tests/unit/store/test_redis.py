@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from mcpguard.errors import StoreError
-from mcpguard.store import ABSENT, Store
+from mcpguard.store import ABSENT
 from mcpguard.store.ledger import Kind, Limit
 from mcpguard.store.redis import CONNECT, REPLY, RedisStore
-from tests.unit.store.backends import RedisServer
+from tests.unit.store.backends import RedisServer, uses
 
 HOUR = Limit(10, 3_600_000)
 
@@ -28,21 +28,6 @@ def store(server: RedisServer) -> Iterator[RedisStore]:
     store = RedisStore(server.url)
     yield store
     store.close()
-
-
-def uses(store: Store) -> list[Callable[[], object]]:
-    return [
-        lambda: store.take("k", HOUR, 1, 1000),
-        lambda: store.give_back("k", HOUR, "lease", 1),
-        lambda: store.get("k"),
-        lambda: store.put("k", 1, ABSENT),
-        lambda: store.delete("k", 1),
-        lambda: store.list(""),
-        store.version,
-        lambda: store.add("k", 1),
-        lambda: store.counts(""),
-        lambda: store.reset("k"),
-    ]
 
 
 def test_an_unreachable_server_is_an_error_that_keeps_the_password() -> None:
