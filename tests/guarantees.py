@@ -412,7 +412,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _PROCESS,
         "Every flag of `proxy` sets its setting.",
         Mutant(
-            "config.py",
+            "config/flags.py",
             "values[option.setting] = (*values.get(option.setting, ()), value)",
             "values[option.setting] = (value,)",
         ),
@@ -421,7 +421,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _PROCESS,
         "A command given as one quoted word is split once; nothing in it is expanded.",
         Mutant(
-            "config.py",
+            "config/flags.py",
             "quoted = len(words) == 1 and",
             "quoted = len(words) == 2 and",
         ),

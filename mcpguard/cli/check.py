@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from mcpguard import config
 from mcpguard.cli import compare, look, render
+from mcpguard.config import flags
 from mcpguard.daemon import launch as launches
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import Finding, ItemKind, JsonObject, Severity
@@ -44,7 +44,7 @@ def check(*, lock: Path, fail_on: str, form: str, timeout: float, command: Seque
     did not answer, the lockfile cannot be read). Unreachable is never a pass.
     """  # fmt: skip
     locked = look.read_lockfile(lock)
-    findings = compare.drift_of(locked, config.command(command), timeout=timeout).findings
+    findings = compare.drift_of(locked, flags.command(command), timeout=timeout).findings
     failed = any(each.severity.rank >= Severity(fail_on).rank for each in findings)
     if form == "sarif":
         render.answer([compare.sarif_text(findings, lock)])

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from mcpguard import config
 from mcpguard.cli import compare, look, render
+from mcpguard.config import flags
 from mcpguard.lock import drift
 from mcpguard.lock.lockfile import Lockfile, Vary
 from mcpguard.lock.surface import Surface, pinned
@@ -35,7 +35,7 @@ def diff(*, lock: Path, form: str, timeout: float, command: Sequence[str]) -> in
     Exit codes: 0 no difference; 1 there is one; 2 it could not be found out.
     """
     locked = look.read_lockfile(lock)
-    argv = config.command(command)
+    argv = flags.command(command)
     seen = compare.drift_of(locked, argv, timeout=timeout)
     proposed: Sequence[Vary] = ()
     if seen.surface is not None and seen.findings and _only_texts(locked, seen.surface):

@@ -17,7 +17,7 @@ from pathlib import Path
 import orjson
 
 from mcpguard.cli.lock import replace
-from mcpguard.config import data_dir
+from mcpguard.config.flags import data_dir
 from mcpguard.errors import HostError, UsageError
 from mcpguard.hosts import splice, undo
 from mcpguard.hosts.splice import Node

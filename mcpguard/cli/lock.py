@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
-from mcpguard import config
 from mcpguard.cli import look, render
+from mcpguard.config import flags
 from mcpguard.daemon import launch as launches
 from mcpguard.daemon.probe import Eras
 from mcpguard.errors import LockfileError, UsageError
@@ -153,7 +153,7 @@ def review(wish: Wish) -> tuple[int, bool]:
     _check_name(wish.name)
     _writable_place(wish.output)
     previous = _previous(wish.output)
-    argv = config.command(wish.command) or (previous.launch.argv if previous else ())
+    argv = flags.command(wish.command) or (previous.launch.argv if previous else ())
     data = _data(wish.data, argv, previous)
     launch = launches.describe(argv, _names(wish.env, previous), data)
     surface = look.surface_of(argv, launch.env, timeout=wish.timeout, eras=wish.eras)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import click
 
-from mcpguard import config
-from mcpguard.config import Option
+from mcpguard.config import flags
+from mcpguard.config.flags import Option
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -17,7 +17,7 @@ __all__ = ["proxy"]
 
 
 def _shown(option: Option) -> click.Option:
-    """`option` as click shows it. What it means is decided by `config.parse_proxy` alone."""
+    """`option` as click shows it. What it means is decided by `config.flags` alone."""
     if not option.metavar:
         return click.Option([option.flag], is_flag=True, help=option.help)
     return click.Option(
@@ -64,7 +64,7 @@ Exit codes: the server's own; 1 the command is not the reviewed one;
 proxy = _Proxy(
     "proxy",
     params=[
-        *(_shown(option) for option in config.OPTIONS),
+        *(_shown(option) for option in flags.OPTIONS),
         click.Argument(["command"], nargs=-1, metavar="[-- CMD ARGS...]"),
     ],
     help=_HELP,

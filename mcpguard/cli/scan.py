@@ -7,8 +7,8 @@ from typing import Final, TypeAlias
 
 import click
 
-from mcpguard import config
 from mcpguard.cli import look, render
+from mcpguard.config import flags
 from mcpguard.lock.surface import Surface
 from mcpguard.model import ItemKind, Json, JsonObject
 
@@ -55,7 +55,7 @@ def scan(*, form: str, env: Sequence[str], timeout: float, command: Sequence[str
 
     Exit codes: 0 shown; 2 the server could not be started, did not answer or cannot be pinned.
     """
-    surface = look.surface_of(config.command(command), env, timeout=timeout)
+    surface = look.surface_of(flags.command(command), env, timeout=timeout)
     if form == "json":
         render.answer([render.json_text(_as_json(surface))])
     else:

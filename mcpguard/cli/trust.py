@@ -8,7 +8,7 @@ import click
 
 from mcpguard.audit.verify import read, verify
 from mcpguard.cli import render
-from mcpguard.config import data_dir
+from mcpguard.config.flags import data_dir
 from mcpguard.errors import AuditError, TamperError
 from mcpguard.model import Json, JsonObject
 from mcpguard.trust.fold import Difference, Party, check, fold

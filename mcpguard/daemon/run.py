@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcpguard.config import ProxySettings, data_dir, parse_proxy
+from mcpguard.config.flags import ProxySettings, data_dir, parse_proxy
 from mcpguard.daemon import child as processes
 from mcpguard.daemon import launch, prelude
 from mcpguard.daemon.environment import server_environment

@@ -9,7 +9,7 @@ import pytest
 import mcpguard
 from mcpguard.cli import COMMANDS, main
 from mcpguard.cli import lock as lock_module
-from mcpguard.config import OPTIONS
+from mcpguard.config.flags import OPTIONS
 
 Capture = pytest.CaptureFixture[str]
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpguard import config
-from mcpguard.config import OPTIONS, ProxySettings, command, data_dir, parse_proxy
+from mcpguard.config import flags
+from mcpguard.config.flags import OPTIONS, ProxySettings, command, data_dir, parse_proxy
 from mcpguard.errors import UsageError
 from mcpguard.model import Mode
 
@@ -125,10 +125,10 @@ def test_a_program_with_a_blank_in_its_name_is_not_split(tmp_path: Path) -> None
 def test_the_data_directory_is_private_and_can_be_chosen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(config.DATA_DIR_VARIABLE, str(tmp_path / "a" / "b"))
+    monkeypatch.setenv(flags.DATA_DIR_VARIABLE, str(tmp_path / "a" / "b"))
     assert data_dir() == tmp_path / "a" / "b"
     assert stat.S_IMODE(data_dir().stat().st_mode) == 0o700
-    monkeypatch.delenv(config.DATA_DIR_VARIABLE)
+    monkeypatch.delenv(flags.DATA_DIR_VARIABLE)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
     assert data_dir().is_relative_to(tmp_path)
@@ -139,6 +139,6 @@ def test_a_data_directory_that_cannot_be_made_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.setenv(config.DATA_DIR_VARIABLE, str(tmp_path / "file" / "data"))
+    monkeypatch.setenv(flags.DATA_DIR_VARIABLE, str(tmp_path / "file" / "data"))
     with pytest.raises(UsageError, match="cannot be made"):
         data_dir()

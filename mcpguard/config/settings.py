@@ -1,0 +1,118 @@
+"""What there is to set: one frozen model, made of each room's own settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from mcpguard.model import Mode, RequestKind
+from mcpguard.pipeline.gateway import GatewayPolicy
+from mcpguard.policy.rules import RuleSet
+from mcpguard.trust.limits import Limits
+from mcpguard.trust.policy import PolicyTable
+
+__all__ = [
+    "ApprovalSettings",
+    "AuditSettings",
+    "OnLoss",
+    "Preset",
+    "PrincipalSettings",
+    "Settings",
+    "StoreSettings",
+    "TrustSettings",
+]
+
+
+class Preset(StrEnum):
+    """The word that chooses a file of settings; everything else is set on top of it."""
+
+    PERMISSIVE = "permissive"
+    BASELINE = "baseline"
+    STRICT = "strict"
+
+
+class OnLoss(StrEnum):
+    """What counts limits while the store cannot be asked: nobody (denied), or this proxy alone."""
+
+    CLOSED = "closed"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class PrincipalSettings:
+    """What a principal holds. `capabilities`: `a:b` or `a:*`, see `trust.policy.covers`."""
+
+    capabilities: frozenset[str] = frozenset()
+    blocked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrustSettings:
+    """`min_trust`: 0-1000, for tools without a policy of their own.
+
+    `tiers`: the matrix of tier and score decides. `servers`: the server's own score counts as well,
+    not the caller's alone.
+    """
+
+    min_trust: int = 300
+    tiers: bool = False
+    servers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalSettings:
+    """How a person is asked. Which calls: `gateway.approve`, rules, and the strict matrix.
+
+    `hold`: seconds a call waits for the answer before its sender is told what it waits for.
+    `retry`: seconds a yes admits one identical call. `quorum`: distinct approver keys that must
+    say yes. `elicit`: globs of low-risk tools whose calls the host's own user may approve.
+    """
+
+    hold: int = 45
+    retry: int = 600
+    quorum: int = 1
+    elicit: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSettings:
+    """`log`: absolute path; empty: in the data directory. `durability`: see `audit.Durability`."""
+
+    log: str = ""
+    durability: str = "grouped"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """`backend`: a key of `store.BACKENDS`. `where`: its place; empty: in the data directory."""
+
+    backend: str = "sqlite"
+    where: str = ""
+    on_loss: OnLoss = OnLoss.CLOSED
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a session is run by, beside its flags and its lockfile.
+
+    `mode`: None leaves it to the flags. `floor`: the weakest mode the system's file permits.
+    `profile`: the host is the principal `local:<profile>`. `limits`: rates only. `requests`: the
+    server-initiated kinds that may pass if the lockfile allows them too; None: all it allows.
+    """
+
+    preset: Preset = Preset.BASELINE
+    mode: Mode | None = None
+    floor: Mode = Mode.AUDIT_ONLY
+    profile: str = "default"
+    principals: Mapping[str, PrincipalSettings] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    trust: TrustSettings = field(default_factory=TrustSettings)
+    tools: PolicyTable = field(default_factory=PolicyTable)
+    limits: Limits = field(default_factory=Limits)
+    gateway: GatewayPolicy = field(default_factory=GatewayPolicy)
+    approvals: ApprovalSettings = field(default_factory=ApprovalSettings)
+    rules: RuleSet = field(default_factory=lambda: RuleSet("none", ()))
+    requests: frozenset[RequestKind] | None = None
+    audit: AuditSettings = field(default_factory=AuditSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
