@@ -246,8 +246,9 @@ GATES: dict[str, Gate] = {
             "faults",
             "what holds when something breaks",
             (
-                pytest("tests/faults", "-m", "not timed", *WAITING),
+                pytest("tests/faults", "-m", "not timed and not alone", *WAITING),
                 pytest("tests/faults", *TIMED),
+                pytest("tests/faults", "-m", "alone"),
             ),
             wide=True,
         ),

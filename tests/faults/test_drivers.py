@@ -260,8 +260,7 @@ def test_stderr_of_the_server_arrives_whole_when_it_is_read(driver: str) -> None
         assert host.errors() == b"line 1\nline 2\nline 3\nend"
 
 
-@pytest.mark.timed
-@pytest.mark.xdist_group("flood")
+@pytest.mark.alone
 @pytest.mark.guarantee("driver:host-gone")
 @pytest.mark.parametrize("sockets", [False, True], ids=["pipes", "socketpair"])
 @pytest.mark.parametrize("driver", DRIVERS)
