@@ -121,8 +121,8 @@ _LAST_SECOND = 253_402_300_799
 
 def changed(event: str, *, by: str, key: str = "", why: str = "", **what: str) -> JsonObject:
     """The record of what a person changed. Raises ValueError for other fields than `CONTROL`'s."""
-    if set(what) != set(CONTROL.get(event, ("event",))):
-        raise ValueError(f"{event} says {CONTROL.get(event)}")
+    if event not in CONTROL or what.keys() != set(CONTROL[event]):
+        raise ValueError(f"{event} says {CONTROL.get(event)}, not {sorted(what)}")
     return {"event": event, "by": by, "key": key, "why": why, **what}
 
 

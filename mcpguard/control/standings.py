@@ -178,8 +178,7 @@ def block(store: Store, kind: str, name: str, *, why: str, by: str, at: int) -> 
 
     Raises StoreError for a kind that is none of `KINDS`, or a name that cannot be a key.
     """
-    value: list[Json] = [by, at, why]
-    _put(store, _blocked(kind, name), value)
+    _put(store, _blocked(kind, name), {"why": why, "at": at, "by": by})
 
 
 def unblock(store: Store, kind: str, name: str) -> bool:
@@ -206,8 +205,9 @@ def blocks(store: Store) -> Blocks:
 
 
 def _block(value: Json) -> Block:
+    """That there is an entry is what blocks; what it says is for people."""
     match value:
-        case [str(by), int(at), str(why)]:
+        case {"why": str(why), "at": int(at), "by": str(by)}:
             return Block(by, at, why)
         case _:
             return Block("", 0, "the store's entry is damaged")
