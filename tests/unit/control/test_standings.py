@@ -9,26 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpguard.audit import AuditLog
 from mcpguard.audit.record import changed as told_change
-from mcpguard.audit.verify import read
 from mcpguard.control import standings
 from mcpguard.errors import StoreError
 from mcpguard.model import Allowed, Json, JsonObject
 from mcpguard.store import MAX_VALUE, Store
 from mcpguard.store.memory import MemoryStore
-from mcpguard.trust.account import CALLER, SERVER, Entry, Party
+from mcpguard.trust.account import CALLER, Entry, Party
 from mcpguard.trust.fold import check, fold, fold_all
 from mcpguard.trust.score import DAY, Event, Standing, effective
 from mcpguard.trust.shared import MAX_SEEN, MAX_TAIL, WINDOW, Shared
-from mcpguard.trust.watch import Watcher
+from tests.unit.control.proxies import ANSWERED, FILES, ME, Proxy, Told, logged
 from tests.unit.store.backends import NAMES, RedisServer, backend
 
-FILES, ME = Party(SERVER, "files"), Party(CALLER, "local:default")
 UP, DOWN = "host>server", "server>host"
-ANSWERED = Allowed(DOWN, "tools/call", "read_file")
 NOON = 1_790_000_000.0
-Told = JsonObject | Allowed
 
 
 def denied(reason: str, direction: str = DOWN, **fields: str) -> JsonObject:
@@ -55,49 +50,6 @@ KINDS: Sequence[Told] = [
     told_change("trust.reset", by="me", why="unsigned", kind="server", name="files"),
     told_change("control.block", by="me", kind="tool", name="rm"),
 ]
-
-
-class Proxy:
-    """A session as the daemon runs one: its log, what it watched, and what it could not publish."""
-
-    def __init__(self, folder: Path, name: str, clock: list[float], lock: str = "sha256:1") -> None:
-        self.clock = clock
-        self.log = AuditLog.open(
-            folder / f"{name}.jsonl",
-            key=bytes(32),
-            session=name,
-            server="files",
-            principal="local:default",
-            clock=lambda: clock[0],
-            durability="none",
-            defaults={"mode": "enforce", "level": 1, "score": 500},
-            facts={"lock": lock},
-        )
-        self.watcher = Watcher(
-            session=name,
-            server="files",
-            principal="local:default",
-            level=1,
-            lock=lock,
-            seq=self.log.seq,
-            now=clock[0],
-        )
-        self.pending: list[Entry] = []
-
-    def write(self, *told: Told) -> None:
-        records = [(one, b"") for one in told]
-        self.log.write(records)
-        self.watcher.seen(records, self.log.seq, self.clock[0])
-
-    def publish(self, store: Store) -> dict[Party, Standing]:
-        self.pending += self.watcher.drain()
-        found = standings.publish(store, self.pending, self.log.path.parent)
-        self.pending.clear()
-        return found
-
-
-def logged(folder: Path) -> list[JsonObject]:
-    return [record for file in sorted(folder.glob("*.jsonl")) for record in read(file)]
 
 
 @pytest.fixture(scope="module")
