@@ -435,16 +435,6 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "quoted = len(words) == 2 and",
         ),
     ),
-    "control:blocks-are-shared": Guarantee(
-        _TRUST,
-        "What is blocked is blocked for every proxy of the store, whatever the entry says, until "
-        "it is unblocked.",
-        Mutant(
-            "control/standings.py",
-            "        if store.delete(key, held.version) is not None:",
-            "        if held.version:",
-        ),
-    ),
     "control:damaged-copy-refused": Guarantee(
         _TRUST,
         "A shared standing that is not as it was written is an error, never a score.",
