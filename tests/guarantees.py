@@ -426,6 +426,44 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "quoted = len(words) == 2 and",
         ),
     ),
+    "control:counted-once": Guarantee(
+        _LIMITS,
+        "A call counts once against every rate, rule and budget, whoever rewrites it and however "
+        "often it waits and is judged again.",
+        Mutant(
+            "control/counting.py",
+            'return again is not None and again.stage != "trust" and again != _POLICY_UNITS',
+            "return False",
+        ),
+    ),
+    "control:denial-of-wallet": Guarantee(
+        _LIMITS,
+        "The same call that fails again and again is refused before it is made.",
+        Mutant(
+            "control/counting.py",
+            "self._limiter.failed(*opened, self._clock())",
+            "self._limiter.succeeded(*opened)",
+        ),
+    ),
+    "control:store-beside": Guarantee(
+        _LIMITS,
+        "No message waits for a store: units are leased beside it, and given back at the end.",
+        Mutant(
+            "control/worker.py",
+            "for want in limiter.give_back(self._clock()):",
+            "for want in ():",
+        ),
+    ),
+    "control:store-lost-denies": Guarantee(
+        _LIMITS,
+        "While the store cannot be asked, what needs it is denied, unless the operator chose "
+        "otherwise.",
+        Mutant(
+            "control/worker.py",
+            "if self._substitute is None:",
+            "if self._substitute is not None:",
+        ),
+    ),
     "daemon:cold-start": Guarantee(
         _PROCESS,
         "The way to the first byte imports none of the heavy libraries.",
@@ -1514,6 +1552,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "proxy/listing.py",
             "listing.states[name] = Reason.OK if decision.allowed",
             "listing.states[name] = Reason.UNVERIFIED if decision.allowed",
+        ),
+    ),
+    "proxy:waiting-never-runs": Guarantee(
+        _DECISION,
+        "A call that waits for a person or a store is not sent before a later judgement allows it, "
+        "and never after it was cancelled, refused or timed out.",
+        Mutant(
+            "proxy/core.py",
+            "        return self._waits(Waiting(entry, call, decision, self.now))",
+            "        return Decision(True, call)",
         ),
     ),
     "requests:allowed-translated": Guarantee(

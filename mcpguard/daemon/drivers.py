@@ -82,6 +82,7 @@ class Driver(ABC):
                 if sys.platform != "win32":
                     await tasks.start(self._signals)
                 await self.open(tasks)
+                tasks.start_soon(self.relay.serve, self.flush)
                 await self._conduct()
                 tasks.cancel_scope.cancel()
         finally:

@@ -3,14 +3,14 @@
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from mcpguard.audit import AuditLog
 from mcpguard.daemon.flow import Sink, below_marks, other
 from mcpguard.errors import AuditError
-from mcpguard.model import Side
+from mcpguard.model import Allowed, JsonObject, Side
 from mcpguard.proxy.actions import Batch
 from mcpguard.proxy.session import Session
 from mcpguard.wire.framing import Dropped, Framer
@@ -35,6 +35,19 @@ class Log(Protocol):
         """Say `name`."""
 
 
+class Beside(Protocol):
+    """What goes on beside the messages: counters, standings, a store, people."""
+
+    def written(self, records: Sequence[tuple[JsonObject | Allowed, bytes]]) -> None:
+        """These records are in the log."""
+
+    def stir(self) -> None:
+        """A turn of the session has ended."""
+
+    async def serve(self, resume: Callable[[], None], tell: Callable[[str, str], None]) -> None:
+        """Work until cancelled. `resume`: what waits may be judged again. `tell`: event, detail."""
+
+
 class _Way:
     """What comes from one side: cut into lines, which may have to wait, and given to `feed`."""
 
@@ -53,13 +66,26 @@ class Engine:
     records cannot be written, the session says what to send instead.
     """
 
-    __slots__ = ("_audit", "_batch", "_failing", "_log", "_session", "_ways", "exit_code", "sinks")
+    __slots__ = (
+        "_audit",
+        "_batch",
+        "_beside",
+        "_failing",
+        "_log",
+        "_session",
+        "_ways",
+        "exit_code",
+        "sinks",
+    )
 
-    def __init__(self, session: Session, audit: AuditLog | None, log: Log) -> None:
+    def __init__(
+        self, session: Session, audit: AuditLog | None, log: Log, beside: Beside | None = None
+    ) -> None:
         self._session = session
         self._batch = session.batch
         self._audit = audit
         self._log = log
+        self._beside = beside
         self._failing = False
         self._ways = {Side.HOST: _Way(session.feed_host), Side.SERVER: _Way(session.feed_server)}
         self.sinks = {side: Sink() for side in Side}
@@ -131,6 +157,26 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - as in `feed`
             self._crash(error)
 
+    async def serve(self, flush: Callable[[], None]) -> None:
+        """What goes on beside the messages. `flush`: write what is in the sinks."""
+        if self._beside is None:
+            return
+
+        def resume() -> None:
+            if self._session.held_calls and self.exit_code is None:
+                self._session.resume(time.monotonic())
+                self._commit()
+                flush()
+
+        try:
+            await self._beside.serve(resume, self._told)
+        except Exception as error:  # noqa: BLE001 - as in `feed`
+            self._crash(error)
+            flush()
+
+    def _told(self, name: str, detail: str) -> None:
+        self._log.event(name, "warning", {"detail": detail})
+
     def _crash(self, error: Exception) -> None:
         """Fail closed: what was being decided is not sent, and the session ends with an error."""
         self._session.take()
@@ -148,6 +194,8 @@ class Engine:
                 if self._audit is not None:
                     self._audit.write(batch.records)
                 self._failing = False
+                if self._beside is not None:
+                    self._beside.written(batch.records)
             except AuditError as error:
                 batch = self._unrecorded(self._session.take(), error)
             batch.records.clear()
@@ -161,6 +209,8 @@ class Engine:
         if batch.events or batch.stop is not None:
             self._tell(batch)
             batch.clear()
+        if self._beside is not None:
+            self._beside.stir()
 
     def _unrecorded(self, batch: Batch, error: AuditError) -> Batch:
         """What to do instead of `batch`: none of its records is in the log."""

@@ -1,7 +1,7 @@
 """What the engine and the drivers share: sinks of bytes, and the marks that bound them."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from mcpguard.model import Side
@@ -115,6 +115,9 @@ class Relay(Protocol):
 
     def closed(self, side: Side) -> None:
         """End of file from `side`. Called once a side."""
+
+    async def serve(self, flush: Callable[[], None]) -> None:
+        """What goes on beside the bytes, until cancelled. `flush`: write what is in the sinks."""
 
 
 def other(side: Side) -> Side:

@@ -25,6 +25,7 @@ from mcpguard.model import Mode
 
 if TYPE_CHECKING:
     from mcpguard.audit import AuditLog
+    from mcpguard.control.governor import Governor
     from mcpguard.daemon.engine import Engine
 
 __all__ = ["PRINCIPAL", "main", "minter", "read_lock"]
@@ -37,6 +38,9 @@ DRIVER_VARIABLE = "MCPGUARD_DRIVER"
 
 GC_THRESHOLD = 50_000
 """Allocations between two collections. The session makes no cycles on a message's way."""
+
+LAST_WORDS = 0.3
+"""Seconds of a session's end for the store, beside `drivers.STOP_BUDGET`."""
 
 SHOWN_NAMES = 12
 """Names of withheld variables listed when a server ends before it answered."""
@@ -96,13 +100,15 @@ def _session(
     alarm: prelude.Alarm,
 ) -> int:
     log = open_log(settings.log_format, settings.log_output)
-    audit = None
+    audit = governor = None
     try:
         audit = _open_audit(settings, lock, facts[0], log)
-        engine = _engine(settings, lock, audit, log, facts)
+        engine, governor = _engine(settings, lock, audit, log, facts)
         code, lingering = _run(engine, child, log, alarm)
         _tell(child, log)
     finally:
+        if governor is not None:
+            _end(governor)
         if audit is not None:
             _close(audit, log)
         log.close()
@@ -143,16 +149,18 @@ def _engine(
     audit: "AuditLog | None",
     log: Log,
     facts: tuple[str, str],
-) -> "Engine":
+) -> "tuple[Engine, Governor]":
+    from mcpguard.config.settings import Settings
+    from mcpguard.control.governor import Governor
     from mcpguard.daemon.engine import Engine
-    from mcpguard.pipeline import make_pipeline
     from mcpguard.proxy.denial import DenyStyle
     from mcpguard.proxy.session import Session, SessionSettings
 
+    governor = Governor(Settings(), lock, facts[0], mode=settings.mode, data=data_dir)
     session = Session(
         lock=lock,
         mode=settings.mode,
-        decide=make_pipeline(lock),
+        decide=governor.decide,
         mint=minter(),
         settings=SessionSettings(
             deny_style=DenyStyle(settings.deny_style),
@@ -160,10 +168,20 @@ def _engine(
             principal=PRINCIPAL,
             server=facts[0],
             early_exit=facts[1],
+            parties=governor.parties,
         ),
         now=time.monotonic(),
     )
-    return Engine(session, audit, log)
+    return Engine(session, audit, log, governor), governor
+
+
+def _end(governor: "Governor") -> None:
+    """Tell the store, for as long as there is time: it forgets by itself what it is not told."""
+    import threading
+
+    thread = threading.Thread(target=governor.end, name="store", daemon=True)
+    thread.start()
+    thread.join(LAST_WORDS)
 
 
 def _open_audit(

@@ -19,6 +19,7 @@ from mcpguard.model import (
     Effect,
     Finding,
     Json,
+    Live,
     Reason,
     Severity,
     Subject,
@@ -28,7 +29,7 @@ from mcpguard.model import (
 from mcpguard.trust.policy import DEFAULT, PolicyTable, ToolPolicy, covers
 from mcpguard.trust.score import Access, access, effective
 
-__all__ = ["CLAIMS", "Limits", "TrustStage", "no_approval"]
+__all__ = ["CLAIMS", "Approve", "Limits", "TrustStage", "no_approval"]
 
 CLAIMS: Final = frozenset({
     "trustscore", "trustlevel", "trusttier", "agenttrust", "agenttrustscore", "agenttrustlevel",
@@ -61,10 +62,11 @@ _TOOL: Final = "tools/call"
 class Limits(Protocol):
     """How often a principal may call. Atomic: two proxies may ask at once."""
 
-    def take(self, principal: str, tool: str, now: float, per_minute: int) -> Verdict | Wait:
+    def take(self, principal: str, tool: str, live: Live, per_minute: int) -> Verdict | Wait:
         """ALLOW and counted, or why not and not counted.
 
-        `now`: seconds of a monotonic clock. `per_minute`: the tool's own limit, 0 for none; the
+        `live`: when the call came, which one it is, and what it waited for: one call is counted
+        once, however often it is judged. `per_minute`: the tool's own limit, 0 for none; the
         implementation may hold more limits of its own. An exception is a denial.
         """
 
@@ -182,8 +184,8 @@ class TrustStage:
     def _rate(self, call: Call, ctx: Context, policy: ToolPolicy) -> Verdict | Wait:
         if self._limits is None or call.method != _TOOL:
             return ALLOW
-        caller, now = ctx.parties.caller.id, ctx.live.now
-        verdict = self._limits.take(caller, call.target, now, policy.max_calls_per_minute)
+        caller, per_minute = ctx.parties.caller.id, policy.max_calls_per_minute
+        verdict = self._limits.take(caller, call.target, ctx.live, per_minute)
         if isinstance(verdict, Wait):
             return verdict
         return ALLOW if verdict.effect is Effect.ALLOW else verdict

@@ -10,6 +10,7 @@ version does; a host line `{"deny":N}` is answered with N bytes and never reache
 import os
 import sys
 from collections import deque
+from collections.abc import Callable
 
 import orjson
 
@@ -67,6 +68,9 @@ class PassAll:
         if side is Side.SERVER and self.flying > 0:
             self.sinks[Side.HOST].add(b'{"gone":%d}\n' % self.flying)
             self.flying = 0
+
+    async def serve(self, flush: Callable[[], None]) -> None:
+        """Nothing goes on beside the bytes."""
 
 
 def main() -> int:

@@ -31,7 +31,7 @@ MOST_FILES = 12
 ROOMY = {"mcpguard/cli": 30}
 """Modules of a room that may have more: `cli` has one file a command, by design."""
 
-UNWIRED = {"trust", "gateway"}
+UNWIRED = {"gateway"}
 """Stages that a lockfile alone does not build: in `STAGES` with the configuration that does."""
 
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}

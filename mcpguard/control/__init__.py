@@ -1,0 +1,1 @@
+"""What a person sees of a running session and may change in it, from another terminal."""
