@@ -43,9 +43,16 @@ def _policy(lock: Lockfile | None) -> Stage:
     return PolicyStage.unruled(lock)
 
 
+def _gateway(lock: Lockfile | None) -> Stage:
+    from mcpguard.pipeline.gateway import GatewayStage
+
+    return GatewayStage.unconfigured(lock)
+
+
 STAGES: dict[str, Callable[[Lockfile | None], Stage]] = {
     "surface": SurfaceStage,
     "policy": _policy,
+    "gateway": _gateway,
 }
 """Name to constructor, in the order in which they judge."""
 

@@ -46,6 +46,10 @@ class _Node:
         self.items: _Node | None = None
 
 
+_BETWEEN = "\n\x1f"
+"""Between two texts, each behind its name and a line end, as `find` searches it. Needles that end
+with a blank or the end of a text find the blank; none begins with the other."""
+
 _ROLES = tuple(Role)
 _NUMBER: Mapping[Role, int] = {role: number for number, role in enumerate(_ROLES)}
 """A number hashes ten times faster than a member of an enumeration."""
@@ -85,7 +89,7 @@ class Finder:
         silent = self._silent
         try:
             for role, texts in groups.items():
-                raw = "\n".join(texts).encode()
+                raw = _BETWEEN.join(texts).encode()
                 if len(raw) > MAX_SIZE or not (silent[role] or self._needles(role))(raw):
                     return False
         except UnicodeEncodeError:  # half a surrogate pair
@@ -98,8 +102,6 @@ class Finder:
         self._silent[role] = needles.none_in
         return needles.none_in
 
-    # Every text stands behind its name and a line end, as `find` searches it.
-
     def _members(
         self, value: JsonObject, node: _Node, groups: dict[int, list[str]], depth: int
     ) -> bool:
@@ -111,9 +113,9 @@ class Finder:
             if type(child) is str:
                 texts = groups.get(place.role)
                 if texts is None:
-                    groups[place.role] = [key, child]
+                    groups[place.role] = [f"{key}\n{child}"]
                 else:
-                    texts += (key, child)
+                    texts.append(f"{key}\n{child}")
             elif type(child) not in _TEXTLESS and not self._other(child, place, groups, depth):
                 return False
         return True
@@ -122,7 +124,7 @@ class Finder:
         """What is no text of an object: containers, numbers, and the texts of an array."""
         match value:
             case str():
-                groups.setdefault(node.role, []).extend((node.name, value))
+                groups.setdefault(node.role, []).append(f"{node.name}\n{value}")
                 return True
             case dict():
                 return depth > 0 and self._members(value, node, groups, depth - 1)
@@ -140,22 +142,15 @@ class Finder:
                 return False
 
     def _learn(self, node: _Node, key: str) -> _Node | None:
-        """The place under `key`; None when the key itself may hold something, or is one too many.
-
-        A key is looked at as a word without a name (see `walk`).
-        """
+        """The place under `key`; None when the key itself holds something, or is one too many."""
         if self._known >= MAX_KNOWN or len(key) > MAX_KEY:
             return None
         self._known += 1
-        try:
-            if not (self._silent[_WORD] or self._needles(_WORD))(f"\n{key}\n".encode()):
-                return None
-        except UnicodeEncodeError:
+        if find({key: None}, self._detectors):
             return None
         made = _Node(sub(sub(node.schema, "properties"), key), below(node.site, key))
         node.keys[key] = made
         return made
 
 
-_WORD = _NUMBER[Role.WORD]
 _TEXTLESS = frozenset({bool, float, type(None)})

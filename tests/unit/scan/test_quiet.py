@@ -80,6 +80,8 @@ LOUD: dict[str, Json] = {
     "under-a-long-key": {"k" * (MAX_KEY + 1): CARD},
     "a-password-by-its-name": {"password": "Tr0ub4dor"},
     "a-password-in-a-list-by-its-name": {"password": ["zzzz", "Tr0ub4dor"]},
+    "at-the-end-of-a-text": {"branch": "x; rm", "z": 1},
+    "at-the-end-before-another": {"branch": "x; rm", "ref": "y"},
     "not-an-object": CARD,
     "in-a-tuple-of-objects": {"a": {"b": {"c": {"content": CARD}}}},
 }
@@ -106,6 +108,7 @@ QUIET: list[Json] = [
     {"path": "/srv/docs/a.txt"},
     {"path": "/srv/docs/2026-01-02/a.txt", "content": "def f(x):\n    return x; y\n"},
     {"edits": [{"oldText": "see http://localhost/", "newText": "../../x"}], "dryRun": False},
+    {"cmd": "git log", "id": "a", "format": "x", "env": {"find": "y"}},
     {"a": None, "b": 1.5, "c": [True, None, 3], "d": {}, "e": []},
     deep(3, "x"),
 ]
