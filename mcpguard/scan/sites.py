@@ -112,6 +112,9 @@ _ENDS = (
 )
 """What a word that is not in the table may end with: `basepath`, `rootdir`, `apiurl`."""
 
+_NAMING = frozenset({"name", "names"})
+"""What says nothing behind another word: a `branch_name` is a branch."""
+
 _FORMATS = {
     "date": Role.WORD,
     "date-time": Role.WORD,
@@ -137,6 +140,8 @@ def role_of(name: str, form: str = "") -> Role:
     if form in _FORMATS:
         return _FORMATS[form]
     words = _words(name[-64:])
+    if len(words) > 1 and words[-1] in _NAMING:
+        words.pop()
     if not words:
         return Role.UNKNOWN
     known = _ROLES.get(words[-1]) or _ROLES.get(words[-1].removesuffix("s"))
