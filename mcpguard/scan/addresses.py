@@ -226,7 +226,7 @@ def _embedded(name: str) -> IPv4Address | None:
 
 
 class Authority(NamedTuple):
-    """One reading of a URL: `tricky` when user-info like a host, or what no browser writes, is in it."""
+    """One reading of a URL. `tricky`: with user-info like a host, or as no browser writes it."""
 
     scheme: str
     host: str
