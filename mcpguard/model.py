@@ -193,6 +193,12 @@ class Reason(StrEnum):
     RULE = "rule"
     RULE_FAULT = "rule_fault"
     REDACTED = "redacted"
+    # gateway
+    TOOL_DENIED = "tool_denied"
+    TOOL_NOT_ALLOWED = "tool_not_allowed"
+    SANITISED = "sanitised"
+    UNSCANNED = "unscanned"
+    SCOPE = "scope"
     # limits
     RATE_LIMIT = "rate_limit"
     BUDGET = "budget"

@@ -107,14 +107,16 @@ class Budgets:
         self._open: dict[int, tuple[str, str, bytes]] = {}
 
     def take(self, call: Call, ctx: Context) -> Verdict:
-        """ALLOW and counted, or why not and not counted."""
+        """See `pipeline.gateway.Budgets`."""
         live = ctx.live
-        if self._counted == live.call or (live.again is not None and live.again.stage == "gateway"):
+        if self._counted == live.call:
             return ALLOW
         encoded = orjson.dumps(call.arguments) if self._measures or self._follows else b""
         digest = blake2b(encoded, digest_size=16).digest() if self._follows else b""
         who = ctx.parties.caller.id
-        taken = self._limiter.take(who, call.target, self._clock(), len(encoded), digest)
+        taken = self._limiter.take(
+            who, call.target, self._clock(), len(encoded) if self._measures else 0, digest
+        )
         if taken.reason is not Reason.OK:
             return Verdict.deny(taken.reason, taken.detail)
         self._counted = live.call
@@ -122,8 +124,14 @@ class Budgets:
             _remember(self._open, live.call, (who, call.target, digest))
         return ALLOW
 
+    def give_back(self, call: Call, ctx: Context) -> None:
+        """See `pipeline.gateway.Budgets`."""
+        self._limiter.unmade(len(orjson.dumps(call.arguments)) if self._measures else 0)
+        self._open.pop(ctx.live.call, None)
+        self._counted = -1
+
     def answered(self, result: Result, ctx: Context) -> None:
-        """A call has its result: its bytes are counted, and whether it failed."""
+        """See `pipeline.gateway.Budgets`."""
         if self._weighs:
             self._limiter.received(len(orjson.dumps(result.body)))
         opened = self._open.pop(ctx.live.call, None)

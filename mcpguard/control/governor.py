@@ -4,6 +4,8 @@ Built from the settings once, and asked at every message. Everything here happen
 own thread; what needs the store is asked by `worker` beside it.
 """
 
+import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -29,7 +31,9 @@ from mcpguard.model import (
     Result,
 )
 from mcpguard.pipeline import NoRules, Stage, decide, make_stages
+from mcpguard.pipeline.gateway import GatewayStage
 from mcpguard.pipeline.trust import TrustStage
+from mcpguard.scan.semantics import System
 from mcpguard.store import BACKENDS
 from mcpguard.store.clock import uptime
 from mcpguard.trust.limits import Limiter, Limits
@@ -60,20 +64,20 @@ class Parties:
 
     def __init__(self, caller: Principal, server_level: int, *, counts_server: bool) -> None:
         self.caller = caller
-        self.of_caller = Standing.new(caller.level)
-        self.of_server = Standing.new(server_level)
         self._counts_server = counts_server
+        self.now_stand(Standing.new(caller.level), Standing.new(server_level))
+
+    def now_stand(self, caller: Standing, server: Standing) -> None:
+        """What was observed has changed."""
+        self.of_caller, self.of_server = caller, server
+        both = (caller.held, server.held)
+        self._held = both if self._counts_server else both[:1]
+        self.effective = effective(both)
+        """The least of both, whatever counts: what records state."""
 
     def held(self) -> Sequence[Held]:
-        """See `model.Parties`."""
-        if self._counts_server:
-            return (self.of_caller.held, self.of_server.held)
-        return (self.of_caller.held,)
-
-    @property
-    def effective(self) -> Held:
-        """The least of both, whatever counts: what records state."""
-        return effective((self.of_caller.held, self.of_server.held))
+        """See `model.Parties`. The same tuple until something changes."""
+        return self._held
 
 
 class Tally:
@@ -153,13 +157,19 @@ class Governor:
         return tuple(self._lock.items[ItemKind.TOOL]) if self._lock is not None else ()
 
     def _configured(self) -> dict[str, Stage]:
-        return {"trust": self._trust(), "policy": self._policy()}
+        return {"trust": self._trust(), "policy": self._policy(), "gateway": self._gateway()}
+
+    def _gateway(self) -> Stage:
+        policy = self.settings.gateway
+        budgets = self.budgets if policy.budgets != Limits() else None
+        return GatewayStage(policy, self._lock, budgets=budgets, system=_system())
 
     def _trust(self) -> Stage:
         settings = self.settings
+        counted = rates_of(settings.limits, settings.tools, self._tools()) != Limits()
         return TrustStage(
             settings.tools,
-            limits=Rates(self._rates, uptime),
+            limits=Rates(self._rates, uptime) if counted else None,
             blocked=self.blocked,
             strict=settings.trust.tiers,
         )
@@ -241,3 +251,8 @@ class Governor:
             except UsageError as error:
                 raise StoreError(error.message, hint=error.hint) from error
         return BACKENDS[chosen.backend](where)
+
+
+def _system() -> System:
+    """What paths are resolved against: this machine's own, and never the working directory."""
+    return System(resolve=os.path.realpath, home=str(Path.home()), windows=sys.platform == "win32")

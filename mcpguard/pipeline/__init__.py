@@ -70,18 +70,25 @@ def _policy(lock: Lockfile | None) -> Stage:
     return PolicyStage.unruled(lock)
 
 
+def _gateway(lock: Lockfile | None) -> Stage:
+    from mcpguard.pipeline.gateway import GatewayStage
+
+    return GatewayStage.unconfigured(lock)
+
+
 STAGES: dict[str, Callable[[Lockfile | None], Stage]] = {
     "surface": SurfaceStage,
     "trust": _trust,
     "policy": _policy,
+    "gateway": _gateway,
 }
 """Name to constructor, in the order in which they judge. What a constructor makes of a lockfile
 alone allows nothing that takes a configuration to allow."""
 
 REQUIRED: dict[SubjectKind, tuple[str, ...]] = {
-    SubjectKind.CALL: ("surface", "trust", "policy"),
+    SubjectKind.CALL: ("surface", "trust", "policy", "gateway"),
     SubjectKind.DEFINITION: ("surface",),
-    SubjectKind.RESULT: ("surface", "policy"),
+    SubjectKind.RESULT: ("surface", "policy", "gateway"),
     SubjectKind.SERVER_REQUEST: ("surface",),
     SubjectKind.ANSWER: ("surface",),
     SubjectKind.NOTICE: ("surface",),

@@ -8,7 +8,7 @@ Whoever calls is what the operator's profile, a pinned key or a badge proved; ne
 says. What looks like a trust value in a message is a finding, and nothing reads it.
 """
 
-from collections.abc import Callable, Container, ItemsView
+from collections.abc import Callable, Container, ItemsView, Sequence
 from typing import Final, Protocol
 
 from mcpguard.errors import UsageError
@@ -18,8 +18,10 @@ from mcpguard.model import (
     Context,
     Effect,
     Finding,
+    Held,
     Json,
     Live,
+    Principal,
     Reason,
     Severity,
     Subject,
@@ -104,7 +106,11 @@ class TrustStage:
         self._blocked = blocked
         self._strict = strict
         self._approve = approve
-        self._keys: dict[str, bool] = {}
+        self._harmless: set[str] = set()
+        """Keys of arguments that are no claims."""
+        self._passed: dict[str, tuple[Sequence[Held], Principal, ToolPolicy]] = {}
+        """By tool: whose calls passed every check but the block and the rate. What `held` gave is
+        compared by identity, so only a tuple is remembered: it says the same for ever."""
         self._checks: tuple[_Check, ...] = (
             self._present,
             self._not_blocked,
@@ -127,6 +133,17 @@ class TrustStage:
         return verdict._replace(findings=verdict.findings + findings)
 
     def _checked(self, call: Call, ctx: Context) -> Verdict | Wait:
+        parties = ctx.parties
+        caller, held = parties.caller, parties.held()
+        passed = self._passed.get(call.target)
+        if (
+            passed is not None
+            and passed[0] is held
+            and passed[1] is caller
+            and call.method == _TOOL
+            and caller.id not in self._blocked
+        ):
+            return ALLOW if self._limits is None else self._rate(call, ctx, passed[2])
         policy = self._policy(call)
         for check in self._checks:
             verdict = check(call, ctx, policy)
@@ -136,6 +153,10 @@ class TrustStage:
             asked = self._approve(call, ctx)
             if isinstance(asked, Wait) or asked.effect is not Effect.ALLOW:
                 return asked
+        if call.method == _TOOL and not self._strict and type(held) is tuple:
+            if len(self._passed) >= MAX_KEYS:
+                self._passed.clear()
+            self._passed[call.target] = (held, caller, policy)
         return ALLOW
 
     def _policy(self, call: Call) -> ToolPolicy:
@@ -194,6 +215,12 @@ class TrustStage:
 
     def _claims(self, call: Call) -> tuple[Finding, ...]:
         """What in `call` looks like somebody's own word for his trust."""
+        if not call.meta and self._harmless.issuperset(call.arguments):
+            for value in call.arguments.values():
+                if type(value) in _NESTED:
+                    break
+            else:
+                return ()
         found: list[str] = []
         todo: list[tuple[str, Json, int]] = [("/arguments", call.arguments, 0)]
         if call.meta:
@@ -212,14 +239,16 @@ class TrustStage:
         return tuple(map(_finding, found[:MAX_FINDINGS])) if found else ()
 
     def _is_claim(self, key: str) -> bool:
-        known = self._keys.get(key)
-        if known is None:
-            known = len(key) <= MAX_KEY and _bare(key) in CLAIMS
-            if len(key) <= MAX_KEY:
-                if len(self._keys) >= MAX_KEYS:
-                    self._keys.clear()
-                self._keys[key] = known
-        return known
+        if key in self._harmless:
+            return False
+        if len(key) > MAX_KEY:
+            return False
+        claim = _bare(key) in CLAIMS
+        if not claim:
+            if len(self._harmless) >= MAX_KEYS:
+                self._harmless.clear()
+            self._harmless.add(key)
+        return claim
 
 
 _NESTED: Final = frozenset((dict, list))

@@ -224,6 +224,11 @@ class Limiter:
             self.hungry = self.hungry or stock.left == stock.low
         return spent
 
+    def unmade(self, size: int) -> None:
+        """A call of `size` bytes that was counted is not made: its budgets are as they were."""
+        self._calls_left += 1
+        self._in_left += size
+
     def received(self, size: int) -> None:
         """A result of `size` bytes came; it counts against the budget of bytes out."""
         self._out_left -= size

@@ -101,4 +101,5 @@ DETECTOR = Detector(
     reference="MCP05:2025",
     needles=_NEEDLES,
     spans=_spans,
+    roles=frozenset({Role.COMMAND, Role.PATH, Role.UNKNOWN, Role.URL}),
 )

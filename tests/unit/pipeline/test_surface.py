@@ -107,7 +107,7 @@ CTX = context()
 
 def ruleless(lock: Lockfile) -> Decide:
     """The pipeline of an operator without rules."""
-    return make_pipeline(lock, {"policy": NoRules()})
+    return make_pipeline(lock, {"policy": NoRules(), "gateway": NoRules()})
 
 
 def judged(subject: Subject, ctx: Context = CTX, lock: Lockfile | None = LOCK) -> Verdict:

@@ -28,6 +28,7 @@ from mcpguard.model import (
     Side,
 )
 from mcpguard.pipeline import Decide, NoRules, Stage, make_pipeline
+from mcpguard.pipeline.gateway import GatewayPolicy, GatewayStage
 from mcpguard.pipeline.trust import TrustStage
 from mcpguard.proxy.actions import Batch, Event, Stop
 from mcpguard.proxy.denial import DenyStyle
@@ -55,7 +56,11 @@ class Desktop:
 
 def usual(lock: Lockfile | None, **stages: Stage) -> Decide:
     """The pipeline of an operator who configured nothing but these `stages`."""
-    own: dict[str, Stage] = {"trust": TrustStage(PolicyTable()), "policy": NoRules()}
+    own: dict[str, Stage] = {
+        "trust": TrustStage(PolicyTable()),
+        "policy": NoRules(),
+        "gateway": GatewayStage(GatewayPolicy(), lock),
+    }
     return make_pipeline(lock, {**own, **stages})
 
 

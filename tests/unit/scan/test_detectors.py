@@ -86,6 +86,11 @@ ROLES = [
     ("apiurls", "", Role.URL),
     ("hosts", "", Role.URL),
     ("servers", "", Role.URL),
+    ("branch_name", "", Role.WORD),
+    ("fileNames", "", Role.PATH),
+    ("host_name", "", Role.URL),
+    ("name", "", Role.UNKNOWN),
+    ("display_name", "", Role.UNKNOWN),
     ("thing", "file-path", Role.PATH),
     ("thing", "made-up", Role.UNKNOWN),
 ]
