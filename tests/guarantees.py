@@ -725,6 +725,65 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "if len(piece) >= self._limit:",
         ),
     ),
+    "gateway:bound-is-covered": Guarantee(
+        _ARGUMENTS,
+        "Every reading of every value of a bound argument is inside the scopes, or the call is "
+        "denied; so is one whose shape, or whose twin of another case, leaves that open.",
+        Mutant(
+            "pipeline/scopes.py",
+            "if any(key != step and key.casefold() == step.casefold() for key in value):",
+            "if not value:",
+        ),
+    ),
+    "gateway:breaks-closed": Guarantee(
+        _DECISION,
+        "A budget, an approval or a file system that raises, stalls or abstains never turns a "
+        "denial into an allow.",
+        Mutant(
+            "pipeline/gateway.py",
+            "if isinstance(counted, Wait) or counted.effect is not Effect.ALLOW:",
+            "if not isinstance(counted, Wait) and counted.effect is Effect.DENY:",
+        ),
+    ),
+    "gateway:five-steps": Guarantee(
+        _DECISION,
+        "Deny list, allow list, arguments, budgets, approval: the first that fails decides, and "
+        "no later one is asked.",
+        Mutant(
+            "pipeline/gateway.py",
+            "answer = self._permitted(call, ctx, plan) if outside is ALLOW else outside",
+            "answer = self._permitted(call, ctx, plan)\n"
+            "        answer = answer if outside is ALLOW else outside",
+        ),
+    ),
+    "gateway:no-policy-no-opinion": Guarantee(
+        _DECISION,
+        "A gateway that nobody configured has no opinion, which denies where it is required.",
+        Mutant(
+            "pipeline/gateway.py",
+            "            return _ABSTAINS\n",
+            "            return ALLOW\n",
+        ),
+    ),
+    "gateway:placeholder-is-no-deed": Guarantee(
+        _ARGUMENTS,
+        "Nothing is taken out of a path, a URL, a command or what a scope is about: such a call is "
+        "denied, for a placeholder would be another deed.",
+        Mutant(
+            "pipeline/sanitise.py",
+            'where = "a name that is asked for" if fixed else _OPERATIVE.get(hit.role)',
+            'where = "a name that is asked for" if fixed else ""',
+        ),
+    ),
+    "gateway:redacted-is-stable": Guarantee(
+        _ARGUMENTS,
+        "A redacted call is judged again from the start and needs no second redaction.",
+        Mutant(
+            "pipeline/sanitise.py",
+            "left = redact(arguments, taken)",
+            "left = redact(arguments, taken[:1])",
+        ),
+    ),
     "handshake:capabilities-intersected": Guarantee(
         _SESSION,
         "The host sees the server capabilities that are both live and locked.",
@@ -1441,8 +1500,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "What a stage rewrote is what is sent and recorded.",
         Mutant(
             "proxy/from_host.py",
-            'entry.params = {**entry.params, "arguments": call.arguments}',
-            "entry.params = {**entry.params}",
+            "            call = decision.subject\n",
+            "            call = call\n",
         ),
     ),
     "policy:any-text": Guarantee(
@@ -1727,6 +1786,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "scan/semantics.py",
             "if action not in ACTIONS[resource]:",
             "if not action:",
+        ),
+    ),
+    "scan:short-way-agrees": Guarantee(
+        _ARGUMENTS,
+        "The short way for small arguments finds exactly what the long one finds.",
+        Mutant(
+            "scan/quiet.py",
+            "return value < SHORTEST_NUMBER",
+            "return True",
         ),
     ),
     "schema:arguments-checked": Guarantee(

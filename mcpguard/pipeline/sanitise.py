@@ -84,7 +84,9 @@ class Sanitiser:
         self._rules = rules
         self._on = bool(rules)
         self._any = Finder(*rules.any, schema)
-        self._by = {each: Finder(*sought, schema) for each, sought in rules.by.items()}
+        self._by = {
+            each: Finder(*sought, schema) for each, sought in rules.by.items() if any(sought)
+        }
 
     def judge(
         self, call: Call, bound: Sequence[Bound] = (), looked: JsonObject | None = None
@@ -105,12 +107,12 @@ class Sanitiser:
     def _searched(
         self, call: Call, arguments: JsonObject, bound: Sequence[Bound], *, fixed: bool
     ) -> Verdict:
-        denied = self._by[Handling.DENY].find(arguments)
+        denied = self._found(Handling.DENY, arguments)
         if denied:
             return self._denied(denied, denied[0], "")
-        taken = self._by[Handling.REDACT].find(arguments)
+        taken = self._found(Handling.REDACT, arguments)
         if not taken:
-            noted = self._by[Handling.RECORD].find(arguments)
+            noted = self._found(Handling.RECORD, arguments)
             return Verdict(Effect.ALLOW, findings=_findings(noted)) if noted else ALLOW
         for hit in taken:
             where = "a name that is asked for" if fixed else _OPERATIVE.get(hit.role)
@@ -122,6 +124,10 @@ class Sanitiser:
         text = f"{self._said(taken[0])}, which was taken out"
         rewrite = call._replace(arguments=left)
         return Verdict(Effect.ALLOW, Reason.REDACTED, text, _findings(taken), rewrite)
+
+    def _found(self, handling: Handling, arguments: JsonObject) -> tuple[Hit, ...]:
+        finder = self._by.get(handling)
+        return finder.find(arguments) if finder is not None else ()
 
     def _denied(self, hits: Sequence[Hit], hit: Hit, fixed: str) -> Verdict:
         """`fixed`: what nothing can be taken out of, if that is why."""

@@ -398,7 +398,10 @@ class HostSide:
         """Go on with what was judged, which the stages may have rewritten."""
         if decision.subject is not call and isinstance(decision.subject, Call):
             call = decision.subject
-            entry.params = {**entry.params, "arguments": call.arguments}
+            whole = entry.row.target == "ref"  # a completion's arguments are all its parameters
+            entry.params = (
+                call.arguments if whole else {**entry.params, "arguments": call.arguments}
+            )
         self._decided(entry, decision, call.arguments)
 
     def _continued(self, entry: Entry, decision: Decision) -> Decision:

@@ -20,8 +20,8 @@ __all__ = ["BUDGET", "Budget", "awake", "below", "find", "finding", "looking", "
 class Budget:
     """How much one value may hold: nesting, characters of all its texts, texts, hits.
 
-    `matches`: how often something may look like what a detector looks for; each costs
-    microseconds, found or not, so this bounds the time that hostile text takes.
+    `matches`: how often something may look like what a detector looks for, and how many texts it
+    may look at; each costs microseconds, found or not, so this bounds what hostile text takes.
     """
 
     depth: int = 64
@@ -153,6 +153,7 @@ class _Search:
     def _once(self, text: str, site: Site) -> list[_Found]:
         found: list[_Found] = []
         for detector in awake(looking(self._detectors, site.role), f"{site.name}\n{text}"):
+            site.meter.spend()
             for start, end, kind in detector.spans(text, site):
                 found.append(_Found(start, end, detector.id, kind))
                 self._limited(found)

@@ -519,7 +519,7 @@ def deep(levels: int) -> Json:
     return value
 
 
-@pytest.mark.guarantee("gateway:unread-is-denied")
+@pytest.mark.guarantee("scan:over-budget-raises")
 @pytest.mark.parametrize(
     ("value", "why"),
     [
@@ -550,7 +550,7 @@ def test_findings_are_few_and_their_places_short() -> None:
 SECRETS = [CARD, SSN, "ghp_" + "aB3dE5fG7hJ9" * 3, "/srv/../../etc/passwd"]
 
 
-@pytest.mark.guarantee("gateway:nothing-is-repeated")
+@pytest.mark.guarantee("scan:no-text-in-findings")
 @pytest.mark.parametrize("secret", SECRETS)
 @pytest.mark.parametrize("handling", Handling)
 @pytest.mark.parametrize("place", ["key", "value", "path", "number"])
@@ -840,7 +840,7 @@ def rows(name: str) -> list[tuple[Call, set[str]]]:
     ]
 
 
-@pytest.mark.guarantee("gateway:ordinary-day-passes")
+@pytest.mark.guarantee("scan:ordinary-passes")
 @pytest.mark.parametrize(
     ("name", "least"),
     [("ordinary.jsonl", 400), ("ordinary-day.jsonl", 140), ("ordinary-private.jsonl", 15)],

@@ -366,6 +366,20 @@ def test_what_was_rewritten_is_what_is_sent() -> None:
     session.sends_host({"method": "notifications/message", "params": stars})
 
 
+@pytest.mark.guarantee("pipeline:rewrites-are-sent")
+def test_a_completion_that_was_rewritten_is_sent_as_it_was_rewritten() -> None:
+    ref: JsonObject = {"type": "ref/prompt", "name": "sum"}
+    new: JsonObject = {"ref": ref, "argument": {"name": "path", "value": "***"}}
+
+    def without(subject: Subject) -> Decision:
+        return Decision(True, subject._replace(arguments=new) if type(subject) is Call else subject)
+
+    params: JsonObject = {"ref": ref, "argument": {"name": "path", "value": "secret"}}
+    session = opened(ALL, decide=answering(Call, without))
+    session.host({"id": 1, "method": "completion/complete", "params": params})
+    session.sends_server({"id": wire(0), "method": "completion/complete", "params": new})
+
+
 def other(subject: Subject) -> Decision:
     """A subject of another kind than was asked about: a broken pipeline."""
     return Decision(True, Definition(ItemKind.TOOL, "x", {}))

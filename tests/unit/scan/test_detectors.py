@@ -140,6 +140,14 @@ def test_a_command_with_too_many_pieces_to_look_at_is_found(name: str, piece: st
         assert len(find({"command": piece * count}, (DETECTORS[name],))) == found
 
 
+@pytest.mark.parametrize("filling", ["./", "x/../", "%2e/", "/"])
+def test_a_path_too_long_for_any_system_is_looked_at_as_it_will_be_shortened(filling: str) -> None:
+    long = filling * 3000
+    traversal = (DETECTORS["path_traversal"],)
+    assert find({"path": long + "../../../../etc/passwd"}, traversal) != ()
+    assert find({"path": "docs/" + long + "a..b/../c"}, traversal) == ()
+
+
 @pytest.mark.parametrize("text", ["see http://10.0.0.1/ or http://0x7f.1/", " http://0x7f.1/ x"])
 def test_a_url_argument_with_blanks_is_looked_at_whole(text: str) -> None:
     assert find({"url": text}, (DETECTORS["ssrf_url"],)) != ()
