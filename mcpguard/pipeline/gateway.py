@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from mcpguard.scan.patterns import Patterns
-from mcpguard.scan.semantics import Resource, Scope
 from mcpguard.trust.limits import Limits
+
+if TYPE_CHECKING:  # settings are read before the server starts, the detectors are not needed yet
+    from mcpguard.scan.patterns import Patterns
+    from mcpguard.scan.semantics import Resource, Scope
 
 __all__ = ["Binding", "GatewayPolicy", "Handling"]
 
@@ -31,7 +34,7 @@ class Binding:
 
     tools: tuple[str, ...]
     argument: str
-    resource: Resource
+    resource: "Resource"
     action: str
     base: str = ""
 
@@ -41,15 +44,16 @@ class GatewayPolicy:
     """The gateway's settings. Globs as in `trust.policy.Glob`.
 
     `allow`: None lets every tool through. `detectors`: what follows from each detector's hits;
-    one that is not named is off. `budgets`: only the budgets and repeated failures of `Limits`.
-    `approve`: tools of which a person is asked at each call.
+    one that is not named is off. `patterns`: None for none, as `scan.find` takes them. `budgets`:
+    only the budgets and repeated failures of `Limits`. `approve`: tools of which a person is asked
+    at each call.
     """
 
     deny: tuple[str, ...] = ()
     allow: tuple[str, ...] | None = None
     detectors: Mapping[str, Handling] = field(default_factory=lambda: MappingProxyType({}))
-    patterns: Patterns = field(default_factory=lambda: Patterns.of(()))
-    scopes: tuple[Scope, ...] = ()
+    patterns: "Patterns | None" = None
+    scopes: "tuple[Scope, ...]" = ()
     bindings: tuple[Binding, ...] = ()
     budgets: Limits = field(default_factory=Limits)
     approve: tuple[str, ...] = ()

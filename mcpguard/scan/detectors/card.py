@@ -1,6 +1,7 @@
 """Payment card numbers: an issuer's prefix and length, and the Luhn check digit."""
 
 from collections.abc import Iterator
+from functools import cache
 
 from mcpguard.model import Severity
 from mcpguard.scan.digits import DIGIT, GAP, ascii_digits
@@ -34,6 +35,7 @@ _ISSUERS = (
 """First and last prefix, and lengths in digits (ISO/IEC 7812 as the schemes publish them)."""
 
 
+@cache  # of ten thousand prefixes at most
 def _lengths(digits: str) -> tuple[int, ...]:
     for first, last, lengths in _ISSUERS:
         if first <= digits[: len(first)] <= last:
@@ -41,7 +43,8 @@ def _lengths(digits: str) -> tuple[int, ...]:
     return ()
 
 
-_BY_PREFIX = {f"{number:04}": _lengths(f"{number:04}") for number in range(10_000)}
+PREFIX = 4
+"""Digits that tell the issuer."""
 
 
 def _spans(text: str, site: Site) -> Iterator[Span]:
@@ -57,7 +60,7 @@ def _in_run(run: str, offset: int, meter: Meter) -> Iterator[Span]:
     sizes = tuple(map(len, groups))
     at = 0
     for first, group in enumerate(groups):
-        lengths = _BY_PREFIX.get(group[:4], ())
+        lengths = _lengths(group[:4]) if len(group) >= PREFIX else ()
         count = _grouped(sizes, first, lengths) if lengths else 0
         if count:
             meter.spend()
