@@ -9,7 +9,7 @@ from mcpguard.cli import render
 from mcpguard.config import showing
 from mcpguard.config.files import Places, places, text_of
 from mcpguard.config.loading import Loaded, load, problems_of
-from mcpguard.errors import McpguardError, PolicyError, UsageError
+from mcpguard.errors import PolicyError, UsageError
 from mcpguard.model import Json
 
 __all__ = ["config"]
@@ -88,7 +88,8 @@ def validate_command(context: click.Context, file: Path | None, system: bool, fo
         )
     chosen = [(file, system)] if file is not None else _existing(places())
     found = [(path, problems_of(path, system=kind)) for path, kind in chosen]
-    together = _together() if file is None and not any(wrong for _, wrong in found) else None
+    if file is None and not any(wrong for _, wrong in found):
+        found += _together()
     if form == "json":
         render.answer([render.json_text([_as_json(*each) for each in found])])
     else:
@@ -96,8 +97,6 @@ def validate_command(context: click.Context, file: Path | None, system: bool, fo
             render.answer(_checked(*each))
         if not found:
             render.answer(["there is no file of settings; the preset baseline holds"])
-    if together is not None:
-        raise together
     context.exit(int(any(wrong for _, wrong in found)))
 
 
@@ -106,13 +105,13 @@ def _existing(found: Places) -> list[tuple[Path, bool]]:
     return [(path, system) for path, system in rows if text_of(path) is not None]
 
 
-def _together() -> McpguardError | None:
-    """What is wrong only with both files at once."""
+def _together() -> list[tuple[Path, list[PolicyError]]]:
+    """What is wrong only with all files at once."""
     try:
         load()
-    except McpguardError as error:
-        return error
-    return None
+    except PolicyError as error:
+        return [(Path(error.source), [error])]
+    return []
 
 
 def _checked(file: Path, problems: Sequence[PolicyError]) -> Iterator[str]:

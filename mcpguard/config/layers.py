@@ -27,7 +27,7 @@ from mcpguard.scan.patterns import Patterns
 from mcpguard.trust.limits import Limits
 from mcpguard.trust.policy import DEFAULT, PolicyTable, ToolPolicy, ties
 
-__all__ = ["check_scopes", "laid", "settings_of", "tightened"]
+__all__ = ["laid", "misfits", "settings_of", "tightened"]
 
 _TOOL: Final = ("limits", "tool")
 _TOOLS: Final = ("limits", "tools")
@@ -206,7 +206,8 @@ def _gateway(values: Values) -> GatewayPolicy:
         approve=_each(values, ("gateway", "approve")),
     )
     rows = values.get(("gateway", "patterns"), ())
-    _refuse_doubles((held.value.name, held) for held in rows)
+    for error in _doubles((held.value.name, held) for held in rows):
+        raise error
     return replace(policy, patterns=Patterns.of(held.value for held in rows)) if rows else policy
 
 
@@ -233,8 +234,12 @@ def _bindings(values: Values) -> tuple[Any, ...]:
     return tuple(held.value for held in rows)
 
 
-def check_scopes(layers: Iterable[Values]) -> Iterable[PolicyError]:
-    """An error for each scope that no argument of all `layers` is compared with."""
+def misfits(layers: Iterable[Values]) -> Iterable[PolicyError]:
+    """What is wrong with files as a whole: `layers` are all of theirs, each server's section too.
+
+    A scope that no argument is compared with, and two rules of one name: what their limits count
+    would be one.
+    """
     layers = tuple(layers)
     bound = {
         (each.resource, each.action)
@@ -248,6 +253,8 @@ def check_scopes(layers: Iterable[Values]) -> Iterable[PolicyError]:
                     "no argument is compared with this scope, so it has no effect",
                     hint="say which arguments it is about, under `gateway.arguments`",
                 )
+    rules = [held for values in layers for held in values.get(("rules",), ())]
+    yield from _doubles((str(each.node.items()["name"].value), each) for each in rules)
 
 
 def _rules(values: Values, floor: Values) -> RuleSet:
@@ -257,22 +264,20 @@ def _rules(values: Values, floor: Values) -> RuleSet:
 
 
 def _rule_set(values: Values, name: str) -> RuleSet:
-    held = values.get(("rules",), ())
-    _refuse_doubles((str(each.node.items()["name"].value), each) for each in held)
-    return RuleSet(name, [rule for each in held for rule in each.value])
+    return RuleSet(name, [rule for each in _each(values, ("rules",)) for rule in each])
 
 
-def _refuse_doubles(named: Iterable[tuple[str, Held]]) -> None:
-    """Raises PolicyError at the second of two entries with one name, of one file or of two."""
+def _doubles(named: Iterable[tuple[str, Held]]) -> Iterable[PolicyError]:
+    """An error at the second of two entries with one name, of one file or of two."""
     seen: dict[str, Held] = {}
     for name, held in named:
         if name in seen:
             first = seen[name].node
             place = f"{first.source}:{first.place[0]}"
-            raise held.node.error(
+            yield held.node.error(
                 f"a second entry is called `{name}`", hint=f"the first is {place}; rename one"
             )
-        seen[name] = held
+        seen.setdefault(name, held)
 
 
 def _store(values: Values) -> StoreSettings:

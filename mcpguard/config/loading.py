@@ -127,28 +127,26 @@ def problems_of(path: Path, *, system: bool = False) -> list[PolicyError]:
     held: tuple[Held, ...] = document.values.get(("preset",), ())
     base = [preset_values(held[0].value if held else Preset.BASELINE)]
     found: dict[str, PolicyError] = {}
-    for server in ("", *document.servers):
-        for error in _wrong(base, document, server, system=system):
-            found.setdefault(error.message, error)
+    for error in _wrong(base, document, system=system):
+        found.setdefault(error.message, error)
     return list(found.values())
 
 
-def _wrong(
-    base: "list[Values]", document: "Document", server: str, *, system: bool
-) -> Iterable[PolicyError]:
+def _wrong(base: "list[Values]", document: "Document", *, system: bool) -> Iterable[PolicyError]:
     """What only shows when the layers are put together."""
-    from mcpguard.config.layers import check_scopes, laid, settings_of, tightened
+    from mcpguard.config.layers import laid, misfits, settings_of, tightened
 
-    own = [document.values, document.servers.get(server, {})]
-    try:
-        if system:
-            values, floor = laid(base), laid(own)
-            settings_of(tightened(values, floor), floor)
-        else:
-            settings_of(laid([*base, *own]))
-    except PolicyError as error:
-        yield error
-    yield from check_scopes([*base, document.values, *document.servers.values()])
+    for server in ("", *document.servers):
+        own = [document.values, document.servers.get(server, {})]
+        try:
+            if system:
+                values, floor = laid(base), laid(own)
+                settings_of(tightened(values, floor), floor)
+            else:
+                settings_of(laid([*base, *own]))
+        except PolicyError as error:
+            yield error
+    yield from misfits([document.values, *document.servers.values()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +158,7 @@ class _Texts:
 
 
 def _loaded(texts: _Texts, policy: str | None, server: str) -> Loaded:
-    from mcpguard.config.layers import check_scopes, laid, settings_of, tightened
+    from mcpguard.config.layers import laid, misfits, settings_of, tightened
 
     files: list[Path] = []
     documents: list[Document] = []
@@ -174,20 +172,25 @@ def _loaded(texts: _Texts, policy: str | None, server: str) -> Loaded:
         files.append(texts.user[0])
         documents.append(_whole(_read(*texts.user)))
     base = _base(word, documents)
-    layers = [base]
+    layers, whole = [base], [base]
     for document in documents:
         general = {path: held for path, held in document.values.items() if path != ("preset",)}
         layers += [general, document.servers.get(server, {})]
+        whole += [general, *document.servers.values()]
     values, floor = laid(layers), {}
     if texts.system is not None:
         files.append(texts.system[0])
         held = _whole(_read(*texts.system, system=True))
+        _raise(misfits([held.values, *held.servers.values()]))
         floor = laid([held.values, held.servers.get(server, {})])
         values = tightened(values, floor)
-    sections = [section for each in documents for section in each.servers.values()]
-    for error in check_scopes([*layers, *sections]):
-        raise error
+    _raise(misfits(whole))
     return Loaded(settings_of(values, floor), tuple(files), values, floor)
+
+
+def _raise(errors: Iterable[PolicyError]) -> None:
+    for error in errors:
+        raise error
 
 
 def _base(word: str | None, documents: "list[Document]") -> "Values":
@@ -239,8 +242,7 @@ def _system_origin(node: "Node") -> str:
 
 def _whole(document: "Document") -> "Document":
     """`document`, if nothing is wrong with it. Raises PolicyError, the first one."""
-    for error in document.problems:
-        raise error
+    _raise(document.problems)
     return document
 
 

@@ -19,7 +19,8 @@ MAX_NAME = 256
 """Characters of a principal's, a tool's or a server's name."""
 
 _SERVERS: Final = "servers"
-_PREFIXES: Final = ("local:", "did:")
+_PROFILE: Final = "local:"
+_PREFIXES: Final = (_PROFILE, "did:")
 
 
 @dataclass(slots=True)
@@ -98,6 +99,9 @@ class _Reader:
         for key, child in table.items():
             try:
                 _check_key(node, key, child, tree, path)
+                if self._system and path == ("principals",) and key.startswith(_PROFILE):
+                    what = "a profile is the user's own choice, so blocking one stops nobody"
+                    raise node.error(what, hint="block tools, or a DID", at=node.keys[key])
             except PolicyError as error:
                 self._problems.append(error)
             else:
