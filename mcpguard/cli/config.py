@@ -53,7 +53,10 @@ def config(context: click.Context) -> None:
 def show_command(
     file: Path | None, policy: str | None, server: str, origin: bool, form: str
 ) -> None:
-    """Print the settings that a session would have, as the YAML they are written in.
+    """Print the settings of a session.
+
+    They are printed as the YAML that they are written in, and can be saved as a file that says the
+    same; only the password of a store's address is left out.
 
     Exit codes: 0 shown, 2 a file cannot be read or used.
     """
@@ -78,7 +81,9 @@ def _head(loaded: Loaded) -> Iterator[str]:
 @_format
 @click.pass_context
 def validate_command(context: click.Context, file: Path | None, system: bool, form: str) -> None:
-    """Check FILE whole, for each server that it names; without FILE, the files that are read.
+    """Check FILE, or the files that are read.
+
+    FILE is checked whole, and once more for each server that it has a section for.
 
     Exit codes: 0 it can be used, 1 something in it is wrong, 2 it cannot be read.
     """
@@ -138,7 +143,7 @@ def _as_json(file: Path, problems: Sequence[PolicyError]) -> Json:
 @_config
 @_format
 def path_command(file: Path | None, form: str) -> None:
-    """Print where settings are read from, and whether there is a file.
+    """Print where settings are looked for.
 
     Exit codes: 0 printed, 2 a file is there and cannot be read.
     """
@@ -151,7 +156,6 @@ def path_command(file: Path | None, form: str) -> None:
         ]
         render.answer([render.json_text(rows_json)])
         return
-    width = max(len(str(path)) for _, path, _ in told)
     for who, path, exists in told:
         state = "read" if exists else "not there"
-        render.answer([f"{who:<6}  {render.printable(str(path)):<{width}}  {state}"])
+        render.answer([f"{who:<6}  {state:<9}  {render.printable(str(path))}"])

@@ -5,6 +5,7 @@ Every key is a row of `rows.ROWS` or an error with its place and the nearest val
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import Final
 
 from mcpguard.config.rows import PER_SERVER, ROWS, TREE, Held, Path, Row, Step, Tree, Values
@@ -138,6 +139,8 @@ def _check_key(node: Node, key: str, child: Node, tree: Tree, path: Path) -> Non
     """Raises PolicyError at `key` when it cannot stand under `path`."""
     if "*" not in tree:
         words = _NOT_HERE if path[:1] == (_SERVERS,) else _ELSEWHERE
+        if key in words and get_close_matches(key, tree, 1):
+            words = {key: f"{nearest(key, tree)} If not, {words[key]}"}
         replace(node, value={key: child}).table(tree, other_words=words)
         return
     problem = _NAMES.get(path, _any_name)(key)

@@ -99,8 +99,8 @@ def test_path_says_where_settings_are_read_from(user: Path, capsys: Capture) -> 
     system = places().system
     assert main(["config", "path"]) == 0
     absent = capsys.readouterr().out.splitlines()
-    assert absent[0].split() == ["user", str(user), "not", "there"]
-    assert absent[1].split()[:2] == ["system", str(system)]
+    assert absent[0].split() == ["user", "not", "there", str(user)]
+    assert absent[1].split()[:: len(absent[1].split()) - 1] == ["system", str(system)]
     written(user, "mode: enforce")
     assert main(["config", "path", "--format", "json"]) == 0
     first, second = orjson.loads(capsys.readouterr().out)

@@ -13,7 +13,7 @@ from mcpguard.config.reading import read_document
 from mcpguard.config.rows import ROWS, Values
 from mcpguard.config.settings import OnLoss, Preset, Settings
 from mcpguard.errors import PolicyError
-from mcpguard.model import Call, JsonObject, Mode
+from mcpguard.model import Call, Json, JsonObject, Mode
 from mcpguard.pipeline.gateway import Handling
 from mcpguard.policy.rules import Action
 from mcpguard.store.ledger import Limit
@@ -259,7 +259,7 @@ def test_patterns_of_the_system_are_looked_for_too() -> None:
     assert [row.name for row in made.rows] == ["own", "theirs"]
 
 
-LOOSE = {
+LOOSE: dict[str, Json] = {
     "preset": "permissive",
     "profile": "work",
     "principals.*.capabilities": ["fs:*"],

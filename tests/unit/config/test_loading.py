@@ -18,7 +18,9 @@ from mcpguard.model import Mode
 from mcpguard.pipeline.gateway import Handling
 from mcpguard.policy.rules import RuleSet
 from mcpguard.scan import DETECTORS, find
+from mcpguard.store.ledger import Limit
 from mcpguard.trust.policy import PolicyTable
+from tests.integration import readme
 from tests.tools import FIXTURES, ROOT
 from tests.unit.config.documents import Home
 
@@ -298,3 +300,32 @@ def test_a_named_file_and_a_named_policy_are_both_read(home: Home, tmp_path: Pat
     user = home.user("profile: a")
     found = load(user, "strict", where=home.places)
     assert (found.settings.profile, found.files) == ("a", (user,))
+
+
+def test_the_readmes_settings_can_be_used(home: Home) -> None:
+    text = readme.block("yaml mcpguard.yaml")
+    assert problems_of(home.user(text)) == []
+    mail = home.load(text, server="mail").settings
+    assert (mail.preset, mail.limits.tool, mail.requests) == (
+        Preset.STRICT,
+        (Limit(5, 3_600_000),),
+        frozenset(),
+    )
+    assert mail.gateway.detectors["local_url"] is Handling.RECORD
+
+
+def test_the_readmes_table_says_what_the_presets_say(home: Home) -> None:
+    permissive, baseline, strict = (home.load(policy=str(each)).settings for each in Preset)
+    words = {None: "pass", "record": "recorded", "redact": "taken out", "deny": "denied"}
+    for row, names in (
+        (
+            "credentials, card, account and social security numbers in arguments",
+            ("secrets", "card", "iban", "ssn"),
+        ),
+        ("shell injection, path traversal", ("shell_injection", "path_traversal")),
+        ("cloud metadata, disguised local addresses", ("ssrf_url",)),
+        ("plain local addresses", ("local_url",)),
+    ):
+        for name in names:
+            ways = [each.gateway.detectors.get(name) for each in (permissive, baseline, strict)]
+            assert f"| {row} | {' | '.join(words[way] for way in ways)} |" in readme.TEXT

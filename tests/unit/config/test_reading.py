@@ -251,6 +251,11 @@ BAD: dict[str, tuple[str, str, str]] = {
         "f.yaml:1:1: unknown key `deny`",
         "it stands under `gateway`",
     ),
+    "a key that may be two": (
+        "tool: {rm: {blocked: true}}",
+        "f.yaml:1:1: unknown key `tool`",
+        "did you mean `tools`? If not, it stands under `limits`",
+    ),
     "a key that no server has": (
         "servers: {files: {store: {backend: memory}}}",
         "f.yaml:1:19: unknown key `store`",
