@@ -171,6 +171,20 @@ def test_policy_may_be_a_file_that_is_laid_over_its_own_preset(home: Home, tmp_p
     assert home.load("preset: strict", policy=str(policy)).settings.preset is Preset.BASELINE
 
 
+@pytest.mark.guarantee("config:system-only-tightens")
+def test_neither_a_named_file_nor_a_policy_nor_a_server_leaves_the_systems_out(
+    home: Home, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text("mode: audit-only\nservers: {s: {requests: [roots]}}", "utf-8")
+    other.chmod(0o600)
+    system = home.system("mode: enforce\nrequests: []")
+    for config, policy in ((other, None), (None, str(other)), (other, "permissive")):
+        found = load(config, policy, "s", where=home.places)
+        assert (found.settings.mode, found.settings.floor) == (Mode.ENFORCE, Mode.ENFORCE)
+        assert (found.settings.requests, found.files[-1]) == (frozenset(), system)
+
+
 def test_a_policy_that_is_neither_word_nor_file_is_told_the_words(home: Home) -> None:
     with pytest.raises(UsageError) as caught:
         home.load(policy="stict")
