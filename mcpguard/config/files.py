@@ -31,8 +31,8 @@ NAME = "mcpguard.yaml"
 MAX_BYTES = 1024 * 1024
 """Bytes. What `policy.document` reads, were each character four bytes."""
 
-SYSTEM_DIR = "/etc/mcpguard"
-"""Where an administrator's file is on Linux; platformdirs would look in /etc/xdg."""
+SYSTEM_DIRS = {"darwin": "/Library/Application Support/mcpguard", "": "/etc/mcpguard"}
+"""Where an administrator's file is; platformdirs would ask XDG_CONFIG_DIRS, which anybody sets."""
 
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -71,11 +71,11 @@ def config_dir() -> Path:
 
 
 def _system_dir() -> Path:
-    if sys.platform != "linux":
+    if sys.platform == "win32":
         import platformdirs
 
         return Path(platformdirs.site_config_dir("mcpguard", appauthor=False))
-    return Path(SYSTEM_DIR)
+    return Path(SYSTEM_DIRS.get(sys.platform, SYSTEM_DIRS[""]))
 
 
 def text_of(path: Path) -> str | None:

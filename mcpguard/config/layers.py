@@ -23,9 +23,9 @@ from mcpguard.errors import PolicyError
 from mcpguard.model import Mode, Tier
 from mcpguard.pipeline.gateway import GatewayPolicy, Handling
 from mcpguard.policy.rules import RuleSet
-from mcpguard.scan.patterns import Patterns
+from mcpguard.scan.patterns import MAX_PATTERNS, Patterns
 from mcpguard.trust.limits import Limits
-from mcpguard.trust.policy import DEFAULT, PolicyTable, ToolPolicy, ties
+from mcpguard.trust.policy import DEFAULT, MAX_POLICIES, PolicyTable, ToolPolicy, ties
 
 __all__ = ["laid", "misfits", "settings_of", "tightened"]
 
@@ -165,6 +165,12 @@ def _tools(values: Values, floor: Values) -> PolicyTable:
 
 def _policies(values: Values, default: ToolPolicy) -> dict[str, ToolPolicy]:
     groups = _groups(values, "tools")
+    if len(groups) > MAX_POLICIES:
+        (*_, last), *_ = [*groups.values()][-1].values()
+        raise last.node.error(
+            f"{len(groups)} tool policies, at most {MAX_POLICIES} are read",
+            hint="put tools with the same policy under one pattern",
+        )
     made = {
         pattern: replace(default, **{key: _field(key, each) for key, each in held.items()})
         for pattern, held in groups.items()
@@ -208,6 +214,8 @@ def _gateway(values: Values) -> GatewayPolicy:
     rows = values.get(("gateway", "patterns"), ())
     for error in _doubles((held.value.name, held) for held in rows):
         raise error
+    if len(rows) > MAX_PATTERNS:
+        raise rows[-1].node.error(f"{len(rows)} patterns, at most {MAX_PATTERNS} are looked for")
     return replace(policy, patterns=Patterns.of(held.value for held in rows)) if rows else policy
 
 

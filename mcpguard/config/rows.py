@@ -44,8 +44,8 @@ MAX_QUORUM = 16
 MAX_BUDGET = 2**53 - 1
 """Calls or bytes of one session: exact in every reader's numbers."""
 
-MAX_ALLOWED = 1000
-"""Patterns of an allow list that the system's file narrowed."""
+MAX_PAIRS = 10_000
+"""Pairs of patterns of two allow lists: each takes up to some milliseconds, all of them seconds."""
 
 Path: TypeAlias = tuple[str, ...]
 """The keys that lead to a value: `("tools", "read_*", "min_trust")`."""
@@ -123,6 +123,12 @@ def _meeting(below: tuple[Held, ...] | None, system: tuple[Held, ...]) -> tuple[
     """Patterns of what both match."""
     if below is None:
         return system
+    if len(below) * len(system) > MAX_PAIRS:
+        raise system[0].node.error(
+            f"{len(system)} patterns here and {len(below)} in the user's list are too many to"
+            " compare",
+            hint="name fewer patterns",
+        )
     made: dict[str, Held] = {}
     for one in system:
         for other in below:
@@ -130,11 +136,6 @@ def _meeting(below: tuple[Held, ...] | None, system: tuple[Held, ...]) -> tuple[
                 origin = one.origin if text == one.value else f"{other.origin}, {one.origin}"
                 known = other if text == other.value else Held(text, text, origin, one.node)
                 made.setdefault(text, known)
-    if len(made) > MAX_ALLOWED:
-        raise system[0].node.error(
-            f"what both lists match takes {len(made)} patterns, at most {MAX_ALLOWED} are kept",
-            hint="name fewer patterns here",
-        )
     return tuple(made.values())
 
 

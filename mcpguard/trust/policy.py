@@ -21,6 +21,8 @@ from mcpguard.model import Tier
 __all__ = [
     "DEFAULT",
     "MAX_CALLS",
+    "MAX_GLOB",
+    "MAX_POLICIES",
     "Glob",
     "PolicyTable",
     "ToolPolicy",
@@ -157,6 +159,9 @@ def both(one: str, other: str) -> tuple[str, ...]:
 
     Raises UsageError when that takes more than `MAX_BOTH` of them.
     """
+    for name, pattern in ((one, other), (other, one)):
+        if not set(name) & _WILD:
+            return (name,) if Glob(pattern).matches(name) else ()
     one, other = _single(one), _single(other)
     rows: list[list[_Tails]] = [[]] * (len(one) + 1)
     for at in range(len(one), -1, -1):
@@ -195,6 +200,7 @@ def _tails(one: str, other: str, below: list[_Tails], right: list[_Tails]) -> _T
 
 
 _NONE: Final[frozenset[str]] = frozenset()
+_WILD: Final = frozenset("*?")
 
 
 def _joined(*ways: tuple[str, _Tails]) -> _Tails:

@@ -259,6 +259,8 @@ def test_patterns_of_the_system_are_looked_for_too() -> None:
     assert [row.name for row in made.rows] == ["own", "theirs"]
 
 
+PATTERN: JsonObject = {"name": "x", "form": "substring", "text": "x", "action": "deny"}
+
 LOOSE: dict[str, Json] = {
     "preset": "permissive",
     "profile": "work",
@@ -297,6 +299,36 @@ def test_allow_lists_that_meet_in_too_many_ways_are_an_error_at_the_systems(home
     user, system = allow("*a*b*c*d*"), allow("*f*g*h*i*")
     with pytest.raises(PolicyError, match=r"system/mcpguard.yaml:1:19: what .* both match"):
         home.load(user, system)
+
+
+def test_allow_lists_that_are_too_many_to_compare_are_an_error(home: Home) -> None:
+    texts = [yaml(nested("gateway.allow", [f"{each}*" for each in range(101)])) for _ in "us"]
+    with pytest.raises(PolicyError, match="101 patterns here and 101 in the user's list"):
+        home.load(*texts)
+
+
+@pytest.mark.parametrize(
+    ("general", "more", "told"),
+    [
+        (
+            {"tools": {f"t{each}": {"blocked": True} for each in range(1000)}},
+            {"tools": {"x": {"blocked": True}}},
+            "1001 tool policies",
+        ),
+        (
+            nested("gateway.patterns", [dict(PATTERN, name=f"p{each}") for each in range(200)]),
+            nested("gateway.patterns", [PATTERN]),
+            "201 patterns",
+        ),
+    ],
+)
+def test_what_only_layers_together_are_too_many_of_is_an_error(
+    home: Home, general: JsonObject, more: JsonObject, told: str
+) -> None:
+    text = yaml({**general, "servers": {"s": more}})
+    assert home.load(text).files
+    with pytest.raises(PolicyError, match=told):
+        home.load(text, server="s")
 
 
 # --- a property over all of it -------------------------------------------------------------------
