@@ -7,8 +7,8 @@ import click
 
 from mcpguard.cli import render
 from mcpguard.config import showing
-from mcpguard.config.files import Places, places, text_of
-from mcpguard.config.loading import Loaded, load, problems_of
+from mcpguard.config.files import places, text_of
+from mcpguard.config.loading import Loaded, load, problems_of, problems_of_all
 from mcpguard.errors import PolicyError, UsageError
 from mcpguard.model import Json
 
@@ -91,10 +91,8 @@ def validate_command(context: click.Context, file: Path | None, system: bool, fo
         raise UsageError(
             "--system says what FILE is", hint="mcpguard config validate --system FILE"
         )
-    chosen = [(file, system)] if file is not None else _existing(places())
-    found = [(path, problems_of(path, system=kind)) for path, kind in chosen]
-    if file is None and not any(wrong for _, wrong in found):
-        found += _together()
+    own = [] if file is None else [(file, problems_of(file, system=system))]
+    found = own or problems_of_all(places())
     if form == "json":
         render.answer([render.json_text([_as_json(*each) for each in found])])
     else:
@@ -105,36 +103,22 @@ def validate_command(context: click.Context, file: Path | None, system: bool, fo
     context.exit(int(any(wrong for _, wrong in found)))
 
 
-def _existing(found: Places) -> list[tuple[Path, bool]]:
-    rows = [(found.user, False), (found.system, True)]
-    return [(path, system) for path, system in rows if text_of(path) is not None]
-
-
-def _together() -> list[tuple[Path, list[PolicyError]]]:
-    """What is wrong only with all files at once."""
-    try:
-        load()
-    except PolicyError as error:
-        return [(Path(error.source), [error])]
-    return []
-
-
-def _checked(file: Path, problems: Sequence[PolicyError]) -> Iterator[str]:
-    if not problems:
+def _checked(file: Path, wrong: Sequence[PolicyError]) -> Iterator[str]:
+    if not wrong:
         yield f"{render.printable(str(file))}: nothing wrong"
-    for problem in problems:
+    for problem in wrong:
         yield render.printable(problem.message)
         if problem.hint:
             yield f"  next: {render.printable(problem.hint)}"
 
 
-def _as_json(file: Path, problems: Sequence[PolicyError]) -> Json:
+def _as_json(file: Path, wrong: Sequence[PolicyError]) -> Json:
     return {
         "file": str(file),
-        "valid": not problems,
+        "valid": not wrong,
         "problems": [
             {"line": each.line, "column": each.column, "message": each.what, "hint": each.hint}
-            for each in problems
+            for each in wrong
         ],
     }
 

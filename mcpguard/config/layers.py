@@ -10,7 +10,7 @@ from pathlib import Path as FilePath
 from types import MappingProxyType
 from typing import Any, Final
 
-from mcpguard.config.rows import APART, Held, Path, Values, row_of
+from mcpguard.config.rows import Held, Path, Values, row_of
 from mcpguard.config.settings import (
     ApprovalSettings,
     AuditSettings,
@@ -54,7 +54,7 @@ def tightened(values: Values, system: Values) -> Values:
     made = dict(values)
     for path, held in system.items():
         way = row_of(path).tighten
-        if way is not None and way is not APART:
+        if way is not None:
             made[path] = way(made.get(path), held)
     return made | _tool_limits(values, system)
 

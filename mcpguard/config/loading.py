@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # without any file there is nothing to read, and no reader to
     from mcpguard.config.rows import Values
     from mcpguard.policy.document import Node
 
-__all__ = ["Loaded", "chosen_mode", "load", "preset_values", "problems_of"]
+__all__ = ["Loaded", "chosen_mode", "load", "preset_values", "problems_of", "problems_of_all"]
 
 PRESETS: Final = Path(__file__).with_name("presets")
 _WORDS: Final = tuple(each.value for each in Preset)
@@ -130,6 +130,26 @@ def problems_of(path: Path, *, system: bool = False) -> list[PolicyError]:
     for error in _wrong(base, document, system=system):
         found.setdefault(error.message, error)
     return list(found.values())
+
+
+def problems_of_all(where: Places) -> list[tuple[Path, list[PolicyError]]]:
+    """The files that are there, each with what is wrong with it; then what only both together are.
+
+    Raises UsageError.
+    """
+    rows = [(where.user, False), (where.system, True)]
+    found = [
+        (path, problems_of(path, system=system))
+        for path, system in rows
+        if text_of(path) is not None
+    ]
+    if any(wrong for _, wrong in found):
+        return found
+    try:
+        load(where=where)
+    except PolicyError as error:
+        found.append((Path(error.source), [error]))
+    return found
 
 
 def _wrong(base: "list[Values]", document: "Document", *, system: bool) -> Iterable[PolicyError]:

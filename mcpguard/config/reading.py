@@ -111,7 +111,7 @@ class _Reader:
 
     def _row(self, node: Node, row: Row, path: Path, into: Values) -> None:
         try:
-            if self._system and row.tighten is None:
+            if self._system and not row.tightens:
                 raise node.error(
                     f"`{'.'.join(row.path)}` cannot be tightened, so the system's file has no say",
                     hint="leave it to the user's file",

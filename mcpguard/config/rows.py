@@ -22,7 +22,6 @@ from mcpguard.trust.policy import MAX_CALLS, both
 from mcpguard.trust.score import LEVELS, MAX_SCORE
 
 __all__ = [
-    "APART",
     "PER_SERVER",
     "ROWS",
     "TREE",
@@ -68,17 +67,13 @@ Tighten = Callable[[tuple[Held, ...] | None, tuple[Held, ...]], tuple[Held, ...]
 """What holds of a file's values (None: not set) and the system's."""
 
 
-def APART(below: tuple[Held, ...] | None, system: tuple[Held, ...]) -> tuple[Held, ...]:  # noqa: N802
-    """The row's values of the system's file stay beside the others: `layers` combines them."""
-    return system if below is None else below
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
     """A key. `path`: with `*` for any word. `item`: reads the value, or each entry of a list.
 
     `many`: how many entries; 0: it is one value. `adds`: a layer's list is put behind the one
-    below, else in its place. `tighten`: None: the system's file cannot hold it.
+    below, else in its place. `tighten`: what holds beside the system's file; `apart`: what it says
+    is not mixed with the others, `layers` puts it beneath them. Neither: it cannot hold the key.
     """
 
     path: Path
@@ -86,6 +81,12 @@ class Row:
     many: int = 0
     adds: bool = False
     tighten: Tighten | None = None
+    apart: bool = False
+
+    @property
+    def tightens(self) -> bool:
+        """Whether the system's file can hold it."""
+        return self.apart or self.tighten is not None
 
 
 # --- how the system's file tightens --------------------------------------------------------------
@@ -174,22 +175,22 @@ ROWS: Final = (
     Row(("trust", "min_trust"), read.integer(0, MAX_SCORE), tighten=_HIGHER),
     Row(("trust", "tiers"), read.choice(*_TIERS), tighten=_rank(*_TIERS)),
     Row(("trust", "servers"), read.choice(*_SERVERS), tighten=_rank(*_SERVERS)),
-    Row(("tools", "*", "min_trust"), read.integer(0, MAX_SCORE), tighten=APART),
-    Row(("tools", "*", "min_level"), read.integer(0, len(LEVELS) - 1), tighten=APART),
+    Row(("tools", "*", "min_trust"), read.integer(0, MAX_SCORE), apart=True),
+    Row(("tools", "*", "min_level"), read.integer(0, len(LEVELS) - 1), apart=True),
     Row(
         ("tools", "*", "required_capabilities"),
         read.capability(grant=False),
         many=64,
-        tighten=APART,
+        apart=True,
     ),
-    Row(("tools", "*", "blocked"), Node.flag, tighten=APART),
-    Row(("tools", "*", "max_calls_per_minute"), read.integer(0, MAX_CALLS), tighten=APART),
-    Row(("tools", "*", "description"), read.text, tighten=APART),
-    Row(("tools", "*", "tier"), read.word(Tier), tighten=APART),
-    Row(("limits", "tool"), read.rate, many=8, tighten=APART),
+    Row(("tools", "*", "blocked"), Node.flag, apart=True),
+    Row(("tools", "*", "max_calls_per_minute"), read.integer(0, MAX_CALLS), apart=True),
+    Row(("tools", "*", "description"), read.text, apart=True),
+    Row(("tools", "*", "tier"), read.word(Tier), apart=True),
+    Row(("limits", "tool"), read.rate, many=8, apart=True),
     Row(("limits", "principal"), read.rate, many=8, tighten=_added),
     Row(("limits", "server"), read.rate, many=8, tighten=_added),
-    Row(("limits", "tools", "*"), read.rate, many=8, tighten=APART),
+    Row(("limits", "tools", "*"), read.rate, many=8, apart=True),
     Row(("gateway", "deny"), read.glob, many=1000, adds=True, tighten=_added),
     Row(("gateway", "allow"), read.glob, many=1000, tighten=_meeting),
     Row(("gateway", "detect", "*"), read.choice(*_DETECT), tighten=_rank(*_DETECT)),
@@ -205,7 +206,7 @@ ROWS: Final = (
     Row(("approvals", "retry"), read.integer(0, MAX_SECONDS), tighten=_LOWER),
     Row(("approvals", "quorum"), read.integer(1, MAX_QUORUM), tighten=_HIGHER),
     Row(("approvals", "elicit"), read.glob, many=1000, tighten=_meeting),
-    Row(("rules",), read.rule, many=500, adds=True, tighten=APART),
+    Row(("rules",), read.rule, many=500, adds=True, apart=True),
     Row(("requests",), read.word(RequestKind), many=8, tighten=_common),
     Row(("audit", "log"), read.absolute),
     Row(("audit", "durability"), read.choice(*_DURABILITY), tighten=_rank(*_DURABILITY)),
@@ -242,12 +243,9 @@ TREE: Final[Mapping[str, Step]] = MappingProxyType(_planted())
 
 
 def row_of(path: Path) -> Row:
-    """The row of a value. Raises KeyError for a path that no row has."""
-    at: Mapping[str, Step] | Row = TREE
+    """The row of a value that was read."""
+    at: Any = TREE
     for key in path:
-        if isinstance(at, Row):
-            raise KeyError(path)
         at = at["*"] if "*" in at else at[key]
-    if not isinstance(at, Row):
-        raise KeyError(path)
-    return at
+    row: Row = at
+    return row

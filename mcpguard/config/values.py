@@ -35,7 +35,6 @@ __all__ = [
     "rule",
     "scope",
     "text",
-    "tool",
     "word",
 ]
 
@@ -104,14 +103,6 @@ def name(node: Node) -> str:
 def glob(node: Node) -> str:
     """A pattern of tool names, see `trust.policy.Glob`."""
     return node.text(MAX_GLOB)
-
-
-def tool(node: Node) -> str:
-    """A tool's name, without wildcards."""
-    value = node.text(MAX_TOOL)
-    if "*" in value or "?" in value:
-        raise node.error("a tool's name belongs here, not a pattern", hint="name each tool")
-    return value
 
 
 def capability(*, grant: bool) -> Callable[[Node], str]:

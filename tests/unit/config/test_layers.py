@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mcpguard.config.layers import laid, settings_of, tightened
-from mcpguard.config.loading import preset_values, problems_of
+from mcpguard.config.loading import preset_values, problems_of, problems_of_all
 from mcpguard.config.reading import read_document
 from mcpguard.config.rows import ROWS, Values
 from mcpguard.config.settings import OnLoss, Preset, Settings
@@ -197,6 +197,18 @@ TIGHTER: dict[str, tuple[str, str, str, Any]] = {
         "gateway.budgets.failure_window",
         60.0,
     ),
+    "failures alone": (
+        "",
+        "gateway: {budgets: {repeated_failures: {count: 5, within: 60}}}",
+        "gateway.budgets.failures",
+        5,
+    ),
+    "failures that say less": (
+        "gateway: {budgets: {repeated_failures: {count: 3, within: 60}}}",
+        "gateway: {budgets: {repeated_failures: {count: 5, within: 10}}}",
+        "gateway.budgets.failure_window",
+        60.0,
+    ),
 }
 """User's file, system's file, where in Settings it shows, how."""
 
@@ -284,7 +296,7 @@ def test_what_cannot_tighten_cannot_stand_in_the_systems_file(home: Home, path: 
 
 
 def test_every_row_says_whether_it_can_be_tightened() -> None:
-    assert {".".join(row.path) for row in ROWS if row.tighten is None} == set(LOOSE)
+    assert {".".join(row.path) for row in ROWS if not row.tightens} == set(LOOSE)
 
 
 def test_the_systems_own_sections_count_for_their_server(home: Home) -> None:
@@ -299,6 +311,19 @@ def test_allow_lists_that_meet_in_too_many_ways_are_an_error_at_the_systems(home
     user, system = allow("*a*b*c*d*"), allow("*f*g*h*i*")
     with pytest.raises(PolicyError, match=r"system/mcpguard.yaml:1:19: what .* both match"):
         home.load(user, system)
+
+
+def test_what_is_wrong_with_both_files_together_is_found(home: Home) -> None:
+    entry = "gateway: {patterns: [{name: x, form: substring, text: x, action: deny}]}"
+    user, system = home.user(entry), home.system(entry)
+    found = problems_of_all(home.places)
+    assert [(path, len(wrong)) for path, wrong in found] == [(user, 0), (system, 0), (system, 1)]
+    assert "a second entry is called `x`" in found[2][1][0].message
+    home.system("profile: x")
+    assert [len(wrong) for _, wrong in problems_of_all(home.places)] == [0, 1]
+    home.system("servers: {s: {tools: {'a*': {min_trust: 1}, '*a': {min_trust: 2}}}}")
+    ((_, none), (_, (tie,))) = problems_of_all(home.places)
+    assert (none, "as specific as each other" in tie.message) == ([], True)
 
 
 def test_allow_lists_that_are_too_many_to_compare_are_an_error(home: Home) -> None:
