@@ -464,6 +464,60 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "if self._substitute is not None:",
         ),
     ),
+    "config:every-key-takes-effect": Guarantee(
+        _PROCESS,
+        "Every key of mcpguard.yaml changes the setting it names.",
+        Mutant(
+            "config/layers.py",
+            'budget("gateway", "budgets", "bytes_out", default=None)',
+            'budget("gateway", "budgets", "bytes_in", default=None)',
+        ),
+    ),
+    "config:bad-key-fails-load": Guarantee(
+        _PROCESS,
+        "A key or value of mcpguard.yaml that cannot be used fails the load, with its place.",
+        Mutant(
+            "config/loading.py",
+            "    _raise(document.problems)\n",
+            "    _raise(document.problems[1:])\n",
+        ),
+    ),
+    "config:system-only-tightens": Guarantee(
+        _PROCESS,
+        "The system's file permits nothing that the user's forbids, and the other way about.",
+        Mutant(
+            "config/rows.py",
+            "key(system[0].value) > key(below[0].value)",
+            "key(system[0].value) < key(below[0].value)",
+        ),
+    ),
+    "config:own-files-only": Guarantee(
+        _PROCESS,
+        "Settings that somebody else than the user or root can write are refused.",
+        Mutant(
+            "config/files.py",
+            "if found.st_mode & _OTHERS:",
+            "if found.st_mode & _OTHERS == _OTHERS:",
+        ),
+    ),
+    "config:never-the-working-directory": Guarantee(
+        _PROCESS,
+        "The working directory is never searched for settings.",
+        Mutant(
+            "config/files.py",
+            "if not os.path.isabs(chosen):",
+            "if not chosen.strip():",
+        ),
+    ),
+    "config:baseline-disturbs-nobody": Guarantee(
+        _PROCESS,
+        "Without any file the preset baseline holds: no ordinary argument is denied or changed.",
+        Mutant(
+            "config/settings.py",
+            '"path_traversal": Handling.RECORD,',
+            '"path_traversal": Handling.DENY,',
+        ),
+    ),
     "daemon:cold-start": Guarantee(
         _PROCESS,
         "The way to the first byte imports none of the heavy libraries.",
@@ -1574,6 +1628,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "policy/cel.py",
             'if b"\\\\u0000" in dumped and _holds_nul(value):',
             "if not dumped and _holds_nul(value):",
+        ),
+    ),
+    "policy:floor-holds": Guarantee(
+        _POLICY,
+        "Rules that stand on other rules can tighten these, and never loosen them.",
+        Mutant(
+            "policy/rules.py",
+            "own.action is None or _RANK[action] < _RANK[own.action]",
+            "own.action is None or _RANK[action] > _RANK[own.action]",
         ),
     ),
     "probe:never-half-a-surface": Guarantee(

@@ -53,6 +53,7 @@ COMMANDS: Final[dict[str, Row]] = {
         "mcpguard.cli.demo", _RUN, "Watch a rogue tool being blocked, in seconds, offline."
     ),
     "policy": Row("mcpguard.cli.policy", _REVIEW, "Check rules, and try them on recorded calls."),
+    "config": Row("mcpguard.cli.config", _RUN, "Show settings and who set them; check a file."),
     "hosts": Row("mcpguard.cli.hosts", _HOST, "List hosts' servers, and which are wrapped."),
     "wrap": Row("mcpguard.cli.wrap", _HOST, "Lock a host's server; have it start behind mcpguard."),
     "unwrap": Row("mcpguard.cli.unwrap", _HOST, "Put a host's entry back, byte for byte."),
