@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mcpguard.audit import AuditLog
+from mcpguard.control.kill import KILLED
 from mcpguard.daemon.flow import Sink, below_marks, other
 from mcpguard.errors import AuditError
 from mcpguard.model import Side
@@ -127,6 +128,17 @@ class Engine:
         """End of file from `side`. An unfinished last line is no message: it is lost."""
         try:
             self._session.closed(side, time.monotonic())
+            self._commit()
+        except Exception as error:  # noqa: BLE001 - as in `feed`
+            self._crash(error)
+
+    def kill(self, why: str) -> None:
+        """What waits for the server is thrown away; what waits for an answer is denied."""
+        if self.exit_code is not None:
+            return
+        self.sinks[Side.SERVER].close()
+        try:
+            self._session.kill(why, KILLED, time.monotonic())
             self._commit()
         except Exception as error:  # noqa: BLE001 - as in `feed`
             self._crash(error)

@@ -63,6 +63,11 @@ class PassAll:
     def tick(self) -> None:
         self.sinks[Side.HOST].add(b'{"tick":true}\n')
 
+    def kill(self, why: str) -> None:
+        self.sinks[Side.SERVER].close()
+        self.sinks[Side.HOST].add(b'{"killed":%d}\n' % self.flying)
+        self.exit_code, self.flying = 77, 0
+
     def closed(self, side: Side) -> None:
         if side is Side.SERVER and self.flying > 0:
             self.sinks[Side.HOST].add(b'{"gone":%d}\n' % self.flying)
