@@ -122,7 +122,7 @@ async def watch(look: Callable[[], str | None], kill: Callable[[str], None]) -> 
     """Calls `kill` with what `look` says, once, when it says something. Needs anyio."""
     import anyio
 
-    while (why := look()) is None:
+    while (why := look()) is None:  # noqa: ASYNC110 - a file has no event on every system
         await anyio.sleep(LOOK)
     kill(why)
 

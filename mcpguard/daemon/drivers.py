@@ -12,7 +12,7 @@ import importlib.util
 import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar, TypeVarTuple
 
 import anyio
@@ -62,7 +62,7 @@ T = TypeVar("T")
 HOST_IN, HOST_OUT = 0, 1
 """Our stdin and stdout."""
 
-Beside = Callable[[Callable[[str], None]], Awaitable[None]]
+Beside = Callable[[Callable[[str], None]], Coroutine[Any, Any, None]]
 """Runs beside a session from when bytes move until it ends, in its loop: the control socket, the
 look for the kill switch. Is given what kills the session. Must not raise: that would end it."""
 
