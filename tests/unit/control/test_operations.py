@@ -108,18 +108,18 @@ def test_without_an_approver_key_nothing_widens_and_the_answer_says_how_to_make_
 def test_a_signed_request_counts_once_for_its_own_words_and_not_for_long() -> None:
     talk = Talk(check)
     args = WIDENING["unblock"]
-    first = [*sign("unblock", args, talk.nonce())]
+    first: Json = [*sign("unblock", args, talk.nonce())]
     other: JsonObject = {"kind": "tool", "name": "other"}
     assert kind(talk.ask("unblock", other, first)) == "refused"
     assert kind(talk.ask("unblock", args, first)) == "refused"  # the nonce went with the first try
-    again = [*sign("unblock", args, talk.nonce())]
+    again: Json = [*sign("unblock", args, talk.nonce())]
     assert talk.ask("unblock", args, again)["ok"]
     talk.desk.blocked["tool", "rm"] = "again"
     assert kind(talk.ask("unblock", args, again)) == "refused"
-    late = [*sign("unblock", args, talk.nonce())]
+    late: Json = [*sign("unblock", args, talk.nonce())]
     talk.now += NONCE_LIFE
     assert kind(talk.ask("unblock", args, late)) == "refused"
-    stolen = [*sign("unblock", args, Talk(check).nonce())]
+    stolen: Json = [*sign("unblock", args, Talk(check).nonce())]
     talk.nonce()
     assert kind(talk.ask("unblock", args, stolen)) == "refused"
     assert [each[0] for each in talk.desk.done] == ["unblock"]
