@@ -133,6 +133,11 @@ class Session:
         for entry in core.asks:
             core.close_ask(entry)
             core.send(Side.HOST, _cancellation(entry, "the server ended"))
+        self._without_server(text)
+
+    def _without_server(self, text: str) -> None:
+        """Nothing is held, listed or sent any more; whoever asks all the same is told `text`."""
+        core = self._core
         core.gone = text
         core.settled = False
         core.held.clear()
@@ -163,6 +168,7 @@ class Session:
         for entry in core.asks:
             core.close_ask(entry)
             core.send(Side.HOST, _cancellation(entry, "the session was ended"))
+        self._without_server(_KILLED_NOT_RUN)
         core.batch.stop = Stop(code, f"killed: {why}")
 
     def withdraw(self, batch: Batch) -> Batch:

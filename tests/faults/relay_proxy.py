@@ -58,7 +58,7 @@ class PassAll:
             self.sinks[other(side)].add(line + b"\n")
 
     def waiting(self, side: Side) -> bool:
-        return bool(self.lines[side])
+        return bool(self.lines[side]) and self.exit_code is None
 
     def tick(self) -> None:
         self.sinks[Side.HOST].add(b'{"tick":true}\n')
