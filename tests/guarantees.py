@@ -68,6 +68,7 @@ _POLICY = "The rules: policy"
 _LIMITS = "The rules: limits"
 _ARGUMENTS = "The rules: arguments"
 _HOSTS = "The rules: hosts' files"
+_CONTROL = "The rules: control"
 
 GUARANTEES: Mapping[str, Guarantee] = {
     "audit:arguments-keyed": Guarantee(
@@ -424,6 +425,78 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "config/flags.py",
             "quoted = len(words) == 1 and",
             "quoted = len(words) == 2 and",
+        ),
+    ),
+    "control:private-socket": Guarantee(
+        _CONTROL,
+        "A control socket and its directory are their user's alone, and answer him and root alone.",
+        Mutant(
+            "control/socket.py",
+            "os.chmod(early, 0o600,",
+            "os.chmod(early, 0o666,",
+        ),
+    ),
+    "control:no-client-slows-a-session": Guarantee(
+        _CONTROL,
+        "Clients that flood, drip, are silent or never read are bounded and leave room for others.",
+        Mutant(
+            "control/socket.py",
+            "            return\n        await anyio.sleep(PACE)",
+            "            return\n        await anyio.sleep(0)",
+        ),
+    ),
+    "control:widening-is-signed": Guarantee(
+        _CONTROL,
+        "What lets more through is done only with a good signature of an enrolled approver key.",
+        Mutant(
+            "control/operations.py",
+            "if row.widens(args) else ()",
+            "if signatures else ()",
+        ),
+    ),
+    "control:nonce-once": Guarantee(
+        _CONTROL,
+        "A signed request counts once, on its own connection, for its own words, for two minutes.",
+        Mutant(
+            "control/operations.py",
+            "nonce, self._nonce = self._nonce, None",
+            "nonce = self._nonce",
+        ),
+    ),
+    "control:blocks-outlive-sessions": Guarantee(
+        _CONTROL,
+        "A block holds while no session runs, and is ended by an approver alone.",
+        Mutant(
+            "cli/blocking.py",
+            "new = _stored(lambda store: blocks.add(store, made))",
+            "new = True",
+        ),
+    ),
+    "control:kill-file": Guarantee(
+        _CONTROL,
+        "While the kill switch's file is there, sessions end within seconds and no server starts.",
+        Mutant(
+            "control/kill.py",
+            "found = os.lstat(path)",
+            "found = path.stat()",
+        ),
+    ),
+    "control:kill-signal": Guarantee(
+        _CONTROL,
+        "SIGUSR1 ends a session at once, its server too, whatever the server does about signals.",
+        Mutant(
+            "daemon/drivers.py",
+            "if number in KILL_SIGNALS:",
+            "if number in STOP_SIGNALS:",
+        ),
+    ),
+    "session:killed": Guarantee(
+        _SESSION,
+        "A killed session denies every request that waits, in every mode, and sends no more.",
+        Mutant(
+            "proxy/session.py",
+            "core.end_call(entry, denial.DENIED, text)",
+            "core.close_call(entry)",
         ),
     ),
     "daemon:cold-start": Guarantee(

@@ -34,7 +34,7 @@ def test_the_signal_denies_what_is_in_flight_and_ends_even_a_stubborn_server(
 
 
 @pytest.mark.guarantee("control:kill-signal")
-@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("driver", ["uvloop", "threads"])
 def test_a_signal_to_stop_that_came_before_is_overtaken(driver: str, tmp_path: Path) -> None:
     life = Life(tmp_path)
     with Host((*RELAY, *family(life)), driver=driver) as host:
@@ -53,8 +53,9 @@ def proxy(data: Path, *command: str, driver: str = "") -> Host:
 
 
 @pytest.mark.guarantee("control:kill-file")
-@pytest.mark.parametrize("driver", DRIVERS)
-@pytest.mark.parametrize("place", ["kill", "kill.d/files"])
+@pytest.mark.parametrize(
+    ("driver", "place"), [*((driver, "kill") for driver in DRIVERS), ("", "kill.d/files")]
+)
 def test_the_file_ends_a_running_session_with_an_answer_and_a_record(
     driver: str, place: str, tmp_path: Path
 ) -> None:

@@ -23,6 +23,11 @@ from mcpguard.store import BACKENDS
 from tests.unit.control import desk as desks
 from tests.unit.control.desk import CALL, KEY, Desk, served
 
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
 ROOT = Path(__file__).parents[3]
 LIMIT = 20.0
 """Seconds for a command of its own process."""
@@ -137,7 +142,6 @@ def test_what_a_session_says_of_itself_cannot_speak_to_the_terminal(data: Path) 
 # approve
 
 
-@pytest.mark.guarantee("control:approver-sees-what-is-signed")
 def test_yes_shows_the_call_asks_and_signs_what_was_shown(data: Path) -> None:
     desk, signer = Desk("aaaa", "files"), Signer()
     with served(data, desk, desks.check):
@@ -161,7 +165,6 @@ def test_yes_shows_the_call_asks_and_signs_what_was_shown(data: Path) -> None:
     assert (signer.asked, signer.shown) == (1, [CALL])
 
 
-@pytest.mark.guarantee("control:approver-sees-what-is-signed")
 @pytest.mark.parametrize("given", ["n\n", "\n", "", "maybe\nno\n"])
 def test_without_a_clear_yes_no_passphrase_is_asked_for(data: Path, given: str) -> None:
     desk, signer = Desk(), Signer()
@@ -211,6 +214,7 @@ def test_a_ticket_nobody_or_more_than_one_session_has_is_an_error(data: Path) ->
 
 def test_more_approvers_than_one_are_said(data: Path) -> None:
     class Slow(Desk):
+        @override
         async def decide(
             self, ticket: str, yes: bool, approvers: Sequence[str], statement: JsonObject
         ) -> JsonObject:

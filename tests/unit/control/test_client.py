@@ -86,7 +86,6 @@ def answering(data_dir: Path, session: str, answers: bytes) -> Iterator[None]:
     listener.close()
 
 
-@pytest.mark.guarantee("control:client-believes-no-impostor")
 @pytest.mark.parametrize(
     ("answers", "told"),
     [

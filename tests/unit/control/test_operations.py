@@ -192,7 +192,6 @@ ODD: list[tuple[bytes, str]] = [
 ]
 
 
-@pytest.mark.guarantee("control:strict-requests")
 @pytest.mark.parametrize(("line", "told"), ODD, ids=range(len(ODD)))
 def test_a_request_that_is_not_understood_is_a_clear_error_and_nothing_happens(
     line: bytes, told: str

@@ -40,7 +40,6 @@ def line(sock: socket.socket) -> bytes:
     return got
 
 
-@pytest.mark.guarantee("control:answers-on-its-own-socket")
 @pytest.mark.parametrize("backend", LOOPS)
 def test_a_request_a_line_is_answered_a_line_in_order(
     tmp_path: Path, desk: Desk, backend: str
@@ -102,7 +101,6 @@ def test_a_data_directory_with_a_very_long_path_has_its_sockets_all_the_same(
         assert talk.ask("blocks") == []
 
 
-@pytest.mark.guarantee("control:dead-sockets-swept")
 def test_a_new_session_takes_away_sockets_that_nobody_listens_on_and_no_others(
     tmp_path: Path, desk: Desk
 ) -> None:
@@ -195,7 +193,7 @@ def test_a_client_that_asks_without_end_is_answered_at_a_bounded_pace(
         assert 1 < answers.count(b"\n") <= (monotonic() - began) / PACE + 2
 
 
-@pytest.mark.guarantee("control:bounded-request")
+@pytest.mark.guarantee("control:no-client-slows-a-session")
 @pytest.mark.parametrize("ending", [b"", b"\n"], ids=["unended", "ended"])
 def test_a_line_that_is_too_long_is_refused_and_the_connection_ended(
     tmp_path: Path, desk: Desk, ending: bytes
@@ -241,7 +239,7 @@ def test_an_answer_that_is_longer_than_any_buffer_arrives_whole(tmp_path: Path, 
         (None, 0, False),
     ],
 )
-@pytest.mark.guarantee("control:own-user-only")
+@pytest.mark.guarantee("control:private-socket")
 def test_only_the_sessions_own_user_and_root_may_speak(
     peer: int | None, ours: int, may: bool
 ) -> None:

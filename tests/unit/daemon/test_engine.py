@@ -177,7 +177,7 @@ def test_a_session_that_must_end_does_nothing_more(play: Play) -> None:
     assert play.sent(Side.SERVER) == play.sent(Side.HOST) == []
 
 
-@pytest.mark.guarantee("session:killed-sends-nothing-more")
+@pytest.mark.guarantee("session:killed")
 def test_a_kill_denies_what_is_in_flight_and_nothing_more_goes_to_the_server(play: Play) -> None:
     play.host(INITIALIZE)  # still in the sink: the server never read it
     play.engine.kill("drill")
@@ -195,7 +195,7 @@ def test_a_kill_denies_what_is_in_flight_and_nothing_more_goes_to_the_server(pla
     assert play.heard.events == ["session.ended"]
 
 
-@pytest.mark.guarantee("session:killed-sends-nothing-more")
+@pytest.mark.guarantee("session:killed")
 def test_a_kill_ends_a_session_whose_log_cannot_be_written(play: Play) -> None:
     play.host(INITIALIZE)
     os.truncate(play.audit.path, 0)

@@ -17,7 +17,7 @@ def killed(session: Play) -> Play:
     return session.ticks()
 
 
-@pytest.mark.guarantee("session:killed-answers-everybody")
+@pytest.mark.guarantee("session:killed")
 @pytest.mark.parametrize("mode", Mode)
 def test_every_request_in_flight_is_denied_and_recorded_and_the_session_stops(mode: Mode) -> None:
     session = killed(opened(mode=mode).host(call(7), call("8")).forget())
@@ -28,13 +28,13 @@ def test_every_request_in_flight_is_denied_and_recorded_and_the_session_stops(mo
     session.unrecorded().stops(77)
 
 
-@pytest.mark.guarantee("session:killed-answers-everybody")
+@pytest.mark.guarantee("session:killed")
 def test_a_call_that_was_held_is_told_that_it_never_ran() -> None:
     session = play(locked()).initialize().host(call(7)).forget()
     killed(session).sends_host(refused(7, -31001, NOT_RUN)).quiet().idle().stops(77)
 
 
-@pytest.mark.guarantee("session:killed-answers-everybody")
+@pytest.mark.guarantee("session:killed")
 def test_what_the_server_asked_for_is_called_off_and_not_answered() -> None:
     every = locked(requests=list(RequestKind))
     session = opened(every).server(ROOTS).forget()
@@ -43,7 +43,7 @@ def test_what_the_server_asked_for_is_called_off_and_not_answered() -> None:
     session.quiet().idle().stops(77)
 
 
-@pytest.mark.guarantee("session:killed-answers-everybody")
+@pytest.mark.guarantee("session:killed")
 @pytest.mark.parametrize("mode", [Mode.ENFORCE, Mode.FILTER_ONLY])
 def test_a_log_that_cannot_be_written_keeps_no_session_alive(mode: Mode) -> None:
     session = killed(opened(mode=mode).host(call(7)).forget().unaudited())
