@@ -4,12 +4,15 @@
 
 Lines pass both ways as they are. The engine counts requests and answers, so that "in flight"
 means something. A host line `{"stop":N}` ends the session with exit code N, as an unknown protocol
-version does; a host line `{"deny":N}` is answered with N bytes and never reaches the server.
+version does; a host line `{"deny":N}` is answered with N bytes and never reaches the server. With
+a folder in RELAY_CONTROL it has a control socket there, as session `relay`.
 """
 
 import os
 import sys
 from collections import deque
+from collections.abc import Callable
+from pathlib import Path
 
 import orjson
 
@@ -18,8 +21,13 @@ from mcpguard.daemon.child import spawn
 from mcpguard.daemon.environment import base_environment
 from mcpguard.daemon.flow import Sink, has_room, other
 from mcpguard.daemon.log import Stderr
-from mcpguard.model import Side
+from mcpguard.model import JsonObject, Side
 from mcpguard.wire.framing import Framer
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 
 class PassAll:
@@ -74,6 +82,27 @@ class PassAll:
             self.flying = 0
 
 
+async def control(end: Callable[[str], None]) -> None:
+    """A control socket beside the session, wired as the real proxy wires it."""
+    from mcpguard.control.operations import nobody_signs
+    from mcpguard.control.socket import attend
+    from tests.unit.control.desk import Desk, conversation
+
+    class Ending(Desk):
+        @override
+        async def kill(self, why: str) -> JsonObject:
+            end(why)
+            return {"session": self.session}
+
+    desk = Ending("relay", "relay")
+
+    def tell(error: Exception) -> None:
+        sys.stderr.write(f"control: {error}\n")
+
+    folder = Path(os.environ["RELAY_CONTROL"])
+    await attend(folder, "relay", lambda: conversation(desk, nobody_signs).answer, tell)
+
+
 def main() -> int:
     alarm = prelude.Alarm()
     child = spawn(sys.argv[1:], base_environment(os.environ))
@@ -82,7 +111,8 @@ def main() -> int:
         prelude.serve_while_importing(relay, child, alarm)
     from mcpguard.daemon import drivers
 
-    return drivers.run(relay, child, Stderr(), alarm, driver=driver)
+    beside = (control,) if "RELAY_CONTROL" in os.environ else ()
+    return drivers.run(relay, child, Stderr(), alarm, driver=driver, beside=beside)
 
 
 if __name__ == "__main__":
