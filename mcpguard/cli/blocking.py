@@ -12,7 +12,8 @@ from mcpguard.cli.reach import Outcome, field
 from mcpguard.control import blocks, client
 from mcpguard.control.blocks import Block
 from mcpguard.control.operations import KINDS
-from mcpguard.errors import ControlError, RefusalError, UsageError
+from mcpguard.control.places import offered
+from mcpguard.errors import RefusalError, UsageError
 from mcpguard.model import Json, JsonObject
 from mcpguard.store import Store
 
@@ -152,11 +153,7 @@ def _stored(work: Callable[[Store], Kept]) -> Kept:
 
 def _running() -> list[client.Found]:
     """Running sessions; none where there are no sockets: the store is what they all look at."""
-    try:
-        return client.find(reach.home())
-    except ControlError as error:
-        render.talk(*render.error_lines(error, "trust"))
-        return []
+    return client.find(reach.home()) if offered() else []
 
 
 def _printable(name: str, why: str) -> None:

@@ -24,6 +24,9 @@ TIMEOUT: Final = OPERATION_LIMIT + 5.0
 GREETING: Final = 5.0
 """Seconds for a session to say who it is. One that does not is stuck, or stopped."""
 
+AGAIN: Final = 0.02
+"""Seconds between two tries to connect to a session that has its hands full."""
+
 _ERRORS: Final[dict[str, Callable[..., McpguardError]]] = {
     "usage": UsageError,
     "refused": RefusalError,
@@ -37,14 +40,17 @@ Sign = Callable[[str, JsonObject, str], Sequence[JsonObject]]
 class Connection:
     """A conversation with one session. Close it, or use it as a context."""
 
-    def __init__(self, place: Folder, session: str) -> None:
-        """Raises ControlError: nobody listens, or somebody else does."""
+    def __init__(self, place: Folder, session: str, *, patience: float = GREETING) -> None:
+        """Raises ControlError: nobody listens, or somebody else does.
+
+        `patience`: seconds to wait for a session that has its hands full.
+        """
         self.session = session
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._sock.settimeout(GREETING)
         self._got = b""
         try:
-            self._sock.connect(place.address(session + SUFFIX))
+            self._connect(place.address(session + SUFFIX), patience)
             self._refuse_strangers(place)
         except OSError as error:
             self.close()
@@ -52,6 +58,19 @@ class Connection:
         except BaseException:
             self.close()
             raise
+
+    def _connect(self, address: str, patience: float) -> None:
+        """Linux says at once that the queue is full, and takes nobody in: so ask again."""
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                self._sock.connect(address)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(AGAIN)
+            else:
+                return
 
     def _refuse_strangers(self, place: Folder) -> None:
         peer = peer_uid(self._sock)

@@ -12,7 +12,6 @@ who runs as the same user: whoever can delete files can.
 """
 
 import contextlib
-import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -105,6 +104,8 @@ def file_name(server: str) -> str:
         text = "%2E" + text[1:]
     if len(text) <= MAX_STEM:
         return text or "%"
+    import hashlib  # takes milliseconds before the server starts, for a name nobody has
+
     return f"{text[:MAX_STEM]}%{hashlib.sha256(raw).hexdigest()}"
 
 

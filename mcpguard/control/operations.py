@@ -258,16 +258,22 @@ class Conversation:
     """One connection: `answer` each of its lines.
 
     `hello`: what the verb of that name says beside the nonce; it must hold `session`. `clock`:
-    seconds that never go back.
+    seconds that never go back. `limit`: seconds for one operation.
     """
 
     def __init__(
-        self, ops: Operations, hello: JsonObject, check: Check, clock: Callable[[], float]
+        self,
+        ops: Operations,
+        hello: JsonObject,
+        check: Check,
+        clock: Callable[[], float],
+        limit: float = OPERATION_LIMIT,
     ) -> None:
         self._ops = ops
         self._hello = hello
         self._check = check
         self._clock = clock
+        self._limit = limit
         self._nonce: tuple[str, float] | None = None
 
     async def answer(self, line: bytes) -> bytes:
@@ -299,11 +305,11 @@ class Conversation:
     async def _run(self, verb: str, row: Row, asked: Asked) -> Json:
         import anyio
 
-        with anyio.move_on_after(OPERATION_LIMIT):
+        with anyio.move_on_after(self._limit):
             result: Json = await row.run(self._ops, asked)
             return result
         raise ControlError(
-            f"{verb} was not done within {OPERATION_LIMIT:g} seconds",
+            f"{verb} was not done within {self._limit:g} seconds",
             hint="see what it waits for with: mcpguard status",
         )
 

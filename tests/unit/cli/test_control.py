@@ -18,6 +18,7 @@ from mcpguard.cli import COMMANDS, mcpguard_group
 from mcpguard.cli import main as command_line
 from mcpguard.control import blocks
 from mcpguard.control.operations import Check, nobody_signs
+from mcpguard.errors import RefusalError
 from mcpguard.model import JsonObject
 from mcpguard.store import BACKENDS
 from tests.unit.control import desk as desks
@@ -137,6 +138,28 @@ def test_what_a_session_says_of_itself_cannot_speak_to_the_terminal(data: Path) 
         texts = [run("status").stdout, run("approve", "list").stdout]
         texts += [run("status", "--format", "json").stdout]
     assert [text for text in texts if not text.replace("\n", "").isprintable()] == []
+
+
+class Broken(Desk):
+    @override
+    async def status(self) -> JsonObject:
+        raise RefusalError("it is ending")
+
+    @override
+    async def stats(self) -> JsonObject:
+        return {"calls": {"read_file": 12}}
+
+
+def test_a_session_that_cannot_be_asked_is_shown_beside_the_others(data: Path) -> None:
+    with served(data, Broken("aaaa", "files")), served(data, Broken("bbbb", "mail")):
+        result = run("status", "--stats")
+    assert code(result) == 1
+    assert result.stdout.splitlines() == [
+        "session aaaa: cannot be asked: it is ending",
+        '  calls: {"read_file":12}',
+        "session bbbb: cannot be asked: it is ending",
+        '  calls: {"read_file":12}',
+    ]
 
 
 # approve
@@ -364,6 +387,19 @@ def test_kill_of_a_server_or_a_session_leaves_the_others_alone(data: Path) -> No
     assert [each.name for each in (data / "kill.d").iterdir()] == ["mail"]
     still = run("kill", "--off", "--format", "json")
     assert told(still) == {"deleted": None, "still_on": [str(data / "kill.d" / "mail")]}
+
+
+def test_kill_works_though_no_session_can_be_asked(data: Path) -> None:
+    (data / "run").symlink_to(data)
+    result = run("kill", "--all")
+    assert (code(result), (data / "kill").exists()) == (0, True)
+    assert "cannot be used" in result.stderr
+
+
+def test_a_block_is_stored_though_no_session_can_be_told(data: Path) -> None:
+    (data / "run").symlink_to(data)
+    assert code(run("trust", "block", "tool", "rm")) == 2
+    assert stored(data) == [("tool", "rm", "")]
 
 
 @pytest.mark.parametrize(

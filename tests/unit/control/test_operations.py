@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpguard.control.operations import (
+    MAX_ANSWER,
     NONCE_LIFE,
     VERBS,
     Check,
@@ -230,6 +231,17 @@ def test_a_defect_is_answered_without_its_inside_and_ends_nothing() -> None:
     assert told["error"] == "the session could not do it: ZeroDivisionError"
     assert kind(told) == "failed"
     assert talk.ask("blocks")["ok"]
+
+
+def test_an_operation_that_hangs_is_given_up_and_one_answer_too_long_is_not_given() -> None:
+    desk = Desk()
+    desk.stuck = True
+    stuck = Conversation(desk, {"session": "s1"}, nobody_signs, lambda: 0.0, limit=0.02)
+    told = orjson.loads(anyio.run(stuck.answer, b'{"v":1,"verb":"status"}'))
+    assert (kind(told), told["error"]) == ("failed", "status was not done within 0.02 seconds")
+    talk = Talk()
+    talk.desk.waiting["t1"] = {"ticket": "t1", "arguments": "x" * MAX_ANSWER}
+    assert talk.ask("show", {"ticket": "t1"})["error"] == "the answer is too long to be given"
 
 
 def test_a_reload_that_fails_says_that_the_old_configuration_stays() -> None:
