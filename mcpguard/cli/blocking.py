@@ -1,4 +1,4 @@
-"""The commands of `mcpguard trust` that change something: blocks, budgets, a tool's policy."""
+"""The commands of `mcpguard trust` that change something: blocks, budgets, policies, scores."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -11,9 +11,9 @@ from mcpguard.cli import reach, render
 from mcpguard.cli.reach import Outcome, field
 from mcpguard.control import blocks, client
 from mcpguard.control.blocks import Block
-from mcpguard.control.operations import KINDS
+from mcpguard.control.operations import KINDS, PARTIES
 from mcpguard.control.places import offered
-from mcpguard.errors import RefusalError, UsageError
+from mcpguard.errors import ControlError, RefusalError, UsageError
 from mcpguard.model import Json, JsonObject
 from mcpguard.store import Store
 
@@ -142,7 +142,46 @@ def policy_command(
     context.exit(reach.code_of(outcomes))
 
 
-COMMANDS = (block_command, unblock_command, blocks_command, budgets_command, policy_command)
+@click.command(name="reset")
+@click.argument("kind", type=click.Choice(PARTIES))
+@_NAME
+@click.option("--why", default="", metavar="TEXT", help="For whoever wonders later.")
+@reach.SESSION
+@reach.FORM
+@click.pass_context
+def reset_command(
+    context: click.Context, *, kind: str, name: str, why: str, session: str, form: str
+) -> None:
+    """Begin the score of a caller or a server anew, by a record that says who did and why.
+
+    What was recorded before stays in the log. A running session writes the record; name one of that
+    server, or of any for a caller. Needs the passphrase of an approver key.
+
+    Exit codes: 0 reset; 1 the session refused; 2 it could not be asked.
+    """
+    _printable(name, why)
+    wanted = session or (name if kind == "server" else "")
+    # One session writes it: the same reset in two logs would count twice.
+    found = reach.chosen(wanted)[:1]
+    if not found:
+        raise ControlError("no session runs", hint="start one: its log takes the record")
+    args: JsonObject = {"kind": kind, "name": name, "why": why}
+    signing = reach.unlocking(context)()
+    outcomes = list(
+        reach.each(found, lambda line: reach.signed(signing, line, "reset_trust", args))
+    )
+    _told(outcomes, form, "", f"{kind} {render.printable(name)} begins anew")
+    context.exit(reach.code_of(outcomes))
+
+
+COMMANDS = (
+    block_command,
+    unblock_command,
+    blocks_command,
+    budgets_command,
+    policy_command,
+    reset_command,
+)
 """Added to the group `mcpguard trust`."""
 
 

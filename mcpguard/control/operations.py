@@ -30,6 +30,7 @@ __all__ = [
     "MAX_ANSWER",
     "NONCE_LIFE",
     "OPERATION_LIMIT",
+    "PARTIES",
     "VERBS",
     "VERSION",
     "Arg",
@@ -148,6 +149,11 @@ class Operations(Protocol):
     async def reset_budgets(self, approvers: Sequence[str]) -> JsonObject:
         """Begins the budgets again."""
 
+    async def reset_trust(
+        self, kind: str, name: str, why: str, approvers: Sequence[str]
+    ) -> JsonObject:
+        """Begins the score of a caller or a server anew. The records of before stay."""
+
     async def reload(self, approvers: Sequence[str]) -> JsonObject:
         """Reads the configuration again.
 
@@ -206,6 +212,9 @@ def _says_yes(args: JsonObject) -> bool:
     return args["yes"] is not False
 
 
+PARTIES: Final = ("caller", "server")
+"""Who has a score."""
+
 _TICKET = Arg(str, 64)
 _KIND = Arg(str, 16, choices=KINDS)
 _NAME = Arg(str, 512)
@@ -248,6 +257,13 @@ VERBS: Final[Mapping[str, Row]] = MappingProxyType({
     ),
     "counts": Row(lambda ops, _: ops.counts()),
     "reset_budgets": Row(lambda ops, asked: ops.reset_budgets(asked.approvers), widens=_widens),
+    "reset_trust": Row(
+        lambda ops, asked: ops.reset_trust(
+            asked.text("kind"), asked.text("name"), asked.text("why"), asked.approvers
+        ),
+        {"kind": Arg(str, 16, choices=PARTIES), "name": _NAME, "why": _WHY},
+        _widens,
+    ),
     "reload": Row(lambda ops, asked: ops.reload(asked.approvers), widens=_widens),
     "kill": Row(lambda ops, asked: ops.kill(asked.text("why")), {"why": _WHY}),
 })  # fmt: skip

@@ -267,7 +267,12 @@ def test_reload_says_what_changed_or_that_the_old_one_stays(data: Path) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("reload",), ("trust", "budgets", "--reset"), ("trust", "policy", "*", "min_trust=1")],
+    [
+        ("reload",),
+        ("trust", "budgets", "--reset"),
+        ("trust", "policy", "*", "min_trust=1"),
+        ("trust", "reset", "caller", "x"),
+    ],
 )
 @pytest.mark.parametrize("check", [nobody_signs, desks.check])
 def test_what_widens_is_refused_without_a_key(
@@ -304,6 +309,18 @@ def test_a_tools_policy_is_set_in_running_sessions(data: Path) -> None:
     assert desk.done == [("set_policy", "del*", fields, (KEY,))]
     assert (code(wrong), wrong.stdout) == (2, "files (s1): no such field\n")
     assert code(run("trust", "policy", "*", "min_trust", obj=Signer())) == 2
+
+
+def test_a_score_begins_anew_by_one_session_alone(data: Path) -> None:
+    one, two = Desk("aaaa", "files"), Desk("bbbb", "mail")
+    with served(data, one, desks.check), served(data, two, desks.check):
+        words = ("trust", "reset", "caller", "local:default", "--why", "reviewed")
+        assert run(*words, obj=Signer()).stdout.splitlines()[0] == (
+            "files (aaaa): caller local:default begins anew"
+        )
+        assert code(run("trust", "reset", "server", "mail", obj=Signer())) == 0
+    assert one.done == [("reset_trust", "caller", "local:default", "reviewed", (KEY,))]
+    assert two.done == [("reset_trust", "server", "mail", "", (KEY,))]
 
 
 # blocks

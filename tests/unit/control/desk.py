@@ -150,6 +150,12 @@ class Desk:
         self.done.append(("reset_budgets", tuple(approvers)))
         return {"calls": 100}
 
+    async def reset_trust(
+        self, kind: str, name: str, why: str, approvers: Sequence[str]
+    ) -> JsonObject:
+        self.done.append(("reset_trust", kind, name, why, tuple(approvers)))
+        return {"score": 500}
+
     async def reload(self, approvers: Sequence[str]) -> JsonObject:
         if self.broken_config:
             raise RefusalError(
