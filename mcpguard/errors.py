@@ -5,6 +5,7 @@ from typing import ClassVar
 __all__ = [
     "AuditError",
     "HostError",
+    "IdentityError",
     "LaunchError",
     "LockfileError",
     "McpguardError",
@@ -39,6 +40,10 @@ class UsageError(McpguardError):
 
 class HostError(McpguardError):
     """A host's configuration file cannot be read, understood or safely changed."""
+
+
+class IdentityError(McpguardError):
+    """A key cannot be made, kept, opened or relied on."""
 
 
 class LockfileError(McpguardError):
