@@ -1,4 +1,4 @@
-"""What a model and its user read while a call waits. Nothing of the arguments is ever among it."""
+"""What a model and its user read while a call waits. Never anything of its arguments."""
 
 __all__ = ["NO_APPROVER", "refused_text", "span", "waiting_text"]
 
