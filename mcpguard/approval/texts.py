@@ -3,7 +3,7 @@
 __all__ = ["NO_APPROVER", "refused_text", "span", "waiting_text"]
 
 MAX_SHOWN = 128
-"""Characters of a tool's name. Reviewed names are shorter; the rest of a longer one says nothing."""
+"""Characters of a tool's name. Reviewed names are shorter; the rest of one says nothing."""
 
 NO_APPROVER = "nobody can approve here yet; make a key first with: mcpguard approver add NAME"
 """The detail of a denial, and the answer to `approve yes`, while there is no approver key."""

@@ -52,6 +52,7 @@ COMMANDS: Final[dict[str, Row]] = {
     "demo": Row(
         "mcpguard.cli.demo", _RUN, "Watch a rogue tool being blocked, in seconds, offline."
     ),
+    "approver": Row("mcpguard.cli.approver", _RUN, "Keep the keys of those who may approve."),
     "policy": Row("mcpguard.cli.policy", _REVIEW, "Check rules, and try them on recorded calls."),
     "hosts": Row("mcpguard.cli.hosts", _HOST, "List hosts' servers, and which are wrapped."),
     "wrap": Row("mcpguard.cli.wrap", _HOST, "Lock a host's server; have it start behind mcpguard."),

@@ -80,7 +80,8 @@ def unseal(pem: bytes, passphrase: str, where: str) -> "Ed25519PrivateKey":
     except (ValueError, TypeError, MemoryError, InternalError, UnsupportedAlgorithm) as error:
         raise IdentityError(
             f"{where}: the key cannot be opened: the passphrase is wrong, or the file is damaged",
-            hint="try again; a lost passphrase cannot be recovered, another approver can remove it",
+            hint="try again; a lost passphrase cannot be recovered: another approver can remove the"
+            " key; without one, move the folder away and add everybody again",
         ) from error
     if not isinstance(key, Ed25519PrivateKey):
         raise IdentityError(f"{where}: not an Ed25519 key", hint="put the file back that was made")

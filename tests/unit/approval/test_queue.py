@@ -445,7 +445,6 @@ def test_a_woken_call_that_does_not_ask_again_in_time_needs_another_yes() -> Non
 # --- bounds --------------------------------------------------------------------------------------
 
 
-@pytest.mark.guarantee("approval:bounded")
 def test_one_caller_cannot_fill_the_list_and_a_full_one_refuses_loudly() -> None:
     one = queue()
     for number in range(MAX_OF_ONE):
@@ -461,7 +460,6 @@ def test_one_caller_cannot_fill_the_list_and_a_full_one_refuses_loudly() -> None
     assert isinstance(asked(one, 645.0, call(principal="other")), Waiting)
 
 
-@pytest.mark.guarantee("approval:bounded")
 def test_what_is_kept_to_be_shown_is_bounded_over_all_calls() -> None:
     one = queue()
     half: JsonObject = {"text": "x" * (MAX_BYTES // 2 - 100)}

@@ -141,7 +141,7 @@ def test_a_grant_by_an_approver_who_was_removed_admits_nothing() -> None:
     assert used(store, verify=without_anna) == Admitted(R1, ("bert",))
 
 
-@pytest.mark.guarantee("approval:single-use")
+@pytest.mark.guarantee("approval:used-once-anywhere")
 def test_a_used_grant_that_somebody_puts_back_admits_nothing_here() -> None:
     store, spent = MemoryStore(), Spent()
     publish(store, grant(said(R1)))
@@ -163,7 +163,7 @@ def test_what_was_used_is_remembered_until_it_has_expired() -> None:
     assert not spent.has(R1, UNIX + 5)
 
 
-@pytest.mark.guarantee("approval:single-use")
+@pytest.mark.guarantee("approval:used-once-anywhere")
 def test_of_many_threads_that_find_one_grant_one_uses_it(tmp_path: Path) -> None:
     """Each as a proxy of its own: a store, a memory of what it used."""
     path = tmp_path / "d" / "s.db"

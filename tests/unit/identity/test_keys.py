@@ -320,7 +320,6 @@ def test_a_name_that_is_no_plain_word_is_refused(tmp_path: Path, name: str) -> N
 
 
 @pytest.mark.parametrize("phrase", ["", "a" * 11, "a" * 257, "twelve\nlines ", "é" * 11])
-@pytest.mark.guarantee("identity:passphrase-of-a-length")
 def test_a_passphrase_that_is_easily_tried_is_refused_and_nothing_is_made(
     tmp_path: Path, phrase: str
 ) -> None:
