@@ -49,6 +49,7 @@ __all__ = [
     "Grant",
     "Granted",
     "Outcome",
+    "Parting",
     "Queue",
     "Refusal",
     "Refused",
@@ -91,6 +92,7 @@ class Became(StrEnum):
     FLAWED = "the answer does not count"
     COUNTED = "counted; more approvers have to say yes"
     AGAIN = "this approver has said yes already"
+    MEANWHILE = "somebody else answered at the same time: look at it again"
     GRANTED_NOW = "the call goes now"
     GRANTED_LATER = "the next identical call goes"
     REFUSED = "the call is refused"
@@ -162,6 +164,13 @@ class Shown(NamedTuple):
     binding: Binding
     arguments: JsonObject
     life: int
+
+
+class Parting(NamedTuple):
+    """A ticket that outlives its session (`orphans`), and the answers it has so far."""
+
+    shown: Shown
+    answers: tuple[Signed, ...]
 
 
 @dataclass(slots=True)
@@ -300,10 +309,7 @@ class Queue:
         """One ticket in full. Whoever signs computes the digest of the arguments again."""
         self._expire(now)
         found = self._tickets.get(ticket)
-        if found is None:
-            return None
-        row = self._row(found, now)
-        return Shown(row, self._session, found.request, found.binding, found.arguments, self._retry)
+        return self._shown(found, now) if found else None
 
     def answer(self, signed: Signed, now: float, unix: int) -> Outcome:
         """A signed yes or no, by an approver who counts and about this very asking."""
@@ -361,6 +367,20 @@ class Queue:
             return None
         self._close(found)
         return Grant(found.binding, tuple(found.answers.values()))
+
+    def part(self, now: float) -> tuple[Parting, ...]:
+        """Ends the queue: what senders were told to come again for, and nobody has allowed yet.
+
+        Granted tickets go with `release` before; a held call ends with its session.
+        """
+        self._expire(now)
+        told = [each for each in self._tickets.values() if not (each.token or each.granted)]
+        parted = tuple(
+            Parting(self._shown(each, now), tuple(each.answers.values())) for each in told
+        )
+        for ticket in list(self._tickets.values()):
+            self._close(ticket)
+        return parted
 
     # --- inside ----------------------------------------------------------------------------------
 
@@ -481,6 +501,10 @@ class Queue:
     def _close(self, ticket: _Ticket) -> None:
         if self._tickets.pop(ticket.id, None) is not None:
             self._bytes -= ticket.size
+
+    def _shown(self, ticket: _Ticket, now: float) -> Shown:
+        row, life = self._row(ticket, now), self._retry
+        return Shown(row, self._session, ticket.request, ticket.binding, ticket.arguments, life)
 
     def _row(self, ticket: _Ticket, now: float) -> Row:
         held = bool(ticket.token) and not ticket.granted
