@@ -6,6 +6,7 @@ __all__ = [
     "AuditError",
     "ControlError",
     "HostError",
+    "IdentityError",
     "KilledError",
     "LaunchError",
     "LockfileError",
@@ -58,6 +59,10 @@ class KilledError(McpguardError):
 
 class HostError(McpguardError):
     """A host's configuration file cannot be read, understood or safely changed."""
+
+
+class IdentityError(McpguardError):
+    """A key cannot be made, kept, opened or relied on."""
 
 
 class LockfileError(McpguardError):

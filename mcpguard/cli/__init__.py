@@ -57,6 +57,7 @@ COMMANDS: Final[dict[str, Row]] = {
     "approve": Row("mcpguard.cli.approve", _NOW, "Answer calls that wait for a person."),
     "kill": Row("mcpguard.cli.kill", _NOW, "End sessions now, and let no new one start."),
     "reload": Row("mcpguard.cli.reload", _NOW, "Have sessions read their configuration again."),
+    "approver": Row("mcpguard.cli.approver", _RUN, "Keep the keys of those who may approve."),
     "policy": Row("mcpguard.cli.policy", _REVIEW, "Check rules, and try them on recorded calls."),
     "hosts": Row("mcpguard.cli.hosts", _HOST, "List hosts' servers, and which are wrapped."),
     "wrap": Row("mcpguard.cli.wrap", _HOST, "Lock a host's server; have it start behind mcpguard."),
