@@ -143,3 +143,17 @@ def path_command(file: Path | None, form: str) -> None:
     for who, path, exists in told:
         state = "read" if exists else "not there"
         render.answer([f"{who:<6}  {state:<9}  {render.printable(str(path))}"])
+
+
+@config.command(name="keys")
+def keys_command() -> None:
+    """List every key and what it is.
+
+    Keys with a * may stand under `servers: NAME:` too, for the server of that name.
+
+    Exit codes: 0.
+    """
+    told = [*showing.key_lines()]
+    width = max(len(key) for key, _ in told)
+    for key, what in told:
+        render.answer(render.hung(f"{key:<{width}} ", width + 2, what))

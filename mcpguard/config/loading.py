@@ -137,16 +137,18 @@ def problems_of_all(where: Places) -> list[tuple[Path, list[PolicyError]]]:
 
     Raises UsageError.
     """
-    rows = [(where.user, False), (where.system, True)]
-    found = [
-        (path, problems_of(path, system=system))
-        for path, system in rows
-        if text_of(path) is not None
-    ]
+    found: list[tuple[Path, list[PolicyError]]] = []
+    servers = [""]
+    for path, system in ((where.user, False), (where.system, True)):
+        text = text_of(path)
+        if text is not None:
+            found.append((path, problems_of(path, system=system)))
+            servers += _read(path, text, system=system).servers
     if any(wrong for _, wrong in found):
         return found
     try:
-        load(where=where)
+        for server in servers:
+            load(server=server, where=where)
     except PolicyError as error:
         found.append((Path(error.source), [error]))
     return found

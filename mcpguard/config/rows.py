@@ -69,14 +69,16 @@ Tighten = Callable[[tuple[Held, ...] | None, tuple[Held, ...]], tuple[Held, ...]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A key. `path`: with `*` for any word. `item`: reads the value, or each entry of a list.
+    """A key. `path`: with `*` for any word. `help`: what it is, for people.
 
-    `many`: how many entries; 0: it is one value. `adds`: a layer's list is put behind the one
-    below, else in its place. `tighten`: what holds beside the system's file; `apart`: what it says
-    is not mixed with the others, `layers` puts it beneath them. Neither: it cannot hold the key.
+    `item`: reads the value, or each entry of a list. `many`: how many entries; 0: it is one value.
+    `adds`: a layer's list is put behind the one below, else in its place. `tighten`: what holds
+    beside the system's file; `apart`: what that says is not mixed with the others, `layers` puts it
+    beneath them. Neither: it cannot hold the key.
     """
 
     path: Path
+    help: str
     item: Callable[[Node], Any]
     many: int = 0
     adds: bool = False
@@ -167,52 +169,242 @@ _TIERS: Final = ("record", "decide")
 _SERVERS: Final = ("record", "hold")
 
 ROWS: Final = (
-    Row(("preset",), read.word(Preset)),
-    Row(("mode",), read.word(Mode), tighten=_rank("audit-only", "filter-only", "enforce")),
-    Row(("profile",), read.name),
-    Row(("principals", "*", "capabilities"), read.capability(grant=True), many=256),
-    Row(("principals", "*", "blocked"), Node.flag, tighten=_HIGHER),
-    Row(("trust", "min_trust"), read.integer(0, MAX_SCORE), tighten=_HIGHER),
-    Row(("trust", "tiers"), read.choice(*_TIERS), tighten=_rank(*_TIERS)),
-    Row(("trust", "servers"), read.choice(*_SERVERS), tighten=_rank(*_SERVERS)),
-    Row(("tools", "*", "min_trust"), read.integer(0, MAX_SCORE), apart=True),
-    Row(("tools", "*", "min_level"), read.integer(0, len(LEVELS) - 1), apart=True),
+    Row(
+        ("preset",),
+        "what everything else is laid over: permissive, baseline or strict",
+        read.word(Preset),
+    ),
+    Row(
+        ("mode",),
+        "enforce, filter-only or audit-only; a flag wins",
+        read.word(Mode),
+        tighten=_rank("audit-only", "filter-only", "enforce"),
+    ),
+    Row(("profile",), "the host is the principal local:PROFILE", read.name),
+    Row(
+        ("principals", "*", "capabilities"),
+        "what a principal (local:PROFILE or a DID) holds: a:b or a:*",
+        read.capability(grant=True),
+        many=256,
+    ),
+    Row(
+        ("principals", "*", "blocked"),
+        "true: this principal may call nothing",
+        Node.flag,
+        tighten=_HIGHER,
+    ),
+    Row(
+        ("trust", "min_trust"),
+        "0-1000: the score that a caller needs where a tool's policy names none",
+        read.integer(0, MAX_SCORE),
+        tighten=_HIGHER,
+    ),
+    Row(
+        ("trust", "tiers"),
+        "record or decide: whether score and tier decide about a call",
+        read.choice(*_TIERS),
+        tighten=_rank(*_TIERS),
+    ),
+    Row(
+        ("trust", "servers"),
+        "record or hold: whether the server's own score counts too",
+        read.choice(*_SERVERS),
+        tighten=_rank(*_SERVERS),
+    ),
+    Row(
+        ("tools", "*", "min_trust"),
+        "0-1000: the score that a caller needs",
+        read.integer(0, MAX_SCORE),
+        apart=True,
+    ),
+    Row(
+        ("tools", "*", "min_level"),
+        "0-4: what must be proved of a caller",
+        read.integer(0, len(LEVELS) - 1),
+        apart=True,
+    ),
     Row(
         ("tools", "*", "required_capabilities"),
+        "what a caller must hold, all of it",
         read.capability(grant=False),
         many=64,
         apart=True,
     ),
-    Row(("tools", "*", "blocked"), Node.flag, apart=True),
-    Row(("tools", "*", "max_calls_per_minute"), read.integer(0, MAX_CALLS), apart=True),
-    Row(("tools", "*", "description"), read.text, apart=True),
-    Row(("tools", "*", "tier"), read.word(Tier), apart=True),
-    Row(("limits", "tool"), read.rate, many=8, apart=True),
-    Row(("limits", "principal"), read.rate, many=8, tighten=_added),
-    Row(("limits", "server"), read.rate, many=8, tighten=_added),
-    Row(("limits", "tools", "*"), read.rate, many=8, apart=True),
-    Row(("gateway", "deny"), read.glob, many=1000, adds=True, tighten=_added),
-    Row(("gateway", "allow"), read.glob, many=1000, tighten=_meeting),
-    Row(("gateway", "detect", "*"), read.choice(*_DETECT), tighten=_rank(*_DETECT)),
-    Row(("gateway", "patterns"), read.pattern, many=200, adds=True, tighten=_added),
-    Row(("gateway", "scopes"), read.scope, many=1000),
-    Row(("gateway", "arguments"), read.binding, many=1000, adds=True),
-    Row(("gateway", "budgets", "tool_calls"), read.integer(1, MAX_BUDGET), tighten=_LOWER),
-    Row(("gateway", "budgets", "bytes_in"), read.integer(1, MAX_BUDGET), tighten=_LOWER),
-    Row(("gateway", "budgets", "bytes_out"), read.integer(1, MAX_BUDGET), tighten=_LOWER),
-    Row(("gateway", "budgets", "repeated_failures"), read.failures, tighten=_failing),
-    Row(("gateway", "approve"), read.glob, many=1000, adds=True, tighten=_added),
-    Row(("approvals", "hold"), read.integer(1, MAX_SECONDS), tighten=_LOWER),
-    Row(("approvals", "retry"), read.integer(0, MAX_SECONDS), tighten=_LOWER),
-    Row(("approvals", "quorum"), read.integer(1, MAX_QUORUM), tighten=_HIGHER),
-    Row(("approvals", "elicit"), read.glob, many=1000, tighten=_meeting),
-    Row(("rules",), read.rule, many=500, adds=True, apart=True),
-    Row(("requests",), read.word(RequestKind), many=8, tighten=_common),
-    Row(("audit", "log"), read.absolute),
-    Row(("audit", "durability"), read.choice(*_DURABILITY), tighten=_rank(*_DURABILITY)),
-    Row(("store", "backend"), read.choice(*BACKENDS)),
-    Row(("store", "where"), read.place),
-    Row(("store", "on_loss"), read.word(OnLoss), tighten=_rank("local", "closed")),
+    Row(("tools", "*", "blocked"), "true: nobody may call it", Node.flag, apart=True),
+    Row(
+        ("tools", "*", "max_calls_per_minute"),
+        "by one principal; 0 for no limit of its own",
+        read.integer(0, MAX_CALLS),
+        apart=True,
+    ),
+    Row(("tools", "*", "description"), "for whoever reads the file", read.text, apart=True),
+    Row(
+        ("tools", "*", "tier"),
+        "T0_observe, T1_prepare, T2_act or T3_commit: what it may do",
+        read.word(Tier),
+        apart=True,
+    ),
+    Row(
+        ("limits", "tool"),
+        "rates of one principal and tool: 60/minute, {rate: 10/second, burst: 20}",
+        read.rate,
+        many=8,
+        apart=True,
+    ),
+    Row(
+        ("limits", "principal"),
+        "rates of one principal over all servers",
+        read.rate,
+        many=8,
+        tighten=_added,
+    ),
+    Row(
+        ("limits", "server"),
+        "rates of this server over all principals",
+        read.rate,
+        many=8,
+        tighten=_added,
+    ),
+    Row(
+        ("limits", "tools", "*"),
+        "rates of a tool by its name, in place of limits.tool",
+        read.rate,
+        many=8,
+        apart=True,
+    ),
+    Row(
+        ("gateway", "deny"),
+        "patterns of tools that nobody may call",
+        read.glob,
+        many=1000,
+        adds=True,
+        tighten=_added,
+    ),
+    Row(
+        ("gateway", "allow"),
+        "patterns of the only tools that may be called",
+        read.glob,
+        many=1000,
+        tighten=_meeting,
+    ),
+    Row(
+        ("gateway", "detect", "*"),
+        "off, record, redact or deny what a detector finds in arguments",
+        read.choice(*_DETECT),
+        tighten=_rank(*_DETECT),
+    ),
+    Row(
+        ("gateway", "patterns"),
+        "texts no argument may hold: {name, form: substring, glob or re2, text, action}",
+        read.pattern,
+        many=200,
+        adds=True,
+        tighten=_added,
+    ),
+    Row(
+        ("gateway", "scopes"),
+        "what is open: filesystem:/data/** x read, network:HOST x connect, command:git x run",
+        read.scope,
+        many=1000,
+    ),
+    Row(
+        ("gateway", "arguments"),
+        "what is held to the scopes: {tools, argument, is, action, base}",
+        read.binding,
+        many=1000,
+        adds=True,
+    ),
+    Row(
+        ("gateway", "budgets", "tool_calls"),
+        "calls of one session",
+        read.integer(1, MAX_BUDGET),
+        tighten=_LOWER,
+    ),
+    Row(
+        ("gateway", "budgets", "bytes_in"),
+        "bytes of arguments of one session",
+        read.integer(1, MAX_BUDGET),
+        tighten=_LOWER,
+    ),
+    Row(
+        ("gateway", "budgets", "bytes_out"),
+        "bytes of results of one session",
+        read.integer(1, MAX_BUDGET),
+        tighten=_LOWER,
+    ),
+    Row(
+        ("gateway", "budgets", "repeated_failures"),
+        "{count, within}: refuses a call that failed so often in so many seconds",
+        read.failures,
+        tighten=_failing,
+    ),
+    Row(
+        ("gateway", "approve"),
+        "patterns of tools of which a person is asked at each call",
+        read.glob,
+        many=1000,
+        adds=True,
+        tighten=_added,
+    ),
+    Row(
+        ("approvals", "hold"),
+        "seconds that a call waits for a person",
+        read.integer(1, MAX_SECONDS),
+        tighten=_LOWER,
+    ),
+    Row(
+        ("approvals", "retry"),
+        "seconds in which a yes admits one identical call",
+        read.integer(0, MAX_SECONDS),
+        tighten=_LOWER,
+    ),
+    Row(
+        ("approvals", "quorum"),
+        "approver keys that must say yes",
+        read.integer(1, MAX_QUORUM),
+        tighten=_HIGHER,
+    ),
+    Row(
+        ("approvals", "elicit"),
+        "patterns of low-risk tools about which the host may ask its user",
+        read.glob,
+        many=1000,
+        tighten=_meeting,
+    ),
+    Row(
+        ("rules",),
+        "rules with conditions, as in a policy file",
+        read.rule,
+        many=500,
+        adds=True,
+        apart=True,
+    ),
+    Row(
+        ("requests",),
+        "roots, sampling, elicitation: what a server may ask, if its lockfile allows it too",
+        read.word(RequestKind),
+        many=8,
+        tighten=_common,
+    ),
+    Row(("audit", "log"), "the absolute path of the audit log", read.absolute),
+    Row(
+        ("audit", "durability"),
+        "none, grouped or strict: when the disk has a record",
+        read.choice(*_DURABILITY),
+        tighten=_rank(*_DURABILITY),
+    ),
+    Row(
+        ("store", "backend"),
+        "memory, sqlite or redis: where limits and scores are shared",
+        read.choice(*BACKENDS),
+    ),
+    Row(("store", "where"), "a file or address for it", read.place),
+    Row(
+        ("store", "on_loss"),
+        "closed or local: what counts limits while the store is gone",
+        read.word(OnLoss),
+        tighten=_rank("local", "closed"),
+    ),
 )
 """Every key, in the order in which `config show` prints them."""
 

@@ -10,11 +10,11 @@ from typing import Final, TypeAlias
 import orjson
 
 from mcpguard.config.loading import Loaded, preset_values
-from mcpguard.config.rows import ROWS, Path, Row, Values, row_of
+from mcpguard.config.rows import PER_SERVER, ROWS, Path, Row, Values, row_of
 from mcpguard.config.settings import Preset
 from mcpguard.model import Json, JsonObject
 
-__all__ = ["as_json", "lines"]
+__all__ = ["as_json", "key_lines", "lines"]
 
 COLUMN = 44
 """Where origins begin, at most: a longer line has its origin behind it."""
@@ -22,6 +22,14 @@ COLUMN = 44
 _Tree: TypeAlias = "dict[str, _Tree | Path]"
 _Line: TypeAlias = tuple[str, str]
 """A line, and the origin of what it says."""
+
+_FREE: Final[Mapping[Path, str]] = {
+    ("principals",): "PRINCIPAL",
+    ("tools",): "PATTERN",
+    ("limits", "tools"): "TOOL",
+    ("gateway", "detect"): "DETECTOR",
+}
+"""What a free word is called."""
 
 _LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _PLAIN: Final = _LETTERS | frozenset("0123456789./-*?")
@@ -41,6 +49,14 @@ def lines(loaded: Loaded, *, origin: bool = False) -> list[str]:
     below = _aligned(held) if origin else [text for text, _ in held]
     head = "# Held beside these, for the system's file says it; the stricter of both counts:"
     return [*told, head, *(f"#   {line}" for line in below)]
+
+
+def key_lines() -> Iterator[tuple[str, str]]:
+    """Every key with what it is; one that a server's section may hold too has a `*` before it."""
+    for row in ROWS:
+        mark = "*" if row.path[0] in PER_SERVER else " "
+        words = (_FREE[row.path[:at]] if key == "*" else key for at, key in enumerate(row.path))
+        yield f"{mark} {'.'.join(words)}", row.help
 
 
 def as_json(loaded: Loaded) -> JsonObject:

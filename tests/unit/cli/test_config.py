@@ -7,6 +7,7 @@ import pytest
 
 from mcpguard.cli import main
 from mcpguard.config.files import places
+from mcpguard.config.rows import ROWS
 
 Capture = pytest.CaptureFixture[str]
 WRONG = "trust:\n  min_trsut: 5\nmode: loud\n"
@@ -136,3 +137,12 @@ def test_what_cannot_be_read_exits_2(
     (user.parent / "bytes.yaml").write_bytes(b"\xff")
     assert main(["config", *argv]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_keys_lists_every_key_and_marks_those_of_a_server(capsys: Capture) -> None:
+    assert main(["config", "keys"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    keys = [" ".join(line.split("  ")[line[:2] == "  "].split()) for line in lines]
+    assert {"* tools.PATTERN.min_trust", "* gateway.detect.DETECTOR", "store.where"} <= {*keys}
+    assert sum(bool(key) for key in keys) == len(ROWS)
+    assert all(len(line) <= 100 for line in lines)

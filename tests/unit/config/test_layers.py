@@ -319,6 +319,8 @@ def test_what_is_wrong_with_both_files_together_is_found(home: Home) -> None:
     found = problems_of_all(home.places)
     assert [(path, len(wrong)) for path, wrong in found] == [(user, 0), (system, 0), (system, 1)]
     assert "a second entry is called `x`" in found[2][1][0].message
+    home.user(yaml({"servers": {"s": nested("gateway.patterns", [PATTERN])}}))
+    assert [len(wrong) for _, wrong in problems_of_all(home.places)] == [0, 0, 1]
     home.system("profile: x")
     assert [len(wrong) for _, wrong in problems_of_all(home.places)] == [0, 1]
     home.system("servers: {s: {tools: {'a*': {min_trust: 1}, '*a': {min_trust: 2}}}}")
