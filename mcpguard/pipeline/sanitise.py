@@ -152,7 +152,7 @@ class Sanitiser:
     def _place(self, where: str) -> str:
         """A pointer whose keys hold nothing that any detector, or any pattern, finds.
 
-        One too long to be looked through is not repeated at all: cut, it may hold half of something.
+        One too long to be looked through is not repeated: cut, it may hold half of something.
         """
         if len(where) > 4 * MAX_WHERE:
             return "/arguments"
