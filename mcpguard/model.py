@@ -229,6 +229,7 @@ class Reason(StrEnum):
     CURSOR = "cursor"
     PARSER_FALLBACK = "parser_fallback"
     DROPPED_KEYS = "dropped_keys"
+    KILLED = "killed"
 
 
 class Effect(StrEnum):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mcpguard.audit import AuditLog
+from mcpguard.control.kill import KILLED
 from mcpguard.daemon.flow import Sink, below_marks, other
 from mcpguard.errors import AuditError
 from mcpguard.model import Allowed, JsonObject, Side
@@ -35,17 +36,14 @@ class Log(Protocol):
         """Say `name`."""
 
 
-class Beside(Protocol):
-    """What goes on beside the messages: counters, standings, a store, people."""
+class Governing(Protocol):
+    """What is kept beside the messages: counters and standings, which a store shares."""
 
     def written(self, records: Sequence[tuple[JsonObject | Allowed, bytes]]) -> None:
         """These records are in the log."""
 
     def stir(self) -> None:
         """A turn of the session has ended."""
-
-    async def serve(self, resume: Callable[[], None], tell: Callable[[str, str], None]) -> None:
-        """Work until cancelled. `resume`: what waits may be judged again. `tell`: event, detail."""
 
 
 class _Way:
@@ -69,8 +67,8 @@ class Engine:
     __slots__ = (
         "_audit",
         "_batch",
-        "_beside",
         "_failing",
+        "_governing",
         "_log",
         "_session",
         "_ways",
@@ -79,13 +77,13 @@ class Engine:
     )
 
     def __init__(
-        self, session: Session, audit: AuditLog | None, log: Log, beside: Beside | None = None
+        self, session: Session, audit: AuditLog | None, log: Log, governing: Governing | None = None
     ) -> None:
         self._session = session
         self._batch = session.batch
         self._audit = audit
         self._log = log
-        self._beside = beside
+        self._governing = governing
         self._failing = False
         self._ways = {Side.HOST: _Way(session.feed_host), Side.SERVER: _Way(session.feed_server)}
         self.sinks = {side: Sink() for side in Side}
@@ -112,7 +110,7 @@ class Engine:
                 return False
             self._commit()
         except Exception as error:  # noqa: BLE001 - a defect of ours must not let anything pass
-            self._crash(error)
+            self.crash(error)
             return False
         return bool(waiting)
 
@@ -147,7 +145,7 @@ class Engine:
             self._session.tick(time.monotonic())
             self._commit()
         except Exception as error:  # noqa: BLE001 - as in `feed`
-            self._crash(error)
+            self.crash(error)
 
     def closed(self, side: Side) -> None:
         """End of file from `side`. An unfinished last line is no message: it is lost."""
@@ -155,29 +153,34 @@ class Engine:
             self._session.closed(side, time.monotonic())
             self._commit()
         except Exception as error:  # noqa: BLE001 - as in `feed`
-            self._crash(error)
+            self.crash(error)
 
-    async def serve(self, flush: Callable[[], None]) -> None:
-        """What goes on beside the messages. `flush`: write what is in the sinks."""
-        if self._beside is None:
+    def resume(self) -> None:
+        """A person or a store has answered: what waits for it is judged again."""
+        if not self._session.held_calls or self.exit_code is not None:
             return
-
-        def resume() -> None:
-            if self._session.held_calls and self.exit_code is None:
-                self._session.resume(time.monotonic())
-                self._commit()
-                flush()
-
         try:
-            await self._beside.serve(resume, self._told)
+            self._session.resume(time.monotonic())
+            self._commit()
         except Exception as error:  # noqa: BLE001 - as in `feed`
-            self._crash(error)
-            flush()
+            self.crash(error)
 
-    def _told(self, name: str, detail: str) -> None:
+    def tell(self, name: str, detail: str) -> None:
+        """An event of what goes on beside the messages."""
         self._log.event(name, "warning", {"detail": detail})
 
-    def _crash(self, error: Exception) -> None:
+    def kill(self, why: str) -> None:
+        """What waits for the server is thrown away; what waits for an answer is denied."""
+        if self.exit_code is not None:
+            return
+        self.sinks[Side.SERVER].close()
+        try:
+            self._session.kill(why, KILLED, time.monotonic())
+            self._commit()
+        except Exception as error:  # noqa: BLE001 - as in `feed`
+            self.crash(error)
+
+    def crash(self, error: Exception) -> None:
         """Fail closed: what was being decided is not sent, and the session ends with an error."""
         self._session.take()
         frame = traceback.extract_tb(error.__traceback__)[-1]
@@ -194,8 +197,8 @@ class Engine:
                 if self._audit is not None:
                     self._audit.write(batch.records)
                 self._failing = False
-                if self._beside is not None:
-                    self._beside.written(batch.records)
+                if self._governing is not None:
+                    self._governing.written(batch.records)
             except AuditError as error:
                 batch = self._unrecorded(self._session.take(), error)
             batch.records.clear()
@@ -209,8 +212,8 @@ class Engine:
         if batch.events or batch.stop is not None:
             self._tell(batch)
             batch.clear()
-        if self._beside is not None:
-            self._beside.stir()
+        if self._governing is not None:
+            self._governing.stir()
 
     def _unrecorded(self, batch: Batch, error: AuditError) -> Batch:
         """What to do instead of `batch`: none of its records is in the log."""

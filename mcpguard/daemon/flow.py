@@ -1,7 +1,7 @@
 """What the engine and the drivers share: sinks of bytes, and the marks that bound them."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 from mcpguard.model import Side
@@ -116,8 +116,8 @@ class Relay(Protocol):
     def closed(self, side: Side) -> None:
         """End of file from `side`. Called once a side."""
 
-    async def serve(self, flush: Callable[[], None]) -> None:
-        """What goes on beside the bytes, until cancelled. `flush`: write what is in the sinks."""
+    def kill(self, why: str) -> None:
+        """A person ends the session now: `exit_code` is set, nothing more is for the server."""
 
 
 def other(side: Side) -> Side:

@@ -4,6 +4,7 @@ The order is the point. A server takes hundreds of milliseconds to start; the ev
 session are imported meanwhile, so a person never waits for both.
 """
 
+import contextlib
 import gc
 import os
 import struct
@@ -14,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcpguard.config.flags import ProxySettings, data_dir, parse_proxy
+from mcpguard.control import kill
 from mcpguard.daemon import child as processes
 from mcpguard.daemon import launch, prelude
 from mcpguard.daemon.environment import server_environment
 from mcpguard.daemon.log import Log, open_log, printable
-from mcpguard.errors import AuditError, LockfileError, McpguardError
+from mcpguard.errors import AuditError, LockfileError, McpguardError, UsageError
 from mcpguard.lock import lockfile
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import Mode
@@ -26,6 +28,7 @@ from mcpguard.model import Mode
 if TYPE_CHECKING:
     from mcpguard.audit import AuditLog
     from mcpguard.control.governor import Governor
+    from mcpguard.daemon.drivers import Beside, Driver
     from mcpguard.daemon.engine import Engine
 
 __all__ = ["PRINCIPAL", "main", "minter", "read_lock"]
@@ -83,6 +86,7 @@ def _proxy(settings: ProxySettings) -> int:
     names = settings.env if lock is None else lock.launch.env
     env = server_environment(os.environ, names)
     name = settings.name or (lock.name if lock else "") or Path(argv[0]).name
+    _refuse_killed(name)
     alarm = prelude.Alarm()
     child = processes.spawn(argv, env)
     try:
@@ -104,7 +108,8 @@ def _session(
     try:
         audit = _open_audit(settings, lock, facts[0], log)
         engine, governor = _engine(settings, lock, audit, log, facts)
-        code, lingering = _run(engine, child, log, alarm)
+        beside = (_governed(engine, governor), _kill_watch(facts[0]))
+        code, lingering = _run(engine, child, log, alarm, beside)
         _tell(child, log)
     finally:
         if governor is not None:
@@ -115,6 +120,15 @@ def _session(
     if lingering:  # a thread blocked in a read of our stdin would hold up the interpreter's exit
         os._exit(code)
     return code
+
+
+def _refuse_killed(name: str) -> None:
+    """Raises KilledError while the kill switch is on."""
+    try:
+        home = data_dir()
+    except UsageError:  # there is none, so no switch in it; a session that enforces ends for that
+        return
+    kill.refuse(home, name)
 
 
 def _tell(child: processes.Child, log: Log) -> None:
@@ -128,7 +142,11 @@ def _tell(child: processes.Child, log: Log) -> None:
 
 
 def _run(
-    engine: "Engine", child: processes.Child, log: Log, alarm: prelude.Alarm
+    engine: "Engine",
+    child: processes.Child,
+    log: Log,
+    alarm: prelude.Alarm,
+    beside: "tuple[Beside, ...]",
 ) -> tuple[int, bool]:
     wanted = os.environ.get(DRIVER_VARIABLE, "")
     if prelude.fits(wanted):
@@ -139,8 +157,36 @@ def _run(
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 100)
     gc.enable()
-    code = drivers.run(engine, child, log.stderr, alarm, driver=driver)
+    code = drivers.run(engine, child, log.stderr, alarm, driver=driver, beside=beside)
     return code, drivers.DRIVERS[driver][0] is drivers.Threads
+
+
+def _governed(engine: "Engine", governor: "Governor") -> "Beside":
+    """Asks the store for what the session's counters want; what waited is judged again."""
+
+    async def beside(driver: "Driver") -> None:
+        def resume() -> None:
+            engine.resume()
+            driver.flush()
+
+        try:
+            await governor.serve(resume, engine.tell)
+        except Exception as error:  # noqa: BLE001 - a defect of ours ends the session
+            engine.crash(error)
+            driver.flush()
+
+    return beside
+
+
+def _kill_watch(name: str) -> "Beside":
+    """Looks once a second whether the kill switch is on."""
+
+    async def beside(driver: "Driver") -> None:
+        with contextlib.suppress(UsageError):  # as in `_refuse_killed`
+            home = data_dir()
+            await kill.watch(lambda: kill.check(home, name), driver.kill)
+
+    return beside
 
 
 def _engine(

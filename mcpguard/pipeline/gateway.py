@@ -11,8 +11,6 @@ nothing is counted and nobody is asked before that.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
 from mcpguard.errors import UsageError
@@ -30,15 +28,16 @@ from mcpguard.model import (
     Verdict,
     Wait,
 )
-from mcpguard.pipeline.sanitise import Handling, Rules, Sanitiser
-from mcpguard.pipeline.scopes import Binding, Bound
+from mcpguard.pipeline.sanitise import Rules, Sanitiser
+from mcpguard.pipeline.scopes import Bound
+from mcpguard.pipeline.terms import GatewayPolicy
 from mcpguard.pipeline.trust import Approve, no_approval
 from mcpguard.scan.patterns import Patterns
-from mcpguard.scan.semantics import Scope, System
+from mcpguard.scan.semantics import System
 from mcpguard.trust.limits import Limits
 from mcpguard.trust.policy import Glob
 
-__all__ = ["RESOURCES", "Binding", "Budgets", "GatewayPolicy", "GatewayStage", "Handling"]
+__all__ = ["RESOURCES", "Budgets", "GatewayStage"]
 
 MAX_KNOWN = 4096
 """Tools whose plan is remembered; then it begins anew. A lockfile holds far fewer."""
@@ -50,25 +49,6 @@ RESOURCES: Final = "resources/read"
 """What bindings call the requests that name a resource."""
 
 _TOOL: Final = "tools/call"
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayPolicy:
-    """The gateway's settings. Globs as in `trust.policy.Glob`.
-
-    `allow`: None lets every tool through. `detectors`: what follows from each detector's hits;
-    one that is not named is off. `budgets`: only the budgets and repeated failures of `Limits`.
-    `approve`: tools of which a person is asked at each call.
-    """
-
-    deny: tuple[str, ...] = ()
-    allow: tuple[str, ...] | None = None
-    detectors: Mapping[str, Handling] = field(default_factory=lambda: MappingProxyType({}))
-    patterns: Patterns = field(default_factory=lambda: Patterns.of(()))
-    scopes: tuple[Scope, ...] = ()
-    bindings: tuple[Binding, ...] = ()
-    budgets: Limits = field(default_factory=Limits)
-    approve: tuple[str, ...] = ()
 
 
 class Budgets(Protocol):
@@ -123,7 +103,7 @@ class GatewayStage:
         self._deny = _globs(policy.deny, "gateway.deny")
         self._allow = None if policy.allow is None else _globs(policy.allow, "gateway.allow")
         self._asked = _globs(policy.approve, "gateway.approve")
-        self._rules = Rules(policy.detectors, policy.patterns)
+        self._rules = Rules(policy.detectors, policy.patterns or Patterns.of(()))
         self._bindings = tuple(
             Bound(binding, policy.scopes, system, f"gateway.bindings[{number}]")
             for number, binding in enumerate(policy.bindings)

@@ -7,19 +7,19 @@ takes out, or only notes, never hides or uncovers what another one looks for.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
-from enum import StrEnum
 from typing import NamedTuple
 
 from mcpguard.errors import ScanError, UsageError
 from mcpguard.model import ALLOW, Call, Effect, Finding, JsonObject, Reason, Verdict
 from mcpguard.pipeline.scopes import Bound
+from mcpguard.pipeline.terms import Handling
 from mcpguard.scan import DETECTORS, Detector, Hit, find, finding, redact
 from mcpguard.scan.needles import encodable
 from mcpguard.scan.patterns import Action, Patterns
 from mcpguard.scan.quiet import Finder
 from mcpguard.scan.sites import Role
 
-__all__ = ["Handling", "Rules", "Sanitiser"]
+__all__ = ["Rules", "Sanitiser"]
 
 MAX_FINDINGS = 16
 """Findings of one search that are handed on: ten thousand would fill the log, and nobody reads
@@ -28,14 +28,6 @@ them."""
 
 MAX_WHERE = 256
 """Characters of a place in a finding. The caller chooses the names in it."""
-
-
-class Handling(StrEnum):
-    """What follows when a detector finds something in a call's arguments."""
-
-    RECORD = "record"
-    REDACT = "redact"
-    DENY = "deny"
 
 
 _HANDLED = {Action.DENY: Handling.DENY, Action.REDACT: Handling.REDACT}

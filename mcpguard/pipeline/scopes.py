@@ -1,12 +1,13 @@
 """The gateway's bindings: which arguments name something, and whether the scopes cover it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import assert_never
 
 from mcpguard.errors import UsageError
 from mcpguard.model import ALLOW, Json, JsonObject, Reason, Verdict
+from mcpguard.pipeline.terms import Binding
 from mcpguard.scan.commands import resolve_command
 from mcpguard.scan.semantics import (
     ACTIONS,
@@ -21,29 +22,12 @@ from mcpguard.scan.semantics import (
 )
 from mcpguard.trust.policy import Glob
 
-__all__ = ["Binding", "Bound"]
+__all__ = ["Bound"]
 
 MAX_NAMED = 1000
 """Values that one binding finds in one call. Each path costs several system calls."""
 
 _EVERY = "*"
-
-
-@dataclass(frozen=True, slots=True)
-class Binding:
-    """Which arguments name something that the scopes are about.
-
-    `tools`: globs of tool names; `resources/read` stands for every request that names a resource,
-    whose one argument is `uri`. `argument`: the name of a top-level argument, or a JSON pointer
-    (RFC 6901) with `*` for every entry of a list. `action`: as in a scope. `base`: where relative
-    paths start, absolute; empty: they are refused.
-    """
-
-    tools: tuple[str, ...]
-    argument: str
-    resource: Resource
-    action: str
-    base: str = ""
 
 
 class _ShapeError(ValueError):

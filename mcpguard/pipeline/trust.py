@@ -28,7 +28,7 @@ from mcpguard.model import (
     Verdict,
     Wait,
 )
-from mcpguard.trust.policy import DEFAULT, PolicyTable, ToolPolicy, covers
+from mcpguard.trust.policy import PolicyTable, ToolPolicy, covers
 from mcpguard.trust.score import Access, access, effective
 
 __all__ = ["CLAIMS", "Approve", "Limits", "TrustStage", "no_approval"]
@@ -89,7 +89,7 @@ class TrustStage:
     `blocked`: ids of principals; asked at every call, so it may change while a session runs.
     `strict`: the matrix of tier and score decides as well; what it leaves to a person is asked of
     `approve`, after all six checks. Tools' policies hold for `tools/call`; other items are held to
-    `DEFAULT`. Raises UsageError for a policy with a rate when there are no `limits`.
+    the table's default. Raises UsageError for a policy with a rate when there are no `limits`.
     """
 
     def __init__(
@@ -162,7 +162,7 @@ class TrustStage:
     def _policy(self, call: Call) -> ToolPolicy:
         if call.method == _TOOL:
             return self._policies.of(call.target)
-        return DEFAULT if call.target else _FREE
+        return self._policies.default if call.target else _FREE
 
     def _present(self, call: Call, ctx: Context, policy: ToolPolicy) -> Verdict:
         if not ctx.parties.caller.id:
@@ -277,9 +277,9 @@ def _finding(where: str) -> Finding:
 
 
 def _refuse_rates(policies: PolicyTable) -> None:
-    for pattern, policy in policies.policies.items():
-        if policy.max_calls_per_minute:
-            raise UsageError(
-                f"tools.{pattern!r}.max_calls_per_minute: there is nothing that counts calls",
-                hint="give the trust stage its limits",
-            )
+    pattern = policies.rated()
+    if pattern is not None:
+        raise UsageError(
+            f"tools.{pattern!r}.max_calls_per_minute: there is nothing that counts calls",
+            hint="give the trust stage its limits",
+        )

@@ -35,10 +35,11 @@ from mcpguard.model import (
     Wait,
 )
 from mcpguard.pipeline import STAGES, NoRules, Stage, decide
-from mcpguard.pipeline.gateway import Binding, GatewayPolicy, GatewayStage, Handling
+from mcpguard.pipeline.gateway import GatewayStage
 from mcpguard.pipeline.sanitise import MAX_FINDINGS, MAX_WHERE
 from mcpguard.pipeline.scopes import MAX_NAMED
 from mcpguard.pipeline.surface import SurfaceStage
+from mcpguard.pipeline.terms import Binding, GatewayPolicy, Handling
 from mcpguard.scan import DETECTORS
 from mcpguard.scan.patterns import Action, Form, Pattern, Patterns
 from mcpguard.scan.semantics import Resource, Scope, System

@@ -528,3 +528,11 @@ def test_another_delegator_never_turns_a_denial_into_an_allow(
         alone = stage(strict=strict).judge(call(tool), held(*standings))
         together = stage(strict=strict).judge(call(tool), held(*standings, more))
         assert alone is ALLOW or together is not ALLOW
+
+
+@pytest.mark.parametrize(("least", "allowed"), [(500, True), (501, False)])
+def test_what_is_no_tool_is_held_to_the_tables_default(least: int, allowed: bool) -> None:
+    judge = TrustStage(PolicyTable(default=ToolPolicy(min_trust=least))).judge
+    read = Call("resources/read", "file:///a", {})
+    assert (judge(read, held((1, 500), (1, 500))) is ALLOW) is allowed
+    assert judge(Call("ping", "", {}), held((1, 0))) is ALLOW

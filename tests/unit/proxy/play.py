@@ -28,7 +28,8 @@ from mcpguard.model import (
     Side,
 )
 from mcpguard.pipeline import Decide, NoRules, Stage, make_pipeline
-from mcpguard.pipeline.gateway import GatewayPolicy, GatewayStage
+from mcpguard.pipeline.gateway import GatewayStage
+from mcpguard.pipeline.terms import GatewayPolicy
 from mcpguard.pipeline.trust import TrustStage
 from mcpguard.proxy.actions import Batch, Event, Stop
 from mcpguard.proxy.denial import DenyStyle

@@ -1,0 +1,39 @@
+"""What a model and its user read while a call waits. Never anything of its arguments."""
+
+__all__ = ["NO_APPROVER", "refused_text", "span", "waiting_text"]
+
+MAX_SHOWN = 128
+"""Characters of a tool's name. Reviewed names are shorter; the rest of one says nothing."""
+
+NO_APPROVER = "nobody can approve here yet; make a key first with: mcpguard approver add NAME"
+"""The detail of a denial, and the answer to `approve yes`, while there is no approver key."""
+
+
+def waiting_text(tool: str, ticket: str, retry: int) -> str:
+    """The detail of the answer to a call that was held in vain. `retry`: seconds."""
+    return (
+        f"the tool {_name(tool)} waits for the approval of a person, ticket {ticket}. The user can"
+        f" look at the call with `mcpguard approve show {ticket}` and allow it with"
+        f" `mcpguard approve yes {ticket}` in a terminal. Then repeat exactly this call, once,"
+        f" within {span(retry)}"
+    )
+
+
+def refused_text(tool: str) -> str:
+    """The detail of the answer to a call that a person refused."""
+    return f"a person refused this call of the tool {_name(tool)}. Do not repeat it"
+
+
+def span(seconds: int) -> str:
+    """`10 minutes`, `90 seconds`: whole minutes as such."""
+    if seconds >= 60 and not seconds % 60:  # noqa: PLR2004 - seconds of a minute
+        return _counted(seconds // 60, "minute")
+    return _counted(seconds, "second")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _name(tool: str) -> str:
+    return "".join(char for char in tool if char.isprintable())[:MAX_SHOWN]
