@@ -2018,9 +2018,9 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _ARGUMENTS,
         "Hundreds of ordinary arguments, prose and code about attacks among them, pass.",
         Mutant(
-            "scan/detectors/shell_injection.py",
-            "pattern = _BY_ROLE.get(site.role)",
-            "pattern = _BY_ROLE.get(site.role, _BY_ROLE[Role.COMMAND])",
+            "scan/detectors/path_traversal.py",
+            "FAR = 4",
+            "FAR = 2",
         ),
     ),
     "scan:over-budget-raises": Guarantee(
