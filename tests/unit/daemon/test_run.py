@@ -211,9 +211,11 @@ def test_neither_the_effective_rules_nor_an_error_steer_a_terminal_or_forge_a_li
 ) -> None:
     hostile = "two words\nmode: audit-only\x1b[2J\u202e"
     shown = place.run("--audit-only", "--print-effective", "--", "cat", hostile).stdout.decode()
-    assert shown.startswith(
-        "mode: audit-only\ncommand: cat 'two words\\nmode: audit-only<U+001B>[2J<U+202E>'\nsettings:\n"
-    )
+    assert shown.splitlines()[:3] == [
+        "mode: audit-only",
+        "command: cat 'two words\\nmode: audit-only<U+001B>[2J<U+202E>'",
+        "settings:",
+    ]
     said = place.run("--audit-only", "--", hostile, "x").stderr.decode()
     assert said.startswith("mcpguard: two words\\nmode: audit-only<U+001B>[2J<U+202E>: no such")
     assert said.count("\n") == 2
