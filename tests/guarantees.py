@@ -375,6 +375,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "False",
         ),
     ),
+    "audit:states-the-score": Guarantee(
+        _AUDIT,
+        "A decision's record states the level and score it was decided by, once they changed too.",
+        Mutant(
+            "audit/record.py",
+            "score=score)\n            self.known.clear()",
+            "score=score)",
+        ),
+    ),
     "audit:torn-tail-marked": Guarantee(
         _AUDIT,
         "A last write that did not finish is reported as torn and written into the next session.",
@@ -694,6 +703,44 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "proxy/session.py",
             "core.end_call(entry, denial.DENIED, text)",
             "core.close_call(entry)",
+        ),
+    ),
+    "control:blocks-are-shared": Guarantee(
+        _TRUST,
+        "What is blocked is blocked for every proxy of the store, whatever the entry says, until "
+        "it is unblocked.",
+        Mutant(
+            "control/standings.py",
+            "        if store.delete(key, held.version) is not None:",
+            "        if held.version:",
+        ),
+    ),
+    "control:damaged-copy-refused": Guarantee(
+        _TRUST,
+        "A shared standing that is not as it was written is an error, never a score.",
+        Mutant(
+            "trust/shared.py",
+            "_whole(row[1], 0, LEVELS[level].ceiling)",
+            "_whole(row[1], 0, _LATEST)",
+        ),
+    ),
+    "control:published-once": Guarantee(
+        _TRUST,
+        "What a proxy tells the store twice, after an answer that was lost, counts once.",
+        Mutant(
+            "trust/shared.py",
+            "if entry.seq > seen.get(entry.session, (0, -1))[1]]",
+            "if entry.seq]",
+        ),
+    ),
+    "control:scores-are-the-fold": Guarantee(
+        _TRUST,
+        "The scores that proxies share are the fold of their logs, in whatever order they tell "
+        "them, and are made again from the logs when the store lost them.",
+        Mutant(
+            "trust/shared.py",
+            "sorted([*self.tail, *new], key=lambda entry: entry.place)",
+            "[*self.tail, *new]",
         ),
     ),
     "daemon:cold-start": Guarantee(
@@ -2285,8 +2332,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "An ordinary denial of what a host asks for moves nobody's score.",
         Mutant(
             "trust/fold.py",
-            "elif sender is server and reason in _SERVER and self._is_news(record, reason):",
-            "elif reason in _SERVER and self._is_news(record, reason):",
+            "elif sender is server and reason in _SERVER and self._is_news(reason, session):",
+            "elif reason in _SERVER and self._is_news(reason, session):",
         ),
     ),
     "trust:events": Guarantee(
@@ -2344,6 +2391,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "trust/score.py",
             "min(effect.delta, DAILY_GAIN - held.gained)",
             "min(effect.delta, DAILY_GAIN)",
+        ),
+    ),
+    "trust:signed-reset": Guarantee(
+        _TRUST,
+        "A standing begins anew by a reset that a person signed, by nothing else a person does.",
+        Mutant(
+            "trust/fold.py",
+            'record["event"] == "trust.reset" and _text(record, "key"):',
+            'record["event"] == "trust.reset":',
         ),
     ),
     "trust:six-checks": Guarantee(
