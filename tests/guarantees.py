@@ -537,8 +537,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A control socket and its directory are their user's alone, and answer him and root alone.",
         Mutant(
             "control/socket.py",
-            "os.chmod(early, 0o600,",
-            "os.chmod(early, 0o666,",
+            "return converse() if allow(peer_uid(sock)) else None",
+            "return converse()",
         ),
     ),
     "control:no-client-slows-a-session": Guarantee(
