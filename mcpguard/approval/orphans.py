@@ -70,6 +70,23 @@ class Left(NamedTuple):
         """What a person types."""
         return self.request[:SHORT]
 
+    def value(self, now: int) -> JsonObject:
+        """As `texts.shown_value` has it, for whoever approves; `now`: Unix seconds."""
+        return {
+            "ticket": self.ticket,
+            "server": self.server,
+            "tool": self.tool,
+            "principal": self.principal,
+            "left": self.until - now,
+            "held": False,
+            "yes": len(self.answers),
+            "session": self.session,
+            "request": self.request,
+            "lock": self.lock,
+            "life": self.life,
+            "arguments": self.arguments,
+        }
+
     @property
     def binding(self) -> Binding:
         """Of the arguments that are shown."""
