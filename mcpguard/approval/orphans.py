@@ -11,7 +11,7 @@ read itself. All functions that take a store block and raise StoreError.
 
 from typing import NamedTuple
 
-from mcpguard.approval.queue import Became, Grant, Outcome, Parting
+from mcpguard.approval.outcome import Became, Grant, Outcome, Parting
 from mcpguard.approval.shared import grant_of, grant_value, publish
 from mcpguard.approval.statement import (
     Answer,

@@ -3,7 +3,7 @@
 The model and its user are told nothing of the arguments; whoever approves sees all of them.
 """
 
-from mcpguard.approval.queue import Row, Shown
+from mcpguard.approval.outcome import Row, Shown
 from mcpguard.model import JsonObject
 
 __all__ = ["NO_APPROVER", "refused_text", "row_value", "shown_value", "span", "waiting_text"]

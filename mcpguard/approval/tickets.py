@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-__all__ = ["LETTERS", "RANDOM_BYTES", "SHORT", "minted", "typed"]
+__all__ = ["LETTERS", "MAX_SPENT", "RANDOM_BYTES", "SHORT", "Spent", "minted", "typed"]
 
 LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Base 32 without I, L, O and U, which look like others (Crockford's alphabet)."""
@@ -12,6 +12,9 @@ SHORT = 6
 
 RANDOM_BYTES = 16
 """Bytes of one id: 128 bits never come twice, so no signature fits a later asking."""
+
+MAX_SPENT = 4096
+"""Used requests that are remembered at least: within the hour a yes lasts, people say fewer."""
 
 _LOOK_ALIKE = str.maketrans("ILO", "110")
 
@@ -28,3 +31,25 @@ def minted(source: Callable[[int], bytes]) -> str:
 def typed(text: str) -> str:
     """A ticket as a person typed it, as it was meant: `k7-oi9q` is `K7019Q`."""
     return text.strip().replace("-", "").upper().translate(_LOOK_ALIKE)
+
+
+class Spent:
+    """The requests whose yes this process used up: one that comes back admits nothing.
+
+    Asked and told by a session's loop and by the thread of the store, so no step of it depends on
+    another.
+    """
+
+    def __init__(self) -> None:
+        self._late: set[str] = set()
+        self._early: frozenset[str] = frozenset()
+
+    def has(self, request: str) -> bool:
+        """Whether it was used up."""
+        return request in self._late or request in self._early
+
+    def add(self, request: str) -> None:
+        """It is used up."""
+        self._late.add(request)
+        if len(self._late) >= MAX_SPENT:
+            self._early, self._late = frozenset(self._late), set()

@@ -18,9 +18,11 @@ from mcpguard.approval.orphans import (
     refuse_left,
     sweep_left,
 )
-from mcpguard.approval.queue import Became, Outcome, Parting, Queue, Waiting
-from mcpguard.approval.shared import Admitted, Spent, consume
+from mcpguard.approval.outcome import Became, Outcome, Parting, Waiting
+from mcpguard.approval.queue import Queue
+from mcpguard.approval.shared import Admitted, consume
 from mcpguard.approval.statement import Answer, Flaw, Signed, bound
+from mcpguard.approval.tickets import Spent
 from mcpguard.model import Json, JsonObject
 from mcpguard.store import ABSENT, Store
 from mcpguard.store.memory import MemoryStore

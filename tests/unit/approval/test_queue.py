@@ -6,20 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpguard.approval.queue import (
-    HOST_USER,
-    MAX_BYTES,
-    MAX_OF_ONE,
-    MAX_PENDING,
-    Asked,
-    Became,
-    Granted,
-    Queue,
-    Refusal,
-    Refused,
-    Row,
-    Waiting,
-)
+from mcpguard.approval.outcome import Asked, Became, Granted, Refusal, Refused, Row, Waiting
+from mcpguard.approval.queue import HOST_USER, MAX_BYTES, MAX_OF_ONE, MAX_PENDING, Queue
 from mcpguard.approval.statement import Answer, Binding, Flaw, Signed, bound
 from mcpguard.identity.keys import verifier
 from mcpguard.model import JsonObject
@@ -43,8 +31,8 @@ from tests.unit.approval.people import (
 NO = Answer.NO
 
 
-def queue(**settings: int) -> Queue:
-    return Queue(SESSION, COUNTING, source(), **settings)
+def queue(*, hold: int = 45, retry: int = 600, quorum: int = 1) -> Queue:
+    return Queue(SESSION, COUNTING, source(), hold=hold, retry=retry, quorum=quorum)
 
 
 def asked(

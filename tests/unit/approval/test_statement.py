@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpguard.approval.queue import Row, Shown
+from mcpguard.approval.outcome import Row, Shown
 from mcpguard.approval.statement import (
     MAX_LIFE,
     SKEW,
