@@ -161,8 +161,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "by the same.",
         Mutant(
             "approval/shared.py",
-            "        if store.delete(key, version) is not None:\n            "
-            "spent.add(request, now + life + SKEW)\n",
+            "        if store.delete(key, version) is not None:\n            spent.add(request)\n",
             "        store.delete(key, version)\n        if version:\n",
         ),
     ),
