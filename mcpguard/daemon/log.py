@@ -34,6 +34,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "line.over_long": "a line of the {side} was longer than 8 MiB and dropped",
     "audit.unwritable": "the audit log cannot be written ({detail})",
     "audit.off": "no audit log ({detail}): this session is not recorded",
+    "control.off": "this session has no control socket: {detail}",
     "guardian.lost": "the guardian of the server was killed, so the server was ended",
     "processes.left": "{count} processes that the server started could not be ended",
     "processes.group_only": "this system shows mcpguard no more than the server's process group:"

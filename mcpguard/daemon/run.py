@@ -4,6 +4,7 @@ The order is the point. A server takes hundreds of milliseconds to start; the ev
 session are imported meanwhile, so a person never waits for both.
 """
 
+import contextlib
 import gc
 import os
 import struct
@@ -14,17 +15,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcpguard.config.flags import ProxySettings, data_dir, parse_proxy
+from mcpguard.control import kill
 from mcpguard.daemon import child as processes
 from mcpguard.daemon import launch, prelude
 from mcpguard.daemon.environment import server_environment
 from mcpguard.daemon.log import Log, open_log, printable
-from mcpguard.errors import AuditError, LockfileError, McpguardError
+from mcpguard.errors import AuditError, LockfileError, McpguardError, UsageError
 from mcpguard.lock import lockfile
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import Mode
 
 if TYPE_CHECKING:
     from mcpguard.audit import AuditLog
+    from mcpguard.control.governor import Governor
+    from mcpguard.daemon.drivers import Beside, Driver
     from mcpguard.daemon.engine import Engine
 
 __all__ = ["PRINCIPAL", "main", "minter", "read_lock"]
@@ -37,6 +41,9 @@ DRIVER_VARIABLE = "MCPGUARD_DRIVER"
 
 GC_THRESHOLD = 50_000
 """Allocations between two collections. The session makes no cycles on a message's way."""
+
+LAST_WORDS = 0.3
+"""Seconds of a session's end for the store, beside `drivers.STOP_BUDGET`."""
 
 SHOWN_NAMES = 12
 """Names of withheld variables listed when a server ends before it answered."""
@@ -79,6 +86,7 @@ def _proxy(settings: ProxySettings) -> int:
     names = settings.env if lock is None else lock.launch.env
     env = server_environment(os.environ, names)
     name = settings.name or (lock.name if lock else "") or Path(argv[0]).name
+    _refuse_killed(name)
     alarm = prelude.Alarm()
     child = processes.spawn(argv, env)
     try:
@@ -96,19 +104,31 @@ def _session(
     alarm: prelude.Alarm,
 ) -> int:
     log = open_log(settings.log_format, settings.log_output)
-    audit = None
+    audit = governor = None
     try:
         audit = _open_audit(settings, lock, facts[0], log)
-        engine = _engine(settings, lock, audit, log, facts)
-        code, lingering = _run(engine, child, log, alarm)
+        engine, governor = _engine(settings, lock, audit, log, facts)
+        beside = (_governed(engine, governor), _kill_watch(facts[0]))
+        code, lingering = _run(engine, child, log, alarm, beside)
         _tell(child, log)
     finally:
+        if governor is not None:
+            _end(governor)
         if audit is not None:
             _close(audit, log)
         log.close()
     if lingering:  # a thread blocked in a read of our stdin would hold up the interpreter's exit
         os._exit(code)
     return code
+
+
+def _refuse_killed(name: str) -> None:
+    """Raises KilledError while the kill switch is on."""
+    try:
+        home = data_dir()
+    except UsageError:  # there is none, so no switch in it; a session that enforces ends for that
+        return
+    kill.refuse(home, name)
 
 
 def _tell(child: processes.Child, log: Log) -> None:
@@ -122,7 +142,11 @@ def _tell(child: processes.Child, log: Log) -> None:
 
 
 def _run(
-    engine: "Engine", child: processes.Child, log: Log, alarm: prelude.Alarm
+    engine: "Engine",
+    child: processes.Child,
+    log: Log,
+    alarm: prelude.Alarm,
+    beside: "tuple[Beside, ...]",
 ) -> tuple[int, bool]:
     wanted = os.environ.get(DRIVER_VARIABLE, "")
     if prelude.fits(wanted):
@@ -133,8 +157,36 @@ def _run(
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 100)
     gc.enable()
-    code = drivers.run(engine, child, log.stderr, alarm, driver=driver)
+    code = drivers.run(engine, child, log.stderr, alarm, driver=driver, beside=beside)
     return code, drivers.DRIVERS[driver][0] is drivers.Threads
+
+
+def _governed(engine: "Engine", governor: "Governor") -> "Beside":
+    """Asks the store for what the session's counters want; what waited is judged again."""
+
+    async def beside(driver: "Driver") -> None:
+        def resume() -> None:
+            engine.resume()
+            driver.flush()
+
+        try:
+            await governor.serve(resume, engine.tell)
+        except Exception as error:  # noqa: BLE001 - a defect of ours ends the session
+            engine.crash(error)
+            driver.flush()
+
+    return beside
+
+
+def _kill_watch(name: str) -> "Beside":
+    """Looks once a second whether the kill switch is on."""
+
+    async def beside(driver: "Driver") -> None:
+        with contextlib.suppress(UsageError):  # as in `_refuse_killed`
+            home = data_dir()
+            await kill.watch(lambda: kill.check(home, name), driver.kill)
+
+    return beside
 
 
 def _engine(
@@ -143,16 +195,18 @@ def _engine(
     audit: "AuditLog | None",
     log: Log,
     facts: tuple[str, str],
-) -> "Engine":
+) -> "tuple[Engine, Governor]":
+    from mcpguard.config.settings import Settings
+    from mcpguard.control.governor import Governor
     from mcpguard.daemon.engine import Engine
-    from mcpguard.pipeline import make_pipeline
     from mcpguard.proxy.denial import DenyStyle
     from mcpguard.proxy.session import Session, SessionSettings
 
+    governor = Governor(Settings(), lock, facts[0], mode=settings.mode, data=data_dir)
     session = Session(
         lock=lock,
         mode=settings.mode,
-        decide=make_pipeline(lock),
+        decide=governor.decide,
         mint=minter(),
         settings=SessionSettings(
             deny_style=DenyStyle(settings.deny_style),
@@ -160,10 +214,20 @@ def _engine(
             principal=PRINCIPAL,
             server=facts[0],
             early_exit=facts[1],
+            parties=governor.parties,
         ),
         now=time.monotonic(),
     )
-    return Engine(session, audit, log)
+    return Engine(session, audit, log, governor), governor
+
+
+def _end(governor: "Governor") -> None:
+    """Tell the store, for as long as there is time: it forgets by itself what it is not told."""
+    import threading
+
+    thread = threading.Thread(target=governor.end, name="store", daemon=True)
+    thread.start()
+    thread.join(LAST_WORDS)
 
 
 def _open_audit(
