@@ -187,11 +187,18 @@ class Reason(StrEnum):
     STAGE_ABSTAINED = "stage_abstained"
     STAGE_FAILED = "stage_failed"
     STAGE_TIMEOUT = "stage_timeout"
+    WAITING = "waiting"
     REWRITE_LOOP = "rewrite_loop"
     AUDIT_UNWRITABLE = "audit_unwritable"
     RULE = "rule"
     RULE_FAULT = "rule_fault"
     REDACTED = "redacted"
+    # gateway
+    TOOL_DENIED = "tool_denied"
+    TOOL_NOT_ALLOWED = "tool_not_allowed"
+    SANITISED = "sanitised"
+    UNSCANNED = "unscanned"
+    SCOPE = "scope"
     # limits
     RATE_LIMIT = "rate_limit"
     BUDGET = "budget"
@@ -347,6 +354,14 @@ class Live(Protocol):
     def now(self) -> float:
         """Seconds of the session's monotonic clock when the judged message came."""
 
+    @property
+    def call(self) -> int:
+        """The wire id of the judged call, or of the one whose result it is. Never comes twice."""
+
+    @property
+    def again(self) -> "Wait | None":
+        """What this call waited for: the stages before that have counted it already."""
+
 
 class SessionFacts(Protocol):
     """What a stage may know of the running session."""
@@ -375,10 +390,14 @@ ALLOW = Verdict(Effect.ALLOW)
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A stage that needs a person or a remote store; `token` names what is waited for."""
+    """A stage that needs a person or a remote store; `token` names what is waited for.
+
+    `detail`: for a wait that people should hear of, a sentence without full stop; else empty.
+    """
 
     stage: str
     token: str
+    detail: str = ""
 
 
 class Decision(NamedTuple):
@@ -405,6 +424,8 @@ class _Nobody:
 
     caller = Principal("")
     now = 0.0
+    call = 0
+    again = None
 
     def held(self) -> Sequence[Held]:
         return ()

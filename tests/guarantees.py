@@ -109,16 +109,6 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "return Flaw.EXPIRED if now > said.until else None",
         ),
     ),
-    "approval:nonce-once": Guarantee(
-        _APPROVALS,
-        "What changes a running session is signed over a nonce that it gave, and each is good "
-        "once.",
-        Mutant(
-            "approval/tickets.py",
-            "self._ends.pop(nonce, now)",
-            "self._ends.get(nonce, now)",
-        ),
-    ),
     "approval:one-no-ends-it": Guarantee(
         _APPROVALS,
         "One no ends a call's approval, whatever others said, as long as it was not used.",
@@ -136,6 +126,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "approval/queue.py",
             'return (None, name) if name else (Flaw.UNSIGNED, "")',
             'return None, name or "nobody"',
+        ),
+    ),
+    "approval:operations-signed": Guarantee(
+        _APPROVALS,
+        "What widens a running session is signed, by approvers who count, over that session, its "
+        "nonce, the verb and its arguments.",
+        Mutant(
+            "approval/statement.py",
+            "        if not known:\n            return ()\n",
+            "        if not known and len(text) < 88:\n            return ()\n",
         ),
     ),
     "approval:pending-never-runs": Guarantee(
@@ -162,8 +162,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "by the same.",
         Mutant(
             "approval/shared.py",
-            "        if store.delete(key, version) is not None:\n            "
-            "spent.add(request, now + life + SKEW)\n",
+            "        if store.delete(key, version) is not None:\n            spent.add(request)\n",
             "        store.delete(key, version)\n        if version:\n",
         ),
     ),
@@ -532,6 +531,98 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "quoted = len(words) == 2 and",
         ),
     ),
+    "control:counted-once": Guarantee(
+        _LIMITS,
+        "A call counts once against every rate, rule and budget, whoever rewrites it and however "
+        "often it waits and is judged again.",
+        Mutant(
+            "control/counting.py",
+            'return again is not None and again.stage != "trust" and again != _POLICY_UNITS',
+            "return False",
+        ),
+    ),
+    "control:denial-of-wallet": Guarantee(
+        _LIMITS,
+        "The same call that fails again and again is refused before it is made.",
+        Mutant(
+            "control/counting.py",
+            "self._limiter.failed(*opened, self._clock())",
+            "self._limiter.succeeded(*opened)",
+        ),
+    ),
+    "control:store-beside": Guarantee(
+        _LIMITS,
+        "No message waits for a store: units are leased beside it, and given back at the end.",
+        Mutant(
+            "control/worker.py",
+            "for want in limiter.give_back(self._clock()):",
+            "for want in ():",
+        ),
+    ),
+    "control:store-lost-denies": Guarantee(
+        _LIMITS,
+        "While the store cannot be asked, what needs it is denied, unless the operator chose "
+        "otherwise.",
+        Mutant(
+            "control/worker.py",
+            "if self._substitute is None:",
+            "if self._substitute is not None:",
+        ),
+    ),
+    "config:every-key-takes-effect": Guarantee(
+        _PROCESS,
+        "Every key of mcpguard.yaml changes the setting it names.",
+        Mutant(
+            "config/layers.py",
+            'budget("gateway", "budgets", "bytes_out", default=None)',
+            'budget("gateway", "budgets", "bytes_in", default=None)',
+        ),
+    ),
+    "config:bad-key-fails-load": Guarantee(
+        _PROCESS,
+        "A key or value of mcpguard.yaml that cannot be used fails the load, with its place.",
+        Mutant(
+            "config/loading.py",
+            "    _raise(document.problems)\n",
+            "    _raise(document.problems[1:])\n",
+        ),
+    ),
+    "config:system-only-tightens": Guarantee(
+        _PROCESS,
+        "The system's file permits nothing that the user's forbids, and the other way about.",
+        Mutant(
+            "config/rows.py",
+            "key(system[0].value) > key(below[0].value)",
+            "key(system[0].value) < key(below[0].value)",
+        ),
+    ),
+    "config:own-files-only": Guarantee(
+        _PROCESS,
+        "Settings that somebody else than the user or root can write are refused.",
+        Mutant(
+            "config/files.py",
+            "if found.st_mode & _OTHERS:",
+            "if found.st_mode & _OTHERS == _OTHERS:",
+        ),
+    ),
+    "config:never-the-working-directory": Guarantee(
+        _PROCESS,
+        "The working directory is never searched for settings.",
+        Mutant(
+            "config/files.py",
+            "if not os.path.isabs(chosen):",
+            "if not chosen.strip():",
+        ),
+    ),
+    "config:baseline-disturbs-nobody": Guarantee(
+        _PROCESS,
+        "Without any file the preset baseline holds: no ordinary argument is denied or changed.",
+        Mutant(
+            "config/settings.py",
+            '"path_traversal": Handling.RECORD,',
+            '"path_traversal": Handling.DENY,',
+        ),
+    ),
     "control:private-socket": Guarantee(
         _CONTROL,
         "A control socket and its directory are their user's alone, and answer him and root alone.",
@@ -863,6 +954,65 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "wire/framing.py",
             "if len(piece) > self._limit:",
             "if len(piece) >= self._limit:",
+        ),
+    ),
+    "gateway:bound-is-covered": Guarantee(
+        _ARGUMENTS,
+        "Every reading of every value of a bound argument is inside the scopes, or the call is "
+        "denied; so is one whose shape, or whose twin of another case, leaves that open.",
+        Mutant(
+            "pipeline/scopes.py",
+            "if any(key != step and key.casefold() == step.casefold() for key in value):",
+            "if not value:",
+        ),
+    ),
+    "gateway:breaks-closed": Guarantee(
+        _DECISION,
+        "A budget, an approval or a file system that raises, stalls or abstains never turns a "
+        "denial into an allow.",
+        Mutant(
+            "pipeline/gateway.py",
+            "if isinstance(counted, Wait) or counted.effect is not Effect.ALLOW:",
+            "if not isinstance(counted, Wait) and counted.effect is Effect.DENY:",
+        ),
+    ),
+    "gateway:five-steps": Guarantee(
+        _DECISION,
+        "Deny list, allow list, arguments, budgets, approval: the first that fails decides, and "
+        "no later one is asked.",
+        Mutant(
+            "pipeline/gateway.py",
+            "answer = self._permitted(call, ctx, plan) if outside is ALLOW else outside",
+            "answer = self._permitted(call, ctx, plan)\n"
+            "        answer = answer if outside is ALLOW else outside",
+        ),
+    ),
+    "gateway:no-policy-no-opinion": Guarantee(
+        _DECISION,
+        "A gateway that nobody configured has no opinion, which denies where it is required.",
+        Mutant(
+            "pipeline/gateway.py",
+            "            return _ABSTAINS\n",
+            "            return ALLOW\n",
+        ),
+    ),
+    "gateway:placeholder-is-no-deed": Guarantee(
+        _ARGUMENTS,
+        "Nothing is taken out of a path, a URL, a command or what a scope is about: such a call is "
+        "denied, for a placeholder would be another deed.",
+        Mutant(
+            "pipeline/sanitise.py",
+            'where = "a name that is asked for" if fixed else _OPERATIVE.get(hit.role)',
+            'where = "a name that is asked for" if fixed else ""',
+        ),
+    ),
+    "gateway:redacted-is-stable": Guarantee(
+        _ARGUMENTS,
+        "A redacted call is judged again from the start and needs no second redaction.",
+        Mutant(
+            "pipeline/sanitise.py",
+            "left = redact(arguments, taken)",
+            "left = redact(arguments, taken[:1])",
         ),
     ),
     "handshake:capabilities-intersected": Guarantee(
@@ -1611,8 +1761,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "What a stage rewrote is what is sent and recorded.",
         Mutant(
             "proxy/from_host.py",
-            'entry.params = {**entry.params, "arguments": call.arguments}',
-            "entry.params = {**entry.params}",
+            "            call = decision.subject\n",
+            "            call = call\n",
         ),
     ),
     "policy:any-text": Guarantee(
@@ -1687,6 +1837,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "if not dumped and _holds_nul(value):",
         ),
     ),
+    "policy:floor-holds": Guarantee(
+        _POLICY,
+        "Rules that stand on other rules can tighten these, and never loosen them.",
+        Mutant(
+            "policy/rules.py",
+            "own.action is None or _RANK[action] < _RANK[own.action]",
+            "own.action is None or _RANK[action] > _RANK[own.action]",
+        ),
+    ),
     "probe:never-half-a-surface": Guarantee(
         _LOCKFILE,
         "A list that fails, has the wrong shape or differs by era is an error, "
@@ -1722,6 +1881,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "proxy/listing.py",
             "listing.states[name] = Reason.OK if decision.allowed",
             "listing.states[name] = Reason.UNVERIFIED if decision.allowed",
+        ),
+    ),
+    "proxy:waiting-never-runs": Guarantee(
+        _DECISION,
+        "A call that waits for a person or a store is not sent before a later judgement allows it, "
+        "and never after it was cancelled, refused or timed out.",
+        Mutant(
+            "proxy/core.py",
+            "        return self._waits(Waiting(entry, call, decision, self.now))",
+            "        return Decision(True, call)",
         ),
     ),
     "requests:allowed-translated": Guarantee(
@@ -1887,6 +2056,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "scan/semantics.py",
             "if action not in ACTIONS[resource]:",
             "if not action:",
+        ),
+    ),
+    "scan:short-way-agrees": Guarantee(
+        _ARGUMENTS,
+        "The short way for small arguments finds exactly what the long one finds.",
+        Mutant(
+            "scan/quiet.py",
+            "return value < SHORTEST_NUMBER",
+            "return True",
         ),
     ),
     "schema:arguments-checked": Guarantee(

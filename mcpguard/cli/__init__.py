@@ -59,6 +59,7 @@ COMMANDS: Final[dict[str, Row]] = {
     "reload": Row("mcpguard.cli.reload", _NOW, "Have sessions read their configuration again."),
     "approver": Row("mcpguard.cli.approver", _RUN, "Keep the keys of those who may approve."),
     "policy": Row("mcpguard.cli.policy", _REVIEW, "Check rules, and try them on recorded calls."),
+    "config": Row("mcpguard.cli.config", _RUN, "Show settings and who set them; check a file."),
     "hosts": Row("mcpguard.cli.hosts", _HOST, "List hosts' servers, and which are wrapped."),
     "wrap": Row("mcpguard.cli.wrap", _HOST, "Lock a host's server; have it start behind mcpguard."),
     "unwrap": Row("mcpguard.cli.unwrap", _HOST, "Put a host's entry back, byte for byte."),

@@ -62,9 +62,9 @@ T = TypeVar("T")
 HOST_IN, HOST_OUT = 0, 1
 """Our stdin and stdout."""
 
-Beside = Callable[[Callable[[str], None]], Coroutine[Any, Any, None]]
-"""Runs beside a session from when bytes move until it ends, in its loop: the control socket, the
-look for the kill switch. Is given what kills the session. Must not raise: that would end it."""
+Beside = Callable[["Driver"], Coroutine[Any, Any, None]]
+"""Runs beside a session from when bytes move until it ends, in its loop: the store's worker, the
+control socket, the look for the kill switch. Must not raise: that would end the session."""
 
 
 class Driver(ABC):
@@ -94,7 +94,7 @@ class Driver(ABC):
                 if self.alarm.killed:
                     self.kill(BY_SIGNAL)
                 for each in self.beside:
-                    tasks.start_soon(each, self.kill)
+                    tasks.start_soon(each, self)
                 await self._conduct()
                 tasks.cancel_scope.cancel()
         finally:

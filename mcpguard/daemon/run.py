@@ -27,7 +27,8 @@ from mcpguard.model import Mode
 
 if TYPE_CHECKING:
     from mcpguard.audit import AuditLog
-    from mcpguard.daemon.drivers import Beside
+    from mcpguard.control.governor import Governor
+    from mcpguard.daemon.drivers import Beside, Driver
     from mcpguard.daemon.engine import Engine
 
 __all__ = ["PRINCIPAL", "main", "minter", "read_lock"]
@@ -40,6 +41,9 @@ DRIVER_VARIABLE = "MCPGUARD_DRIVER"
 
 GC_THRESHOLD = 50_000
 """Allocations between two collections. The session makes no cycles on a message's way."""
+
+LAST_WORDS = 0.3
+"""Seconds of a session's end for the store, beside `drivers.STOP_BUDGET`."""
 
 SHOWN_NAMES = 12
 """Names of withheld variables listed when a server ends before it answered."""
@@ -100,13 +104,16 @@ def _session(
     alarm: prelude.Alarm,
 ) -> int:
     log = open_log(settings.log_format, settings.log_output)
-    audit = None
+    audit = governor = None
     try:
         audit = _open_audit(settings, lock, facts[0], log)
-        engine = _engine(settings, lock, audit, log, facts)
-        code, lingering = _run(engine, child, log, alarm, facts[0])
+        engine, governor = _engine(settings, lock, audit, log, facts)
+        beside = (_governed(engine, governor), _kill_watch(facts[0]))
+        code, lingering = _run(engine, child, log, alarm, beside)
         _tell(child, log)
     finally:
+        if governor is not None:
+            _end(governor)
         if audit is not None:
             _close(audit, log)
         log.close()
@@ -135,7 +142,11 @@ def _tell(child: processes.Child, log: Log) -> None:
 
 
 def _run(
-    engine: "Engine", child: processes.Child, log: Log, alarm: prelude.Alarm, name: str
+    engine: "Engine",
+    child: processes.Child,
+    log: Log,
+    alarm: prelude.Alarm,
+    beside: "tuple[Beside, ...]",
 ) -> tuple[int, bool]:
     wanted = os.environ.get(DRIVER_VARIABLE, "")
     if prelude.fits(wanted):
@@ -146,18 +157,34 @@ def _run(
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 100)
     gc.enable()
-    beside = (_kill_watch(name),)
     code = drivers.run(engine, child, log.stderr, alarm, driver=driver, beside=beside)
     return code, drivers.DRIVERS[driver][0] is drivers.Threads
+
+
+def _governed(engine: "Engine", governor: "Governor") -> "Beside":
+    """Asks the store for what the session's counters want; what waited is judged again."""
+
+    async def beside(driver: "Driver") -> None:
+        def resume() -> None:
+            engine.resume()
+            driver.flush()
+
+        try:
+            await governor.serve(resume, engine.tell)
+        except Exception as error:  # noqa: BLE001 - a defect of ours ends the session
+            engine.crash(error)
+            driver.flush()
+
+    return beside
 
 
 def _kill_watch(name: str) -> "Beside":
     """Looks once a second whether the kill switch is on."""
 
-    async def beside(end: Callable[[str], None]) -> None:
+    async def beside(driver: "Driver") -> None:
         with contextlib.suppress(UsageError):  # as in `_refuse_killed`
             home = data_dir()
-            await kill.watch(lambda: kill.check(home, name), end)
+            await kill.watch(lambda: kill.check(home, name), driver.kill)
 
     return beside
 
@@ -168,16 +195,18 @@ def _engine(
     audit: "AuditLog | None",
     log: Log,
     facts: tuple[str, str],
-) -> "Engine":
+) -> "tuple[Engine, Governor]":
+    from mcpguard.config.settings import Settings
+    from mcpguard.control.governor import Governor
     from mcpguard.daemon.engine import Engine
-    from mcpguard.pipeline import make_pipeline
     from mcpguard.proxy.denial import DenyStyle
     from mcpguard.proxy.session import Session, SessionSettings
 
+    governor = Governor(Settings(), lock, facts[0], mode=settings.mode, data=data_dir)
     session = Session(
         lock=lock,
         mode=settings.mode,
-        decide=make_pipeline(lock),
+        decide=governor.decide,
         mint=minter(),
         settings=SessionSettings(
             deny_style=DenyStyle(settings.deny_style),
@@ -185,10 +214,20 @@ def _engine(
             principal=PRINCIPAL,
             server=facts[0],
             early_exit=facts[1],
+            parties=governor.parties,
         ),
         now=time.monotonic(),
     )
-    return Engine(session, audit, log)
+    return Engine(session, audit, log, governor), governor
+
+
+def _end(governor: "Governor") -> None:
+    """Tell the store, for as long as there is time: it forgets by itself what it is not told."""
+    import threading
+
+    thread = threading.Thread(target=governor.end, name="store", daemon=True)
+    thread.start()
+    thread.join(LAST_WORDS)
 
 
 def _open_audit(

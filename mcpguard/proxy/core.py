@@ -3,11 +3,13 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
     NOBODY,
     Allowed,
+    Call,
     Context,
     Decision,
     Definition,
@@ -39,7 +41,7 @@ from mcpguard.wire.jsonrpc import (
 )
 from mcpguard.wire.methods import REQUESTS, SERVER_INFO
 
-__all__ = ["BLOCKS", "DOWN", "SHOWN", "UP", "Core", "SessionSettings", "outcome_of"]
+__all__ = ["BLOCKS", "DOWN", "SHOWN", "UP", "Core", "SessionSettings", "Waiting", "outcome_of"]
 
 UP = "host>server"
 DOWN = "server>host"
@@ -61,6 +63,9 @@ thousand new names a second must not fill the disk."""
 SHOWN = 512
 """Characters of a target or a detail in a record."""
 
+
+MAX_WAIT = 300.0
+"""Seconds. A call that no stage decides within this is denied; stages give up long before."""
 
 MAX_FINDINGS = 8
 """Findings of one decision that its record names."""
@@ -85,6 +90,16 @@ class SessionSettings:
     """Who takes part, and how much each is trusted; asked at every call."""
     early_exit: str = ""
     """What to add when the server ends before it answered anything."""
+
+
+class Waiting(NamedTuple):
+    """A call that a stage cannot decide yet. `since`: when it came. `told`: reminders sent."""
+
+    entry: Entry
+    call: Call
+    wait: Wait
+    since: float
+    told: int = 0
 
 
 def outcome_of(body: JsonObject) -> str:
@@ -126,6 +141,10 @@ class Core:
         self.continuations = Continuations()
         self.held: deque[tuple[Entry, int]] = deque()
         self.held_bytes = 0
+        self.waits: dict[int, Waiting] = {}
+        """By wire id: judged again until somebody decides."""
+        self.call = 0
+        self.again: Wait | None = None
         self.initialize: Entry | None = None
         self.capabilities: Json = None
         self.answered = self.initialized = False
@@ -165,6 +184,42 @@ class Core:
             return decision
         detail = "nobody can answer in this session"
         return Decision(False, subject, decision.stage, Reason.STAGE_TIMEOUT, detail)
+
+    def ask(self, entry: Entry, call: Call) -> Decision | None:
+        """The pipeline's decision on what `entry` wants. None: it waits, and is judged again."""
+        self.call = entry.wire_id
+        decision = self._decide(call, self.ctx)
+        if type(decision) is Decision:
+            return decision
+        assert isinstance(decision, Wait)  # noqa: S101 - what a pipeline answers
+        return self._waits(Waiting(entry, call, decision, self.now))
+
+    def ask_again(self, waiting: Waiting) -> Decision | None:
+        """As `ask`, for a call that waited."""
+        entry = waiting.entry
+        self.call, self.again = entry.wire_id, waiting.wait
+        decision = self._decide(waiting.call, self.ctx)
+        self.again = None
+        if isinstance(decision, Wait):
+            return self._waits(waiting._replace(wait=decision), waiting.wait)
+        del self.waits[entry.wire_id]
+        entry.deadline = self.now + self.settings.timeout
+        return decision
+
+    def _waits(self, waiting: Waiting, before: Wait | None = None) -> Decision | None:
+        """Keep `waiting`; its denial in a mode that holds up nothing, or when it took too long."""
+        entry, call, wait = waiting.entry, waiting.call, waiting.wait
+        detail = wait.detail or "it waits for a store"
+        if not self.blocks(SubjectKind.CALL):
+            return Decision(False, call, wait.stage, Reason.WAITING, detail)
+        if self.now - waiting.since > MAX_WAIT:
+            self.waits.pop(entry.wire_id, None)
+            return Decision(False, call, wait.stage, Reason.STAGE_TIMEOUT, "nobody decided in time")
+        self.waits[entry.wire_id] = waiting
+        if wait.detail and wait != before:
+            self.note(UP, call.method, Reason.WAITING, wait.detail, "hold")
+            self.event("call.waits", "warning", why=wait.detail)
+        return None
 
     def blocks(self, kind: SubjectKind) -> bool:
         """Whether this session's mode stops a denied subject of `kind`."""
@@ -273,6 +328,7 @@ class Core:
         """A host request has its answer; an `initialize` that ends here may be sent again."""
         self.calls.close(entry)
         self.up_tokens.close(entry)
+        self.waits.pop(entry.wire_id, None)
         if entry is self.initialize and not self.answered:
             self.forget_initialize()
 

@@ -76,6 +76,13 @@ _NEXT: dict[Reason, str] = {
     Reason.APPROVAL: "Do not retry; ask the operator to allow it",
     Reason.RULE: "Do not retry; whoever runs mcpguard can change the rule",
     Reason.RULE_FAULT: "Whoever runs mcpguard finds out more with: mcpguard policy test",
+    Reason.TOOL_DENIED: "Do not retry; use another tool. The operator denies this one",
+    Reason.TOOL_NOT_ALLOWED: "Do not retry; use another tool, or ask the operator to allow it",
+    Reason.SANITISED: "Leave that out of the arguments, or do not retry",
+    Reason.UNSCANNED: "Send less at once, in smaller and flatter arguments",
+    Reason.SCOPE: "Use one inside the operator's scopes, written plainly, or do not retry",
+    Reason.BUDGET: "Do not retry in this session; the operator can reset its budgets",
+    Reason.REPEATED_FAILURE: "Do not repeat the same call; change it, or wait a minute",
     Reason.AUDIT_UNWRITABLE: "Make room for the audit log, or check its permissions",
     Reason.UNKNOWN_RESULT_TYPE: "Do not retry; update mcpguard if the server is newer",
 }

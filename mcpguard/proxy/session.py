@@ -1,6 +1,6 @@
 """The session: one host, one server, everything between them. Sans-IO and clock-free."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import Context, Decision, JsonObject, Mode, Reason, Side, Subject, Wait
@@ -72,10 +72,23 @@ class Session:
         taken.stop, batch.stop = batch.stop, None
         return taken
 
+    @property
+    def held_calls(self) -> Collection[int]:
+        """Wire ids of the calls that wait for a person or a store."""
+        return self._core.waits.keys()
+
+    def resume(self, now: float) -> None:
+        """A person or a store has answered: judge again what waits for it."""
+        self._core.now = now
+        self._host.resume()
+
     def tick(self, now: float) -> None:
         """Deadlines: answers what waited too long, in both directions."""
         core = self._core
         core.now = now
+        if core.waits:
+            self._host.remind()
+            self._host.resume()
         self._pause(now)
         expired = core.calls.expired(now)
         for entry in expired:

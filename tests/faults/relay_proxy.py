@@ -11,8 +11,8 @@ a folder in RELAY_CONTROL it has a control socket there, as session `relay`.
 import os
 import sys
 from collections import deque
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -28,6 +28,9 @@ if sys.version_info >= (3, 12):
     from typing import override
 else:
     from typing_extensions import override
+
+if TYPE_CHECKING:
+    from mcpguard.daemon.drivers import Driver
 
 
 class PassAll:
@@ -82,7 +85,7 @@ class PassAll:
             self.flying = 0
 
 
-async def control(end: Callable[[str], None]) -> None:
+async def control(driver: "Driver") -> None:
     """A control socket beside the session, wired as the real proxy wires it."""
     from mcpguard.control.operations import nobody_signs
     from mcpguard.control.socket import attend
@@ -91,7 +94,7 @@ async def control(end: Callable[[str], None]) -> None:
     class Ending(Desk):
         @override
         async def kill(self, why: str) -> JsonObject:
-            end(why)
+            driver.kill(why)
             return {"session": self.session}
 
     desk = Ending("relay", "relay")

@@ -89,4 +89,5 @@ DETECTOR = Detector(
     reference="MCP05:2025",
     needles=_NEEDLES,
     spans=_spans,
+    roles=frozenset(_BY_ROLE),
 )
