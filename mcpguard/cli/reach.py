@@ -7,8 +7,7 @@ from typing import Protocol
 
 import click
 
-from mcpguard.cli import render
-from mcpguard.cli.approving import Approver
+from mcpguard.cli import render, signing
 from mcpguard.cli.signing import Phrases, unlock
 from mcpguard.config.flags import data_dir
 from mcpguard.control import client
@@ -64,7 +63,7 @@ Unlock = Callable[[], Signing]
 def unlocking(context: click.Context, by: str | None, said: Phrases) -> Unlock:
     """Opens the key of the approver `by`; or who a caller put into the context signs."""
     given: object = context.obj
-    return given if callable(given) else lambda: Approver(unlock(said, by))
+    return given if callable(given) else lambda: signing.Signing(unlock(said, by))
 
 
 def home() -> Path:
@@ -109,11 +108,11 @@ def each(found: Iterable[Found], ask: Callable[[Connection], Json]) -> Iterator[
             yield Outcome(one, error=error)
 
 
-def signed(signing: Signing, line: Connection, verb: str, args: JsonObject) -> Json:
+def signed(approver: Signing, line: Connection, verb: str, args: JsonObject) -> Json:
     """Asks for `verb`, signed. Raises what the session answers."""
 
     def sign(verb: str, args: JsonObject, nonce: str) -> Sequence[JsonObject]:
-        return signing.operation(line.session, verb, args, nonce)
+        return approver.operation(line.session, verb, args, nonce)
 
     return client.signed(line, verb, args, sign)
 
@@ -123,8 +122,8 @@ def change(ask: Unlock, wanted: str, verb: str, args: JsonObject) -> list[Outcom
     found = chosen(wanted)
     if not found:
         raise ControlError("no session runs", hint="see what runs with: mcpguard status")
-    signing = ask()
-    return list(each(found, lambda line: signed(signing, line, verb, args)))
+    approver = ask()
+    return list(each(found, lambda line: signed(approver, line, verb, args)))
 
 
 def code_of(outcomes: Iterable[Outcome]) -> int:

@@ -36,10 +36,10 @@ GOOD = ANA.signs(SAID)
 
 @pytest.mark.guarantee("control:widening-is-signed")
 def test_the_keys_of_good_signatures_are_told() -> None:
-    assert CHECK("unblock", ARGS, NONCE, [GOOD]) == [ANA.approver.key_id]
+    assert CHECK("unblock", ARGS, NONCE, [GOOD]) == (ANA.approver.key_id,)
     both = CHECK("unblock", ARGS, NONCE, [GOOD, BO.signs(SAID)])
-    assert both == [ANA.approver.key_id, BO.approver.key_id]
-    assert CHECK("unblock", ARGS, NONCE, []) == []
+    assert both == (ANA.approver.key_id, BO.approver.key_id)
+    assert CHECK("unblock", ARGS, NONCE, []) == ()
 
 
 BAD = {
