@@ -109,16 +109,6 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "return Flaw.EXPIRED if now > said.until else None",
         ),
     ),
-    "approval:nonce-once": Guarantee(
-        _APPROVALS,
-        "What changes a running session is signed over a nonce that it gave, and each is good "
-        "once.",
-        Mutant(
-            "approval/tickets.py",
-            "self._ends.pop(nonce, now)",
-            "self._ends.get(nonce, now)",
-        ),
-    ),
     "approval:one-no-ends-it": Guarantee(
         _APPROVALS,
         "One no ends a call's approval, whatever others said, as long as it was not used.",
@@ -136,6 +126,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "approval/queue.py",
             'return (None, name) if name else (Flaw.UNSIGNED, "")',
             'return None, name or "nobody"',
+        ),
+    ),
+    "approval:operations-signed": Guarantee(
+        _APPROVALS,
+        "What widens a running session is signed, by approvers who count, over that session, its "
+        "nonce, the verb and its arguments.",
+        Mutant(
+            "approval/statement.py",
+            "        if not known:\n            return ()\n",
+            "        if not known and len(text) < 88:\n            return ()\n",
         ),
     ),
     "approval:pending-never-runs": Guarantee(
@@ -162,8 +162,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "by the same.",
         Mutant(
             "approval/shared.py",
-            "        if store.delete(key, version) is not None:\n            "
-            "spent.add(request, now + life + SKEW)\n",
+            "        if store.delete(key, version) is not None:\n            spent.add(request)\n",
             "        store.delete(key, version)\n        if version:\n",
         ),
     ),
@@ -638,8 +637,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A control socket and its directory are their user's alone, and answer him and root alone.",
         Mutant(
             "control/socket.py",
-            "os.chmod(early, 0o600,",
-            "os.chmod(early, 0o666,",
+            "return converse() if allow(peer_uid(sock)) else None",
+            "return converse()",
         ),
     ),
     "control:no-client-slows-a-session": Guarantee(

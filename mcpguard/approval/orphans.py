@@ -11,7 +11,7 @@ read itself. All functions that take a store block and raise StoreError.
 
 from typing import NamedTuple
 
-from mcpguard.approval.queue import Became, Grant, Outcome, Parting
+from mcpguard.approval.outcome import Became, Grant, Outcome, Parting
 from mcpguard.approval.shared import grant_of, grant_value, publish
 from mcpguard.approval.statement import (
     Answer,
@@ -69,6 +69,23 @@ class Left(NamedTuple):
     def ticket(self) -> str:
         """What a person types."""
         return self.request[:SHORT]
+
+    def value(self, now: int) -> JsonObject:
+        """As `texts.shown_value` has it, for whoever approves; `now`: Unix seconds."""
+        return {
+            "ticket": self.ticket,
+            "server": self.server,
+            "tool": self.tool,
+            "principal": self.principal,
+            "left": self.until - now,
+            "held": False,
+            "yes": len(self.answers),
+            "session": self.session,
+            "request": self.request,
+            "lock": self.lock,
+            "life": self.life,
+            "arguments": self.arguments,
+        }
 
     @property
     def binding(self) -> Binding:

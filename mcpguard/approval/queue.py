@@ -20,9 +20,20 @@ so a call is judged by what holds when it goes, and a yes is used up in one plac
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import NamedTuple, TypeAlias
 
+from mcpguard.approval.outcome import (
+    Asked,
+    Became,
+    Grant,
+    Granted,
+    Outcome,
+    Parting,
+    Refusal,
+    Refused,
+    Row,
+    Shown,
+    Waiting,
+)
 from mcpguard.approval.statement import (
     MAX_LIFE,
     Answer,
@@ -36,27 +47,11 @@ from mcpguard.approval.statement import (
     fresh,
     statement_payload,
 )
-from mcpguard.approval.tickets import SHORT, minted
+from mcpguard.approval.tickets import SHORT, Spent, minted
 from mcpguard.model import JsonObject
 from mcpguard.wire.canonical import canonical
 
-__all__ = [
-    "MAX_BYTES",
-    "MAX_OF_ONE",
-    "MAX_PENDING",
-    "Asked",
-    "Became",
-    "Grant",
-    "Granted",
-    "Outcome",
-    "Parting",
-    "Queue",
-    "Refusal",
-    "Refused",
-    "Row",
-    "Shown",
-    "Waiting",
-]
+__all__ = ["HOST_USER", "MAX_BYTES", "MAX_OF_ONE", "MAX_PENDING", "Queue"]
 
 MAX_PENDING = 64
 """Open tickets of a session. A person reads no longer list; more is refused, never hidden."""
@@ -72,105 +67,6 @@ HOST_USER = "the host's user"
 
 _MINTING = 8
 """Tries for a ticket that no other has; with 64 open, two in a row do not happen by chance."""
-
-
-class Refusal(StrEnum):
-    """Why a call is refused without waiting. Each is a detail of a verdict."""
-
-    FULL = "too many calls wait for an approval already"
-    CROWDED = "too many calls of this caller wait for an approval already"
-    TOO_BIG = "the arguments are too large to be shown to whoever approves"
-    UNSHOWN = "what it is about cannot be shown exactly to whoever approves"
-    NO_TICKET = "no ticket could be made for it"
-    SAID_NO = "a person refused exactly this call a short time ago"
-
-
-class Became(StrEnum):
-    """What an answer did."""
-
-    UNKNOWN = "no call waits under this ticket"
-    FLAWED = "the answer does not count"
-    COUNTED = "counted; more approvers have to say yes"
-    AGAIN = "this approver has said yes already"
-    MEANWHILE = "somebody else answered at the same time: look at it again"
-    GRANTED_NOW = "the call goes now"
-    GRANTED_LATER = "the next identical call goes"
-    REFUSED = "the call is refused"
-
-
-class Granted(NamedTuple):
-    """The call may go. `by`: the names of who said yes."""
-
-    ticket: str
-    by: tuple[str, ...]
-
-
-class Refused(NamedTuple):
-    """The call may not go."""
-
-    why: Refusal
-
-
-class Waiting(NamedTuple):
-    """The call is held. `token`: what `cancel`, `ask` and the outcomes name it by."""
-
-    ticket: str
-    token: str
-
-
-Asked: TypeAlias = Granted | Refused | Waiting
-"""What `Queue.ask` says."""
-
-
-class Outcome(NamedTuple):
-    """What became of an answer. `wake`: the token of a held call that asks again now, or empty."""
-
-    became: Became
-    ticket: str
-    wake: str = ""
-    flaw: Flaw | None = None
-
-
-class Grant(NamedTuple):
-    """The signed answers that let one call through, as they leave for the shared store."""
-
-    binding: Binding
-    answers: tuple[Signed, ...]
-
-
-class Row(NamedTuple):
-    """A line of the list: `yes` of `quorum` approvers agreed.
-
-    `left`: seconds until a held call is told to come again, else until the ticket expires.
-    """
-
-    ticket: str
-    server: str
-    tool: str
-    principal: str
-    age: float
-    left: float
-    held: bool
-    yes: int
-    quorum: int
-
-
-class Shown(NamedTuple):
-    """All that a person decides by, and what is to be signed. `life`: seconds a yes lasts."""
-
-    row: Row
-    session: str
-    request: str
-    binding: Binding
-    arguments: JsonObject
-    life: int
-
-
-class Parting(NamedTuple):
-    """A ticket that outlives its session (`orphans`), and the answers it has so far."""
-
-    shown: Shown
-    answers: tuple[Signed, ...]
 
 
 @dataclass(slots=True)
@@ -204,7 +100,8 @@ class Queue:
 
     `session`: its id, which every answer names. `hold`, `retry`: seconds; `quorum`: approvers; see
     `config.settings.ApprovalSettings`. `source`: n random bytes. `verify` decides whose signature
-    an answer bears. Not thread-safe.
+    an answer bears. `spent` is told what was used up, and shared with `shared.consume`, so that an
+    answer used here counts no more when somebody puts it into the store. Not thread-safe.
     """
 
     def __init__(
@@ -213,10 +110,12 @@ class Queue:
         verify: Verify,
         source: Callable[[int], bytes],
         *,
+        spent: Spent | None = None,
         hold: int = 45,
         retry: int = 600,
         quorum: int = 1,
     ) -> None:
+        self._spent = spent or Spent()
         self._session = session
         self._verify = verify
         self._source = source
@@ -427,6 +326,7 @@ class Queue:
         return Outcome(Became.REFUSED, ticket.id, wake=ticket.token)
 
     def _use(self, ticket: _Ticket) -> Granted:
+        self._spent.add(ticket.request)
         self._close(ticket)
         return Granted(ticket.id, tuple(ticket.by.values()))
 

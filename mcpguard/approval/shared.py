@@ -11,9 +11,8 @@ All functions that take a store block: they are for the worker thread, and raise
 
 from typing import NamedTuple
 
-from mcpguard.approval.queue import Grant
+from mcpguard.approval.outcome import Grant
 from mcpguard.approval.statement import (
-    SKEW,
     Answer,
     Binding,
     Flaw,
@@ -25,7 +24,7 @@ from mcpguard.approval.statement import (
     opened,
     statement_payload,
 )
-from mcpguard.approval.tickets import SHORT
+from mcpguard.approval.tickets import SHORT, Spent
 from mcpguard.model import Json
 from mcpguard.store import ABSENT, Store
 
@@ -34,7 +33,6 @@ __all__ = [
     "MAX_GRANTS",
     "PREFIX",
     "Admitted",
-    "Spent",
     "consume",
     "grant_key",
     "grant_of",
@@ -59,23 +57,6 @@ class Admitted(NamedTuple):
 
     request: str
     by: tuple[str, ...]
-
-
-class Spent:
-    """The requests whose grant this process used up. `now`: Unix seconds."""
-
-    def __init__(self) -> None:
-        self._until: dict[str, int] = {}
-
-    def has(self, request: str, now: int) -> bool:
-        """Whether it was used up; forgets those that have expired anyway."""
-        for old in [each for each, until in self._until.items() if now >= until]:
-            del self._until[old]
-        return request in self._until
-
-    def add(self, request: str, until: int) -> None:
-        """It is used up; after `until` its answers count nowhere."""
-        self._until[request] = until
 
 
 def grant_key(binding: Binding, request: str) -> str:
@@ -118,8 +99,8 @@ def consume(
 ) -> Admitted | None:
     """Uses up one grant for exactly this call, if there is one that counts at `now` (Unix s).
 
-    `life`: the seconds a yes lasts here (`retry`). None: nobody allowed it, or another call was
-    faster.
+    `spent`: what this process used up, here or in a `Queue`: the same one for both. `life`: the
+    seconds a yes lasts here (`retry`). None: nobody allowed it, or another call was faster.
     """
     place = _place(binding)
     rows = sorted(store.list(place).items(), key=lambda row: row[1].version)
@@ -127,10 +108,10 @@ def consume(
         request = key.removeprefix(place)
         asked = (binding, request)
         counting = _counting(value, asked, verify, now, life)
-        if len(counting) < max(1, quorum) or spent.has(request, now):
+        if len(counting) < max(1, quorum) or spent.has(request):
             continue
         if store.delete(key, version) is not None:
-            spent.add(request, now + life + SKEW)
+            spent.add(request)
             return Admitted(request, tuple(counting.values()))
     return None
 

@@ -8,7 +8,7 @@ was given, and compares those with what it knows itself: nothing is believed bec
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
@@ -34,9 +34,9 @@ __all__ = [
     "fresh",
     "make_signed",
     "opened",
-    "operation_envelope",
-    "operation_opened",
     "operation_payload",
+    "sign_operation",
+    "signers",
     "statement_payload",
 ]
 
@@ -115,8 +115,6 @@ class Signed(NamedTuple):
     signature: bytes
 
 
-SignedOperation: TypeAlias = tuple[Operation, str, bytes]
-
 Verify: TypeAlias = Callable[[str, bytes, bytes], str]
 """Key id, bytes and signature to the name of the approver whose signature it is, or empty."""
 
@@ -171,7 +169,8 @@ def make_signed(said: Statement, key: str, sign: Callable[[bytes], bytes]) -> Si
 
 def envelope(signed: Signed) -> JsonObject:
     """As it is sent and stored. `opened` reads it."""
-    return _wrapped(_fields(signed.statement), signed.key, signed.signature)
+    signature = base64.b64encode(signed.signature).decode()
+    return {"statement": _fields(signed.statement), "key": signed.key, "signature": signature}
 
 
 def opened(value: Json) -> Signed | Flaw:
@@ -181,16 +180,29 @@ def opened(value: Json) -> Signed | Flaw:
     return Signed(said, parts[1], parts[2]) if parts and said else Flaw.MALFORMED
 
 
-def operation_envelope(said: Operation, key: str, sign: Callable[[bytes], bytes]) -> JsonObject:
-    """A signed operation as it is sent. Raises ValueError for arguments without canonical form."""
-    return _wrapped(dict(said._asdict()), key, sign(operation_payload(said)))
+def sign_operation(said: Operation, key: str, sign: Callable[[bytes], bytes]) -> JsonObject:
+    """`{"key": id, "signature": base64}`. Raises ValueError for arguments of no canonical form."""
+    signature = sign(operation_payload(said))
+    return {"key": key, "signature": base64.b64encode(signature).decode()}
 
 
-def operation_opened(value: Json) -> SignedOperation | Flaw:
-    """Operation, key id and signature; a flaw for anything else. Verifies no signature."""
-    parts = _unwrapped(value)
-    said = _operation(parts[0]) if parts else None
-    return (said, parts[1], parts[2]) if parts and said else Flaw.MALFORMED
+def signers(
+    said: Operation, signatures: Iterable[tuple[str, str]], verify: Verify
+) -> tuple[str, ...]:
+    """The key ids of those who signed an operation, each once; nobody when any signature is bad.
+
+    `signatures`: key id and base64 each, as they were sent.
+    """
+    keys: dict[str, None] = {}
+    for key, text in signatures:
+        try:
+            known = verify(key, operation_payload(said), base64.b64decode(text, validate=True))
+        except ValueError:
+            known = ""
+        if not known:
+            return ()
+        keys[key] = None
+    return tuple(keys)
 
 
 def _digest(domain: bytes, value: Json) -> str:
@@ -210,16 +222,7 @@ def _fields(said: Statement) -> JsonObject:
 
 _TEXTS = ("session", "request", "principal", "server", "tool", "arguments", "lock", "answer")
 _STATEMENT = frozenset((*_TEXTS, "at", "until"))
-_OPERATION = frozenset(Operation._fields)
 _ENVELOPE = frozenset(Signed._fields)
-
-
-def _wrapped(fields: JsonObject, key: str, signature: bytes) -> JsonObject:
-    return {
-        "statement": fields,
-        "key": key,
-        "signature": base64.b64encode(signature).decode(),
-    }
 
 
 def _unwrapped(value: Json) -> tuple[JsonObject, str, bytes] | None:
@@ -246,21 +249,6 @@ def _statement(fields: JsonObject) -> Statement | None:
         return None
     binding = Binding(principal, server, tool, arguments, lock)
     return Statement(session, request, binding, Answer(answer), int(str(at)), int(str(until)))
-
-
-def _operation(fields: JsonObject) -> Operation | None:
-    if set(fields) != _OPERATION:
-        return None
-    session, nonce, verb = fields["session"], fields["nonce"], fields["verb"]
-    arguments = fields["arguments"]
-    if not (_texts(session, nonce, verb) and isinstance(arguments, dict)):
-        return None
-    said = Operation(str(session), str(nonce), str(verb), arguments)
-    try:
-        operation_payload(said)
-    except ValueError:
-        return None
-    return said
 
 
 def _texts(*values: Json) -> bool:

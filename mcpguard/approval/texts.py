@@ -1,6 +1,12 @@
-"""What a model and its user read while a call waits. Never anything of its arguments."""
+"""What is read while a call waits: by a model and its user, and by whoever approves.
 
-__all__ = ["NO_APPROVER", "refused_text", "span", "waiting_text"]
+The model and its user are told nothing of the arguments; whoever approves sees all of them.
+"""
+
+from mcpguard.approval.outcome import Row, Shown
+from mcpguard.model import JsonObject
+
+__all__ = ["NO_APPROVER", "refused_text", "row_value", "shown_value", "span", "waiting_text"]
 
 MAX_SHOWN = 128
 """Characters of a tool's name. Reviewed names are shorter; the rest of one says nothing."""
@@ -22,6 +28,33 @@ def waiting_text(tool: str, ticket: str, retry: int) -> str:
 def refused_text(tool: str) -> str:
     """The detail of the answer to a call that a person refused."""
     return f"a person refused this call of the tool {_name(tool)}. Do not repeat it"
+
+
+def row_value(row: Row) -> JsonObject:
+    """A line of the list, as it is sent: times in whole seconds."""
+    return {
+        "ticket": row.ticket,
+        "server": row.server,
+        "tool": row.tool,
+        "principal": row.principal,
+        "waiting": int(row.age),
+        "left": int(row.left),
+        "held": row.held,
+        "yes": row.yes,
+        "quorum": row.quorum,
+    }
+
+
+def shown_value(shown: Shown) -> JsonObject:
+    """A call in full, as it is sent, and what is to be signed of it beside the arguments."""
+    return {
+        **row_value(shown.row),
+        "session": shown.session,
+        "request": shown.request,
+        "lock": shown.binding.lock,
+        "life": shown.life,
+        "arguments": shown.arguments,
+    }
 
 
 def span(seconds: int) -> str:

@@ -1,17 +1,8 @@
-"""Names for what waits: short ones a person types, long ones that are signed; one-time nonces."""
+"""Names for what waits: short ones that a person types, long ones that are signed."""
 
 from collections.abc import Callable
 
-__all__ = [
-    "LETTERS",
-    "MAX_NONCES",
-    "NONCE_LIFE",
-    "RANDOM_BYTES",
-    "SHORT",
-    "Nonces",
-    "minted",
-    "typed",
-]
+__all__ = ["LETTERS", "MAX_SPENT", "RANDOM_BYTES", "SHORT", "Spent", "minted", "typed"]
 
 LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Base 32 without I, L, O and U, which look like others (Crockford's alphabet)."""
@@ -22,11 +13,8 @@ SHORT = 6
 RANDOM_BYTES = 16
 """Bytes of one id: 128 bits never come twice, so no signature fits a later asking."""
 
-MAX_NONCES = 64
-"""Nonces given and not used yet. A person has one command open, or a few."""
-
-NONCE_LIFE = 120.0
-"""Seconds to type a passphrase in."""
+MAX_SPENT = 4096
+"""Used requests that are remembered at least: within the hour a yes lasts, people say fewer."""
 
 _LOOK_ALIKE = str.maketrans("ILO", "110")
 
@@ -45,21 +33,23 @@ def typed(text: str) -> str:
     return text.strip().replace("-", "").upper().translate(_LOOK_ALIKE)
 
 
-class Nonces:
-    """What a session gave out to be signed, once each. `now`: monotonic seconds."""
+class Spent:
+    """The requests whose yes this process used up: one that comes back admits nothing.
 
-    def __init__(self, source: Callable[[int], bytes]) -> None:
-        self._source = source
-        self._ends: dict[str, float] = {}
+    Asked and told by a session's loop and by the thread of the store, so no step of it depends on
+    another.
+    """
 
-    def give(self, now: float) -> str:
-        """A new one. The oldest is forgotten when too many are open. Raises what `source` does."""
-        nonce = minted(self._source)
-        while len(self._ends) >= MAX_NONCES:
-            del self._ends[next(iter(self._ends))]
-        self._ends[nonce] = now + NONCE_LIFE
-        return nonce
+    def __init__(self) -> None:
+        self._late: set[str] = set()
+        self._early: frozenset[str] = frozenset()
 
-    def spend(self, nonce: str, now: float) -> bool:
-        """Whether it was given, in time and never spent. It is spent then, whatever follows."""
-        return now < self._ends.pop(nonce, now)
+    def has(self, request: str) -> bool:
+        """Whether it was used up."""
+        return request in self._late or request in self._early
+
+    def add(self, request: str) -> None:
+        """It is used up."""
+        self._late.add(request)
+        if len(self._late) >= MAX_SPENT:
+            self._early, self._late = frozenset(self._late), set()

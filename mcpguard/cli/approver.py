@@ -27,7 +27,8 @@ def approver(context: click.Context) -> None:
     A yes to a call, and whatever else lets more through, is signed by an approver's key, because a
     server or the shell of an agent runs as the same user as you. Without the passphrase it can
     neither sign nor add a key of its own. What it can do is delete all keys and begin anew; proxies
-    that run keep to those they saw at their start, and `approver list` shows others.
+    that run keep to those they saw at their start, and `approver list` shows others. Nor does
+    anything tell who adds the first key: add yours before an agent runs.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)

@@ -6,23 +6,43 @@ Never from an argument or a variable: every process of the same user can read th
 import os
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
+from mcpguard.approval.statement import (
+    MAX_LIFE,
+    Answer,
+    Operation,
+    Statement,
+    bound,
+    envelope,
+    make_signed,
+    sign_operation,
+)
 from mcpguard.config.flags import data_dir
 from mcpguard.errors import IdentityError, UsageError
 from mcpguard.identity.keys import Signer, open_key, roster
 from mcpguard.identity.roster import Approver, Roster
 from mcpguard.identity.sealing import LONGEST, prepared
+from mcpguard.model import JsonObject
 
 if sys.version_info >= (3, 12):
     from typing import override
 else:
     from typing_extensions import override
 
-__all__ = ["NO_APPROVER", "Phrases", "folder", "phrases", "signer_option", "unlock"]
+__all__ = [
+    "NO_APPROVER",
+    "Phrases",
+    "Signing",
+    "folder",
+    "phrases",
+    "signer_option",
+    "unlock",
+]
 
 NO_APPROVER = "there is no approver key, so nothing can be signed"
 
@@ -87,6 +107,42 @@ def signer_option(command: _Decorated) -> _Decorated:
     return chosen(phrases(command))
 
 
+class Signing:
+    """An opened key, and what is signed with it. `now`: the Unix second of a signature."""
+
+    def __init__(self, signer: Signer, now: Callable[[], int] | None = None) -> None:
+        self._signer = signer
+        self._now = now or _now
+
+    def operation(self, session: str, verb: str, args: JsonObject, nonce: str) -> list[JsonObject]:
+        """The signatures of a request to a session. Raises UsageError for what has no such form."""
+        said = Operation(session, nonce, verb, args)
+        try:
+            return [sign_operation(said, self._signer.key_id, self._signer.sign)]
+        except ValueError as error:
+            raise _unsignable(verb) from error
+
+    def approval(self, session: str, shown: JsonObject, answer: Answer = Answer.YES) -> JsonObject:
+        """The signed answer to the call in `shown`, a `texts.shown_value`: to what it shows.
+
+        Raises UsageError when it is not whole, since nobody signs what he was not shown.
+        """
+        arguments, life = shown.get("arguments"), shown.get("life")
+        texts = [shown.get(name) for name in ("request", "principal", "server", "tool", "lock")]
+        if not (isinstance(arguments, dict) and type(life) is int and life > 0):
+            raise _unsignable("the call")
+        if not all(isinstance(each, str) for each in texts):
+            raise _unsignable("the call")
+        request, principal, server, tool, lock = map(str, texts)
+        at = self._now()
+        try:
+            binding = bound(principal, server, tool, arguments, lock)
+            said = Statement(session, request, binding, answer, at, at + min(life, MAX_LIFE))
+            return envelope(make_signed(said, self._signer.key_id, self._signer.sign))
+        except ValueError as error:
+            raise _unsignable("the call") from error
+
+
 def folder() -> Path:
     """Where this install keeps its approvers."""
     return data_dir() / "approvers"
@@ -101,6 +157,17 @@ def unlock(said: Phrases, by: str | None = None, known: Roster | None = None) ->
     among = (roster(place) if known is None else known).approvers
     name = _chosen(among, by)
     return open_key(place, name, said.ask(f"Passphrase of {name}"))
+
+
+def _now() -> int:
+    return int(datetime.now(UTC).timestamp())
+
+
+def _unsignable(what: str) -> UsageError:
+    return UsageError(
+        f"{what} is not as a session of this version shows it, so it is not signed",
+        hint="see what runs with: mcpguard approve list",
+    )
 
 
 def _chosen(among: tuple[Approver, ...], by: str | None) -> str:

@@ -151,7 +151,14 @@ def remove(folder: Path, name: str, by: Signer) -> Approver:
     number = len(before.heads) + 1
     entry = Entry(number, "remove", name, approver.public, by.key_id, before.head)
     _append(folder, number, entry_line(entry, b"", by.sign(payload(entry))))
-    (folder / f"{name}.key").unlink(missing_ok=True)
+    key = folder / f"{name}.key"
+    try:
+        key.unlink(missing_ok=True)
+    except OSError as error:
+        raise IdentityError(
+            f"{name} counts no more, but {key} cannot be deleted: {error.strerror}",
+            hint="delete it",
+        ) from error
     return approver
 
 

@@ -176,7 +176,8 @@ def _flaw(
 def _unsigned(entry: Entry, own: bytes, signature: bytes, approvers: dict[str, Approver]) -> str:
     """Whose signature is missing; or empty. The first key of all vouches for itself."""
     text = payload(entry)
-    if entry.verb == "add" and not holds(entry.public, text, own):
+    agreed = holds(entry.public, text, own) if entry.verb == "add" else not own
+    if not agreed:
         return "the added key did not sign it"
     if approvers:
         signer = approvers.get(entry.by)

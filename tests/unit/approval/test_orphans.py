@@ -18,9 +18,11 @@ from mcpguard.approval.orphans import (
     refuse_left,
     sweep_left,
 )
-from mcpguard.approval.queue import Became, Outcome, Parting, Queue, Waiting
-from mcpguard.approval.shared import Admitted, Spent, consume
+from mcpguard.approval.outcome import Became, Outcome, Parting, Waiting
+from mcpguard.approval.queue import Queue
+from mcpguard.approval.shared import Admitted, consume
 from mcpguard.approval.statement import Answer, Flaw, Signed, bound
+from mcpguard.approval.tickets import Spent
 from mcpguard.model import Json, JsonObject
 from mcpguard.store import ABSENT, Store
 from mcpguard.store.memory import MemoryStore
@@ -86,6 +88,20 @@ def test_a_yes_without_a_proxy_lets_the_call_through_at_the_next_one(store: Stor
     (one,) = left(store, UNIX + 100)
     assert (one.ticket, one.session, one.binding) == (request[:6], SESSION, CALL)
     assert (one.arguments, one.until, one.life) == (ARGUMENTS, UNIX + 645, 600)
+    assert one.value(UNIX + 101) == {
+        "ticket": request[:6],
+        "server": "files",
+        "tool": "delete_file",
+        "principal": "local:default",
+        "left": 544,
+        "held": False,
+        "yes": 0,
+        "session": SESSION,
+        "request": request,
+        "lock": LOCK,
+        "life": 600,
+        "arguments": ARGUMENTS,
+    }
     assert used(store) is None
     yes = said(request, at=100)
     assert answered(store, yes) == Outcome(Became.GRANTED_LATER, request[:6])

@@ -6,20 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpguard.approval.queue import (
-    HOST_USER,
-    MAX_BYTES,
-    MAX_OF_ONE,
-    MAX_PENDING,
-    Asked,
-    Became,
-    Granted,
-    Queue,
-    Refusal,
-    Refused,
-    Row,
-    Waiting,
-)
+from mcpguard.approval.outcome import Asked, Became, Granted, Refusal, Refused, Row, Waiting
+from mcpguard.approval.queue import HOST_USER, MAX_BYTES, MAX_OF_ONE, MAX_PENDING, Queue
 from mcpguard.approval.statement import Answer, Binding, Flaw, Signed, bound
 from mcpguard.identity.keys import verifier
 from mcpguard.model import JsonObject
@@ -43,8 +31,8 @@ from tests.unit.approval.people import (
 NO = Answer.NO
 
 
-def queue(**settings: int) -> Queue:
-    return Queue(SESSION, COUNTING, source(), **settings)
+def queue(*, hold: int = 45, retry: int = 600, quorum: int = 1) -> Queue:
+    return Queue(SESSION, COUNTING, source(), hold=hold, retry=retry, quorum=quorum)
 
 
 def asked(
@@ -138,6 +126,26 @@ def test_a_ticket_that_nobody_answers_expires(now: float, open_: bool) -> None:
     assert became is (Became.GRANTED_LATER if open_ else Became.UNKNOWN)
 
 
+def test_what_has_expired_is_gone_whoever_asks_first() -> None:
+    def expired() -> tuple[Queue, str, str]:
+        one = queue()
+        waiting = unheld(one)
+        return one, waiting.ticket, request(one, waiting, 50.0)
+
+    one, ticket, place = expired()
+    assert one.answer(said(place, at=640), 645.0, UNIX + 645).became is Became.UNKNOWN
+    one, ticket, _ = expired()
+    assert one.refuse(ticket, 645.0).became is Became.UNKNOWN
+    one, ticket, _ = expired()
+    assert one.refuse_like(ticket, 645.0)[0].became is Became.UNKNOWN
+    one, ticket, _ = expired()
+    assert one.show(ticket, 645.0) is None
+    one, ticket, _ = expired()
+    assert one.part(645.0) == ()
+    one, ticket, _ = expired()
+    assert len(one.part(644.0)) == 1
+
+
 OTHER_ARGUMENTS: JsonObject = {"path": "/srv/b", "mode": 1}
 ELSEWHERE: dict[str, tuple[Binding, JsonObject]] = {
     "argument": (
@@ -182,8 +190,9 @@ def test_what_is_shown_is_what_is_bound() -> None:
     assert one.ask(CALL, {"a": "\ud800"}, 0.0) == Refused(Refusal.UNSHOWN)
     assert asked(one, binding=call(tool="t" * 1025)) == Refused(Refusal.UNSHOWN)
     assert asked(one, binding=call(tool="\ud800")) == Refused(Refusal.UNSHOWN)
-    waiting = held(one)
-    shown = one.show(waiting.ticket, 3.0)
+    assert isinstance(asked(one, binding=call(tool="l\u00f6schen")), Waiting)
+    waiting = held(one, 1.0)
+    shown = one.show(waiting.ticket, 4.0)
     assert shown is not None
     assert (shown.arguments, shown.binding, shown.session) == (ARGUMENTS, CALL, SESSION)
     assert shown.row == Row(
@@ -303,6 +312,22 @@ def test_other_approvers_or_settings_begin_every_quorum_anew() -> None:
     assert one.answer(said(yes, CARL), 2.0, UNIX + 2).became is Became.GRANTED_NOW
     one.change(COUNTING, hold=45, retry=600, quorum=1)
     assert asked(one, 2.0, token=waiting.token) == waiting
+    assert one.timed_out(45.0) == (waiting,)
+    again = said(yes, CARL, at=45)
+    assert one.answer(again, 45.0, UNIX + 45).became is Became.GRANTED_LATER
+    assert one.release(waiting.ticket) == (CALL, (again,))
+
+
+def test_settings_that_change_hold_for_the_calls_that_come() -> None:
+    one = queue()
+    one.change(COUNTING, hold=5, retry=60, quorum=1)
+    waiting = held(one)
+    assert one.due() == 5.0
+    assert one.timed_out(5.0) == (waiting,)
+    shown = one.show(waiting.ticket, 6.0)
+    assert shown is not None
+    assert (shown.life, shown.row.left) == (60, 59.0)
+    assert one.answer(said(shown.request, life=61), 6.0, UNIX + 6).flaw is Flaw.TOO_LONG
 
 
 # --- no ------------------------------------------------------------------------------------------
@@ -332,6 +357,16 @@ def test_a_no_takes_back_what_was_not_used(granted: bool) -> None:
     assert asked(one, 650.9) == Refused(Refusal.SAID_NO)
     assert isinstance(asked(one, 52.0, call(tool="read_file")), Waiting)
     assert isinstance(asked(one, 651.0), Waiting)
+
+
+def test_a_later_yes_counts_more_than_an_earlier_no_to_the_same_call() -> None:
+    one = queue()
+    first, second = held(one), held(one)
+    one.timed_out(45.0)
+    one.refuse(first.ticket, 50.0)
+    assert asked(one, 51.0) == Refused(Refusal.SAID_NO)
+    one.answer(said(request(one, second, 52.0), at=52), 52.0, UNIX + 52)
+    assert asked(one, 53.0) == Granted(second.ticket, ("anna",))
 
 
 def test_a_no_to_all_alike_is_for_that_tool_of_that_principal() -> None:

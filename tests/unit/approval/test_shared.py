@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpguard.approval.queue import Grant
+from mcpguard.approval.outcome import Grant, Granted, Waiting
+from mcpguard.approval.queue import Queue
 from mcpguard.approval.shared import (
     MAX_ANSWERS,
     PREFIX,
     Admitted,
-    Spent,
     consume,
     grant_key,
     grant_of,
@@ -23,13 +23,27 @@ from mcpguard.approval.shared import (
     sweep,
 )
 from mcpguard.approval.statement import Answer, Binding, Flaw, Signed, Verify, binding_digest
+from mcpguard.approval.tickets import MAX_SPENT, Spent
 from mcpguard.errors import StoreError
 from mcpguard.identity.keys import verifier
 from mcpguard.model import Json
 from mcpguard.store import ABSENT, Store
 from mcpguard.store.memory import MemoryStore
 from mcpguard.store.sqlite import SqliteStore
-from tests.unit.approval.people import ANNA, BERT, CALL, COUNTING, EVE, UNIX, approver, call, said
+from tests.unit.approval.people import (
+    ANNA,
+    ARGUMENTS,
+    BERT,
+    CALL,
+    COUNTING,
+    EVE,
+    SESSION,
+    UNIX,
+    approver,
+    call,
+    said,
+    source,
+)
 
 R1, R2 = "A" * 26, "B" * 26
 
@@ -155,12 +169,33 @@ def test_a_used_grant_that_somebody_puts_back_admits_nothing_here() -> None:
     assert used(store, spent=spent, now=599) is None
 
 
-def test_what_was_used_is_remembered_until_it_has_expired() -> None:
+@pytest.mark.guarantee("approval:used-once-anywhere")
+def test_an_answer_that_was_used_in_a_queue_admits_nothing_when_it_is_put_into_the_store() -> None:
+    store, spent = MemoryStore(), Spent()
+    one = Queue(SESSION, COUNTING, source(), spent=spent)
+    waiting = one.ask(CALL, ARGUMENTS, 0.0)
+    assert isinstance(waiting, Waiting)
+    shown = one.show(waiting.ticket, 0.0)
+    assert shown is not None
+    yes = said(shown.request)
+    one.answer(yes, 1.0, UNIX + 1)
+    assert isinstance(one.ask(CALL, ARGUMENTS, 1.0, token=waiting.token), Granted)
+    publish(store, grant(yes))
+    assert used(store, spent=spent) is None
+    assert used(store) == Admitted(shown.request, ("anna",))
+
+
+def test_what_was_used_is_remembered_and_not_for_ever() -> None:
     spent = Spent()
-    spent.add(R1, UNIX + 5)
-    assert spent.has(R1, UNIX + 4)
-    assert not spent.has(R2, UNIX + 4)
-    assert not spent.has(R1, UNIX + 5)
+    spent.add(R1)
+    assert (spent.has(R1), spent.has(R2)) == (True, False)
+    for number in range(MAX_SPENT):
+        assert spent.has(R1)
+        spent.add(str(number))
+    assert spent.has(str(MAX_SPENT - 1))
+    for number in range(MAX_SPENT):
+        spent.add(f"x{number}")
+    assert not spent.has(R1)
 
 
 @pytest.mark.guarantee("approval:used-once-anywhere")

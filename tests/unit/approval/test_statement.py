@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcpguard.approval.outcome import Row, Shown
 from mcpguard.approval.statement import (
     MAX_LIFE,
     SKEW,
@@ -20,23 +21,15 @@ from mcpguard.approval.statement import (
     envelope,
     fresh,
     opened,
-    operation_envelope,
-    operation_opened,
     operation_payload,
+    sign_operation,
+    signers,
     statement_payload,
 )
-from mcpguard.approval.texts import refused_text, span, waiting_text
-from mcpguard.approval.tickets import (
-    LETTERS,
-    MAX_NONCES,
-    NONCE_LIFE,
-    SHORT,
-    Nonces,
-    minted,
-    typed,
-)
+from mcpguard.approval.texts import refused_text, row_value, shown_value, span, waiting_text
+from mcpguard.approval.tickets import LETTERS, SHORT, minted, typed
 from mcpguard.model import Json, JsonObject
-from tests.unit.approval.people import ANNA, CALL, COUNTING, SESSION, UNIX, said, source
+from tests.unit.approval.people import ANNA, BERT, CALL, COUNTING, EVE, SESSION, UNIX, said, source
 
 YES = Statement(SESSION, "R" * 26, CALL, Answer.YES, UNIX, UNIX + 600)
 STOP = Operation(SESSION, "N" * 26, "unblock", {"principal": "local:default"})
@@ -115,10 +108,6 @@ def test_what_was_sent_is_read_back_and_verifies() -> None:
     assert isinstance(read, Signed)
     assert read == signed
     assert COUNTING(read.key, statement_payload(read.statement), read.signature) == "anna"
-    sent = operation_opened(operation_envelope(STOP, ANNA.key_id, ANNA.sign))
-    assert not isinstance(sent, Flaw)
-    assert sent[0] == STOP
-    assert COUNTING(sent[1], operation_payload(sent[0]), sent[2]) == "anna"
 
 
 def test_a_signature_over_one_kind_of_statement_is_none_over_another() -> None:
@@ -167,13 +156,6 @@ IN_A_STATEMENT: list[Callable[[JsonObject], Json]] = [
     changed(("statement", "principal"), "\udfff"),
     changed(("statement", "server"), "s" * 1025),
 ]
-IN_AN_OPERATION: list[Callable[[JsonObject], Json]] = [
-    changed(("statement", "verb"), 1),
-    changed(("statement", "nonce"), None),
-    changed(("statement", "arguments"), []),
-    changed(("statement", "arguments"), {"x": "\ud800"}),
-    changed(("statement", "arguments"), {"x": float("nan")}),
-]
 
 
 @pytest.mark.parametrize("change", MALFORMED + IN_A_STATEMENT)
@@ -181,10 +163,41 @@ def test_what_is_not_a_whole_statement_is_none(change: Callable[[JsonObject], Js
     assert opened(change(envelope(said("R" * 26)))) is Flaw.MALFORMED
 
 
-@pytest.mark.parametrize("change", MALFORMED + IN_AN_OPERATION)
-def test_what_is_not_a_whole_operation_is_none(change: Callable[[JsonObject], Json]) -> None:
-    sent = operation_envelope(STOP, ANNA.key_id, ANNA.sign)
-    assert operation_opened(change(sent)) is Flaw.MALFORMED
+STOP_BY_ANNA = sign_operation(STOP, ANNA.key_id, ANNA.sign)
+STOP_BY_BERT = sign_operation(STOP, BERT.key_id, BERT.sign)
+STOP_BY_EVE = sign_operation(STOP, EVE.key_id, EVE.sign)
+
+
+def pairs(*sent: JsonObject) -> list[tuple[str, str]]:
+    return [(str(each["key"]), str(each["signature"])) for each in sent]
+
+
+@pytest.mark.parametrize(
+    ("said_", "sent", "who"),
+    [
+        (STOP, pairs(STOP_BY_ANNA), (ANNA.key_id,)),
+        (STOP, pairs(STOP_BY_ANNA, STOP_BY_BERT), (ANNA.key_id, BERT.key_id)),
+        (STOP, pairs(STOP_BY_ANNA, STOP_BY_ANNA), (ANNA.key_id,)),
+        (STOP, pairs(STOP_BY_ANNA, STOP_BY_EVE), ()),
+        (STOP, pairs(STOP_BY_EVE), ()),
+        (STOP, pairs({**STOP_BY_EVE, "key": ANNA.key_id}), ()),
+        (STOP, [], ()),
+        (STOP, [(ANNA.key_id, "!")], ()),
+        (STOP, [(ANNA.key_id, "\u00e9")], ()),
+        (STOP, [(ANNA.key_id, "")], ()),
+        (STOP._replace(session="other"), pairs(STOP_BY_ANNA), ()),
+        (STOP._replace(nonce="other"), pairs(STOP_BY_ANNA), ()),
+        (STOP._replace(verb="reload"), pairs(STOP_BY_ANNA), ()),
+        (STOP._replace(arguments={}), pairs(STOP_BY_ANNA), ()),
+        (STOP._replace(arguments={"x": "\ud800"}), pairs(STOP_BY_ANNA), ()),
+        (STOP._replace(nonce="\ud800"), pairs(STOP_BY_ANNA), ()),
+    ],
+)
+@pytest.mark.guarantee("approval:operations-signed")
+def test_an_operation_is_of_those_who_all_signed_exactly_it(
+    said_: Operation, sent: list[tuple[str, str]], who: tuple[str, ...]
+) -> None:
+    assert signers(said_, sent, COUNTING) == who
 
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text("aE=/\ud800", max_size=9)
@@ -199,7 +212,6 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_reading_anything_is_an_answer(value: Json) -> None:
     assert opened(value) is Flaw.MALFORMED
-    assert operation_opened(value) is Flaw.MALFORMED
 
 
 @given(st.sampled_from([*CALL._fields, "session", "request", "answer", "at", "until"]), VALUES)
@@ -213,7 +225,7 @@ def test_a_statement_with_another_value_anywhere_bears_no_signature(
         assert COUNTING(read.key, statement_payload(read.statement), read.signature) == ""
 
 
-# --- tickets, nonces, texts ----------------------------------------------------------------------
+# --- tickets, texts ----------------------------------------------------------------------
 
 
 def test_a_ticket_is_six_letters_that_are_not_mistaken_for_others() -> None:
@@ -235,25 +247,6 @@ def test_a_ticket_is_read_as_it_was_meant(text: str, ticket: str) -> None:
     assert typed(text) == ticket
 
 
-@pytest.mark.guarantee("approval:nonce-once")
-def test_a_nonce_is_spent_once_and_in_time() -> None:
-    nonces = Nonces(source())
-    one, two, three = (nonces.give(now) for now in (0.0, 0.0, 1.0))
-    assert nonces.spend(one, 1.0)
-    assert not nonces.spend(one, 1.0)
-    assert not nonces.spend("N" * 26, 1.0)
-    assert not nonces.spend("", 1.0)
-    assert not nonces.spend(two, NONCE_LIFE)
-    assert nonces.spend(three, NONCE_LIFE)
-
-
-def test_nonces_that_nobody_spends_are_forgotten_the_oldest_first() -> None:
-    nonces = Nonces(source())
-    given_out = [nonces.give(0.0) for _ in range(MAX_NONCES + 1)]
-    assert not nonces.spend(given_out[0], 0.0)
-    assert all(nonces.spend(each, 0.0) for each in given_out[1:])
-
-
 def test_the_texts_say_what_waits_and_what_to_do() -> None:
     assert waiting_text("delete_file", "K7019Q", 600) == (
         "the tool delete_file waits for the approval of a person, ticket K7019Q. The user can look"
@@ -263,6 +256,30 @@ def test_the_texts_say_what_waits_and_what_to_do() -> None:
     assert refused_text("a\x1b\u202e" + "b" * 200).startswith(
         "a person refused this call of the tool a" + "b" * 127 + "."
     )
+
+
+def test_whoever_approves_is_shown_all_of_it_in_whole_seconds() -> None:
+    row = Row("K7019Q", "files", "delete_file", "local:default", 3.7, 41.3, True, 1, 2)
+    listed = {
+        "ticket": "K7019Q",
+        "server": "files",
+        "tool": "delete_file",
+        "principal": "local:default",
+        "waiting": 3,
+        "left": 41,
+        "held": True,
+        "yes": 1,
+        "quorum": 2,
+    }
+    assert row_value(row) == listed
+    assert shown_value(Shown(row, SESSION, "K" * 26, CALL, {"path": "/srv/a"}, 600)) == {
+        **listed,
+        "session": SESSION,
+        "request": "K" * 26,
+        "lock": CALL.lock,
+        "life": 600,
+        "arguments": {"path": "/srv/a"},
+    }
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,30 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
 import pytest
 
+from mcpguard.approval.statement import (
+    Answer,
+    Operation,
+    Signed,
+    bound,
+    opened,
+    signers,
+    statement_payload,
+)
 from mcpguard.cli import main
-from mcpguard.cli.signing import MAX_LINE, Phrases, unlock
+from mcpguard.cli.signing import MAX_LINE, Phrases, Signing, unlock
 from mcpguard.config.flags import DATA_DIR_VARIABLE
 from mcpguard.errors import IdentityError, UsageError
 from mcpguard.identity.keys import approvers, create, open_key
+from mcpguard.model import Json, JsonObject
 from tests.tools import ROOT
+from tests.unit.approval.people import ANNA as PERSON
+from tests.unit.approval.people import COUNTING
 
 Capture = pytest.CaptureFixture[str]
 
@@ -166,6 +179,86 @@ def test_a_descriptor_is_a_number(text: str, place: Path, capsys: Capture) -> No
     assert main(["approver", "add", "anna", "--passphrase-fd", text]) == 2
     assert "it is a number such as 3" in capsys.readouterr().err
     assert not place.exists()
+
+
+# --- what is signed ------------------------------------------------------------------------------
+
+SHOWN: JsonObject = {
+    "ticket": "R" * 6,
+    "request": "R" * 26,
+    "principal": "local:default",
+    "server": "files",
+    "tool": "delete_file",
+    "lock": "",
+    "life": 600,
+    "arguments": {"path": "/srv/a"},
+    "why": "anything",
+}
+AT = 1_800_000_000
+
+
+@pytest.fixture
+def signing() -> Signing:
+    return Signing(PERSON, lambda: AT)
+
+
+@pytest.mark.guarantee("approval:bound-to-the-call")
+def test_what_is_signed_is_what_was_shown(signing: Signing) -> None:
+    signed = opened(signing.approval("s1", SHOWN))
+    assert isinstance(signed, Signed)
+    said = signed.statement
+    assert said.binding == bound("local:default", "files", "delete_file", {"path": "/srv/a"}, "")
+    assert (said.session, said.request, said.answer) == ("s1", "R" * 26, Answer.YES)
+    assert (said.at, said.until) == (AT, AT + 600)
+    assert COUNTING(signed.key, statement_payload(said), signed.signature) == "anna"
+    other = opened(signing.approval("s1", {**SHOWN, "arguments": {"path": "/etc"}}, Answer.NO))
+    assert isinstance(other, Signed)
+    assert other.statement.binding != said.binding
+    assert other.statement.answer is Answer.NO
+
+
+def test_no_yes_is_signed_for_longer_than_an_hour(signing: Signing) -> None:
+    signed = opened(signing.approval("s1", {**SHOWN, "life": 10**9}))
+    assert isinstance(signed, Signed)
+    assert signed.statement.until == AT + 3600
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *((field, None) for field in SHOWN if field not in {"ticket", "why"}),
+        ("arguments", []),
+        ("arguments", {"x": "\ud800"}),
+        ("tool", "\ud800"),
+        ("request", 7),
+        ("life", True),
+        ("life", 0),
+        ("life", "600"),
+    ],
+)
+def test_what_is_not_shown_whole_is_not_signed(field: str, value: Json, signing: Signing) -> None:
+    with pytest.raises(UsageError, match="so it is not signed"):
+        signing.approval("s1", {**SHOWN, field: value})
+
+
+def test_an_operation_is_signed_for_one_session_and_nonce(signing: Signing) -> None:
+    (sent,) = signing.operation("s1", "reload", {}, "s1:n")
+    said = Operation("s1", "s1:n", "reload", {})
+    pair = (str(sent["key"]), str(sent["signature"]))
+    assert signers(said, [pair], COUNTING) == (sent["key"],)
+    assert signers(said._replace(session="s2"), [pair], COUNTING) == ()
+    with pytest.raises(UsageError, match="so it is not signed"):
+        signing.operation("s1", "set_policy", {"x": "\ud800"}, "s1:n")
+
+
+def test_a_signature_is_of_now() -> None:
+    before = int(datetime.now(UTC).timestamp())
+    signed = opened(Signing(PERSON).approval("s1", SHOWN))
+    assert isinstance(signed, Signed)
+    assert before <= signed.statement.at <= int(datetime.now(UTC).timestamp())
+
+
+# --- the terminal --------------------------------------------------------------------------------
 
 
 def started(place: Path, *arguments: str, terminal: bool) -> subprocess.Popen[bytes]:

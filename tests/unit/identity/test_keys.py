@@ -1,5 +1,6 @@
 """Approvers' keys in a folder: made once, opened by a passphrase, counted by a signed chain."""
 
+import base64
 import os
 import subprocess
 import threading
@@ -80,6 +81,7 @@ def chain(*steps: tuple[str, Key, Key]) -> list[bytes]:
 FIRST = chain(("add", ANNA, ANNA))
 TWO = chain(("add", ANNA, ANNA), ("add", BERT, ANNA))
 GONE = chain(("add", ANNA, ANNA), ("add", BERT, ANNA), ("remove", ANNA, BERT))
+KEY = b'"key":"%s"' % base64.b64encode(ANNA.public)
 
 
 def names(files: list[bytes]) -> list[str]:
@@ -142,6 +144,10 @@ ATTACKS: dict[str, tuple[Callable[[], list[bytes]], str]] = {
         lambda: [*TWO, line(TWO, "remove", BERT, BERT, changed={"name": "anna"})],
         "a key that does not count",
     ),
+    "adds to a removal": (
+        lambda: [*TWO, line(TWO, "remove", BERT, ANNA).replace(b'"own":""', b'"own":"AAAA"')],
+        "the added key did not sign it",
+    ),
     "takes a change out": (lambda: [GONE[0], GONE[2]], "does not follow"),
     "puts a change first": (lambda: [TWO[1]], "does not follow"),
     "doubles a change": (lambda: [*TWO, TWO[1]], "does not follow"),
@@ -168,6 +174,10 @@ ATTACKS: dict[str, tuple[Callable[[], list[bytes]], str]] = {
         lambda: [*FIRST, line(FIRST, "add", BERT, ANNA, changed={"by": []})],
         "cannot be read",
     ),
+    "has a number for a key": (lambda: [FIRST[0].replace(KEY, b'"key":1')], "cannot be read"),
+    "has no text for a key": (lambda: [FIRST[0].replace(KEY, b'"key":"!"')], "cannot be read"),
+    "has a second line": (lambda: [FIRST[0] + b"\n"], "cannot be read"),
+    "are too many": (lambda: FIRST * 513, "more than 512 changes"),
     "has a short key": (
         lambda: [line([], "add", ANNA, ANNA, changed={"public": b"x"})],
         "cannot be read",
@@ -186,6 +196,15 @@ def test_a_change_that_nobody_who_counts_signed_is_refused(attack: str) -> None:
     made, message = ATTACKS[attack]
     with pytest.raises(IdentityError, match=message):
         fold(made())
+
+
+def test_the_signed_bytes_are_a_domain_and_every_field() -> None:
+    entry = Entry(2, "add", "bert", b"\xff" * 32, "ed25519:0123456789abcdef", "0" * 64)
+    assert payload(entry) == (
+        b'mcpguard approver v1\0{"by":"ed25519:0123456789abcdef",'
+        b'"key":"//////////////////////////////////////////8=","name":"bert","number":2,'
+        b'"previous":"' + b"0" * 64 + b'","v":1,"verb":"add"}'
+    )
 
 
 @given(st.integers(0, 2), st.integers(0, 10_000), st.integers(1, 255))
@@ -312,7 +331,9 @@ def test_a_removed_key_signs_nothing_any_more(tmp_path: Path) -> None:
     assert again.key_id != anna.key_id
 
 
-@pytest.mark.parametrize("name", ["", "Anna", "a b", "../x", ".x", "-x", "a" * 33, "ä", "a.key"])
+@pytest.mark.parametrize(
+    "name", ["", "Anna", "a b", "a!", "../x", ".x", "-x", "a" * 33, "ä", "a.key"]
+)
 def test_a_name_that_is_no_plain_word_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(IdentityError, match="cannot be an approver's name"):
         create(tmp_path / "approvers", name, PHRASE, work=WORK)
@@ -326,6 +347,22 @@ def test_a_passphrase_that_is_easily_tried_is_refused_and_nothing_is_made(
     with pytest.raises(IdentityError, match="passphrase"):
         create(tmp_path / "approvers", "anna", phrase, work=WORK)
     assert not (tmp_path / "approvers").exists()
+
+
+def test_a_passphrase_of_twelve_characters_is_long_enough() -> None:
+    sealed = seal(Ed25519PrivateKey.generate(), "a" * 12, WORK)
+    assert sealed.startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
+    assert max(map(len, sealed.split(b"\n"))) <= 64
+    assert unseal(sealed, "a" * 12, "x.key").private_bytes_raw()
+
+
+def test_a_name_that_nobody_has_is_answered_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(IdentityError) as caught:
+        open_key(tmp_path, "carl", PHRASE)
+    assert caught.value.hint == "make one with: mcpguard approver add NAME"
+    with pytest.raises(IdentityError) as caught:
+        open_key(made(tmp_path, "bert"), "carl", PHRASE)
+    assert caught.value.hint == "there are: anna, bert"
 
 
 def test_a_name_that_is_taken_is_refused_and_its_key_stays(tmp_path: Path) -> None:
