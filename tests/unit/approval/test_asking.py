@@ -31,7 +31,6 @@ from tests.unit.approval.people import (
     source,
 )
 
-
 CALLER = Principal("local:default", 1, frozenset(), Proof.PROFILE)
 
 
