@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,9 @@ TOOLS = ROOT / ".tools"
 LOCKS = ROOT / ".ci"
 BIN = "Scripts" if os.name == "nt" else "bin"
 PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet")
+
+AT_ONCE = 2
+"""Folders that are made at the same time: an install waits for the network and for one core."""
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 20
@@ -65,17 +69,29 @@ def ensure(names: Iterable[str] = ()) -> None:
         SetupError: a tool of the system is missing, or an install failed.
     """
     _require_python()
+    folders: dict[Path, list[str]] = {}
     for name in tuple(names) or tuple(PARTS):
+        folders.setdefault(PARTS[name].folder, []).append(name)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        made = [pool.submit(_ensure_in_order, parts) for parts in folders.values()]
+        wait(made)
+    for each in made:
+        each.result()
+
+
+def _ensure_in_order(names: Iterable[str]) -> None:
+    """The parts of one folder, one after the other."""
+    for name in names:
         part = PARTS[name]
         stamp = _stamp(part)
         mark = part.folder / f".stamp-{name}"
         if mark.is_file() and mark.read_text("ascii") == stamp:
             continue
         started = time.monotonic()
-        print(f"setting up {part.folder.relative_to(ROOT)} ({name}) ...", end="", flush=True)
         part.make(part)
         mark.write_text(stamp, "ascii")
-        print(f" {time.monotonic() - started:.1f} s", flush=True)
+        where, took = part.folder.relative_to(ROOT), time.monotonic() - started
+        print(f"set up {where} ({name}) in {took:.1f} s", flush=True)
 
 
 def _require_python() -> None:

@@ -1,6 +1,5 @@
 """The gates of scripts/check: names, what each says, and the steps that must all exit with 0."""
 
-import contextlib
 import os
 import re
 import secrets
@@ -22,6 +21,9 @@ LOGS = environment.TOOLS / "logs"
 
 FUZZ_SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
 """Seconds of fuzzing; every round takes a new seed. FUZZ_SECONDS sets more."""
+
+CORES = 2
+"""What the smallest machine that runs this has."""
 
 GATE_SECONDS = 900.0
 """Seconds for one step. A hang is a failure with a log, not a build that never ends."""
@@ -46,26 +48,41 @@ is measured.
 UNCACHED = ("--no-cache", ".")
 """ruff over the whole repository, without leaving a cache folder."""
 
-INTEGRATION = "tests/integration"
-TRANSPARENCY = f"{INTEGRATION}/test_transparency.py"
-"""Half of the time of the integration tests."""
+BUSY = ("-n", "2", "--dist", "worksteal")
+"""pytest-xdist, for tests that compute: a process a core, each takes what the other has left."""
+
+WAITING = ("-n", "3", "--dist", "loadgroup")
+"""For tests that mostly wait for other programs. One worker takes all tests of an `xdist_group`."""
+
+TIMED = ("-m", "timed", "-n", "2", "--dist", "loadgroup")
+"""For tests that say how many seconds something may take: no more of them than cores."""
+
+HOUSE = ("tests/unit/test_shape.py", "tests/test_guarantees.py")
 
 Step = Callable[[TextIO], int]
 
 
 @dataclass(frozen=True)
 class Gate:
-    """`steps` run in order and write to the gate's log; the first that is not 0 fails the gate."""
+    """`steps` run in order and write to the gate's log; the first that is not 0 fails the gate.
+
+    `wide`: it uses every core by itself, so it runs alone. The others run two at a time.
+    """
 
     name: str
     says: str
     steps: tuple[Step, ...]
+    wide: bool = False
 
 
 def run(chosen: Sequence[Gate]) -> int:
     """Run the gates, print a line each and the number of tests at the end. 0 when all pass."""
     LOGS.mkdir(parents=True, exist_ok=True)
-    failed = [gate.name for gate in chosen if not _run_gate(gate)]
+    narrow, wide = [[gate for gate in chosen if gate.wide is each] for each in (False, True)]
+    with ThreadPoolExecutor(CORES) as pool:
+        passing = dict(zip(narrow, pool.map(_run_gate, narrow), strict=True))
+    passing |= {gate: _run_gate(gate) for gate in wide}
+    failed = [gate.name for gate, passed in passing.items() if not passed]
     passed, broken = _count_tests(chosen)
     if failed:
         print(f"failed gates: {' '.join(failed)} (logs: {LOGS.relative_to(ROOT)}/)")
@@ -79,10 +96,11 @@ def _run_gate(gate: Gate) -> bool:
     with path.open("w", encoding="utf-8") as log:
         passed = all(step(log) == 0 for step in gate.steps)
     verdict, seconds = "PASS" if passed else "FAIL", time.monotonic() - started
-    print(f"{verdict}  {gate.name:12} {seconds:7.1f} s", flush=True)
+    told = [f"{verdict}  {gate.name:12} {seconds:7.1f} s"]
     if not passed:
         lines = path.read_text("utf-8", "replace").splitlines()[-TAIL:]
-        print("\n".join(f"      {line}" for line in lines), flush=True)
+        told += [f"      {line}" for line in lines]
+    print("\n".join(told), flush=True)
     return passed
 
 
@@ -135,31 +153,13 @@ def pytest(*args: str | Path, **extra: str) -> Step:
     return command(environment.python(), "-m", "pytest", "-q", "--no-header", *args, **extra)
 
 
-def at_once(*steps: Step) -> Step:
-    """Steps that run at the same time, each into a log of its own; all must exit with 0.
-
-    For tests that mostly wait for other programs: one core is idle half of the time.
-    """
-
-    def both(log: TextIO) -> int:
-        with contextlib.ExitStack() as stack, ThreadPoolExecutor(len(steps)) as pool:
-            logs = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in steps]
-            codes = [*pool.map(lambda step, own: step(own), steps, logs)]
-            for own in logs:
-                own.seek(0)
-                shutil.copyfileobj(own, log)
-        return next((code for code in codes if code != 0), 0)
-
-    return both
-
-
 def coverage(data: Path) -> tuple[Step, ...]:
     """The unit tests under branch coverage, then the two floors."""
     where = {"COVERAGE_FILE": str(data)}
     core = ",".join(f"mcpguard/{name}" for name in CORE)
     measured = ("--cov", "--cov-branch", "--cov-report=")
     return (
-        pytest("tests/unit", "tests/test_guarantees.py", *measured, **where),
+        pytest("tests/unit", f"--ignore={HOUSE[0]}", *BUSY, *measured, **where),
         tool("coverage", "report", f"--include={core}", f"--fail-under={CORE_FLOOR}", **where),
         tool("coverage", "report", f"--fail-under={FLOOR}", **where),
     )
@@ -227,16 +227,36 @@ GATES: dict[str, Gate] = {
         Gate("ruff", "no lint finding", (tool("ruff", "check", *UNCACHED),)),
         Gate("mypy", "strict types", (tool("mypy"),)),
         Gate("imports", "rooms import downward only", (tool("lint-imports", "--no-cache"),)),
-        Gate("shape", "sizes, names, tables, lock files", (pytest("tests/unit/test_shape.py"),)),
-        Gate("unit", f"units; {CORE_FLOOR}% of the core, {FLOOR}% of all", coverage(LOGS / "cov")),
+        Gate("shape", "sizes, names, tables, lock files", (pytest(*HOUSE),)),
+        Gate("fuzz", f"{FUZZ_SECONDS:.0f} s: an answer or our own error, nothing else", (fuzz,)),
+        Gate("wheel", "the wheel works in a clean environment", (wheel,)),
+        Gate(
+            "unit",
+            f"units; {CORE_FLOOR}% of the core, {FLOOR}% of all",
+            coverage(LOGS / "cov"),
+            wide=True,
+        ),
         Gate(
             "integration",
             "real servers and clients",
-            (at_once(pytest(TRANSPARENCY), pytest(INTEGRATION, f"--ignore={TRANSPARENCY}")),),
+            (pytest("tests/integration", *WAITING),),
+            wide=True,
         ),
-        Gate("faults", "what holds when something breaks", (pytest("tests/faults"),)),
-        Gate("fuzz", f"{FUZZ_SECONDS:.0f} s: an answer or our own error, nothing else", (fuzz,)),
-        Gate("mutants", "a broken promise fails the tests that wear it", (python("mutants.py"),)),
-        Gate("wheel", "the wheel works in a clean environment", (wheel,)),
+        Gate(
+            "faults",
+            "what holds when something breaks",
+            (
+                pytest("tests/faults", "-m", "not timed and not alone", *WAITING),
+                pytest("tests/faults", *TIMED),
+                pytest("tests/faults", "-m", "alone"),
+            ),
+            wide=True,
+        ),
+        Gate(
+            "mutants",
+            "a broken promise fails the tests that wear it",
+            (python("mutants.py"),),
+            wide=True,
+        ),
     )
 }

@@ -10,6 +10,9 @@ from tests import tools
 
 TESTS = Path(__file__).parent
 MARKS = ("integration", "faults", "fuzz")
+SHARING = {"test_bench", "test_readme", "test_recipes", "test_transparency"}
+"""Files whose tests share what took long to make, so one worker runs all of them."""
+
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
 # deadline=None everywhere: a loaded two-core machine is not a defect of the code under test.
@@ -26,11 +29,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--guarantee", metavar="ID", help="run only the tests that wear it")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         folder = item.path.relative_to(TESTS).parts[0]
         if folder in MARKS:
             item.add_marker(folder)
+        if item.path.stem in SHARING:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
     wanted = config.getoption("--guarantee")
     if wanted:
         dropped = [item for item in items if wanted not in worn_by(item)]

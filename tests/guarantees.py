@@ -374,6 +374,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "False",
         ),
     ),
+    "audit:states-the-score": Guarantee(
+        _AUDIT,
+        "A decision's record states the level and score it was decided by, once they changed too.",
+        Mutant(
+            "audit/record.py",
+            "score=score)\n            self.known.clear()",
+            "score=score)",
+        ),
+    ),
     "audit:torn-tail-marked": Guarantee(
         _AUDIT,
         "A last write that did not finish is reported as torn and written into the next session.",
@@ -628,8 +637,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A control socket and its directory are their user's alone, and answer him and root alone.",
         Mutant(
             "control/socket.py",
-            "os.chmod(early, 0o600,",
-            "os.chmod(early, 0o666,",
+            "return converse() if allow(peer_uid(sock)) else None",
+            "return converse()",
         ),
     ),
     "control:no-client-slows-a-session": Guarantee(
@@ -693,6 +702,44 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "proxy/session.py",
             "core.end_call(entry, denial.DENIED, text)",
             "core.close_call(entry)",
+        ),
+    ),
+    "control:blocks-are-shared": Guarantee(
+        _TRUST,
+        "What is blocked is blocked for every proxy of the store, whatever the entry says, until "
+        "it is unblocked.",
+        Mutant(
+            "control/standings.py",
+            "        if store.delete(key, held.version) is not None:",
+            "        if held.version:",
+        ),
+    ),
+    "control:damaged-copy-refused": Guarantee(
+        _TRUST,
+        "A shared standing that is not as it was written is an error, never a score.",
+        Mutant(
+            "trust/shared.py",
+            "_whole(row[1], 0, LEVELS[level].ceiling)",
+            "_whole(row[1], 0, _LATEST)",
+        ),
+    ),
+    "control:published-once": Guarantee(
+        _TRUST,
+        "What a proxy tells the store twice, after an answer that was lost, counts once.",
+        Mutant(
+            "trust/shared.py",
+            "if entry.seq > seen.get(entry.session, (0, -1))[1]]",
+            "if entry.seq]",
+        ),
+    ),
+    "control:scores-are-the-fold": Guarantee(
+        _TRUST,
+        "The scores that proxies share are the fold of their logs, in whatever order they tell "
+        "them, and are made again from the logs when the store lost them.",
+        Mutant(
+            "trust/shared.py",
+            "sorted([*self.tail, *new], key=lambda entry: entry.place)",
+            "[*self.tail, *new]",
         ),
     ),
     "daemon:cold-start": Guarantee(
@@ -2017,9 +2064,9 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _ARGUMENTS,
         "Hundreds of ordinary arguments, prose and code about attacks among them, pass.",
         Mutant(
-            "scan/detectors/shell_injection.py",
-            "pattern = _BY_ROLE.get(site.role)",
-            "pattern = _BY_ROLE.get(site.role, _BY_ROLE[Role.COMMAND])",
+            "scan/detectors/path_traversal.py",
+            "FAR = 4",
+            "FAR = 2",
         ),
     ),
     "scan:over-budget-raises": Guarantee(
@@ -2284,8 +2331,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "An ordinary denial of what a host asks for moves nobody's score.",
         Mutant(
             "trust/fold.py",
-            "elif sender is server and reason in _SERVER and self._is_news(record, reason):",
-            "elif reason in _SERVER and self._is_news(record, reason):",
+            "elif sender is server and reason in _SERVER and self._is_news(reason, session):",
+            "elif reason in _SERVER and self._is_news(reason, session):",
         ),
     ),
     "trust:events": Guarantee(
@@ -2343,6 +2390,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "trust/score.py",
             "min(effect.delta, DAILY_GAIN - held.gained)",
             "min(effect.delta, DAILY_GAIN)",
+        ),
+    ),
+    "trust:signed-reset": Guarantee(
+        _TRUST,
+        "A standing begins anew by a reset that a person signed, by nothing else a person does.",
+        Mutant(
+            "trust/fold.py",
+            'record["event"] == "trust.reset" and _text(record, "key"):',
+            'record["event"] == "trust.reset":',
         ),
     ),
     "trust:six-checks": Guarantee(

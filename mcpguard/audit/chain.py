@@ -133,6 +133,19 @@ class AuditLog:
             raise
         return log
 
+    @property
+    def seq(self) -> int:
+        """Of the last record that was written."""
+        return self._seq
+
+    def restate(self, level: int, score: int) -> None:
+        """What decision records state from now on: see `Encoder.restate`.
+
+        `level`: of the caller. `score`: the least of caller and server, what the trust stage holds
+        against a threshold.
+        """
+        self._encoder.restate(level, score)
+
     def write(self, records: Sequence[Record]) -> None:
         """Chains `records` and writes them with one write.
 

@@ -17,6 +17,7 @@ from mcpguard.model import Allowed, Json, JsonObject
 
 __all__ = [
     "BLANK",
+    "CONTROL",
     "DOMAIN",
     "DOMAIN_READ",
     "GENESIS",
@@ -26,6 +27,7 @@ __all__ = [
     "VERSION",
     "Encoder",
     "Told",
+    "changed",
     "link",
     "seal",
 ]
@@ -82,6 +84,25 @@ BLANK: JsonObject = {
 }
 """A decision record's fields, with what stands where the caller says nothing."""
 
+CONTROL: Mapping[str, tuple[str, ...]] = {
+    "control.block": ("kind", "name"),
+    "control.unblock": ("kind", "name"),
+    "control.budget": ("kind", "name"),
+    "control.reload": ("old", "new"),
+    "control.kill": ("scope",),
+    "trust.reset": ("kind", "name"),
+    "approval.yes": ("caller", "target", "args_digest", "lock"),
+    "approval.no": ("caller", "target", "args_digest", "lock"),
+}
+"""What a person changed, and the fields that say what. Every one also says `by`, `key`, `why`.
+
+`by`: who, as the command knows it. `key`: the id of the approver key that signed it, or empty where
+nothing must be signed; a `trust.reset` without one moves no score. `why`: the person's words.
+`kind`: `principal`, `tool` or `server`; of `trust.reset` the role: `caller` or `server`. `name`:
+which of them. `old`, `new`: digests of the settings. `scope`: `session` or `all`. Of an approval:
+whose call of which tool with which arguments behind which lockfile.
+"""
+
 FRONT = frozenset(("v", "seq", "session", "ts", "server", "principal", "hash", "args"))
 """Keys only the log itself writes, or nobody (`args`); a caller that passes one has a bug."""
 
@@ -96,6 +117,13 @@ INT_BITS = 63
 
 _LAST_SECOND = 253_402_300_799
 """9999-12-31T23:59:59Z, the last second RFC 3339 can write."""
+
+
+def changed(event: str, *, by: str, key: str = "", why: str = "", **what: str) -> JsonObject:
+    """The record of what a person changed. Raises ValueError for other fields than `CONTROL`'s."""
+    if event not in CONTROL or what.keys() != set(CONTROL[event]):
+        raise ValueError(f"{event} says {CONTROL.get(event)}, not {sorted(what)}")
+    return {"event": event, "by": by, "key": key, "why": why, **what}
 
 
 def link(previous: bytes, body: bytes) -> bytes:
@@ -136,6 +164,12 @@ class Encoder:
         self.known: dict[Allowed, bytes] = {}
         self._second = 0
         self._second_text = _second_text(0)
+
+    def restate(self, level: int, score: int) -> None:
+        """What decisions state from now on; the formats that state something else are forgotten."""
+        if (self._decision["level"], self._decision["score"]) != (level, score):
+            self._decision.update(level=level, score=score)
+            self.known.clear()
 
     def body(self, seq: int, now: float, told: Told, args_digest: bytes = b"") -> bytes:
         """BODY of record `seq` at `now` (Unix seconds): no closing brace, no hash.

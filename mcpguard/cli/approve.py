@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from mcpguard.approval.tickets import typed
 from mcpguard.cli import reach, render
 from mcpguard.cli.reach import Outcome, field
+from mcpguard.cli.signing import Phrases, signer_option
 from mcpguard.control import client
 from mcpguard.control.client import Found
 from mcpguard.errors import ControlError, RefusalError
@@ -69,8 +71,11 @@ def show_command(*, ticket: str, session: str, form: str) -> None:
 @_TICKET
 @reach.SESSION
 @reach.FORM
+@signer_option
 @click.pass_context
-def yes_command(context: click.Context, *, ticket: str, session: str, form: str) -> None:
+def yes_command(
+    context: click.Context, *, ticket: str, session: str, form: str, by: str | None, said: Phrases
+) -> None:
     """Let the call that waits under TICKET through, once.
 
     Shows it, asks, then asks for the passphrase of an approver key. What is signed is what was
@@ -79,10 +84,11 @@ def yes_command(context: click.Context, *, ticket: str, session: str, form: str)
     Exit codes: 0 approved; 1 declined, or the session refused; 2 it could not be found out.
     """
     found, told = _shown(ticket, session)
+    ticket = str(told["ticket"])
     render.talk(*_call(told))
     if not click.confirm("Let this one call through?", err=True):
         raise RefusalError("nothing was approved", hint=f"say no: mcpguard approve no {ticket}")
-    signing = reach.unlocking(context)()
+    signing = reach.unlocking(context, by, said)()
     args: JsonObject = {
         "ticket": ticket,
         "yes": True,
@@ -103,7 +109,8 @@ def no_command(*, ticket: str, all_like: bool, session: str, form: str) -> None:
 
     Exit codes: 0 denied; 1 no such call waits; 2 it could not be found out.
     """
-    found, _ = _shown(ticket, session)
+    found, told = _shown(ticket, session)
+    ticket = str(told["ticket"])
     with client.connected(reach.home(), found.session) as line:
         if all_like:
             result = line.ask("refuse_like", {"ticket": ticket})
@@ -128,6 +135,7 @@ def _approved(ticket: str, result: Json) -> str:
 def _shown(ticket: str, wanted: str) -> tuple[Found, JsonObject]:
     """The session in which `ticket` waits, and the call. Raises RefusalError, ControlError."""
     outcomes = list(reach.each(reach.chosen(wanted), lambda line: line.ask("pending")))
+    ticket = _as_meant(ticket, outcomes)
     holding = [one.found for one in outcomes if ticket in map(_ticket, _waiting(one))]
     if len(holding) > 1:
         names = ", ".join(each.session for each in holding)
@@ -145,6 +153,12 @@ def _shown(ticket: str, wanted: str) -> tuple[Found, JsonObject]:
     if not isinstance(told, dict) or told.get("ticket") != ticket:
         raise ControlError(f"session {holding[0].session} shows another call than {ticket!r}")
     return holding[0], told
+
+
+def _as_meant(ticket: str, outcomes: Sequence[Outcome]) -> str:
+    """`ticket` as it waits, typed in whatever case."""
+    waiting = [_ticket(told) for one in outcomes for told in _waiting(one)]
+    return ticket if ticket in waiting else typed(ticket)
 
 
 def _tell_unasked(outcomes: Sequence[Outcome]) -> None:

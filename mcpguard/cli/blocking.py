@@ -9,6 +9,7 @@ import click
 
 from mcpguard.cli import reach, render
 from mcpguard.cli.reach import Outcome, field
+from mcpguard.cli.signing import Phrases, signer_option
 from mcpguard.control import blocks, client
 from mcpguard.control.blocks import Block
 from mcpguard.control.operations import KINDS, PARTIES
@@ -59,15 +60,18 @@ def block_command(context: click.Context, *, kind: str, name: str, why: str, for
 @_KIND
 @_NAME
 @reach.FORM
+@signer_option
 @click.pass_context
-def unblock_command(context: click.Context, *, kind: str, name: str, form: str) -> None:
+def unblock_command(
+    context: click.Context, *, kind: str, name: str, form: str, by: str | None, said: Phrases
+) -> None:
     """End a block. Needs the passphrase of an approver key.
 
     Exit codes: 0 not blocked any more; 1 it was not blocked, or a session refused; 2 the store or a
     running session could not be told.
     """
     _printable(name, "")
-    signing = reach.unlocking(context)()
+    signing = reach.unlocking(context, by, said)()
     args: JsonObject = {"kind": kind, "name": name}
     outcomes = list(
         reach.each(_running(), lambda line: reach.signed(signing, line, "unblock", args))
@@ -106,14 +110,17 @@ def blocks_command(*, form: str) -> None:
 @click.option("--reset", is_flag=True, help="Begin the budgets again. Needs an approver key.")
 @reach.SESSION
 @reach.FORM
+@signer_option
 @click.pass_context
-def budgets_command(context: click.Context, *, reset: bool, session: str, form: str) -> None:
+def budgets_command(
+    context: click.Context, *, reset: bool, session: str, form: str, by: str | None, said: Phrases
+) -> None:
     """Show what running sessions have used of their budgets, and the calls of each caller and tool.
 
     Exit codes: 0 shown or reset; 1 a session refused; 2 one could not be asked.
     """
     if reset:
-        outcomes = reach.change(context, session, "reset_budgets", {})
+        outcomes = reach.change(reach.unlocking(context, by, said), session, "reset_budgets", {})
     else:
         outcomes = list(reach.each(reach.chosen(session), lambda line: line.ask("counts")))
     _told(outcomes, form, "No session runs now, so nothing is counted.", "reset" if reset else "")
@@ -125,9 +132,17 @@ def budgets_command(context: click.Context, *, reset: bool, session: str, form: 
 @click.argument("fields", nargs=-1, required=True, metavar="FIELD=VALUE...")
 @reach.SESSION
 @reach.FORM
+@signer_option
 @click.pass_context
 def policy_command(
-    context: click.Context, *, glob: str, fields: tuple[str, ...], session: str, form: str
+    context: click.Context,
+    *,
+    glob: str,
+    fields: tuple[str, ...],
+    session: str,
+    form: str,
+    by: str | None,
+    said: Phrases,
 ) -> None:
     """Set the policy of the tools that GLOB names, in running sessions, until they end or reload.
 
@@ -137,7 +152,7 @@ def policy_command(
     Exit codes: 0 set; 1 a session refused; 2 one could not be asked, or does not know the field.
     """
     args: JsonObject = {"glob": glob, "fields": dict(map(_field, fields))}
-    outcomes = reach.change(context, session, "set_policy", args)
+    outcomes = reach.change(reach.unlocking(context, by, said), session, "set_policy", args)
     _told(outcomes, form, "", "set")
     context.exit(reach.code_of(outcomes))
 
@@ -148,9 +163,18 @@ def policy_command(
 @click.option("--why", default="", metavar="TEXT", help="For whoever wonders later.")
 @reach.SESSION
 @reach.FORM
+@signer_option
 @click.pass_context
 def reset_command(
-    context: click.Context, *, kind: str, name: str, why: str, session: str, form: str
+    context: click.Context,
+    *,
+    kind: str,
+    name: str,
+    why: str,
+    session: str,
+    form: str,
+    by: str | None,
+    said: Phrases,
 ) -> None:
     """Begin the score of a caller or a server anew, by a record that says who did and why.
 
@@ -166,7 +190,7 @@ def reset_command(
     if not found:
         raise ControlError("no session runs", hint="start one: its log takes the record")
     args: JsonObject = {"kind": kind, "name": name, "why": why}
-    signing = reach.unlocking(context)()
+    signing = reach.unlocking(context, by, said)()
     outcomes = list(
         reach.each(found, lambda line: reach.signed(signing, line, "reset_trust", args))
     )

@@ -9,7 +9,7 @@ from mcpguard.cli import reach, render
 from mcpguard.cli.reach import Outcome
 from mcpguard.control import client
 from mcpguard.control import kill as switch
-from mcpguard.errors import ControlError, UsageError
+from mcpguard.errors import ControlError, RefusalError, UsageError
 from mcpguard.model import JsonObject
 
 __all__ = ["kill"]
@@ -58,7 +58,8 @@ def _ask() -> None:
             "kill needs to know what: nobody is here to be asked",
             hint="mcpguard kill --all, --server NAME or --session ID",
         )
-    click.confirm("End every session and let no new one start?", abort=True, err=True)
+    if not click.confirm("End every session and let no new one start?", err=True):
+        raise RefusalError("nothing was ended", hint="mcpguard kill --session ID ends one")
 
 
 def _switch(server: str | None, why: str, form: str) -> int:

@@ -7,11 +7,12 @@ from typing import Protocol
 
 import click
 
-from mcpguard.cli import render
+from mcpguard.cli import render, signing
+from mcpguard.cli.signing import Phrases, unlock
 from mcpguard.config.flags import data_dir
 from mcpguard.control import client
 from mcpguard.control.client import Connection, Found
-from mcpguard.errors import ControlError, McpguardError, RefusalError
+from mcpguard.errors import ControlError, McpguardError
 from mcpguard.model import Json, JsonObject
 from mcpguard.store import BACKENDS, Store
 
@@ -56,21 +57,13 @@ class Signing(Protocol):
 
 
 Unlock = Callable[[], Signing]
-"""Asks for the passphrase. Raises RefusalError when there is no key, or it is not the right one."""
+"""Asks for the passphrase. Raises IdentityError when there is no key, or it stays closed."""
 
 
-def no_keys() -> Signing:
-    """The `Unlock` of an install without approver keys. Always raises RefusalError."""
-    raise RefusalError(
-        "this needs the signature of an approver, and no approver key is enrolled",
-        hint="make one: mcpguard approver add NAME",
-    )
-
-
-def unlocking(context: click.Context) -> Unlock:
-    """Who signs: the context's own object where a caller gave one."""
+def unlocking(context: click.Context, by: str | None, said: Phrases) -> Unlock:
+    """Opens the key of the approver `by`; or who a caller put into the context signs."""
     given: object = context.obj
-    return given if callable(given) else no_keys
+    return given if callable(given) else lambda: signing.Signing(unlock(said, by))
 
 
 def home() -> Path:
@@ -115,22 +108,22 @@ def each(found: Iterable[Found], ask: Callable[[Connection], Json]) -> Iterator[
             yield Outcome(one, error=error)
 
 
-def signed(signing: Signing, line: Connection, verb: str, args: JsonObject) -> Json:
+def signed(approver: Signing, line: Connection, verb: str, args: JsonObject) -> Json:
     """Asks for `verb`, signed. Raises what the session answers."""
 
     def sign(verb: str, args: JsonObject, nonce: str) -> Sequence[JsonObject]:
-        return signing.operation(line.session, verb, args, nonce)
+        return approver.operation(line.session, verb, args, nonce)
 
     return client.signed(line, verb, args, sign)
 
 
-def change(context: click.Context, wanted: str, verb: str, args: JsonObject) -> list[Outcome]:
+def change(ask: Unlock, wanted: str, verb: str, args: JsonObject) -> list[Outcome]:
     """A signed request to every chosen session; the passphrase is asked for once."""
     found = chosen(wanted)
     if not found:
         raise ControlError("no session runs", hint="see what runs with: mcpguard status")
-    signing = unlocking(context)()
-    return list(each(found, lambda line: signed(signing, line, verb, args)))
+    approver = ask()
+    return list(each(found, lambda line: signed(approver, line, verb, args)))
 
 
 def code_of(outcomes: Iterable[Outcome]) -> int:

@@ -6,6 +6,7 @@ import click
 
 from mcpguard.cli import reach, render
 from mcpguard.cli.reach import Outcome, field
+from mcpguard.cli.signing import Phrases, signer_option
 
 __all__ = ["reload"]
 
@@ -13,8 +14,11 @@ __all__ = ["reload"]
 @click.command()
 @reach.SESSION
 @reach.FORM
+@signer_option
 @click.pass_context
-def reload(context: click.Context, *, session: str, form: str) -> int:
+def reload(
+    context: click.Context, *, session: str, form: str, by: str | None, said: Phrases
+) -> int:
     """Have running sessions read mcpguard.yaml again, without a restart.
 
     Signed with an approver key, as a new configuration may allow more. A configuration that has an
@@ -23,7 +27,7 @@ def reload(context: click.Context, *, session: str, form: str) -> int:
 
     Exit codes: 0 all have reloaded; 1 one keeps its old configuration; 2 one could not be asked.
     """
-    outcomes = reach.change(context, session, "reload", {})
+    outcomes = reach.change(reach.unlocking(context, by, said), session, "reload", {})
     if form == "json":
         render.answer([render.json_text({"sessions": reach.shown_json(outcomes)})])
     else:

@@ -3,7 +3,7 @@
 What it changes (blocks, budgets, policies) is in `blocking`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +21,9 @@ __all__ = ["trust"]
 
 SHOWN = 10
 """Events of one party in the text answer; `--format json` has all that a standing remembers."""
+
+STATE = "state.db"
+"""The SQLite store of the data directory."""
 
 MISUSED = 2
 """Exit code when nothing was found out."""
@@ -49,13 +52,18 @@ for _command in blocking.COMMANDS:
 def show_command(files: tuple[Path, ...], form: str) -> None:
     """Show every score, and the events that made it, newest first.
 
-    Counts the audit logs FILE, or all logs of the data directory when none is named. Scores are of
-    the last record's time.
+    Counts the audit logs FILE. When none is named: what the store holds that the proxies of this
+    user share, and all logs of the data directory for whom it does not know. Scores are of the last
+    record's time.
 
-    Exit codes: 0 shown, 2 it could not be found out (a log cannot be read, there is none).
+    Exit codes: 0 shown, 2 it could not be found out (a log or the store cannot be read, there is
+    neither).
     """
-    records = _records(files or _own_logs())
-    standings = fold(records)
+    live = {} if files else _live()
+    logs = files or _own_logs(needed=not live)
+    logged = fold(_records(logs))
+    standings = logged | live
+    _remark(logged, live)
     if form == "json":
         told: list[Json] = [_as_json(*each) for each in sorted(standings.items())]
         render.answer([render.json_text({"parties": told})])
@@ -87,10 +95,37 @@ def verify_command(context: click.Context, files: tuple[Path, ...], form: str) -
     context.exit(_RESULTS[result])
 
 
-def _own_logs() -> tuple[Path, ...]:
+def _live() -> dict[Party, Standing]:
+    """What the store of this user's proxies holds, if there is one. Looking makes none."""
+    place = data_dir() / STATE
+    if not place.is_file():
+        return {}
+    from mcpguard.control.standings import known
+    from mcpguard.store.sqlite import SqliteStore
+
+    store = SqliteStore(place)
+    try:
+        return known(store)
+    finally:
+        store.close()
+
+
+def _remark(logged: Mapping[Party, Standing], live: Mapping[Party, Standing]) -> None:
+    """Says where the shared copy is not what these logs give: others may hold the rest."""
+    for party in sorted(logged.keys() & live.keys()):
+        score = logged[party].score
+        if score != live[party].score:
+            name = render.printable(party.name)
+            render.talk(
+                f"{party.role} {name}: the logs of this data directory alone give {score}; a "
+                "session that is running, or that was killed, or a log elsewhere may be the rest"
+            )
+
+
+def _own_logs(*, needed: bool) -> tuple[Path, ...]:
     folder = data_dir() / "audit"
     files = tuple(sorted(folder.glob("*.jsonl")))
-    if not files:
+    if needed and not files:
         raise AuditError(f"{folder}: there is no audit log", hint="name one, or run: mcpguard demo")
     return files
 

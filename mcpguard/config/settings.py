@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Literal
 
 from mcpguard.model import Mode, RequestKind
 from mcpguard.pipeline.terms import GatewayPolicy, Handling
@@ -97,7 +98,7 @@ class AuditSettings:
     """`log`: absolute path; empty: in the data directory. `durability`: see `audit.Durability`."""
 
     log: str = ""
-    durability: str = "grouped"
+    durability: Literal["grouped", "strict", "none"] = "grouped"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from mcpguard.config.settings import OnLoss, Settings
+from mcpguard.config.plan import Plan
+from mcpguard.config.settings import OnLoss
 from mcpguard.control.counting import Budgets, Rates, RuleLimits, rates_of
 from mcpguard.errors import StoreError, UsageError
-from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
     Allowed,
     Call,
@@ -25,7 +25,6 @@ from mcpguard.model import (
     Held,
     ItemKind,
     JsonObject,
-    Mode,
     Principal,
     Proof,
     Result,
@@ -40,6 +39,7 @@ from mcpguard.trust.limits import Limiter, Limits
 from mcpguard.trust.score import Standing, effective
 
 if TYPE_CHECKING:
+    from mcpguard.audit import AuditLog
     from mcpguard.control.worker import Worker
     from mcpguard.policy.cel import Facts
     from mcpguard.store import Store
@@ -123,20 +123,19 @@ class Governor:
 
     def __init__(
         self,
-        settings: Settings,
-        lock: Lockfile | None,
-        server: str,
-        *,
-        mode: Mode,
+        plan: Plan,
+        session: str,
+        audit: "AuditLog | None",
         data: Callable[[], Path],
     ) -> None:
-        self.settings = settings
-        self._data = data
-        self._lock = lock
-        self._server = server
-        self._mode = mode
+        """`session`: its id. `audit`: its log, if it has one. `data`: finds the data directory."""
+        self.plan, self.session = plan, session
+        self.settings = settings = plan.settings
+        self._audit, self._data = audit, data
+        self._lock = lock = plan.lock
+        self._server = server = plan.name
         self.tally = Tally()
-        profile = f"local:{settings.profile}"
+        profile = plan.principal
         held = settings.principals.get(profile)
         self.parties = Parties(
             Principal(profile, LEVEL, held.capabilities if held else frozenset(), Proof.PROFILE),

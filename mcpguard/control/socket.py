@@ -166,17 +166,34 @@ async def attend(data_dir: Path, session: str, converse: Callable[[], Answer], t
         tell(error)
 
 
+def own_user(peer: int | None) -> bool:
+    """Whether user `peer` may speak with a session of this process."""
+    return may_speak(peer, os.geteuid())
+
+
 async def serve(
-    listener: Listener, converse: Callable[[], Answer], tell: Tell, *, idle: float = IDLE
+    listener: Listener,
+    converse: Callable[[], Answer],
+    tell: Tell,
+    *,
+    idle: float = IDLE,
+    allow: Callable[[int | None], bool] = own_user,
 ) -> None:
-    """Answers until it is cancelled; then the socket is gone. `converse`: for each connection."""
+    """Answers until it is cancelled; then the socket is gone.
+
+    `converse`: for each connection of a user whom `allow` lets speak. `idle`: seconds, see `IDLE`.
+    """
+
+    def greeted(sock: socket.socket) -> Answer | None:
+        return converse() if allow(peer_uid(sock)) else None
+
     room = anyio.Semaphore(MAX_CONNECTIONS)
     try:
         async with anyio.create_task_group() as tasks:
             while True:
                 await room.acquire()
                 sock = await _accepted(listener.sock)
-                tasks.start_soon(_connection, sock, converse, room, tell, idle)
+                tasks.start_soon(_connection, sock, greeted, room, tell, idle)
                 await anyio.sleep(PACE)
     finally:
         listener.close()
@@ -198,15 +215,16 @@ async def _accepted(listening: socket.socket) -> socket.socket:
 
 async def _connection(
     sock: socket.socket,
-    converse: Callable[[], Answer],
+    greeted: Callable[[socket.socket], Answer | None],
     room: anyio.Semaphore,
     tell: Tell,
     idle: float,
 ) -> None:
     try:
         with sock, contextlib.suppress(OSError):
-            if may_speak(peer_uid(sock), os.geteuid()):
-                await _converse(sock, converse(), idle)
+            answer = greeted(sock)
+            if answer is not None:
+                await _converse(sock, answer, idle)
     except Exception as error:  # noqa: BLE001 - a defect here ends this connection alone
         tell(error)
     finally:

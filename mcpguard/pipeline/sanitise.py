@@ -13,7 +13,8 @@ from mcpguard.errors import ScanError, UsageError
 from mcpguard.model import ALLOW, Call, Effect, Finding, JsonObject, Reason, Verdict
 from mcpguard.pipeline.scopes import Bound
 from mcpguard.pipeline.terms import Handling
-from mcpguard.scan import DETECTORS, Detector, Hit, finding, redact
+from mcpguard.scan import DETECTORS, Detector, Hit, find, finding, redact
+from mcpguard.scan.needles import encodable
 from mcpguard.scan.patterns import Action, Patterns
 from mcpguard.scan.quiet import Finder
 from mcpguard.scan.sites import Role
@@ -105,7 +106,7 @@ class Sanitiser:
         taken = self._found(Handling.REDACT, arguments)
         if not taken:
             noted = self._found(Handling.RECORD, arguments)
-            return Verdict(Effect.ALLOW, findings=_findings(noted)) if noted else ALLOW
+            return Verdict(Effect.ALLOW, findings=self._findings(noted)) if noted else ALLOW
         for hit in taken:
             where = "a name that is asked for" if fixed else _OPERATIVE.get(hit.role)
             if where:
@@ -115,7 +116,7 @@ class Sanitiser:
             return self._denied(taken, taken[0], "what a scope is about")
         text = f"{self._said(taken[0])}, which was taken out"
         rewrite = call._replace(arguments=left)
-        return Verdict(Effect.ALLOW, Reason.REDACTED, text, _findings(taken), rewrite)
+        return Verdict(Effect.ALLOW, Reason.REDACTED, text, self._findings(taken), rewrite)
 
     def _found(self, handling: Handling, arguments: JsonObject) -> tuple[Hit, ...]:
         finder = self._by.get(handling)
@@ -126,7 +127,7 @@ class Sanitiser:
         text = self._said(hit)
         if fixed:
             text = f"{text}, which cannot be taken out of {fixed}"
-        return Verdict.deny(Reason.SANITISED, text, *_findings(hits))
+        return Verdict.deny(Reason.SANITISED, text, *self._findings(hits))
 
     def _said(self, hit: Hit) -> str:
         """Where and what, without a word of it; only reviewed names are repeated."""
@@ -135,11 +136,27 @@ class Sanitiser:
         known = DETECTORS.get(hit.rule)
         return f"{place} holds {known.finds if known else f'what the {hit.rule} looks for'}"
 
+    def _findings(self, hits: Sequence[Hit]) -> tuple[Finding, ...]:
+        """What the log is told, places from the request's parameters on."""
+        told = (finding(hit, _DETECTORS) for hit in hits[:MAX_FINDINGS])
+        return tuple(replace(each, where=self._place(each.where)) for each in told)
 
-def _findings(hits: Sequence[Hit]) -> tuple[Finding, ...]:
-    """What the log is told, places from the request's parameters on."""
-    told = (finding(hit, _DETECTORS) for hit in hits[:MAX_FINDINGS])
-    return tuple(replace(each, where=f"/arguments{each.where}"[:MAX_WHERE]) for each in told)
+    def _place(self, where: str) -> str:
+        """A pointer whose keys hold nothing that any detector, or any pattern, finds.
+
+        One too long to be looked through is not repeated: cut, it may hold half of something.
+        """
+        if len(where) > 4 * MAX_WHERE:
+            return "/arguments"
+        steps = [self._step(step) for step in where.split("/")]
+        return f"/arguments{'/'.join(steps)}"[:MAX_WHERE]
+
+    def _step(self, key: str) -> str:
+        if key in self._names:
+            return key
+        return str(
+            redact(encodable(key), find(encodable(key), _DETECTORS, self._rules.any.patterns))
+        )
 
 
 _DETECTORS = tuple(DETECTORS.values())

@@ -11,6 +11,7 @@ Which record is which event is `_SERVER` and `_CALLER` below, and these rules:
 - a server that ended counts once a session, however many answers it owed;
 - an answer to no request is forged, unless a request of that session had timed out before it:
   then it may be the late answer to that one, once;
+- `trust.reset` with the id of the key that signed it begins the standing of who it names anew;
 - every other record moves nobody, above all a denial of what the host asked for.
 
 The caller's level is the `level` its records state, else 1 for a profile of this machine and 0 for
@@ -26,12 +27,34 @@ from typing import Final, NamedTuple
 
 from mcpguard.errors import AuditError
 from mcpguard.model import JsonObject, Reason
+from mcpguard.trust.account import (
+    ABOUT,
+    CALLER,
+    MET,
+    SERVER,
+    STARTED,
+    Account,
+    Entry,
+    Party,
+    mark,
+)
 from mcpguard.trust.score import LEVELS, Event, Standing, effective
+from mcpguard.trust.shared import Shared, latest
 
-__all__ = ["CALLER", "SERVER", "Difference", "Fold", "Observed", "Party", "check", "fold", "moment"]
-
-CALLER, SERVER = "caller", "server"
-"""The two roles of a `Party`."""
+__all__ = [
+    "CALLER",
+    "SERVER",
+    "Difference",
+    "Fold",
+    "Observed",
+    "Party",
+    "Reader",
+    "check",
+    "fold",
+    "fold_all",
+    "instant",
+    "moment",
+]
 
 GRACE = 5
 """Seconds. A stated score may be one that held so long before its record: another proxy's events
@@ -58,13 +81,6 @@ _SCAN = "scan"
 """The stage whose denials are attacks of whoever sent what it found, in either direction."""
 
 
-class Party(NamedTuple):
-    """Whose standing it is. `role`: `CALLER` or `SERVER`. `name`: as the records give it."""
-
-    role: str
-    name: str
-
-
 class Observed(NamedTuple):
     """One event of one party. `at`: Unix seconds. `about`: the record's target or method."""
 
@@ -74,60 +90,39 @@ class Observed(NamedTuple):
     about: str
 
 
-class Fold:
-    """Standings as they grow, one record after another, in the order of their times.
-
-    The daemon feeds it what it writes; `fold` feeds it whole logs. The same records in the same
-    order give the same standings.
-    """
+class Reader:
+    """Records to entries: what each says of whom, by itself or after others of its session."""
 
     def __init__(self) -> None:
-        self.standings: dict[Party, Standing] = {}
         self._late: Counter[tuple[str, str]] = Counter()
         self._gone: set[str] = set()
-        self._drifted: set[tuple[str, str, str]] = set()
-        self._locks: dict[str, set[str]] = {}
 
-    def take(self, record: JsonObject) -> list[Observed]:
-        """Count `record`; what it was. Raises AuditError for a record that cannot be placed."""
-        at = moment(record)
+    def entries(self, record: JsonObject, at: int) -> list[Entry]:
+        """Those of `record`, written at `at` (Unix microseconds)."""
+        session, seq = _text(record, "session"), _seq(record)
+        about = (_text(record, "target") or _text(record, "method"))[:ABOUT]
         if "event" in record:
-            server = Party(SERVER, _text(record, "server"))
-            found = self._started(record, server) if record["event"] == "session.start" else []
-        else:
-            found = list(self._judged(record, *self.introduce(record)))
-        about = _text(record, "target") or _text(record, "method")
-        observed = [Observed(party, event, at, about) for party, event in found]
-        for party, event in found:
-            self.standings[party] = self.standings[party].after(event, at, about)
-        return observed
-
-    def introduce(self, record: JsonObject) -> tuple[Party, Party]:
-        """The server and the caller of a decision, each with a standing from now on."""
-        server = Party(SERVER, _text(record, "server"))
-        caller = Party(CALLER, _text(record, "principal"))
-        self.standings.setdefault(server, Standing.new(1))
-        self._stand(caller, _level(record))
-        return server, caller
-
-    def _stand(self, party: Party, level: int) -> None:
-        held = self.standings.get(party)
-        self.standings[party] = held.on_level(level) if held else Standing.new(level)
-
-    def _started(self, record: JsonObject, server: Party) -> list[tuple[Party, Event]]:
-        lock = _text(record, "lock")
-        self._stand(server, 1 if lock else 0)
-        known = self._locks.setdefault(server.name, set())
-        if not lock or lock in known:
-            return []
-        known.add(lock)
-        self._drifted = {each for each in self._drifted if each[0] != server.name}
-        return [(server, Event.REVIEWED)] if len(known) > 1 else []
+            return list(_changed(record, at, session, seq))
+        server, caller = _parties(record)
+        level = _level(record)
+        return [
+            Entry(
+                party,
+                at,
+                session,
+                seq,
+                event,
+                about,
+                level if party is caller else -1,
+                _item(record) if event is Event.DRIFT else "",
+            )
+            for party, event in self._judged(record, server, caller)
+        ]
 
     def _judged(
         self, record: JsonObject, server: Party, caller: Party
     ) -> Iterator[tuple[Party, Event]]:
-        """The events of a decision's record."""
+        """The events of a decision's record, whether or not they are news."""
         direction, decision = _text(record, "direction"), _text(record, "decision")
         sender = {_UP: caller, _DOWN: server}.get(direction)
         reason, session = _text(record, "reason"), _text(record, "session")
@@ -138,7 +133,7 @@ class Fold:
         if decision in _DENIED:
             if _text(record, "stage") == _SCAN:
                 yield sender, Event.SCANNER
-            elif sender is server and reason in _SERVER and self._is_news(record, reason):
+            elif sender is server and reason in _SERVER and self._is_news(reason, session):
                 yield server, _SERVER[reason]
         elif decision == "drop" and reason == Reason.UNKNOWN_ID:
             if self._late[session, direction]:
@@ -148,19 +143,79 @@ class Fold:
         elif sender is server and decision == "allow" and record.get("method") == _CALL:
             yield from _answered(record, server, caller)
 
-    def _is_news(self, record: JsonObject, reason: str) -> bool:
-        """Whether a denial is the first one of its cause."""
-        server, session = _text(record, "server"), _text(record, "session")
-        if reason == Reason.SERVER_GONE:
-            news = session not in self._gone
-            self._gone.add(session)
-            return news
-        if _SERVER[reason] is not Event.DRIFT:
+    def _is_news(self, reason: str, session: str) -> bool:
+        """A server that ended is news once a session; what drifted, its account knows."""
+        if reason != Reason.SERVER_GONE:
             return True
-        item = (server, _text(record, "method"), _text(record, "target"))
-        news = item not in self._drifted
-        self._drifted.add(item)
+        news = session not in self._gone
+        self._gone.add(session)
         return news
+
+
+class Fold:
+    """Standings as they grow, one record after another, in the order of their times.
+
+    The same records in the same order give the same standings.
+    """
+
+    def __init__(self) -> None:
+        self.accounts: dict[Party, Account] = {}
+        self.seen: dict[str, tuple[int, int]] = {}
+        self._reader = Reader()
+
+    @property
+    def standings(self) -> dict[Party, Standing]:
+        """Whoever took part, and where he stands."""
+        return {party: account.standing for party, account in self.accounts.items()}
+
+    def take(self, record: JsonObject) -> list[Observed]:
+        """Count `record`; what it was. Raises AuditError for a record that cannot be placed."""
+        at = instant(record)
+        session, seq = _text(record, "session"), _seq(record)
+        self.seen[session] = (at, max(seq, self.seen.get(session, (at, seq))[1]))
+        if "event" not in record:
+            self.introduce(record)
+        return [
+            Observed(entry.party, event, at // 1_000_000, entry.about)
+            for entry in self._reader.entries(record, at)
+            if (event := self._count(entry)) is not None
+        ]
+
+    def _count(self, entry: Entry) -> Event | None:
+        account = self.accounts.get(entry.party) or Account.of(entry)
+        self.accounts[entry.party], event = account.after(entry)
+        return event
+
+    def introduce(self, record: JsonObject) -> tuple[Party, Party]:
+        """The server and the caller of a decision, each with a standing from now on."""
+        server, caller = _parties(record)
+        level = _level(record)
+        if server not in self.accounts:
+            self.accounts[server] = Account(Standing.new(1))
+        held = self.accounts.get(caller)
+        if held is None or held.standing.level != level:
+            self._count(Entry(caller, 0, "", 0, MET, level=level))
+        return server, caller
+
+
+def _parties(record: JsonObject) -> tuple[Party, Party]:
+    return Party(SERVER, _text(record, "server")), Party(CALLER, _text(record, "principal"))
+
+
+def _changed(record: JsonObject, at: int, session: str, seq: int) -> Iterator[Entry]:
+    """What a record that is no decision says: that a session began, or what a person changed."""
+    if record["event"] == "session.start":
+        lock, server = _text(record, "lock"), Party(SERVER, _text(record, "server"))
+        level = 1 if lock else 0
+        yield Entry(server, at, session, seq, STARTED, "", level, mark(lock))
+    elif record["event"] == "trust.reset" and _text(record, "key"):
+        party = Party(_text(record, "kind"), _text(record, "name"))
+        if party.role in {CALLER, SERVER}:
+            yield Entry(party, at, session, seq, Event.RESET, _text(record, "why")[:ABOUT])
+
+
+def _item(record: JsonObject) -> str:
+    return mark(_text(record, "method"), _text(record, "target")) or "-"
 
 
 def _answered(record: JsonObject, server: Party, caller: Party) -> Iterator[tuple[Party, Event]]:
@@ -185,23 +240,41 @@ def fold(records: Iterable[JsonObject]) -> dict[Party, Standing]:
     return every.standings
 
 
+def fold_all(records: Iterable[JsonObject]) -> dict[Party, Shared]:
+    """`fold`, as what proxies go on from: with all that their accounts need, and what is in it."""
+    every = Fold()
+    for record in _ordered(records):
+        every.take(record)
+    seen = latest(every.seen)
+    return {party: Shared(account, (), seen) for party, account in every.accounts.items()}
+
+
 def _ordered(records: Iterable[JsonObject]) -> Iterator[JsonObject]:
     for _, same in groupby(sorted(records, key=_place), _place):
         yield next(same)
 
 
-def _place(record: JsonObject) -> tuple[str, str, int]:
+def _place(record: JsonObject) -> tuple[int, str, int]:
+    return instant(record), _text(record, "session"), _seq(record)
+
+
+def _seq(record: JsonObject) -> int:
     seq = record.get("seq")
-    moment(record)
-    return _text(record, "ts"), _text(record, "session"), seq if isinstance(seq, int) else 0
+    return seq if isinstance(seq, int) else 0
 
 
 def moment(record: JsonObject) -> int:
     """When `record` was written, in Unix seconds. Raises AuditError without an RFC 3339 time."""
+    return instant(record) // 1_000_000
+
+
+def instant(record: JsonObject) -> int:
+    """`moment` in microseconds."""
     with suppress(ValueError, OverflowError):
         when = datetime.fromisoformat(_text(record, "ts"))
         if when.tzinfo is not None:
-            return int(when.astimezone(UTC).replace(microsecond=0).timestamp())
+            whole = when.astimezone(UTC).replace(microsecond=0)
+            return int(whole.timestamp()) * 1_000_000 + when.microsecond
     raise AuditError(
         f"record {record.get('seq')} of session {_text(record, 'session')[:64]!r} has no time",
         hint="run: mcpguard audit verify",
@@ -248,16 +321,18 @@ def check(records: Iterable[JsonObject]) -> tuple[int, Difference | None]:
         if "event" not in record:
             parties = every.introduce(record)
             for party in parties:
-                lately.note(party, every.standings[party], at)
+                lately.note(party, every.accounts[party].standing, at)
             told = _stated(record)
             if told is not None:
                 stated += 1
                 scores = [lately.scores(party, at) for party in parties]
                 if told not in {min(pair) for pair in product(*scores)}:
-                    held = effective(every.standings[party].at(at).held for party in parties)
+                    held = effective(
+                        every.accounts[party].standing.at(at).held for party in parties
+                    )
                     return stated, Difference(record, told, held.score)
         for party in {each.party for each in every.take(record)}:
-            lately.note(party, every.standings[party], at)
+            lately.note(party, every.accounts[party].standing, at)
     return stated, None
 
 

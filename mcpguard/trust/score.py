@@ -112,18 +112,21 @@ class Event(StrEnum):
     EVASION = "evasion"
     SCANNER = "scanner"
     REVIEWED = "reviewed"
+    RESET = "reset"
 
 
 class Effect(NamedTuple):
     """What an event does: points to the score, points to dimensions.
 
     `attack`: no bound of a day holds it back. `renews`: a score below the start begins there anew.
+    `resets`: any score does, though what a day still bounds stays bounded.
     """
 
     delta: int
     dimensions: Mapping[Dimension, int]
     attack: bool = False
     renews: bool = False
+    resets: bool = False
 
 
 EFFECTS: Final[Mapping[Event, Effect]] = {
@@ -138,6 +141,7 @@ EFFECTS: Final[Mapping[Event, Effect]] = {
     ),
     Event.SCANNER: Effect(-100, {Dimension.TRANSPARENCY: -100}, attack=True),
     Event.REVIEWED: Effect(0, {}, renews=True),
+    Event.RESET: Effect(0, {}, resets=True),
 }
 """Every event there is. Rises slowly, falls at once; a person's new review begins anew."""
 
@@ -204,7 +208,7 @@ class Standing(NamedTuple):
         held, effect = self.at(now), EFFECTS[event]
         delta = _bounded(held, effect)
         limits = LEVELS[held.level]
-        base = max(held.score, limits.start) if effect.renews else held.score
+        base = _base(held.score, limits.start, effect)
         score = min(max(base + delta, 0), limits.ceiling)
         moved = Moved(now, event, score - held.score, about)
         return Standing(
@@ -217,6 +221,16 @@ class Standing(NamedTuple):
             held.events + 1,
             (*held.recent, moved)[-RECENT:] if moved.delta else held.recent,
         )
+
+    def repeated(self, event: Event, now: int, about: str, count: int) -> "Standing":
+        """With `event` `count` times. As `after` so often, in at most some hundred steps."""
+        held = self
+        for done in range(count):
+            after = held.after(event, now, about)
+            if after == held._replace(events=after.events):  # and so will all the others be
+                return after._replace(events=after.events + count - done - 1)
+            held = after
+        return held
 
     def on_level(self, level: int) -> "Standing":
         """The same observations on another level: as far from its start, within its ceiling."""
@@ -232,6 +246,13 @@ class Standing(NamedTuple):
         return Held(self.level, self.score)
 
 
+def _base(score: int, start: int, effect: Effect) -> int:
+    """Where an effect begins to count."""
+    if effect.resets:
+        return start
+    return max(score, start) if effect.renews else score
+
+
 def _bounded(held: Standing, effect: Effect) -> int:
     """What the day leaves of an effect. Counted before the clamps, so alike on every level."""
     if effect.attack:
@@ -240,6 +261,8 @@ def _bounded(held: Standing, effect: Effect) -> int:
 
 
 def _projected(dimensions: tuple[int, ...], event: Event) -> tuple[int, ...]:
+    if EFFECTS[event].resets:
+        return _UNMOVED
     if EFFECTS[event].renews:
         return tuple([max(each, MIDDLE) for each in dimensions])
     moved = map(add, dimensions, _MOVES[event])

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -56,7 +57,11 @@ def leaver(life: Life, leave: str) -> tuple[str, ...]:
 def below(pid: int) -> dict[int, str]:
     """The children of `pid`, ended ones too, and their command lines."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return {int(each): Path(f"/proc/{each}/cmdline").read_text() for each in children}
+    found = {}
+    for each in children:
+        with suppress(FileNotFoundError, ProcessLookupError):  # reaped since it was listed
+            found[int(each)] = Path(f"/proc/{each}/cmdline").read_text()
+    return found
 
 
 def started(*argv: str) -> subprocess.Popen[bytes]:
@@ -111,6 +116,7 @@ def test_a_proxy_killed_before_its_loop_runs_leaves_no_descendant(tmp_path: Path
         life.gone()
 
 
+@pytest.mark.timed
 @pytest.mark.guarantee("child:no-orphans")
 @pytest.mark.parametrize("driver", ["uvloop", "threads"])
 def test_the_end_of_the_host_ends_a_stubborn_grandchild_too(driver: str, tmp_path: Path) -> None:
@@ -134,6 +140,7 @@ def test_what_a_server_leaves_behind_when_it_ends_is_ended(tmp_path: Path) -> No
         life.gone()
 
 
+@pytest.mark.timed
 @pytest.mark.guarantee("child:whole-tree")
 @pytest.mark.parametrize("driver", ["uvloop", "threads"])
 @pytest.mark.parametrize("leave", LEAVES.values(), ids=LEAVES)
@@ -149,6 +156,7 @@ def test_the_end_of_the_host_ends_what_left_the_group_too(
         life.gone()
 
 
+@pytest.mark.timed
 @pytest.mark.guarantee("child:whole-tree")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_stop_signal_ends_what_left_the_group_too(number: signal.Signals, tmp_path: Path) -> None:
@@ -160,6 +168,7 @@ def test_a_stop_signal_ends_what_left_the_group_too(number: signal.Signals, tmp_
         life.gone()
 
 
+@pytest.mark.timed
 @pytest.mark.guarantee("child:whole-tree")
 def test_a_stubborn_server_and_what_left_its_group_are_ended_in_time(tmp_path: Path) -> None:
     life = Life(tmp_path)

@@ -123,6 +123,7 @@ def test_what_a_server_wrote_before_it_ended_reaches_a_host_that_reads_late(driv
         assert host.exit()[0] == 0
 
 
+@pytest.mark.timed
 @pytest.mark.guarantee("stop:under-two-seconds")
 @pytest.mark.parametrize("way", ["eof", "SIGTERM", "SIGINT", "SIGHUP"])
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -134,6 +135,7 @@ def test_a_server_deaf_to_everything_is_gone_in_under_two_seconds(driver: str, w
         assert (code, seconds < STOP_LIMIT) == (0, True), seconds
 
 
+@pytest.mark.timed
 @pytest.mark.guarantee("stop:in-flight-answers")
 @pytest.mark.parametrize("way", ["eof", "SIGTERM"])
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -165,6 +167,7 @@ def test_the_clock_ticks_while_a_request_waits(driver: str) -> None:
         assert host.line() == b'{"tick":true}'
 
 
+@pytest.mark.timed
 @pytest.mark.guarantee("flow:bounded-memory")
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_a_host_that_stops_reading_costs_bounded_memory_and_can_still_send(
@@ -257,6 +260,7 @@ def test_stderr_of_the_server_arrives_whole_when_it_is_read(driver: str) -> None
         assert host.errors() == b"line 1\nline 2\nline 3\nend"
 
 
+@pytest.mark.alone
 @pytest.mark.guarantee("driver:host-gone")
 @pytest.mark.parametrize("sockets", [False, True], ids=["pipes", "socketpair"])
 @pytest.mark.parametrize("driver", DRIVERS)

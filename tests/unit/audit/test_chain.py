@@ -48,6 +48,19 @@ def test_what_was_written_is_in_the_file_at_once(path: Path) -> None:
     log.close()
 
 
+@pytest.mark.guarantee("audit:states-the-score")
+def test_a_log_knows_its_last_number_and_states_what_it_is_told(path: Path) -> None:
+    log = opened(path)
+    assert log.seq == 1
+    write(log, CALL, CALL)
+    log.restate(2, 310)
+    write(log, CALL)
+    assert log.seq == 4
+    log.close()
+    stated = [(one["level"], one["score"]) for one in read(path) if "event" not in one]
+    assert stated == [(1, 500), (1, 500), (2, 310)]
+
+
 def test_writing_no_record_writes_nothing(path: Path) -> None:
     log = opened(path)
     size = path.stat().st_size

@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 
 from mcpguard.audit.record import (
     BLANK,
+    CONTROL,
     DOMAIN,
     GENESIS,
     MAX_KNOWN,
     MAX_LINE,
     Encoder,
+    changed,
     link,
     seal,
 )
@@ -85,6 +87,45 @@ def test_decisions_that_a_peer_makes_up_are_not_all_remembered() -> None:
         told = Allowed("host>server", "tools/call", f"t{number}")
         assert parsed(one.body(1, 0.0, told))["target"] == f"t{number}"
     assert len(one.known) <= MAX_KNOWN
+
+
+@pytest.mark.guarantee("audit:states-the-score")
+def test_what_is_restated_stands_in_every_later_decision_even_one_met_before() -> None:
+    one, told = encoder(level=1, score=500), Allowed("server>host", "tools/call", "t")
+
+    def stated(what: JsonObject | Allowed) -> tuple[Json, Json]:
+        record = parsed(one.body(1, 0.0, what))
+        return record["level"], record["score"]
+
+    decisions: list[JsonObject | Allowed] = [told, told, {"decision": "deny"}]
+    assert [stated(what) for what in decisions] == [(1, 500)] * 3
+    one.restate(3, 0)
+    assert [stated(what) for what in decisions] == [(3, 0)] * 3
+    one.restate(3, 0)
+    assert told in one.known
+    assert list(parsed(one.body(1, 0.0, {"event": "x"}))) == [*FRONT, "event"]
+
+
+@pytest.mark.parametrize("event", CONTROL)
+def test_what_a_person_changed_says_who_what_and_why(event: str) -> None:
+    what = dict.fromkeys(CONTROL[event], "x")
+    record = parsed(encoder().body(1, 0.0, changed(event, by="ann", key="k1", why="w", **what)))
+    assert list(record) == [*FRONT, "event", "by", "key", "why", *CONTROL[event]]
+
+
+@pytest.mark.parametrize(
+    ("event", "what"),
+    [
+        ("control.block", {}),
+        ("control.block", {"kind": "tool"}),
+        ("control.block", {"kind": "tool", "name": "x", "more": ""}),
+        ("control.unheard", {}),
+        ("control.unheard", {"event": "x"}),
+    ],
+)
+def test_a_change_with_other_fields_is_a_bug(event: str, what: dict[str, str]) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        changed(event, by="ann", **what)
 
 
 def test_an_event_holds_only_its_own_fields() -> None:

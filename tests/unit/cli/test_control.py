@@ -14,11 +14,14 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
+from mcpguard.approval.statement import Signed, bound, opened, statement_payload
 from mcpguard.cli import COMMANDS, mcpguard_group
 from mcpguard.cli import main as command_line
 from mcpguard.control import blocks
 from mcpguard.control.operations import Check, nobody_signs
+from mcpguard.control.proof import proven
 from mcpguard.errors import RefusalError
+from mcpguard.identity.keys import approvers, create, verifier
 from mcpguard.model import JsonObject
 from mcpguard.store import BACKENDS
 from tests.unit.control import desk as desks
@@ -30,6 +33,7 @@ else:
     from typing_extensions import override
 
 ROOT = Path(__file__).parents[3]
+NO_KEY = "make one with: mcpguard approver add NAME"
 LIMIT = 20.0
 """Seconds for a command of its own process."""
 
@@ -200,7 +204,7 @@ def test_yes_without_a_key_says_how_to_make_one(data: Path) -> None:
     desk = Desk()
     with served(data, desk):
         result = run("approve", "yes", "t1", given="y\n")
-    assert (code(result), said(result)[1]) == (1, "make one: mcpguard approver add NAME")
+    assert (code(result), said(result)[1]) == (2, NO_KEY)
     assert desk.done == []
 
 
@@ -233,6 +237,15 @@ def test_a_ticket_nobody_or_more_than_one_session_has_is_an_error(data: Path) ->
         named = run("approve", "show", "t1", "--session", "mail", "--format", "json")
     assert (code(absent), code(twice), told(named)["session"]) == (1, 2, "bbbb")
     assert said(twice) == ("t1 waits in 2 sessions: aaaa, bbbb", "name one: --session ID")
+
+
+def test_a_ticket_may_be_typed_in_any_case(data: Path) -> None:
+    desk = Desk()
+    desk.waiting["K7019Q"] = {**CALL, "ticket": "K7019Q"}
+    with served(data, desk):
+        assert code(run("approve", "show", "k7o-i9q")) == 0
+        assert run("approve", "no", "k7oi9q").stdout == "denied: 1 call\n"
+    assert desk.done == [("decide", "K7019Q", False, (), {})]
 
 
 def test_more_approvers_than_one_are_said(data: Path) -> None:
@@ -281,7 +294,7 @@ def test_what_widens_is_refused_without_a_key(
     desk = Desk()
     with served(data, desk, check):
         result = run(*words)
-    assert (code(result), said(result)[1]) == (1, "make one: mcpguard approver add NAME")
+    assert (code(result), said(result)[1]) == (2, NO_KEY)
     assert desk.done == []
     nothing = run(*words, obj=Signer())
     assert (code(nothing), said(nothing)[0]) == (2, "no session runs")
@@ -342,7 +355,7 @@ def test_a_block_holds_though_nothing_runs_and_is_ended_by_an_approver_alone(dat
     assert again.stdout == "tool rm/all is blocked, as it was before\n"
     assert "rm/all" in run("trust", "blocks").stdout
     refused = run("trust", "unblock", "tool", "rm/all")
-    assert (code(refused), stored(data)) == (1, [("tool", "rm/all", "drill")])
+    assert (code(refused), stored(data)) == (2, [("tool", "rm/all", "drill")])
     ended = run("trust", "unblock", "tool", "rm/all", obj=Signer())
     assert (code(ended), ended.stdout) == (0, "tool rm/all is not blocked any more\n")
     assert stored(data) == []
@@ -470,10 +483,71 @@ def test_the_commands_reach_a_session_in_another_process(data: Path) -> None:
         done = end()
     assert orjson.loads(seen.stdout)["sessions"][0]["server"] == "files"
     assert (denied.returncode, denied.stdout) == (0, b"denied: 1 call\n")
-    assert (unsigned.returncode, b"mcpguard approver add NAME" in unsigned.stderr) == (1, True)
+    assert (unsigned.returncode, NO_KEY.encode() in unsigned.stderr) == (2, True)
     assert killed.returncode == 0
     assert done == [["decide", "t1", False, [], {}], ["kill", "mcpguard kill"]]
     assert mcpguard("status").stdout.splitlines()[1].startswith(b"No session runs now.")
+
+
+PHRASE = "a passphrase of some length"
+LIGHT = 4
+"""Work of sealing a key: these tests show nothing about guessing."""
+
+
+def typed(*phrases: str) -> int:
+    """A descriptor that passphrases come from."""
+    reader, writer = os.pipe()
+    os.write(writer, "".join(each + "\n" for each in phrases).encode())
+    os.close(writer)
+    return reader
+
+
+@pytest.mark.guarantee("control:widening-is-signed")
+def test_a_real_key_signs_what_was_shown_and_only_with_its_passphrase(data: Path) -> None:
+    keys = data / "approvers"
+    create(keys, "ana", PHRASE, work=LIGHT)
+    verify = verifier(approvers(keys))
+    desk = Desk("aaaa", "files")
+    words = ("approve", "yes", "t1", "--passphrase-fd")
+    with served(data, desk, proven("aaaa", verify)):
+        wrong = run(*words, str(typed("not the passphrase at all")), given="y\n")
+        assert (code(wrong), desk.done) == (2, [])
+        right = run(*words, str(typed(PHRASE)), given="y\n")
+        again = run("reload", "--by", "ana", "--passphrase-fd", str(typed(PHRASE)))
+    assert (code(right), code(again)) == (0, 0)
+    (_, ticket, yes, by, statement), (_, reloaders) = desk.done
+    assert isinstance(statement, dict)
+    signed = opened(statement)
+    assert isinstance(signed, Signed)
+    call = [CALL[key] for key in ("principal", "server", "tool", "arguments", "lock")]
+    assert signed.statement.binding == bound(*call)  # type: ignore[arg-type]
+    assert (signed.statement.session, signed.statement.request) == ("aaaa", "r-0001")
+    assert verify(signed.key, statement_payload(signed.statement), signed.signature) == "ana"
+    assert (ticket, yes, by, reloaders) == ("t1", True, (signed.key,), (signed.key,))
+
+
+@pytest.mark.guarantee("control:widening-is-signed")
+def test_a_key_that_the_session_does_not_know_signs_nothing(data: Path) -> None:
+    create(data / "approvers", "ana", PHRASE, work=LIGHT)
+    desk = Desk()
+    with served(data, desk, proven("s1", verifier(()))):
+        result = run("reload", "--passphrase-fd", str(typed(PHRASE)))
+    assert (code(result), desk.done) == (1, [])
+    assert "a signature is not that of an approver who counts" in result.stdout
+
+
+@pytest.mark.parametrize("missing", ["arguments", "life", "request", "principal", "lock"])
+def test_what_is_not_shown_whole_is_not_signed(data: Path, missing: str) -> None:
+    create(data / "approvers", "ana", PHRASE, work=LIGHT)
+    desk = Desk()
+    del desk.waiting["t2"]
+    desk.waiting["t1"] = {key: value for key, value in CALL.items() if key != missing}
+    desk.waiting["t1"].setdefault("principal", None)
+    with served(data, desk, desks.check):
+        words = ("approve", "yes", "t1", "--passphrase-fd", str(typed(PHRASE)))
+        result = run(*words, given="y\n")
+    assert (code(result), desk.done) == (2, [])
+    assert said(result)[0].endswith("so it is not signed")
 
 
 def test_every_command_of_the_section_ends_with_a_clear_error_when_the_folder_is_a_link(

@@ -8,8 +8,11 @@ from click.testing import CliRunner, Result
 
 from mcpguard.cli import main
 from mcpguard.cli.trust import trust
+from mcpguard.control import standings
 from mcpguard.errors import AuditError, TamperError
 from mcpguard.model import JsonObject
+from mcpguard.store.sqlite import SqliteStore
+from mcpguard.trust.account import Entry, Party
 from tests.unit.audit.logs import opened, ticking, write
 
 DOWN: JsonObject = {
@@ -91,6 +94,28 @@ def test_show_counts_all_logs_of_the_data_directory(
         "caller local:default: score 510 "
         in run("show", str(tmp_path / "audit" / "one.jsonl")).stdout
     )
+
+
+@pytest.mark.guarantee("control:scores-are-the-fold")
+def test_show_prefers_what_the_proxies_share_and_says_where_the_logs_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MCPGUARD_DATA_DIR", str(tmp_path))
+    (tmp_path / "audit").mkdir()
+    log(tmp_path / "audit" / "one.jsonl", DOWN)
+    alone = run("show")
+    store = SqliteStore(tmp_path / "state.db")
+    standings.load(store, [Party("server", "files")], tmp_path / "audit")
+    same = run("show")
+    assert (same.stdout, same.stderr) == (alone.stdout, "")
+    elsewhere = Entry(Party("server", "files"), 1_790_000_001_000_000, "s2", 9, "forgery")
+    standings.publish(store, [elsewhere], tmp_path / "audit")
+    store.close()
+    shown = run("show")
+    assert "caller local:default: score 510 " in shown.stdout
+    assert "server files: score 210 (untrusted)" in shown.stdout
+    assert "-300  forgery" in shown.stdout
+    assert "server files: the logs of this data directory alone give 510" in shown.stderr
 
 
 def test_without_any_log_nothing_is_found_out(

@@ -2,7 +2,7 @@
 
 As a program it serves its control socket until its stdin ends:
 
-    python desk.py DATA_DIR SESSION SERVER [yes]       yes: an approver key counts, see `check`
+    python desk.py DATA_DIR SESSION SERVER          the approvers of DATA_DIR count
 """
 
 import hashlib
@@ -20,8 +20,10 @@ import anyio.to_thread
 import orjson
 
 from mcpguard.control.operations import Check, Conversation, Signature, nobody_signs
+from mcpguard.control.proof import proven
 from mcpguard.control.socket import IDLE, Listener, serve
 from mcpguard.errors import RefusalError, UsageError
+from mcpguard.identity.keys import approvers, verifier
 from mcpguard.model import JsonObject
 
 KEY = "ed25519:ana"
@@ -36,6 +38,7 @@ CALL: JsonObject = {
     "why": "gateway.approve names it",
     "waiting": 3,
     "left": 42,
+    "life": 600,
 }
 """A call that waits for a person; its argument holds what a terminal would obey."""
 
@@ -206,9 +209,9 @@ def served(
             future.cancel()
 
 
-async def main(data_dir: Path, session: str, server: str, keys: bool) -> None:
+async def main(data_dir: Path, session: str, server: str) -> None:
     desk = Desk(session, server)
-    check_ = check if keys else nobody_signs
+    check_ = proven(session, verifier(approvers(data_dir / "approvers")))
     listener = Listener(data_dir, session)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(serve, listener, lambda: conversation(desk, check_).answer, print)
@@ -220,4 +223,4 @@ async def main(data_dir: Path, session: str, server: str, keys: bool) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main, Path(sys.argv[1]), sys.argv[2], sys.argv[3], "yes" in sys.argv[4:])
+    anyio.run(main, Path(sys.argv[1]), sys.argv[2], sys.argv[3])

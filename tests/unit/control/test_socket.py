@@ -5,6 +5,7 @@ import socket
 import stat
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -20,6 +21,7 @@ from mcpguard.control.socket import (
     MAX_CONNECTIONS,
     MAX_REQUEST,
     PACE,
+    Answer,
     Listener,
     attend,
     serve,
@@ -299,6 +301,27 @@ def test_only_the_sessions_own_user_and_root_may_speak(
     peer: int | None, ours: int, may: bool
 ) -> None:
     assert places.may_speak(peer, ours) is may
+
+
+@pytest.mark.guarantee("control:private-socket")
+def test_a_user_who_may_not_speak_is_hung_up_on_before_he_is_heard(tmp_path: Path) -> None:
+    seen: list[int | None] = []
+
+    def nobody(peer: int | None) -> bool:
+        seen.append(peer)
+        return False
+
+    def never() -> Answer:
+        raise AssertionError("a stranger was greeted")
+
+    listener, told = Listener(tmp_path, "s1"), list[Exception]()
+    run = partial(serve, listener, never, told.append, allow=nobody)
+    with anyio.from_thread.start_blocking_portal() as portal:
+        future = portal.start_task_soon(run)
+        with dial(listener) as sock:
+            assert hung_up(sock)
+        future.cancel()
+    assert (seen, told) == ([os.geteuid()], [])
 
 
 def test_the_kernel_says_who_is_at_the_other_end() -> None:

@@ -541,11 +541,11 @@ def test_arguments_that_cannot_be_looked_through_are_denied(
 
 def test_findings_are_few_and_their_places_short() -> None:
     policy = GatewayPolicy(detectors={"card": DENY})
-    value: JsonObject = {"k" * 5000: [CARD] * 100}
-    verdict = stage(policy).judge(call(value), CTX)
-    assert isinstance(verdict, Verdict)
-    assert len(verdict.findings) == MAX_FINDINGS
-    assert {len(each.where) for each in verdict.findings} == {MAX_WHERE}
+    for length, shown in ((500, MAX_WHERE), (5000, len("/arguments"))):
+        verdict = stage(policy).judge(call({"k" * length: [CARD] * 100}), CTX)
+        assert isinstance(verdict, Verdict)
+        assert len(verdict.findings) == MAX_FINDINGS
+        assert {len(each.where) for each in verdict.findings} == {shown}
 
 
 SECRETS = [CARD, SSN, "ghp_" + "aB3dE5fG7hJ9" * 3, "/srv/../../etc/passwd"]
@@ -567,6 +567,18 @@ def test_no_verdict_repeats_what_it_found(secret: str, handling: Handling, place
     assert isinstance(verdict, Verdict)
     said = repr(verdict._replace(rewrite=None))
     assert not any(part in said for part in ("1111", SSN, "aB3dE5fG7", "etc/passwd"))
+
+
+@pytest.mark.guarantee("scan:no-text-in-findings")
+def test_the_place_of_a_finding_holds_nothing_that_another_rule_would_find() -> None:
+    policy = GatewayPolicy(
+        detectors={"path_traversal": DENY},
+        patterns=Patterns.of([Pattern("p", Form.SUBSTRING, "tulip", Action.REDACT)]),
+    )
+    for key, place in ((CARD, "[mcpguard:card]"), ("tulip", "[mcpguard:pattern]"), ("\ud800", "�")):
+        verdict = stage(policy).judge(call({key: {"path": "../../../../etc/passwd"}}), CTX)
+        assert isinstance(verdict, Verdict)
+        assert [each.where for each in verdict.findings] == [f"/arguments/{place}/path"]
 
 
 # Bindings

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcpguard.audit.record import changed
 from mcpguard.errors import AuditError
 from mcpguard.model import JsonObject, Reason
 from mcpguard.trust.fold import CALLER, SERVER, Fold, Party, check, fold, moment
@@ -252,6 +253,40 @@ def test_counting_each_event_as_it_comes_is_folding_the_log(log: list[JsonObject
             by_hand[party] = standing.after(event, at, about)
     assert every.standings == fold(enrolled)
     assert every.standings == dict.fromkeys(every.standings, Standing.new(1)) | by_hand
+
+
+def reset(name: str = "files", kind: str = "server", key: str = "k1", **fields: str) -> JsonObject:
+    what = changed("trust.reset", by="ann", key=key, why="reviewed it", kind=kind, name=name)
+    return record(**{name: str(value) for name, value in what.items()}, **fields)
+
+
+@pytest.mark.guarantee("trust:signed-reset")
+def test_a_signed_reset_begins_a_standing_anew_whoever_wrote_it_down() -> None:
+    drift = [denied("drifted", target=name, seq=n) for n, name in enumerate("ab")]
+    for server in ("files", "another"):
+        anew = fold([*drift, reset(session="s2", server=server)])[FILES]
+        assert (anew.score, set(anew.dimensions), anew.events) == (500, {500}, 3)
+        assert (anew.recent[-1].delta, anew.recent[-1].about) == (500, "reviewed it")
+    gained = [answered(seq=n) for n in range(9)]
+    after = fold([*gained, reset("local:default", "caller", session="s2")])
+    assert (after[ME].score, after[FILES].score, after[ME].gained) == (500, 550, DAILY_GAIN)
+
+
+@pytest.mark.guarantee("trust:signed-reset")
+@pytest.mark.parametrize(
+    "other",
+    [
+        reset(key=""),
+        reset(kind="tool"),
+        reset(name="other"),
+        {**reset(), "event": "control.reset"},
+        {**reset(), "key": 7},
+        {**answered(), **changed("control.unblock", by="a", key="k", kind="server", name="files")},
+    ],
+)
+def test_no_other_change_of_a_person_moves_a_score(other: JsonObject) -> None:
+    drift = [denied("drifted", target=name, seq=n) for n, name in enumerate("ab")]
+    assert fold([*drift, {**other, "session": "s2"}])[FILES].score == 0
 
 
 def stating(log: list[JsonObject]) -> list[JsonObject]:

@@ -55,6 +55,7 @@ TABLE: dict[Event, tuple[int, dict[str, int]]] = {
     Event.EVASION: (200, {"transparency": 200, "integrity": 400}),
     Event.SCANNER: (400, {"transparency": 400}),
     Event.REVIEWED: (500, {}),
+    Event.RESET: (500, {}),
 }
 
 

@@ -1,0 +1,219 @@
+"""Standings and blocks that all proxies of one store share.
+
+Every function blocks: it is for a worker thread, never for a message's way. The audit logs are the
+truth; what the store holds is a copy that can always be made again.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from mcpguard.audit.verify import read
+from mcpguard.errors import StoreError
+from mcpguard.model import Json
+from mcpguard.store import ABSENT, Store, Value
+from mcpguard.trust.account import SERVER, Account, Entry, Party
+from mcpguard.trust.fold import fold_all
+from mcpguard.trust.score import Standing
+from mcpguard.trust.shared import Shared
+
+__all__ = [
+    "BLOCKED",
+    "KINDS",
+    "Block",
+    "Blocks",
+    "block",
+    "blocks",
+    "changed",
+    "known",
+    "load",
+    "publish",
+    "rebuild",
+    "unblock",
+]
+
+TRIES = 1000
+"""Times that somebody else may write first. Each time one of them has succeeded, so four proxies
+end after a few; beyond it the store does not do what it says."""
+
+KINDS: Final = ("principal", "tool", "server")
+"""What can be blocked."""
+
+BLOCKED: Final = "block/"
+"""Where the keys of blocks begin: then the kind, `/`, and the name."""
+
+_STANDING: Final = "standing/"
+
+
+def load(store: Store, parties: Sequence[Party], log_dir: Path) -> dict[Party, Standing]:
+    """Where `parties` stand: as the store says, and where it says nothing, as the logs do.
+
+    What the logs say is put into the store. `log_dir`: the directory of the audit logs (`*.jsonl`);
+    one that is not there holds none. Raises StoreError for a copy that is damaged, AuditError for
+    a log that cannot be read.
+    """
+    found = {party: _shared(party, store.get(_key(party))) for party in parties}
+    absent = [party for party, shared in found.items() if shared is None]
+    if absent:
+        made = _folded(log_dir)
+        for party in absent:
+            new = made.get(party) or _nobody(party)
+            if store.put(_key(party), new.as_json(), ABSENT) is None:
+                new = _shared(party, store.get(_key(party))) or new
+            found[party] = new
+    return {party: shared.account.standing for party, shared in found.items() if shared}
+
+
+def publish(store: Store, entries: Sequence[Entry], log_dir: Path) -> dict[Party, Standing]:
+    """Adds what was observed to what every other proxy observed; where its parties stand now.
+
+    `entries`: as `Watcher.drain` gives them, whole drains only. Once is as good as twice, so after
+    a StoreError the same ones, with newer ones behind them, are published again. Whoever the store
+    does not know (any more) is loaded from the logs of `log_dir` first.
+    """
+    by_party: dict[Party, list[Entry]] = {}
+    for entry in entries:
+        by_party.setdefault(entry.party, []).append(entry)
+    load(store, [*by_party], log_dir)
+    return {party: _publish(store, party, rows) for party, rows in by_party.items()}
+
+
+def _publish(store: Store, party: Party, rows: Sequence[Entry]) -> Standing:
+    for _ in range(TRIES):
+        held = store.get(_key(party))
+        shared = _shared(party, held)
+        if held is None or shared is None:
+            raise StoreError(
+                f"the store forgot {party.role} {party.name[:100]!r} just now",
+                hint="published again, it is made again from the audit logs",
+            )
+        grown = shared.with_entries(rows)
+        if grown is shared or store.put(_key(party), grown.as_json(), held.version) is not None:
+            return grown.account.standing
+    raise _contended(party.name)
+
+
+def rebuild(store: Store, log_dir: Path) -> dict[Party, Standing]:
+    """Every standing made again from the logs, whatever the store held: where all stand now.
+
+    For what a proxy observed and was killed before it could tell, and for a damaged copy. What
+    running proxies observed and have not published yet is in their logs: it counts once.
+    """
+    made = _folded(log_dir)
+    for party, shared in made.items():
+        _put(store, _key(party), shared.as_json())
+    return {party: shared.account.standing for party, shared in made.items()}
+
+
+def known(store: Store) -> dict[Party, Standing]:
+    """Where everybody stands whom the store knows, in order."""
+    told: dict[Party, Standing] = {}
+    for key, value in store.list(_STANDING).items():
+        role, _, name = key.removeprefix(_STANDING).partition("/")
+        party = Party(role, name)
+        shared = _shared(party, value)
+        if shared is not None:
+            told[party] = shared.account.standing
+    return told
+
+
+def changed(store: Store, version: int) -> int | None:
+    """The store's version when it is another than `version`, so that it is worth looking again."""
+    now = store.version()
+    return None if now == version else now
+
+
+def _key(party: Party) -> str:
+    return f"{_STANDING}{party.role}/{party.name}"
+
+
+def _shared(party: Party, held: Value | None) -> Shared | None:
+    return None if held is None else Shared.read(party, held.value)
+
+
+def _nobody(party: Party) -> Shared:
+    """Of whom no log says anything: a server behind a lockfile, or whoever is of this machine."""
+    enrolled = party.role == SERVER or party.name.startswith("local:")
+    return Shared(Account(Standing.new(int(enrolled))))
+
+
+def _folded(log_dir: Path) -> dict[Party, Shared]:
+    records = [record for file in sorted(log_dir.glob("*.jsonl")) for record in read(file)]
+    return fold_all(records)
+
+
+def _contended(name: str) -> StoreError:
+    return StoreError(
+        f"the store did not take the change of {name[:100]!r}: others were first {TRIES} times",
+        hint="check the store",
+    )
+
+
+def _put(store: Store, key: str, value: Json) -> None:
+    for _ in range(TRIES):
+        held = store.get(key)
+        if store.put(key, value, held.version if held else ABSENT) is not None:
+            return
+    raise _contended(key)
+
+
+class Block(NamedTuple):
+    """Who blocked it, when (Unix seconds) and why."""
+
+    by: str
+    at: int
+    why: str
+
+
+class Blocks(NamedTuple):
+    """Everything that is blocked, by name. Tools are named as the server lists them, or `S/T`."""
+
+    principals: dict[str, Block]
+    tools: dict[str, Block]
+    servers: dict[str, Block]
+
+
+def block(store: Store, kind: str, name: str, *, why: str, by: str, at: int) -> None:
+    """From now on nobody may use `name`, in any session of this store. Again: the new reason.
+
+    Raises StoreError for a kind that is none of `KINDS`, or a name that cannot be a key.
+    """
+    _put(store, _blocked(kind, name), {"why": why, "at": at, "by": by})
+
+
+def unblock(store: Store, kind: str, name: str) -> bool:
+    """Whether it was blocked. Widens what may pass: who may ask for it is for the caller to say."""
+    key = _blocked(kind, name)
+    for _ in range(TRIES):
+        held = store.get(key)
+        if held is None:
+            return False
+        if store.delete(key, held.version) is not None:
+            return True
+    raise _contended(name)
+
+
+def blocks(store: Store) -> Blocks:
+    """Everything that is blocked. What cannot be read is blocked too, for a reason that says so."""
+    found: dict[str, dict[str, Block]] = {kind: {} for kind in KINDS}
+    for key, held in store.list(BLOCKED).items():
+        kind, _, name = key.removeprefix(BLOCKED).partition("/")
+        if kind not in found:
+            raise StoreError(f"the store blocks a {kind[:40]!r}", hint="update mcpguard")
+        found[kind][name] = _block(held.value)
+    return Blocks(*(found[kind] for kind in KINDS))
+
+
+def _block(value: Json) -> Block:
+    """That there is an entry is what blocks; what it says is for people."""
+    match value:
+        case {"why": str(why), "at": int(at), "by": str(by)}:
+            return Block(by, at, why)
+        case _:
+            return Block("", 0, "the store's entry is damaged")
+
+
+def _blocked(kind: str, name: str) -> str:
+    if kind not in KINDS or not name:
+        raise StoreError(f"a {kind!r} cannot be blocked", hint=f"one of: {', '.join(KINDS)}")
+    return f"{BLOCKED}{kind}/{name}"

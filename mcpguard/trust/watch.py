@@ -1,0 +1,134 @@
+"""What a session observes, collected on its messages' way and told off it.
+
+On the way nearly every record is an `Allowed` one: it is counted by what it is, in one look into a
+dictionary, and only `drain` says what it meant. Any other record is read at once and closes what
+was counted before it, as does every second, so entries keep the order and the time of their
+records.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeAlias, TypedDict, Unpack, cast
+
+from mcpguard.model import Allowed, Json, JsonObject
+from mcpguard.trust.account import ABOUT, CALLER, MET, SERVER, STARTED, Entry, Party, mark
+from mcpguard.trust.fold import Reader
+from mcpguard.trust.score import Event
+
+__all__ = ["Watcher"]
+
+Told: TypeAlias = "Mapping[str, Json | bytes] | Allowed"
+"""What a record says; `audit.record.Told`, which this room may not import."""
+
+_ANSWER: Final = ("server>host", "tools/call")
+"""Direction and method of what counts among what was allowed without remark."""
+
+_SECOND: Final = 1_000_000
+"""Microseconds."""
+
+
+class _More(TypedDict, total=False):
+    level: int
+    mark: str
+    times: int
+
+
+class Watcher:
+    """One session's. `level`: of the caller, set anew when something else was proved of him.
+
+    `lock`: the lockfile's digest as `session.start` states it, or empty. `seq`: of that record.
+    `now`: Unix seconds, by the clock of the log.
+    """
+
+    def __init__(
+        self,
+        *,
+        session: str,
+        server: str,
+        principal: str,
+        level: int,
+        lock: str,
+        seq: int,
+        now: float,
+    ) -> None:
+        self.level = level
+        self._session = session
+        self._server, self._caller = Party(SERVER, server), Party(CALLER, principal)
+        self._reader = Reader()
+        self._met = -1
+        self._second = int(now)
+        self._at = now
+        self._seq = seq
+        self._counts: defaultdict[Allowed, int] = defaultdict(int)
+        self._kept: list[Entry] = []
+        self._keep(self._server, STARTED, level=1 if lock else 0, mark=mark(lock))
+
+    def seen(self, records: Sequence[tuple[Told, bytes]], seq: int, now: float) -> None:
+        """`records` were written, at `now`; `seq`: the number of the last of them."""
+        if not 0.0 <= now - self._second < 1.0:
+            self._close()
+            self._second = int(now)
+        counts, number = self._counts, seq - len(records)
+        for told, _ in records:
+            number += 1
+            if type(told) is Allowed:
+                counts[told] += 1
+            else:
+                self._read(cast("Mapping[str, Json]", told), number, now)
+        self._at, self._seq = now, seq
+
+    def drain(self) -> list[Entry]:
+        """What was seen since the last time, in order. To be kept until it was published."""
+        self._close()
+        kept, self._kept = self._kept, []
+        return kept
+
+    def _read(self, told: Mapping[str, Json], number: int, now: float) -> None:
+        """Any other record: what was counted before it ends, and it says what it says."""
+        if self._counts:
+            self._at, self._seq = now, number - 1
+            self._close()
+        self._at, self._seq = now, number
+        if "event" not in told:
+            self._meet()
+        who: JsonObject = {
+            "session": self._session,
+            "server": self._server.name,
+            "principal": self._caller.name,
+            "seq": number,
+            "level": self.level,
+        }
+        for entry in self._reader.entries({**told, **who}, int(now * _SECOND)):
+            again = self._again(entry)
+            if again:
+                self._kept.pop()
+            self._kept.append(entry._replace(times=again + 1))
+
+    def _again(self, entry: Entry) -> int:
+        """How often the last one said the same in the same second: a flood takes one place."""
+        last = self._kept[-1] if self._kept else entry._replace(kind=MET)
+        same = (last.party, *last[4:8]) == (entry.party, *entry[4:8])
+        return last.times if same and last.at // _SECOND == entry.at // _SECOND else 0
+
+    def _close(self) -> None:
+        """What was counted becomes entries of the last record that was counted."""
+        if not self._counts:
+            return
+        self._meet()
+        for allowed, times in self._counts.items():
+            if (allowed.direction, allowed.method) == _ANSWER:
+                about = (allowed.target or allowed.method)[:ABOUT]
+                self._keep(self._server, Event.SUCCESS, about, times=times)
+                self._keep(self._caller, Event.SUCCESS, about, level=self.level, times=times)
+        self._counts.clear()
+
+    def _meet(self) -> None:
+        """A decision makes both known, whatever it says."""
+        if self._met != self.level:
+            self._met = self.level
+            self._keep(self._server, MET)
+            self._keep(self._caller, MET, level=self.level)
+
+    def _keep(self, party: Party, kind: str, about: str = "", **more: Unpack[_More]) -> None:
+        at = int(self._at * _SECOND)
+        self._kept.append(Entry(party, at, self._session, self._seq, kind, about, **more))
