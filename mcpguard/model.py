@@ -184,7 +184,6 @@ class Reason(StrEnum):
     TRUST_TIER = "trust_tier"
     CAPABILITY = "capability"
     APPROVAL = "approval"
-    APPROVAL_AWAITED = "approval_awaited"
     STAGE_MISSING = "stage_missing"
     STAGE_ABSTAINED = "stage_abstained"
     STAGE_FAILED = "stage_failed"

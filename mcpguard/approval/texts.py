@@ -9,7 +9,7 @@ from mcpguard.model import JsonObject
 __all__ = [
     "NO_APPROVER",
     "elicited_text",
-    "held_text",
+    "holding_text",
     "refused_text",
     "row_value",
     "shown_value",
@@ -24,6 +24,14 @@ NO_APPROVER = "nobody can approve here yet; make a key first with: mcpguard appr
 """The detail of a denial, and the answer to `approve yes`, while there is no approver key."""
 
 
+def holding_text(tool: str, ticket: str) -> str:
+    """What people hear of a call while it is held."""
+    return (
+        f"the tool {_name(tool)} waits for the approval of a person, ticket {ticket}:"
+        f" mcpguard approve show {ticket}"
+    )
+
+
 def waiting_text(tool: str, ticket: str, retry: int) -> str:
     """The detail of the answer to a call that was held in vain. `retry`: seconds."""
     return (
@@ -34,14 +42,6 @@ def waiting_text(tool: str, ticket: str, retry: int) -> str:
     )
 
 
-def held_text(tool: str, ticket: str) -> str:
-    """What is said of a call while it is held."""
-    return (
-        f"a call of the tool {_name(tool)} waits for the approval of a person, ticket {ticket}:"
-        f" mcpguard approve show {ticket}"
-    )
-
-
 def elicited_text(tool: str) -> str:
     """What the host's own user is asked about a low-risk call."""
     return f"mcpguard: allow this one call of the tool {_name(tool)}?"
@@ -49,7 +49,7 @@ def elicited_text(tool: str) -> str:
 
 def refused_text(tool: str) -> str:
     """The detail of the answer to a call that a person refused."""
-    return f"a person refused this call of the tool {_name(tool)}. Do not repeat it"
+    return f"a person refused exactly this call of the tool {_name(tool)}"
 
 
 def row_value(row: Row) -> JsonObject:

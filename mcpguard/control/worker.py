@@ -15,13 +15,18 @@ from mcpguard.store import Store
 from mcpguard.store.memory import MemoryStore
 from mcpguard.trust.limits import Limiter, Want, ask
 
-__all__ = ["POLL", "Keeper", "Worker"]
+__all__ = ["POLL", "Job", "Keeper", "Worker"]
 
 POLL = 2.0
 """Seconds between two looks at what others changed in the store: a block reaches every session."""
 
 T = TypeVar("T")
 Tell = Callable[[str, str], None]
+
+
+Job = Callable[[Store], Callable[[], None]]
+"""Writes and reads in the store, in the worker's thread; raises StoreError. What it gives is called
+on the session's own thread."""
 
 
 class Keeper(Protocol):
@@ -31,11 +36,8 @@ class Keeper(Protocol):
     def urgent(self) -> bool:
         """It has something to say before the next look."""
 
-    def sync(self, store: Store) -> Callable[[], None]:
-        """Write what is to be written, read what others wrote. Raises StoreError.
-
-        What it gives is called on the session's own thread.
-        """
+    def job(self) -> Job:
+        """What to ask the store now. Called on the session's own thread."""
 
     def lost(self) -> None:
         """The store cannot be asked. Called on the session's own thread."""
@@ -118,7 +120,7 @@ class Worker:
 
     async def _synced(self, keeper: Keeper) -> None:
         try:
-            take = await _in_thread(keeper.sync, self._opened())
+            take = await _in_thread(keeper.job(), self._opened())
         except StoreError as error:
             self._lost(error)
             keeper.lost()
@@ -164,7 +166,7 @@ class Worker:
                 for want in limiter.give_back(self._clock()):
                     ask(store, want)
             for keeper in self._keepers:
-                keeper.sync(store)
+                keeper.job()(store)()
             store.close()
         except StoreError as error:
             self._lost(error)

@@ -34,6 +34,7 @@ class Moment:
 
     call: int = 1
     again: Wait | None = None
+    said: bool | None = None
     now: float = 0.0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from mcpguard.control.worker import Worker
+from mcpguard.control.worker import Job, Worker
 from mcpguard.errors import StoreError
 from mcpguard.model import Reason
 from mcpguard.store import Store
@@ -46,9 +46,12 @@ class Kept:
     def __init__(self) -> None:
         self.seen: list[str] = []
 
-    def sync(self, store: Store) -> Callable[[], None]:
-        store.version()
-        return lambda: self.seen.append("read")
+    def job(self) -> Job:
+        def ask(store: Store) -> Callable[[], None]:
+            store.version()
+            return lambda: self.seen.append("read")
+
+        return ask
 
     def lost(self) -> None:
         self.seen.append("lost")

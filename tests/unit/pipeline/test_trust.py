@@ -67,6 +67,7 @@ class At:
     now: float
     call: int = 0
     again: Wait | None = None
+    said: bool | None = None
 
 
 class Counting:
