@@ -97,12 +97,18 @@ def rebuild(store: Store, log_dir: Path) -> dict[Party, Standing]:
     """Every standing made again from the logs, whatever the store held: where all stand now.
 
     For what a proxy observed and was killed before it could tell, and for a damaged copy. What
-    running proxies observed and have not published yet is in their logs: it counts once.
+    running proxies observed and have not published yet is in their logs: it counts once. Logs of
+    other machines that share the store must be there too, or what they observed is lost.
     """
-    made = _folded(log_dir)
-    for party, shared in made.items():
-        _put(store, _key(party), shared.as_json())
-    return {party: shared.account.standing for party, shared in made.items()}
+    for _ in range(TRIES):
+        held = store.list(_STANDING)  # before the logs: what is published meanwhile is not lost
+        made = _folded(log_dir)
+        if all(
+            store.put(key, shared.as_json(), held[key].version if key in held else ABSENT)
+            for key, shared in ((_key(party), shared) for party, shared in made.items())
+        ):
+            return {party: shared.account.standing for party, shared in made.items()}
+    raise _contended("all standings")
 
 
 def known(store: Store) -> dict[Party, Standing]:

@@ -20,6 +20,8 @@ __all__ = [
     "Account",
     "Entry",
     "Party",
+    "about",
+    "clean",
     "mark",
 ]
 
@@ -34,6 +36,10 @@ MET: Final = "met"
 
 ABOUT = 100
 """Characters kept of what an event was about: a line of a terminal."""
+
+ABOUT_BYTES = 180
+"""Bytes of JSON that these may take, or a name made of control characters would fill a store's
+value, and nothing more could be said of whoever chose it."""
 
 MAX_MARKS = 200
 """Lockfiles, and drifted items, remembered of one server. The oldest lockfile is forgotten first;
@@ -51,8 +57,8 @@ class Entry(NamedTuple):
     """What a record says of a party, `times` times over.
 
     `at`: Unix microseconds. `session`, `seq`: the (last) record it stands for. `kind`: an `Event`,
-    `STARTED` or `MET`. `level`: the party's from here on; -1: as it was. `mark`: of the lockfile or
-    of the item that drifted.
+    `STARTED` or `MET`. `about`: a name, see `about`. `level`: the party's from here on; -1: as it
+    was. `mark`: of the lockfile or of the item that drifted.
     """
 
     party: Party
@@ -118,7 +124,25 @@ class Account(NamedTuple):
         return Event.DRIFT, self._replace(drifted=(*self.drifted, item))
 
 
+def about(text: str) -> str:
+    """What is kept of a name: as the log writes it, within `ABOUT` and `ABOUT_BYTES`."""
+    if text.isascii() and text.isprintable() and len(text) * 2 <= ABOUT_BYTES:
+        return text
+    kept, room = "", ABOUT_BYTES
+    for char in clean(text)[:ABOUT]:
+        room -= 6 if char < " " else 2 if char in '"\\' else len(char.encode())
+        if room < 0:
+            break
+        kept += char
+    return kept
+
+
+def clean(text: str) -> str:
+    """`text` as the log writes it: half a character becomes U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def mark(*parts: str) -> str:
     """16 hex digits that stand for `parts`. A collision would only hide one of two drifts."""
-    told = "\0".join(parts).encode("utf-8", "surrogatepass")
+    told = clean("\0".join(parts)).encode()
     return blake2b(told, digest_size=8).hexdigest() if any(parts) else ""

@@ -28,7 +28,6 @@ from typing import Final, NamedTuple
 from mcpguard.errors import AuditError
 from mcpguard.model import JsonObject, Reason
 from mcpguard.trust.account import (
-    ABOUT,
     CALLER,
     MET,
     SERVER,
@@ -36,6 +35,7 @@ from mcpguard.trust.account import (
     Account,
     Entry,
     Party,
+    about,
     mark,
 )
 from mcpguard.trust.score import LEVELS, Event, Standing, effective
@@ -100,7 +100,7 @@ class Reader:
     def entries(self, record: JsonObject, at: int) -> list[Entry]:
         """Those of `record`, written at `at` (Unix microseconds)."""
         session, seq = _text(record, "session"), _seq(record)
-        about = (_text(record, "target") or _text(record, "method"))[:ABOUT]
+        name = about(_text(record, "target") or _text(record, "method"))
         if "event" in record:
             return list(_changed(record, at, session, seq))
         server, caller = _parties(record)
@@ -112,7 +112,7 @@ class Reader:
                 session,
                 seq,
                 event,
-                about,
+                name,
                 level if party is caller else -1,
                 _item(record) if event is Event.DRIFT else "",
             )
@@ -211,7 +211,7 @@ def _changed(record: JsonObject, at: int, session: str, seq: int) -> Iterator[En
     elif record["event"] == "trust.reset" and _text(record, "key"):
         party = Party(_text(record, "kind"), _text(record, "name"))
         if party.role in {CALLER, SERVER}:
-            yield Entry(party, at, session, seq, Event.RESET, _text(record, "why")[:ABOUT])
+            yield Entry(party, at, session, seq, Event.RESET, about(_text(record, "why")))
 
 
 def _item(record: JsonObject) -> str:

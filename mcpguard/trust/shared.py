@@ -31,10 +31,10 @@ __all__ = ["MAX_SEEN", "MAX_TAIL", "WINDOW", "Shared", "latest"]
 WINDOW = 30_000_000
 """Microseconds an entry may come after newer ones of other sessions. A proxy tells every second."""
 
-MAX_TAIL = 200
+MAX_TAIL = 120
 """Entries that wait for older ones. With all else of an account they fit a store's value."""
 
-MAX_SEEN = 500
+MAX_SEEN = 250
 """Sessions whose last entry is remembered: live ones, and those whose retries may still come."""
 
 _HINT = "run: mcpguard trust verify, then mcpguard trust reset, or remove the key from the store"

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias, TypedDict, Unpack, cast
 
 from mcpguard.model import Allowed, Json, JsonObject
-from mcpguard.trust.account import ABOUT, CALLER, MET, SERVER, STARTED, Entry, Party, mark
+from mcpguard.trust.account import CALLER, MET, SERVER, STARTED, Entry, Party, about, mark
 from mcpguard.trust.fold import Reader
 from mcpguard.trust.score import Event
 
@@ -68,14 +68,16 @@ class Watcher:
         if not 0.0 <= now - self._second < 1.0:
             self._close()
             self._second = int(now)
-        counts, number = self._counts, seq - len(records)
+        counts = self._counts
         for told, _ in records:
-            number += 1
             if type(told) is Allowed:
                 counts[told] += 1
             else:
+                place = next(place for place, each in enumerate(records) if each[0] is told)
+                number = seq - len(records) + 1 + place
                 self._read(cast("Mapping[str, Json]", told), number, now)
-        self._at, self._seq = now, seq
+        self._at = now
+        self._seq = seq
 
     def drain(self) -> list[Entry]:
         """What was seen since the last time, in order. To be kept until it was published."""
@@ -117,9 +119,9 @@ class Watcher:
         self._meet()
         for allowed, times in self._counts.items():
             if (allowed.direction, allowed.method) == _ANSWER:
-                about = (allowed.target or allowed.method)[:ABOUT]
-                self._keep(self._server, Event.SUCCESS, about, times=times)
-                self._keep(self._caller, Event.SUCCESS, about, level=self.level, times=times)
+                name = about(allowed.target or allowed.method)
+                self._keep(self._server, Event.SUCCESS, name, times=times)
+                self._keep(self._caller, Event.SUCCESS, name, level=self.level, times=times)
         self._counts.clear()
 
     def _meet(self) -> None:
@@ -129,6 +131,6 @@ class Watcher:
             self._keep(self._server, MET)
             self._keep(self._caller, MET, level=self.level)
 
-    def _keep(self, party: Party, kind: str, about: str = "", **more: Unpack[_More]) -> None:
+    def _keep(self, party: Party, kind: str, name: str = "", **more: Unpack[_More]) -> None:
         at = int(self._at * _SECOND)
-        self._kept.append(Entry(party, at, self._session, self._seq, kind, about, **more))
+        self._kept.append(Entry(party, at, self._session, self._seq, kind, name, **more))

@@ -9,26 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpguard.audit import AuditLog
 from mcpguard.audit.record import changed as told_change
-from mcpguard.audit.verify import read
 from mcpguard.control import standings
 from mcpguard.errors import StoreError
 from mcpguard.model import Allowed, Json, JsonObject
 from mcpguard.store import MAX_VALUE, Store
 from mcpguard.store.memory import MemoryStore
-from mcpguard.trust.account import CALLER, SERVER, Entry, Party
+from mcpguard.trust.account import CALLER, Entry, Party
 from mcpguard.trust.fold import check, fold, fold_all
 from mcpguard.trust.score import DAY, Event, Standing, effective
-from mcpguard.trust.shared import MAX_TAIL, WINDOW, Shared
-from mcpguard.trust.watch import Watcher
+from mcpguard.trust.shared import MAX_SEEN, MAX_TAIL, WINDOW, Shared
+from tests.unit.control.proxies import ANSWERED, FILES, ME, Proxy, Told, logged
 from tests.unit.store.backends import NAMES, RedisServer, backend
 
-FILES, ME = Party(SERVER, "files"), Party(CALLER, "local:default")
 UP, DOWN = "host>server", "server>host"
-ANSWERED = Allowed(DOWN, "tools/call", "read_file")
 NOON = 1_790_000_000.0
-Told = JsonObject | Allowed
 
 
 def denied(reason: str, direction: str = DOWN, **fields: str) -> JsonObject:
@@ -55,49 +50,6 @@ KINDS: Sequence[Told] = [
     told_change("trust.reset", by="me", why="unsigned", kind="server", name="files"),
     told_change("control.block", by="me", kind="tool", name="rm"),
 ]
-
-
-class Proxy:
-    """A session as the daemon runs one: its log, what it watched, and what it could not publish."""
-
-    def __init__(self, folder: Path, name: str, clock: list[float], lock: str = "sha256:1") -> None:
-        self.clock = clock
-        self.log = AuditLog.open(
-            folder / f"{name}.jsonl",
-            key=bytes(32),
-            session=name,
-            server="files",
-            principal="local:default",
-            clock=lambda: clock[0],
-            durability="none",
-            defaults={"mode": "enforce", "level": 1, "score": 500},
-            facts={"lock": lock},
-        )
-        self.watcher = Watcher(
-            session=name,
-            server="files",
-            principal="local:default",
-            level=1,
-            lock=lock,
-            seq=self.log.seq,
-            now=clock[0],
-        )
-        self.pending: list[Entry] = []
-
-    def write(self, *told: Told) -> None:
-        records = [(one, b"") for one in told]
-        self.log.write(records)
-        self.watcher.seen(records, self.log.seq, self.clock[0])
-
-    def publish(self, store: Store) -> dict[Party, Standing]:
-        self.pending += self.watcher.drain()
-        found = standings.publish(store, self.pending, self.log.path.parent)
-        self.pending.clear()
-        return found
-
-
-def logged(folder: Path) -> list[JsonObject]:
-    return [record for file in sorted(folder.glob("*.jsonl")) for record in read(file)]
 
 
 @pytest.fixture(scope="module")
@@ -277,23 +229,71 @@ def test_a_damaged_copy_is_an_error_and_never_a_score(tmp_path: Path) -> None:
             assert (wrong["v"], wrong["standing"]) == (sound["v"], sound["standing"])
 
 
-def test_a_flood_fits_a_stores_value_and_is_told_in_bounded_steps(tmp_path: Path) -> None:
+WRONG: list[tuple[int, Json]] = [
+    *((0, each) for each in (5, -1)),
+    *((1, each) for each in (800, -1, True, 300.0)),
+    *((2, list[Json](each)) for each in ([500] * 4, [500] * 6, [1001, 500, 500, 500, 500])),
+    *((3, -2), (4, 51), (4, -1), (5, 151), (5, -1), (6, -1), (6, "1")),
+]
+
+
+@pytest.mark.guarantee("control:damaged-copy-refused")
+@pytest.mark.parametrize(("place", "wrong"), WRONG)
+def test_a_standing_out_of_its_bounds_is_an_error(place: int, wrong: Json, tmp_path: Path) -> None:
+    sound = shared(tmp_path)
+    row = sound["standing"]
+    assert isinstance(row, list)
+    damaged = {**sound, "standing": [*row[:place], wrong, *row[place + 1 :]]}
+    with pytest.raises(StoreError, match="server 'files' in the store is damaged"):
+        Shared.read(FILES, damaged)
+    store = MemoryStore()
+    store.put("standing/server/files", damaged, 0)
+    with pytest.raises(StoreError):
+        standings.load(store, [FILES], tmp_path)
+    standings.rebuild(store, tmp_path)
+    assert standings.load(store, [FILES], tmp_path) == {FILES: fold(logged(tmp_path))[FILES]}
+
+
+NAMES_OF_A_FLOOD = {
+    "control characters": "\0" * 90,
+    "backslashes": "\\" * 100,
+    "emoji": "\N{GRINNING FACE}" * 90,
+    "half characters": "\ud800x" * 40,
+    "letters": "é" * 99,
+    "long": "t" * 400,
+}
+
+
+@pytest.mark.parametrize("name", NAMES_OF_A_FLOOD.values(), ids=NAMES_OF_A_FLOOD)
+def test_a_flood_of_any_names_fits_a_stores_value_and_is_the_fold(
+    name: str, tmp_path: Path
+) -> None:
     store, clock = MemoryStore(), [NOON]
-    proxy = Proxy(tmp_path, "s" * 60, clock)
+    proxies = [Proxy(tmp_path, f"{number:016x}", clock) for number in range(3)]
     standings.load(store, [FILES, ME], tmp_path)
-    for number in range(3 * MAX_TAIL):
-        clock[0] += 0.01
-        proxy.write(
-            denied("drifted", target=f"{number:0100}"),
-            {**ANSWERED.fields(), "target": "é" * 99, "outcome": "error"},
-        )
-    proxy.write(*[FORGED] * 500)
-    kept = proxy.watcher.drain()
-    assert sum(entry.kind == Event.FORGERY for entry in kept) == 1
-    standings.publish(store, kept, tmp_path)
+    before = int(NOON * 1e6) - 1
+    others = [
+        Entry(FILES, before, f"other{number:011}", 10**9, "met") for number in range(MAX_SEEN)
+    ]
+    standings.publish(store, others, tmp_path)
+    for number in range(2 * MAX_TAIL):
+        clock[0] += 0.21
+        proxies[number % 3].write(denied("drifted", target=f"{number:08}{name}"))
+        proxies[number % 3].write({**ANSWERED.fields(), "target": name, "outcome": "error"})
+        if number % 40 == 39:
+            for each in proxies:
+                each.publish(store)
     values = [orjson.dumps(held.value) for held in store.list("").values()]
-    assert max(map(len, values)) < MAX_VALUE
-    assert standings.known(store)[FILES].score == 0
+    assert 30_000 < max(map(len, values)) < MAX_VALUE
+    assert standings.known(store) == fold(logged(tmp_path)) | {ME: Standing.new(1)}
+
+
+def test_a_flood_within_a_second_takes_one_place(tmp_path: Path) -> None:
+    proxy = Proxy(tmp_path, "s1", [NOON])
+    proxy.write(*[FORGED] * 500, *[denied("parse")] * 500, *[ANSWERED] * 500)
+    kept = proxy.watcher.drain()
+    assert [entry.times for entry in kept if entry.kind in set(Event)] == [500] * 4
+    assert proxy.watcher.drain() == []
 
 
 def test_a_review_is_news_once_for_all_proxies(tmp_path: Path) -> None:
