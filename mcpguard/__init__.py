@@ -7,6 +7,8 @@ each other (held by import-linter):
                    |
                  daemon                processes, pipes, loops: the I/O on a message's way
                    |
+                control                control socket of a running session, kill switch
+                   |
                  config                settings of a session: flags, defaults, data directory
                    |
              proxy | pipeline          sans-IO session state machine | stages, `decide`

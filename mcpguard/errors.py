@@ -4,11 +4,15 @@ from typing import ClassVar
 
 __all__ = [
     "AuditError",
+    "ControlError",
     "HostError",
+    "IdentityError",
+    "KilledError",
     "LaunchError",
     "LockfileError",
     "McpguardError",
     "PolicyError",
+    "RefusalError",
     "ScanError",
     "StoreError",
     "SurfaceError",
@@ -37,8 +41,28 @@ class UsageError(McpguardError):
     """The command line or a setting cannot be understood."""
 
 
+class ControlError(McpguardError):
+    """A running session cannot be reached, or could not do what it was asked."""
+
+
+class RefusalError(McpguardError):
+    """A running session says no to what it was asked."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class KilledError(McpguardError):
+    """A person has turned the kill switch on: nothing starts."""
+
+    exit_code: ClassVar[int] = 1
+
+
 class HostError(McpguardError):
     """A host's configuration file cannot be read, understood or safely changed."""
+
+
+class IdentityError(McpguardError):
+    """A key cannot be made, kept, opened or relied on."""
 
 
 class LockfileError(McpguardError):

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, Protocol, TypeAlias
 
 __all__ = [
     "ALLOW",
+    "APPROVED",
     "NOBODY",
     "Allowed",
     "Answer",
@@ -187,11 +188,18 @@ class Reason(StrEnum):
     STAGE_ABSTAINED = "stage_abstained"
     STAGE_FAILED = "stage_failed"
     STAGE_TIMEOUT = "stage_timeout"
+    WAITING = "waiting"
     REWRITE_LOOP = "rewrite_loop"
     AUDIT_UNWRITABLE = "audit_unwritable"
     RULE = "rule"
     RULE_FAULT = "rule_fault"
     REDACTED = "redacted"
+    # gateway
+    TOOL_DENIED = "tool_denied"
+    TOOL_NOT_ALLOWED = "tool_not_allowed"
+    SANITISED = "sanitised"
+    UNSCANNED = "unscanned"
+    SCOPE = "scope"
     # limits
     RATE_LIMIT = "rate_limit"
     BUDGET = "budget"
@@ -222,6 +230,7 @@ class Reason(StrEnum):
     CURSOR = "cursor"
     PARSER_FALLBACK = "parser_fallback"
     DROPPED_KEYS = "dropped_keys"
+    KILLED = "killed"
 
 
 class Effect(StrEnum):
@@ -346,6 +355,18 @@ class Live(Protocol):
     def now(self) -> float:
         """Seconds of the session's monotonic clock when the judged message came."""
 
+    @property
+    def call(self) -> int:
+        """The wire id of the judged call, or of the one whose result it is. Never comes twice."""
+
+    @property
+    def again(self) -> "Wait | None":
+        """What this call waited for: the stages before that have counted it already."""
+
+    @property
+    def said(self) -> bool | None:
+        """What the host's own user said to the question of that wait; None: nothing yet."""
+
 
 class SessionFacts(Protocol):
     """What a stage may know of the running session."""
@@ -371,13 +392,22 @@ class Verdict(NamedTuple):
 
 ALLOW = Verdict(Effect.ALLOW)
 
+APPROVED: Final = "approval"
+"""Rule of the finding that says who allowed a call (`message`), under which ticket (`where`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A stage that needs a person or a remote store; `token` names what is waited for."""
+    """A stage that needs a person or a remote store; `token` names what is waited for.
+
+    `detail`: for a wait that people should hear of, a sentence without full stop; else empty.
+    `question`: what the host's own user may be asked; empty: he may not.
+    """
 
     stage: str
     token: str
+    detail: str = ""
+    question: str = ""
 
 
 class Decision(NamedTuple):
@@ -404,6 +434,9 @@ class _Nobody:
 
     caller = Principal("")
     now = 0.0
+    call = 0
+    again = None
+    said = None
 
     def held(self) -> Sequence[Held]:
         return ()

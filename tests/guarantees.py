@@ -68,8 +68,113 @@ _POLICY = "The rules: policy"
 _LIMITS = "The rules: limits"
 _ARGUMENTS = "The rules: arguments"
 _HOSTS = "The rules: hosts' files"
+_APPROVALS = "The rules: approvals"
+_CONTROL = "The rules: control"
 
 GUARANTEES: Mapping[str, Guarantee] = {
+    "approval:bound-to-the-call": Guarantee(
+        _APPROVALS,
+        "A yes is for one call: another session, caller, server, tool, argument or lockfile "
+        "needs another.",
+        Mutant(
+            "approval/statement.py",
+            'return _digest(b"mcpguard binding v1\\0", dict(binding._asdict()))',
+            'return _digest(b"mcpguard binding v1\\0", binding.server)',
+        ),
+    ),
+    "approval:cancelled-never-runs": Guarantee(
+        _APPROVALS,
+        "A held call that was taken back never goes, whoever approves it.",
+        Mutant(
+            "approval/queue.py",
+            "        if ticket is not None:\n            self._close(ticket)\n\n    def timed_out",
+            '        if ticket is not None:\n            ticket.token = ""\n\n    def timed_out',
+        ),
+    ),
+    "approval:distinct-keys": Guarantee(
+        _APPROVALS,
+        "A quorum is of distinct approver keys: one key counts once, however often it says yes.",
+        Mutant(
+            "approval/queue.py",
+            "ticket.answers[signed.key] = signed",
+            "ticket.answers[signed.key + str(unix)] = signed",
+        ),
+    ),
+    "approval:expires": Guarantee(
+        _APPROVALS,
+        "A yes ends at its second, wherever it waits to be used.",
+        Mutant(
+            "approval/statement.py",
+            "return Flaw.EXPIRED if now >= said.until else None",
+            "return Flaw.EXPIRED if now > said.until else None",
+        ),
+    ),
+    "approval:one-no-ends-it": Guarantee(
+        _APPROVALS,
+        "One no ends a call's approval, whatever others said, as long as it was not used.",
+        Mutant(
+            "approval/queue.py",
+            "        if said.answer is Answer.NO:",
+            "        if said.answer is Answer.NO and not ticket.answers:",
+        ),
+    ),
+    "approval:only-signed-answers": Guarantee(
+        _APPROVALS,
+        "Only a yes signed by the key of an approver who counts lets a call through; the "
+        "host's user answers for low-risk tools only.",
+        Mutant(
+            "approval/queue.py",
+            'return (None, name) if name else (Flaw.UNSIGNED, "")',
+            'return None, name or "nobody"',
+        ),
+    ),
+    "approval:operations-signed": Guarantee(
+        _APPROVALS,
+        "What widens a running session is signed, by approvers who count, over that session, its "
+        "nonce, the verb and its arguments.",
+        Mutant(
+            "approval/statement.py",
+            "        if not known:\n            return ()\n",
+            "        if not known and len(text) < 88:\n            return ()\n",
+        ),
+    ),
+    "approval:pending-never-runs": Guarantee(
+        _APPROVALS,
+        "A call that waits for an approval does not go, however often it asks.",
+        Mutant(
+            "approval/queue.py",
+            "return self._use(mine) if mine.granted else Waiting(mine.id, token)",
+            "return self._use(mine)",
+        ),
+    ),
+    "approval:single-use": Guarantee(
+        _APPROVALS,
+        "A yes lets exactly one call through.",
+        Mutant(
+            "approval/queue.py",
+            "        self._close(ticket)\n        return Granted(",
+            "        return Granted(",
+        ),
+    ),
+    "approval:used-once-anywhere": Guarantee(
+        _APPROVALS,
+        "A yes in the shared store is used once over all threads and proxies, and never again "
+        "by the same.",
+        Mutant(
+            "approval/shared.py",
+            "        if store.delete(key, version) is not None:\n            spent.add(request)\n",
+            "        store.delete(key, version)\n        if version:\n",
+        ),
+    ),
+    "approval:verified-again": Guarantee(
+        _APPROVALS,
+        "A yes found in a shared store counts only as far as its signatures verify there.",
+        Mutant(
+            "approval/shared.py",
+            "name = verify(each.key, statement_payload(said), each.signature)",
+            "name = each.key",
+        ),
+    ),
     "audit:arguments-keyed": Guarantee(
         _AUDIT,
         "Argument values appear in the log only as a BLAKE2b digest under this install's key.",
@@ -435,6 +540,170 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "quoted = len(words) == 2 and",
         ),
     ),
+    "control:counted-once": Guarantee(
+        _LIMITS,
+        "A call counts once against every rate, rule and budget, whoever rewrites it and however "
+        "often it waits and is judged again.",
+        Mutant(
+            "control/counting.py",
+            'return again is not None and again.stage != "trust" and again != _POLICY_UNITS',
+            "return False",
+        ),
+    ),
+    "control:denial-of-wallet": Guarantee(
+        _LIMITS,
+        "The same call that fails again and again is refused before it is made.",
+        Mutant(
+            "control/counting.py",
+            "self._limiter.failed(*opened, self._clock())",
+            "self._limiter.succeeded(*opened)",
+        ),
+    ),
+    "control:store-beside": Guarantee(
+        _LIMITS,
+        "No message waits for a store: units are leased beside it, and given back at the end.",
+        Mutant(
+            "control/worker.py",
+            "for want in limiter.give_back(self._clock()):",
+            "for want in ():",
+        ),
+    ),
+    "control:store-lost-denies": Guarantee(
+        _LIMITS,
+        "While the store cannot be asked, what needs it is denied, unless the operator chose "
+        "otherwise.",
+        Mutant(
+            "control/worker.py",
+            "if self._substitute is None:",
+            "if self._substitute is not None:",
+        ),
+    ),
+    "config:every-key-takes-effect": Guarantee(
+        _PROCESS,
+        "Every key of mcpguard.yaml changes the setting it names.",
+        Mutant(
+            "config/layers.py",
+            'budget("gateway", "budgets", "bytes_out", default=None)',
+            'budget("gateway", "budgets", "bytes_in", default=None)',
+        ),
+    ),
+    "config:bad-key-fails-load": Guarantee(
+        _PROCESS,
+        "A key or value of mcpguard.yaml that cannot be used fails the load, with its place.",
+        Mutant(
+            "config/loading.py",
+            "    _raise(document.problems)\n",
+            "    _raise(document.problems[1:])\n",
+        ),
+    ),
+    "config:system-only-tightens": Guarantee(
+        _PROCESS,
+        "The system's file permits nothing that the user's forbids, and the other way about.",
+        Mutant(
+            "config/rows.py",
+            "key(system[0].value) > key(below[0].value)",
+            "key(system[0].value) < key(below[0].value)",
+        ),
+    ),
+    "config:own-files-only": Guarantee(
+        _PROCESS,
+        "Settings that somebody else than the user or root can write are refused.",
+        Mutant(
+            "config/files.py",
+            "if found.st_mode & _OTHERS:",
+            "if found.st_mode & _OTHERS == _OTHERS:",
+        ),
+    ),
+    "config:never-the-working-directory": Guarantee(
+        _PROCESS,
+        "The working directory is never searched for settings.",
+        Mutant(
+            "config/files.py",
+            "if not os.path.isabs(chosen):",
+            "if not chosen.strip():",
+        ),
+    ),
+    "config:baseline-disturbs-nobody": Guarantee(
+        _PROCESS,
+        "Without any file the preset baseline holds: no ordinary argument is denied or changed.",
+        Mutant(
+            "config/settings.py",
+            '"path_traversal": Handling.RECORD,',
+            '"path_traversal": Handling.DENY,',
+        ),
+    ),
+    "control:private-socket": Guarantee(
+        _CONTROL,
+        "A control socket and its directory are their user's alone, and answer him and root alone.",
+        Mutant(
+            "control/socket.py",
+            "return converse() if allow(peer_uid(sock)) else None",
+            "return converse()",
+        ),
+    ),
+    "control:no-client-slows-a-session": Guarantee(
+        _CONTROL,
+        "Clients that flood, drip, are silent or never read are bounded and leave room for others.",
+        Mutant(
+            "control/socket.py",
+            "            return\n        await anyio.sleep(PACE)",
+            "            return\n        await anyio.sleep(0)",
+        ),
+    ),
+    "control:widening-is-signed": Guarantee(
+        _CONTROL,
+        "What lets more through is done only with a good signature of an enrolled approver key.",
+        Mutant(
+            "control/operations.py",
+            "if row.widens(args) else ()",
+            "if signatures else ()",
+        ),
+    ),
+    "control:nonce-once": Guarantee(
+        _CONTROL,
+        "A signed request counts once, on its own connection, for its own words, for two minutes.",
+        Mutant(
+            "control/operations.py",
+            "nonce, self._nonce = self._nonce, None",
+            "nonce = self._nonce",
+        ),
+    ),
+    "control:blocks-outlive-sessions": Guarantee(
+        _CONTROL,
+        "A block holds while no session runs, and is ended by an approver alone.",
+        Mutant(
+            "cli/blocking.py",
+            "new = _stored(lambda store: blocks.add(store, made))",
+            "new = True",
+        ),
+    ),
+    "control:kill-file": Guarantee(
+        _CONTROL,
+        "While the kill switch's file is there, sessions end within seconds and no server starts.",
+        Mutant(
+            "control/kill.py",
+            "found = os.lstat(path)",
+            "found = path.stat()",
+        ),
+    ),
+    "control:kill-signal": Guarantee(
+        _CONTROL,
+        "SIGUSR1 ends a session at once, its server too, whatever the server does about signals.",
+        Mutant(
+            "daemon/drivers.py",
+            "if number in KILL_SIGNALS:",
+            "if number in STOP_SIGNALS:",
+        ),
+    ),
+    "session:killed": Guarantee(
+        _SESSION,
+        "A killed session denies every request that waits, in every mode, and sends no more.",
+        Mutant(
+            "proxy/session.py",
+            "core.end_call(entry, denial.DENIED, text)",
+            "core.close_call(entry)",
+        ),
+    ),
     "control:damaged-copy-refused": Guarantee(
         _TRUST,
         "A shared standing that is not as it was written is an error, never a score.",
@@ -724,6 +993,65 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "if len(piece) >= self._limit:",
         ),
     ),
+    "gateway:bound-is-covered": Guarantee(
+        _ARGUMENTS,
+        "Every reading of every value of a bound argument is inside the scopes, or the call is "
+        "denied; so is one whose shape, or whose twin of another case, leaves that open.",
+        Mutant(
+            "pipeline/scopes.py",
+            "if any(key != step and key.casefold() == step.casefold() for key in value):",
+            "if not value:",
+        ),
+    ),
+    "gateway:breaks-closed": Guarantee(
+        _DECISION,
+        "A budget, an approval or a file system that raises, stalls or abstains never turns a "
+        "denial into an allow.",
+        Mutant(
+            "pipeline/gateway.py",
+            "if isinstance(counted, Wait) or counted.effect is not Effect.ALLOW:",
+            "if not isinstance(counted, Wait) and counted.effect is Effect.DENY:",
+        ),
+    ),
+    "gateway:five-steps": Guarantee(
+        _DECISION,
+        "Deny list, allow list, arguments, budgets, approval: the first that fails decides, and "
+        "no later one is asked.",
+        Mutant(
+            "pipeline/gateway.py",
+            "answer = self._permitted(call, ctx, plan) if outside is ALLOW else outside",
+            "answer = self._permitted(call, ctx, plan)\n"
+            "        answer = answer if outside is ALLOW else outside",
+        ),
+    ),
+    "gateway:no-policy-no-opinion": Guarantee(
+        _DECISION,
+        "A gateway that nobody configured has no opinion, which denies where it is required.",
+        Mutant(
+            "pipeline/gateway.py",
+            "            return _ABSTAINS\n",
+            "            return ALLOW\n",
+        ),
+    ),
+    "gateway:placeholder-is-no-deed": Guarantee(
+        _ARGUMENTS,
+        "Nothing is taken out of a path, a URL, a command or what a scope is about: such a call is "
+        "denied, for a placeholder would be another deed.",
+        Mutant(
+            "pipeline/sanitise.py",
+            'where = "a name that is asked for" if fixed else _OPERATIVE.get(hit.role)',
+            'where = "a name that is asked for" if fixed else ""',
+        ),
+    ),
+    "gateway:redacted-is-stable": Guarantee(
+        _ARGUMENTS,
+        "A redacted call is judged again from the start and needs no second redaction.",
+        Mutant(
+            "pipeline/sanitise.py",
+            "left = redact(arguments, taken)",
+            "left = redact(arguments, taken[:1])",
+        ),
+    ),
     "handshake:capabilities-intersected": Guarantee(
         _SESSION,
         "The host sees the server capabilities that are both live and locked.",
@@ -957,6 +1285,36 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "daemon/run.py",
             "os.urandom(512)",
             "bytes(512)",
+        ),
+    ),
+    "identity:chain-of-approvers": Guarantee(
+        _APPROVALS,
+        "No key counts as approver, and none ceases to, without a signature by one that "
+        "counted before.",
+        Mutant(
+            "identity/roster.py",
+            'return "" if holds(public, text, signature) else "no key that counted then signed it"',
+            'return ""',
+        ),
+    ),
+    "identity:only-approvers-sign": Guarantee(
+        _APPROVALS,
+        "A signature is an approver's only if it verifies with a key that counts; whatever is "
+        "malformed is nobody's.",
+        Mutant(
+            "identity/keys.py",
+            "return found if sound else None",
+            "return found",
+        ),
+    ),
+    "identity:strict-folder": Guarantee(
+        _APPROVALS,
+        "An approver's file that others can reach, that is no plain file or not what was "
+        "written is an error.",
+        Mutant(
+            "identity/keys.py",
+            "    if status.st_mode & _OTHERS:",
+            "    if status.st_mode & _OTHERS == _OTHERS:",
         ),
     ),
     "launch:as-reviewed": Guarantee(
@@ -1440,8 +1798,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "What a stage rewrote is what is sent and recorded.",
         Mutant(
             "proxy/from_host.py",
-            'entry.params = {**entry.params, "arguments": call.arguments}',
-            "entry.params = {**entry.params}",
+            "            call = decision.subject\n",
+            "            call = call\n",
         ),
     ),
     "policy:any-text": Guarantee(
@@ -1516,6 +1874,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "if not dumped and _holds_nul(value):",
         ),
     ),
+    "policy:floor-holds": Guarantee(
+        _POLICY,
+        "Rules that stand on other rules can tighten these, and never loosen them.",
+        Mutant(
+            "policy/rules.py",
+            "own.action is None or _RANK[action] < _RANK[own.action]",
+            "own.action is None or _RANK[action] > _RANK[own.action]",
+        ),
+    ),
     "probe:never-half-a-surface": Guarantee(
         _LOCKFILE,
         "A list that fails, has the wrong shape or differs by era is an error, "
@@ -1551,6 +1918,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "proxy/listing.py",
             "listing.states[name] = Reason.OK if decision.allowed",
             "listing.states[name] = Reason.UNVERIFIED if decision.allowed",
+        ),
+    ),
+    "proxy:waiting-never-runs": Guarantee(
+        _DECISION,
+        "A call that waits for a person or a store is not sent before a later judgement allows it, "
+        "and never after it was cancelled, refused or timed out.",
+        Mutant(
+            "proxy/core.py",
+            "        return self._waits(Waiting(entry, call, decision, self.now))",
+            "        return Decision(True, call)",
         ),
     ),
     "requests:allowed-translated": Guarantee(
@@ -1677,9 +2054,9 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _ARGUMENTS,
         "Hundreds of ordinary arguments, prose and code about attacks among them, pass.",
         Mutant(
-            "scan/detectors/shell_injection.py",
-            "pattern = _BY_ROLE.get(site.role)",
-            "pattern = _BY_ROLE.get(site.role, _BY_ROLE[Role.COMMAND])",
+            "scan/detectors/path_traversal.py",
+            "FAR = 4",
+            "FAR = 2",
         ),
     ),
     "scan:over-budget-raises": Guarantee(
@@ -1716,6 +2093,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "scan/semantics.py",
             "if action not in ACTIONS[resource]:",
             "if not action:",
+        ),
+    ),
+    "scan:short-way-agrees": Guarantee(
+        _ARGUMENTS,
+        "The short way for small arguments finds exactly what the long one finds.",
+        Mutant(
+            "scan/quiet.py",
+            "return value < SHORTEST_NUMBER",
+            "return True",
         ),
     ),
     "schema:arguments-checked": Guarantee(

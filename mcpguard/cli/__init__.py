@@ -32,6 +32,7 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT."""
 
 _REVIEW, _RUN, _HOST, _BACK = "Review a server", "Run a server", "In a host", "Look back"
+_NOW = "While it runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,18 @@ COMMANDS: Final[dict[str, Row]] = {
     "demo": Row(
         "mcpguard.cli.demo", _RUN, "Watch a rogue tool being blocked, in seconds, offline."
     ),
+    "status": Row("mcpguard.cli.status", _NOW, "Show the sessions that run now."),
+    "approve": Row("mcpguard.cli.approve", _NOW, "Answer calls that wait for a person."),
+    "kill": Row("mcpguard.cli.kill", _NOW, "End sessions now, and let no new one start."),
+    "reload": Row("mcpguard.cli.reload", _NOW, "Have sessions read their configuration again."),
+    "approver": Row("mcpguard.cli.approver", _RUN, "Keep the keys of those who may approve."),
     "policy": Row("mcpguard.cli.policy", _REVIEW, "Check rules, and try them on recorded calls."),
+    "config": Row("mcpguard.cli.config", _RUN, "Show settings and who set them; check a file."),
     "hosts": Row("mcpguard.cli.hosts", _HOST, "List hosts' servers, and which are wrapped."),
     "wrap": Row("mcpguard.cli.wrap", _HOST, "Lock a host's server; have it start behind mcpguard."),
     "unwrap": Row("mcpguard.cli.unwrap", _HOST, "Put a host's entry back, byte for byte."),
     "audit": Row("mcpguard.cli.audit", _BACK, "Verify the audit log."),
-    "trust": Row("mcpguard.cli.trust", _BACK, "Show scores and the events that made them."),
+    "trust": Row("mcpguard.cli.trust", _BACK, "Show scores, and why; block and unblock."),
 }
 """Name -> where it is. In the order of `mcpguard --help`. Modules load when run."""
 

@@ -1,4 +1,7 @@
-"""`mcpguard trust`: whom the records trust how much, and why. `verify` computes it again."""
+"""`mcpguard trust`: whom the records trust how much, and why. `verify` computes it again.
+
+What it changes (blocks, budgets, policies) is in `blocking`.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -7,7 +10,7 @@ from pathlib import Path
 import click
 
 from mcpguard.audit.verify import read, verify
-from mcpguard.cli import render
+from mcpguard.cli import blocking, render
 from mcpguard.config.flags import data_dir
 from mcpguard.errors import AuditError, TamperError
 from mcpguard.model import Json, JsonObject
@@ -33,10 +36,14 @@ _RESULTS = {"same": 0, "differs": 1, "unstated": MISUSED}
 @click.group(invoke_without_command=True)
 @click.pass_context
 def trust(context: click.Context) -> None:
-    """How much callers and servers are trusted: what the audit log makes of them."""
+    """How much callers and servers are trusted, and who and what is blocked."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)
         context.exit(MISUSED)
+
+
+for _command in blocking.COMMANDS:
+    trust.add_command(_command)
 
 
 @trust.command(name="show")

@@ -44,6 +44,10 @@ class ProxySettings:
     env: tuple[str, ...] = ()
     log_format: str = "pretty"
     log_output: Path | None = None
+    config: Path | None = None
+    """None: the file in the user's configuration directory, if there is one."""
+    policy: str | None = None
+    """A preset's word, or a file of settings."""
 
 
 def _seconds(text: str) -> float:
@@ -63,6 +67,12 @@ def _path(text: str) -> Path:
     if not text:
         raise ValueError("the name of a file")
     return Path(text)
+
+
+def _policy(text: str) -> str:
+    if not text:
+        raise ValueError("a preset's name, or the name of a file")
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +101,22 @@ OPTIONS: Final = (
         "The reviewed lockfile. Required unless --audit-only.",
         metavar="FILE",
         parse=_path,
+    ),
+    Option(
+        "--config",
+        "config",
+        "The settings to read. Default: mcpguard.yaml in the configuration directory, if it is"
+        " there (mcpguard config path).",
+        metavar="FILE",
+        parse=_path,
+    ),
+    Option(
+        "--policy",
+        "policy",
+        "What the settings are laid over: permissive, baseline, strict, or a file of settings."
+        " It wins over `preset` in the settings.",
+        metavar="NAME|FILE",
+        parse=_policy,
     ),
     Option(
         "--filter-only",

@@ -1,17 +1,22 @@
-"""What there is to set: one frozen model, made of each room's own settings."""
+"""What there is to set: one frozen model, made of each room's own settings.
+
+The defaults are what the preset `baseline` says, so that a proxy without any file reads none.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Literal
 
 from mcpguard.model import Mode, RequestKind
-from mcpguard.pipeline.gateway import GatewayPolicy
+from mcpguard.pipeline.terms import GatewayPolicy, Handling
 from mcpguard.policy.rules import RuleSet
 from mcpguard.trust.limits import Limits
 from mcpguard.trust.policy import PolicyTable
 
 __all__ = [
+    "BASELINE_DETECTORS",
     "ApprovalSettings",
     "AuditSettings",
     "OnLoss",
@@ -38,6 +43,20 @@ class OnLoss(StrEnum):
     LOCAL = "local"
 
 
+BASELINE_DETECTORS: Mapping[str, Handling] = MappingProxyType(
+    {
+        "ssn": Handling.RECORD,
+        "card": Handling.RECORD,
+        "iban": Handling.RECORD,
+        "secrets": Handling.RECORD,
+        "shell_injection": Handling.RECORD,
+        "path_traversal": Handling.RECORD,
+        "ssrf_url": Handling.DENY,
+    }
+)
+"""What `presets/baseline.yaml` says under `gateway.detect`, without the ones that are off."""
+
+
 @dataclass(frozen=True, slots=True)
 class PrincipalSettings:
     """What a principal holds. `capabilities`: `a:b` or `a:*`, see `trust.policy.covers`."""
@@ -48,7 +67,7 @@ class PrincipalSettings:
 
 @dataclass(frozen=True, slots=True)
 class TrustSettings:
-    """`min_trust`: 0-1000, for tools without a policy of their own.
+    """`min_trust`: 0-1000, for tools without a policy of their own, and in `Settings.tools`.
 
     `tiers`: the matrix of tier and score decides. `servers`: the server's own score counts as well,
     not the caller's alone.
@@ -79,7 +98,7 @@ class AuditSettings:
     """`log`: absolute path; empty: in the data directory. `durability`: see `audit.Durability`."""
 
     log: str = ""
-    durability: str = "grouped"
+    durability: Literal["grouped", "strict", "none"] = "grouped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +114,10 @@ class StoreSettings:
 class Settings:
     """Everything a session is run by, beside its flags and its lockfile.
 
-    `mode`: None leaves it to the flags. `floor`: the weakest mode the system's file permits.
-    `profile`: the host is the principal `local:<profile>`. `limits`: rates only. `requests`: the
-    server-initiated kinds that may pass if the lockfile allows them too; None: all it allows.
+    `mode`: None leaves it to the flags, see `loading.chosen_mode`. `floor`: the weakest mode the
+    system's file permits. `profile`: the host is the principal `local:<profile>`. `limits`: rates
+    only. `requests`: the server-initiated kinds that may pass if the lockfile allows them too;
+    None: all it allows.
     """
 
     preset: Preset = Preset.BASELINE
@@ -110,9 +130,11 @@ class Settings:
     trust: TrustSettings = field(default_factory=TrustSettings)
     tools: PolicyTable = field(default_factory=PolicyTable)
     limits: Limits = field(default_factory=Limits)
-    gateway: GatewayPolicy = field(default_factory=GatewayPolicy)
+    gateway: GatewayPolicy = field(
+        default_factory=lambda: GatewayPolicy(detectors=BASELINE_DETECTORS)
+    )
     approvals: ApprovalSettings = field(default_factory=ApprovalSettings)
-    rules: RuleSet = field(default_factory=lambda: RuleSet("none", ()))
+    rules: RuleSet = field(default_factory=lambda: RuleSet("rules", ()))
     requests: frozenset[RequestKind] | None = None
     audit: AuditSettings = field(default_factory=AuditSettings)
     store: StoreSettings = field(default_factory=StoreSettings)

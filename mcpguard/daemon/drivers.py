@@ -12,7 +12,7 @@ import importlib.util
 import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar, TypeVarTuple
 
 import anyio
@@ -24,7 +24,7 @@ from mcpguard.daemon import child as processes
 from mcpguard.daemon.child import Child
 from mcpguard.daemon.flow import READ_SIZE, Relay, Sink, has_room
 from mcpguard.daemon.log import Stderr
-from mcpguard.daemon.prelude import STOP_SIGNALS, Alarm, can_wait
+from mcpguard.daemon.prelude import KILL_SIGNALS, STOP_SIGNALS, Alarm, can_wait
 from mcpguard.errors import UsageError
 from mcpguard.model import Side
 
@@ -33,7 +33,7 @@ if sys.version_info >= (3, 12):
 else:
     from typing_extensions import override
 
-__all__ = ["DRIVERS", "STOP_BUDGET", "Callbacks", "Driver", "Threads", "choose", "run"]
+__all__ = ["DRIVERS", "STOP_BUDGET", "Beside", "Callbacks", "Driver", "Threads", "choose", "run"]
 
 STOP_BUDGET = 1.9
 """Seconds from the host's end of file or a signal to our exit. The official SDKs kill after two."""
@@ -53,17 +53,25 @@ TICK = 1.0
 TRIM_AFTER = 0.25
 """Seconds from the end of a long write to giving its memory back."""
 
+BY_SIGNAL = "SIGUSR1"
+"""Why a session was killed that a signal has killed."""
+
 Args = TypeVarTuple("Args")
 T = TypeVar("T")
 
 HOST_IN, HOST_OUT = 0, 1
 """Our stdin and stdout."""
 
+Beside = Callable[["Driver"], Coroutine[Any, Any, None]]
+"""Runs beside a session from when bytes move until it ends, in its loop: the store's worker, the
+control socket, the look for the kill switch. Must not raise: that would end the session."""
+
 
 class Driver(ABC):
     """One session from the first byte to the exit code. Subclasses move the bytes."""
 
     def __init__(self, relay: Relay, child: Child, stderr: Stderr, alarm: Alarm) -> None:
+        self.beside: tuple[Beside, ...] = ()
         self.relay = relay
         self.child = child
         self.stderr = stderr
@@ -72,6 +80,7 @@ class Driver(ABC):
         self.server = relay.sinks[Side.SERVER]
         self.ended: set[Side] = set()
         self.signalled = False
+        self.killed = False
         self.ending = False
         self.noted = anyio.Event()
 
@@ -82,6 +91,10 @@ class Driver(ABC):
                 if sys.platform != "win32":
                     await tasks.start(self._signals)
                 await self.open(tasks)
+                if self.alarm.killed:
+                    self.kill(BY_SIGNAL)
+                for each in self.beside:
+                    tasks.start_soon(each, self)
                 await self._conduct()
                 tasks.cancel_scope.cancel()
         finally:
@@ -124,13 +137,23 @@ class Driver(ABC):
         """Something happened that the end of a session may wait for."""
         self.noted.set()
 
+    def kill(self, why: str) -> None:
+        """End the session now, denying what is in flight; the server gets no time to finish."""
+        self.killed = True
+        self.relay.kill(why)
+        self.flush()
+        self.note()
+
     async def _signals(self, task_status: TaskStatus[None]) -> None:
-        with anyio.open_signal_receiver(*STOP_SIGNALS) as signals:
+        with anyio.open_signal_receiver(*STOP_SIGNALS, *KILL_SIGNALS) as signals:
             self.signalled = self.alarm.rung
             task_status.started()
-            async for _ in signals:
-                self.signalled = True
-                self.note()
+            async for number in signals:
+                if number in KILL_SIGNALS:
+                    self.kill(BY_SIGNAL)
+                else:
+                    self.signalled = True
+                    self.note()
 
     async def _until(self, condition: Callable[[], bool], deadline: float) -> bool:
         with anyio.move_on_after(deadline - anyio.current_time()):
@@ -147,7 +170,8 @@ class Driver(ABC):
             await self._finish_in_flight()
         self.close_server_stdin()
         spare = deadline - KILL_RESERVE - anyio.current_time()
-        await processes.stop(self.child, eof_grace=max(0.0, min(processes.EOF_GRACE, spare)))
+        grace = 0.0 if self.killed else max(0.0, min(processes.EOF_GRACE, spare))
+        await processes.stop(self.child, eof_grace=grace)
         await self._deliver()
 
     def _over(self) -> bool:
@@ -500,11 +524,21 @@ def choose(wanted: str = "") -> str:
     return wanted or ("uvloop" if importlib.util.find_spec("uvloop") else "asyncio")
 
 
-def run(relay: Relay, child: Child, stderr: Stderr, alarm: Alarm, *, driver: str = "") -> int:
-    """Run one session to its end; the exit code to give."""
+def run(
+    relay: Relay,
+    child: Child,
+    stderr: Stderr,
+    alarm: Alarm,
+    *,
+    driver: str = "",
+    beside: tuple[Beside, ...] = (),
+) -> int:
+    """Run one session to its end, and `beside` it what does not move bytes; the exit code."""
     kind, backend, options = DRIVERS[choose(driver)]
 
     async def main() -> int:
-        return await kind(relay, child, stderr, alarm).run()
+        made = kind(relay, child, stderr, alarm)
+        made.beside = beside
+        return await made.run()
 
     return anyio.run(main, backend=backend, backend_options=dict(options))

@@ -3,14 +3,15 @@
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from mcpguard.audit import AuditLog
+from mcpguard.control.kill import KILLED
 from mcpguard.daemon.flow import Sink, below_marks, other
 from mcpguard.errors import AuditError
-from mcpguard.model import Side
+from mcpguard.model import Allowed, JsonObject, Side
 from mcpguard.proxy.actions import Batch
 from mcpguard.proxy.session import Session
 from mcpguard.wire.framing import Dropped, Framer
@@ -35,6 +36,16 @@ class Log(Protocol):
         """Say `name`."""
 
 
+class Governing(Protocol):
+    """What is kept beside the messages: counters and standings, which a store shares."""
+
+    def written(self, records: Sequence[tuple[JsonObject | Allowed, bytes]]) -> None:
+        """These records are in the log."""
+
+    def stir(self) -> None:
+        """A turn of the session has ended."""
+
+
 class _Way:
     """What comes from one side: cut into lines, which may have to wait, and given to `feed`."""
 
@@ -53,13 +64,26 @@ class Engine:
     records cannot be written, the session says what to send instead.
     """
 
-    __slots__ = ("_audit", "_batch", "_failing", "_log", "_session", "_ways", "exit_code", "sinks")
+    __slots__ = (
+        "_audit",
+        "_batch",
+        "_failing",
+        "_governing",
+        "_log",
+        "_session",
+        "_ways",
+        "exit_code",
+        "sinks",
+    )
 
-    def __init__(self, session: Session, audit: AuditLog | None, log: Log) -> None:
+    def __init__(
+        self, session: Session, audit: AuditLog | None, log: Log, governing: Governing | None = None
+    ) -> None:
         self._session = session
         self._batch = session.batch
         self._audit = audit
         self._log = log
+        self._governing = governing
         self._failing = False
         self._ways = {Side.HOST: _Way(session.feed_host), Side.SERVER: _Way(session.feed_server)}
         self.sinks = {side: Sink() for side in Side}
@@ -86,7 +110,7 @@ class Engine:
                 return False
             self._commit()
         except Exception as error:  # noqa: BLE001 - a defect of ours must not let anything pass
-            self._crash(error)
+            self.crash(error)
             return False
         return bool(waiting)
 
@@ -121,7 +145,7 @@ class Engine:
             self._session.tick(time.monotonic())
             self._commit()
         except Exception as error:  # noqa: BLE001 - as in `feed`
-            self._crash(error)
+            self.crash(error)
 
     def closed(self, side: Side) -> None:
         """End of file from `side`. An unfinished last line is no message: it is lost."""
@@ -129,9 +153,34 @@ class Engine:
             self._session.closed(side, time.monotonic())
             self._commit()
         except Exception as error:  # noqa: BLE001 - as in `feed`
-            self._crash(error)
+            self.crash(error)
 
-    def _crash(self, error: Exception) -> None:
+    def resume(self) -> None:
+        """A person or a store has answered: what waits for it is judged again."""
+        if not self._session.held_calls or self.exit_code is not None:
+            return
+        try:
+            self._session.resume(time.monotonic())
+            self._commit()
+        except Exception as error:  # noqa: BLE001 - as in `feed`
+            self.crash(error)
+
+    def tell(self, name: str, detail: str) -> None:
+        """An event of what goes on beside the messages."""
+        self._log.event(name, "warning", {"detail": detail})
+
+    def kill(self, why: str) -> None:
+        """What waits for the server is thrown away; what waits for an answer is denied."""
+        if self.exit_code is not None:
+            return
+        self.sinks[Side.SERVER].close()
+        try:
+            self._session.kill(why, KILLED, time.monotonic())
+            self._commit()
+        except Exception as error:  # noqa: BLE001 - as in `feed`
+            self.crash(error)
+
+    def crash(self, error: Exception) -> None:
         """Fail closed: what was being decided is not sent, and the session ends with an error."""
         self._session.take()
         frame = traceback.extract_tb(error.__traceback__)[-1]
@@ -148,6 +197,8 @@ class Engine:
                 if self._audit is not None:
                     self._audit.write(batch.records)
                 self._failing = False
+                if self._governing is not None:
+                    self._governing.written(batch.records)
             except AuditError as error:
                 batch = self._unrecorded(self._session.take(), error)
             batch.records.clear()
@@ -161,6 +212,8 @@ class Engine:
         if batch.events or batch.stop is not None:
             self._tell(batch)
             batch.clear()
+        if self._governing is not None:
+            self._governing.stir()
 
     def _unrecorded(self, batch: Batch, error: AuditError) -> Batch:
         """What to do instead of `batch`: none of its records is in the log."""

@@ -116,6 +116,9 @@ class Relay(Protocol):
     def closed(self, side: Side) -> None:
         """End of file from `side`. Called once a side."""
 
+    def kill(self, why: str) -> None:
+        """A person ends the session now: `exit_code` is set, nothing more is for the server."""
+
 
 def other(side: Side) -> Side:
     """The peer of `side`."""

@@ -19,7 +19,7 @@ from mcpguard.daemon.child import Child
 from mcpguard.daemon.flow import READ_SIZE, Relay
 from mcpguard.model import Side
 
-__all__ = ["STOP_SIGNALS", "Alarm", "can_wait", "fits", "serve_while_importing"]
+__all__ = ["KILL_SIGNALS", "STOP_SIGNALS", "Alarm", "can_wait", "fits", "serve_while_importing"]
 
 SHORT = getattr(select, "PIPE_BUF", 512)
 """Bytes. What a pipe that `select` calls writable takes without blocking (POSIX PIPE_BUF)."""
@@ -34,19 +34,30 @@ STOP_SIGNALS = tuple(
 )
 """Each of them ends a session as the host's end of file does."""
 
+KILL_SIGNALS = tuple(getattr(signal, name) for name in ("SIGUSR1",) if hasattr(signal, name))
+"""Each of them is the kill switch of one proxy: what is in flight is denied, not finished."""
+
 
 class Alarm:
-    """Remembers that a stop signal came before the loop could hear it. Main thread only."""
+    """Remembers that a signal came before the loop could hear it. Main thread only.
+
+    `rung`: one to stop. `killed`: one to kill.
+    """
 
     def __init__(self) -> None:
         self.rung = False
+        self.killed = False
         self.reader, self._writer = os.pipe()
-        for number in STOP_SIGNALS:
+        for number in (*STOP_SIGNALS, *KILL_SIGNALS):
             signal.signal(number, self._ring)
 
-    def _ring(self, *_: object) -> None:
-        if not self.rung:
+    def _ring(self, number: int, _: object) -> None:
+        told = self.rung or self.killed
+        if number in KILL_SIGNALS:
+            self.killed = True
+        else:
             self.rung = True
+        if not told:
             os.write(self._writer, b"!")
 
 

@@ -4,6 +4,7 @@ The order is the point. A server takes hundreds of milliseconds to start; the ev
 session are imported meanwhile, so a person never waits for both.
 """
 
+import contextlib
 import gc
 import os
 import struct
@@ -14,29 +15,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcpguard.config.flags import ProxySettings, data_dir, parse_proxy
+from mcpguard.config.plan import Plan, make_plan
+from mcpguard.control import kill
 from mcpguard.daemon import child as processes
 from mcpguard.daemon import launch, prelude
 from mcpguard.daemon.environment import server_environment
 from mcpguard.daemon.log import Log, open_log, printable
-from mcpguard.errors import AuditError, LockfileError, McpguardError
+from mcpguard.errors import AuditError, LockfileError, McpguardError, UsageError
 from mcpguard.lock import lockfile
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import Mode
 
 if TYPE_CHECKING:
     from mcpguard.audit import AuditLog
+    from mcpguard.control.governor import Governor
+    from mcpguard.daemon.drivers import Beside, Driver
     from mcpguard.daemon.engine import Engine
 
-__all__ = ["PRINCIPAL", "main", "minter", "read_lock"]
-
-PRINCIPAL = "local:default"
-"""Who the host is: the user's own desktop, enrolled by starting mcpguard (DESIGN section 7)."""
+__all__ = ["main", "minter", "read_lock"]
 
 DRIVER_VARIABLE = "MCPGUARD_DRIVER"
 """Environment variable. Names a driver (`drivers.DRIVERS`) in place of the fastest that can be."""
 
 GC_THRESHOLD = 50_000
 """Allocations between two collections. The session makes no cycles on a message's way."""
+
+LAST_WORDS = 0.3
+"""Seconds of a session's end for the store, beside `drivers.STOP_BUDGET`."""
 
 SHOWN_NAMES = 12
 """Names of withheld variables listed when a server ends before it answered."""
@@ -68,47 +73,54 @@ def read_lock(path: Path) -> Lockfile:
     return lockfile.parse(data, str(path))
 
 
-def _proxy(settings: ProxySettings) -> int:
-    lock = read_lock(settings.lock) if settings.lock is not None else None
-    if settings.print_effective:
-        return _print_effective(settings, lock)
-    argv = settings.command
+def _proxy(flags: ProxySettings) -> int:
+    lock = read_lock(flags.lock) if flags.lock is not None else None
+    plan = make_plan(flags, lock)
+    if flags.print_effective:
+        return _print_effective(plan)
+    argv = flags.command
     if lock is not None:
         launch.verify(lock.launch, argv)
         argv = lock.launch.argv
-    names = settings.env if lock is None else lock.launch.env
-    env = server_environment(os.environ, names)
-    name = settings.name or (lock.name if lock else "") or Path(argv[0]).name
+    env = server_environment(os.environ, flags.env if lock is None else lock.launch.env)
+    _refuse_killed(plan.name)
     alarm = prelude.Alarm()
     child = processes.spawn(argv, env)
     try:
-        return _session(settings, lock, (name, _withheld(env)), child, alarm)
+        return _session(plan, _withheld(env), child, alarm)
     except BaseException:
         child.abandon()
         raise
 
 
-def _session(
-    settings: ProxySettings,
-    lock: Lockfile | None,
-    facts: tuple[str, str],
-    child: processes.Child,
-    alarm: prelude.Alarm,
-) -> int:
-    log = open_log(settings.log_format, settings.log_output)
-    audit = None
+def _session(plan: Plan, early_exit: str, child: processes.Child, alarm: prelude.Alarm) -> int:
+    log = open_log(plan.flags.log_format, plan.flags.log_output)
+    audit = governor = None
     try:
-        audit = _open_audit(settings, lock, facts[0], log)
-        engine = _engine(settings, lock, audit, log, facts)
-        code, lingering = _run(engine, child, log, alarm)
+        session_id = os.urandom(8).hex()
+        audit = _open_audit(plan, session_id, log)
+        engine, governor = _engine(plan, session_id, audit, log, early_exit)
+        beside = (_governed(engine, governor), _kill_watch(plan.name))
+        code, lingering = _run(engine, child, log, alarm, beside)
         _tell(child, log)
     finally:
+        if governor is not None:
+            _end(governor)
         if audit is not None:
             _close(audit, log)
         log.close()
     if lingering:  # a thread blocked in a read of our stdin would hold up the interpreter's exit
         os._exit(code)
     return code
+
+
+def _refuse_killed(name: str) -> None:
+    """Raises KilledError while the kill switch is on."""
+    try:
+        home = data_dir()
+    except UsageError:  # there is none, so no switch in it; a session that enforces ends for that
+        return
+    kill.refuse(home, name)
 
 
 def _tell(child: processes.Child, log: Log) -> None:
@@ -122,7 +134,11 @@ def _tell(child: processes.Child, log: Log) -> None:
 
 
 def _run(
-    engine: "Engine", child: processes.Child, log: Log, alarm: prelude.Alarm
+    engine: "Engine",
+    child: processes.Child,
+    log: Log,
+    alarm: prelude.Alarm,
+    beside: "tuple[Beside, ...]",
 ) -> tuple[int, bool]:
     wanted = os.environ.get(DRIVER_VARIABLE, "")
     if prelude.fits(wanted):
@@ -133,62 +149,98 @@ def _run(
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 100)
     gc.enable()
-    code = drivers.run(engine, child, log.stderr, alarm, driver=driver)
+    code = drivers.run(engine, child, log.stderr, alarm, driver=driver, beside=beside)
     return code, drivers.DRIVERS[driver][0] is drivers.Threads
 
 
+def _governed(engine: "Engine", governor: "Governor") -> "Beside":
+    """Asks the store for what the session's counters want; what waited is judged again."""
+
+    async def beside(driver: "Driver") -> None:
+        def resume() -> None:
+            engine.resume()
+            driver.flush()
+
+        try:
+            await governor.serve(resume, engine.tell)
+        except Exception as error:  # noqa: BLE001 - a defect of ours ends the session
+            engine.crash(error)
+            driver.flush()
+
+    return beside
+
+
+def _kill_watch(name: str) -> "Beside":
+    """Looks once a second whether the kill switch is on."""
+
+    async def beside(driver: "Driver") -> None:
+        with contextlib.suppress(UsageError):  # as in `_refuse_killed`
+            home = data_dir()
+            await kill.watch(lambda: kill.check(home, name), driver.kill)
+
+    return beside
+
+
 def _engine(
-    settings: ProxySettings,
-    lock: Lockfile | None,
-    audit: "AuditLog | None",
-    log: Log,
-    facts: tuple[str, str],
-) -> "Engine":
+    plan: Plan, session_id: str, audit: "AuditLog | None", log: Log, early_exit: str
+) -> "tuple[Engine, Governor]":
+    from mcpguard.control.governor import Governor
     from mcpguard.daemon.engine import Engine
-    from mcpguard.pipeline import make_pipeline
     from mcpguard.proxy.denial import DenyStyle
     from mcpguard.proxy.session import Session, SessionSettings
 
+    governor = Governor(plan, session_id, audit, data_dir)
     session = Session(
-        lock=lock,
-        mode=settings.mode,
-        decide=make_pipeline(lock),
+        lock=plan.lock,
+        mode=plan.mode,
+        decide=governor.decide,
         mint=minter(),
         settings=SessionSettings(
-            deny_style=DenyStyle(settings.deny_style),
-            timeout=settings.timeout,
-            principal=PRINCIPAL,
-            server=facts[0],
-            early_exit=facts[1],
+            deny_style=DenyStyle(plan.flags.deny_style),
+            timeout=plan.flags.timeout,
+            principal=plan.principal,
+            server=plan.name,
+            early_exit=early_exit,
+            parties=governor.parties,
         ),
         now=time.monotonic(),
     )
-    return Engine(session, audit, log)
+    return Engine(session, audit, log, governor), governor
 
 
-def _open_audit(
-    settings: ProxySettings, lock: Lockfile | None, name: str, log: Log
-) -> "AuditLog | None":
+def _end(governor: "Governor") -> None:
+    """Tell the store, for as long as there is time: it forgets by itself what it is not told."""
+    import threading
+
+    thread = threading.Thread(target=governor.end, name="store", daemon=True)
+    thread.start()
+    thread.join(LAST_WORDS)
+
+
+def _open_audit(plan: Plan, session_id: str, log: Log) -> "AuditLog | None":
     """The session's audit log. Enforcing without one is refused; other modes say so and go on."""
     from mcpguard.audit import AuditLog, load_or_create_key
 
+    mode, settings = str(plan.mode), plan.settings
     try:
         home = data_dir()
-        path = settings.audit_log or home / "audit" / f"{_file_name(name)}.jsonl"
-        if settings.audit_log is None:
+        path = plan.flags.audit_log or (Path(settings.audit.log) if settings.audit.log else None)
+        if path is None:
+            path = home / "audit" / f"{_file_name(plan.name)}.jsonl"
             path.parent.mkdir(mode=0o700, exist_ok=True)
         return AuditLog.open(
             path,
             key=load_or_create_key(home / "audit.key"),
-            session=os.urandom(8).hex(),
-            server=name,
-            principal=PRINCIPAL,
+            session=session_id,
+            server=plan.name,
+            principal=plan.principal,
             clock=time.time,  # noqa: TID251 - the shell hands its clock in; nothing below reads one
-            defaults={"mode": str(settings.mode)},
-            facts={"mode": str(settings.mode), "lock": lock.digest if lock else ""},
+            durability=settings.audit.durability,
+            defaults={"mode": mode},
+            facts={"mode": mode, "lock": plan.digest, "preset": settings.preset},
         )
     except (McpguardError, OSError) as error:
-        if settings.mode is Mode.ENFORCE:
+        if plan.mode is Mode.ENFORCE:
             raise _no_audit(error) from error
         log.event("audit.off", "warning", {"detail": str(error)})
         return None
@@ -254,13 +306,16 @@ def _complain(error: McpguardError) -> None:
     sys.stderr.write("".join(printable(line) + "\n" for line in lines))
 
 
-def _print_effective(settings: ProxySettings, lock: Lockfile | None) -> int:
+def _print_effective(plan: Plan) -> int:
     """What the session would allow, as text on stdout. Starts nothing."""
-    lines = [f"mode: {settings.mode}", f"command: {_as_typed(settings.command)}"]
-    if lock is not None:
-        launch.verify(lock.launch, settings.command)
-        lines = _effective(settings, lock)
-    sys.stdout.write("".join(printable(line) + "\n" for line in lines))
+    from mcpguard.config import showing
+
+    lines = [f"mode: {plan.mode}", f"command: {_as_typed(plan.flags.command)}"]
+    if plan.lock is not None:
+        launch.verify(plan.lock.launch, plan.flags.command)
+        lines = _effective(plan, plan.lock)
+    lines += ["settings:", *(f"  {line}" for line in showing.lines(plan.loaded, origin=True))]
+    sys.stdout.write("".join(printable(line).rstrip() + "\n" for line in lines))
     return 0
 
 
@@ -270,11 +325,11 @@ def _as_typed(argv: Sequence[str]) -> str:
     return shlex.join(argv)
 
 
-def _effective(settings: ProxySettings, lock: Lockfile) -> list[str]:
+def _effective(plan: Plan, lock: Lockfile) -> list[str]:
     lines = [
-        f"mode: {settings.mode}",
-        f"server: {settings.name or lock.name}",
-        f"lockfile: {settings.lock} {lock.digest}",
+        f"mode: {plan.mode}",
+        f"server: {plan.name}",
+        f"lockfile: {plan.flags.lock} {plan.digest}",
         f"command: {_as_typed(lock.launch.argv)}",
         f"environment: {', '.join(sorted(server_environment(os.environ, lock.launch.env)))}",
         f"server may ask for: {', '.join(sorted(lock.requests)) or 'nothing'}",

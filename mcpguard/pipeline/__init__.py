@@ -7,7 +7,8 @@ A stage never knows the mode.
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
@@ -24,7 +25,17 @@ from mcpguard.model import (
 )
 from mcpguard.pipeline.surface import SurfaceStage
 
-__all__ = ["MAX_REWRITES", "REQUIRED", "STAGES", "Decide", "Stage", "decide", "make_pipeline"]
+__all__ = [
+    "MAX_REWRITES",
+    "REQUIRED",
+    "STAGES",
+    "Decide",
+    "NoRules",
+    "Stage",
+    "decide",
+    "make_pipeline",
+    "make_stages",
+]
 
 
 class Stage(Protocol):
@@ -37,37 +48,74 @@ class Stage(Protocol):
 Decide = Callable[[Subject, Context], Decision | Wait]
 
 
+class NoRules:
+    """The policy stage of an operator who wrote no rules: it leaves all to the other stages."""
+
+    @staticmethod
+    def judge(subject: Subject, ctx: Context) -> Verdict:  # noqa: ARG004 - `Stage.judge`
+        """See `Stage.judge`."""
+        return ALLOW
+
+
+def _trust(_: Lockfile | None) -> Stage:
+    from mcpguard.pipeline.trust import TrustStage
+    from mcpguard.trust.policy import PolicyTable
+
+    return TrustStage(PolicyTable())
+
+
 def _policy(lock: Lockfile | None) -> Stage:
     from mcpguard.pipeline.policy import PolicyStage
 
     return PolicyStage.unruled(lock)
 
 
+def _gateway(lock: Lockfile | None) -> Stage:
+    from mcpguard.pipeline.gateway import GatewayStage
+
+    return GatewayStage.unconfigured(lock)
+
+
 STAGES: dict[str, Callable[[Lockfile | None], Stage]] = {
     "surface": SurfaceStage,
+    "trust": _trust,
     "policy": _policy,
+    "gateway": _gateway,
 }
-"""Name to constructor, in the order in which they judge."""
+"""Name to constructor, in the order in which they judge. What a constructor makes of a lockfile
+alone allows nothing that takes a configuration to allow."""
 
 REQUIRED: dict[SubjectKind, tuple[str, ...]] = {
-    SubjectKind.CALL: ("surface",),
+    SubjectKind.CALL: ("surface", "trust", "policy", "gateway"),
     SubjectKind.DEFINITION: ("surface",),
-    SubjectKind.RESULT: ("surface",),
+    SubjectKind.RESULT: ("surface", "policy", "gateway"),
     SubjectKind.SERVER_REQUEST: ("surface",),
     SubjectKind.ANSWER: ("surface",),
     SubjectKind.NOTICE: ("surface",),
 }
 """Which stages must each allow a kind of subject."""
 
+NOTHING: Final[Mapping[str, Stage]] = MappingProxyType({})
+
 MAX_REWRITES = 1
 """A rewrite is judged again this many times; stages that go on rewriting are denied."""
 
 
-def make_pipeline(lock: Lockfile | None) -> Decide:
-    """The pipeline of those `STAGES` that something must pass, each built for `lock`."""
+def make_stages(
+    lock: Lockfile | None, configured: Mapping[str, Stage] = NOTHING
+) -> dict[str, Stage]:
+    """Those `STAGES` that something must pass: as `configured`, else built for `lock` alone."""
     needed = {name for names in REQUIRED.values() for name in names}
-    stages = {name: build(lock) for name, build in STAGES.items() if name in needed}
-    return partial(decide, stages)
+    return {
+        name: configured[name] if name in configured else make(lock)
+        for name, make in STAGES.items()
+        if name in needed
+    }
+
+
+def make_pipeline(lock: Lockfile | None, configured: Mapping[str, Stage] = NOTHING) -> Decide:
+    """`decide` with the stages of `make_stages`."""
+    return partial(decide, make_stages(lock, configured))
 
 
 def decide(

@@ -14,6 +14,7 @@ from mcpguard.model import (
     Context,
     Effect,
     Finding,
+    Live,
     Reason,
     Result,
     Severity,
@@ -21,6 +22,7 @@ from mcpguard.model import (
     Verdict,
     Wait,
 )
+from mcpguard.pipeline.trust import Approve, no_approval
 from mcpguard.policy.cel import Facts
 from mcpguard.policy.redaction import redacted_arguments, redacted_result
 from mcpguard.policy.rules import Action, Clock, LimitUse, Outcome, Remark, RuleSet
@@ -34,14 +36,18 @@ FactsFor: TypeAlias = Callable[[Call | Result, Context], Facts]
 class Limits(Protocol):
     """Whoever counts calls."""
 
-    def take(self, uses: tuple[LimitUse, ...]) -> Collection[str]:
-        """Count one call under each of `uses`; or, if some are spent, none, and give their keys."""
+    def take(self, uses: tuple[LimitUse, ...], live: Live) -> Collection[str] | Wait:
+        """Count one call under each of `uses`; or, if some are spent, none, and give their keys.
+
+        `live`: which call it is, and what it waited for: one call is counted once.
+        """
 
 
 class PolicyStage:
     """Judges calls and results by `rules`; of anything else it has no opinion.
 
-    `default` stands where no rule decides: ALLOW, or ABSTAIN, which denies where it is required.
+    `approve`: asked of what a rule leaves to a person. `default` stands where no rule decides:
+    ALLOW, or ABSTAIN, which denies where it is required.
     """
 
     def __init__(
@@ -50,12 +56,14 @@ class PolicyStage:
         facts: FactsFor,
         limits: Limits,
         *,
+        approve: Approve = no_approval,
         default: Effect = Effect.ABSTAIN,
         clock: Clock | None = None,
     ) -> None:
         self._rules = rules
         self._facts = facts
         self._limits = limits
+        self._approve = approve
         self._clock = clock
         self._default = ALLOW if default is Effect.ALLOW else _ABSTAINS
 
@@ -86,15 +94,26 @@ class PolicyStage:
             rewrite = _redacted_call(call, outcome)
             if not outcome.limits or rewrite is not call:
                 break
-            refused = frozenset(self._limits.take(outcome.limits))
+            taken = self._limits.take(outcome.limits, ctx.live)
+            if isinstance(taken, Wait):
+                return taken
+            refused = frozenset(taken)
             if not refused:
                 break
             if refused <= spent:  # it would be asked for ever
                 return Verdict.deny(Reason.RULE_FAULT, "its limits cannot be counted")
             spent |= refused
-        return self._verdict(outcome, call, rewrite)
+        verdict = self._verdict(outcome, call, rewrite)
+        if outcome.action is not Action.REQUIRE_APPROVAL or rewrite is not call:
+            return verdict
+        asked = self._approve(call, ctx)
+        return (
+            asked
+            if isinstance(asked, Wait)
+            else asked._replace(findings=verdict.findings + asked.findings)
+        )
 
-    def _verdict(self, outcome: Outcome, subject: Subject, rewrite: Subject) -> Verdict | Wait:
+    def _verdict(self, outcome: Outcome, subject: Subject, rewrite: Subject) -> Verdict:
         findings = tuple(map(_finding, outcome.remarks))
         if outcome.action is Action.DENY:
             reason = Reason.RULE_FAULT if outcome.faulty else Reason.RULE
@@ -102,8 +121,6 @@ class PolicyStage:
         if rewrite is not subject:
             text = f"the rule {outcome.rule} took something out"
             return Verdict(Effect.ALLOW, Reason.REDACTED, text, findings, rewrite)
-        if outcome.action is Action.REQUIRE_APPROVAL:
-            return Wait("policy", outcome.rule)
         verdict = ALLOW if outcome.action else self._default
         return verdict._replace(findings=findings) if findings else verdict
 
@@ -137,6 +154,6 @@ def _no_facts(_: Call | Result, __: Context) -> Facts:
 class _NoLimits:
     """Counts for rules that have no limits: whoever asks has some, so all are spent."""
 
-    def take(self, uses: tuple[LimitUse, ...]) -> Collection[str]:
+    def take(self, uses: tuple[LimitUse, ...], live: Live) -> Collection[str]:
         """See `Limits.take`."""
         return [use.key for use in uses]

@@ -8,7 +8,7 @@ Whoever calls is what the operator's profile, a pinned key or a badge proved; ne
 says. What looks like a trust value in a message is a finding, and nothing reads it.
 """
 
-from collections.abc import Callable, Container, ItemsView
+from collections.abc import Callable, Container, ItemsView, Sequence
 from typing import Final, Protocol
 
 from mcpguard.errors import UsageError
@@ -18,17 +18,20 @@ from mcpguard.model import (
     Context,
     Effect,
     Finding,
+    Held,
     Json,
+    Live,
+    Principal,
     Reason,
     Severity,
     Subject,
     Verdict,
     Wait,
 )
-from mcpguard.trust.policy import DEFAULT, PolicyTable, ToolPolicy, covers
+from mcpguard.trust.policy import PolicyTable, ToolPolicy, covers
 from mcpguard.trust.score import Access, access, effective
 
-__all__ = ["CLAIMS", "Limits", "TrustStage", "no_approval"]
+__all__ = ["CLAIMS", "Approve", "Limits", "TrustStage", "no_approval"]
 
 CLAIMS: Final = frozenset({
     "trustscore", "trustlevel", "trusttier", "agenttrust", "agenttrustscore", "agenttrustlevel",
@@ -61,10 +64,11 @@ _TOOL: Final = "tools/call"
 class Limits(Protocol):
     """How often a principal may call. Atomic: two proxies may ask at once."""
 
-    def take(self, principal: str, tool: str, now: float, per_minute: int) -> Verdict | Wait:
+    def take(self, principal: str, tool: str, live: Live, per_minute: int) -> Verdict | Wait:
         """ALLOW and counted, or why not and not counted.
 
-        `now`: seconds of a monotonic clock. `per_minute`: the tool's own limit, 0 for none; the
+        `live`: when the call came, which one it is, and what it waited for: one call is counted
+        once, however often it is judged. `per_minute`: the tool's own limit, 0 for none; the
         implementation may hold more limits of its own. An exception is a denial.
         """
 
@@ -85,7 +89,7 @@ class TrustStage:
     `blocked`: ids of principals; asked at every call, so it may change while a session runs.
     `strict`: the matrix of tier and score decides as well; what it leaves to a person is asked of
     `approve`, after all six checks. Tools' policies hold for `tools/call`; other items are held to
-    `DEFAULT`. Raises UsageError for a policy with a rate when there are no `limits`.
+    the table's default. Raises UsageError for a policy with a rate when there are no `limits`.
     """
 
     def __init__(
@@ -102,7 +106,11 @@ class TrustStage:
         self._blocked = blocked
         self._strict = strict
         self._approve = approve
-        self._keys: dict[str, bool] = {}
+        self._harmless: set[str] = set()
+        """Keys of arguments that are no claims."""
+        self._passed: dict[str, tuple[Sequence[Held], Principal, ToolPolicy]] = {}
+        """By tool: whose calls passed every check but the block and the rate. What `held` gave is
+        compared by identity, so only a tuple is remembered: it says the same for ever."""
         self._checks: tuple[_Check, ...] = (
             self._present,
             self._not_blocked,
@@ -125,6 +133,17 @@ class TrustStage:
         return verdict._replace(findings=verdict.findings + findings)
 
     def _checked(self, call: Call, ctx: Context) -> Verdict | Wait:
+        parties = ctx.parties
+        caller, held = parties.caller, parties.held()
+        passed = self._passed.get(call.target)
+        if (
+            passed is not None
+            and passed[0] is held
+            and passed[1] is caller
+            and call.method == _TOOL
+            and caller.id not in self._blocked
+        ):
+            return ALLOW if self._limits is None else self._rate(call, ctx, passed[2])
         policy = self._policy(call)
         for check in self._checks:
             verdict = check(call, ctx, policy)
@@ -134,12 +153,16 @@ class TrustStage:
             asked = self._approve(call, ctx)
             if isinstance(asked, Wait) or asked.effect is not Effect.ALLOW:
                 return asked
+        if call.method == _TOOL and not self._strict and type(held) is tuple:
+            if len(self._passed) >= MAX_KEYS:
+                self._passed.clear()
+            self._passed[call.target] = (held, caller, policy)
         return ALLOW
 
     def _policy(self, call: Call) -> ToolPolicy:
         if call.method == _TOOL:
             return self._policies.of(call.target)
-        return DEFAULT if call.target else _FREE
+        return self._policies.default if call.target else _FREE
 
     def _present(self, call: Call, ctx: Context, policy: ToolPolicy) -> Verdict:
         if not ctx.parties.caller.id:
@@ -182,8 +205,8 @@ class TrustStage:
     def _rate(self, call: Call, ctx: Context, policy: ToolPolicy) -> Verdict | Wait:
         if self._limits is None or call.method != _TOOL:
             return ALLOW
-        caller, now = ctx.parties.caller.id, ctx.live.now
-        verdict = self._limits.take(caller, call.target, now, policy.max_calls_per_minute)
+        caller, per_minute = ctx.parties.caller.id, policy.max_calls_per_minute
+        verdict = self._limits.take(caller, call.target, ctx.live, per_minute)
         if isinstance(verdict, Wait):
             return verdict
         return ALLOW if verdict.effect is Effect.ALLOW else verdict
@@ -192,6 +215,12 @@ class TrustStage:
 
     def _claims(self, call: Call) -> tuple[Finding, ...]:
         """What in `call` looks like somebody's own word for his trust."""
+        if not call.meta and self._harmless.issuperset(call.arguments):
+            for value in call.arguments.values():
+                if type(value) in _NESTED:
+                    break
+            else:
+                return ()
         found: list[str] = []
         todo: list[tuple[str, Json, int]] = [("/arguments", call.arguments, 0)]
         if call.meta:
@@ -210,14 +239,16 @@ class TrustStage:
         return tuple(map(_finding, found[:MAX_FINDINGS])) if found else ()
 
     def _is_claim(self, key: str) -> bool:
-        known = self._keys.get(key)
-        if known is None:
-            known = len(key) <= MAX_KEY and _bare(key) in CLAIMS
-            if len(key) <= MAX_KEY:
-                if len(self._keys) >= MAX_KEYS:
-                    self._keys.clear()
-                self._keys[key] = known
-        return known
+        if key in self._harmless:
+            return False
+        if len(key) > MAX_KEY:
+            return False
+        claim = _bare(key) in CLAIMS
+        if not claim:
+            if len(self._harmless) >= MAX_KEYS:
+                self._harmless.clear()
+            self._harmless.add(key)
+        return claim
 
 
 _NESTED: Final = frozenset((dict, list))
@@ -246,9 +277,9 @@ def _finding(where: str) -> Finding:
 
 
 def _refuse_rates(policies: PolicyTable) -> None:
-    for pattern, policy in policies.policies.items():
-        if policy.max_calls_per_minute:
-            raise UsageError(
-                f"tools.{pattern!r}.max_calls_per_minute: there is nothing that counts calls",
-                hint="give the trust stage its limits",
-            )
+    pattern = policies.rated()
+    if pattern is not None:
+        raise UsageError(
+            f"tools.{pattern!r}.max_calls_per_minute: there is nothing that counts calls",
+            hint="give the trust stage its limits",
+        )

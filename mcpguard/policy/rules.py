@@ -12,6 +12,8 @@ How rules combine, for one call or one result:
 | 6 | a rule with a `limit` says nothing until the limit is spent; `allow` with one denies then |
 | 7 | a condition that cannot be evaluated denies, in a rule of any action that is asked |
 | 8 | when no rule decided there is no opinion, and whoever asked applies its own default |
+| 9 | rules under which a floor stands are asked on their own, and so is the floor: the more |
+|   | restrictive answer holds, redactions and limits of both; an `allow` of the floor is none |
 
 Pure: the same rules, subject, facts and spent limits give the same outcome. Who counts is the
 caller: it takes `Outcome.limits`, and asks again with those that were spent.
@@ -149,13 +151,17 @@ Clock = Callable[[], float]
 
 
 class RuleSet:
-    """The rules of one policy. Immutable but for a bounded memory of which rules name what."""
+    """The rules of one policy. Immutable but for a bounded memory of which rules name what.
 
-    __slots__ = ("_known", "_ordered", "name", "rules")
+    `floor`: rules of somebody above, which these can tighten and never loosen.
+    """
 
-    def __init__(self, name: str, rules: Iterable[Rule]) -> None:
+    __slots__ = ("_known", "_ordered", "floor", "name", "rules")
+
+    def __init__(self, name: str, rules: Iterable[Rule], *, floor: "RuleSet | None" = None) -> None:
         self.name = name
         self.rules = tuple(rules)
+        self.floor = floor
         self._ordered = tuple(sorted(self.rules, key=_order))
         self._known: dict[tuple[Direction, str, str], tuple[Rule, ...]] = {}
 
@@ -176,19 +182,27 @@ class RuleSet:
             clock: Seconds, monotonic; without one the time that rules take is not bounded.
         """
         rules = self._concerning(_CALL, call.method, call.target)
-        return _judged(self.name, rules, call, facts, spent, clock) if rules else NO_OPINION
+        own = _judged(self.name, rules, call, facts, spent, clock) if rules else NO_OPINION
+        if self.floor is None:
+            return own
+        return _stricter(own, self.floor.judge_call(call, facts, spent=spent, clock=clock))
 
     def judge_result(
         self, result: Result, facts: FactsOf, *, clock: Clock | None = None
     ) -> Outcome:
         """What the rules say of `result`; never REQUIRE_APPROVAL and never a limit."""
         rules = self._concerning(_RESULT, result.method, result.target)
-        return _judged(self.name, rules, result, facts, (), clock) if rules else NO_OPINION
+        own = _judged(self.name, rules, result, facts, (), clock) if rules else NO_OPINION
+        if self.floor is None:
+            return own
+        return _stricter(own, self.floor.judge_result(result, facts, clock=clock))
 
     def reading_arguments(self, method: str, target: str) -> tuple[str, ...]:
         """The rules whose answer about such a call depends on its arguments."""
         rules = self._concerning(_CALL, method, target)
-        return tuple(dict.fromkeys(rule.name for rule in rules if rule.reads_arguments))
+        below = self.floor.reading_arguments(method, target) if self.floor else ()
+        own = (rule.name for rule in rules if rule.reads_arguments)
+        return tuple(dict.fromkeys((*own, *below)))
 
     def _concerning(self, direction: Direction, method: str, target: str) -> tuple[Rule, ...]:
         """The rules that name it, in the order in which they are asked."""
@@ -212,6 +226,22 @@ _CALL, _RESULT = Direction.CALL, Direction.RESULT
 
 def _order(rule: Rule) -> tuple[int, int]:
     return -rule.priority, _RANK[rule.action]
+
+
+def _stricter(own: Outcome, floor: Outcome) -> Outcome:
+    """Both answers as one: the more restrictive, and what either takes out, counts and remarks."""
+    remarks = own.remarks + floor.remarks
+    action = None if floor.action is Action.ALLOW else floor.action
+    first = own
+    if action is not None and (own.action is None or _RANK[action] < _RANK[own.action]):
+        first = floor
+    if first.action is Action.DENY:
+        return first._replace(remarks=remarks)
+    return first._replace(
+        redactions=own.redactions + floor.redactions,
+        limits=own.limits + floor.limits,
+        remarks=remarks,
+    )
 
 
 def _judged(  # noqa: PLR0917 - called once a message, and only from above

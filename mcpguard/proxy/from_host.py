@@ -17,7 +17,7 @@ from mcpguard.model import (
 )
 from mcpguard.proxy import denial, eras
 from mcpguard.proxy.actions import Role
-from mcpguard.proxy.core import UP, Core
+from mcpguard.proxy.core import UP, Core, Waiting
 from mcpguard.proxy.pending import NEVER, Entry, RefusedError
 from mcpguard.proxy.plain import PlainCalls
 from mcpguard.proxy.translate import with_meta
@@ -72,6 +72,13 @@ _FILTERS = frozenset({"toolsListChanged", "promptsListChanged", "resourcesListCh
 
 INITIALIZED_WAIT = 2.0
 """Seconds that requests sent before `notifications/initialized` are held for it."""
+
+
+REMIND = 10.0
+"""Seconds between two notes of progress to a host whose call waits for a person."""
+
+STEP = 0.001
+"""Progress of one note. It must grow, and the server's own, which follows, must be above it."""
 
 
 class HostSide:
@@ -159,7 +166,7 @@ class HostSide:
                 self.core.close_ask(entry)
                 if not entry.cancelled:
                     text = "the host's answer could not be read"
-                    self.core.refuse(entry.given, Side.SERVER, denial.INTERNAL, text)
+                    self.core.refuse_ask(entry, text)
 
     def _refuse(self, given: Id, code: int, text: str) -> None:
         """An error for the host; none when it would pass for the answer of a request in flight."""
@@ -350,16 +357,51 @@ class HostSide:
         call = Call(entry.row.name, entry.target, arguments, meta=params.get("_meta"))
         if entry.modern:
             self.core.continuations.bind(entry)
-        decision = self.core.judge(call)
-        if "requestState" in params or "inputResponses" in params:
+        decision = self.core.ask(entry, call)
+        if decision is not None:
+            self._settled(entry, call, decision)
+
+    def _settled(self, entry: Entry, call: Call, decision: Decision) -> None:
+        if "requestState" in entry.params or "inputResponses" in entry.params:
             decision = self._continued(entry, decision)
         self._judged(entry, call, decision)
+
+    def resume(self) -> None:
+        """Judge every call again that waits; go on with those that are decided."""
+        for waiting in tuple(self.core.waits.values()):
+            decision = self.core.ask_again(waiting)
+            if decision is not None:
+                self._settled(waiting.entry, waiting.call, decision)
+
+    def remind(self) -> None:
+        """Tell hosts that asked for progress that their calls still wait for a person."""
+        core = self.core
+        for wire_id, waiting in core.waits.items():
+            due = waiting.since + (waiting.told + 1) * REMIND
+            if waiting.wait.detail and core.now >= due:
+                core.waits[wire_id] = waiting._replace(told=waiting.told + 1)
+                self._progressed(waiting)
+
+    def _progressed(self, waiting: Waiting) -> None:
+        meta = waiting.entry.params.get("_meta")
+        token = meta.get("progressToken") if isinstance(meta, dict) else None
+        if type(token) in {str, int}:
+            params: JsonObject = {
+                "progressToken": token,
+                "progress": (waiting.told + 1) * STEP,
+                "message": f"mcpguard: {waiting.wait.detail}",
+            }
+            line = encode_notification("notifications/progress", params)
+            self.core.send(Side.HOST, line)
 
     def _judged(self, entry: Entry, call: Call, decision: Decision) -> None:
         """Go on with what was judged, which the stages may have rewritten."""
         if decision.subject is not call and isinstance(decision.subject, Call):
             call = decision.subject
-            entry.params = {**entry.params, "arguments": call.arguments}
+            whole = entry.row.target == "ref"  # a completion's arguments are all its parameters
+            entry.params = (
+                call.arguments if whole else {**entry.params, "arguments": call.arguments}
+            )
         self._decided(entry, decision, call.arguments)
 
     def _continued(self, entry: Entry, decision: Decision) -> Decision:
@@ -388,7 +430,10 @@ class HostSide:
 
     def _plain(self, entry: Entry) -> None:
         """A request that names no item: judged like every call, without arguments."""
-        self._decided(entry, self.core.judge(self._asked(entry)), {})
+        call = self._asked(entry)
+        decision = self.core.ask(entry, call)
+        if decision is not None:
+            self._decided(entry, decision, {})
 
     @staticmethod
     def _asked(entry: Entry) -> Call:
@@ -442,6 +487,7 @@ class HostSide:
             return
         core.initialize = entry
         given = entry.params.get("capabilities")
+        core.elicits = isinstance(given, dict) and isinstance(given.get("elicitation"), dict)
         shown = eras.client_capabilities(given, core.allowed_requests())
         entry.params = {**entry.params, "capabilities": shown}
         self._plain(entry)
@@ -565,6 +611,8 @@ class HostSide:
         entry.deadline = min(entry.deadline, self.core.now + self.core.settings.timeout)
         if not entry.sent:
             self.core.note(UP, message.method, Reason.OK, "cancelled before it was sent", "allow")
+            if entry.wire_id in self.core.waits:
+                self.core.close_call(entry)
             return
         self._pass_notice(message.method, {**message.params, "requestId": entry.wire_id})
 
@@ -591,6 +639,10 @@ class HostSide:
             core.note(UP, "", Reason.UNKNOWN_ID, "an answer to no request", "drop")
             return
         core.close_ask(entry)
+        if entry.internal:
+            core.user_said(entry, message.result or {})
+            self.resume()
+            return
         if entry.cancelled:
             core.note(UP, entry.row.name, Reason.LATE_ANSWER, "the server cancelled it", "drop")
             return

@@ -221,6 +221,7 @@ class ServerSide:
 
     def _judged(self, entry: Entry, body: JsonObject, *, exact_form: bool) -> None:
         method, target = entry.judged_as or (entry.row.name, entry.target)
+        self.core.call = entry.wire_id
         self._decided(entry, body, self.core.judge(Result(method, target, body)), exact_form)
 
     def _decided(
@@ -248,6 +249,7 @@ class ServerSide:
         core = self.core
         body = _error_object(given)
         method, target = entry.judged_as or (entry.row.name, entry.target)
+        core.call = entry.wire_id
         decision = core.judge(Result(method, target, body, error=True))
         asked = self._asked_by(body)
         decision = next((d for d in asked if not d.allowed), decision)

@@ -91,10 +91,13 @@ class PlainCalls:
         entry.plain = True
         entry.target = target
         call = _made(Call, ("tools/call", target, arguments, _CALL, None))
-        decision = core.judge(call)
-        if decision.stage or decision.subject is not call or decision.findings:
+        decision = core.ask(entry, call)
+        if decision is None or not (
+            decision.subject is call and not decision.stage and not decision.findings
+        ):
             entry.params = params
-            self._judged(entry, call, decision)
+            if decision is not None:  # else it waits, and is judged again
+                self._judged(entry, call, decision)
             return True
         batch = core.batch
         record = _made(Allowed, (UP, "tools/call", target))
@@ -145,6 +148,7 @@ class PlainAnswers:
         core.now = now
         core.calls.close(entry)  # before anything is sent: a second answer finds nothing
         target = entry.target
+        core.call = entry.wire_id
         answer = _made(Result, ("tools/call", target, result, False, _RESULTS))
         decision = core.judge(answer)
         failed = result.get("isError", False) is not False  # its record says so

@@ -1,11 +1,11 @@
 """The session: one host, one server, everything between them. Sans-IO and clock-free."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import Context, Decision, JsonObject, Mode, Reason, Side, Subject, Wait
 from mcpguard.proxy import denial
-from mcpguard.proxy.actions import Batch, Role, Send
+from mcpguard.proxy.actions import Batch, Role, Send, Stop
 from mcpguard.proxy.core import DOWN, UP, Core, SessionSettings
 from mcpguard.proxy.from_host import HostSide
 from mcpguard.proxy.from_server import ServerSide
@@ -17,6 +17,9 @@ __all__ = ["Session", "SessionSettings"]
 _UNAUDITED = "Blocked by mcpguard [audit.unwritable]: the audit log cannot be written. "
 _NOT_RUN = _UNAUDITED + "Nothing was run. Make room for the log or check its permissions."
 _EXECUTED = _UNAUDITED + "The request was executed and its result withheld; do not retry."
+_KILLED = "Blocked by mcpguard [wire.killed]: the session was ended by its operator. Do not retry."
+_KILLED_NOT_RUN = _KILLED + " Nothing was run."
+_KILLED_SENT = _KILLED + " The request had been sent to the server; what became of it is not known."
 
 
 class Session:
@@ -69,10 +72,23 @@ class Session:
         taken.stop, batch.stop = batch.stop, None
         return taken
 
+    @property
+    def held_calls(self) -> Collection[int]:
+        """Wire ids of the calls that wait for a person or a store."""
+        return self._core.waits.keys()
+
+    def resume(self, now: float) -> None:
+        """A person or a store has answered: judge again what waits for it."""
+        self._core.now = now
+        self._host.resume()
+
     def tick(self, now: float) -> None:
         """Deadlines: answers what waited too long, in both directions."""
         core = self._core
         core.now = now
+        if core.waits:
+            self._host.remind()
+            self._host.resume()
         self._pause(now)
         expired = core.calls.expired(now)
         for entry in expired:
@@ -109,7 +125,7 @@ class Session:
         if entry.cancelled:
             return
         core.send(Side.HOST, _cancellation(entry, "no answer in time"))
-        core.refuse(entry.given, Side.SERVER, denial.INTERNAL, "the host did not answer in time")
+        core.refuse_ask(entry, "the host did not answer in time")
 
     def closed(self, side: Side, now: float) -> None:
         """End of file from one side: nobody on the other is left waiting for it."""
@@ -130,6 +146,11 @@ class Session:
         for entry in core.asks:
             core.close_ask(entry)
             core.send(Side.HOST, _cancellation(entry, "the server ended"))
+        self._without_server(text)
+
+    def _without_server(self, text: str) -> None:
+        """Nothing is held, listed or sent any more; whoever asks all the same is told `text`."""
+        core = self._core
         core.gone = text
         core.settled = False
         core.held.clear()
@@ -141,7 +162,27 @@ class Session:
         core = self._core
         for entry in core.asks:
             core.close_ask(entry)
-            core.refuse(entry.given, Side.SERVER, denial.INTERNAL, "the host is gone")
+            core.refuse_ask(entry, "the host is gone")
+
+    def kill(self, why: str, code: int, now: float) -> None:
+        """A person ends the session: every request of the host is denied, in every mode.
+
+        Nothing more goes to the server. `why` is recorded, `code` becomes the exit code.
+        """
+        core = self._core
+        core.now = now
+        core.count_drops()
+        core.batch.sends[:] = [send for send in core.batch.sends if send.to is Side.HOST]
+        core.batch.records.append(({"event": "session.killed", "detail": why}, b""))
+        for entry in core.calls:
+            text = _KILLED_SENT if entry.sent else _KILLED_NOT_RUN
+            core.note(UP, entry.row.name, Reason.KILLED, why, "deny")
+            core.end_call(entry, denial.DENIED, text)
+        for entry in core.asks:
+            core.close_ask(entry)
+            core.send(Side.HOST, _cancellation(entry, "the session was ended"))
+        self._without_server(_KILLED_NOT_RUN)
+        core.batch.stop = Stop(code, f"killed: {why}")
 
     def withdraw(self, batch: Batch) -> Batch:
         """What to do instead, when the records of `batch` could not be written.

@@ -226,7 +226,7 @@ def _embedded(name: str) -> IPv4Address | None:
 
 
 class Authority(NamedTuple):
-    """One reading of a URL: `tricky` when user-info, or what no browser writes, stands around."""
+    """One reading of a URL. `tricky`: with user-info like a host, or as no browser writes it."""
 
     scheme: str
     host: str
@@ -255,10 +255,16 @@ def authorities(url: str) -> tuple[Authority, ...]:
 
 def _authority(scheme: str, body: str, odd: bool) -> Authority:
     end = min((at for at in map(body.find, "/?#") if at >= 0), default=len(body))
-    _, at, host = body[:end].rpartition("@")
-    return Authority(scheme, _without_port(host), odd or bool(at))
+    user, _, host = body[:end].rpartition("@")
+    return Authority(scheme, _without_port(host), odd or _like_a_host(user))
 
 
+def _like_a_host(user: str) -> bool:
+    """`example.com@127.0.0.1` deceives a reader; `postgres:secret@127.0.0.1` does not."""
+    return not _PLAIN.issuperset(user.partition(":")[0]) or "@" in user
+
+
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+")
 _TRIMMED = "".join(map(chr, range(0x21)))
 _VANISHING = {ord(letter): None for letter in "\t\r\n"}
 

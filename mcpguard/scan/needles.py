@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Match", "Meter", "Needles", "compiled", "encodable", "matches", "told"]
 
-SET_MEMORY = 64 * 1024 * 1024
+SET_MEMORY = 16 * 1024 * 1024
 """Bytes that the automaton of a set may grow to; beyond, RE2 forgets it and starts over."""
 
 _ALWAYS = r"(?:)"
@@ -100,10 +100,15 @@ class Needles:
             self._set.Add(pattern)
         self._set.Compile()
         self._count = len(patterns)
+        self._nothing = [self._count]
 
     def within(self, text: str) -> list[int]:
         """The numbers of the patterns in `text`; all of them when RE2 could not find it out."""
         return told(self._set.Match(text), self._count)
+
+    def none_in(self, raw: bytes) -> bool:
+        """Whether none of the patterns is in this UTF-8 text; False too if RE2 gave up."""
+        return bool(self._set.Match(raw) == self._nothing)
 
 
 def told(matched: list[int], count: int) -> list[int]:

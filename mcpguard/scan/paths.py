@@ -60,9 +60,13 @@ def read(path: str) -> Read:
     folded = text.translate(_FOLDING)
     if folded != text and pieces(folded) != pieces(text) and _climbs(folded):
         text, spelling = folded, Spelling.LOOKALIKE
-    if any(unicodedata.category(each) == "Cc" for each in text):
+    if any(unicodedata.category(each) in _UNSEEN for each in text):
         return Read(text, Spelling.CONTROL)
     return Read(text, spelling)
+
+
+_UNSEEN = frozenset({"Cc", "Cs"})
+"""Control characters, and halves of surrogate pairs: no file name has them in UTF-8."""
 
 
 def decoded(path: str, rounds: int = DECODINGS) -> tuple[str, Spelling]:

@@ -60,7 +60,7 @@ class Patterns:
 
     rows: tuple[Pattern, ...]
     _sources: tuple[str, ...]
-    _needles: Needles
+    _needles: Needles | None
 
     @classmethod
     def of(cls, rows: Iterable[Pattern], place: str = "patterns") -> "Patterns":
@@ -80,13 +80,15 @@ class Patterns:
                 raise UsageError(f"{here}: the name {row.name!r} is there twice")
             names.add(row.name)
             made.append(_checked(row, here))
-        return cls(rows, tuple(made), Needles(made))
+        return cls(rows, tuple(made), Needles(made) if made else None)
 
     def __bool__(self) -> bool:
         return bool(self.rows)
 
     def spans(self, text: str, meter: Meter) -> Iterator[tuple[int, int, str, str]]:
         """Start, end, rule and placeholder type of each match in `text`. Raises ScanError."""
+        if self._needles is None:
+            return
         text = encodable(text)
         for number in self._needles.within(text):
             row = self.rows[number]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from mcpguard.model import Json, JsonObject
-from mcpguard.scan.sites import Span
+from mcpguard.scan.sites import Role, Span
 
 __all__ = ["Hit", "merged", "number_text", "placeholder", "redact", "replaced"]
 
@@ -19,7 +19,7 @@ class Hit(NamedTuple):
     `leaf`: its text's number in the order of the walk. `where`: RFC 6901 pointer, whose own keys
     are redacted. `key`: the text is the key that ends `where`, not the value under it. `start`,
     `end`: characters of the text. `rule`: a detector's id or `pattern:NAME`. `kind`: the
-    placeholder's type.
+    placeholder's type. `role`: what the text is used for.
     """
 
     leaf: int
@@ -29,6 +29,7 @@ class Hit(NamedTuple):
     end: int
     rule: str
     kind: str
+    role: Role = Role.UNKNOWN
 
 
 def placeholder(kind: str) -> str:

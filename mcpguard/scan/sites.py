@@ -13,7 +13,7 @@ from typing import NamedTuple
 from mcpguard.model import Severity
 from mcpguard.scan.needles import Meter
 
-__all__ = ["Detector", "Role", "Site", "Span", "role_of"]
+__all__ = ["ROLES", "Detector", "Role", "Site", "Span", "role_of"]
 
 
 class Role(StrEnum):
@@ -25,6 +25,9 @@ class Role(StrEnum):
     UNKNOWN = "unknown"
     URL = "url"
     WORD = "word"
+
+
+ROLES = frozenset(Role)
 
 
 class Site(NamedTuple):
@@ -55,6 +58,7 @@ class Detector:
     searched as one.
     `blocking`: ordinary arguments do not fire it, so a hit is reason enough to deny.
     `reference`: the entry of the OWASP MCP Top 10 (2025) that it answers.
+    `roles`: where it finds something; texts with other roles are never given to `spans`.
     """
 
     id: str
@@ -64,6 +68,7 @@ class Detector:
     needles: tuple[str, ...]
     spans: Callable[[str, Site], Iterable[Span]]
     blocking: bool = True
+    roles: frozenset[Role] = ROLES
 
 
 _COMMAND = "arg args arguments argv cmd cmdline command commandline commands exec shell"
@@ -107,6 +112,9 @@ _ENDS = (
 )
 """What a word that is not in the table may end with: `basepath`, `rootdir`, `apiurl`."""
 
+_NAMING = frozenset({"name", "names"})
+"""What says nothing behind another word: a `branch_name` is a branch."""
+
 _FORMATS = {
     "date": Role.WORD,
     "date-time": Role.WORD,
@@ -132,6 +140,8 @@ def role_of(name: str, form: str = "") -> Role:
     if form in _FORMATS:
         return _FORMATS[form]
     words = _words(name[-64:])
+    if len(words) > 1 and words[-1] in _NAMING:
+        words.pop()
     if not words:
         return Role.UNKNOWN
     known = _ROLES.get(words[-1]) or _ROLES.get(words[-1].removesuffix("s"))

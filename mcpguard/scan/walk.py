@@ -13,15 +13,15 @@ from mcpguard.scan.patterns import Patterns
 from mcpguard.scan.redact import Hit, merged, number_text, placeholder, replaced
 from mcpguard.scan.sites import Detector, Role, Site, Span, role_of
 
-__all__ = ["BUDGET", "Budget", "awake", "find", "finding"]
+__all__ = ["BUDGET", "Budget", "awake", "below", "find", "finding", "looking", "needles_of", "sub"]
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
     """How much one value may hold: nesting, characters of all its texts, texts, hits.
 
-    `matches`: how often something may look like what a detector looks for; each costs
-    microseconds, found or not, so this bounds the time that hostile text takes.
+    `matches`: how often something may look like what a detector looks for, and how many texts it
+    may look at; each costs microseconds, found or not, so this bounds what hostile text takes.
     """
 
     depth: int = 64
@@ -106,11 +106,11 @@ class _Search:
     def value(self, value: Json, schema: Json, site: Site, where: str) -> None:
         form = schema.get("format") if isinstance(schema, dict) else None
         if isinstance(form, str):
-            site = _below(site, site.name, form)
+            site = below(site, site.name, form)
         if isinstance(value, dict):
-            self._members(value, _sub(schema, "properties"), site, where)
+            self._members(value, sub(schema, "properties"), site, where)
         elif isinstance(value, list):
-            items = _sub(schema, "items")
+            items = sub(schema, "items")
             for number, each in enumerate(value):
                 self.value(each, items, site, f"{where}/{number}")
         elif isinstance(value, str):
@@ -119,10 +119,10 @@ class _Search:
             self._look(number_text(value), site, where)
 
     def _members(self, value: JsonObject, properties: Json, site: Site, where: str) -> None:
-        for key, below in value.items():
+        for key, child in value.items():
             shown = self._look(key, self._key, where, key=True)
             here = f"{where}/{_escaped(shown)}"
-            self.value(below, _sub(properties, key), _below(site, shown), here)
+            self.value(child, sub(properties, key), below(site, encodable(shown)), here)
 
     def _look(self, text: str, site: Site, where: str, *, key: bool = False) -> str:
         """Note what is in `text`; gives what is left of it, which is all a pointer may hold."""
@@ -134,7 +134,7 @@ class _Search:
             return text
         left = replaced(text, _spans(found))
         place = f"{where}/{_escaped(left)}" if key else where
-        self.hits += (Hit(leaf, place, key, *each) for each in found)
+        self.hits += (Hit(leaf, place, key, *each, site.role) for each in found)
         self._limited(self.hits)
         return left
 
@@ -152,7 +152,8 @@ class _Search:
 
     def _once(self, text: str, site: Site) -> list[_Found]:
         found: list[_Found] = []
-        for detector in awake(self._detectors, f"{site.name}\n{text}"):
+        for detector in awake(looking(self._detectors, site.role), f"{site.name}\n{text}"):
+            site.meter.spend()
             for start, end, kind in detector.spans(text, site):
                 found.append(_Found(start, end, detector.id, kind))
                 self._limited(found)
@@ -166,13 +167,14 @@ class _Search:
             raise ScanError(f"arguments: more than {self._limit} things were found in them")
 
 
-def _below(site: Site, name: str, form: str = "") -> Site:
+def below(site: Site, name: str, form: str = "") -> Site:
     """The site of what is under `name`; a name that says nothing has its parent's role."""
     role = role_of(name, form)
     return Site(name, site.role if role is Role.UNKNOWN else role, site.meter)
 
 
-def _sub(schema: Json, key: str) -> Json:
+def sub(schema: Json, key: str) -> Json:
+    """The part of a schema under `key`; None where there is none."""
     return schema.get(key) if isinstance(schema, dict) else None
 
 
@@ -217,8 +219,14 @@ class _Origin:
         return span.end if at <= end else at - end + span.end
 
 
-@lru_cache(maxsize=8)
-def _needles(detectors: tuple[Detector, ...]) -> tuple[Needles, tuple[Detector, ...]]:
+@lru_cache(maxsize=16)
+def looking(detectors: tuple[Detector, ...], role: Role) -> tuple[Detector, ...]:
+    """Those of `detectors` that find anything in a text of this role."""
+    return tuple(each for each in detectors if role in each.roles)
+
+
+@lru_cache(maxsize=16)
+def needles_of(detectors: tuple[Detector, ...]) -> tuple[Needles, tuple[Detector, ...]]:
     """One automaton over every needle, and whose needle each is."""
     pairs = [(needle, each) for each in detectors for needle in each.needles]
     return Needles([needle for needle, _ in pairs]), tuple(owner for _, owner in pairs)
@@ -226,7 +234,7 @@ def _needles(detectors: tuple[Detector, ...]) -> tuple[Needles, tuple[Detector, 
 
 def awake(detectors: tuple[Detector, ...], text: str) -> tuple[Detector, ...]:
     """Those of `detectors` that may find something in `text`; all of them if RE2 gave up."""
-    needles, owners = _needles(detectors)
+    needles, owners = needles_of(detectors)
     within = needles.within(text)
     if not within:
         return ()

@@ -200,6 +200,35 @@ class Limiter:
         self._in_left -= size
         return ALLOWED
 
+    def take_each(self, wanted: Iterable[tuple[str, Limit]], now: float) -> frozenset[str] | None:
+        """One call under every key of `wanted`, or under none: then the keys that are spent.
+
+        None: units have to be asked for first, take again. For limits that are no part of
+        `Limits`: their keys begin with `rule/`.
+        """
+        if len(self._stocks) >= MAX_KEYS:
+            self.hungry = True
+            return frozenset(key for key, _ in wanted)
+        stocks = {key: self._stock(key, limit) for key, limit in wanted}
+        empty = {key: stock for key, stock in stocks.items() if not stock.ready(now)}
+        spent = frozenset(key for key, stock in empty.items() if now < stock.refused_until)
+        if spent:
+            return spent
+        for stock in empty.values():
+            stock.waiting += 1
+        if empty:
+            self.hungry = True
+            return None
+        for stock in stocks.values():
+            stock.left -= 1
+            self.hungry = self.hungry or stock.left == stock.low
+        return spent
+
+    def unmade(self, size: int) -> None:
+        """A call of `size` bytes that was counted is not made: its budgets are as they were."""
+        self._calls_left += 1
+        self._in_left += size
+
     def received(self, size: int) -> None:
         """A result of `size` bytes came; it counts against the budget of bytes out."""
         self._out_left -= size
@@ -461,6 +490,7 @@ _WHO = {
     "tool": "to this tool by this principal",
     "principal": "by this principal",
     "server": "to this server",
+    "rule": "counted by a rule",
 }
 _WORDS = {1_000: "a second", 60_000: "a minute", 3_600_000: "an hour", 86_400_000: "a day"}
 

@@ -5,20 +5,33 @@ everything else for itself, in its case. The most specific glob that matches dec
 is merged: a name without `*` and `?` comes first, then the glob with more characters of its own,
 then the one with fewer `*`, then the one with more `?`. Two different policies as specific as each
 other, under globs that some name matches both, are an error when they are loaded.
+
+A table may stand on a floor, another table: of each tool the stricter of both policies holds.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import combinations, groupby
 from operator import attrgetter
-from typing import Final
+from typing import Final, TypeAlias
 
 from mcpguard.errors import UsageError
-from mcpguard.model import Json, Tier
-from mcpguard.trust.score import LEVELS, MAX_SCORE
+from mcpguard.model import Tier
 
-__all__ = ["DEFAULT", "Glob", "PolicyTable", "ToolPolicy", "covers", "read_policies"]
+__all__ = [
+    "DEFAULT",
+    "MAX_CALLS",
+    "MAX_GLOB",
+    "MAX_POLICIES",
+    "Glob",
+    "PolicyTable",
+    "ToolPolicy",
+    "both",
+    "covers",
+    "is_capability",
+    "stricter",
+    "ties",
+]
 
 MAX_GLOB = 256
 """Characters of a glob. One step of matching is one operation on an integer of so many bits."""
@@ -57,8 +70,11 @@ class ToolPolicy:
 DEFAULT: Final = ToolPolicy()
 """For a tool that no glob names."""
 
+MAX_BOTH = 32
+"""Patterns that stand for what two patterns both match; `*` upon `*` makes many more."""
+
+_TIERS: Final = tuple(Tier)
 _SPECIFICITY: Final = attrgetter("specificity")
-_KEYS: Final = tuple(field.name for field in fields(ToolPolicy))
 
 
 class Glob:
@@ -134,35 +150,126 @@ class Glob:
         return self.parts[at] if at < len(self.parts) else ""
 
 
+_Tails: TypeAlias = frozenset[str] | None
+"""Ends of patterns; None: too many."""
+
+
+def both(one: str, other: str) -> tuple[str, ...]:
+    """Patterns that together match just the names that `one` and `other` both match; maybe none.
+
+    Raises UsageError when that takes more than `MAX_BOTH` of them.
+    """
+    for name, pattern in ((one, other), (other, one)):
+        if not set(name) & _WILD:
+            return (name,) if Glob(pattern).matches(name) else ()
+    one, other = _single(one), _single(other)
+    rows: list[list[_Tails]] = [[]] * (len(one) + 1)
+    for at in range(len(one), -1, -1):
+        row: list[_Tails] = [frozenset()] * (len(other) + 1)
+        for there in range(len(other), -1, -1):
+            below = rows[at + 1] if at < len(one) else []
+            row[there] = _tails(one[at:], other[there:], below[there:], row[there + 1 :])
+        rows[at] = row
+    found = rows[0][0]
+    if found is None:
+        raise UsageError(
+            f"what {one!r} and {other!r} both match takes more than {MAX_BOTH} patterns",
+            hint="name the tools in one of the two lists",
+        )
+    return tuple(sorted({_single(each) for each in found}))
+
+
+def _tails(one: str, other: str, below: list[_Tails], right: list[_Tails]) -> _Tails:
+    """What both match, from here on.
+
+    `below[n]`: the same without the first part of `one` and `n` parts of `other`; `right[0]`:
+    without the first part of `other` alone.
+    """
+    if not one and not other:
+        return frozenset(("",))
+    mine, its = one[:1], other[:1]
+    if mine == its == "*":
+        return _joined(("*", below[0]), ("*", right[0]))
+    if mine == "*":  # it is nothing here, or takes the other's part
+        return _joined(("", below[0]), (its, right[0] if its else _NONE))
+    if its == "*":
+        return _joined(("", right[0]), (mine, below[0] if mine else _NONE))
+    if mine and its and (mine == its or "?" in {mine, its}):
+        return _joined((its if mine == "?" else mine, below[1]))
+    return _NONE
+
+
+_NONE: Final[frozenset[str]] = frozenset()
+_WILD: Final = frozenset("*?")
+
+
+def _joined(*ways: tuple[str, _Tails]) -> _Tails:
+    """Every way's tails behind its part."""
+    made: set[str] = set()
+    for part, tails in ways:
+        if tails is None:
+            return None
+        made |= {part + tail for tail in tails}
+    return frozenset(made) if len(made) <= MAX_BOTH else None
+
+
+def _single(pattern: str) -> str:
+    """`**` is `*`."""
+    while "**" in pattern:
+        pattern = pattern.replace("**", "*")
+    return pattern
+
+
+def stricter(one: ToolPolicy, other: ToolPolicy) -> ToolPolicy:
+    """What asks for all that both ask for. The description is `one`'s, if it has any."""
+    needed = (*one.required_capabilities, *other.required_capabilities)
+    rates = [each.max_calls_per_minute for each in (one, other) if each.max_calls_per_minute]
+    return ToolPolicy(
+        min_trust=max(one.min_trust, other.min_trust),
+        min_level=max(one.min_level, other.min_level),
+        required_capabilities=tuple(dict.fromkeys(needed)),
+        blocked=one.blocked or other.blocked,
+        max_calls_per_minute=min(rates, default=0),
+        description=one.description or other.description,
+        tier=max(one.tier, other.tier, key=_TIERS.index),
+    )
+
+
 class PolicyTable:
-    """The policy of every tool. `of` is a look-up for a name that was asked for before."""
+    """The policy of every tool. `of` is a look-up for a name that was asked for before.
 
-    __slots__ = ("_globs", "_known", "policies")
+    `default`: of tools that no pattern names, and of what is no tool.
+    """
 
-    def __init__(self, policies: Mapping[str, ToolPolicy] | None = None) -> None:
+    __slots__ = ("_globs", "_known", "default", "floor", "policies")
+
+    def __init__(
+        self,
+        policies: Mapping[str, ToolPolicy] | None = None,
+        *,
+        default: ToolPolicy = DEFAULT,
+        floor: "PolicyTable | None" = None,
+    ) -> None:
         """`policies`: by pattern. Raises UsageError for one that cannot be, or a tie."""
         self.policies: Mapping[str, ToolPolicy] = dict(policies or {})
+        self.floor: PolicyTable | None = floor
+        self.default: ToolPolicy = default if floor is None else stricter(default, floor.default)
         if len(self.policies) > MAX_POLICIES:
             raise UsageError(
                 f"there are {len(self.policies)} tool policies, the limit is {MAX_POLICIES}",
                 hint="put tools with the same policy under one pattern",
             )
         self._globs = sorted(map(Glob, self.policies), key=_SPECIFICITY, reverse=True)
-        for _, equals in groupby(self._globs, _SPECIFICITY):
-            for one, other in combinations(equals, 2):
-                self._refuse_tie(one, other)
-        self._known: dict[str, ToolPolicy] = {}
-
-    def _refuse_tie(self, one: Glob, other: Glob) -> None:
-        if self.policies[one.text] != self.policies[other.text] and one.meets(other):
+        for one, other in ties(self.policies):
             raise UsageError(
-                f"tools.{one.text!r} and tools.{other.text!r} are as specific as each other, differ"
+                f"tools.{one!r} and tools.{other!r} are as specific as each other, differ"
                 " and match the same names",
                 hint="make one of them more specific, or both the same",
             )
+        self._known: dict[str, ToolPolicy] = {}
 
     def of(self, tool: str) -> ToolPolicy:
-        """The policy of `tool`: the most specific one, else `DEFAULT`."""
+        """The policy of `tool`: the most specific one, else the default; not below the floor's."""
         known = self._known.get(tool)
         if known is None:
             known = self._found(tool)
@@ -173,10 +280,28 @@ class PolicyTable:
         return known
 
     def _found(self, tool: str) -> ToolPolicy:
+        found = self.default
         for glob in self._globs:
             if glob.matches(tool):
-                return self.policies[glob.text]
-        return DEFAULT
+                found = self.policies[glob.text]
+                break
+        return found if self.floor is None else stricter(found, self.floor.of(tool))
+
+    def rated(self) -> str | None:
+        """A pattern whose policy has a rate of its own, the floor's too; None: there is none."""
+        for pattern, policy in self.policies.items():
+            if policy.max_calls_per_minute:
+                return pattern
+        return None if self.floor is None else self.floor.rated()
+
+
+def ties(policies: Mapping[str, ToolPolicy]) -> Iterator[tuple[str, str]]:
+    """Patterns as specific as each other, with different policies, that some name matches both."""
+    globs = sorted(map(Glob, policies), key=_SPECIFICITY, reverse=True)
+    for _, equals in groupby(globs, _SPECIFICITY):
+        for one, other in combinations(equals, 2):
+            if policies[one.text] != policies[other.text] and one.meets(other):
+                yield one.text, other.text
 
 
 def covers(granted: str, required: str) -> bool:
@@ -193,100 +318,13 @@ def covers(granted: str, required: str) -> bool:
     return granted == required
 
 
+def is_capability(text: str, *, grant: bool) -> bool:
+    """Whether it can be held (`grant`) or asked for: `a:b`, and `a:*` only to be held."""
+    return _whole(text, grant=grant)
+
+
 def _whole(capability: str, *, grant: bool) -> bool:
     """Whether every segment says something. Only a grant's last one, not its only one, is `*`."""
     segments = capability.split(":")
     plain = segments[:-1] if grant and len(segments) > 1 and segments[-1] == "*" else segments
     return all(segment and "*" not in segment for segment in plain)
-
-
-def read_policies(given: Json, where: str = "tools") -> PolicyTable:
-    """The table of a configuration's `tools`: patterns to mappings of `ToolPolicy`'s fields.
-
-    Raises UsageError that names the key: `tools.'read_*'.min_trust`.
-    """
-    if not isinstance(given, dict):
-        raise UsageError(f"{where}: {_kind(given)} stands where patterns of tools are wanted")
-    policies: dict[str, ToolPolicy] = {}
-    for pattern, fields_ in given.items():
-        place = f"{where}.{pattern!r}"
-        try:
-            Glob(pattern)
-        except UsageError as error:
-            raise UsageError(f"{place}: {error.message}", hint=error.hint) from None
-        policies[pattern] = _policy(fields_, place)
-    return PolicyTable(policies)
-
-
-def _policy(given: Json, where: str) -> ToolPolicy:
-    if not isinstance(given, dict):
-        raise UsageError(f"{where}: {_kind(given)} stands where a policy is wanted")
-    for key in given:
-        if key not in _KEYS:
-            near = get_close_matches(key, _KEYS, 1)
-            hint = f"did you mean {near[0]}?" if near else "one of: " + ", ".join(_KEYS)
-            raise UsageError(f"{where}.{key[:64]}: a tool's policy has no such key", hint=hint)
-    return ToolPolicy(
-        min_trust=_number(given, "min_trust", MAX_SCORE, where),
-        min_level=_number(given, "min_level", len(LEVELS) - 1, where),
-        required_capabilities=_capabilities(given, "required_capabilities", where),
-        blocked=_flag(given, "blocked", where),
-        max_calls_per_minute=_number(given, "max_calls_per_minute", MAX_CALLS, where),
-        description=_text(given, "description", where),
-        tier=_tier(given, "tier", where),
-    )
-
-
-def _number(given: Mapping[str, Json], key: str, most: int, where: str) -> int:
-    default: int = getattr(DEFAULT, key)
-    value = given.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-        text = f"{where}.{key}: it is {_kind(value)}, not a whole number from 0 to {most}"
-        raise UsageError(text, hint="write digits without quotes, or leave the key out")
-    return value
-
-
-def _flag(given: Mapping[str, Json], key: str, where: str) -> bool:
-    value = given.get(key, False)
-    if not isinstance(value, bool):
-        raise UsageError(f"{where}.{key}: it is {_kind(value)}", hint="write true or false")
-    return value
-
-
-def _text(given: Mapping[str, Json], key: str, where: str) -> str:
-    value = given.get(key, "")
-    if not isinstance(value, str):
-        raise UsageError(f"{where}.{key}: it is {_kind(value)}", hint="write a text")
-    return value
-
-
-def _tier(given: Mapping[str, Json], key: str, where: str) -> Tier:
-    value = given.get(key, DEFAULT.tier)
-    for tier in Tier:
-        if value == tier:
-            return tier
-    raise UsageError(f"{where}.{key}: there is no such tier", hint="one of: " + ", ".join(Tier))
-
-
-def _capabilities(given: Mapping[str, Json], key: str, where: str) -> tuple[str, ...]:
-    value = given.get(key, [])
-    if not isinstance(value, list):
-        raise UsageError(f"{where}.{key}: it is {_kind(value)}", hint="write a list of texts")
-    names = []
-    for at, name in enumerate(value):
-        if not isinstance(name, str) or not _whole(name, grant=False):
-            raise UsageError(
-                f"{where}.{key}[{at}]: it is no capability: a text of segments like fs:read,"
-                " none of them empty, none with *",
-                hint="a * belongs into what a principal holds, not into what a tool requires",
-            )
-        names.append(name)
-    return tuple(names)
-
-
-def _kind(value: Json) -> str:
-    """What a value is, for an error: a number itself, else its kind."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)[:24]
-    kinds = {dict: "a mapping", list: "a list", str: "a text", bool: "true or false"}
-    return kinds.get(type(value), "nothing")

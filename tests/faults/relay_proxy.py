@@ -4,12 +4,15 @@
 
 Lines pass both ways as they are. The engine counts requests and answers, so that "in flight"
 means something. A host line `{"stop":N}` ends the session with exit code N, as an unknown protocol
-version does; a host line `{"deny":N}` is answered with N bytes and never reaches the server.
+version does; a host line `{"deny":N}` is answered with N bytes and never reaches the server. With
+a folder in RELAY_CONTROL it has a control socket there, as session `relay`.
 """
 
 import os
 import sys
 from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -18,8 +21,16 @@ from mcpguard.daemon.child import spawn
 from mcpguard.daemon.environment import base_environment
 from mcpguard.daemon.flow import Sink, has_room, other
 from mcpguard.daemon.log import Stderr
-from mcpguard.model import Side
+from mcpguard.model import JsonObject, Side
 from mcpguard.wire.framing import Framer
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from mcpguard.daemon.drivers import Driver
 
 
 class PassAll:
@@ -58,15 +69,41 @@ class PassAll:
             self.sinks[other(side)].add(line + b"\n")
 
     def waiting(self, side: Side) -> bool:
-        return bool(self.lines[side])
+        return bool(self.lines[side]) and self.exit_code is None
 
     def tick(self) -> None:
         self.sinks[Side.HOST].add(b'{"tick":true}\n')
+
+    def kill(self, why: str) -> None:
+        self.sinks[Side.SERVER].close()
+        self.sinks[Side.HOST].add(b'{"killed":%d}\n' % self.flying)
+        self.exit_code, self.flying = 77, 0
 
     def closed(self, side: Side) -> None:
         if side is Side.SERVER and self.flying > 0:
             self.sinks[Side.HOST].add(b'{"gone":%d}\n' % self.flying)
             self.flying = 0
+
+
+async def control(driver: "Driver") -> None:
+    """A control socket beside the session, wired as the real proxy wires it."""
+    from mcpguard.control.operations import nobody_signs
+    from mcpguard.control.socket import attend
+    from tests.unit.control.desk import Desk, conversation
+
+    class Ending(Desk):
+        @override
+        async def kill(self, why: str) -> JsonObject:
+            driver.kill(why)
+            return {"session": self.session}
+
+    desk = Ending("relay", "relay")
+
+    def tell(error: Exception) -> None:
+        sys.stderr.write(f"control: {error}\n")
+
+    folder = Path(os.environ["RELAY_CONTROL"])
+    await attend(folder, "relay", lambda: conversation(desk, nobody_signs).answer, tell)
 
 
 def main() -> int:
@@ -77,7 +114,8 @@ def main() -> int:
         prelude.serve_while_importing(relay, child, alarm)
     from mcpguard.daemon import drivers
 
-    return drivers.run(relay, child, Stderr(), alarm, driver=driver)
+    beside = (control,) if "RELAY_CONTROL" in os.environ else ()
+    return drivers.run(relay, child, Stderr(), alarm, driver=driver, beside=beside)
 
 
 if __name__ == "__main__":

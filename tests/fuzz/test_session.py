@@ -12,7 +12,6 @@ import pytest
 from mcpguard.audit.record import Encoder
 from mcpguard.errors import WireError
 from mcpguard.model import Json, JsonObject, Mode, RequestKind, Side
-from mcpguard.pipeline import make_pipeline
 from mcpguard.proxy.actions import Batch
 from mcpguard.proxy.denial import DenyStyle
 from mcpguard.proxy.session import Session, SessionSettings
@@ -28,7 +27,7 @@ from mcpguard.wire.methods import (
 )
 from mcpguard.wire.recover import RequestIdFinder
 from tests.fuzz import noise
-from tests.unit.proxy.play import CAPABILITIES, FIRST, SURFACE, locked
+from tests.unit.proxy.play import CAPABILITIES, FIRST, SURFACE, Desktop, locked, usual
 
 STEPS = 60
 """Lines, ticks and other events of one session."""
@@ -66,12 +65,15 @@ class Sitting:
         self.disk_full = False
         self.encoder = Encoder(session="s", server="x", principal="p", defaults={})
         settings = SessionSettings(
-            deny_style=rng.choice(tuple(DenyStyle)), timeout=30.0, max_pending=rng.choice((3, 64))
+            deny_style=rng.choice(tuple(DenyStyle)),
+            timeout=30.0,
+            max_pending=rng.choice((3, 64)),
+            parties=Desktop(),
         )
         self.session = Session(
             lock=self.lock,
             mode=self.mode,
-            decide=make_pipeline(self.lock),
+            decide=usual(self.lock),
             mint=self.mint,
             settings=settings,
             now=self.now,

@@ -31,8 +31,8 @@ MOST_FILES = 12
 ROOMY = {"mcpguard/cli": 30}
 """Modules of a room that may have more: `cli` has one file a command, by design."""
 
-UNWIRED = {"trust", "gateway"}
-"""Stages that a lockfile alone does not build: in `STAGES` with the configuration that does."""
+PARTS = {"sanitise": "gateway", "scopes": "gateway", "terms": "gateway"}
+"""Modules of `pipeline` that are no stages: module -> the stage whose part it is."""
 
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
 """Names that say nothing about what is inside."""
@@ -170,7 +170,19 @@ def test_every_room_has_unit_tests() -> None:
 
 def test_every_stage_has_its_module_and_every_module_its_stage() -> None:
     modules = {path.stem for path in (PACKAGE / "pipeline").glob("*.py")} - {"__init__"}
-    assert modules - UNWIRED == set(STAGES)
+    assert modules - set(PARTS) == set(STAGES)
+
+
+@pytest.mark.parametrize(("part", "stage"), PARTS.items())
+def test_a_part_of_a_stage_is_there_and_used_by_that_stage(part: str, stage: str) -> None:
+    assert stage in STAGES
+    assert (PACKAGE / "pipeline" / f"{part}.py").exists()
+    imports = [
+        node.module
+        for node in ast.walk(tree(PACKAGE / "pipeline" / f"{stage}.py"))
+        if isinstance(node, ast.ImportFrom)
+    ]
+    assert f"mcpguard.pipeline.{part}" in imports
 
 
 def test_required_stages_exist_and_every_kind_of_subject_has_some() -> None:

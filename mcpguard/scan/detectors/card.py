@@ -1,6 +1,7 @@
 """Payment card numbers: an issuer's prefix and length, and the Luhn check digit."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from mcpguard.model import Severity
 from mcpguard.scan.digits import DIGIT, GAP, ascii_digits
@@ -34,14 +35,13 @@ _ISSUERS = (
 """First and last prefix, and lengths in digits (ISO/IEC 7812 as the schemes publish them)."""
 
 
-def _lengths(digits: str) -> tuple[int, ...]:
+@lru_cache(maxsize=10_000)
+def _lengths(prefix: str) -> tuple[int, ...]:
+    """How long numbers are whose first four digits are `prefix`."""
     for first, last, lengths in _ISSUERS:
-        if first <= digits[: len(first)] <= last:
+        if first <= prefix[: len(first)] <= last:
             return lengths
     return ()
-
-
-_BY_PREFIX = {f"{number:04}": _lengths(f"{number:04}") for number in range(10_000)}
 
 
 def _spans(text: str, site: Site) -> Iterator[Span]:
@@ -57,7 +57,7 @@ def _in_run(run: str, offset: int, meter: Meter) -> Iterator[Span]:
     sizes = tuple(map(len, groups))
     at = 0
     for first, group in enumerate(groups):
-        lengths = _BY_PREFIX.get(group[:4], ())
+        lengths = _lengths(group[:4])
         count = _grouped(sizes, first, lengths) if lengths else 0
         if count:
             meter.spend()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from mcpguard.model import Severity
 from mcpguard.scan.addresses import Reach
-from mcpguard.scan.detectors.ssrf_url import NEEDLES, targets
+from mcpguard.scan.detectors.ssrf_url import NEEDLES, ROLES, targets
 from mcpguard.scan.sites import Detector, Site, Span
 
 __all__ = ["DETECTOR"]
@@ -28,4 +28,5 @@ DETECTOR = Detector(
     needles=NEEDLES,
     spans=_spans,
     blocking=False,
+    roles=ROLES,
 )

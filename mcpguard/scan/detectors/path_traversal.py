@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mcpguard.model import Severity
 from mcpguard.scan.needles import matches
-from mcpguard.scan.paths import LOOKALIKES, Spelling, pieces, read
+from mcpguard.scan.paths import LOOKALIKES, Spelling, decoded, pieces, read
 from mcpguard.scan.sites import Detector, Role, Site, Span
 
 __all__ = ["DETECTOR"]
@@ -59,8 +59,11 @@ def _traverses(text: str) -> bool:
         return "\x00" in found.text
     if found.spelling is Spelling.ENCODED:
         return ".." in pieces(found.text)
+    if found.spelling is Spelling.LONG:  # servers shorten `./` and `x/..` before they open it
+        plain, _ = decoded(found.text)
+        return _doubled(plain) or _reaches(_climb(plain))
     if found.spelling is not Spelling.PLAIN:
-        return found.spelling is not Spelling.LONG
+        return True
     return _doubled(found.text) or _reaches(_climb(found.text))
 
 
@@ -101,4 +104,5 @@ DETECTOR = Detector(
     reference="MCP05:2025",
     needles=_NEEDLES,
     spans=_spans,
+    roles=frozenset({Role.COMMAND, Role.PATH, Role.UNKNOWN, Role.URL}),
 )

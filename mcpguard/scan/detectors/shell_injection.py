@@ -75,10 +75,7 @@ _NEEDLES = (
 
 
 def _spans(text: str, site: Site) -> Iterator[Span]:
-    pattern = _BY_ROLE.get(site.role)
-    if pattern is None:
-        return
-    if compiled(pattern).search(text.replace("\\\n", "")) is not None:
+    if compiled(_BY_ROLE[site.role]).search(text.replace("\\\n", "")) is not None:
         yield Span(0, len(text), "shell")
 
 
@@ -89,4 +86,5 @@ DETECTOR = Detector(
     reference="MCP05:2025",
     needles=_NEEDLES,
     spans=_spans,
+    roles=frozenset(_BY_ROLE),
 )

@@ -9,7 +9,7 @@ from mcpguard.scan.addresses import Address, Authority, Reach, authorities, look
 from mcpguard.scan.needles import matches
 from mcpguard.scan.sites import Detector, Role, Site, Span
 
-__all__ = ["DETECTOR", "NEEDLES", "targets"]
+__all__ = ["DETECTOR", "NEEDLES", "ROLES", "targets"]
 
 NEEDLES = (
     r"[a-zA-Z]:[/\\\t\r\n]",
@@ -19,6 +19,9 @@ NEEDLES = (
     r"[\x{2460}-\x{24FF}\x{FF0E}\x{FF10}-\x{FF19}\x{3002}\x{FF61}\x{1D7CE}-\x{1D7FF}]",
     r"(?i)(?:%[0-9a-f]{2}){2}|%3[0-9].?\.",
 )
+
+ROLES = frozenset({Role.COMMAND, Role.UNKNOWN, Role.URL})
+"""Where `targets` looks for URLs."""
 
 MOST = 500
 """URLs in one command or URL argument. More of them are not looked at but found."""
@@ -108,4 +111,5 @@ DETECTOR = Detector(
     reference="MCP05:2025",
     needles=NEEDLES,
     spans=_spans,
+    roles=ROLES,
 )

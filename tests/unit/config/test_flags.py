@@ -33,6 +33,9 @@ GOOD = [
     (("--audit-only", "--env", "A", "--env=B", "--", "cat"), {"env": ("A", "B")}),
     ((*LOCK, "--log-format", "jsonl"), {"log_format": "jsonl"}),
     ((*LOCK, "--log-output", "out.log"), {"log_output": Path("out.log")}),
+    ((*LOCK, "--config", "own.yaml"), {"config": Path("own.yaml")}),
+    ((*LOCK, "--policy", "strict"), {"policy": "strict"}),
+    ((*LOCK, "--policy=./own.yaml"), {"policy": "./own.yaml"}),
 ]
 
 BAD = [
@@ -54,6 +57,8 @@ BAD = [
     ((*LOCK, "--timeout", "inf"), "--timeout: 'inf'", "seconds"),
     ((*LOCK, "--timeout", "soon"), "--timeout: 'soon'", "seconds"),
     ((*LOCK, "--deny-style", "loud"), "'loud' is not a choice", "result, jsonrpc"),
+    ((*LOCK, "--config", ""), "--config: ''", "the name of a file"),
+    ((*LOCK, "--policy", ""), "--policy: ''", "a preset's name"),
     ((*LOCK, "--name", "a\nb"), "--name", "printable"),
     ((*LOCK, "--env", "A"), "without a lockfile", "lock --update"),
     ((*LOCK, "--", "npx 'pkg"), "cannot be split", "close the quotes"),

@@ -12,6 +12,7 @@ import pytest
 
 from mcpguard.audit import AuditLog
 from mcpguard.audit.verify import read, verify
+from mcpguard.control.kill import KILLED
 from mcpguard.daemon.engine import LINES_A_TURN, Engine
 from mcpguard.daemon.flow import FAR_MARK
 from mcpguard.daemon.run import minter
@@ -174,6 +175,33 @@ def test_a_session_that_must_end_does_nothing_more(play: Play) -> None:
     assert play.host(INITIALIZE, call(9)) is False
     assert not play.engine.waiting(Side.HOST)
     assert play.sent(Side.SERVER) == play.sent(Side.HOST) == []
+
+
+@pytest.mark.guarantee("session:killed")
+def test_a_kill_denies_what_is_in_flight_and_nothing_more_goes_to_the_server(play: Play) -> None:
+    play.host(INITIALIZE)  # still in the sink: the server never read it
+    play.engine.kill("drill")
+    (answer,) = play.sent(Side.HOST)
+    assert (answer["id"], answer["error"]["code"]) == (1, -31001)
+    assert play.engine.exit_code == KILLED
+    play.engine.sinks[Side.SERVER].add(b"more")
+    assert play.host(call(2)) is False
+    play.engine.tick()
+    play.engine.kill("again")
+    assert play.sent(Side.SERVER) == play.sent(Side.HOST) == []
+    assert [r["detail"] for r in read(play.audit.path) if r.get("event") == "session.killed"] == [
+        "drill"
+    ]
+    assert play.heard.events == ["session.ended"]
+
+
+@pytest.mark.guarantee("session:killed")
+def test_a_kill_ends_a_session_whose_log_cannot_be_written(play: Play) -> None:
+    play.host(INITIALIZE)
+    os.truncate(play.audit.path, 0)
+    play.engine.kill("drill")
+    assert play.engine.exit_code == KILLED
+    assert play.sent(Side.SERVER) == []
 
 
 def test_a_tick_between_deadlines_sends_nothing(play: Play) -> None:

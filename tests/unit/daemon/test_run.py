@@ -211,9 +211,11 @@ def test_neither_the_effective_rules_nor_an_error_steer_a_terminal_or_forge_a_li
 ) -> None:
     hostile = "two words\nmode: audit-only\x1b[2J\u202e"
     shown = place.run("--audit-only", "--print-effective", "--", "cat", hostile).stdout.decode()
-    assert shown == (
-        "mode: audit-only\ncommand: cat 'two words\\nmode: audit-only<U+001B>[2J<U+202E>'\n"
-    )
+    assert shown.splitlines()[:3] == [
+        "mode: audit-only",
+        "command: cat 'two words\\nmode: audit-only<U+001B>[2J<U+202E>'",
+        "settings:",
+    ]
     said = place.run("--audit-only", "--", hostile, "x").stderr.decode()
     assert said.startswith("mcpguard: two words\\nmode: audit-only<U+001B>[2J<U+202E>: no such")
     assert said.count("\n") == 2
@@ -227,7 +229,18 @@ def test_the_effective_rules_are_printed_and_nothing_is_started(place: Place) ->
     assert "tool: echo" in lines
     assert not place.data.exists()
     bare = place.run("--audit-only", "--print-effective", "--", "cat")
-    assert bare.stdout == b"mode: audit-only\ncommand: cat\n"
+    assert bare.stdout.startswith(b"mode: audit-only\ncommand: cat\nsettings:\n  preset: baseline ")
+
+
+def test_settings_that_cannot_be_read_start_nothing(place: Place, tmp_path: Path) -> None:
+    settings = tmp_path / "mcpguard.yaml"
+    settings.write_text("gateway: {denny: [a]}\n")
+    done = place.run("--lock", str(place.lock), "--config", str(settings))
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode() == (
+        f"mcpguard: {settings}:1:11: unknown key `denny`\n  next: did you mean `deny`?\n"
+    )
+    assert not place.data.exists()
 
 
 @pytest.mark.guarantee("driver:any-stdio")

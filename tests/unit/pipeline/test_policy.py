@@ -16,6 +16,7 @@ from mcpguard.model import (
     Effect,
     Finding,
     ItemKind,
+    Live,
     Notice,
     Reason,
     Result,
@@ -24,8 +25,9 @@ from mcpguard.model import (
     Verdict,
     Wait,
 )
-from mcpguard.pipeline import STAGES, decide
+from mcpguard.pipeline import STAGES, NoRules, Stage, decide
 from mcpguard.pipeline.policy import PolicyStage
+from mcpguard.pipeline.trust import no_approval
 from mcpguard.policy.cel import Facts
 from mcpguard.policy.loading import load
 from mcpguard.policy.rules import LimitUse
@@ -48,7 +50,7 @@ class Counted:
     def __init__(self) -> None:
         self.taken: Counter[str] = Counter()
 
-    def take(self, uses: tuple[LimitUse, ...]) -> Collection[str]:
+    def take(self, uses: tuple[LimitUse, ...], live: Live) -> Collection[str]:
         spent = [use.key for use in uses if self.taken[use.key] >= use.amount]
         if not spent:
             self.taken.update(use.key for use in uses)
@@ -83,7 +85,7 @@ CASES: list[tuple[str, Subject, Verdict | Wait]] = [
             " with has(...) (rule f)",
         ),
     ),
-    ("{name: q, action: require_approval}", READ, Wait("policy", "q")),
+    ("{name: q, action: require_approval}", READ, no_approval(READ, CTX)),
     ("{name: a, action: allow}", READ, ALLOW),
     ("{name: o, action: deny, tools: [other]}", READ, Verdict(Effect.ABSTAIN)),
     (
@@ -140,9 +142,34 @@ def test_without_an_opinion_the_default_stands_with_its_remarks() -> None:
     assert (warned.effect, warned.findings[0].rule) == (Effect.ALLOW, "policy.w")
 
 
-def test_a_pipeline_that_needs_no_rules_loads_none() -> None:
+@pytest.mark.parametrize(
+    "answer", [ALLOW, Wait("policy", "k3f9"), Verdict.deny(Reason.APPROVAL, "a person said no")]
+)
+def test_what_a_rule_leaves_to_a_person_is_what_the_person_says(answer: Verdict | Wait) -> None:
+    listed = "name: p\nrules:\n  - {name: q, action: require_approval}\n"
+    asked: list[Call] = []
+
+    def approve(call: Call, _: Context) -> Verdict | Wait:
+        asked.append(call)
+        return answer
+
+    policy = PolicyStage(load(listed, "p"), known, Counted(), approve=approve)
+    assert (policy.judge(READ, CTX), asked) == (answer, [READ])
+
+
+def test_limits_that_have_to_ask_elsewhere_first_make_the_call_wait() -> None:
+    class Remote:
+        def take(self, uses: tuple[LimitUse, ...], live: Live) -> Wait:
+            return Wait("policy", "units")
+
+    rules = load("name: p\nrules: [{name: a, action: allow, limit: 1/day}]", "p")
+    assert PolicyStage(rules, known, Remote()).judge(READ, CTX) == Wait("policy", "units")
+
+
+def test_a_pipeline_of_an_operator_without_rules_loads_none() -> None:
     code = (
-        "import sys; from mcpguard.pipeline import make_pipeline; make_pipeline(None)\n"
+        "import sys; from mcpguard.pipeline import NoRules, make_pipeline\n"
+        "make_pipeline(None, {'policy': NoRules()})\n"
         "assert not [name for name in sys.modules if name.startswith('mcpguard.policy')]"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -179,7 +206,7 @@ def test_a_call_that_is_rewritten_is_counted_once() -> None:
         "{name: a, action: deny, limit: 2/hour}",
         "{name: r, action: redact, redact: ['[0-9]']}",
     )
-    stages = {"surface": policy}
+    stages: dict[str, Stage] = {**dict.fromkeys(STAGES, NoRules()), "policy": policy}
     decisions = [decide(stages, READ, CTX) for _ in range(3)]
     assert [isinstance(each, Decision) and each.allowed for each in decisions] == [
         *(True, True, False),
@@ -188,7 +215,7 @@ def test_a_call_that_is_rewritten_is_counted_once() -> None:
 
 def test_limits_that_answer_nonsense_deny() -> None:
     class Stubborn:
-        def take(self, uses: tuple[LimitUse, ...]) -> Collection[str]:
+        def take(self, uses: tuple[LimitUse, ...], live: Live) -> Collection[str]:
             return ["unknown"]
 
     rules = load("name: p\nrules: [{name: a, action: allow, limit: 1/day}]", "p")
@@ -198,7 +225,7 @@ def test_limits_that_answer_nonsense_deny() -> None:
 
 def test_a_store_that_is_down_denies() -> None:
     class Down:
-        def take(self, uses: tuple[LimitUse, ...]) -> Collection[str]:
+        def take(self, uses: tuple[LimitUse, ...], live: Live) -> Collection[str]:
             raise OSError("down")
 
     rules = load("name: p\nrules: [{name: a, action: allow, limit: 1/day}]", "p")

@@ -31,7 +31,7 @@ from mcpguard.model import (
     Subject,
     Verdict,
 )
-from mcpguard.pipeline import make_pipeline
+from mcpguard.pipeline import Decide, NoRules, make_pipeline
 from mcpguard.pipeline.surface import SurfaceStage
 from mcpguard.wire.methods import NOTIFICATIONS, REQUESTS
 
@@ -103,6 +103,11 @@ def context(**odd: Reason) -> Context:
 
 
 CTX = context()
+
+
+def ruleless(lock: Lockfile) -> Decide:
+    """The pipeline of an operator without rules."""
+    return make_pipeline(lock, {"policy": NoRules(), "gateway": NoRules()})
 
 
 def judged(subject: Subject, ctx: Context = CTX, lock: Lockfile | None = LOCK) -> Verdict:
@@ -349,7 +354,7 @@ def test_a_schema_that_was_locked_as_checked_and_does_not_compile_denies() -> No
         (),
         None,
     )
-    decision = make_pipeline(lock)(tool("broken", {}), CTX)
+    decision = ruleless(lock)(tool("broken", {}), CTX)
     assert isinstance(decision, Decision)
     assert (decision.allowed, decision.reason) == (False, Reason.STAGE_FAILED)
 
@@ -525,7 +530,7 @@ BODIES: dict[str, tuple[JsonObject, JsonObject]] = {
 @pytest.mark.parametrize(("body", "passed"), BODIES.values(), ids=BODIES)
 def test_links_outside_the_lockfile_are_withheld(body: JsonObject, passed: JsonObject) -> None:
     before = copy.deepcopy(body)
-    decision = make_pipeline(LOCK)(Result("tools/call", "free", body), CTX)
+    decision = ruleless(LOCK)(Result("tools/call", "free", body), CTX)
     assert isinstance(decision, Decision)
     assert decision.allowed
     assert decision.subject == Result("tools/call", "free", passed)
@@ -587,7 +592,7 @@ def test_a_denial_never_repeats_what_the_host_wrote(secret: str, name: str, deep
 )
 def test_whatever_a_result_holds_no_unlocked_link_block_is_left(body: Json) -> None:
     given_body: JsonObject = {"content": body, "messages": body}
-    decision = make_pipeline(LOCK)(Result("prompts/get", "sum", given_body), CTX)
+    decision = ruleless(LOCK)(Result("prompts/get", "sum", given_body), CTX)
     assert isinstance(decision, Decision)
     assert isinstance(decision.subject, Result)
     assert not list(_bad_blocks(decision.subject.body))

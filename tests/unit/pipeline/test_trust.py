@@ -20,6 +20,7 @@ from mcpguard.model import (
     Held,
     ItemKind,
     Json,
+    Live,
     Notice,
     Principal,
     Proof,
@@ -64,6 +65,9 @@ class At:
     """A moment."""
 
     now: float
+    call: int = 0
+    again: Wait | None = None
+    said: bool | None = None
 
 
 class Counting:
@@ -72,8 +76,8 @@ class Counting:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, float, int]] = []
 
-    def take(self, principal: str, tool: str, now: float, per_minute: int) -> Verdict | Wait:
-        self.asked.append((principal, tool, now, per_minute))
+    def take(self, principal: str, tool: str, live: Live, per_minute: int) -> Verdict | Wait:
+        self.asked.append((principal, tool, live.now, per_minute))
         if len([one for one in self.asked if one[1] == tool]) > per_minute > 0:
             return Verdict.deny(Reason.SATURATED, "too many calls in a minute")
         return Verdict(Effect.ALLOW)
@@ -87,7 +91,7 @@ class Broken:
     def held(self) -> Sequence[Held]:
         raise OSError("the store is down")
 
-    def take(self, principal: str, tool: str, now: float, per_minute: int) -> Verdict | Wait:
+    def take(self, principal: str, tool: str, live: Live, per_minute: int) -> Verdict | Wait:
         raise OSError("the store is down")
 
     def __contains__(self, principal: object) -> bool:
@@ -298,7 +302,7 @@ def test_the_rate_is_asked_with_the_time_of_the_message_and_only_for_tools() -> 
 class Remote:
     """Limits that have to ask elsewhere first."""
 
-    def take(self, principal: str, tool: str, now: float, per_minute: int) -> Verdict | Wait:
+    def take(self, principal: str, tool: str, live: Live, per_minute: int) -> Verdict | Wait:
         return Wait("trust", "asked")
 
 
@@ -525,3 +529,11 @@ def test_another_delegator_never_turns_a_denial_into_an_allow(
         alone = stage(strict=strict).judge(call(tool), held(*standings))
         together = stage(strict=strict).judge(call(tool), held(*standings, more))
         assert alone is ALLOW or together is not ALLOW
+
+
+@pytest.mark.parametrize(("least", "allowed"), [(500, True), (501, False)])
+def test_what_is_no_tool_is_held_to_the_tables_default(least: int, allowed: bool) -> None:
+    judge = TrustStage(PolicyTable(default=ToolPolicy(min_trust=least))).judge
+    read = Call("resources/read", "file:///a", {})
+    assert (judge(read, held((1, 500), (1, 500))) is ALLOW) is allowed
+    assert judge(Call("ping", "", {}), held((1, 0))) is ALLOW

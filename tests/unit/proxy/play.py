@@ -6,7 +6,7 @@ Objects are written as compact JSON in the order of their keys, after `"jsonrpc"
 taken as they are. The clock is a number that a play moves; ids are drawn in order.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import orjson
@@ -14,11 +14,27 @@ import orjson
 from mcpguard.lock import lockfile
 from mcpguard.lock.lockfile import Launch, Lockfile, Vary
 from mcpguard.lock.surface import ServerFacts, collect
-from mcpguard.model import Allowed, Era, ItemKind, Json, JsonObject, Mode, RequestKind, Side
-from mcpguard.pipeline import Decide, make_pipeline
+from mcpguard.model import (
+    Allowed,
+    Era,
+    Held,
+    ItemKind,
+    Json,
+    JsonObject,
+    Mode,
+    Principal,
+    Proof,
+    RequestKind,
+    Side,
+)
+from mcpguard.pipeline import Decide, NoRules, Stage, make_pipeline
+from mcpguard.pipeline.gateway import GatewayStage
+from mcpguard.pipeline.terms import GatewayPolicy
+from mcpguard.pipeline.trust import TrustStage
 from mcpguard.proxy.actions import Batch, Event, Stop
 from mcpguard.proxy.denial import DenyStyle
 from mcpguard.proxy.session import Session, SessionSettings
+from mcpguard.trust.policy import PolicyTable
 from mcpguard.wire.framing import Dropped
 from mcpguard.wire.methods import (
     CLIENT_CAPABILITIES,
@@ -28,6 +44,26 @@ from mcpguard.wire.methods import (
 )
 
 Line = Mapping[str, object] | bytes | Dropped
+
+
+class Desktop:
+    """The parties of an ordinary session: the user's own host, and nothing held against anybody."""
+
+    caller = Principal("local:default", 1, proof=Proof.PROFILE)
+
+    def held(self) -> Sequence[Held]:
+        return [Held(1, 500), Held(1, 500)]
+
+
+def usual(lock: Lockfile | None, **stages: Stage) -> Decide:
+    """The pipeline of an operator who configured nothing but these `stages`."""
+    own: dict[str, Stage] = {
+        "trust": TrustStage(PolicyTable()),
+        "policy": NoRules(),
+        "gateway": GatewayStage(GatewayPolicy(), lock),
+    }
+    return make_pipeline(lock, {**own, **stages})
+
 
 FIRST = 2**52
 LATEST = "2025-11-25"
@@ -176,9 +212,9 @@ class Play:
         self.session = Session(
             lock=lock,
             mode=mode,
-            decide=decide or make_pipeline(lock),
+            decide=decide or usual(lock),
             mint=self.ids,
-            settings=settings or SessionSettings(),
+            settings=settings or SessionSettings(parties=Desktop()),
             now=self.now,
         )
         self.sends: dict[Side, list[bytes]] = {Side.HOST: [], Side.SERVER: []}
@@ -209,6 +245,11 @@ class Play:
         """Time passes, and the session hears of it."""
         self.now += seconds
         self.session.tick(self.now)
+        return self._commit()
+
+    def resumes(self) -> Self:
+        """A person or a store has answered."""
+        self.session.resume(self.now)
         return self._commit()
 
     def closes(self, side: Side) -> Self:
@@ -359,7 +400,7 @@ def play(
     **given: Any,  # noqa: ANN401 - fields of SessionSettings
 ) -> Play:
     """A session nobody has spoken in. `given`: fields of `SessionSettings`."""
-    return Play(lock, mode, SessionSettings(**given), decide)
+    return Play(lock, mode, SessionSettings(**{"parties": Desktop(), **given}), decide)
 
 
 LOCK = locked()

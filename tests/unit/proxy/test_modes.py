@@ -22,7 +22,7 @@ from mcpguard.model import (
     Subject,
     Wait,
 )
-from mcpguard.pipeline import Decide, make_pipeline
+from mcpguard.pipeline import Decide
 from mcpguard.proxy.core import BLOCKS
 from tests.unit.proxy.play import (
     ENVELOPE,
@@ -37,6 +37,7 @@ from tests.unit.proxy.play import (
     modern,
     opened,
     refused,
+    usual,
     wire,
 )
 
@@ -211,16 +212,12 @@ def test_a_record_says_who_asked_for_what_and_why_not() -> None:
 
 def answering(kind: type[Subject], answer: Callable[[Subject], Decision | Wait]) -> Decide:
     """The pipeline, but subjects of one kind get another answer."""
-    usual = make_pipeline(locked(requests=list(RequestKind)))
+    pipeline = usual(locked(requests=list(RequestKind)))
 
     def decide(subject: Subject, ctx: Context) -> Decision | Wait:
-        return answer(subject) if isinstance(subject, kind) else usual(subject, ctx)
+        return answer(subject) if isinstance(subject, kind) else pipeline(subject, ctx)
 
     return decide
-
-
-def waits(_: Subject) -> Wait:
-    return Wait("approval", "t")
 
 
 def denied(subject: Subject) -> Decision:
@@ -235,20 +232,6 @@ ALL = locked(requests=list(RequestKind))
 
 
 @pytest.mark.guarantee("pipeline:deny-unless-permit")
-def test_what_nobody_can_decide_now_is_denied() -> None:
-    decide = answering(Call, waits)
-    sentence = (
-        "Blocked by mcpguard [approval.stage_timeout]: nobody can answer in this session. "
-        "Find out more with: mcpguard check."
-    )
-    session = opened(ALL, decide=answering(Result, waits))
-    assert session.session.busy is False
-    waiting = Play(ALL, decide=decide).host({"id": 1, "method": "ping"})
-    waiting.sends_host(refused(1, -31001, sentence)).quiet().idle()
-    waiting.recorded(decision="deny", reason="stage_timeout")
-
-
-@pytest.mark.guarantee("pipeline:deny-unless-permit")
 def test_an_initialize_that_was_denied_may_be_sent_again() -> None:
     session = Play(ALL, decide=answering(Call, denied))
     request: JsonObject = {"id": 1, "method": "initialize", "params": {"capabilities": {}}}
@@ -259,11 +242,11 @@ def test_an_initialize_that_was_denied_may_be_sent_again() -> None:
 @pytest.mark.guarantee("modes:one-table")
 @pytest.mark.parametrize("method", ["tools/list", "ping", "tasks/list"])
 def test_a_request_without_a_target_is_judged_too(method: str) -> None:
-    usual = make_pipeline(ALL)
+    pipeline = usual(ALL)
 
     def decide(subject: Subject, ctx: Context) -> Decision | Wait:
         refuses = isinstance(subject, Call) and subject.method == method
-        return denied(subject) if refuses else usual(subject, ctx)
+        return denied(subject) if refuses else pipeline(subject, ctx)
 
     session = opened(ALL, decide=decide).host({"id": 1, "method": method})
     session.sends_host(refused(1, -31001, SCANNED)).quiet().idle()
@@ -381,6 +364,20 @@ def test_what_was_rewritten_is_what_is_sent() -> None:
     session = opened(ALL, decide=answering(Notice, rewriting))
     session.server({"method": "notifications/message", "params": {"data": "secret"}})
     session.sends_host({"method": "notifications/message", "params": stars})
+
+
+@pytest.mark.guarantee("pipeline:rewrites-are-sent")
+def test_a_completion_that_was_rewritten_is_sent_as_it_was_rewritten() -> None:
+    ref: JsonObject = {"type": "ref/prompt", "name": "sum"}
+    new: JsonObject = {"ref": ref, "argument": {"name": "path", "value": "***"}}
+
+    def without(subject: Subject) -> Decision:
+        return Decision(True, subject._replace(arguments=new) if type(subject) is Call else subject)
+
+    params: JsonObject = {"ref": ref, "argument": {"name": "path", "value": "secret"}}
+    session = opened(ALL, decide=answering(Call, without))
+    session.host({"id": 1, "method": "completion/complete", "params": params})
+    session.sends_server({"id": wire(0), "method": "completion/complete", "params": new})
 
 
 def other(subject: Subject) -> Decision:

@@ -25,7 +25,7 @@ from mcpguard.model import (
     Subject,
     Wait,
 )
-from mcpguard.pipeline import Decide, make_pipeline
+from mcpguard.pipeline import Decide
 from mcpguard.proxy import core, from_server, listing, translate
 from mcpguard.proxy.actions import Stop
 from mcpguard.proxy.denial import DenyStyle
@@ -54,6 +54,7 @@ from tests.unit.proxy.play import (
     play,
     refused,
     text,
+    usual,
     wire,
 )
 
@@ -84,7 +85,7 @@ def test_an_interruption_names_no_task_and_no_subscription_as_the_server_does() 
 @pytest.mark.guarantee("requests:input-required")
 def test_the_parameters_of_a_question_in_a_result_are_what_is_judged() -> None:
     judged: list[JsonObject] = []
-    pipeline = make_pipeline(ALL)
+    pipeline = usual(ALL)
 
     def decide(subject: Subject, ctx: Context) -> Decision | Wait:
         if isinstance(subject, ServerRequest):
@@ -416,7 +417,7 @@ def test_the_end_of_a_thousand_elicitations_is_passed_on_and_of_no_more() -> Non
 
 def judging(kind: type[Subject], into: list[Subject]) -> Decide:
     """The usual pipeline, which keeps the subjects of one kind."""
-    pipeline = make_pipeline(ALL)
+    pipeline = usual(ALL)
 
     def decide(subject: Subject, ctx: Context) -> Decision | Wait:
         if isinstance(subject, kind):
@@ -456,7 +457,7 @@ def test_a_pipeline_may_ask_for_the_state_of_any_item() -> None:
         facts.append(ctx.session)
         return pipeline(subject, ctx)
 
-    pipeline = make_pipeline(LOCK)
+    pipeline = usual(LOCK)
     opened(decide=decide, live={**SURFACE, ItemKind.TOOL: {"echo": TOOLS["echo"]}}).host(call(1))
     states = {name: facts[-1].item_state(ItemKind.TOOL, name) for name in ("echo", "free", "exec")}
     assert states == {
@@ -469,7 +470,7 @@ def test_a_pipeline_may_ask_for_the_state_of_any_item() -> None:
 @pytest.mark.guarantee("drift:quarantine-sticks")
 def test_an_item_that_a_stage_refused_is_unusable_until_it_passes_again() -> None:
     refusing = True
-    pipeline = make_pipeline(LOCK)
+    pipeline = usual(LOCK)
 
     def decide(subject: Subject, ctx: Context) -> Decision | Wait:
         if refusing and isinstance(subject, Definition) and subject.target == "free":

@@ -5,11 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from mcpguard.model import Call, Context, Decision, Json, JsonObject, Result, Subject, Wait
-from mcpguard.pipeline import make_pipeline
 from mcpguard.proxy.core import Core
 from mcpguard.proxy.plain import PlainAnswers, PlainCalls
 from mcpguard.wire.jsonrpc import MAX_SAFE_INTEGER, SHORT
-from tests.unit.proxy.play import LOCK, Play, call, line, opened, wire
+from tests.unit.proxy.play import LOCK, Play, call, line, opened, usual, wire
 
 PLAIN: list[Json] = [0, 1, MAX_SAFE_INTEGER, -1, "s", ""]
 
@@ -88,7 +87,7 @@ def test_a_result_with_nothing_to_translate_takes_the_short_way(
 
 
 def test_the_pipeline_is_told_what_is_judged_and_when() -> None:
-    pipeline = make_pipeline(LOCK)
+    pipeline = usual(LOCK)
     seen: list[tuple[Subject, float]] = []
 
     def decide(subject: Subject, ctx: Context) -> Decision | Wait:

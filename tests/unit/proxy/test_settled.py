@@ -15,7 +15,6 @@ from mcpguard.model import (
     Subject,
     Wait,
 )
-from mcpguard.pipeline import make_pipeline
 from mcpguard.wire.methods import RELATED_TASK, SUBSCRIPTION_ID
 from tests.unit.proxy.play import (
     ENVELOPE,
@@ -28,6 +27,7 @@ from tests.unit.proxy.play import (
     opened,
     play,
     refused,
+    usual,
     wire,
 )
 
@@ -182,7 +182,7 @@ def test_a_call_that_was_cancelled_after_others_have_passed_gets_no_answer() -> 
 
 @pytest.mark.guarantee("pipeline:rewrites-are-sent")
 def test_what_was_rewritten_is_sent_and_recorded_after_others_have_passed() -> None:
-    pipeline = make_pipeline(LOCK)
+    pipeline = usual(LOCK)
 
     def decide(subject: Subject, ctx: Context) -> Decision | Wait:
         decision = pipeline(subject, ctx)

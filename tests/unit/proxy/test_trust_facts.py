@@ -7,23 +7,22 @@ import pytest
 
 from mcpguard.model import (
     ALLOW,
-    Context,
-    Decision,
+    NOBODY,
     Held,
     Json,
     JsonObject,
+    Live,
     Mode,
     Principal,
     Proof,
-    Subject,
     Verdict,
     Wait,
 )
-from mcpguard.pipeline import Decide, decide, make_pipeline
+from mcpguard.pipeline import Decide
 from mcpguard.pipeline.trust import TrustStage
 from mcpguard.trust.fold import SERVER, Party, fold
 from mcpguard.trust.policy import PolicyTable, ToolPolicy
-from tests.unit.proxy.play import LATEST, LOCK, Play, call, opened, play, wire
+from tests.unit.proxy.play import LATEST, LOCK, Play, call, opened, play, usual, wire
 
 DOWN = "server>host"
 TEXT: JsonObject = {"content": [{"type": "text", "text": "x"}]}
@@ -47,24 +46,15 @@ class Clock:
     def __init__(self) -> None:
         self.times: list[float] = []
 
-    def take(self, principal: str, tool: str, now: float, per_minute: int) -> Verdict | Wait:
-        self.times.append(now)
+    def take(self, principal: str, tool: str, live: Live, per_minute: int) -> Verdict | Wait:
+        self.times.append(live.now)
         return ALLOW
 
 
 def trusted(limits: Clock | None = None) -> Decide:
-    """The pipeline, and behind it a trust stage."""
-    first = make_pipeline(LOCK)
+    """The pipeline with a trust stage that counts."""
     policies = PolicyTable({"free": ToolPolicy(max_calls_per_minute=9)})
-    stage = TrustStage(policies, limits=limits or Clock())
-
-    def both(subject: Subject, ctx: Context) -> Decision | Wait:
-        decision = first(subject, ctx)
-        if isinstance(decision, Wait) or not decision.allowed:
-            return decision
-        return decide({"surface": stage}, decision.subject, ctx)
-
-    return both
+    return usual(LOCK, trust=TrustStage(policies, limits=limits or Clock()))
 
 
 def session(limits: Clock | None = None, scores: list[int] | None = None) -> Play:
@@ -88,7 +78,7 @@ def test_a_stage_knows_the_standings_as_they_are_when_it_is_asked() -> None:
 
 
 def test_a_session_that_was_told_of_nobody_trusts_nobody() -> None:
-    one = play(LOCK, decide=trusted()).host(
+    one = play(LOCK, decide=trusted(), parties=NOBODY).host(
         {"id": 1, "method": "initialize", "params": {"protocolVersion": LATEST}}
     )
     one.recorded(method="initialize", decision="deny", reason="no_principal")

@@ -86,6 +86,11 @@ ROLES = [
     ("apiurls", "", Role.URL),
     ("hosts", "", Role.URL),
     ("servers", "", Role.URL),
+    ("branch_name", "", Role.WORD),
+    ("fileNames", "", Role.PATH),
+    ("host_name", "", Role.URL),
+    ("name", "", Role.UNKNOWN),
+    ("display_name", "", Role.UNKNOWN),
     ("thing", "file-path", Role.PATH),
     ("thing", "made-up", Role.UNKNOWN),
 ]
@@ -133,6 +138,14 @@ def test_luhn_knows_the_check_digit(digits: str, valid: bool) -> None:
 def test_a_command_with_too_many_pieces_to_look_at_is_found(name: str, piece: str) -> None:
     for count, found in ((500, 0), (501, 1)):
         assert len(find({"command": piece * count}, (DETECTORS[name],))) == found
+
+
+@pytest.mark.parametrize("filling", ["./", "x/../", "%2e/", "/"])
+def test_a_path_too_long_for_any_system_is_looked_at_as_it_will_be_shortened(filling: str) -> None:
+    long = filling * 3000
+    traversal = (DETECTORS["path_traversal"],)
+    assert find({"path": long + "../../../../etc/passwd"}, traversal) != ()
+    assert find({"path": "docs/" + long + "a..b/../c"}, traversal) == ()
 
 
 @pytest.mark.parametrize("text", ["see http://10.0.0.1/ or http://0x7f.1/", " http://0x7f.1/ x"])

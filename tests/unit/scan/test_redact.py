@@ -176,6 +176,8 @@ def nested(depth: int) -> Json:
         ([CARD] * 11, Budget(hits=10)),
         ((CARD + " ") * 11, Budget(hits=10)),
         (["4111111111111112"] * 11, Budget(matches=10)),
+        ({"url": ["http://a.example/"] * 11}, Budget(matches=10)),
+        ({f"password{n}": "x" * 3 for n in range(11)}, Budget(matches=10)),
     ],
 )
 def test_what_is_over_budget_is_an_error_and_never_clean(value: Json, budget: Budget) -> None:

@@ -1,14 +1,13 @@
 """Tool policies: globs, the most specific one, capabilities, and what a load error names."""
 
 import re
-from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpguard.errors import UsageError
-from mcpguard.model import Json, Tier
+from mcpguard.model import Tier
 from mcpguard.trust.policy import (
     DEFAULT,
     MAX_GLOB,
@@ -17,8 +16,10 @@ from mcpguard.trust.policy import (
     Glob,
     PolicyTable,
     ToolPolicy,
+    both,
     covers,
-    read_policies,
+    stricter,
+    ties,
 )
 
 
@@ -215,83 +216,95 @@ def test_an_empty_segment_never_matches(granted: str, required: str) -> None:
         assert required == granted or required.startswith(granted.removesuffix("*"))
 
 
-def test_a_whole_policy_is_read() -> None:
-    table = read_policies(
-        {
-            "write_*": {
-                "min_trust": 0,
-                "min_level": 2,
-                "required_capabilities": ["fs:write"],
-                "blocked": True,
-                "max_calls_per_minute": 10,
-                "description": "writes",
-                "tier": "T2_act",
-            },
-            "read_*": {},
-        }
-    )
-    assert table.of("write_file") == ToolPolicy(0, 2, ("fs:write",), True, 10, "writes", Tier.ACT)
-    assert (table.of("read_file"), table.of("other")) == (DEFAULT, DEFAULT)
-
-
 def test_the_defaults_are_the_documented_ones() -> None:
     assert ToolPolicy(300, 0, (), False, 0, "", Tier.PREPARE) == DEFAULT
 
 
-def test_no_trust_asked_for_means_none() -> None:
-    assert read_policies({"t": {"min_trust": 0}}).of("t").min_trust == 0
+# what two patterns both match
 
 
-BAD: Mapping[str, tuple[Json, str]] = {
-    "no mapping": ([], "tools: a list stands where patterns"),
-    "no policy": ({"t": 5}, "tools.'t': 5 stands where a policy is wanted"),
-    "an empty pattern": ({"": {}}, "tools.'': a tool's pattern is 0 characters"),
-    "an unknown key": ({"t": {"min_trsut": 1}}, "tools.'t'.min_trsut: a tool's policy has no such"),
-    "too much trust": (
-        {"t": {"min_trust": 1001}},
-        "tools.'t'.min_trust: it is 1001, not a whole number from 0 to 1000",
-    ),
-    "negative trust": ({"t": {"min_trust": -1}}, "tools.'t'.min_trust: it is -1"),
-    "a fraction": ({"t": {"min_trust": 300.0}}, "tools.'t'.min_trust: it is 300.0"),
-    "a flag for a number": ({"t": {"min_trust": True}}, "tools.'t'.min_trust: it is true or false"),
-    "a text for a number": ({"t": {"min_trust": "300"}}, "tools.'t'.min_trust: it is a text"),
-    "nothing for a number": ({"t": {"min_trust": None}}, "tools.'t'.min_trust: it is nothing"),
-    "no such level": ({"t": {"min_level": 5}}, "tools.'t'.min_level: it is 5, not a whole number"),
-    "too many calls": ({"t": {"max_calls_per_minute": 10**7}}, "tools.'t'.max_calls_per_minute"),
-    "a number for a flag": ({"t": {"blocked": 1}}, "tools.'t'.blocked: it is 1"),
-    "a text for a flag": ({"t": {"blocked": "no"}}, "tools.'t'.blocked: it is a text"),
-    "no such tier": ({"t": {"tier": "T4"}}, "tools.'t'.tier: there is no such tier"),
-    "a mapping for a tier": ({"t": {"tier": {}}}, "tools.'t'.tier: there is no such tier"),
-    "a number for a text": ({"t": {"description": 1}}, "tools.'t'.description: it is 1"),
-    "a text for a list": (
-        {"t": {"required_capabilities": "fs:read"}},
-        "tools.'t'.required_capabilities: it is a text",
-    ),
-    "an empty segment": (
-        {"t": {"required_capabilities": ["fs:read", "fs:"]}},
-        "tools.'t'.required_capabilities[1]: it is no capability",
-    ),
-    "a wildcard that is required": (
-        {"t": {"required_capabilities": ["fs:*"]}},
-        "tools.'t'.required_capabilities[0]: it is no capability",
-    ),
-    "a number for a capability": (
-        {"t": {"required_capabilities": [1]}},
-        "tools.'t'.required_capabilities[0]: it is no capability",
-    ),
-}
+@pytest.mark.parametrize(
+    ("one", "other", "found"),
+    [
+        ("read_*", "*_file", ("read_*_file", "read_file")),
+        ("read_*", "*", ("read_*",)),
+        ("a?", "?b", ("ab",)),
+        ("a", "a", ("a",)),
+        ("a", "b", ()),
+        ("a*", "b*", ()),
+        ("**", "*", ("*",)),
+        ("??", "*", ("??",)),
+    ],
+)
+def test_what_two_patterns_both_match(one: str, other: str, found: tuple[str, ...]) -> None:
+    assert both(one, other) == both(other, one) == found
 
 
-@pytest.mark.parametrize(("given_", "told"), BAD.values(), ids=BAD)
-def test_what_cannot_be_read_names_its_key(given_: Json, told: str) -> None:
-    with pytest.raises(UsageError, match="^" + re.escape(told)):
-        read_policies(given_)
+@given(globs, globs, names)
+def test_the_patterns_of_both_match_just_what_both_match(one: str, other: str, name: str) -> None:
+    either = any(Glob(each).matches(name) for each in both(one, other))
+    assert either is (Glob(one).matches(name) and Glob(other).matches(name))
 
 
-def test_an_unknown_key_is_told_the_nearest_one() -> None:
-    with pytest.raises(UsageError) as caught:
-        read_policies({"t": {"min_trsut": 1}})
-    assert caught.value.hint == "did you mean min_trust?"
-    with pytest.raises(UsageError) as caught:
-        read_policies({"t": {"xyz": 1}})
-    assert caught.value.hint.startswith("one of: min_trust, min_level, ")
+def test_two_patterns_that_meet_in_too_many_ways_are_refused() -> None:
+    with pytest.raises(UsageError, match="takes more than 32 patterns"):
+        both("*a*b*c*d*e*", "*f*g*h*i*j*")
+
+
+# floors
+
+policies_of_any_kind = st.builds(
+    ToolPolicy,
+    min_trust=st.integers(0, 3),
+    min_level=st.integers(0, 2),
+    required_capabilities=st.sampled_from([(), ("a:b",), ("c:d", "a:b")]),
+    blocked=st.booleans(),
+    max_calls_per_minute=st.integers(0, 2),
+    tier=st.sampled_from(Tier),
+)
+
+
+def asks(policy: ToolPolicy) -> tuple[object, ...]:
+    """What can only grow when a policy is tightened."""
+    rate = -policy.max_calls_per_minute if policy.max_calls_per_minute else -(10**6)
+    return (policy.min_trust, policy.min_level, policy.blocked, rate, list(Tier).index(policy.tier))
+
+
+@given(policies_of_any_kind, policies_of_any_kind)
+def test_the_stricter_of_two_asks_for_all_that_either_asks(
+    one: ToolPolicy, other: ToolPolicy
+) -> None:
+    made = stricter(one, other)
+    for each in (one, other):
+        grown = zip(asks(made), asks(each), strict=True)
+        assert all(mine >= its for mine, its in grown)  # type: ignore[operator]  # numbers all
+        assert set(made.required_capabilities) >= set(each.required_capabilities)
+    assert asks(stricter(other, one)) == asks(made)
+
+
+@given(
+    st.dictionaries(globs, policies_of_any_kind, max_size=3),
+    st.dictionaries(globs, policies_of_any_kind, max_size=3),
+    names,
+)
+def test_no_table_loosens_what_it_stands_on(
+    own: dict[str, ToolPolicy], below: dict[str, ToolPolicy], name: str
+) -> None:
+    if [*ties(own)] or [*ties(below)]:
+        return
+    floor = PolicyTable(below)
+    table = PolicyTable(own, floor=floor)
+    assert stricter(table.of(name), floor.of(name)) == table.of(name)
+    assert stricter(PolicyTable(own).of(name), floor.of(name)) == table.of(name)
+
+
+def test_the_default_is_the_tables_own_and_not_below_its_floors() -> None:
+    low, high = ToolPolicy(min_trust=0), ToolPolicy(min_trust=700)
+    assert PolicyTable(default=low).of("t") == low
+    assert PolicyTable(default=low, floor=PolicyTable(default=high)).of("t").min_trust == 700
+    assert PolicyTable(default=low, floor=PolicyTable(default=high)).default.min_trust == 700
+
+
+def test_a_rate_is_found_on_the_floor_too() -> None:
+    rated = PolicyTable({"slow": ToolPolicy(max_calls_per_minute=1)})
+    assert (PolicyTable(floor=rated).rated(), PolicyTable().rated()) == ("slow", None)

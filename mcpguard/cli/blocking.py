@@ -1,0 +1,289 @@
+"""The commands of `mcpguard trust` that change something: blocks, budgets, policies, scores."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import click
+
+from mcpguard.cli import reach, render
+from mcpguard.cli.reach import Outcome, field
+from mcpguard.cli.signing import Phrases, signer_option
+from mcpguard.control import blocks, client
+from mcpguard.control.blocks import Block
+from mcpguard.control.operations import KINDS, PARTIES
+from mcpguard.control.places import offered
+from mcpguard.errors import (
+    ControlError,
+    McpguardError,
+    RefusalError,
+    StoreError,
+    UsageError,
+)
+from mcpguard.model import Json, JsonObject
+from mcpguard.store import Store
+
+__all__ = ["COMMANDS"]
+
+UNKNOWN = 2
+"""Exit code when something could not be asked or told."""
+
+MAX_DIGITS = 16
+"""Digits of a number. Longer ones are no setting."""
+
+Kept = TypeVar("Kept")
+
+_KIND = click.argument("kind", type=click.Choice(KINDS))
+_NAME = click.argument("name")
+
+
+@click.command(name="block")
+@_KIND
+@_NAME
+@click.option("--why", default="", metavar="TEXT", help="For whoever wonders later.")
+@reach.FORM
+@click.pass_context
+def block_command(context: click.Context, *, kind: str, name: str, why: str, form: str) -> None:
+    """Block a principal, a tool or a server, from now on and everywhere.
+
+    Written to the store that all proxies share, so it holds for sessions that start later, too.
+    Running sessions are told at once. Needs no key.
+
+    Exit codes: 0 blocked; 2 the store or a running session could not be told.
+    """
+    _printable(name, why)
+    made = Block(kind, name, why, int(datetime.now(UTC).timestamp()), "mcpguard trust block")
+    new, lost = False, None
+    try:
+        new = _stored(lambda store: blocks.add(store, made))
+    except McpguardError as error:  # those who run are told all the same
+        lost = error
+    args: JsonObject = {"kind": kind, "name": name, "why": why}
+    outcomes = list(reach.each(_running(), lambda line: line.ask("block", args)))
+    if lost is not None:
+        count = sum(one.error is None for one in outcomes)
+        raise StoreError(f"{lost.message}; running sessions told: {count}", hint=lost.hint)
+    text = f"{kind} {name} is blocked" + ("" if new else ", as it was before")
+    _done({"kind": kind, "name": name, "new": new}, text, outcomes, form)
+    context.exit(UNKNOWN if reach.code_of(outcomes) else 0)
+
+
+@click.command(name="unblock")
+@_KIND
+@_NAME
+@reach.FORM
+@signer_option
+@click.pass_context
+def unblock_command(
+    context: click.Context, *, kind: str, name: str, form: str, by: str | None, said: Phrases
+) -> None:
+    """End a block. Needs the passphrase of an approver key.
+
+    Exit codes: 0 not blocked any more; 1 it was not blocked, or a session refused; 2 the store or a
+    running session could not be told.
+    """
+    _printable(name, "")
+    signing = reach.unlocking(context, by, said)()
+    args: JsonObject = {"kind": kind, "name": name}
+    outcomes = list(
+        reach.each(_running(), lambda line: reach.signed(signing, line, "unblock", args))
+    )
+    # Who runs decides whether the signature counts; the first to do it leaves nothing to the rest.
+    done = [one for one in outcomes if one.error is None]
+    if outcomes and not done and outcomes[0].error is not None:
+        raise outcomes[0].error
+    if _stored(lambda store: blocks.remove(store, kind, name)) is None and not done:
+        raise RefusalError(
+            f"{kind} {name} is not blocked", hint="see what is: mcpguard trust blocks"
+        )
+    told = [one for one in outcomes if not isinstance(one.error, RefusalError)]
+    _done({"kind": kind, "name": name}, f"{kind} {name} is not blocked any more", told, form)
+    context.exit(reach.code_of(told))
+
+
+@click.command(name="blocks")
+@reach.FORM
+def blocks_command(*, form: str) -> None:
+    """List what is blocked in the store that all proxies share.
+
+    Exit codes: 0 shown, also when nothing is blocked; 2 the store could not be read.
+    """
+    every = _stored(blocks.every)
+    if form == "json":
+        render.answer([render.json_text({"blocks": [blocks.as_json(each) for each in every]})])
+    elif not every:
+        render.answer(["Nothing is blocked."])
+    else:
+        table = [(each.kind, each.name, _moment(each.at), each.why) for each in every]
+        render.answer(reach.rows([("KIND", "NAME", "SINCE", "WHY"), *table]))
+
+
+@click.command(name="budgets")
+@click.option("--reset", is_flag=True, help="Begin the budgets again. Needs an approver key.")
+@reach.SESSION
+@reach.FORM
+@signer_option
+@click.pass_context
+def budgets_command(
+    context: click.Context, *, reset: bool, session: str, form: str, by: str | None, said: Phrases
+) -> None:
+    """Show what running sessions have used of their budgets, and the calls of each caller and tool.
+
+    Exit codes: 0 shown or reset; 1 a session refused; 2 one could not be asked.
+    """
+    if reset:
+        outcomes = reach.change(reach.unlocking(context, by, said), session, "reset_budgets", {})
+    else:
+        outcomes = list(reach.each(reach.chosen(session), lambda line: line.ask("counts")))
+    _told(outcomes, form, "No session runs now, so nothing is counted.", "reset" if reset else "")
+    context.exit(reach.code_of(outcomes))
+
+
+@click.command(name="policy")
+@click.argument("glob")
+@click.argument("fields", nargs=-1, required=True, metavar="FIELD=VALUE...")
+@reach.SESSION
+@reach.FORM
+@signer_option
+@click.pass_context
+def policy_command(
+    context: click.Context,
+    *,
+    glob: str,
+    fields: tuple[str, ...],
+    session: str,
+    form: str,
+    by: str | None,
+    said: Phrases,
+) -> None:
+    """Set the policy of the tools that GLOB names, in running sessions, until they end or reload.
+
+    FIELD is one of the configuration's, such as min_trust=700, blocked=true or
+    max_calls_per_minute=10. What has to last belongs into mcpguard.yaml. Needs an approver key.
+
+    Exit codes: 0 set; 1 a session refused; 2 one could not be asked, or does not know the field.
+    """
+    args: JsonObject = {"glob": glob, "fields": dict(map(_field, fields))}
+    outcomes = reach.change(reach.unlocking(context, by, said), session, "set_policy", args)
+    _told(outcomes, form, "", "set")
+    context.exit(reach.code_of(outcomes))
+
+
+@click.command(name="reset")
+@click.argument("kind", type=click.Choice(PARTIES))
+@_NAME
+@click.option("--why", default="", metavar="TEXT", help="For whoever wonders later.")
+@reach.SESSION
+@reach.FORM
+@signer_option
+@click.pass_context
+def reset_command(
+    context: click.Context,
+    *,
+    kind: str,
+    name: str,
+    why: str,
+    session: str,
+    form: str,
+    by: str | None,
+    said: Phrases,
+) -> None:
+    """Begin the score of a caller or a server anew, by a record that says who did and why.
+
+    What was recorded before stays in the log. A running session writes the record; name one of that
+    server, or of any for a caller. Needs the passphrase of an approver key.
+
+    Exit codes: 0 reset; 1 the session refused; 2 it could not be asked.
+    """
+    _printable(name, why)
+    wanted = session or (name if kind == "server" else "")
+    # One session writes it: the same reset in two logs would count twice.
+    found = reach.chosen(wanted)[:1]
+    if not found:
+        raise ControlError("no session runs", hint="start one: its log takes the record")
+    args: JsonObject = {"kind": kind, "name": name, "why": why}
+    signing = reach.unlocking(context, by, said)()
+    outcomes = list(
+        reach.each(found, lambda line: reach.signed(signing, line, "reset_trust", args))
+    )
+    _told(outcomes, form, "", f"{kind} {render.printable(name)} begins anew")
+    context.exit(reach.code_of(outcomes))
+
+
+COMMANDS = (
+    block_command,
+    unblock_command,
+    blocks_command,
+    budgets_command,
+    policy_command,
+    reset_command,
+)
+"""Added to the group `mcpguard trust`."""
+
+
+def _stored(work: Callable[[Store], Kept]) -> Kept:
+    with closing(reach.open_store()) as store:
+        return work(store)
+
+
+def _running() -> list[client.Found]:
+    """Running sessions; none where there are no sockets: the store is what they all look at."""
+    return client.find(reach.home()) if offered() else []
+
+
+def _printable(name: str, why: str) -> None:
+    if not (name + why).isprintable():
+        raise UsageError("a name or reason holds what does not print", hint="leave it out")
+
+
+def _done(told: JsonObject, text: str, outcomes: Sequence[Outcome], form: str) -> None:
+    if form == "json":
+        render.answer([render.json_text({**told, "sessions": reach.shown_json(outcomes)})])
+        return
+    count = sum(one.error is None for one in outcomes)
+    running = f"; {count} running {'session knows' if count == 1 else 'sessions know'}"
+    render.answer([render.printable(text) + (running if outcomes else "")])
+    for one in outcomes:
+        if one.error is not None:
+            render.talk(f"session {one.found.session}: {render.printable(one.error.message)}")
+
+
+def _told(outcomes: Sequence[Outcome], form: str, nothing: str, did: str) -> None:
+    if form == "json":
+        render.answer([render.json_text({"sessions": reach.shown_json(outcomes)})])
+        return
+    render.answer([nothing] * (not outcomes))
+    for one in outcomes:
+        render.answer(_lines(one, did))
+
+
+def _lines(one: Outcome, did: str) -> Iterator[str]:
+    name = f"{render.printable(one.found.server or '?')} ({one.found.session})"
+    if one.error is not None:
+        yield f"{name}: {render.printable(one.error.message)}"
+        yield from [f"  next: {render.printable(one.error.hint)}"] * bool(one.error.hint)
+        return
+    yield f"{name}: {did}" if did else name
+    if isinstance(one.result, dict):
+        for key in one.result:
+            yield f"  {render.printable(key)}: {field(one.result, key)}"
+
+
+def _field(text: str) -> tuple[str, Json]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError(f"{text!r} is no FIELD=VALUE", hint="such as min_trust=700")
+    words: dict[str, Json] = {"true": True, "false": False}
+    if value in words:
+        return name, words[value]
+    if value.isascii() and value.isdigit() and len(value) < MAX_DIGITS:
+        return name, int(value)
+    return name, value
+
+
+def _moment(at: int) -> str:
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ") if at else "-"
+    except (OverflowError, OSError, ValueError):
+        return "-"

@@ -1,0 +1,131 @@
+"""`mcpguard kill`: the kill switch. Ends sessions now, and keeps new ones from starting."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from mcpguard.cli import reach, render
+from mcpguard.cli.reach import Outcome
+from mcpguard.control import client
+from mcpguard.control import kill as switch
+from mcpguard.errors import ControlError, RefusalError, UsageError
+from mcpguard.model import JsonObject
+
+__all__ = ["kill"]
+
+
+@click.command()
+@click.option("--all", "everything", is_flag=True, help="Every session, and every new one.")
+@click.option("--server", metavar="NAME", help="Every session of this server, and every new one.")
+@click.option("--session", metavar="ID", help="This session alone; a new one may start.")
+@click.option("--reason", default="", metavar="TEXT", help="For the audit log and the message.")
+@click.option("--off", is_flag=True, help="Let sessions start again (all, or those of --server).")
+@reach.FORM
+def kill(
+    *,
+    everything: bool,
+    server: str | None,
+    session: str | None,
+    reason: str,
+    off: bool,
+    form: str,
+) -> int:
+    """End sessions now: what waits is denied, nothing more reaches a server, which is stopped.
+
+    --all and --server turn on a switch, a file in the data directory: sessions that cannot be
+    reached end within a second of seeing it, and new ones refuse to start until it is off. Alone,
+    kill asks, then does what --all does. It needs no key; nor does --off, as whoever may delete
+    that file can turn it off without mcpguard.
+
+    Exit codes: 0 done; 1 declined, or a session refused; 2 it could not be done or found out.
+    """
+    if sum((everything, server is not None, session is not None)) > 1:
+        raise UsageError("--all, --server and --session exclude each other", hint="give one")
+    why = switch.clean(reason) or "mcpguard kill"
+    if off:
+        return _off(server, session, form)
+    if session is not None:
+        return _one(session, why, form)
+    if server is None and not everything:
+        _ask()
+    return _switch(server, why, form)
+
+
+def _ask() -> None:
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "kill needs to know what: nobody is here to be asked",
+            hint="mcpguard kill --all, --server NAME or --session ID",
+        )
+    if not click.confirm("End every session and let no new one start?", err=True):
+        raise RefusalError("nothing was ended", hint="mcpguard kill --session ID ends one")
+
+
+def _switch(server: str | None, why: str, form: str) -> int:
+    """The file first: it works though a session cannot be asked."""
+    path = switch.engage(reach.home(), server, why)
+    outcomes = _ended(server, why)
+    if form == "json":
+        told: JsonObject = {"switch": str(path), "sessions": reach.shown_json(outcomes)}
+        render.answer([render.json_text(told)])
+        return 0
+    render.answer([f"The kill switch is on: {render.printable(str(path))}"])
+    _tell(outcomes, "it sees the switch within a second")
+    count = sum(one.error is None for one in outcomes)
+    told_text = f"{count} running {'session was' if count == 1 else 'sessions were'} ended."
+    off = "mcpguard kill --off" + (f" --server {server!r}" if server is not None else "")
+    render.answer([f"{told_text} New ones do not start until: {render.printable(off)}"])
+    return 0
+
+
+def _ended(server: str | None, why: str) -> list[Outcome]:
+    try:
+        found = client.find(reach.home())
+    except ControlError as error:  # no sockets here: the file does it
+        render.talk(*render.error_lines(error, "kill"))
+        return []
+    meant = [each for each in found if server is None or each.problem or each.server == server]
+    return list(reach.each(meant, lambda line: line.ask("kill", {"why": why})))
+
+
+def _one(session: str, why: str, form: str) -> int:
+    found = client.one(reach.home(), session)
+    outcomes = list(reach.each([found], lambda line: line.ask("kill", {"why": why})))
+    if form == "json":
+        render.answer([render.json_text({"switch": None, "sessions": reach.shown_json(outcomes)})])
+    else:
+        _tell(outcomes, "end it with: kill -USR1 PID")
+        if outcomes[0].error is None:
+            server = render.printable(found.server)
+            text = f"ended: session {found.session} of {server}. Its host may start a new one;"
+            render.answer([f"{text} keep it from that with: --server NAME"])
+    return reach.code_of(outcomes)
+
+
+def _off(server: str | None, session: str | None, form: str) -> int:
+    if session is not None:
+        raise UsageError(
+            "--off is for the switch, and --session turns none on",
+            hint="mcpguard kill --off, or with --server NAME",
+        )
+    path = switch.release(reach.home(), server)
+    left = [str(each) for each in switch.engaged(reach.home())]
+    if form == "json":
+        told: JsonObject = {"deleted": str(path) if path else None, "still_on": [*left]}
+        render.answer([render.json_text(told)])
+        return 0
+    render.answer(["The kill switch was not on." if path is None else _deleted(path)])
+    render.answer(f"Still on: {render.printable(each)}" for each in left)
+    return 0
+
+
+def _deleted(path: Path) -> str:
+    return f"The kill switch is off: {render.printable(str(path))} was deleted."
+
+
+def _tell(outcomes: list[Outcome], still: str) -> None:
+    for one in outcomes:
+        if one.error is not None:
+            name = f"session {one.found.session}"
+            render.talk(f"{name}: {render.printable(one.error.message)}; {still}")

@@ -1,0 +1,55 @@
+"""What one session is run by: its flags, its files of settings and its lockfile, put together."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mcpguard.config.flags import ProxySettings
+from mcpguard.config.loading import Loaded, chosen_mode, load
+from mcpguard.config.settings import Settings
+from mcpguard.lock.lockfile import Lockfile
+from mcpguard.model import Mode
+
+__all__ = ["Plan", "make_plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One session, before anything is started.
+
+    `lock`: the reviewed lockfile, without the server requests that the settings forbid. `digest`:
+    of the lockfile as it was reviewed; empty without one. `name`: the server's, in every record.
+    """
+
+    flags: ProxySettings
+    loaded: Loaded
+    lock: Lockfile | None
+    digest: str
+    mode: Mode
+    name: str
+
+    @property
+    def settings(self) -> Settings:
+        """What the files say."""
+        return self.loaded.settings
+
+    @property
+    def principal(self) -> str:
+        """Who the host is: the user's own desktop, enrolled by starting mcpguard."""
+        return f"local:{self.settings.profile}"
+
+
+def make_plan(flags: ProxySettings, lock: Lockfile | None) -> Plan:
+    """Read the settings that `flags` name, for the server of `lock`.
+
+    Raises PolicyError for a file that says something wrong, UsageError for one that cannot be read
+    and for a flag that the system's file does not permit.
+    """
+    argv = flags.command or (lock.launch.argv if lock is not None else ())
+    name = flags.name or (lock.name if lock is not None else "") or Path(argv[0]).name
+    loaded = load(flags.config, flags.policy, name, origins=flags.print_effective)
+    mode = chosen_mode(flags.mode, loaded.settings)
+    digest = lock.digest if lock is not None else ""
+    permitted = loaded.settings.requests
+    if lock is not None and permitted is not None:
+        lock = replace(lock, requests=lock.requests & permitted)
+    return Plan(flags, loaded, lock, digest, mode, name)

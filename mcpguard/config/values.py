@@ -1,0 +1,210 @@
+"""One value of a configuration: text with its place in, what a room wants out.
+
+Each reader takes the node of one value or one entry of a list, and raises PolicyError there.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Final, TypeVar
+
+from mcpguard.errors import UsageError
+from mcpguard.pipeline.terms import Binding
+from mcpguard.policy.document import Node
+from mcpguard.policy.loading import rules_of
+from mcpguard.policy.rules import Rule
+from mcpguard.scan.patterns import MAX_PATTERN, Action, Form, Pattern, Patterns
+from mcpguard.scan.semantics import ACTIONS, Resource, Scope
+from mcpguard.store.ledger import MAX_AMOUNT, Kind, Limit
+from mcpguard.trust.limits import parse_rate
+from mcpguard.trust.policy import MAX_GLOB, is_capability
+
+__all__ = [
+    "absolute",
+    "binding",
+    "capability",
+    "choice",
+    "failures",
+    "glob",
+    "integer",
+    "name",
+    "pattern",
+    "place",
+    "rate",
+    "rule",
+    "scope",
+    "text",
+    "word",
+]
+
+MAX_NAME = 64
+"""Characters of a profile's or pattern's name: it stands in every audit record."""
+
+MAX_ENTRIES = 64
+"""Patterns of tools of one binding."""
+
+MAX_TEXT = 2000
+"""Characters of a path, a URL, a description."""
+
+MAX_TOOL = 256
+"""Characters of a tool's name; MCP advises 128."""
+
+MAX_WITHIN = 86_400
+"""Seconds in which failures are counted: a day."""
+
+RULES = "rules"
+"""What the counters of the rules' limits are kept under."""
+
+_NAME: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+_T = TypeVar("_T")
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+def told(node: Node, make: Callable[[], _T]) -> _T:
+    """What `make` gives; its UsageError becomes one at `node`."""
+    try:
+        return make()
+    except UsageError as error:
+        raise node.error(error.message, hint=error.hint) from None
+
+
+def word(kind: type[_Word]) -> Callable[[Node], _Word]:
+    """A reader of the words of an enumeration."""
+    return lambda node: kind(node.choice([each.value for each in kind]))
+
+
+def choice(*words: str) -> Callable[[Node], str]:
+    """A reader of one of `words`."""
+    return lambda node: node.choice(words)
+
+
+def integer(low: int, high: int) -> Callable[[Node], int]:
+    """A reader of a whole number from `low` to `high`."""
+    return lambda node: node.integer(low, high)
+
+
+def text(node: Node) -> str:
+    """A line for people."""
+    value = node.text(MAX_TEXT)
+    if not value.isprintable():
+        raise node.error("a line of printable text belongs here", hint="put it on one line")
+    return value
+
+
+def name(node: Node) -> str:
+    """Letters, digits, `.`, `_` and `-`."""
+    value = node.text(MAX_NAME)
+    if not set(value) <= _NAME:
+        raise node.error("a name has letters, digits, `.`, `_` and `-` only")
+    return value
+
+
+def glob(node: Node) -> str:
+    """A pattern of tool names, see `trust.policy.Glob`."""
+    return node.text(MAX_GLOB)
+
+
+def capability(*, grant: bool) -> Callable[[Node], str]:
+    """A reader of `a:b`; of `a:*` too when it is to be held."""
+
+    def read(node: Node) -> str:
+        value = node.text(MAX_TOOL)
+        if is_capability(value, grant=grant):
+            return value
+        what = "no capability: segments like fs:read, none of them empty"
+        if grant:
+            raise node.error(f"{what}, and * only as the last one", hint="for example: fs:*")
+        hint = "a * belongs into what a principal holds, not into what a tool requires"
+        raise node.error(f"{what}, none with *", hint=hint)
+
+    return read
+
+
+def absolute(node: Node) -> str:
+    """An absolute path of this or the other kind of system."""
+    value = text(node)
+    if not PurePosixPath(value).is_absolute() and not PureWindowsPath(value).is_absolute():
+        raise node.error("an absolute path belongs here", hint="begin it with /")
+    return value
+
+
+def place(node: Node) -> str:
+    """Where a store is; whether its backend can use that is known when both are."""
+    return text(node)
+
+
+def rate(node: Node) -> Limit:
+    """`60/minute`, sliding; or a token bucket `{rate: 10/second, burst: 20}`."""
+    if not isinstance(node.value, dict):
+        given = node.text(MAX_NAME)
+        return told(node, lambda: parse_rate(given))
+    table = node.table(("rate", "burst"), required=("rate", "burst"))
+    given, burst = table["rate"].text(MAX_NAME), table["burst"].integer(1, MAX_AMOUNT)
+    return told(table["rate"], lambda: parse_rate(given, Kind.BUCKET, burst))
+
+
+def failures(node: Node) -> tuple[int, float]:
+    """`{count, within}`: how often, in how many seconds."""
+    table = node.table(("count", "within"), required=("count", "within"))
+    return table["count"].integer(1, MAX_AMOUNT), float(table["within"].integer(1, MAX_WITHIN))
+
+
+def pattern(node: Node) -> Pattern:
+    """`{name, form, text, action}`, tried."""
+    keys = ("name", "form", "text", "action")
+    table = node.table(keys, required=keys)
+    row = Pattern(
+        name=name(table["name"]),
+        form=word(Form)(table["form"]),
+        text=table["text"].text(MAX_PATTERN),
+        action=word(Action)(table["action"]),
+    )
+    try:
+        Patterns.of((row,))
+    except UsageError as error:
+        what = error.message.partition(": ")[2]
+        raise table["text"].error(what, hint=error.hint) from None
+    return row
+
+
+def scope(node: Node) -> Scope:
+    """`filesystem:/data/** x read`."""
+    value = text(node)
+    return told(node, lambda: Scope.parse(value))
+
+
+def binding(node: Node) -> Binding:
+    """`{tools, argument, is, action, base}`."""
+    required = ("tools", "argument", "is", "action")
+    table = node.table((*required, "base"), required=required)
+    tools = tuple(map(glob, table["tools"].sequence(MAX_ENTRIES)))
+    if not tools:
+        raise table["tools"].error("the list is empty, so it is about nothing", hint='write ["*"]')
+    resource = word(Resource)(table["is"])
+    action = table["action"].choice(sorted(ACTIONS[resource]))
+    if "base" in table and resource is not Resource.FILESYSTEM:
+        raise table["base"].error(
+            f"only paths have a base, not {resource}", hint="leave `base` out"
+        )
+    return Binding(
+        tools=tools,
+        argument=_argument(table["argument"]),
+        resource=resource,
+        action=action,
+        base=absolute(table["base"]) if "base" in table else "",
+    )
+
+
+def _argument(node: Node) -> str:
+    """A name, or a JSON pointer (RFC 6901): of `~` only `~0` and `~1`."""
+    value = text(node)
+    rest = value.replace("~0", "").replace("~1", "")
+    if value.startswith("/") and "~" in rest:
+        raise node.error("in a JSON pointer `~` is written ~0, and `/` in a name ~1")
+    return value
+
+
+def rule(node: Node) -> tuple[Rule, ...]:
+    """One rule as `policy.loading` reads it: none when it is not enabled, two for some."""
+    return rules_of(replace(node, value=(node,)), RULES).rules

@@ -1,0 +1,135 @@
+"""Where approvals meet the store: a yes that came too late for its call waits there, for a repeat.
+
+The queue and the calls that ask it are the session's own. A yes that no call waits for any more is
+left in the store, and used up from there by whichever proxy the identical call comes to.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+
+from mcpguard.approval import orphans, shared
+from mcpguard.approval.asking import Asking
+from mcpguard.approval.outcome import Grant, Outcome, Parting
+from mcpguard.approval.queue import Queue
+from mcpguard.approval.statement import Binding, Signed
+from mcpguard.approval.tickets import Spent
+from mcpguard.config.settings import ApprovalSettings
+from mcpguard.control.worker import Job
+from mcpguard.identity.keys import verifier
+from mcpguard.identity.roster import Approver
+from mcpguard.store import Store
+from mcpguard.trust.policy import Glob
+
+__all__ = ["Approvals"]
+
+
+class Approvals:
+    """The approvals of one session; a `worker.Keeper`. Its own thread only.
+
+    `now`: the session's clock, monotonic seconds. `unix`: whole seconds since 1970. `source`: n
+    random bytes. `approvers`: whose signatures count. `lock`: the lockfile's digest, or empty.
+    """
+
+    def __init__(
+        self,
+        settings: ApprovalSettings,
+        *,
+        session: str,
+        lock: str,
+        approvers: Sequence[Approver],
+        source: Callable[[int], bytes],
+        now: Callable[[], float],
+        unix: Callable[[], int],
+    ) -> None:
+        self._settings = settings
+        self._verify = verifier(approvers)
+        self._now, self._unix = now, unix
+        self._spent = Spent()
+        self.queue = Queue(
+            session,
+            self._verify,
+            source,
+            spent=self._spent,
+            hold=settings.hold,
+            retry=settings.retry,
+            quorum=settings.quorum,
+        )
+        self.asking = Asking(
+            self.queue,
+            lock=lock,
+            low_risk=_matching(settings.elicit),
+            retry=settings.retry,
+            anybody=bool(approvers),
+        )
+        self._leaving: list[Grant] = []
+        self._looked: frozenset[str] = frozenset()
+
+    def keep(self, held: Collection[int]) -> bool:
+        """After each turn. `held`: wire ids of the calls that wait. True: judge them again."""
+        self.asking.still(held)
+        due = self.queue.due()
+        return due is not None and self._now() >= due and self.asking.over(self._now())
+
+    def answer(self, signed: Signed) -> Outcome:
+        """A signed answer. A yes that came too late for its call is left in the store."""
+        outcome = self.queue.answer(signed, self._now(), self._unix())
+        grant = None if outcome.wake else self.queue.release(outcome.ticket)
+        if grant is not None:
+            self._leaving.append(grant)
+        return outcome
+
+    @property
+    def urgent(self) -> bool:
+        """A yes is to be left, or a call waits for which nobody has looked for one yet."""
+        return bool(self._leaving) or not self._looked.issuperset(self.asking.held)
+
+    def job(self) -> Job:
+        """See `worker.Keeper`: leave what is to be left, use up what is there for a held call."""
+        leaving, held, looked = tuple(self._leaving), dict(self.asking.held), self._consumed
+        found: list[tuple[str, tuple[str, ...]]] = []
+
+        def take() -> None:
+            del self._leaving[: len(leaving)]
+            self._looked = frozenset(held)
+            for token, by in found:
+                self.queue.admit(token, by, self._now())
+
+        def ask(store: Store) -> Callable[[], None]:
+            for grant in leaving:
+                shared.publish(store, grant)
+            for token, binding in held.items():
+                by = looked(store, binding)
+                if by:
+                    found.append((token, by))
+            return take
+
+        return ask
+
+    def _consumed(self, store: Store, binding: Binding) -> tuple[str, ...]:
+        """Use up a yes for exactly this call; who gave it, nobody if there is none. Blocks."""
+        admitted = shared.consume(
+            store,
+            binding,
+            self._verify,
+            self._spent,
+            quorum=self._settings.quorum,
+            now=self._unix(),
+            life=self._settings.retry,
+        )
+        return () if admitted is None else admitted.by
+
+    def lost(self) -> None:
+        """See `worker.Keeper`. A yes waits here until the store is back."""
+
+    def part(self) -> tuple[Parting, ...]:
+        """The session ends: the tickets that senders were told of."""
+        return self.queue.part(self._now())
+
+    def leave(self, store: Store, partings: Sequence[Parting]) -> None:
+        """Leave them in the store, where a person can answer them still. Blocks."""
+        for parting in partings:
+            orphans.leave(store, parting, self._unix())
+
+
+def _matching(globs: Sequence[str]) -> Callable[[str], bool]:
+    made = tuple(map(Glob, globs))
+    return lambda tool: any(glob.matches(tool) for glob in made)

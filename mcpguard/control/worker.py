@@ -1,0 +1,176 @@
+"""The one place where a session asks its store: beside the messages, in a worker thread.
+
+A message never waits for a store. Counters hold units that were leased before; what they run short
+of is asked for here, and a call that needs it is judged again when it is there.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from mcpguard.errors import StoreError
+from mcpguard.store import Store
+from mcpguard.store.memory import MemoryStore
+from mcpguard.trust.limits import Limiter, Want, ask
+
+__all__ = ["POLL", "Job", "Keeper", "Worker"]
+
+POLL = 2.0
+"""Seconds between two looks at what others changed in the store: a block reaches every session."""
+
+T = TypeVar("T")
+Tell = Callable[[str, str], None]
+
+
+Job = Callable[[Store], Callable[[], None]]
+"""Writes and reads in the store, in the worker's thread; raises StoreError. What it gives is called
+on the session's own thread."""
+
+
+class Keeper(Protocol):
+    """What else of a session is kept in the store."""
+
+    @property
+    def urgent(self) -> bool:
+        """It has something to say before the next look."""
+
+    def job(self) -> Job:
+        """What to ask the store now. Called on the session's own thread."""
+
+    def lost(self) -> None:
+        """The store cannot be asked. Called on the session's own thread."""
+
+
+class Worker:
+    """Asks a store for `limiters` and `keepers`. Event-loop thread only, but for the asking.
+
+    `local`: while the store cannot be asked, limits are counted by this process alone, instead of
+    denying what needs them. `tell`: an event's name, and why.
+    """
+
+    def __init__(
+        self,
+        opened: Callable[[], Store],
+        limiters: Sequence[Limiter],
+        keepers: Sequence[Keeper],
+        *,
+        clock: Callable[[], float],
+        tell: Tell,
+        local: bool = False,
+    ) -> None:
+        self._open = opened
+        self._limiters = limiters
+        self._keepers = keepers
+        self._clock = clock
+        self._tell = tell
+        self._substitute: Store | None = MemoryStore() if local else None
+        self._store: Store | None = None
+        self._failing = False
+        self._why = "it is not open yet"
+        self._next_look = 0.0
+        self._stirred = True
+        self._event: anyio.Event | None = None
+
+    def stir(self) -> None:
+        """There is something to ask."""
+        self._stirred = True
+        if self._event is not None:
+            self._event.set()
+
+    async def run(self, resume: Callable[[], None]) -> None:
+        """Ask until cancelled. `resume`: what waits may be judged again."""
+        while True:
+            if self._store is None:
+                await self._begin()
+            for limiter in self._limiters:
+                for want in limiter.wanted(self._clock()):
+                    await self._asked(limiter, want)
+            await self._look()
+            resume()
+            await self._wait()
+
+    async def _begin(self) -> None:
+        try:
+            self._store = await _in_thread(self._open)
+        except StoreError as error:
+            self._lost(error)
+
+    async def _asked(self, limiter: Limiter, want: Want) -> None:
+        try:
+            grant = await _in_thread(ask, self._opened(), want)
+            self._back()
+            limiter.granted(want, grant, self._clock())
+        except StoreError as error:
+            self._lost(error)
+            if self._substitute is None:
+                limiter.lost(want, self._clock())
+            else:
+                limiter.granted(want, ask(self._substitute, want), self._clock())
+
+    async def _look(self) -> None:
+        now = self._clock()
+        due = now >= self._next_look
+        if due:
+            self._next_look = now + POLL
+        for keeper in self._keepers:
+            if due or keeper.urgent:
+                await self._synced(keeper)
+
+    async def _synced(self, keeper: Keeper) -> None:
+        try:
+            take = await _in_thread(keeper.job(), self._opened())
+        except StoreError as error:
+            self._lost(error)
+            keeper.lost()
+            return
+        self._back()
+        take()
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            raise StoreError(self._why)
+        return self._store
+
+    def _lost(self, error: StoreError) -> None:
+        self._why = str(error)
+        if not self._failing:
+            self._tell("store.lost", str(error))
+        self._failing = True
+
+    def _back(self) -> None:
+        if self._failing:
+            self._tell("store.back", "")
+        self._failing = False
+
+    async def _wait(self) -> None:
+        """Until somebody stirs, a lease is due, or it is time to look again."""
+        now = self._clock()
+        due = [at for each in self._limiters if (at := each.due(now)) is not None]
+        seconds = max(0.0, min([self._next_look, *due]) - now)
+        self._event = anyio.Event()
+        if not self._stirred:
+            with anyio.move_on_after(seconds):
+                await self._event.wait()
+        self._stirred = False
+        self._event = None
+
+    def end(self) -> None:
+        """Give every lease back and close the store. Blocks; raises nothing."""
+        store, self._store = self._store, None
+        if store is None:
+            return
+        try:
+            for limiter in self._limiters:
+                for want in limiter.give_back(self._clock()):
+                    ask(store, want)
+            for keeper in self._keepers:
+                keeper.job()(store)()
+            store.close()
+        except StoreError as error:
+            self._lost(error)
+
+
+async def _in_thread(function: Callable[..., T], *given: object) -> T:
+    return await anyio.to_thread.run_sync(function, *given, abandon_on_cancel=True)

@@ -1,0 +1,101 @@
+"""The kill switch with real processes: a signal, a file, a server that will not end."""
+
+import signal
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+from mcpguard.audit.verify import read, verify
+from mcpguard.control.kill import KILLED
+from tests.faults.proxied import RELAY, Host, Life
+from tests.faults.test_child import family
+
+DRIVERS = ("uvloop", "asyncio", "threads", "trio")
+CALL = b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"x","arguments":{}}}\n'
+
+
+@pytest.mark.guarantee("control:kill-signal")
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_the_signal_denies_what_is_in_flight_and_ends_even_a_stubborn_server(
+    driver: str, tmp_path: Path
+) -> None:
+    life = Life(tmp_path)
+    with Host((*RELAY, *family(life)), driver=driver) as host:
+        life.up()
+        assert host.line() == b"up"
+        host.send(b'{"id":1}\n')
+        host.process.send_signal(signal.SIGUSR1)
+        assert host.rest() in {b'{"killed":1}\n', b'{"killed":0}\n'}
+        code, seconds = host.exit()
+        assert (code, seconds < 2.0) == (KILLED, True)
+        life.gone()
+
+
+@pytest.mark.guarantee("control:kill-signal")
+@pytest.mark.parametrize("driver", ["uvloop", "threads"])
+def test_a_signal_to_stop_that_came_before_is_overtaken(driver: str, tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    with Host((*RELAY, *family(life)), driver=driver) as host:
+        life.up()
+        host.send(b'{"id":1}\n')
+        host.process.send_signal(signal.SIGTERM)
+        host.process.send_signal(signal.SIGUSR1)
+        assert host.exit()[0] == KILLED
+        life.gone()
+
+
+def proxy(data: Path, *command: str, driver: str = "") -> Host:
+    program = (sys.executable, "-m", "mcpguard", "proxy", "--audit-only", "--name", "files", "--")
+    env = {"MCPGUARD_DATA_DIR": str(data)}
+    return Host((*program, *command), driver=driver, env=env)
+
+
+@pytest.mark.guarantee("control:kill-file")
+@pytest.mark.parametrize(
+    ("driver", "place"), [*((driver, "kill") for driver in DRIVERS), ("", "kill.d/files")]
+)
+def test_the_file_ends_a_running_session_with_an_answer_and_a_record(
+    driver: str, place: str, tmp_path: Path
+) -> None:
+    life = Life(tmp_path)
+    hears = f"exec 9>'{life.path}'; trap '' TERM; read line; echo up >&9; cat >/dev/null; sleep 60"
+    with proxy(tmp_path, "sh", "-c", hears, driver=driver) as host:
+        host.send(CALL)
+        life.up()
+        file = tmp_path / place
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+        answer = orjson.loads(host.line())
+        assert (answer["id"], answer["error"]["code"]) == (7, -31001)
+        assert host.exit()[0] == KILLED
+        life.gone()
+        assert b"the kill switch" in host.errors()
+    (log,) = (tmp_path / "audit").iterdir()
+    events = [record["event"] for record in read(log) if "event" in record]
+    assert events == ["session.start", "session.killed", "session.end"]
+    assert verify(log).intact
+
+
+@pytest.mark.guarantee("control:kill-file")
+@pytest.mark.parametrize("driver", ["", *DRIVERS])
+def test_while_the_file_is_there_no_server_is_started(driver: str, tmp_path: Path) -> None:
+    (tmp_path / "kill").write_text("drill")
+    with proxy(tmp_path, "touch", str(tmp_path / "started"), driver=driver) as host:
+        assert host.rest() == b""
+        assert host.exit()[0] == 1
+        said = host.errors().decode()
+    assert said == (
+        f"mcpguard: files is not started: the kill switch {tmp_path}/kill is on: drill\n"
+        "  next: when it may run again: mcpguard kill --off, or delete the file\n"
+    )
+    assert not (tmp_path / "started").exists()
+
+
+def test_the_switch_of_another_server_is_not_this_ones(tmp_path: Path) -> None:
+    (tmp_path / "kill.d").mkdir()
+    (tmp_path / "kill.d" / "other").touch()
+    with proxy(tmp_path, "cat") as host:
+        host.end_input()
+        assert host.exit()[0] == 0

@@ -1,0 +1,236 @@
+"""Calls that a stage cannot decide yet: held, judged again, and never sent before they may be."""
+
+from collections.abc import Callable
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcpguard.model import (
+    ALLOW,
+    Call,
+    Context,
+    Json,
+    JsonObject,
+    Mode,
+    Notice,
+    Reason,
+    Result,
+    Side,
+    Subject,
+    Verdict,
+    Wait,
+)
+from mcpguard.proxy.core import MAX_WAIT
+from tests.unit.proxy.play import (
+    ENVELOPE,
+    LOCK,
+    Play,
+    blocked,
+    call,
+    opened,
+    play,
+    refused,
+    usual,
+    wire,
+)
+
+PERSON = Wait("trust", "k3f9", "free waits for a person: mcpguard approve yes k3f9")
+STORE = Wait("trust", "units")
+NO = Verdict.deny(Reason.APPROVAL, "a person said no")
+NO_TEXT = (
+    "Blocked by mcpguard [trust.approval]: a person said no. "
+    "Do not retry; ask the operator to allow it."
+)
+RESULT: JsonObject = {"content": [{"type": "text", "text": "x"}]}
+
+
+class Asking:
+    """A stage that waits with the calls of tools until it is told what to say."""
+
+    def __init__(self, wait: Wait = PERSON, kind: type[Subject] = Call) -> None:
+        self.answer: Verdict | Wait = wait
+        self.kind = kind
+        self.seen: list[tuple[int, Wait | None]] = []
+
+    def judge(self, subject: Subject, ctx: Context) -> Verdict | Wait:
+        if not isinstance(subject, self.kind) or getattr(subject, "target", "free") != "free":
+            return ALLOW
+        self.seen.append((ctx.live.call, ctx.live.again))
+        return self.answer
+
+
+def asking(stage: Asking, mode: Mode = Mode.ENFORCE) -> Play:
+    return opened(mode=mode, decide=usual(LOCK, trust=stage))
+
+
+PARAMS: JsonObject = {"name": "free", "arguments": {"a": 1}}
+ASKED: JsonObject = {"id": 1, "method": "tools/call", "params": PARAMS}
+FREE: JsonObject = {**ASKED, "id": wire(0)}
+
+
+@pytest.mark.guarantee("proxy:waiting-never-runs")
+@pytest.mark.parametrize("more", [{}, {"_meta": {"x": 1}}], ids=["the-short-way", "the-long-way"])
+def test_a_call_that_waits_is_sent_once_it_may_be_and_only_then(more: JsonObject) -> None:
+    stage = Asking()
+    session = asking(stage).host({**ASKED, "params": {**PARAMS, **more}})
+    session.quiet().recorded(decision="hold", reason="waiting", stage="wire", detail=PERSON.detail)
+    session.resumes().quiet().unrecorded()
+    stage.answer = ALLOW
+    sent: JsonObject = {**FREE, "params": {**PARAMS, **more}}
+    session.resumes().sends_server(sent).recorded(decision="allow", target="free")
+    session.server({"id": wire(0), "result": RESULT}).sends_host({"id": 1, "result": RESULT})
+    session.resumes().quiet().idle()
+    assert stage.seen == [(wire(0), None), (wire(0), PERSON), (wire(0), PERSON)]
+
+
+@pytest.mark.guarantee("proxy:waiting-never-runs")
+def test_a_call_that_a_person_refused_is_answered_and_never_sent() -> None:
+    stage = Asking()
+    session = asking(stage).host(call(1))
+    stage.answer = NO
+    session.resumes().sends_host(blocked(1, NO_TEXT)).recorded(decision="deny", reason="approval")
+    stage.answer = ALLOW
+    session.resumes().quiet().idle()
+
+
+@pytest.mark.guarantee("proxy:waiting-never-runs")
+def test_a_call_that_was_cancelled_while_it_waited_is_never_sent() -> None:
+    stage = Asking()
+    session = asking(stage).host(call(1))
+    session.host({"method": "notifications/cancelled", "params": {"requestId": 1}})
+    stage.answer = ALLOW
+    session.resumes().quiet().idle()
+    session.host(call(1)).sends_server({**FREE, "id": wire(1), "params": {"name": "free"}})
+
+
+@pytest.mark.guarantee("proxy:waiting-never-runs")
+def test_nobody_is_waited_for_for_ever() -> None:
+    session = asking(Asking()).host(call(1))
+    session.ticks(MAX_WAIT).quiet()
+    session.ticks(0.1).sends_host(
+        blocked(
+            1,
+            "Blocked by mcpguard [trust.stage_timeout]: nobody decided in time. "
+            "Find out more with: mcpguard check.",
+        )
+    )
+    session.idle()
+
+
+def test_the_servers_time_begins_when_the_call_is_sent() -> None:
+    stage = Asking()
+    session = opened(decide=usual(LOCK, trust=stage), timeout=200.0).host(call(1))
+    session.after(150.0)
+    stage.answer = ALLOW
+    session.resumes().sends_server(FREE | {"params": {"name": "free"}})
+    session.ticks(199.0).quiet()
+
+
+def test_a_call_whose_time_is_over_while_it_waits_is_answered() -> None:
+    session = opened(decide=usual(LOCK, trust=Asking()), timeout=20.0).host(call(1))
+    session.ticks(21.0)
+    session.sends_host(refused(1, -31003, "mcpguard: the server did not answer in 20 s"))
+    session.idle()
+
+
+def test_a_wait_for_a_store_is_no_news() -> None:
+    stage = Asking(STORE)
+    session = asking(stage).host(call(1)).quiet().unrecorded()
+    assert list(session.session.held_calls) == [wire(0)]
+    stage.answer = ALLOW
+    session.ticks().sends_server(FREE | {"params": {"name": "free"}})
+
+
+@pytest.mark.parametrize("mode", [Mode.FILTER_ONLY, Mode.AUDIT_ONLY])
+def test_a_mode_that_blocks_no_call_holds_none_up(mode: Mode) -> None:
+    session = asking(Asking(), mode).host(call(1, arguments={"a": 1})).sends_server(FREE)
+    session.recorded(decision="would_deny", reason="waiting", detail=PERSON.detail)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        (Result, {"id": wire(0), "result": RESULT}),
+        (Notice, {"method": "notifications/message", "params": {"level": "info", "data": "x"}}),
+    ],
+)
+def test_only_calls_can_wait(kind: type[Subject], given: JsonObject) -> None:
+    session = opened(decide=usual(LOCK, surface=Asking(kind=kind))).host(call(1)).forget()
+    session.server(given)
+    session.recorded(decision="deny", reason="stage_timeout")
+
+
+def test_an_end_of_the_server_answers_what_waits() -> None:
+    stage = Asking()
+    session = asking(stage).host(call(1)).closes(Side.SERVER)
+    session.sends_host(refused(1, -32603, "mcpguard: the server ended before it answered."))
+    stage.answer = ALLOW
+    session.resumes().quiet().idle()
+
+
+def test_a_host_that_asked_for_progress_is_told_every_ten_seconds_what_is_waited_for() -> None:
+    session = asking(Asking()).host(call(1, _meta={"progressToken": "p"}), call(2))
+    session.ticks(9.9).quiet()
+    for number in (1, 2):
+        session.ticks(10.0).sends_host(
+            {
+                "method": "notifications/progress",
+                "params": {
+                    "progressToken": "p",
+                    "progress": number * 0.001,
+                    "message": f"mcpguard: {PERSON.detail}",
+                },
+            }
+        ).quiet()
+
+
+def test_a_continued_request_that_waited_is_still_held_to_what_the_server_asked() -> None:
+    stage = Asking()
+    session = asking(stage)
+    session.host(call(1, requestState="forged", _meta=ENVELOPE))
+    stage.answer = ALLOW
+    session.resumes().recorded(decision="deny", reason="unknown_state")
+
+
+Step = Callable[[Play, Asking], object]
+STEPS: dict[str, Step] = {
+    "call": lambda s, _: s.host(call(s.ids.next)),
+    "cancel": lambda s, _: s.host(
+        {"method": "notifications/cancelled", "params": {"requestId": s.ids.next - 1}}
+    ),
+    "wait": lambda _, stage: setattr(stage, "answer", PERSON),
+    "yes": lambda _, stage: setattr(stage, "answer", ALLOW),
+    "no": lambda _, stage: setattr(stage, "answer", NO),
+    "resume": lambda s, _: s.resumes(),
+    "tick": lambda s, _: s.ticks(40.0),
+}
+
+
+def ids(session: Play, side: Side) -> list[Json]:
+    """The ids of what was sent to `side`, notifications apart. A call's two ids are alike here."""
+    return [each["id"] for each in map(orjson.loads, session.sends[side]) if "id" in each]
+
+
+@pytest.mark.guarantee("proxy:waiting-never-runs")
+@given(st.lists(st.sampled_from(sorted(STEPS)), max_size=25))
+def test_whatever_happens_while_it_waits_a_call_is_sent_or_answered_or_cancelled_once(
+    steps: list[str],
+) -> None:
+    stage = Asking()
+    session = asking(stage)
+    first, cancelled = session.ids.next, set[Json]()
+    for step in steps:
+        before = set(session.session.held_calls)
+        STEPS[step](session, stage)
+        cancelled |= before - set(session.session.held_calls) if step == "cancel" else set()
+    stage.answer = NO
+    session.resumes()
+    ended = [*ids(session, Side.SERVER), *ids(session, Side.HOST), *cancelled]
+    assert sorted(map(str, ended)) == [str(each) for each in range(first, session.ids.next)]
+
+
+def test_what_waits_when_nobody_has_shaken_hands_is_refused_first() -> None:
+    session = play(LOCK, decide=usual(LOCK, trust=Asking())).host(call(1))
+    session.recorded(decision="deny", reason="handshake")
