@@ -545,7 +545,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A call counts once against every rate, rule and budget, whoever rewrites it and however "
         "often it waits and is judged again.",
         Mutant(
-            "control/counting.py",
+            "live/counting.py",
             'return again is not None and again.stage != "trust" and again != _POLICY_UNITS',
             "return False",
         ),
@@ -554,7 +554,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _LIMITS,
         "The same call that fails again and again is refused before it is made.",
         Mutant(
-            "control/counting.py",
+            "live/counting.py",
             "self._limiter.failed(*opened, self._clock())",
             "self._limiter.succeeded(*opened)",
         ),
@@ -563,7 +563,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _LIMITS,
         "No message waits for a store: units are leased beside it, and given back at the end.",
         Mutant(
-            "control/worker.py",
+            "live/worker.py",
             "for want in limiter.give_back(self._clock()):",
             "for want in ():",
         ),
@@ -573,7 +573,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "While the store cannot be asked, what needs it is denied, unless the operator chose "
         "otherwise.",
         Mutant(
-            "control/worker.py",
+            "live/worker.py",
             "if self._substitute is None:",
             "if self._substitute is not None:",
         ),
@@ -704,16 +704,6 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "core.close_call(entry)",
         ),
     ),
-    "control:blocks-are-shared": Guarantee(
-        _TRUST,
-        "What is blocked is blocked for every proxy of the store, whatever the entry says, until "
-        "it is unblocked.",
-        Mutant(
-            "control/standings.py",
-            "        if store.delete(key, held.version) is not None:",
-            "        if held.version:",
-        ),
-    ),
     "control:damaged-copy-refused": Guarantee(
         _TRUST,
         "A shared standing that is not as it was written is an error, never a score.",
@@ -765,7 +755,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "What was not reviewed, or cannot be recorded while enforcing, is not started.",
         Mutant(
             "daemon/run.py",
-            "if settings.mode is Mode.ENFORCE:",
+            "if plan.mode is Mode.ENFORCE:",
             "if settings.mode is Mode.AUDIT_ONLY:",
         ),
     ),

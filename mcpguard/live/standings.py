@@ -1,4 +1,4 @@
-"""Standings and blocks that all proxies of one store share.
+"""Standings that all proxies of one store share.
 
 Every function blocks: it is for a worker thread, never for a message's way. The audit logs are the
 truth; what the store holds is a copy that can always be made again.
@@ -6,7 +6,7 @@ truth; what the store holds is a copy that can always be made again.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from mcpguard.audit.verify import read
 from mcpguard.errors import StoreError
@@ -18,29 +18,16 @@ from mcpguard.trust.score import Standing
 from mcpguard.trust.shared import Shared
 
 __all__ = [
-    "BLOCKED",
-    "KINDS",
-    "Block",
-    "Blocks",
-    "block",
-    "blocks",
     "changed",
     "known",
     "load",
     "publish",
     "rebuild",
-    "unblock",
 ]
 
 TRIES = 1000
 """Times that somebody else may write first. Each time one of them has succeeded, so four proxies
 end after a few; beyond it the store does not do what it says."""
-
-KINDS: Final = ("principal", "tool", "server")
-"""What can be blocked."""
-
-BLOCKED: Final = "block/"
-"""Where the keys of blocks begin: then the kind, `/`, and the name."""
 
 _STANDING: Final = "standing/"
 
@@ -161,65 +148,3 @@ def _put(store: Store, key: str, value: Json) -> None:
         if store.put(key, value, held.version if held else ABSENT) is not None:
             return
     raise _contended(key)
-
-
-class Block(NamedTuple):
-    """Who blocked it, when (Unix seconds) and why."""
-
-    by: str
-    at: int
-    why: str
-
-
-class Blocks(NamedTuple):
-    """Everything that is blocked, by name. Tools are named as the server lists them, or `S/T`."""
-
-    principals: dict[str, Block]
-    tools: dict[str, Block]
-    servers: dict[str, Block]
-
-
-def block(store: Store, kind: str, name: str, *, why: str, by: str, at: int) -> None:
-    """From now on nobody may use `name`, in any session of this store. Again: the new reason.
-
-    Raises StoreError for a kind that is none of `KINDS`, or a name that cannot be a key.
-    """
-    _put(store, _blocked(kind, name), {"why": why, "at": at, "by": by})
-
-
-def unblock(store: Store, kind: str, name: str) -> bool:
-    """Whether it was blocked. Widens what may pass: who may ask for it is for the caller to say."""
-    key = _blocked(kind, name)
-    for _ in range(TRIES):
-        held = store.get(key)
-        if held is None:
-            return False
-        if store.delete(key, held.version) is not None:
-            return True
-    raise _contended(name)
-
-
-def blocks(store: Store) -> Blocks:
-    """Everything that is blocked. What cannot be read is blocked too, for a reason that says so."""
-    found: dict[str, dict[str, Block]] = {kind: {} for kind in KINDS}
-    for key, held in store.list(BLOCKED).items():
-        kind, _, name = key.removeprefix(BLOCKED).partition("/")
-        if kind not in found:
-            raise StoreError(f"the store blocks a {kind[:40]!r}", hint="update mcpguard")
-        found[kind][name] = _block(held.value)
-    return Blocks(*(found[kind] for kind in KINDS))
-
-
-def _block(value: Json) -> Block:
-    """That there is an entry is what blocks; what it says is for people."""
-    match value:
-        case {"why": str(why), "at": int(at), "by": str(by)}:
-            return Block(by, at, why)
-        case _:
-            return Block("", 0, "the store's entry is damaged")
-
-
-def _blocked(kind: str, name: str) -> str:
-    if kind not in KINDS or not name:
-        raise StoreError(f"a {kind!r} cannot be blocked", hint=f"one of: {', '.join(KINDS)}")
-    return f"{BLOCKED}{kind}/{name}"

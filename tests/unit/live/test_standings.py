@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpguard.audit.record import changed as told_change
-from mcpguard.control import standings
 from mcpguard.errors import StoreError
+from mcpguard.live import standings
 from mcpguard.model import Allowed, Json, JsonObject
-from mcpguard.store import MAX_VALUE, Store
+from mcpguard.store import ABSENT, MAX_VALUE, Store
 from mcpguard.store.memory import MemoryStore
 from mcpguard.trust.account import CALLER, Entry, Party
 from mcpguard.trust.fold import check, fold, fold_all
 from mcpguard.trust.score import DAY, Event, Standing, effective
 from mcpguard.trust.shared import MAX_SEEN, MAX_TAIL, WINDOW, Shared
-from tests.unit.control.proxies import ANSWERED, FILES, ME, Proxy, Told, logged
+from tests.unit.live.proxies import ANSWERED, FILES, ME, Proxy, Told, logged
 from tests.unit.store.backends import NAMES, RedisServer, backend
 
 UP, DOWN = "host>server", "server>host"
@@ -312,45 +312,8 @@ def test_a_review_is_news_once_for_all_proxies(tmp_path: Path) -> None:
 def test_the_version_tells_whether_to_look_again(store: Store) -> None:
     version = store.version()
     assert standings.changed(store, version) is None
-    standings.block(store, "tool", "rm", why="", by="me", at=1)
+    store.put("a", 1, ABSENT)
     assert standings.changed(store, version) == store.version()
-
-
-@pytest.mark.guarantee("control:blocks-are-shared")
-def test_what_is_blocked_is_blocked_for_every_proxy_until_it_is_unblocked(store: Store) -> None:
-    standings.block(store, "principal", "local:x/y", why="left", by="ann", at=5)
-    standings.block(store, "tool", "rm", why="a", by="ann", at=6)
-    standings.block(store, "tool", "rm", why="b", by="bob", at=7)
-    standings.block(store, "server", "files", why="", by="", at=8)
-    assert standings.blocks(store) == standings.Blocks(
-        {"local:x/y": standings.Block("ann", 5, "left")},
-        {"rm": standings.Block("bob", 7, "b")},
-        {"files": standings.Block("", 8, "")},
-    )
-    assert standings.unblock(store, "tool", "rm")
-    assert not standings.unblock(store, "tool", "rm")
-    assert standings.blocks(store).tools == {}
-
-
-@pytest.mark.guarantee("control:blocks-are-shared")
-@pytest.mark.parametrize("value", [None, 7, "x", [], ["me", "then", "why"], {"by": "me"}])
-def test_a_block_that_cannot_be_read_still_blocks(value: Json) -> None:
-    store = MemoryStore()
-    store.put("block/tool/rm", value, 0)
-    assert list(standings.blocks(store).tools) == ["rm"]
-
-
-@pytest.mark.parametrize(("kind", "name"), [("room", "x"), ("", "x"), ("tool", ""), ("tool", "\0")])
-def test_what_cannot_be_blocked_is_an_error(kind: str, name: str) -> None:
-    with pytest.raises(StoreError):
-        standings.block(MemoryStore(), kind, name, why="", by="", at=0)
-
-
-def test_a_kind_of_block_that_is_not_known_is_an_error_and_not_overlooked() -> None:
-    store = MemoryStore()
-    store.put("block/moon/x", ["me", 1, ""], 0)
-    with pytest.raises(StoreError, match="moon"):
-        standings.blocks(store)
 
 
 @pytest.mark.parametrize("event", Event)
