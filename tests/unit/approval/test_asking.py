@@ -31,6 +31,7 @@ from tests.unit.approval.people import (
     source,
 )
 
+
 CALLER = Principal("local:default", 1, frozenset(), Proof.PROFILE)
 
 
