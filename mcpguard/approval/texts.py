@@ -6,29 +6,13 @@ The model and its user are told nothing of the arguments; whoever approves sees 
 from mcpguard.approval.outcome import Row, Shown
 from mcpguard.model import JsonObject
 
-__all__ = [
-    "NO_APPROVER",
-    "holding_text",
-    "refused_text",
-    "row_value",
-    "shown_value",
-    "span",
-    "waiting_text",
-]
+__all__ = ["NO_APPROVER", "refused_text", "row_value", "shown_value", "span", "waiting_text"]
 
 MAX_SHOWN = 128
 """Characters of a tool's name. Reviewed names are shorter; the rest of one says nothing."""
 
 NO_APPROVER = "nobody can approve here yet; make a key first with: mcpguard approver add NAME"
 """The detail of a denial, and the answer to `approve yes`, while there is no approver key."""
-
-
-def holding_text(tool: str, ticket: str) -> str:
-    """What people hear of a call while it is held."""
-    return (
-        f"the tool {_name(tool)} waits for the approval of a person, ticket {ticket}:"
-        f" mcpguard approve show {ticket}"
-    )
 
 
 def waiting_text(tool: str, ticket: str, retry: int) -> str:
@@ -43,7 +27,7 @@ def waiting_text(tool: str, ticket: str, retry: int) -> str:
 
 def refused_text(tool: str) -> str:
     """The detail of the answer to a call that a person refused."""
-    return f"a person refused exactly this call of the tool {_name(tool)}"
+    return f"a person refused this call of the tool {_name(tool)}. Do not repeat it"
 
 
 def row_value(row: Row) -> JsonObject:

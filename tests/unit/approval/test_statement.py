@@ -254,7 +254,7 @@ def test_the_texts_say_what_waits_and_what_to_do() -> None:
         " K7019Q` in a terminal. Then repeat exactly this call, once, within 10 minutes"
     )
     assert refused_text("a\x1b\u202e" + "b" * 200).startswith(
-        "a person refused exactly this call of the tool a" + "b" * 127
+        "a person refused this call of the tool a" + "b" * 127 + "."
     )
 
 
