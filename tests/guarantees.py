@@ -162,8 +162,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "by the same.",
         Mutant(
             "approval/shared.py",
-            "        if store.delete(key, version) is not None:\n            spent.add(request)\n",
-            "        store.delete(key, version)\n        if version:\n",
+            "        if store.put(key, _ended(now), version) is not None:\n",
+            "        store.put(key, _ended(now), version)\n        if version:\n",
         ),
     ),
     "approval:verified-again": Guarantee(
