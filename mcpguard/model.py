@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, Protocol, TypeAlias
 
 __all__ = [
     "ALLOW",
+    "APPROVED",
     "NOBODY",
     "Allowed",
     "Answer",
@@ -183,6 +184,7 @@ class Reason(StrEnum):
     TRUST_TIER = "trust_tier"
     CAPABILITY = "capability"
     APPROVAL = "approval"
+    APPROVAL_AWAITED = "approval_awaited"
     STAGE_MISSING = "stage_missing"
     STAGE_ABSTAINED = "stage_abstained"
     STAGE_FAILED = "stage_failed"
@@ -362,6 +364,10 @@ class Live(Protocol):
     def again(self) -> "Wait | None":
         """What this call waited for: the stages before that have counted it already."""
 
+    @property
+    def said(self) -> bool | None:
+        """What the host's own user said to the question of that wait; None: nothing yet."""
+
 
 class SessionFacts(Protocol):
     """What a stage may know of the running session."""
@@ -387,17 +393,22 @@ class Verdict(NamedTuple):
 
 ALLOW = Verdict(Effect.ALLOW)
 
+APPROVED: Final = "approval"
+"""Rule of the finding that says who allowed a call (`message`), under which ticket (`where`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wait:
     """A stage that needs a person or a remote store; `token` names what is waited for.
 
     `detail`: for a wait that people should hear of, a sentence without full stop; else empty.
+    `question`: what the host's own user may be asked; empty: he may not.
     """
 
     stage: str
     token: str
     detail: str = ""
+    question: str = ""
 
 
 class Decision(NamedTuple):
@@ -426,6 +437,7 @@ class _Nobody:
     now = 0.0
     call = 0
     again = None
+    said = None
 
     def held(self) -> Sequence[Held]:
         return ()

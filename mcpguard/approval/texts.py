@@ -6,7 +6,16 @@ The model and its user are told nothing of the arguments; whoever approves sees 
 from mcpguard.approval.outcome import Row, Shown
 from mcpguard.model import JsonObject
 
-__all__ = ["NO_APPROVER", "refused_text", "row_value", "shown_value", "span", "waiting_text"]
+__all__ = [
+    "NO_APPROVER",
+    "elicited_text",
+    "held_text",
+    "refused_text",
+    "row_value",
+    "shown_value",
+    "span",
+    "waiting_text",
+]
 
 MAX_SHOWN = 128
 """Characters of a tool's name. Reviewed names are shorter; the rest of one says nothing."""
@@ -23,6 +32,19 @@ def waiting_text(tool: str, ticket: str, retry: int) -> str:
         f" `mcpguard approve yes {ticket}` in a terminal. Then repeat exactly this call, once,"
         f" within {span(retry)}"
     )
+
+
+def held_text(tool: str, ticket: str) -> str:
+    """What is said of a call while it is held."""
+    return (
+        f"a call of the tool {_name(tool)} waits for the approval of a person, ticket {ticket}:"
+        f" mcpguard approve show {ticket}"
+    )
+
+
+def elicited_text(tool: str) -> str:
+    """What the host's own user is asked about a low-risk call."""
+    return f"mcpguard: allow this one call of the tool {_name(tool)}?"
 
 
 def refused_text(tool: str) -> str:

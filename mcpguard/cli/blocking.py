@@ -14,7 +14,13 @@ from mcpguard.control import blocks, client
 from mcpguard.control.blocks import Block
 from mcpguard.control.operations import KINDS, PARTIES
 from mcpguard.control.places import offered
-from mcpguard.errors import ControlError, RefusalError, UsageError
+from mcpguard.errors import (
+    ControlError,
+    McpguardError,
+    RefusalError,
+    StoreError,
+    UsageError,
+)
 from mcpguard.model import Json, JsonObject
 from mcpguard.store import Store
 
@@ -48,9 +54,16 @@ def block_command(context: click.Context, *, kind: str, name: str, why: str, for
     """
     _printable(name, why)
     made = Block(kind, name, why, int(datetime.now(UTC).timestamp()), "mcpguard trust block")
-    new = _stored(lambda store: blocks.add(store, made))
+    new, lost = False, None
+    try:
+        new = _stored(lambda store: blocks.add(store, made))
+    except McpguardError as error:  # those who run are told all the same
+        lost = error
     args: JsonObject = {"kind": kind, "name": name, "why": why}
     outcomes = list(reach.each(_running(), lambda line: line.ask("block", args)))
+    if lost is not None:
+        count = sum(one.error is None for one in outcomes)
+        raise StoreError(f"{lost.message}; running sessions told: {count}", hint=lost.hint)
     text = f"{kind} {name} is blocked" + ("" if new else ", as it was before")
     _done({"kind": kind, "name": name, "new": new}, text, outcomes, form)
     context.exit(UNKNOWN if reach.code_of(outcomes) else 0)

@@ -12,7 +12,7 @@ from mcpguard.cli.signing import Phrases, unlock
 from mcpguard.config.flags import data_dir
 from mcpguard.control import client
 from mcpguard.control.client import Connection, Found
-from mcpguard.errors import ControlError, McpguardError
+from mcpguard.errors import ControlError, McpguardError, StoreError
 from mcpguard.model import Json, JsonObject
 from mcpguard.store import BACKENDS, Store
 
@@ -72,8 +72,18 @@ def home() -> Path:
 
 
 def open_store() -> Store:
-    """The store that the proxies of this data directory share. Raises StoreError."""
-    return BACKENDS["sqlite"](str(data_dir() / "store.sqlite"))
+    """The store that the user's settings name. Raises StoreError, PolicyError, UsageError."""
+    from mcpguard.config.loading import load
+    from mcpguard.control.governor import STATE
+
+    chosen = load().settings.store
+    if chosen.backend == "memory":
+        raise StoreError(
+            "the settings keep all state in memory, so sessions share none",
+            hint="write store.backend: sqlite into mcpguard.yaml",
+        )
+    where = chosen.where or (str(data_dir() / STATE) if chosen.backend == "sqlite" else "")
+    return BACKENDS[chosen.backend](where)
 
 
 @dataclass(frozen=True, slots=True)

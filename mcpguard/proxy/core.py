@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
+    APPROVED,
     NOBODY,
     Allowed,
     Call,
@@ -92,14 +93,27 @@ class SessionSettings:
     """What to add when the server ends before it answered anything."""
 
 
+_YES_OR_NO: JsonObject = {
+    "type": "object",
+    "properties": {"allow": {"type": "boolean", "title": "Allow this one call"}},
+    "required": ["allow"],
+}
+"""The form that the host shows its user."""
+
+
 class Waiting(NamedTuple):
-    """A call that a stage cannot decide yet. `since`: when it came. `told`: reminders sent."""
+    """A call that a stage cannot decide yet. `since`: when it came. `told`: reminders sent.
+
+    `asked`: the question to the host's own user, in flight. `said`: what he answered.
+    """
 
     entry: Entry
     call: Call
     wait: Wait
     since: float
     told: int = 0
+    asked: Entry | None = None
+    said: bool | None = None
 
 
 def outcome_of(body: JsonObject) -> str:
@@ -110,9 +124,14 @@ def outcome_of(body: JsonObject) -> str:
     return "tool_error" if "isError" in body and body["isError"] is not False else ""
 
 
-def _named(findings: Sequence[Finding]) -> list[Json]:
-    """The findings of a decision in its record, the first `MAX_FINDINGS` of them."""
-    return [f"{each.rule} {each.where}"[:SHOWN] for each in findings[:MAX_FINDINGS]]
+def _tell_findings(record: JsonObject, findings: Sequence[Finding]) -> None:
+    """The findings of a decision in its record, `MAX_FINDINGS` of them; and who approved it."""
+    others = [each for each in findings if each.rule != APPROVED]
+    if others:
+        record["findings"] = [f"{each.rule} {each.where}"[:SHOWN] for each in others[:MAX_FINDINGS]]
+    for each in findings:
+        if each.rule == APPROVED:
+            record["approval"] = f"{each.where} {each.message}"[:SHOWN]
 
 
 class Core:
@@ -145,6 +164,9 @@ class Core:
         """By wire id: judged again until somebody decides."""
         self.call = 0
         self.again: Wait | None = None
+        self.said: bool | None = None
+        self.elicits = False
+        """The host said that its user can be asked (legacy era: there are no requests later)."""
         self.initialize: Entry | None = None
         self.capabilities: Json = None
         self.answered = self.initialized = False
@@ -197,12 +219,12 @@ class Core:
     def ask_again(self, waiting: Waiting) -> Decision | None:
         """As `ask`, for a call that waited."""
         entry = waiting.entry
-        self.call, self.again = entry.wire_id, waiting.wait
+        self.call, self.again, self.said = entry.wire_id, waiting.wait, waiting.said
         decision = self._decide(waiting.call, self.ctx)
-        self.again = None
+        self.again = self.said = None
         if isinstance(decision, Wait):
             return self._waits(waiting._replace(wait=decision), waiting.wait)
-        del self.waits[entry.wire_id]
+        self.unwait(entry)
         entry.deadline = self.now + self.settings.timeout
         return decision
 
@@ -213,13 +235,48 @@ class Core:
         if not self.blocks(SubjectKind.CALL):
             return Decision(False, call, wait.stage, Reason.WAITING, detail)
         if self.now - waiting.since > MAX_WAIT:
-            self.waits.pop(entry.wire_id, None)
+            self.unwait(entry)
             return Decision(False, call, wait.stage, Reason.STAGE_TIMEOUT, "nobody decided in time")
+        if wait.question and waiting.asked is None and self.elicits:
+            waiting = waiting._replace(asked=self._question(wait.question))
         self.waits[entry.wire_id] = waiting
         if wait.detail and wait != before:
             self.note(UP, call.method, Reason.WAITING, wait.detail, "hold")
             self.event("call.waits", "warning", why=wait.detail)
         return None
+
+    def _question(self, text: str) -> Entry | None:
+        """Ask the host's own user; None when no more requests can be opened."""
+        row = REQUESTS[Side.SERVER]["elicitation/create"]
+        try:
+            asked = self.asks.open("", row, self.now, internal=True)
+        except RefusedError as error:
+            self.note(DOWN, row.name, error.reason, str(error), "deny")
+            return None
+        asked.sent = True
+        params: JsonObject = {"message": text, "requestedSchema": _YES_OR_NO}
+        self.note(DOWN, row.name, Reason.OK, "mcpguard asks the host's user", "note")
+        self.send(Side.HOST, encode_request(asked.wire_id, row.name, params))
+        return asked
+
+    def user_said(self, asked: Entry, answer: JsonObject) -> None:
+        """What the host's user said to `_question`: nothing but a plain yes is one."""
+        content = answer.get("content")
+        agreed = answer.get("action") == "accept" and isinstance(content, dict)
+        said = agreed and isinstance(content, dict) and content.get("allow") is True
+        for wire_id, waiting in self.waits.items():
+            if waiting.asked is asked:
+                self.waits[wire_id] = waiting._replace(said=said)
+        self.note(UP, asked.row.name, Reason.OK, "yes" if said else "no", "note")
+
+    def unwait(self, entry: Entry) -> None:
+        """The call waits no more; a question about it is taken back."""
+        waiting = self.waits.pop(entry.wire_id, None)
+        asked = waiting.asked if waiting is not None else None
+        if asked is not None and self.asks.sent(asked.wire_id) is asked:
+            self.close_ask(asked)
+            params: JsonObject = {"requestId": asked.wire_id, "reason": "mcpguard: it is decided"}
+            self.send(Side.HOST, encode_notification("notifications/cancelled", params))
 
     def blocks(self, kind: SubjectKind) -> bool:
         """Whether this session's mode stops a denied subject of `kind`."""
@@ -262,7 +319,7 @@ class Core:
         if outcome:
             record["outcome"] = outcome
         if decision.findings:
-            record["findings"] = _named(decision.findings)
+            _tell_findings(record, decision.findings)
         if not decision.allowed:
             record["decision"] = "deny" if self.stops(decision) else "would_deny"
         self.batch.records.append((record, args))
@@ -328,7 +385,7 @@ class Core:
         """A host request has its answer; an `initialize` that ends here may be sent again."""
         self.calls.close(entry)
         self.up_tokens.close(entry)
-        self.waits.pop(entry.wire_id, None)
+        self.unwait(entry)
         if entry is self.initialize and not self.answered:
             self.forget_initialize()
 
@@ -347,6 +404,11 @@ class Core:
         """The handshake failed: the host may try again, and must."""
         self.initialize = None
         self.settled = False
+
+    def refuse_ask(self, entry: Entry, why: str) -> None:
+        """An error for the server, not the host's answer. Our own questions have no asker."""
+        if not entry.internal:
+            self.refuse(entry.given, Side.SERVER, denial.INTERNAL, why)
 
     def close_ask(self, entry: Entry) -> None:
         """A server request has its answer."""

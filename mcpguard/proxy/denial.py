@@ -73,6 +73,7 @@ _NEXT: dict[Reason, str] = {
     Reason.TRUST_LEVEL: "Do not retry; the caller or the server has to prove who it is",
     Reason.TRUST_TIER: "Do not retry; see what the score is made of with: mcpguard trust show",
     Reason.CAPABILITY: "Do not retry; the operator has to grant it to the caller",
+    Reason.APPROVAL_AWAITED: "Nothing was run",
     Reason.APPROVAL: "Do not retry; ask the operator to allow it",
     Reason.RULE: "Do not retry; whoever runs mcpguard can change the rule",
     Reason.RULE_FAULT: "Whoever runs mcpguard finds out more with: mcpguard policy test",

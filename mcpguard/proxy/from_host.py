@@ -166,7 +166,7 @@ class HostSide:
                 self.core.close_ask(entry)
                 if not entry.cancelled:
                     text = "the host's answer could not be read"
-                    self.core.refuse(entry.given, Side.SERVER, denial.INTERNAL, text)
+                    self.core.refuse_ask(entry, text)
 
     def _refuse(self, given: Id, code: int, text: str) -> None:
         """An error for the host; none when it would pass for the answer of a request in flight."""
@@ -487,6 +487,7 @@ class HostSide:
             return
         core.initialize = entry
         given = entry.params.get("capabilities")
+        core.elicits = isinstance(given, dict) and isinstance(given.get("elicitation"), dict)
         shown = eras.client_capabilities(given, core.allowed_requests())
         entry.params = {**entry.params, "capabilities": shown}
         self._plain(entry)
@@ -638,6 +639,10 @@ class HostSide:
             core.note(UP, "", Reason.UNKNOWN_ID, "an answer to no request", "drop")
             return
         core.close_ask(entry)
+        if entry.internal:
+            core.user_said(entry, message.result or {})
+            self.resume()
+            return
         if entry.cancelled:
             core.note(UP, entry.row.name, Reason.LATE_ANSWER, "the server cancelled it", "drop")
             return

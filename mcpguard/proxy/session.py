@@ -125,7 +125,7 @@ class Session:
         if entry.cancelled:
             return
         core.send(Side.HOST, _cancellation(entry, "no answer in time"))
-        core.refuse(entry.given, Side.SERVER, denial.INTERNAL, "the host did not answer in time")
+        core.refuse_ask(entry, "the host did not answer in time")
 
     def closed(self, side: Side, now: float) -> None:
         """End of file from one side: nobody on the other is left waiting for it."""
@@ -162,7 +162,7 @@ class Session:
         core = self._core
         for entry in core.asks:
             core.close_ask(entry)
-            core.refuse(entry.given, Side.SERVER, denial.INTERNAL, "the host is gone")
+            core.refuse_ask(entry, "the host is gone")
 
     def kill(self, why: str, code: int, now: float) -> None:
         """A person ends the session: every request of the host is denied, in every mode.

@@ -18,6 +18,7 @@ from mcpguard.approval.statement import Signed, bound, opened, statement_payload
 from mcpguard.cli import COMMANDS, mcpguard_group
 from mcpguard.cli import main as command_line
 from mcpguard.control import blocks
+from mcpguard.control.governor import STATE
 from mcpguard.control.operations import Check, nobody_signs
 from mcpguard.control.proof import proven
 from mcpguard.errors import RefusalError
@@ -65,6 +66,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The data directory of every command here."""
     folder = tmp_path / "data"
     monkeypatch.setenv("MCPGUARD_DATA_DIR", str(folder))
+    monkeypatch.setenv("MCPGUARD_CONFIG_DIR", str(tmp_path / "config"))
     folder.mkdir()
     return folder
 
@@ -340,7 +342,7 @@ def test_a_score_begins_anew_by_one_session_alone(data: Path) -> None:
 
 
 def stored(data: Path) -> list[tuple[str, str, str]]:
-    store = BACKENDS["sqlite"](str(data / "store.sqlite"))
+    store = BACKENDS["sqlite"](str(data / STATE))
     every = [(each.kind, each.name, each.why) for each in blocks.every(store)]
     store.close()
     return every
@@ -424,6 +426,37 @@ def test_kill_works_though_no_session_can_be_asked(data: Path) -> None:
     result = run("kill", "--all")
     assert (code(result), (data / "kill").exists()) == (0, True)
     assert "cannot be used" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("store: {backend: memory}", "the settings keep all state in memory"),
+        ("store: {backend: sqlite, where: /proc/none/state.db}", "/proc/none"),
+        ("stor: {}", "unknown key `stor`"),
+    ],
+)
+def test_running_sessions_are_told_of_a_block_though_the_store_cannot_take_it(
+    data: Path, settings: str, message: str
+) -> None:
+    config = data.with_name("config")
+    config.mkdir()
+    (config / "mcpguard.yaml").write_text(f"{settings}\n")
+    desk = Desk()
+    with served(data, desk):
+        result = run("trust", "block", "tool", "rm")
+    assert (code(result), desk.done) == (2, [("block", "tool", "rm", "")])
+    assert message in said(result)[0]
+    assert said(result)[0].endswith("; running sessions told: 1")
+    assert code(run("trust", "blocks")) == 2
+
+
+def test_the_blocks_are_in_the_store_that_the_settings_name(data: Path) -> None:
+    config, place = data.with_name("config"), data.with_name("elsewhere") / "other.db"
+    config.mkdir()
+    (config / "mcpguard.yaml").write_text(f"store: {{where: {place}}}\n")
+    assert code(run("trust", "block", "tool", "rm")) == 0
+    assert (place.exists(), (data / STATE).exists()) == (True, False)
 
 
 def test_a_block_is_stored_though_no_session_can_be_told(data: Path) -> None:
