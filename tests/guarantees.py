@@ -162,8 +162,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "by the same.",
         Mutant(
             "approval/shared.py",
-            "        if store.delete(key, version) is not None:\n            spent.add(request)\n",
-            "        store.delete(key, version)\n        if version:\n",
+            "        if store.put(key, _ended(now), version) is not None:\n",
+            "        store.put(key, _ended(now), version)\n        if version:\n",
         ),
     ),
     "approval:verified-again": Guarantee(
@@ -756,7 +756,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         Mutant(
             "daemon/run.py",
             "if plan.mode is Mode.ENFORCE:",
-            "if settings.mode is Mode.AUDIT_ONLY:",
+            "if plan.mode is Mode.AUDIT_ONLY:",
         ),
     ),
     "denial:as-if-absent": Guarantee(
