@@ -162,8 +162,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "by the same.",
         Mutant(
             "approval/shared.py",
-            "        if store.delete(key, version) is not None:\n            spent.add(request)\n",
-            "        store.delete(key, version)\n        if version:\n",
+            "        if store.put(key, _ended(now), version) is not None:\n",
+            "        store.put(key, _ended(now), version)\n        if version:\n",
         ),
     ),
     "approval:verified-again": Guarantee(
@@ -545,7 +545,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A call counts once against every rate, rule and budget, whoever rewrites it and however "
         "often it waits and is judged again.",
         Mutant(
-            "control/counting.py",
+            "live/counting.py",
             'return again is not None and again.stage != "trust" and again != _POLICY_UNITS',
             "return False",
         ),
@@ -554,7 +554,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _LIMITS,
         "The same call that fails again and again is refused before it is made.",
         Mutant(
-            "control/counting.py",
+            "live/counting.py",
             "self._limiter.failed(*opened, self._clock())",
             "self._limiter.succeeded(*opened)",
         ),
@@ -563,7 +563,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _LIMITS,
         "No message waits for a store: units are leased beside it, and given back at the end.",
         Mutant(
-            "control/worker.py",
+            "live/worker.py",
             "for want in limiter.give_back(self._clock()):",
             "for want in ():",
         ),
@@ -573,7 +573,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "While the store cannot be asked, what needs it is denied, unless the operator chose "
         "otherwise.",
         Mutant(
-            "control/worker.py",
+            "live/worker.py",
             "if self._substitute is None:",
             "if self._substitute is not None:",
         ),
@@ -755,8 +755,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "What was not reviewed, or cannot be recorded while enforcing, is not started.",
         Mutant(
             "daemon/run.py",
-            "if settings.mode is Mode.ENFORCE:",
-            "if settings.mode is Mode.AUDIT_ONLY:",
+            "if plan.mode is Mode.ENFORCE:",
+            "if plan.mode is Mode.AUDIT_ONLY:",
         ),
     ),
     "denial:as-if-absent": Guarantee(

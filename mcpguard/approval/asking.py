@@ -93,6 +93,11 @@ class Asking:
             self._queue.cancel(self._calls.pop(wire_id).token)
 
     @property
+    def busy(self) -> bool:
+        """Some call is known."""
+        return bool(self._calls)
+
+    @property
     def held(self) -> Mapping[str, Binding]:
         """What waits: the queue's token -> what a yes is bound to."""
         return {

@@ -1,10 +1,11 @@
 """A yes that waits in the store: it admits one identical call at whichever proxy it comes back to.
 
 A grant is one key, `grant/BINDING/REQUEST`, and holds the signed answers themselves. Whoever finds
-it verifies them again, with its own approvers and its own quorum, and uses it by deleting exactly
-the version it saw: so it is used once over all threads, processes and machines. The store can lose
-a grant or hide it, never make one. What it can do, if somebody else writes in it, is to bring one
-back that was used: a proxy remembers those it used itself.
+it verifies them again, with its own approvers and its own quorum, and uses it by replacing exactly
+the version it saw: so it is used once over all threads, processes and machines. What replaces it
+stays until the answers have expired, so that whoever published it and was not told, and does it
+again, brings nothing back. The store can lose a grant or hide it, never make one. What it can do,
+if somebody else writes in it, is to bring one back that was used: a proxy remembers those it used.
 
 All functions that take a store block: they are for the worker thread, and raise StoreError.
 """
@@ -13,6 +14,8 @@ from typing import NamedTuple
 
 from mcpguard.approval.outcome import Grant
 from mcpguard.approval.statement import (
+    MAX_LIFE,
+    SKEW,
     Answer,
     Binding,
     Flaw,
@@ -82,7 +85,10 @@ def grant_of(value: Json) -> tuple[Signed, ...] | Flaw:
 
 
 def publish(store: Store, grant: Grant) -> bool:
-    """Leaves a grant for whoever comes with that call. False: it is there already."""
+    """Leaves a grant for whoever comes with that call. False: it is there already, or was used.
+
+    May be done again when it is not known whether it was done.
+    """
     key = grant_key(grant.binding, grant.answers[0].statement.request)
     return store.put(key, grant_value(grant), ABSENT) is not None
 
@@ -103,27 +109,29 @@ def consume(
     seconds a yes lasts here (`retry`). None: nobody allowed it, or another call was faster.
     """
     place = _place(binding)
-    rows = sorted(store.list(place).items(), key=lambda row: row[1].version)
+    there = [row for row in store.list(place).items() if _is_open(row[1].value)]
+    rows = sorted(there, key=lambda row: row[1].version)
     for key, (value, version) in rows[:MAX_GRANTS]:
         request = key.removeprefix(place)
         asked = (binding, request)
         counting = _counting(value, asked, verify, now, life)
         if len(counting) < max(1, quorum) or spent.has(request):
             continue
-        if store.delete(key, version) is not None:
+        if store.put(key, _ended(now), version) is not None:
             spent.add(request)
             return Admitted(request, tuple(counting.values()))
     return None
 
 
-def revoke(store: Store, ticket: str) -> int:
-    """Takes back every grant of that ticket that was not used up. How many there were."""
-    found = [row for row in store.list(PREFIX).items() if _ticket(row[0]) == ticket]
-    return sum(store.delete(key, value.version) is not None for key, value in found)
+def revoke(store: Store, ticket: str, now: int) -> int:
+    """Takes back every grant of that ticket that was not used up. How many. `now`: Unix seconds."""
+    rows = store.list(PREFIX).items()
+    found = [row for row in rows if _ticket(row[0]) == ticket and _is_open(row[1].value)]
+    return sum(store.put(key, _ended(now), value.version) is not None for key, value in found)
 
 
 def sweep(store: Store, now: int) -> int:
-    """Deletes grants that have expired or cannot be read. How many."""
+    """Deletes what has expired, used or not, and what cannot be read. How many."""
     old = [row for row in store.list(PREFIX).items() if _is_over(row[1].value, now)]
     return sum(store.delete(key, value.version) is not None for key, value in old)
 
@@ -136,7 +144,18 @@ def _ticket(key: str) -> str:
     return key.rpartition("/")[2][:SHORT]
 
 
+def _ended(now: int) -> Json:
+    """What stands for a grant that admits nothing any more. Its answers expire before that does."""
+    return {"v": 1, "ended": now, "until": now + MAX_LIFE + SKEW}
+
+
+def _is_open(value: Json) -> bool:
+    return not isinstance(grant_of(value), Flaw)
+
+
 def _is_over(value: Json, now: int) -> bool:
+    if isinstance(value, dict) and type(value.get("until")) is int:
+        return now >= int(str(value["until"]))
     answers = grant_of(value)
     return isinstance(answers, Flaw) or all(now >= each.statement.until for each in answers)
 

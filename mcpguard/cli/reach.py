@@ -9,7 +9,7 @@ import click
 
 from mcpguard.cli import render, signing
 from mcpguard.cli.signing import Phrases, unlock
-from mcpguard.config.flags import data_dir
+from mcpguard.config.flags import STATE, data_dir
 from mcpguard.control import client
 from mcpguard.control.client import Connection, Found
 from mcpguard.errors import ControlError, McpguardError, StoreError
@@ -74,7 +74,6 @@ def home() -> Path:
 def open_store() -> Store:
     """The store that the user's settings name. Raises StoreError, PolicyError, UsageError."""
     from mcpguard.config.loading import load
-    from mcpguard.control.governor import STATE
 
     chosen = load().settings.store
     if chosen.backend == "memory":

@@ -22,7 +22,7 @@ from mcpguard.approval.statement import (
     make_signed,
     sign_operation,
 )
-from mcpguard.config.flags import data_dir
+from mcpguard.config.flags import APPROVERS, data_dir
 from mcpguard.errors import IdentityError, UsageError
 from mcpguard.identity.keys import Signer, open_key, roster
 from mcpguard.identity.roster import Approver, Roster
@@ -145,7 +145,7 @@ class Signing:
 
 def folder() -> Path:
     """Where this install keeps its approvers."""
-    return data_dir() / "approvers"
+    return data_dir() / APPROVERS
 
 
 def unlock(said: Phrases, by: str | None = None, known: Roster | None = None) -> Signer:

@@ -11,7 +11,7 @@ import click
 
 from mcpguard.audit.verify import read, verify
 from mcpguard.cli import blocking, render
-from mcpguard.config.flags import data_dir
+from mcpguard.config.flags import STATE, data_dir
 from mcpguard.errors import AuditError, TamperError
 from mcpguard.model import Json, JsonObject
 from mcpguard.trust.fold import Difference, Party, check, fold
@@ -21,9 +21,6 @@ __all__ = ["trust"]
 
 SHOWN = 10
 """Events of one party in the text answer; `--format json` has all that a standing remembers."""
-
-STATE = "state.db"
-"""The SQLite store of the data directory."""
 
 MISUSED = 2
 """Exit code when nothing was found out."""
@@ -100,7 +97,7 @@ def _live() -> dict[Party, Standing]:
     place = data_dir() / STATE
     if not place.is_file():
         return {}
-    from mcpguard.control.standings import known
+    from mcpguard.live.standings import known
     from mcpguard.store.sqlite import SqliteStore
 
     store = SqliteStore(place)

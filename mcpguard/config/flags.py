@@ -15,10 +15,25 @@ from typing import Any, Final
 from mcpguard.errors import UsageError
 from mcpguard.model import Mode
 
-__all__ = ["OPTIONS", "Option", "ProxySettings", "command", "data_dir", "parse_proxy"]
+__all__ = [
+    "APPROVERS",
+    "OPTIONS",
+    "STATE",
+    "Option",
+    "ProxySettings",
+    "command",
+    "data_dir",
+    "parse_proxy",
+]
 
 DATA_DIR_VARIABLE = "MCPGUARD_DATA_DIR"
 """Environment variable. Names the data directory in place of the platform's own."""
+
+APPROVERS = "approvers"
+"""Name of the directory in the data directory that holds who may approve."""
+
+STATE = "state.db"
+"""Name of the SQLite store in the data directory, unless the settings name another."""
 
 MAX_TIMEOUT = 30 * 24 * 3600.0
 """Seconds. A longer wait is a typing error; a loop's clock would take it without complaint."""

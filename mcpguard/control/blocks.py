@@ -12,7 +12,7 @@ from mcpguard.errors import StoreError, UsageError
 from mcpguard.model import Json, JsonObject
 from mcpguard.store import ABSENT, Store
 
-__all__ = ["PREFIX", "Block", "add", "as_json", "every", "remove"]
+__all__ = ["KINDS", "PREFIX", "Block", "add", "as_json", "every", "remove"]
 
 PREFIX: Final = "block/"
 

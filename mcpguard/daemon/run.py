@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcpguard.config.flags import ProxySettings, data_dir, parse_proxy
+from mcpguard.config.flags import APPROVERS, ProxySettings, data_dir, parse_proxy
 from mcpguard.config.plan import Plan, make_plan
 from mcpguard.control import kill
 from mcpguard.daemon import child as processes
@@ -28,9 +28,10 @@ from mcpguard.model import Mode
 
 if TYPE_CHECKING:
     from mcpguard.audit import AuditLog
-    from mcpguard.control.governor import Governor
     from mcpguard.daemon.drivers import Beside, Driver
     from mcpguard.daemon.engine import Engine
+    from mcpguard.identity.roster import Roster
+    from mcpguard.live.governor import Governor
 
 __all__ = ["main", "minter", "read_lock"]
 
@@ -184,12 +185,12 @@ def _kill_watch(name: str) -> "Beside":
 def _engine(
     plan: Plan, session_id: str, audit: "AuditLog | None", log: Log, early_exit: str
 ) -> "tuple[Engine, Governor]":
-    from mcpguard.control.governor import Governor
     from mcpguard.daemon.engine import Engine
+    from mcpguard.live.governor import Governor
     from mcpguard.proxy.denial import DenyStyle
     from mcpguard.proxy.session import Session, SessionSettings
 
-    governor = Governor(plan, session_id, audit, data_dir)
+    governor = Governor(plan, session_id, audit, data_dir, _roster())
     session = Session(
         lock=plan.lock,
         mode=plan.mode,
@@ -205,7 +206,15 @@ def _engine(
         ),
         now=time.monotonic(),
     )
+    governor.held = lambda: session.held_calls
     return Engine(session, audit, log, governor), governor
+
+
+def _roster() -> "Roster":
+    """The approvers who count in this session. Raises IdentityError for a chain that is broken."""
+    from mcpguard.identity import keys
+
+    return keys.roster(data_dir() / APPROVERS)
 
 
 def _end(governor: "Governor") -> None:

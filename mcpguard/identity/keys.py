@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 __all__ = [
+    "Approver",
+    "Roster",
     "Signer",
     "approvers",
     "create",

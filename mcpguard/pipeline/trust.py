@@ -8,7 +8,8 @@ Whoever calls is what the operator's profile, a pinned key or a badge proved; ne
 says. What looks like a trust value in a message is a finding, and nothing reads it.
 """
 
-from collections.abc import Callable, Container, ItemsView, Sequence
+from collections.abc import Callable, Container, ItemsView, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, Protocol
 
 from mcpguard.errors import UsageError
@@ -25,6 +26,7 @@ from mcpguard.model import (
     Reason,
     Severity,
     Subject,
+    Tier,
     Verdict,
     Wait,
 )
@@ -54,6 +56,11 @@ MAX_KEY = 40
 """Characters of a key that can be a claim; of a longer one the finding would be an attacker's."""
 
 RULE = "trust-claim"
+
+TIERS: Final = tuple(Tier)
+"""Least first."""
+
+_NO_TIERS: Final[Mapping[str, Tier]] = MappingProxyType({})
 
 _FREE: Final = ToolPolicy(min_trust=0)
 """For what names no item: `ping`, lists, the handshake. Only somebody who is blocked is denied."""
@@ -86,7 +93,9 @@ def no_approval(_call: Call, _ctx: Context) -> Verdict:
 class TrustStage:
     """Judges calls. Everything else is for other stages, and allowed here.
 
-    `blocked`: ids of principals; asked at every call, so it may change while a session runs.
+    `blocked`: ids of principals, `tools`: names that are blocked beside the policies; both are
+    asked at every call, so they may change while a session runs. `tiers`: what tools are known to
+    do at least, whatever their policies say.
     `strict`: the matrix of tier and score decides as well; what it leaves to a person is asked of
     `approve`, after all six checks. Tools' policies hold for `tools/call`; other items are held to
     the table's default. Raises UsageError for a policy with a rate when there are no `limits`.
@@ -98,12 +107,16 @@ class TrustStage:
         *,
         limits: Limits | None = None,
         blocked: Container[str] = frozenset(),
+        tools: Container[str] = frozenset(),
+        tiers: Mapping[str, Tier] = _NO_TIERS,
         strict: bool = False,
         approve: Approve = no_approval,
     ) -> None:
         self._policies = policies
         self._limits = limits
         self._blocked = blocked
+        self._tools = tools
+        self._tiers = tiers
         self._strict = strict
         self._approve = approve
         self._harmless: set[str] = set()
@@ -142,6 +155,7 @@ class TrustStage:
             and passed[1] is caller
             and call.method == _TOOL
             and caller.id not in self._blocked
+            and call.target not in self._tools
         ):
             return ALLOW if self._limits is None else self._rate(call, ctx, passed[2])
         policy = self._policy(call)
@@ -149,7 +163,11 @@ class TrustStage:
             verdict = check(call, ctx, policy)
             if verdict is not ALLOW:
                 return verdict
-        if self._strict and call.method == _TOOL and self._access(ctx, policy) is not Access.ALLOW:
+        if (
+            self._strict
+            and call.method == _TOOL
+            and self._access(call, ctx, policy) is not Access.ALLOW
+        ):
             asked = self._approve(call, ctx)
             if isinstance(asked, Wait) or asked.effect is not Effect.ALLOW:
                 return asked
@@ -171,12 +189,16 @@ class TrustStage:
 
     def _not_blocked(self, call: Call, ctx: Context, policy: ToolPolicy) -> Verdict:
         if ctx.parties.caller.id in self._blocked:
-            return Verdict.deny(Reason.PRINCIPAL_BLOCKED, "whoever calls is blocked")
+            return Verdict.deny(
+                Reason.PRINCIPAL_BLOCKED, "whoever calls, or the server, is blocked"
+            )
         return ALLOW
 
     def _tool(self, call: Call, ctx: Context, policy: ToolPolicy) -> Verdict:
         if policy.blocked:
             return Verdict.deny(Reason.TOOL_BLOCKED, "the tool is blocked by its policy")
+        if call.method == _TOOL and call.target in self._tools:
+            return Verdict.deny(Reason.TOOL_BLOCKED, "the operator has blocked the tool")
         return ALLOW
 
     def _trusted(self, call: Call, ctx: Context, policy: ToolPolicy) -> Verdict:
@@ -187,13 +209,18 @@ class TrustStage:
         if held.level < policy.min_level:
             text = f"the trust level is {held.level}, {policy.min_level} is needed"
             return Verdict.deny(Reason.TRUST_LEVEL, text)
-        if self._strict and call.method == _TOOL and access(policy.tier, held.score) is Access.DENY:
-            text = f"the trust score is {held.score}, too low for a tool of tier {policy.tier}"
+        tier = self._tier(call, policy)
+        if self._strict and call.method == _TOOL and access(tier, held.score) is Access.DENY:
+            text = f"the trust score is {held.score}, too low for a tool of tier {tier}"
             return Verdict.deny(Reason.TRUST_TIER, text)
         return ALLOW
 
-    def _access(self, ctx: Context, policy: ToolPolicy) -> Access:
-        return access(policy.tier, effective(ctx.parties.held()).score)
+    def _access(self, call: Call, ctx: Context, policy: ToolPolicy) -> Access:
+        return access(self._tier(call, policy), effective(ctx.parties.held()).score)
+
+    def _tier(self, call: Call, policy: ToolPolicy) -> Tier:
+        """The higher of what the policy says of the tool and what is known of it."""
+        return max(policy.tier, self._tiers.get(call.target, policy.tier), key=TIERS.index)
 
     def _capable(self, call: Call, ctx: Context, policy: ToolPolicy) -> Verdict:
         held = ctx.parties.caller.capabilities

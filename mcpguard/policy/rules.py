@@ -165,6 +165,11 @@ class RuleSet:
         self._ordered = tuple(sorted(self.rules, key=_order))
         self._known: dict[tuple[Direction, str, str], tuple[Rule, ...]] = {}
 
+    @property
+    def any(self) -> bool:
+        """Whether there is a rule, here or above."""
+        return bool(self.rules) or (self.floor is not None and self.floor.any)
+
     def judge_call(
         self,
         call: Call,

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from time import time
 
-from mcpguard.control import standings
+from mcpguard.live import standings
 from mcpguard.store import BACKENDS
 from tests.faults.audit_writer import tell
-from tests.unit.control.proxies import ANSWERED, FILES, ME, Proxy
+from tests.unit.live.proxies import ANSWERED, FILES, ME, Proxy
 
 FAILED = {**ANSWERED.fields(), "outcome": "error"}
 

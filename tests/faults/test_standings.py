@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from mcpguard.control import standings
+from mcpguard.live import standings
 from mcpguard.store import BACKENDS
 from mcpguard.trust.account import Party
 from mcpguard.trust.fold import fold
 from mcpguard.trust.score import Standing
-from tests.unit.control.proxies import FILES, logged
+from tests.unit.live.proxies import FILES, logged
 from tests.unit.store.backends import RedisServer
 
 ROOT = Path(__file__).parents[2]

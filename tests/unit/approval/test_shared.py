@@ -12,6 +12,7 @@ from mcpguard.approval.outcome import Grant, Granted, Waiting
 from mcpguard.approval.queue import Queue
 from mcpguard.approval.shared import (
     MAX_ANSWERS,
+    MAX_GRANTS,
     PREFIX,
     Admitted,
     consume,
@@ -79,7 +80,6 @@ def test_a_grant_is_found_by_the_call_and_used_once(store: Store) -> None:
     assert list(store.list(PREFIX)) == [f"grant/{binding_digest(CALL)}/{R1}"]
     assert used(store) == Admitted(R1, ("anna",))
     assert used(store) is None
-    assert store.list(PREFIX) == {}
 
 
 def test_two_grants_are_used_one_by_one_the_older_first(store: Store) -> None:
@@ -162,7 +162,9 @@ def test_a_used_grant_that_somebody_puts_back_admits_nothing_here() -> None:
     copy = store.get(grant_key(CALL, R1))
     assert copy is not None
     assert used(store, spent=spent) is not None
-    store.put(grant_key(CALL, R1), copy.value, ABSENT)
+    ended = store.get(grant_key(CALL, R1))
+    assert ended is not None
+    store.put(grant_key(CALL, R1), copy.value, ended.version)
     assert used(store, spent=spent) is None
     store.put(grant_key(CALL, R2), copy.value, ABSENT)
     assert used(store, spent=spent) is None
@@ -231,8 +233,9 @@ def test_of_many_threads_that_find_one_grant_one_uses_it(tmp_path: Path) -> None
 def test_a_no_takes_a_ticket_s_grants_back(store: Store) -> None:
     publish(store, grant(said(R1)))
     publish(store, grant(said(R2)))
-    assert revoke(store, R1[:6]) == 1
-    assert revoke(store, R1[:6]) == 0
+    assert revoke(store, R1[:6], UNIX) == 1
+    assert revoke(store, R1[:6], UNIX) == 0
+    assert not publish(store, grant(said(R1)))
     assert used(store) == Admitted(R2, ("anna",))
     assert used(store) is None
 
@@ -247,12 +250,34 @@ def test_what_has_expired_or_is_no_grant_is_swept_and_nothing_else(store: Store)
     assert list(store.list("")) == [grant_key(CALL, R2), "other"]
 
 
+@pytest.mark.guarantee("approval:used-once-anywhere")
+def test_a_grant_that_is_published_again_after_it_was_used_admits_nothing(store: Store) -> None:
+    """Whoever did not hear from the store whether it was written does it once more."""
+    assert publish(store, grant(said(R1)))
+    assert not publish(store, grant(said(R1)))
+    assert used(store) == Admitted(R1, ("anna",))
+    assert not publish(store, grant(said(R1)))
+    assert used(store) is None
+    assert sweep(store, UNIX + 10 + 3600 + 29) == 0
+    assert sweep(store, UNIX + 10 + 3600 + 30) == 1
+    assert used(store) is None
+
+
+def test_used_grants_do_not_hide_one_that_is_not() -> None:
+    store = MemoryStore()
+    for number in range(MAX_GRANTS + 1):
+        publish(store, grant(said(f"{number:06}" + "A" * 20)))
+        assert used(store) is not None
+    publish(store, grant(said(R1)))
+    assert used(store) == Admitted(R1, ("anna",))
+
+
 def test_a_store_that_is_lost_admits_nothing(store: Store) -> None:
     store.close()
     uses: list[Callable[[], object]] = [
         lambda: used(store),
         lambda: publish(store, grant(said(R1))),
-        lambda: revoke(store, "AAAAAA"),
+        lambda: revoke(store, "AAAAAA", UNIX),
         lambda: sweep(store, UNIX),
     ]
     for use in uses:

@@ -17,8 +17,8 @@ from click.testing import CliRunner, Result
 from mcpguard.approval.statement import Signed, bound, opened, statement_payload
 from mcpguard.cli import COMMANDS, mcpguard_group
 from mcpguard.cli import main as command_line
+from mcpguard.config.flags import STATE
 from mcpguard.control import blocks
-from mcpguard.control.governor import STATE
 from mcpguard.control.operations import Check, nobody_signs
 from mcpguard.control.proof import proven
 from mcpguard.errors import RefusalError

@@ -8,8 +8,8 @@ from click.testing import CliRunner, Result
 
 from mcpguard.cli import main
 from mcpguard.cli.trust import trust
-from mcpguard.control import standings
 from mcpguard.errors import AuditError, TamperError
+from mcpguard.live import standings
 from mcpguard.model import JsonObject
 from mcpguard.store.sqlite import SqliteStore
 from mcpguard.trust.account import Entry, Party

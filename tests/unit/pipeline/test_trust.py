@@ -159,7 +159,7 @@ CALLS: dict[str, tuple[Call, Context, Verdict]] = {
     "a blocked caller": (
         call("free"),
         context(Group(Principal("local:bad", 4))),
-        no(Reason.PRINCIPAL_BLOCKED, "whoever calls is blocked"),
+        no(Reason.PRINCIPAL_BLOCKED, "whoever calls, or the server, is blocked"),
     ),
     "a blocked tool": (
         call("blocked"),
@@ -226,7 +226,7 @@ CALLS: dict[str, tuple[Call, Context, Verdict]] = {
     "a request that names nothing, of somebody blocked": (
         Call("tools/list", "", {}),
         context(Group(Principal("local:bad", 1))),
-        no(Reason.PRINCIPAL_BLOCKED, "whoever calls is blocked"),
+        no(Reason.PRINCIPAL_BLOCKED, "whoever calls, or the server, is blocked"),
     ),
     "the matrix decides nothing when it is not asked": (
         call("committing"),

@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpguard.audit.record import changed as told_change
-from mcpguard.control import standings
 from mcpguard.errors import StoreError
+from mcpguard.live import standings
 from mcpguard.model import Allowed, Json, JsonObject
-from mcpguard.store import MAX_VALUE, Store
+from mcpguard.store import ABSENT, MAX_VALUE, Store
 from mcpguard.store.memory import MemoryStore
 from mcpguard.trust.account import CALLER, Entry, Party
 from mcpguard.trust.fold import check, fold, fold_all
 from mcpguard.trust.score import DAY, Event, Standing, effective
 from mcpguard.trust.shared import MAX_SEEN, MAX_TAIL, WINDOW, Shared
-from tests.unit.control.proxies import ANSWERED, FILES, ME, Proxy, Told, logged
+from tests.unit.live.proxies import ANSWERED, FILES, ME, Proxy, Told, logged
 from tests.unit.store.backends import NAMES, RedisServer, backend
 
 UP, DOWN = "host>server", "server>host"
@@ -309,10 +309,10 @@ def test_a_review_is_news_once_for_all_proxies(tmp_path: Path) -> None:
     assert kinds == [Event.DRIFT, Event.REVIEWED, Event.DRIFT]
 
 
-def test_the_version_tells_whether_to_look_again(store: Store, tmp_path: Path) -> None:
+def test_the_version_tells_whether_to_look_again(store: Store) -> None:
     version = store.version()
     assert standings.changed(store, version) is None
-    standings.load(store, [FILES], tmp_path)
+    store.put("a", 1, ABSENT)
     assert standings.changed(store, version) == store.version()
 
 

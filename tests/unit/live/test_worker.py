@@ -7,8 +7,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from mcpguard.control.worker import Job, Worker
 from mcpguard.errors import StoreError
+from mcpguard.live.worker import Job, Worker
 from mcpguard.model import Reason
 from mcpguard.store import Store
 from mcpguard.store.clock import uptime

@@ -61,7 +61,7 @@ class Worker:
         local: bool = False,
     ) -> None:
         self._open = opened
-        self._limiters = limiters
+        self._limiters = tuple(limiters)
         self._keepers = keepers
         self._clock = clock
         self._tell = tell
@@ -71,7 +71,19 @@ class Worker:
         self._why = "it is not open yet"
         self._next_look = 0.0
         self._stirred = True
+        self._ending: list[Want] = []
         self._event: anyio.Event | None = None
+
+    def count_for(self, limiters: Sequence[Limiter], before: Sequence[Limiter]) -> None:
+        """Other counters from now on; what those `before` hold is given back."""
+        self._limiters = tuple(limiters)
+        now = self._clock()
+        self._ending += [want for each in before for want in each.give_back(now)]
+        self.stir()
+
+    async def do(self, work: Callable[[Store], T]) -> T:
+        """`work` with the store, in the worker's thread. Raises StoreError."""
+        return await _in_thread(work, self._opened())
 
     def stir(self) -> None:
         """There is something to ask."""
@@ -87,6 +99,7 @@ class Worker:
             for limiter in self._limiters:
                 for want in limiter.wanted(self._clock()):
                     await self._asked(limiter, want)
+            await self._give_back()
             await self._look()
             resume()
             await self._wait()
@@ -108,6 +121,14 @@ class Worker:
                 limiter.lost(want, self._clock())
             else:
                 limiter.granted(want, ask(self._substitute, want), self._clock())
+
+    async def _give_back(self) -> None:
+        ending, self._ending = self._ending, []
+        for want in ending:
+            try:
+                await _in_thread(ask, self._opened(), want)
+            except StoreError as error:  # the leases end by themselves
+                self._lost(error)
 
     async def _look(self) -> None:
         now = self._clock()

@@ -13,9 +13,9 @@ from mcpguard.approval.queue import Queue
 from mcpguard.approval.statement import Binding, Signed
 from mcpguard.approval.tickets import Spent
 from mcpguard.config.settings import ApprovalSettings
-from mcpguard.control.worker import Job
 from mcpguard.identity.keys import verifier
 from mcpguard.identity.roster import Approver
+from mcpguard.live.worker import Job
 from mcpguard.store import Store
 from mcpguard.trust.policy import Glob
 
@@ -63,11 +63,17 @@ class Approvals:
         self._leaving: list[Grant] = []
         self._looked: frozenset[str] = frozenset()
 
-    def keep(self, held: Collection[int]) -> bool:
-        """After each turn. `held`: wire ids of the calls that wait. True: judge them again."""
+    @property
+    def busy(self) -> bool:
+        """Some call waits, or was just allowed."""
+        return self.asking.busy
+
+    def keep(self, held: Collection[int]) -> None:
+        """After each turn. `held`: wire ids of the calls that wait. Ends the others' tickets."""
         self.asking.still(held)
         due = self.queue.due()
-        return due is not None and self._now() >= due and self.asking.over(self._now())
+        if due is not None and self._now() >= due:
+            self.asking.over(self._now())
 
     def answer(self, signed: Signed) -> Outcome:
         """A signed answer. A yes that came too late for its call is left in the store."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mcpguard.audit import AuditLog
 from mcpguard.audit.verify import read
-from mcpguard.control import standings
+from mcpguard.live import standings
 from mcpguard.model import Allowed, JsonObject
 from mcpguard.store import Store
 from mcpguard.trust.account import CALLER, SERVER, Entry, Party

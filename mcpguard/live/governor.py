@@ -1,0 +1,344 @@
+"""The live state behind a session's stages: who takes part, what is counted, what has changed.
+
+Built from the settings, and asked at every message. Everything here happens on the session's own
+thread; what needs the store is asked by `worker` beside it.
+"""
+
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from mcpguard.config.flags import STATE
+from mcpguard.config.plan import Plan
+from mcpguard.config.settings import OnLoss, Settings
+from mcpguard.errors import StoreError, UsageError
+from mcpguard.live.approvals import Approvals
+from mcpguard.live.counting import Budgets, Rates, RuleLimits, rates_of
+from mcpguard.live.observing import Blocked, Observer, Parties
+from mcpguard.model import (
+    ALLOW,
+    Allowed,
+    Call,
+    Context,
+    Effect,
+    ItemKind,
+    JsonObject,
+    Mode,
+    Principal,
+    Proof,
+    Reason,
+    Result,
+    Subject,
+    Tier,
+    Verdict,
+    Wait,
+)
+from mcpguard.pipeline import NoRules, Stage, decide, make_stages
+from mcpguard.pipeline.gateway import GatewayStage
+from mcpguard.pipeline.trust import TIERS, TrustStage
+from mcpguard.scan.semantics import System
+from mcpguard.store import BACKENDS
+from mcpguard.store.clock import uptime
+from mcpguard.trust.limits import Limiter, Limits
+
+if TYPE_CHECKING:
+    from mcpguard.audit import AuditLog
+    from mcpguard.identity.roster import Roster
+    from mcpguard.live.worker import Worker
+    from mcpguard.policy.cel import Facts
+    from mcpguard.store import Store
+
+__all__ = ["Governor"]
+
+Told: TypeAlias = tuple[Allowed | JsonObject, bytes]
+"""A record and a call's encoded arguments, as a session gives them to the log."""
+
+LEVEL = 1
+"""Of a profile: the operator enrolled it by starting mcpguard (DESIGN section 7)."""
+
+
+class Tally:
+    """What was decided in this session so far, as far as conditions may read it."""
+
+    def __init__(self) -> None:
+        self._allowed: Counter[Allowed] = Counter()
+        self._others: Counter[tuple[str, bool]] = Counter()
+
+    def count(self, records: Sequence[Told]) -> None:
+        """Records that were written."""
+        allowed = self._allowed
+        for record, _ in records:
+            if type(record) is Allowed:
+                allowed[record] += 1
+            else:
+                self._other(cast("JsonObject", record))
+
+    def _other(self, record: JsonObject) -> None:
+        decision = record.get("decision")
+        about = record.get("direction") == _UP and record.get("method") == "tools/call"
+        if about and decision in _DECIDED and record.get("stage") != "wire":
+            self._others[str(record["target"]), decision != "allow"] += 1
+
+    def of(self, tool: str) -> tuple[int, int, int]:
+        """Calls of tools, those of them of `tool`, and those that were denied."""
+        calls = [(one.target, n) for one, n in self._allowed.items() if one[:2] == _CALL_UP]
+        calls += [(target, n) for (target, _), n in self._others.items()]
+        denied = sum(n for (_, was), n in self._others.items() if was)
+        return sum(n for _, n in calls), sum(n for name, n in calls if name == tool), denied
+
+
+_UP = "host>server"
+_CALL_UP = (_UP, "tools/call")
+_DECIDED = frozenset({"allow", "deny", "would_deny"})
+
+
+class Unread:
+    """The trust stage until the store was read: whoever is blocked is written there.
+
+    `state`: of the observer. Calls of tools wait; when the store cannot be read they are denied.
+    """
+
+    def __init__(self, state: Callable[[], str]) -> None:
+        self._state = state
+
+    def judge(self, subject: Subject, ctx: Context) -> Verdict | Wait:
+        """See `Stage.judge`."""
+        if not isinstance(subject, Call) or not subject.target:
+            return ALLOW
+        if self._state() == "loading":
+            return Wait("trust", "store")
+        return Verdict.deny(Reason.STORE_LOST, "the store that says who is blocked cannot be read")
+
+
+class Governor:
+    """One session's stages, and the state they ask.
+
+    `decide` is the session's pipeline, `parties` its parties. `settings` and `stages` change when
+    a person reloads the configuration; the rest stays.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        session: str,
+        audit: "AuditLog | None",
+        data: Callable[[], Path],
+        roster: "Roster",
+    ) -> None:
+        """`session`: its id. `audit`: its log, if it has one. `data`: finds the data directory.
+
+        `roster`: the approvers who count in this session.
+        """
+        self.plan, self.session = plan, session
+        self.audit, self._data = audit, data
+        self.settings = settings = plan.settings
+        self.roster = roster
+        self.tally = Tally()
+        held = settings.principals.get(plan.principal)
+        self.parties = Parties(
+            Principal(
+                plan.principal, LEVEL, held.capabilities if held else frozenset(), Proof.PROFILE
+            ),
+            1 if plan.lock is not None else 0,
+            counts_server=settings.trust.servers,
+        )
+        self.blocked = Blocked(_blocked(settings))
+        self.observer = Observer(
+            self.parties,
+            self.blocked,
+            audit,
+            session=session,
+            server=plan.name,
+            lock=plan.digest,
+            clock=time.time,  # noqa: TID251 - the shell hands its clock in; nothing below reads one
+        )
+        self.approvals = Approvals(
+            settings.approvals,
+            session=session,
+            lock=plan.digest,
+            approvers=roster.approvers,
+            source=os.urandom,
+            now=time.monotonic,
+            unix=lambda: int(time.time()),  # noqa: TID251 - as above
+        )
+        self.limiters: tuple[Limiter, ...] = ()
+        self.stages: dict[str, Stage] = {}
+        self.decide = partial(decide, self.stages)
+        self.held: Callable[[], Collection[int]] = tuple
+        """The wire ids of the calls that wait; the session says."""
+        self.worker: Worker | None = None
+        self.govern(settings)
+        if plan.mode is Mode.ENFORCE:
+            self.stages["trust"] = Unread(lambda: self.observer.state)
+
+    # the stages
+
+    def govern(self, settings: Settings) -> None:
+        """From now on the stages are those of `settings`. Raises UsageError, and nothing changes.
+
+        Rates begin with what the store has counted, budgets anew.
+        """
+        lock, server = self.plan.lock, self.plan.name
+        tools = tuple(lock.items[ItemKind.TOOL]) if lock is not None else ()
+        rates = rates_of(settings.limits, settings.tools, tools)
+        limiters = (Limiter(rates, server), Limiter(Limits(), server))
+        budgets = Budgets(settings.gateway.budgets, server, uptime)
+        self._made = {
+            "trust": self._trust(settings, limiters[0] if rates != Limits() else None),
+            "policy": self._policy(settings, limiters[1]),
+            "gateway": self._gateway(settings, budgets),
+        }
+        waits = isinstance(self.stages.get("trust"), Unread)
+        stages = make_stages(lock, self._made)
+        self.stages.update(stages if not waits else {**stages, "trust": self.stages["trust"]})
+        self.settings, self.budgets = settings, budgets
+        self.limiters, before = limiters, self.limiters
+        self.blocked.own = _blocked(settings)
+        if self.worker is not None:
+            self.worker.count_for(limiters, before)
+
+    def _trust(self, settings: Settings, limiter: Limiter | None) -> Stage:
+        return TrustStage(
+            settings.tools,
+            limits=None if limiter is None else Rates(limiter, uptime),
+            blocked=self.blocked,
+            tools=self.blocked.tools,
+            tiers=self._tiers(),
+            strict=settings.trust.tiers,
+            approve=self.approvals.asking.of("trust"),
+        )
+
+    def _tiers(self) -> dict[str, Tier]:
+        """What the reviewed tools may do at least: as locked, and more if they are destructive."""
+        found: dict[str, Tier] = {}
+        lock = self.plan.lock
+        for name, item in (lock.items[ItemKind.TOOL] if lock is not None else {}).items():
+            noted = item.definition.get("annotations")
+            raised = isinstance(noted, dict) and noted.get("destructiveHint") is True
+            least = [Tier.ACT] * raised + ([Tier(item.tier)] if item.tier else [])
+            if least:
+                found[name] = max(least, key=TIERS.index)
+        return found
+
+    def _gateway(self, settings: Settings, budgets: Budgets) -> Stage:
+        policy = settings.gateway
+        return GatewayStage(
+            policy,
+            self.plan.lock,
+            budgets=budgets if policy.budgets != Limits() else None,
+            approve=self.approvals.asking.of("gateway"),
+            system=_system(),
+        )
+
+    def _policy(self, settings: Settings, limiter: Limiter) -> Stage:
+        if not settings.rules.any:
+            return NoRules()
+        from mcpguard.pipeline.policy import PolicyStage  # brings CEL
+
+        return PolicyStage(
+            settings.rules,
+            self._facts,
+            RuleLimits(limiter, uptime),
+            approve=self.approvals.asking.of("policy"),
+            default=Effect.ALLOW,
+            clock=uptime,
+        )
+
+    def _facts(self, subject: Call | Result, ctx: Context) -> "Facts":
+        from mcpguard.policy.cel import Facts
+        from mcpguard.policy.replay import moment
+
+        caller, parties = ctx.parties.caller, self.parties
+        calls, of_tool, denied = self.tally.of(subject.target)
+        lock = self.plan.lock
+        item = lock.item(ItemKind.TOOL, subject.target) if lock is not None else None
+        noted = item.definition.get("annotations") if item is not None else None
+        least = parties.effective
+        return Facts(
+            principal=caller.id,
+            level=caller.level,
+            score=parties.of_caller.score,
+            capabilities=tuple(sorted(caller.capabilities)),
+            trust_level=least.level,
+            trust_score=least.score,
+            annotations=noted if isinstance(noted, dict) else {},
+            tier=item.tier if item is not None else "",
+            server=self.plan.name,
+            moment=moment(datetime.now().astimezone()),
+            calls=calls,
+            tool_calls=of_tool,
+            denied=denied,
+        )
+
+    # beside the messages
+
+    def written(self, records: Sequence[Told]) -> None:
+        """These records are in the log."""
+        self.tally.count(records)
+        self.observer.seen(records)
+
+    def stir(self) -> None:
+        """After every turn of the session: its counters and waiting calls may need the store."""
+        if self.approvals.busy:
+            self.approvals.keep(self.held())
+        worker = self.worker
+        if worker is not None and (
+            self.limiters[0].hungry or self.limiters[1].hungry or self.approvals.urgent
+        ):
+            worker.stir()
+
+    async def serve(self, resume: Callable[[], None], tell: Callable[[str, str], None]) -> None:
+        """Ask the store until cancelled. `resume`: judge again what waits."""
+        from mcpguard.live.worker import Worker  # brings anyio
+
+        def ready() -> None:
+            unread = isinstance(self.stages["trust"], Unread)
+            if unread and (self.observer.state == "known" or self._alone):
+                self.stages["trust"] = self._made["trust"]
+            resume()
+
+        self.worker = Worker(
+            self.opened,
+            self.limiters,
+            (self.observer, self.approvals),
+            clock=uptime,
+            tell=tell,
+            local=self.settings.store.on_loss is OnLoss.LOCAL,
+        )
+        await self.worker.run(ready)
+
+    @property
+    def _alone(self) -> bool:
+        """The store cannot be read, and this proxy may go on by itself."""
+        return self.observer.state == "lost" and self.settings.store.on_loss is OnLoss.LOCAL
+
+    def end(self) -> None:
+        """Tell the store what is left to tell. Blocks for as long as it does."""
+        if self.worker is not None:
+            self.worker.end()
+
+    def opened(self) -> "Store":
+        """The store that the settings name. Blocks. Raises StoreError."""
+        chosen = self.settings.store
+        where = chosen.where
+        if chosen.backend == "sqlite" and not where:
+            try:
+                where = str(self._data() / STATE)
+            except UsageError as error:
+                raise StoreError(error.message, hint=error.hint) from error
+        return BACKENDS[chosen.backend](where)
+
+
+def _blocked(settings: Settings) -> frozenset[str]:
+    return frozenset(name for name, each in settings.principals.items() if each.blocked)
+
+
+def _system() -> System:
+    """What paths are resolved against: this machine's own, and never the working directory."""
+    return System(resolve=os.path.realpath, home=str(Path.home()), windows=sys.platform == "win32")

@@ -1,0 +1,161 @@
+"""What a session observes of its parties, and what others observed and blocked meanwhile.
+
+Records are counted as they are written; the worker publishes what they mean and brings back where
+caller and server stand now, and what is blocked. Records state the score that was held last.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mcpguard.control import blocks
+from mcpguard.live import standings
+from mcpguard.live.worker import Job
+from mcpguard.model import Allowed, Held, JsonObject, Principal
+from mcpguard.store import Store
+from mcpguard.trust.account import CALLER, SERVER, Entry, Party
+from mcpguard.trust.score import Standing, effective
+from mcpguard.trust.watch import Watcher
+
+if TYPE_CHECKING:
+    from mcpguard.audit import AuditLog
+
+__all__ = ["Blocked", "Observer", "Parties"]
+
+MAX_KEPT = 100_000
+"""Entries kept for a store that is lost: an hour of calls. The logs hold them all."""
+
+
+class Parties:
+    """`model.Parties` of a session: the profile that started it, and the server.
+
+    `counts_server`: the server's own standing is held against the thresholds as well.
+    """
+
+    def __init__(self, caller: Principal, server_level: int, *, counts_server: bool) -> None:
+        self.caller = caller
+        self._counts_server = counts_server
+        self.now_stand(Standing.new(caller.level), Standing.new(server_level))
+
+    def now_stand(self, caller: Standing, server: Standing) -> None:
+        """What was observed has changed."""
+        self.of_caller, self.of_server = caller, server
+        both = (caller.held, server.held)
+        self._held = both if self._counts_server else both[:1]
+        self.effective = effective(both)
+        """The least of both, whatever counts: what records state."""
+
+    def held(self) -> Sequence[Held]:
+        """See `model.Parties`. The same tuple until something changes."""
+        return self._held
+
+
+@dataclass
+class Blocked:
+    """What may not call, or be called. As a container: the principals, all if the server is.
+
+    `own`: what the settings block. `tools`: names.
+    """
+
+    own: frozenset[str] = frozenset()
+    principals: frozenset[str] = frozenset()
+    tools: set[str] = field(default_factory=set)
+    server: bool = False
+
+    def __contains__(self, principal: object) -> bool:
+        return self.server or principal in self.principals or principal in self.own
+
+    def now(self, every: Sequence[blocks.Block], server: str) -> None:
+        """The blocks of the store, as far as they are about this server's session."""
+        named = {kind: {each.name for each in every if each.kind == kind} for kind in blocks.KINDS}
+        self.principals = frozenset(named["principal"])
+        self.server = server in named["server"]
+        prefix = f"{server}/"
+        about = {name.removeprefix(prefix) for name in named["tool"]} | named["tool"]
+        self.tools.intersection_update(about)
+        self.tools.update(about)
+
+
+class Observer:
+    """A `worker.Keeper` of standings and blocks. Its own thread only.
+
+    `server`: its name. `lock`: the lockfile's digest, or empty. `clock`: Unix seconds, the log's.
+    `logs`: finds the directory of the audit logs, from which a lost copy is made again.
+    """
+
+    def __init__(
+        self,
+        parties: Parties,
+        blocked: Blocked,
+        audit: "AuditLog | None",
+        *,
+        session: str,
+        server: str,
+        lock: str,
+        clock: Callable[[], float],
+    ) -> None:
+        self.parties, self.blocked = parties, blocked
+        self._audit = audit
+        self._server = server
+        self._names = (Party(CALLER, parties.caller.id), Party(SERVER, server))
+        self._clock = clock
+        self.state = "loading"
+        """`loading`, then `known`, or `lost` while the store was never read."""
+        self._pending: list[Entry] = []
+        self._watcher: Watcher | None = None
+        if audit is not None:
+            self._watcher = Watcher(
+                session=session,
+                server=server,
+                principal=parties.caller.id,
+                level=parties.caller.level,
+                lock=lock,
+                seq=audit.seq,
+                now=clock(),
+            )
+            self._state_score()
+
+    @property
+    def urgent(self) -> bool:
+        """Nothing that cannot wait for the next look."""
+        return False
+
+    def seen(self, records: Sequence[tuple[JsonObject | Allowed, bytes]]) -> None:
+        """These records were written."""
+        if self._watcher is not None and self._audit is not None:
+            self._watcher.seen(records, self._audit.seq, self._clock())
+
+    def job(self) -> Job:
+        """See `worker.Keeper`."""
+        if self._watcher is not None:
+            self._pending += self._watcher.drain()
+            del self._pending[:-MAX_KEPT]
+        entries, names = tuple(self._pending), self._names
+        logs = self._audit.path.parent if self._audit is not None else Path()
+
+        def ask(store: Store) -> Callable[[], None]:
+            found = standings.load(store, names, logs)
+            if entries:
+                found |= standings.publish(store, entries, logs)
+            every = blocks.every(store)
+
+            def take() -> None:
+                del self._pending[: len(entries)]
+                self.parties.now_stand(found[names[0]], found[names[1]])
+                self.blocked.now(every, self._server)
+                self._state_score()
+                self.state = "known"
+
+            return take
+
+        return ask
+
+    def lost(self) -> None:
+        """See `worker.Keeper`."""
+        if self.state == "loading":
+            self.state = "lost"
+
+    def _state_score(self) -> None:
+        if self._audit is not None:
+            self._audit.restate(self.parties.caller.level, self.parties.effective.score)
