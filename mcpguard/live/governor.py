@@ -139,7 +139,8 @@ class Governor:
         self.audit, self._data = audit, data
         self.settings = settings = plan.settings
         self.roster = roster
-        self.tally = Tally()
+        self.tally: Tally | None = None
+        """Counts since there have been rules, which may read them."""
         held = settings.principals.get(plan.principal)
         self.parties = Parties(
             Principal(
@@ -167,7 +168,9 @@ class Governor:
             now=time.monotonic,
             unix=lambda: int(time.time()),  # noqa: TID251 - as above
         )
+        self._asking, self._leaving = self.approvals.asking.calls, self.approvals.leaving
         self.limiters: tuple[Limiter, ...] = ()
+        """Of rates and of rules."""
         self.stages: dict[str, Stage] = {}
         self.decide = partial(decide, self.stages)
         self.held: Callable[[], Collection[int]] = tuple
@@ -198,6 +201,8 @@ class Governor:
         stages = make_stages(lock, self._made)
         self.stages.update(stages if not waits else {**stages, "trust": self.stages["trust"]})
         self.settings, self.budgets = settings, budgets
+        if self.tally is None and settings.rules.any:
+            self.tally = Tally()
         self.limiters, before = limiters, self.limiters
         self.blocked.own = _blocked(settings)
         if self.worker is not None:
@@ -255,7 +260,7 @@ class Governor:
         from mcpguard.policy.replay import moment
 
         caller, parties = ctx.parties.caller, self.parties
-        calls, of_tool, denied = self.tally.of(subject.target)
+        calls, of_tool, denied = self.tally.of(subject.target) if self.tally else (0, 0, 0)
         lock = self.plan.lock
         item = lock.item(ItemKind.TOOL, subject.target) if lock is not None else None
         noted = item.definition.get("annotations") if item is not None else None
@@ -280,18 +285,22 @@ class Governor:
 
     def written(self, records: Sequence[Told]) -> None:
         """These records are in the log."""
-        self.tally.count(records)
-        self.observer.seen(records)
+        if self.tally is not None:
+            self.tally.count(records)
+        watcher, audit = self.observer.watcher, self.audit
+        if watcher is not None and audit is not None:
+            watcher.seen(records, audit.seq, time.time())  # noqa: TID251 - the log's own clock
 
     def stir(self) -> None:
         """After every turn of the session: its counters and waiting calls may need the store."""
-        if self.approvals.busy:
+        busy = self._asking or self._leaving
+        if busy:
             self.approvals.keep(self.held())
-        worker = self.worker
-        if worker is not None and (
-            self.limiters[0].hungry or self.limiters[1].hungry or self.approvals.urgent
-        ):
-            worker.stir()
+        rates, rules = self.limiters
+        if rates.hungry or rules.hungry or (busy and self.approvals.urgent):
+            worker = self.worker
+            if worker is not None:
+                worker.stir()
 
     async def serve(self, resume: Callable[[], None], tell: Callable[[str, str], None]) -> None:
         """Ask the store until cancelled. `resume`: judge again what waits."""
