@@ -70,7 +70,7 @@ class Asking:
         self._retry = retry
         self._anybody = anybody
         self.calls: dict[int, _Call] = {}
-        """By wire id: those that wait, or were allowed in this turn. For a look whether there are."""
+        """By wire id: those that wait, or were allowed in this turn."""
 
     def of(self, stage: str) -> Callable[[Call, Context], Verdict | Wait]:
         """What the stage of that name asks."""
