@@ -186,6 +186,30 @@ def test_a_bad_condition_stops_the_start_with_its_file_and_line(
     assert not office.place.audit.exists()
 
 
+# the checks of trust
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ("principals: {local:default: {blocked: true}}", "principal_blocked"),
+        ("tools: {note: {blocked: true}}", "tool_blocked"),
+        ("tools: {note: {min_trust: 501}}", "trust_score"),
+        ("tools: {note: {min_level: 2}}", "trust_level"),
+        ("tools: {note: {required_capabilities: ['fs:write']}}", "capability"),
+        ("servers: {office: {tools: {'no*': {blocked: true}}}}", "tool_blocked"),
+    ],
+)
+def test_what_the_settings_say_of_trust_is_asked_of_each_call(
+    office: Office, settings: str, reason: str
+) -> None:
+    with office.session(settings, "--name", "office") as calls:
+        claims = {"trust_score": 1000, "capabilities": ["fs:write"]}
+        assert refused(calls("note", text="a", **claims)).startswith(f"[trust.{reason}]: ")
+    assert office.remarks() == {"trust-claim"}
+    assert office.place.reasons() == {reason}
+
+
 # the preset strict
 
 
