@@ -293,3 +293,33 @@ gateway:
         assert got(calls("read_file", path="/data/a")) == {"path": "/data/a"}
         for path in ("/etc/passwd", "/data/../etc/passwd", "/data/%2e%2e/%2e%2e/etc/passwd"):
             assert refused(calls("read_file", path=path)).startswith("[gateway.scope]")
+
+
+# what lies beside the audit log
+
+
+def test_files_beside_the_audit_log_that_are_no_logs_disturb_nobody(office: Office) -> None:
+    base = office.place.base
+    (base / "notes.jsonl").write_text('{"a": 1}\n', "utf-8")
+    (base / "empty.jsonl").touch()
+    (base / "folder.jsonl").mkdir()
+    (base / "lost.jsonl").symlink_to(base / "nowhere")
+    with office.session() as calls:
+        assert text(calls("note", text="a")) == "a"
+
+
+def test_a_damaged_log_denies_and_is_named_where_scores_have_to_be_made_from_it(
+    office: Office,
+) -> None:
+    with office.session() as calls:
+        calls("note", text="a")
+    whole = office.place.audit.read_bytes()
+    damaged = office.place.base / "damaged.jsonl"
+    damaged.write_bytes(whole + b"not a record\n")
+    shutil.rmtree(office.place.base / "data")
+    with office.place.proxy() as session:
+        session.start(capabilities={})
+        answer = json.loads(session.exchange(call(1, "note", text="a"), 1))["result"]
+        assert refused(answer).startswith("[trust.store_lost]: ")
+        assert session.finish()[0] == 0
+    assert f"{damaged}: line " in session.stderr.decode()
