@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -293,6 +294,38 @@ gateway:
         assert got(calls("read_file", path="/data/a")) == {"path": "/data/a"}
         for path in ("/etc/passwd", "/data/../etc/passwd", "/data/%2e%2e/%2e%2e/etc/passwd"):
             assert refused(calls("read_file", path=path)).startswith("[gateway.scope]")
+
+
+# a store that is gone, and a person who does not answer
+
+GONE = "store: {backend: redis, where: 'redis://127.0.0.1:1/0'"
+
+
+def test_without_its_store_a_session_denies_calls(office: Office) -> None:
+    with office.session(GONE + "}") as calls:
+        assert refused(calls("note", text="a")).startswith("[trust.store_lost]: ")
+        assert refused(calls("note", text="a")).startswith("[trust.store_lost]: ")
+
+
+def test_a_proxy_that_may_count_alone_still_holds_its_limits(office: Office) -> None:
+    with office.session(GONE + ", on_loss: local}\nlimits: {tool: [2/hour]}") as calls:
+        assert [text(calls("note", text="a")) for _ in range(2)] == ["a", "a"]
+        assert refused(calls("note", text="a")).startswith("[trust.rate_limit]: ")
+
+
+def test_a_call_that_nobody_answers_says_what_it_waits_for_and_does_not_go(office: Office) -> None:
+    place = office.place
+    passphrase = place.base / "passphrase"
+    passphrase.write_text("a long passphrase\na long passphrase\n", "utf-8")
+    shell = f"{tools.MCPGUARD} approver add anna --passphrase-fd 3 3< {passphrase}"
+    subprocess.run(["sh", "-c", shell], env=place.env, check=True, capture_output=True, timeout=60)
+    with office.session("approvals: {hold: 1}\ngateway: {approve: [pay]}") as calls:
+        waiting = refused(calls("pay", amount=5))
+        assert waiting.startswith("[gateway.waiting]: the tool pay waits for the approval")
+        assert "`mcpguard approve yes " in waiting
+        assert waiting.endswith("once, within 10 minutes. Until then, do not retry.")
+        assert text(calls("note", text="a")) == "a"
+    assert "waiting" in place.reasons()
 
 
 # what lies beside the audit log
