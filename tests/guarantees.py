@@ -1802,6 +1802,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "            call = call\n",
         ),
     ),
+    "pipeline:whole-order": Guarantee(
+        _DECISION,
+        "Surface, trust, policy and gateway are asked in this order, and the first check that "
+        "fails decides.",
+        Mutant(
+            "pipeline/__init__.py",
+            'SubjectKind.CALL: ("surface", "trust", "policy", "gateway"),',
+            'SubjectKind.CALL: ("surface", "policy", "trust", "gateway"),',
+        ),
+    ),
     "policy:any-text": Guarantee(
         _POLICY,
         "Any text is a policy or an error of our own, and every call has an outcome.",

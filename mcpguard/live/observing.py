@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcpguard.control import blocks
+from mcpguard.errors import AuditError, StoreError
 from mcpguard.live import standings
 from mcpguard.live.worker import Job
 from mcpguard.model import Held, Principal
@@ -131,9 +132,12 @@ class Observer:
         logs = self._audit.path.parent if self._audit is not None else Path()
 
         def ask(store: Store) -> Callable[[], None]:
-            found = standings.load(store, names, logs)
-            if entries:
-                found |= standings.publish(store, entries, logs)
+            try:
+                found = standings.load(store, names, logs)
+                if entries:
+                    found |= standings.publish(store, entries, logs)
+            except AuditError as error:  # the copy cannot be made again: scores are not known
+                raise StoreError(error.message, hint=error.hint) from error
             every = blocks.every(store)
 
             def take() -> None:

@@ -132,8 +132,18 @@ def _nobody(party: Party) -> Shared:
 def _folded(log_dir: Path) -> dict[Party, Shared]:
     from mcpguard.audit.verify import read  # for the one session that finds no copy
 
-    records = [record for file in sorted(log_dir.glob("*.jsonl")) for record in read(file)]
-    return fold_all(records)
+    files = [file for file in sorted(log_dir.glob("*.jsonl")) if _is_log(file)]
+    return fold_all([record for file in files for record in read(file)])
+
+
+def _is_log(file: Path) -> bool:
+    """Whether it begins as a log: `--audit-log` may be beside anybody's files.
+
+    Raises AuditError for a file that cannot be read, as it may be one.
+    """
+    from mcpguard.audit.verify import begins_as_log
+
+    return file.is_file() and begins_as_log(file)
 
 
 def _contended(name: str) -> StoreError:

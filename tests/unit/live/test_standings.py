@@ -323,3 +323,14 @@ def test_an_event_many_times_is_that_event_so_often(event: Event, times: int) ->
     for _ in range(times):
         by_hand = by_hand.after(event, int(NOON), "t")
     assert Standing.new(1).repeated(event, int(NOON), "t", times) == by_hand
+
+
+def test_what_lies_beside_the_logs_and_is_none_is_not_counted(tmp_path: Path) -> None:
+    proxy = Proxy(tmp_path, "one", [NOON])
+    proxy.write(DRIFT)
+    (tmp_path / "notes.jsonl").write_text('{"a": 1}\n', "utf-8")
+    (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "folder.jsonl").mkdir()
+    (tmp_path / "lost.jsonl").symlink_to(tmp_path / "nowhere")
+    [standing] = standings.load(MemoryStore(), [FILES], tmp_path).values()
+    assert standing.score < Standing.new(1).score
