@@ -203,6 +203,7 @@ def _engine(
             server=plan.name,
             early_exit=early_exit,
             parties=governor.parties,
+            ready=governor.ready,
         ),
         now=time.monotonic(),
     )

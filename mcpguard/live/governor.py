@@ -190,6 +190,10 @@ class Governor:
                 self.worker.keep(self._approvals)
         return self._approvals
 
+    def ready(self) -> bool:
+        """Whether the stages can judge: the store was read, or will not be."""
+        return not isinstance(self.stages["trust"], Unread) or self.observer.state != "loading"
+
     def _approve(self, stage: str) -> Approve:
         """What `stage` asks of a person."""
 
