@@ -17,10 +17,13 @@ from mcpguard.store.ledger import Limit
 from mcpguard.trust.limits import Limiter, Limits
 from mcpguard.trust.policy import PolicyTable
 
-__all__ = ["UNITS", "Budgets", "Rates", "RuleLimits", "rates_of"]
+__all__ = ["UNITS", "UNREAD", "Budgets", "Rates", "RuleLimits", "rates_of"]
 
 UNITS = "units"
 """The token of a wait for the store that counts a limit."""
+
+UNREAD = Wait("trust", "store")
+"""Of a call that came before the store was read: nothing has counted it."""
 
 MAX_KNOWN = 2048
 """Calls that are remembered until they end; a session has at most half as many in flight."""
@@ -53,7 +56,7 @@ class Rates:
     def take(self, principal: str, tool: str, live: Live, per_minute: int) -> Verdict | Wait:
         """See `pipeline.trust.Limits`. `per_minute` is among the limits already: `rates_of`."""
         again = live.again
-        if self._counted == live.call or (again is not None and again != _TRUST_UNITS):
+        if self._counted == live.call or not (again is None or again in _UNCOUNTED):
             return ALLOW
         taken = self._take(principal, tool, self._clock())
         if taken.reason is Reason.OK:
@@ -149,6 +152,7 @@ class Budgets:
 
 _TRUST_UNITS = Wait("trust", UNITS)
 _POLICY_UNITS = Wait("policy", UNITS)
+_UNCOUNTED = (_TRUST_UNITS, UNREAD)
 
 
 def _remember(known: dict[int, _Value], call: int, value: _Value) -> None:

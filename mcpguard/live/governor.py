@@ -19,7 +19,7 @@ from mcpguard.config.plan import Plan
 from mcpguard.config.settings import OnLoss, Settings
 from mcpguard.errors import StoreError, UsageError
 from mcpguard.live.approvals import Approvals
-from mcpguard.live.counting import Budgets, Rates, RuleLimits, rates_of
+from mcpguard.live.counting import UNREAD, Budgets, Rates, RuleLimits, rates_of
 from mcpguard.live.observing import Blocked, Observer, Parties
 from mcpguard.model import (
     ALLOW,
@@ -112,7 +112,7 @@ class Unread:
         if not isinstance(subject, Call) or not subject.target:
             return ALLOW
         if self._state() == "loading":
-            return Wait("trust", "store")
+            return UNREAD
         return Verdict.deny(Reason.STORE_LOST, "the store that says who is blocked cannot be read")
 
 

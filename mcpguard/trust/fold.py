@@ -281,6 +281,11 @@ def instant(record: JsonObject) -> int:
     )
 
 
+def _as_scored(standing: Standing) -> tuple[int, int, int]:
+    """All that the scores of a standing at later times come from."""
+    return standing.level, standing.score, standing.day
+
+
 class Difference(NamedTuple):
     """A record that states a score which is not the one its log gives."""
 
@@ -298,7 +303,9 @@ class _Lately:
     def note(self, party: Party, standing: Standing, at: int) -> None:
         """`standing` holds from `at` on. What ended before the grace began is forgotten."""
         known = self._known.setdefault(party, [])
-        known.append((at, standing))
+        # Thousands of calls in `GRACE` seconds move a score a few times only.
+        if not known or _as_scored(known[-1][1]) != _as_scored(standing):
+            known.append((at, standing))
         while len(known) > 1 and known[1][0] < at - GRACE:
             del known[0]
 

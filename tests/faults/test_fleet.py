@@ -1,0 +1,152 @@
+"""Four real proxies at once on one store: what they may do together, and what each log says."""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from mcpguard.audit.verify import verify
+from mcpguard.live import standings
+from mcpguard.model import JsonObject
+from mcpguard.store import BACKENDS
+from mcpguard.store.ledger import Kind, Limit
+from mcpguard.trust.fold import fold
+from tests.faults.fleet import Place, Proxy, at_once, make_lock, mcpguard
+from tests.unit.store.backends import RedisServer, most_in_a_window
+
+CALLS = 2_500
+"""Of each of the four."""
+
+TOOL, BUCKET = Limit(25, 1_000), Limit(20, 1_000, Kind.BUCKET, burst=10)
+PRINCIPAL, SERVER, RULE = 700, 1_000, 60
+
+LIMITS = f"""
+limits:
+  tools:
+    read: [25/second]
+    write: [{{rate: 20/second, burst: 10}}]
+  principal: ["{PRINCIPAL}/minute"]
+  server: ["{SERVER}/minute"]
+rules:
+  - {{name: few-searches, tools: [search], action: allow, limit: {RULE}/hour}}
+"""
+STORE = "store: {{backend: {}, where: '{}', on_loss: {}}}\n"
+PROFILES = ("work", "work", "work", "home")
+TEXTS = {
+    "the limit of 25 calls a second to this tool by this principal is reached",
+    "the limit of 20 calls a second to this tool by this principal is reached",
+    f"the limit of {PRINCIPAL} calls a minute by this principal is reached",
+    f"the limit of {SERVER} calls a minute to this server is reached",
+    f"the limit of {RULE}/hour is spent (rule few-searches)",
+}
+SLACK = 150.0
+"""Milliseconds between deciding a call and the time its record or the server's line has, at most:
+windows shorter by that much are never exceeded."""
+
+
+@pytest.fixture(scope="module")
+def lock(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_lock(tmp_path_factory.mktemp("fleet"))
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    server = RedisServer("--appendonly", "yes")
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def place(request: pytest.FixtureRequest, lock: Path, tmp_path: Path) -> Place:
+    where = str(tmp_path / "data" / "state.db")
+    if request.param == "redis":
+        where = request.getfixturevalue("server").url
+    return Place(tmp_path, lock, LIMITS + STORE.format(request.param, where, "closed"))
+
+
+def day(calls: int) -> list[str]:
+    """What one host asks for."""
+    ordinary = ["read", "list", "read", "write", "read", "search", "write", "grumble", "read", "list"]
+    tools = (ordinary * (calls // len(ordinary) + 1))[: calls - 6]
+    return ["sleep", "fail", "sleep", "fail", *tools, "fail", "list"]
+
+
+def decided(proxies: Sequence[Proxy], decision: str) -> list[JsonObject]:
+    return [
+        record
+        for each in proxies
+        for record in each.records()
+        if record.get("direction") == "host>server"
+        and record.get("method") == "tools/call"
+        and record.get("decision") == decision
+    ]
+
+
+def milliseconds(record: JsonObject) -> float:
+    return datetime.fromisoformat(str(record["ts"])).timestamp() * 1000
+
+
+def fullest(records: Sequence[JsonObject], tool: str, profile: str, limit: Limit) -> float:
+    """How much of `limit` its fullest window had."""
+    uses = [
+        (milliseconds(each), 1)
+        for each in records
+        if (each["target"], each["principal"]) == (tool, f"local:{profile}")
+    ]
+    shorter = Limit(limit.amount, limit.window - round(SLACK), limit.kind, limit.burst)
+    return most_in_a_window(shorter if limit.kind is Kind.SLIDING else limit, uses, slack=SLACK)
+
+
+def verified(place: Place, proxies: Sequence[Proxy]) -> None:
+    """Every log is whole, and states the scores that all logs give."""
+    logs = [str(each.log) for each in proxies]
+    assert [verify(each.log).problems for each in proxies] == [()] * len(proxies)
+    done = mcpguard("trust", "verify", *logs)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.guarantee("control:fleet-within-limits")
+def test_ten_thousand_calls_through_four_proxies_exceed_no_limit_and_give_the_fold_of_their_logs(
+    place: Place, request: pytest.FixtureRequest
+) -> None:
+    with place.proxies(*PROFILES, options=("--timeout", "4")) as proxies:
+        at_once(proxies, lambda each: each.load(day(CALLS)))
+        assert [each.finish()[0] for each in proxies] == [0] * 4
+    # every call was answered once, and reached a server when its log says so and only then
+    assert [(len(each.answers.by_id), each.answers.twice) for each in proxies] == [(CALLS, 0)] * 4
+    records = decided(proxies, "allow")
+    served = [(each.profile, tool) for each in proxies for _, tool, _ in each.served()]
+    assert Counter(served) == Counter(
+        (str(record["principal"]).removeprefix("local:"), record["target"]) for record in records
+    )
+    for each in proxies:
+        assert {number for _, _, number in each.served()} <= each.answers.allowed
+    # no limit was exceeded, and each was reached: the whole run is within a minute
+    by_profile = Counter(profile for profile, _ in served)
+    searches = Counter(profile for profile, tool in served if tool == "search")
+    assert SERVER - 4 * SERVER // 8 <= len(served) <= SERVER
+    assert max(by_profile.values()) <= PRINCIPAL
+    assert RULE // 2 <= searches["work"] <= RULE
+    assert searches["home"] <= RULE
+    for profile in ("work", "home"):
+        assert fullest(records, "read", profile, TOOL) <= 1
+        assert fullest(records, "write", profile, BUCKET) <= 1
+    # a denial says which limit
+    denials = sum((each.answers.denials for each in proxies), Counter[tuple[str, str]]())
+    assert TEXTS <= {text for _, text in denials}
+    assert {rule for rule, _ in denials} == {"trust.rate_limit", "policy.rule"}
+    verified(place, proxies)
+    store = BACKENDS[request.node.callspec.params["place"]](place_of(place))
+    truth = fold(record for each in proxies for record in each.records())
+    held = standings.known(store)
+    store.close()
+    assert {party: one._replace(recent=()) for party, one in held.items()} == {
+        party: one._replace(recent=()) for party, one in truth.items()
+    }
+
+
+def place_of(place: Place) -> str:
+    return place.settings.rpartition("where: '")[2].partition("'")[0]
