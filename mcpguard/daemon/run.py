@@ -97,6 +97,7 @@ def _proxy(flags: ProxySettings) -> int:
 def _session(plan: Plan, early_exit: str, child: processes.Child, alarm: prelude.Alarm) -> int:
     log = open_log(plan.flags.log_format, plan.flags.log_output)
     audit = governor = None
+    stuck = False
     try:
         session_id = os.urandom(8).hex()
         audit = _open_audit(plan, session_id, log)
@@ -107,10 +108,12 @@ def _session(plan: Plan, early_exit: str, child: processes.Child, alarm: prelude
     finally:
         if governor is not None:
             _end(governor)
+            stuck = governor.stuck
         if audit is not None:
             _close(audit, log)
         log.close()
-    if lingering:  # a thread blocked in a read of our stdin would hold up the interpreter's exit
+    if lingering or stuck:  # a thread blocked in a read of our stdin, or in a store that does not
+        # answer, would hold up the interpreter's exit
         os._exit(code)
     return code
 

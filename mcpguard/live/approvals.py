@@ -62,6 +62,7 @@ class Approvals:
         )
         self._leaving: list[Grant] = []
         self._looked: frozenset[str] = frozenset()
+        self._lost = False
 
     @property
     def busy(self) -> bool:
@@ -86,6 +87,8 @@ class Approvals:
     @property
     def urgent(self) -> bool:
         """A yes is to be left, or a call waits for which nobody has looked for one yet."""
+        if self._lost:
+            return False
         return bool(self._leaving) or not self._looked.issuperset(self.asking.held)
 
     def job(self) -> Job:
@@ -94,6 +97,7 @@ class Approvals:
         found: list[tuple[str, tuple[str, ...]]] = []
 
         def take() -> None:
+            self._lost = False
             del self._leaving[: len(leaving)]
             self._looked = frozenset(held)
             for token, by in found:
@@ -125,6 +129,7 @@ class Approvals:
 
     def lost(self) -> None:
         """See `worker.Keeper`. A yes waits here until the store is back."""
+        self._lost = True
 
     def part(self) -> tuple[Parting, ...]:
         """The session ends: the tickets that senders were told of."""

@@ -189,14 +189,17 @@ class Governor:
         rates = rates_of(settings.limits, settings.tools, tools)
         limiters = (Limiter(rates, server), Limiter(Limits(), server))
         budgets = Budgets(settings.gateway.budgets, server, uptime)
-        self._made = {
+        made: dict[str, Stage] = {
             "trust": self._trust(settings, limiters[0] if rates != Limits() else None),
             "policy": self._policy(settings, limiters[1]),
             "gateway": self._gateway(settings, budgets),
         }
-        waits = isinstance(self.stages.get("trust"), Unread)
-        stages = make_stages(lock, self._made)
-        self.stages.update(stages if not waits else {**stages, "trust": self.stages["trust"]})
+        stages = make_stages(lock, made)
+        # Nothing raises from here on.
+        if isinstance(self.stages.get("trust"), Unread):
+            stages["trust"] = self.stages["trust"]
+        self.stages.update(stages)
+        self._made = made
         self.settings, self.budgets = settings, budgets
         self.limiters, before = limiters, self.limiters
         self.blocked.own = _blocked(settings)
@@ -322,6 +325,11 @@ class Governor:
         """Tell the store what is left to tell. Blocks for as long as it does."""
         if self.worker is not None:
             self.worker.end()
+
+    @property
+    def stuck(self) -> bool:
+        """A thread is left with a store that does not answer: the process need not wait for it."""
+        return self.worker is not None and self.worker.stuck
 
     def opened(self) -> "Store":
         """The store that the settings name. Blocks. Raises StoreError."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from mcpguard.live.counting import UNITS, Budgets, Rates, RuleLimits, rates_of
+from mcpguard.live.counting import UNITS, UNREAD, Budgets, Rates, RuleLimits, rates_of
 from mcpguard.model import (
     ALLOW,
     Call,
@@ -100,6 +100,24 @@ def test_a_call_waits_for_its_units_and_is_then_counted_once() -> None:
         fed(limiter, store, clock)
         third = take(Moment(3, NEEDS["trust"]))
     assert getattr(third, "reason", None) is Reason.RATE_LIMIT
+
+
+@pytest.mark.guarantee("control:counted-at-the-start")
+def test_a_call_that_waited_for_the_first_look_into_the_store_is_counted_too() -> None:
+    clock, store = Clock(), MemoryStore()
+    limiter = Limiter(Limits(tool=(Limit(2, MINUTE),)), "files")
+    rates = Rates(limiter, clock)
+    assert rates.take("me", "read", Moment(1, UNREAD), 0) == NEEDS["trust"]
+    fed(limiter, store, clock)
+    reasons = []
+    for number in range(2, 6):
+        taken = rates.take("me", "read", Moment(number, UNREAD), 0)
+        if isinstance(taken, Wait):
+            fed(limiter, store, clock)
+            taken = rates.take("me", "read", Moment(number, taken), 0)
+        assert not isinstance(taken, Wait)
+        reasons.append(taken.reason)
+    assert reasons == [Reason.OK] * 2 + [Reason.RATE_LIMIT] * 2
 
 
 def test_a_tools_own_rate_holds_beside_the_others() -> None:
