@@ -1,8 +1,9 @@
 """Four real proxies at once on one store: what they may do together, and what each log says."""
 
-import shutil
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -150,3 +151,146 @@ def test_ten_thousand_calls_through_four_proxies_exceed_no_limit_and_give_the_fo
 
 def place_of(place: Place) -> str:
     return place.settings.rpartition("where: '")[2].partition("'")[0]
+
+
+# --- a store that goes away ----------------------------------------------------------------------
+
+LOST = ("trust.store_lost", "the store that counts a limit cannot be used")
+UNREAD = ("trust.store_lost", "the store that says who is blocked cannot be read")
+FEW = "limits: {tools: {read: [5/hour]}}\n"
+TRIES = 5_000
+"""Calls until one is allowed: a proxy answers one in less than a millisecond, and looks again
+after a second or two."""
+
+
+def until_allowed(proxy: Proxy, tool: str) -> None:
+    for _ in range(TRIES):
+        [answer] = proxy.ask(tool)
+        if answer["id"] in proxy.answers.allowed:
+            return
+    raise AssertionError(f"{tool} is never allowed again: {proxy.answers.denials}")
+
+
+@pytest.mark.guarantee("control:fleet-store-lost")
+def test_a_redis_killed_under_load_lets_nothing_above_a_limit_through(
+    lock: Path, server: RedisServer, tmp_path: Path
+) -> None:
+    place = Place(tmp_path, lock, LIMITS + STORE.format("redis", server.url, "closed"))
+    turns = {200: server.kill, 800: server.restart, 900: server.kill, 1_200: server.restart}
+
+    def step(sent: int) -> None:
+        for at in [at for at in turns if at <= sent]:
+            turns.pop(at)()
+
+    with place.proxies(*PROFILES) as proxies:
+        first = proxies[0]
+        tools = ["read", "list", "read", "write", "read"] * 250
+        at_once(
+            proxies, lambda each: each.load(tools, step) if each is first else each.load(tools)
+        )
+        assert not turns
+        for each in proxies:
+            until_allowed(each, "read")
+        assert [each.finish()[0] for each in proxies] == [0] * 4
+    assert [(len(each.answers.by_id), each.answers.twice) for each in proxies] == [
+        (each.sent, 0) for each in proxies
+    ]
+    assert all(LOST in each.answers.denials for each in proxies)
+    records = decided(proxies, "allow")
+    assert len(records) == sum(len(each.served()) for each in proxies) <= SERVER
+    for profile in ("work", "home"):
+        assert fullest(records, "read", profile, TOOL) <= 1
+        assert fullest(records, "write", profile, BUCKET) <= 1
+    assert all(each.events()["store.back"] for each in proxies)
+    verified(place, proxies)
+
+
+@pytest.mark.guarantee("control:fleet-store-lost")
+def test_a_redis_that_is_down_at_the_start_denies_every_tool_until_it_is_there(
+    lock: Path, server: RedisServer, tmp_path: Path
+) -> None:
+    place = Place(tmp_path, lock, FEW + STORE.format("redis", server.url, "closed"))
+    server.kill()
+    with place.proxies("work") as [proxy]:
+        proxy.ask("read", "list", "read")
+        assert proxy.answers.denials == {UNREAD: 3}
+        server.restart()
+        until_allowed(proxy, "list")
+        reads = [answer["id"] for answer in proxy.ask(*["read"] * 20)]
+        assert len(proxy.answers.allowed.intersection(reads)) == 5
+        assert proxy.finish()[0] == 0
+    assert proxy.events()["store.lost"] == proxy.events()["store.back"] == 1
+
+
+@pytest.mark.guarantee("control:fleet-store-lost")
+def test_whoever_chose_so_counts_alone_when_the_store_is_down_at_the_start(
+    lock: Path, server: RedisServer, tmp_path: Path
+) -> None:
+    place = Place(tmp_path, lock, FEW + STORE.format("redis", server.url, "local"))
+    server.kill()
+    with place.proxies("work", "work") as proxies:
+        for each in proxies:
+            each.ask(*["read"] * 20, "list")
+            assert len(each.answers.allowed) == 5 + 1
+            assert each.finish()[0] == 0
+
+
+@pytest.fixture
+def files(lock: Path, tmp_path: Path) -> Place:
+    """A store in a file of its own."""
+    where = tmp_path / "data" / "state.db"
+    return Place(tmp_path, lock, FEW + STORE.format("sqlite", where, "closed"))
+
+
+@contextmanager
+def locked(place: Place) -> Iterator[None]:
+    """Somebody else is writing into the file, and does not end."""
+    with closing(sqlite3.connect(place.data / "state.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+
+
+@pytest.mark.guarantee("control:fleet-slow-store")
+def test_a_locked_store_holds_up_only_what_needs_it_and_no_longer_than_that(files: Place) -> None:
+    with files.proxies("work") as [proxy]:
+        proxy.ask("list")
+        with locked(files):
+            proxy.send(["read"])
+            proxy.send(["list"] * 200)
+            proxy.until_answered(1)
+            assert 1 not in proxy.answers.by_id
+        proxy.until_answered()
+        assert 1 in proxy.answers.allowed
+        assert proxy.finish()[0] == 0
+
+
+@pytest.mark.guarantee("control:fleet-slow-store")
+def test_a_session_with_a_locked_store_ends_in_time(files: Place) -> None:
+    with files.proxies("work") as [proxy]:
+        proxy.ask("list")
+        with locked(files):
+            proxy.send(["read", "list"])
+            proxy.until_answered(1)
+            code, seconds = proxy.finish()
+    assert (code, seconds < 2.5) == (0, True), seconds
+    assert verify(proxy.log).problems == ()
+
+
+def test_a_store_that_is_deleted_denies_what_needs_it_and_nothing_else(files: Place) -> None:
+    with files.proxies("work") as [proxy]:
+        proxy.ask("list")
+        for file in files.data.glob("state.db*"):
+            file.unlink()
+        proxy.ask("read", "list", "read")
+        assert proxy.answers.denials == {LOST: 2}
+        assert proxy.finish()[0] == 0
+
+
+def test_a_file_that_is_no_store_denies_every_tool(files: Place) -> None:
+    store = files.data / "state.db"
+    store.write_bytes(b"no store at all" * 100)
+    store.chmod(0o600)
+    with files.proxies("work") as [proxy]:
+        proxy.ask("read", "list")
+        assert proxy.answers.denials == {UNREAD: 2}
+        assert proxy.finish()[0] == 0
