@@ -59,6 +59,11 @@ __all__ = ["Governor"]
 Told: TypeAlias = tuple[Allowed | JsonObject, bytes]
 """A record and a call's encoded arguments, as a session gives them to the log."""
 
+PATIENCE = 10.0
+"""Seconds that a session's first calls wait for the store. Usually they wait for 20 ms; a store
+that has forgotten everything is made again from the logs, and a gigabyte of those takes minutes.
+Nobody whose score is not known yet is let through, so they are told; hosts give up after 60 s."""
+
 LEVEL = 1
 """Of a profile: the operator enrolled it by starting mcpguard (DESIGN section 7)."""
 
@@ -111,9 +116,14 @@ class Unread:
         """See `Stage.judge`."""
         if not isinstance(subject, Call) or not subject.target:
             return ALLOW
-        if self._state() == "loading":
+        state = self._state()
+        if state == "loading":
             return UNREAD
-        return Verdict.deny(Reason.STORE_LOST, "the store that says who is blocked cannot be read")
+        return Verdict.deny(Reason.STORE_LOST, _SLOW if state == "slow" else _UNREADABLE)
+
+
+_UNREADABLE = "the store that says who is blocked cannot be read"
+_SLOW = "scores are still being made from the audit logs: it works when they are, try again then"
 
 
 class Governor:
@@ -315,6 +325,14 @@ class Governor:
             local=self.settings.store.on_loss is OnLoss.LOCAL,
         )
         await self.worker.run(ready)
+
+    async def hurry(self, resume: Callable[[], None]) -> None:
+        """Tell those that wait for the store when it has taken `PATIENCE` seconds."""
+        import anyio
+
+        await anyio.sleep(PATIENCE)
+        self.observer.hurry()
+        resume()
 
     @property
     def _alone(self) -> bool:

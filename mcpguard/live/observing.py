@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcpguard.control import blocks
+from mcpguard.errors import AuditError, StoreError
 from mcpguard.live import standings
 from mcpguard.live.worker import Job
 from mcpguard.model import Allowed, Held, JsonObject, Principal
@@ -101,7 +102,7 @@ class Observer:
         self._names = (Party(CALLER, parties.caller.id), Party(SERVER, server))
         self._clock = clock
         self.state = "loading"
-        """`loading`, then `known`, or `lost` while the store was never read."""
+        """`loading`, then `known`; `slow` when that takes long, `lost` when it cannot be."""
         self._pending: list[Entry] = []
         self._watcher: Watcher | None = None
         if audit is not None:
@@ -135,9 +136,12 @@ class Observer:
         logs = self._audit.path.parent if self._audit is not None else Path()
 
         def ask(store: Store) -> Callable[[], None]:
-            found = standings.load(store, names, logs)
-            if entries:
-                found |= standings.publish(store, entries, logs)
+            try:
+                found = standings.load(store, names, logs)
+                if entries:
+                    found |= standings.publish(store, entries, logs)
+            except AuditError as error:
+                raise StoreError(f"no score can be made: {error}", hint=error.hint) from error
             every = blocks.every(store)
 
             def take() -> None:
@@ -153,8 +157,13 @@ class Observer:
 
     def lost(self) -> None:
         """See `worker.Keeper`."""
-        if self.state == "loading":
+        if self.state != "known":
             self.state = "lost"
+
+    def hurry(self) -> None:
+        """Whoever waits has waited long enough."""
+        if self.state == "loading":
+            self.state = "slow"
 
     def _state_score(self) -> None:
         if self._audit is not None:

@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from heapq import merge
 from itertools import groupby, product
 from typing import Final, NamedTuple
 
@@ -52,6 +53,7 @@ __all__ = [
     "check",
     "fold",
     "fold_all",
+    "fold_logs",
     "instant",
     "moment",
 ]
@@ -242,8 +244,34 @@ def fold(records: Iterable[JsonObject]) -> dict[Party, Standing]:
 
 def fold_all(records: Iterable[JsonObject]) -> dict[Party, Shared]:
     """`fold`, as what proxies go on from: with all that their accounts need, and what is in it."""
+    return _shared(_ordered(records))
+
+
+def fold_logs(logs: Iterable[Iterable[JsonObject]]) -> dict[Party, Shared] | None:
+    """`fold_all` of logs that are each in the order of their times, with one record of each in
+    memory. None when one is not, as after a clock was set back."""
+    try:
+        return _shared(_in_order(merge(*logs, key=_place)))
+    except _OutOfOrderError:
+        return None
+
+
+class _OutOfOrderError(Exception):
+    """A record is older than the one before it."""
+
+
+def _in_order(records: Iterable[JsonObject]) -> Iterator[JsonObject]:
+    last: tuple[int, str, int] | None = None
+    for place, same in groupby(records, _place):
+        if last is not None and place < last:
+            raise _OutOfOrderError
+        last = place
+        yield next(same)
+
+
+def _shared(records: Iterable[JsonObject]) -> dict[Party, Shared]:
     every = Fold()
-    for record in _ordered(records):
+    for record in records:
         every.take(record)
     seen = latest(every.seen)
     return {party: Shared(account, (), seen) for party, account in every.accounts.items()}
