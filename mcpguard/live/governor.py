@@ -195,12 +195,14 @@ class Governor:
         Rates begin with what the store has counted, budgets anew.
         """
         lock, server = self.plan.lock, self.plan.name
-        tools = tuple(lock.items[ItemKind.TOOL]) if lock is not None else ()
+        tools = tuple(settings.tools.policies if lock is None else lock.items[ItemKind.TOOL])
         rates = rates_of(settings.limits, settings.tools, tools)
+        # A rate of a tool that this server does not have is no reason not to start.
+        counted = rates != Limits() or settings.tools.rated() is not None
         limiters = (Limiter(rates, server), Limiter(Limits(), server))
         budgets = Budgets(settings.gateway.budgets, server, uptime)
         made: dict[str, Stage] = {
-            "trust": self._trust(settings, limiters[0] if rates != Limits() else None),
+            "trust": self._trust(settings, limiters[0] if counted else None),
             "policy": self._policy(settings, limiters[1]),
             "gateway": self._gateway(settings, budgets),
         }

@@ -248,8 +248,10 @@ def fold_all(records: Iterable[JsonObject]) -> dict[Party, Shared]:
 
 
 def fold_logs(logs: Iterable[Iterable[JsonObject]]) -> dict[Party, Shared] | None:
-    """`fold_all` of logs that are each in the order of their times, with one record of each in
-    memory. None when one is not, as after a clock was set back."""
+    """`fold_all` of logs that are each in the order of their times, None when one is not.
+
+    One record of each is in memory at a time. A clock that was set back puts a log out of order.
+    """
     try:
         return _shared(_in_order(merge(*logs, key=_place)))
     except _OutOfOrderError:

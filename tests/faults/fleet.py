@@ -1,4 +1,4 @@
-"""Four real proxies at once, each with a host of its own, on one store: for tests of what they share."""
+"""Real proxies at once, each with a host of its own, on one store: for tests of what they share."""
 
 import os
 import re
@@ -54,7 +54,9 @@ def message(**told: object) -> bytes:
 
 
 def call(number: int, tool: str) -> bytes:
-    return message(id=number, method="tools/call", params={"name": tool, "arguments": {"n": number}})
+    return message(
+        id=number, method="tools/call", params={"name": tool, "arguments": {"n": number}}
+    )
 
 
 @dataclass
@@ -88,7 +90,8 @@ def _denial(found: JsonObject) -> tuple[str, str] | None:
         case {"result": {"isError": True, "content": [{"text": str(text)}]}}:
             denied = DENIED.match(text)
             return (denied[1], denied[2]) if denied else None
-    return None
+        case _:
+            return None
 
 
 class Proxy:
@@ -102,7 +105,16 @@ class Proxy:
         self.name, self.profile = name, profile
         self.seen, self.log = place.folder / f"{name}.seen", place.logs / f"{name}.jsonl"
         self.said = place.folder / f"{name}.said"
-        flags = ("--lock", place.lock, "--config", config, "--audit-log", self.log, "--log-format", "jsonl")
+        flags = (
+            "--lock",
+            place.lock,
+            "--config",
+            config,
+            "--audit-log",
+            self.log,
+            "--log-format",
+            "jsonl",
+        )
         program = (sys.executable, "-m", "mcpguard", "proxy", *flags, *options)
         env = {"MCPGUARD_DATA_DIR": str(place.data), "FLEET_LOG": str(self.seen)}
         with self.said.open("ab") as talk:

@@ -70,7 +70,18 @@ def place(request: pytest.FixtureRequest, lock: Path, tmp_path: Path) -> Place:
 
 def day(calls: int) -> list[str]:
     """What one host asks for."""
-    ordinary = ["read", "list", "read", "write", "read", "search", "write", "grumble", "read", "list"]
+    ordinary = [
+        "read",
+        "list",
+        "read",
+        "write",
+        "read",
+        "search",
+        "write",
+        "grumble",
+        "read",
+        "list",
+    ]
     tools = (ordinary * (calls // len(ordinary) + 1))[: calls - 6]
     return ["sleep", "fail", "sleep", "fail", *tools, "fail", "list"]
 
@@ -137,7 +148,7 @@ def test_ten_thousand_calls_through_four_proxies_exceed_no_limit_and_give_the_fo
         assert fullest(records, "write", profile, BUCKET) <= 1
     # a denial says which limit
     denials = sum((each.answers.denials for each in proxies), Counter[tuple[str, str]]())
-    assert TEXTS <= {text for _, text in denials}
+    assert {text for _, text in denials} >= TEXTS
     assert {rule for rule, _ in denials} == {"trust.rate_limit", "policy.rule"}
     verified(place, proxies)
     store = BACKENDS[request.node.callspec.params["place"]](place_of(place))
@@ -185,9 +196,7 @@ def test_a_redis_killed_under_load_lets_nothing_above_a_limit_through(
     with place.proxies(*PROFILES) as proxies:
         first = proxies[0]
         tools = ["read", "list", "read", "write", "read"] * 250
-        at_once(
-            proxies, lambda each: each.load(tools, step) if each is first else each.load(tools)
-        )
+        at_once(proxies, lambda each: each.load(tools, step) if each is first else each.load(tools))
         assert not turns
         for each in proxies:
             until_allowed(each, "read")
