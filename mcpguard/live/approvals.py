@@ -60,14 +60,10 @@ class Approvals:
             retry=settings.retry,
             anybody=bool(approvers),
         )
-        self._leaving: list[Grant] = []
+        self.leaving: list[Grant] = []
+        """A yes each that the store is to keep."""
         self._looked: frozenset[str] = frozenset()
         self._lost = False
-
-    @property
-    def busy(self) -> bool:
-        """Some call waits, or was just allowed."""
-        return self.asking.busy
 
     def keep(self, held: Collection[int]) -> None:
         """After each turn. `held`: wire ids of the calls that wait. Ends the others' tickets."""
@@ -81,7 +77,7 @@ class Approvals:
         outcome = self.queue.answer(signed, self._now(), self._unix())
         grant = None if outcome.wake else self.queue.release(outcome.ticket)
         if grant is not None:
-            self._leaving.append(grant)
+            self.leaving.append(grant)
         return outcome
 
     @property
@@ -89,16 +85,16 @@ class Approvals:
         """A yes is to be left, or a call waits for which nobody has looked for one yet."""
         if self._lost:
             return False
-        return bool(self._leaving) or not self._looked.issuperset(self.asking.held)
+        return bool(self.leaving) or not self._looked.issuperset(self.asking.held)
 
     def job(self) -> Job:
         """See `worker.Keeper`: leave what is to be left, use up what is there for a held call."""
-        leaving, held, looked = tuple(self._leaving), dict(self.asking.held), self._consumed
+        leaving, held, looked = tuple(self.leaving), dict(self.asking.held), self._consumed
         found: list[tuple[str, tuple[str, ...]]] = []
 
         def take() -> None:
             self._lost = False
-            del self._leaving[: len(leaving)]
+            del self.leaving[: len(leaving)]
             self._looked = frozenset(held)
             for token, by in found:
                 self.queue.admit(token, by, self._now())

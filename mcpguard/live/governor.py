@@ -18,7 +18,6 @@ from mcpguard.config.flags import STATE
 from mcpguard.config.plan import Plan
 from mcpguard.config.settings import OnLoss, Settings
 from mcpguard.errors import StoreError, UsageError
-from mcpguard.live.approvals import Approvals
 from mcpguard.live.counting import UNREAD, Budgets, Rates, RuleLimits, rates_of
 from mcpguard.live.observing import Blocked, Observer, Parties
 from mcpguard.model import (
@@ -41,7 +40,7 @@ from mcpguard.model import (
 )
 from mcpguard.pipeline import NoRules, Stage, decide, make_stages
 from mcpguard.pipeline.gateway import GatewayStage
-from mcpguard.pipeline.trust import TIERS, TrustStage
+from mcpguard.pipeline.trust import TIERS, Approve, TrustStage
 from mcpguard.scan.semantics import System
 from mcpguard.store import BACKENDS
 from mcpguard.store.clock import uptime
@@ -50,6 +49,7 @@ from mcpguard.trust.limits import Limiter, Limits
 if TYPE_CHECKING:
     from mcpguard.audit import AuditLog
     from mcpguard.identity.roster import Roster
+    from mcpguard.live.approvals import Approvals
     from mcpguard.live.worker import Worker
     from mcpguard.policy.cel import Facts
     from mcpguard.store import Store
@@ -149,7 +149,8 @@ class Governor:
         self.audit, self._data = audit, data
         self.settings = settings = plan.settings
         self.roster = roster
-        self.tally = Tally()
+        self.tally: Tally | None = None
+        """Counts since there have been rules, which may read them."""
         held = settings.principals.get(plan.principal)
         self.parties = Parties(
             Principal(
@@ -168,16 +169,9 @@ class Governor:
             lock=plan.digest,
             clock=time.time,  # noqa: TID251 - the shell hands its clock in; nothing below reads one
         )
-        self.approvals = Approvals(
-            settings.approvals,
-            session=session,
-            lock=plan.digest,
-            approvers=roster.approvers,
-            source=os.urandom,
-            now=time.monotonic,
-            unix=lambda: int(time.time()),  # noqa: TID251 - as above
-        )
+        self._approvals: Approvals | None = None
         self.limiters: tuple[Limiter, ...] = ()
+        """Of rates and of rules."""
         self.stages: dict[str, Stage] = {}
         self.decide = partial(decide, self.stages)
         self.held: Callable[[], Collection[int]] = tuple
@@ -186,6 +180,33 @@ class Governor:
         self.govern(settings)
         if plan.mode is Mode.ENFORCE:
             self.stages["trust"] = Unread(lambda: self.observer.state)
+
+    @property
+    def approvals(self) -> "Approvals":
+        """The approvals of the session, made when a person is first asked or asks."""
+        if self._approvals is None:
+            from mcpguard.live.approvals import Approvals
+
+            self._approvals = Approvals(
+                self.settings.approvals,
+                session=self.session,
+                lock=self.plan.digest,
+                approvers=self.roster.approvers,
+                source=os.urandom,
+                now=time.monotonic,
+                unix=lambda: int(time.time()),  # noqa: TID251 - as above
+            )
+            if self.worker is not None:
+                self.worker.keep(self._approvals)
+        return self._approvals
+
+    def _approve(self, stage: str) -> Approve:
+        """What `stage` asks of a person."""
+
+        def approve(call: Call, ctx: Context) -> Verdict | Wait:
+            return self.approvals.asking.of(stage)(call, ctx)
+
+        return approve
 
     # the stages
 
@@ -213,6 +234,8 @@ class Governor:
         self.stages.update(stages)
         self._made = made
         self.settings, self.budgets = settings, budgets
+        if self.tally is None and settings.rules is not None:
+            self.tally = Tally()
         self.limiters, before = limiters, self.limiters
         self.blocked.own = _blocked(settings)
         if self.worker is not None:
@@ -226,7 +249,7 @@ class Governor:
             tools=self.blocked.tools,
             tiers=self._tiers(),
             strict=settings.trust.tiers,
-            approve=self.approvals.asking.of("trust"),
+            approve=self._approve("trust"),
         )
 
     def _tiers(self) -> dict[str, Tier]:
@@ -247,12 +270,12 @@ class Governor:
             policy,
             self.plan.lock,
             budgets=budgets if policy.budgets != Limits() else None,
-            approve=self.approvals.asking.of("gateway"),
+            approve=self._approve("gateway"),
             system=_system(),
         )
 
     def _policy(self, settings: Settings, limiter: Limiter) -> Stage:
-        if not settings.rules.any:
+        if settings.rules is None:
             return NoRules()
         from mcpguard.pipeline.policy import PolicyStage  # brings CEL
 
@@ -260,7 +283,7 @@ class Governor:
             settings.rules,
             self._facts,
             RuleLimits(limiter, uptime),
-            approve=self.approvals.asking.of("policy"),
+            approve=self._approve("policy"),
             default=Effect.ALLOW,
             clock=uptime,
         )
@@ -270,7 +293,7 @@ class Governor:
         from mcpguard.policy.replay import moment
 
         caller, parties = ctx.parties.caller, self.parties
-        calls, of_tool, denied = self.tally.of(subject.target)
+        calls, of_tool, denied = self.tally.of(subject.target) if self.tally else (0, 0, 0)
         lock = self.plan.lock
         item = lock.item(ItemKind.TOOL, subject.target) if lock is not None else None
         noted = item.definition.get("annotations") if item is not None else None
@@ -295,18 +318,23 @@ class Governor:
 
     def written(self, records: Sequence[Told]) -> None:
         """These records are in the log."""
-        self.tally.count(records)
-        self.observer.seen(records)
+        if self.tally is not None:
+            self.tally.count(records)
+        watcher, audit = self.observer.watcher, self.audit
+        if watcher is not None and audit is not None:
+            watcher.seen(records, audit.seq, time.time())  # noqa: TID251 - the log's own clock
 
     def stir(self) -> None:
         """After every turn of the session: its counters and waiting calls may need the store."""
-        if self.approvals.busy:
-            self.approvals.keep(self.held())
-        worker = self.worker
-        if worker is not None and (
-            self.limiters[0].hungry or self.limiters[1].hungry or self.approvals.urgent
-        ):
-            worker.stir()
+        approvals, urgent = self._approvals, False
+        if approvals is not None:
+            approvals.keep(self.held())
+            urgent = approvals.urgent
+        rates, rules = self.limiters
+        if urgent or rates.hungry or rules.hungry:
+            worker = self.worker
+            if worker is not None:
+                worker.stir()
 
     async def serve(self, resume: Callable[[], None], tell: Callable[[str, str], None]) -> None:
         """Ask the store until cancelled. `resume`: judge again what waits."""
@@ -321,7 +349,7 @@ class Governor:
         self.worker = Worker(
             self.opened,
             self.limiters,
-            (self.observer, self.approvals),
+            [each for each in (self.observer, self._approvals) if each is not None],
             clock=uptime,
             tell=tell,
             local=self.settings.store.on_loss is OnLoss.LOCAL,

@@ -10,7 +10,6 @@ from typing import Final
 
 import orjson
 
-from mcpguard.audit.verify import read
 from mcpguard.errors import AuditError, StoreError
 from mcpguard.model import Json
 from mcpguard.store import ABSENT, Store, Value
@@ -136,6 +135,8 @@ def _nobody(party: Party) -> Shared:
 
 
 def _folded(logs: Sequence[Path]) -> dict[Party, Shared]:
+    from mcpguard.audit.verify import read  # for the one session that finds no copy
+
     made = fold_logs(map(read, logs))
     if made is None:
         made = fold_all(record for file in logs for record in read(file))

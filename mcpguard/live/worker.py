@@ -12,9 +12,8 @@ import anyio
 import anyio.to_thread
 
 from mcpguard.errors import StoreError
-from mcpguard.store import Store
+from mcpguard.store import BACKENDS, Store
 from mcpguard.store.ledger import Grant
-from mcpguard.store.memory import MemoryStore
 from mcpguard.trust.limits import Limiter, Want, ask
 
 __all__ = ["POLL", "RETRY", "Job", "Keeper", "Worker"]
@@ -68,10 +67,10 @@ class Worker:
     ) -> None:
         self._open = opened
         self._limiters = tuple(limiters)
-        self._keepers = keepers
+        self._keepers = [*keepers]
         self._clock = clock
         self._tell = tell
-        self._substitute: Store | None = MemoryStore() if local else None
+        self._substitute: Store | None = BACKENDS["memory"]("") if local else None
         self._store: Store | None = None
         self._failing = False
         self._why = "it is not open yet"
@@ -87,6 +86,11 @@ class Worker:
         self._limiters = tuple(limiters)
         now = self._clock()
         self._ending += [want for each in before for want in each.give_back(now)]
+        self.stir()
+
+    def keep(self, keeper: Keeper) -> None:
+        """One more that is kept in the store."""
+        self._keepers.append(keeper)
         self.stir()
 
     async def do(self, work: Callable[[Store], T]) -> T:
@@ -159,7 +163,7 @@ class Worker:
         due = now >= self._next_look
         if due:
             self._next_look = now + POLL
-        asked = [keeper for keeper in self._keepers if due or keeper.urgent]
+        asked = [keeper for keeper in tuple(self._keepers) if due or keeper.urgent]
         answered = [await self._synced(keeper) for keeper in asked]
         if due and all(answered):  # a keeper that has nothing to ask is no sign that it is back
             self._back()

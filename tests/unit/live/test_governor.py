@@ -311,7 +311,8 @@ def test_what_was_observed_is_kept_for_a_store_that_is_away_and_published_once(
     for _ in range(5):
         clock[0] += 2.0
         proxy.log.write([(ANSWERED, b"")])
-        observer.seen([(ANSWERED, b"")])
+        assert observer.watcher is not None
+        observer.watcher.seen([(ANSWERED, b"")], proxy.log.seq, clock[0])
         observer.job()
         observer.lost()
     store = MemoryStore()
