@@ -804,8 +804,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "Until the store was read, or while it cannot be, no call of a tool passes.",
         Mutant(
             "live/governor.py",
-            '        return Verdict.deny(Reason.STORE_LOST, _SLOW if state == "slow" else _UNREADABLE)\n',
-            "        return ALLOW\n",
+            'return Verdict.deny(Reason.STORE_LOST, _SLOW if state == "slow" else _UNREADABLE)',
+            "return ALLOW",
         ),
     ),
     "daemon:cold-start": Guarantee(

@@ -108,7 +108,7 @@ def _session(plan: Plan, early_exit: str, child: processes.Child, alarm: prelude
     finally:
         if governor is not None:
             _end(governor)
-            stuck = governor.stuck
+            stuck = governor.stuck(LAST_WORDS)
         if audit is not None:
             _close(audit, log)
         log.close()

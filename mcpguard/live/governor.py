@@ -374,10 +374,9 @@ class Governor:
         if self.worker is not None:
             self.worker.end()
 
-    @property
-    def stuck(self) -> bool:
-        """A thread is left with a store that does not answer: the process need not wait for it."""
-        return self.worker is not None and self.worker.stuck
+    def stuck(self, seconds: float) -> bool:
+        """Whether a thread is left with a store that does not answer for so long. Blocks."""
+        return self.worker is not None and self.worker.stuck(seconds)
 
     def opened(self) -> "Store":
         """The store that the settings name. Blocks. Raises StoreError."""

@@ -6,6 +6,7 @@ of is asked for here, and a call that needs it is judged again when it is there.
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from threading import Thread, current_thread
 from typing import Protocol, TypeVar
 
 import anyio
@@ -76,7 +77,7 @@ class Worker:
         self._why = "it is not open yet"
         self._next_look = 0.0
         self._retry = float("-inf")
-        self._asking: set[object] = set()
+        self._asking: set[Thread] = set()
         self._stirred = True
         self._ending: list[Want] = []
         self._event: anyio.Event | None = None
@@ -97,9 +98,10 @@ class Worker:
         """`work` with the store, in the worker's thread. Raises StoreError."""
         return await self._in_thread(work, self._opened())
 
-    @property
-    def stuck(self) -> bool:
-        """Whether a thread is still with the store: one that was left there when `run` ended."""
+    def stuck(self, seconds: float) -> bool:
+        """Whether a thread that was left with the store is still there after so long. Blocks."""
+        for thread in tuple(self._asking):
+            thread.join(seconds)
         return bool(self._asking)
 
     def stir(self) -> None:
@@ -209,9 +211,10 @@ class Worker:
     def end(self) -> None:
         """Give every lease back and close the store. Blocks; raises nothing."""
         store, self._store = self._store, None
-        if store is None:
+        if store is None and self._failing:
             return
         try:
+            store = store or self._open()  # a session that ended at once has things to tell, too
             for limiter in self._limiters:
                 for want in limiter.give_back(self._clock()):
                     ask(store, want)
@@ -225,11 +228,11 @@ class Worker:
         """Never waited for when the session ends."""
 
         def noted() -> T:
-            mark = object()
-            self._asking.add(mark)
+            thread = current_thread()
+            self._asking.add(thread)
             try:
                 return function(*given)
             finally:
-                self._asking.discard(mark)
+                self._asking.discard(thread)
 
         return await anyio.to_thread.run_sync(noted, abandon_on_cancel=True)
