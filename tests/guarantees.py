@@ -737,8 +737,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A call that waited for the store before anything was counted is counted like any other.",
         Mutant(
             "live/counting.py",
-            "_UNCOUNTED = (_TRUST_UNITS, UNREAD)",
-            "_UNCOUNTED = (_TRUST_UNITS,)",
+            "_NOT_COUNTED = (None, _TRUST_UNITS, UNREAD)",
+            "_NOT_COUNTED = (None, _TRUST_UNITS)",
         ),
     ),
     "control:fleet-slow-store": Guarantee(
@@ -1876,6 +1876,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "proxy/from_host.py",
             "            call = decision.subject\n",
             "            call = call\n",
+        ),
+    ),
+    "pipeline:whole-order": Guarantee(
+        _DECISION,
+        "Surface, trust, policy and gateway are asked in this order, and the first check that "
+        "fails decides.",
+        Mutant(
+            "pipeline/__init__.py",
+            'SubjectKind.CALL: ("surface", "trust", "policy", "gateway"),',
+            'SubjectKind.CALL: ("surface", "policy", "trust", "gateway"),',
         ),
     ),
     "policy:any-text": Guarantee(

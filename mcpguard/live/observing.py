@@ -136,8 +136,8 @@ class Observer:
                 found = standings.load(store, names, logs)
                 if entries:
                     found |= standings.publish(store, entries, logs)
-            except AuditError as error:
-                raise StoreError(f"no score can be made: {error}", hint=error.hint) from error
+            except AuditError as error:  # the copy cannot be made again: scores are not known
+                raise StoreError(error.message, hint=error.hint) from error
             every = blocks.every(store)
 
             def take() -> None:

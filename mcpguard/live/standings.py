@@ -144,7 +144,7 @@ def _folded(logs: Sequence[Path]) -> dict[Party, Shared]:
 
 
 def _logs(log_dir: Path) -> list[Path]:
-    return sorted(log_dir.glob("*.jsonl"))
+    return [file for file in sorted(log_dir.glob("*.jsonl")) if _is_log(file)]
 
 
 def _about(log_dir: Path, parties: Sequence[Party]) -> list[Path]:
@@ -173,6 +173,16 @@ def _names(file: Path, names: Sequence[bytes]) -> bool:
             hint="make it readable for this user: scores are made from it",
         ) from error
     return False
+
+
+def _is_log(file: Path) -> bool:
+    """Whether it begins as a log: `--audit-log` may be beside anybody's files.
+
+    Raises AuditError for a file that cannot be read, as it may be one.
+    """
+    from mcpguard.audit.verify import begins_as_log
+
+    return file.is_file() and begins_as_log(file)
 
 
 def _contended(name: str) -> StoreError:

@@ -539,6 +539,7 @@ def exchanged(
     """What the host got for `sent`, and what the server got."""
     session.start()
     session.names()
+    session.exchange(call("warm", "echo", text="w"), "warm")  # by then the shared store was read
     before = len(sent_to_server(place))
     session.send(sent, ask("fence", "ping"))
     *got, fence = session.until("fence")

@@ -323,7 +323,7 @@ def test_what_was_observed_is_kept_for_a_store_that_is_away_and_published_once(
 
 def test_an_audit_log_that_cannot_be_read_is_a_store_that_is_lost(tmp_path: Path) -> None:
     proxy = Proxy(tmp_path, "a", [1_800_000_000.0])
-    (tmp_path / "b.jsonl").write_bytes(b'"files" is no record\n')
+    (tmp_path / "b.jsonl").write_bytes(proxy.log.path.read_bytes() + b"no record\n")
     observer = Observer(
         Parties(ME, 1, counts_server=False),
         Blocked(),

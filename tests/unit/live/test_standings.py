@@ -331,23 +331,25 @@ def test_of_whom_no_log_says_anything_no_log_is_read(tmp_path: Path) -> None:
     proxy = Proxy(tmp_path, "a", clock)
     proxy.write(*[ANSWERED] * 3)
     proxy.log.close()
-    (tmp_path / "b.jsonl").write_bytes(b"nothing that could be read\n")
+    with (tmp_path / "a.jsonl").open("ab") as log:
+        log.write(b"nothing that could be read\n")
     new = Party(SERVER, "another")
     store = MemoryStore()
     assert standings.load(store, [new], tmp_path)[new].score == 500
     with pytest.raises(AuditError):
         standings.rebuild(store, tmp_path)
-    (tmp_path / "b.jsonl").write_bytes(b'{"server":"files"}\n')
     with pytest.raises(AuditError):
         standings.load(store, [FILES], tmp_path)
 
 
 def test_a_name_is_found_wherever_a_log_is_cut_into_chunks(tmp_path: Path) -> None:
     log = tmp_path / "a.jsonl"
-    for before in range(standings.CHUNK - 9, standings.CHUNK + 2):
-        log.write_bytes(b" " * before + b'"files"' + b" " * 20 + b"\n")
+    Proxy(tmp_path, "a", [1_800_000_000.0]).log.close()
+    begun = log.read_bytes()
+    for before in range(standings.CHUNK - 12, standings.CHUNK + 2):
+        log.write_bytes(begun.ljust(before) + b'"another"' + b" " * 20 + b"\n")
         with pytest.raises(AuditError):
-            standings.load(MemoryStore(), [FILES], tmp_path)
+            standings.load(MemoryStore(), [Party(SERVER, "another")], tmp_path)
 
 
 def test_logs_whose_clock_was_set_back_are_folded_in_the_order_of_their_times(
@@ -360,3 +362,14 @@ def test_logs_whose_clock_was_set_back_are_folded_in_the_order_of_their_times(
         one.write(ANSWERED, {**ANSWERED.fields(), "outcome": "error"})
         other.write(ANSWERED)
     assert standings.load(MemoryStore(), [FILES, ME], tmp_path) == fold(logged(tmp_path))
+
+
+def test_what_lies_beside_the_logs_and_is_none_is_not_counted(tmp_path: Path) -> None:
+    proxy = Proxy(tmp_path, "one", [NOON])
+    proxy.write(DRIFT)
+    (tmp_path / "notes.jsonl").write_text('{"a": 1}\n', "utf-8")
+    (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "folder.jsonl").mkdir()
+    (tmp_path / "lost.jsonl").symlink_to(tmp_path / "nowhere")
+    [standing] = standings.load(MemoryStore(), [FILES], tmp_path).values()
+    assert standing.score < Standing.new(1).score
