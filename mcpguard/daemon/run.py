@@ -97,20 +97,23 @@ def _proxy(flags: ProxySettings) -> int:
 def _session(plan: Plan, early_exit: str, child: processes.Child, alarm: prelude.Alarm) -> int:
     log = open_log(plan.flags.log_format, plan.flags.log_output)
     audit = governor = None
+    stuck = False
     try:
         session_id = os.urandom(8).hex()
         audit = _open_audit(plan, session_id, log)
         engine, governor = _engine(plan, session_id, audit, log, early_exit)
-        beside = (_governed(engine, governor), _kill_watch(plan.name))
+        beside = (_governed(engine, governor), _hurried(engine, governor), _kill_watch(plan.name))
         code, lingering = _run(engine, child, log, alarm, beside)
         _tell(child, log)
     finally:
         if governor is not None:
             _end(governor)
+            stuck = governor.stuck(LAST_WORDS)
         if audit is not None:
             _close(audit, log)
         log.close()
-    if lingering:  # a thread blocked in a read of our stdin would hold up the interpreter's exit
+    if lingering or stuck:  # a thread blocked in a read of our stdin, or in a store that does not
+        # answer, would hold up the interpreter's exit
         os._exit(code)
     return code
 
@@ -167,6 +170,19 @@ def _governed(engine: "Engine", governor: "Governor") -> "Beside":
         except Exception as error:  # noqa: BLE001 - a defect of ours ends the session
             engine.crash(error)
             driver.flush()
+
+    return beside
+
+
+def _hurried(engine: "Engine", governor: "Governor") -> "Beside":
+    """Calls that wait for a store which takes long are denied."""
+
+    async def beside(driver: "Driver") -> None:
+        def resume() -> None:
+            engine.resume()
+            driver.flush()
+
+        await governor.hurry(resume)
 
     return beside
 

@@ -63,6 +63,7 @@ class Approvals:
         self.leaving: list[Grant] = []
         """A yes each that the store is to keep."""
         self._looked: frozenset[str] = frozenset()
+        self._lost = False
 
     def keep(self, held: Collection[int]) -> None:
         """After each turn. `held`: wire ids of the calls that wait. Ends the others' tickets."""
@@ -82,6 +83,8 @@ class Approvals:
     @property
     def urgent(self) -> bool:
         """A yes is to be left, or a call waits for which nobody has looked for one yet."""
+        if self._lost:
+            return False
         return bool(self.leaving) or not self._looked.issuperset(self.asking.held)
 
     def job(self) -> Job:
@@ -90,6 +93,7 @@ class Approvals:
         found: list[tuple[str, tuple[str, ...]]] = []
 
         def take() -> None:
+            self._lost = False
             del self.leaving[: len(leaving)]
             self._looked = frozenset(held)
             for token, by in found:
@@ -121,6 +125,7 @@ class Approvals:
 
     def lost(self) -> None:
         """See `worker.Keeper`. A yes waits here until the store is back."""
+        self._lost = True
 
     def part(self) -> tuple[Parting, ...]:
         """The session ends: the tickets that senders were told of."""

@@ -102,7 +102,7 @@ class Observer:
         self._names = (Party(CALLER, parties.caller.id), Party(SERVER, server))
         self._clock = clock
         self.state = "loading"
-        """`loading`, then `known`, or `lost` while the store was never read."""
+        """`loading`, then `known`; `slow` when that takes long, `lost` when it cannot be."""
         self._pending: list[Entry] = []
         self.watcher: Watcher | None = None
         """Is told of the records that were written; None without a log."""
@@ -153,8 +153,13 @@ class Observer:
 
     def lost(self) -> None:
         """See `worker.Keeper`."""
-        if self.state == "loading":
+        if self.state != "known":
             self.state = "lost"
+
+    def hurry(self) -> None:
+        """Whoever waits has waited long enough."""
+        if self.state == "loading":
+            self.state = "slow"
 
     def _state_score(self) -> None:
         if self._audit is not None:

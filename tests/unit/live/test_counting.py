@@ -102,7 +102,7 @@ def test_a_call_waits_for_its_units_and_is_then_counted_once() -> None:
     assert getattr(third, "reason", None) is Reason.RATE_LIMIT
 
 
-@pytest.mark.guarantee("control:counted-once")
+@pytest.mark.guarantee("control:counted-once", "control:counted-at-the-start")
 def test_calls_that_came_before_the_store_was_read_are_counted_like_any_other() -> None:
     clock, store = Clock(), MemoryStore()
     limiter = Limiter(Limits(tool=(Limit(2, MINUTE),)), "files")
