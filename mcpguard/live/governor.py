@@ -28,6 +28,7 @@ from mcpguard.model import (
     Context,
     Effect,
     ItemKind,
+    Json,
     JsonObject,
     Mode,
     Principal,
@@ -92,6 +93,13 @@ class Tally:
         denied = sum(n for (_, was), n in self._others.items() if was)
         return sum(n for _, n in calls), sum(n for name, n in calls if name == tool), denied
 
+    def by_tool(self) -> dict[str, Json]:
+        """Calls of each tool, how many there were and how many of them were denied."""
+        names = {one.target for one in self._allowed if one[:2] == _CALL_UP}
+        names |= {target for target, _ in self._others}
+        counted = {name: self.of(name)[1] for name in sorted(names)}
+        return {n: {"calls": c, "denied": self._others[n, True]} for n, c in counted.items()}
+
 
 _UP = "host>server"
 _CALL_UP = (_UP, "tools/call")
@@ -123,6 +131,8 @@ class Governor:
     a person reloads the configuration; the rest stays.
     """
 
+    budgets: Budgets
+
     def __init__(
         self,
         plan: Plan,
@@ -140,15 +150,12 @@ class Governor:
         self.settings = settings = plan.settings
         self.roster = roster
         self.tally = Tally()
-        held = settings.principals.get(plan.principal)
         self.parties = Parties(
-            Principal(
-                plan.principal, LEVEL, held.capabilities if held else frozenset(), Proof.PROFILE
-            ),
+            _caller(plan.principal, settings),
             1 if plan.lock is not None else 0,
             counts_server=settings.trust.servers,
         )
-        self.blocked = Blocked(_blocked(settings))
+        self.blocked = Blocked(plan.name, _blocked(settings))
         self.observer = Observer(
             self.parties,
             self.blocked,
@@ -182,13 +189,15 @@ class Governor:
     def govern(self, settings: Settings) -> None:
         """From now on the stages are those of `settings`. Raises UsageError, and nothing changes.
 
-        Rates begin with what the store has counted, budgets anew.
+        Rates begin with what the store has counted; budgets anew where they are others.
         """
         lock, server = self.plan.lock, self.plan.name
         tools = tuple(lock.items[ItemKind.TOOL]) if lock is not None else ()
         rates = rates_of(settings.limits, settings.tools, tools)
         limiters = (Limiter(rates, server), Limiter(Limits(), server))
-        budgets = Budgets(settings.gateway.budgets, server, uptime)
+        limits = settings.gateway.budgets
+        same = bool(self.stages) and limits == self.settings.gateway.budgets
+        budgets = self.budgets if same else Budgets(limits, server, uptime)
         self._made = {
             "trust": self._trust(settings, limiters[0] if rates != Limits() else None),
             "policy": self._policy(settings, limiters[1]),
@@ -200,6 +209,7 @@ class Governor:
         self.settings, self.budgets = settings, budgets
         self.limiters, before = limiters, self.limiters
         self.blocked.own = _blocked(settings)
+        self.parties.caller = _caller(self.plan.principal, settings)
         if self.worker is not None:
             self.worker.count_for(limiters, before)
 
@@ -285,11 +295,10 @@ class Governor:
 
     def stir(self) -> None:
         """After every turn of the session: its counters and waiting calls may need the store."""
-        if self.approvals.busy:
-            self.approvals.keep(self.held())
+        over = self.approvals.busy and self.approvals.keep(self.held())
         worker = self.worker
         if worker is not None and (
-            self.limiters[0].hungry or self.limiters[1].hungry or self.approvals.urgent
+            over or self.limiters[0].hungry or self.limiters[1].hungry or self.approvals.urgent
         ):
             worker.stir()
 
@@ -321,7 +330,8 @@ class Governor:
     def end(self) -> None:
         """Tell the store what is left to tell. Blocks for as long as it does."""
         if self.worker is not None:
-            self.worker.end()
+            partings = self.approvals.part()
+            self.worker.end(lambda store: self.approvals.leave(store, partings))
 
     def opened(self) -> "Store":
         """The store that the settings name. Blocks. Raises StoreError."""
@@ -333,6 +343,11 @@ class Governor:
             except UsageError as error:
                 raise StoreError(error.message, hint=error.hint) from error
         return BACKENDS[chosen.backend](where)
+
+
+def _caller(name: str, settings: Settings) -> Principal:
+    held = settings.principals.get(name)
+    return Principal(name, LEVEL, held.capabilities if held else frozenset(), Proof.PROFILE)
 
 
 def _blocked(settings: Settings) -> frozenset[str]:

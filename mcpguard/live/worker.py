@@ -177,12 +177,13 @@ class Worker:
         self._stirred = False
         self._event = None
 
-    def end(self) -> None:
-        """Give every lease back and close the store. Blocks; raises nothing."""
+    def end(self, last: Callable[[Store], None] = lambda _: None) -> None:
+        """Tell what is left to tell, `last` first, and close the store. Blocks; raises nothing."""
         store, self._store = self._store, None
         if store is None:
             return
         try:
+            last(store)
             for limiter in self._limiters:
                 for want in limiter.give_back(self._clock()):
                     ask(store, want)
