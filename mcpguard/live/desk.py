@@ -190,7 +190,8 @@ class Desk:
 
     def _about(self, shown: Shown) -> dict[str, str]:
         binding, audit = shown.binding, self._governor.audit
-        digest = audit.args_digest(orjson.dumps(shown.arguments)) if audit is not None else ""
+        encoded = orjson.dumps(shown.arguments) if shown.arguments else b""
+        digest = audit.args_digest(encoded) if audit is not None and encoded else ""
         return {
             "caller": binding.principal,
             "target": binding.tool,

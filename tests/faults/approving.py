@@ -32,6 +32,8 @@ class Office:
         self.config = base / "config" / "mcpguard.yaml"
         self.config.parent.mkdir(parents=True)
         self.data = base / "data"
+        self.sockets: set[Path] = set()
+        self.tickets: set[str] = set()
         self.env = {
             "PATH": os.environ["PATH"],
             "HOME": str(base),
@@ -105,27 +107,26 @@ class Desk:
 
     def __init__(self, office: Office, host: Session) -> None:
         self.office, self.host = office, host
+        self.session = ""
 
     def start(self, **capabilities: Any) -> "Desk":
         """The handshake, and the wait until the session can be asked for."""
         self.host.send(ask(0, "initialize", **{**INITIALIZE, "capabilities": capabilities}))
         self.host.answer(0)
         self.host.send(line(method="notifications/initialized"))
-        self.socket()
+        self.session = self._socket().stem
         return self
 
-    def socket(self) -> Path:
-        """The control socket, once it is there: whoever started the server waits for it so."""
-        log = self.office.data / "run"
+    def _socket(self) -> Path:
+        """The control socket, once it is there."""
         deadline = time.monotonic() + LIMIT
-        before = set(self.office.__dict__.setdefault("sockets", set()))
         while time.monotonic() < deadline:
             self.host.exchange(ask("tick", "ping"), "tick")
-            new = {each for each in log.glob("*.sock") if not each.name.startswith(".")} - before
-            if new:
-                self.office.__dict__["sockets"] = before | new
-                return new.pop()
-        raise AssertionError("no control socket came")
+            every = self.office.data.glob("run/[!.]*.sock")
+            for new in (each for each in every if each not in self.office.sockets):
+                self.office.sockets.add(new)
+                return new
+        raise AssertionError(self.host.stderr.decode())
 
     def ask(self, ident: int, text: str, tool: str = "echo") -> None:
         self.host.send(call(ident, tool, text=text))
@@ -138,14 +139,12 @@ class Desk:
     def ticket(self) -> str:
         """Of the next call that waits, as stderr says it."""
         deadline = time.monotonic() + LIMIT
-        told = self.office.__dict__.setdefault("told", set())
         while time.monotonic() < deadline:
             self.host.exchange(ask("tick", "ping"), "tick")
             words = self.host.stderr.decode().split("approve show ")[1:]
-            new = [each[:6] for each in words if each[:6] not in told]
-            if new:
-                told.add(new[0])
-                return new[0]
+            for new in (each[:6] for each in words if each[:6] not in self.office.tickets):
+                self.office.tickets.add(new)
+                return new
         raise AssertionError(self.host.stderr.decode())
 
     def answered(self, ident: int) -> str:
