@@ -263,7 +263,8 @@ def _call(told: JsonObject) -> Iterator[str]:
         "left": "seconds left",
     }
     for key, name in names.items():
-        yield f"{name:<14}{field(told, key, '-')}"
+        if key != "why" or key in told:
+            yield f"{name:<14}{field(told, key, '-')}"
     yield "arguments"
     text = render.json_text(told.get("arguments"))
     yield from ("  " + line for line in text.split("\n"))

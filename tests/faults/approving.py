@@ -4,17 +4,22 @@ The proxies and commands are real processes; the server writes every byte it get
 """
 
 import os
+import queue
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import orjson
 
-from tests.integration.host import INITIALIZE, RECORDER, Session, ask, call, line
+from tests.integration.host import INITIALIZE, RECORDER, Message, Session, ask, call, line
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 ROOT = Path(__file__).parents[2]
 PHRASE = "correct horse battery"
@@ -33,7 +38,6 @@ class Office:
         self.config.parent.mkdir(parents=True)
         self.data = base / "data"
         self.sockets: set[Path] = set()
-        self.tickets: set[str] = set()
         self.env = {
             "PATH": os.environ["PATH"],
             "HOME": str(base),
@@ -69,8 +73,10 @@ class Office:
         assert done.returncode == code, (args, done.returncode, done.stdout, done.stderr)
         return done.stdout if code == 0 else done.stdout + done.stderr
 
-    def json(self, *args: str, **more: Any) -> Any:
-        return orjson.loads(self.run(*args, "--format", "json", **more))
+    def json(self, *args: str) -> Message:
+        """What a command says with `--format json`."""
+        told: Message = orjson.loads(self.run(*args, "--format", "json"))
+        return told
 
     def signed(self, *args: str, by: str = "", code: int = 0) -> str:
         who = ("--by", by) if by else ()
@@ -83,7 +89,7 @@ class Office:
     @contextmanager
     def proxy(self, *options: str, lock: Path | None = None) -> Iterator["Desk"]:
         command = (sys.executable, "-m", "mcpguard", "proxy", "--lock", str(lock or self.lock))
-        with Session([*command, *options], self.base, self.env) as host:
+        with Talking([*command, *options], self.base, self.env) as host:
             yield Desk(self, host)
 
     def received(self, word: str) -> int:
@@ -91,25 +97,41 @@ class Office:
         lines = self.seen.read_bytes().splitlines() if self.seen.exists() else []
         return sum(b"tools/call" in each and word.encode() in each for each in lines)
 
-    def waiting(self) -> list[Any]:
+    def waiting(self) -> list[Message]:
         told = self.json("approve", "list")
         return [row for one in told["sessions"] for row in one["waiting"]] + told["left"]
 
-    def events(self) -> list[Any]:
+    def events(self) -> list[Message]:
         """What people changed, as the audit logs have it, after they were verified."""
         logs = sorted((self.data / "audit").glob("*.jsonl"))
         records = [orjson.loads(each) for log in logs for each in log.read_bytes().splitlines()]
         return [one for one in records if "event" in one]
 
 
+class Talking(Session):
+    """A session whose stderr is heard line by line, in `said`."""
+
+    def __init__(self, command: Sequence[str], cwd: Path, env: dict[str, str]) -> None:
+        self.said: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        super().__init__(command, cwd, env)
+
+    @override
+    def _read_stderr(self) -> None:
+        assert self.process.stderr is not None
+        for found in iter(self.process.stderr.readline, b""):
+            self.stderr += found
+            self.said.put(found)
+
+
 class Desk:
     """One running proxy, and its host's way to it."""
 
-    def __init__(self, office: Office, host: Session) -> None:
+    def __init__(self, office: Office, host: "Talking") -> None:
         self.office, self.host = office, host
         self.session = ""
+        self.calls = 0
 
-    def start(self, **capabilities: Any) -> "Desk":
+    def start(self, **capabilities: object) -> "Desk":
         """The handshake, and the wait until the session can be asked for."""
         self.host.send(ask(0, "initialize", **{**INITIALIZE, "capabilities": capabilities}))
         self.host.answer(0)
@@ -138,14 +160,16 @@ class Desk:
 
     def ticket(self) -> str:
         """Of the next call that waits, as stderr says it."""
-        deadline = time.monotonic() + LIMIT
-        while time.monotonic() < deadline:
-            self.host.exchange(ask("tick", "ping"), "tick")
-            words = self.host.stderr.decode().split("approve show ")[1:]
-            for new in (each[:6] for each in words if each[:6] not in self.office.tickets):
-                self.office.tickets.add(new)
-                return new
-        raise AssertionError(self.host.stderr.decode())
+        while True:
+            said = self.host.said.get(timeout=LIMIT)
+            if b"approve show " in said:
+                return said.decode().rpartition("approve show ")[2].strip()
+
+    def says(self, text: str) -> str:
+        """A call from end to end: the text of its answer."""
+        self.calls += 1
+        self.ask(1000 + self.calls, text)
+        return self.answered(1000 + self.calls)
 
     def answered(self, ident: int) -> str:
         """The text of the answer to a call."""
