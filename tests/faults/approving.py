@@ -99,7 +99,8 @@ class Office:
 
     def waiting(self) -> list[Message]:
         told = self.json("approve", "list")
-        return [row for one in told["sessions"] for row in one["waiting"]] + told["left"]
+        rows: list[Message] = [row for one in told["sessions"] for row in one["waiting"]]
+        return [*rows, *told["left"]]
 
     def events(self) -> list[Message]:
         """What people changed, as the audit logs have it, after they were verified."""

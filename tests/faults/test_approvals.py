@@ -10,6 +10,7 @@ import pytest
 
 from mcpguard.control import client
 from mcpguard.errors import RefusalError
+from mcpguard.model import JsonObject
 from tests.faults.approving import PHRASE, Office
 from tests.integration.host import call, line, result
 from tests.unit.store.backends import RedisServer
@@ -76,7 +77,7 @@ def test_nothing_is_widened_without_a_signature(office: Office) -> None:
     with office.proxy() as desk:
         desk.start()
         ticket = desk.held(1, "first")
-        widening = (
+        widening: tuple[tuple[str, JsonObject], ...] = (
             ("decide", {"ticket": ticket, "yes": True}),
             ("unblock", {"kind": "tool", "name": "echo"}),
             ("set_policy", {"glob": "*", "fields": {"min_trust": 0}}),
