@@ -58,6 +58,7 @@ TIMED = ("-m", "timed", "-n", "2", "--dist", "loadgroup")
 """For tests that say how many seconds something may take: no more of them than cores."""
 
 HOUSE = ("tests/unit/test_shape.py", "tests/test_guarantees.py")
+"""What is true of the repository and not of its behaviour. Run once, without coverage."""
 
 Step = Callable[[TextIO], int]
 

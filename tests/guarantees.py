@@ -1522,8 +1522,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "never goes.",
         Mutant(
             "approval/asking.py",
-            "self._queue.cancel(self._calls.pop(wire_id).token)",
-            "self._calls.pop(wire_id)",
+            "self._queue.cancel(self.calls.pop(wire_id).token)",
+            "self.calls.pop(wire_id)",
         ),
     ),
     "live:changed-while-it-runs": Guarantee(

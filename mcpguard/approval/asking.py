@@ -69,7 +69,8 @@ class Asking:
         self._low_risk = low_risk
         self._retry = retry
         self._anybody = anybody
-        self._calls: dict[int, _Call] = {}
+        self.calls: dict[int, _Call] = {}
+        """By wire id: those that wait, or were allowed in this turn."""
 
     def of(self, stage: str) -> Callable[[Call, Context], Verdict | Wait]:
         """What the stage of that name asks."""
@@ -88,33 +89,26 @@ class Asking:
     def over(self, now: float) -> bool:
         """Whether calls waited in vain until `now`; judged again, each is told what to do."""
         over = {waiting.token for waiting in self._queue.timed_out(now)}
-        for wire_id, known in self._calls.items():
+        for wire_id, known in self.calls.items():
             if known.token in over:
-                self._calls[wire_id] = _Call(known.binding, known.ticket, known.token, over=True)
+                self.calls[wire_id] = _Call(known.binding, known.ticket, known.token, over=True)
         return bool(over)
 
     def still(self, waiting: Collection[int]) -> None:
         """The wire ids of the calls that still wait. The others' tickets are cancelled."""
-        for wire_id in [each for each in self._calls if each not in waiting]:
-            self._queue.cancel(self._calls.pop(wire_id).token)
-
-    @property
-    def busy(self) -> bool:
-        """Some call is known."""
-        return bool(self._calls)
+        for wire_id in [each for each in self.calls if each not in waiting]:
+            self._queue.cancel(self.calls.pop(wire_id).token)
 
     @property
     def held(self) -> Mapping[str, Binding]:
         """What waits: the queue's token -> what a yes is bound to."""
         return {
-            each.token: each.binding
-            for each in self._calls.values()
-            if each.token and not each.over
+            each.token: each.binding for each in self.calls.values() if each.token and not each.over
         }
 
     def token(self, wire_id: int) -> str:
         """What the queue holds that call under, or empty."""
-        known = self._calls.get(wire_id)
+        known = self.calls.get(wire_id)
         return known.token if known else ""
 
     def _ask(self, stage: str, call: Call, ctx: Context) -> Verdict | Wait:
@@ -125,7 +119,7 @@ class Asking:
             binding = bound(caller, ctx.server, name, call.arguments, self._lock)
         except ValueError:
             return Verdict.deny(Reason.APPROVAL, Refusal.UNSHOWN)
-        known = self._calls.get(wire_id)
+        known = self.calls.get(wire_id)
         if known is not None and known.binding == binding:
             answer = self._known(known, name, ctx)
             if answer is not None:
@@ -144,9 +138,9 @@ class Asking:
             return Verdict.deny(Reason.APPROVAL, _why(asked, name))
         if isinstance(asked, Granted):
             verdict = _approved(asked)
-            self._calls[wire_id] = _Call(binding, asked.ticket, "", approved=verdict)
+            self.calls[wire_id] = _Call(binding, asked.ticket, "", approved=verdict)
             return verdict
-        self._calls[wire_id] = _Call(binding, asked.ticket, asked.token)
+        self.calls[wire_id] = _Call(binding, asked.ticket, asked.token)
         question = elicited_text(name) if low_risk else ""
         return Wait(stage, asked.token, holding_text(name, asked.ticket), question)
 

@@ -265,10 +265,11 @@ def misfits(layers: Iterable[Values]) -> Iterable[PolicyError]:
     yield from _doubles((str(each.node.items()["name"].value), each) for each in rules)
 
 
-def _rules(values: Values, floor: Values) -> RuleSet:
+def _rules(values: Values, floor: Values) -> RuleSet | None:
     beneath = _rule_set(floor, _SYSTEM)
     made = _rule_set(values, "rules")
-    return RuleSet(made.name, made.rules, floor=beneath if beneath.rules else None)
+    rules = RuleSet(made.name, made.rules, floor=beneath if beneath.rules else None)
+    return rules if rules.any else None
 
 
 def _rule_set(values: Values, name: str) -> RuleSet:

@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mcpguard.model import Mode, RequestKind
 from mcpguard.pipeline.terms import GatewayPolicy, Handling
-from mcpguard.policy.rules import RuleSet
 from mcpguard.trust.limits import Limits
 from mcpguard.trust.policy import PolicyTable
+
+if TYPE_CHECKING:  # brings what reads conditions, which most sessions have none of
+    from mcpguard.policy.rules import RuleSet
 
 __all__ = [
     "BASELINE_DETECTORS",
@@ -134,7 +136,7 @@ class Settings:
         default_factory=lambda: GatewayPolicy(detectors=BASELINE_DETECTORS)
     )
     approvals: ApprovalSettings = field(default_factory=ApprovalSettings)
-    rules: RuleSet = field(default_factory=lambda: RuleSet("rules", ()))
+    rules: "RuleSet | None" = None
     requests: frozenset[RequestKind] | None = None
     audit: AuditSettings = field(default_factory=AuditSettings)
     store: StoreSettings = field(default_factory=StoreSettings)

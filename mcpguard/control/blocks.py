@@ -7,12 +7,14 @@ blocks while the store is asked, so it is called from a worker thread or a comma
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from mcpguard.control.operations import KINDS
 from mcpguard.errors import StoreError, UsageError
 from mcpguard.model import Json, JsonObject
 from mcpguard.store import ABSENT, Store
 
 __all__ = ["KINDS", "PREFIX", "Block", "add", "as_json", "every", "remove"]
+
+KINDS: Final = ("principal", "tool", "server")
+"""What can be blocked."""
 
 PREFIX: Final = "block/"
 

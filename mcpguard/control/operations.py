@@ -22,6 +22,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 
+from mcpguard.control.blocks import KINDS
 from mcpguard.errors import ControlError, McpguardError, RefusalError, UsageError
 from mcpguard.model import Json, JsonObject
 
@@ -57,9 +58,6 @@ MAX_ANSWER: Final = 32 * 1024 * 1024
 
 MAX_SIGNATURES = 16
 """Signatures of one request. A quorum is a few people."""
-
-KINDS: Final = ("principal", "tool", "server")
-"""What can be blocked."""
 
 _REQUEST_KEYS = frozenset(("v", "verb", "args", "signatures"))
 

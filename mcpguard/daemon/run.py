@@ -274,9 +274,12 @@ def _engine(
 
 def _roster() -> "Roster":
     """The approvers who count in this session. Raises IdentityError for a chain that is broken."""
-    from mcpguard.identity import keys
+    from mcpguard.identity import keys, roster
 
-    return keys.roster(data_dir() / APPROVERS)
+    try:
+        return keys.roster(data_dir() / APPROVERS)
+    except UsageError:  # there is no data directory, so nobody in it
+        return roster.EMPTY
 
 
 def _end(governor: "Governor") -> None:

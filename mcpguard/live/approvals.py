@@ -60,9 +60,9 @@ class Approvals:
             retry=settings.retry,
             anybody=bool(approvers),
         )
-        self._leaving: list[Grant] = []
+        self.leaving: list[Grant] = []
+        """A yes each that the store is to keep."""
         self._looked: frozenset[str] = frozenset()
-        self._swept = False
 
     def change(self, settings: ApprovalSettings, approvers: Sequence[Approver]) -> None:
         """Other settings or approvers: if they differ, answers that wait to be used are void."""
@@ -99,19 +99,14 @@ class Approvals:
 
     def recall(self, ticket: str) -> int:
         """Leave no yes to `ticket` in the store that is not there yet. How many."""
-        kept = [each for each in self._leaving if _ticket(each) != ticket]
-        gone, self._leaving = len(self._leaving) - len(kept), kept
+        kept = [each for each in self.leaving if _ticket(each) != ticket]
+        gone, self.leaving = len(self.leaving) - len(kept), kept
         return gone
 
     def revoke(self, store: Store, ticket: str) -> bool:
         """Take back what the store holds of `ticket`, a yes or the asking. Blocks."""
         taken = shared.revoke(store, ticket, self._unix())
         return orphans.refuse_left(store, ticket) or bool(taken)
-
-    @property
-    def busy(self) -> bool:
-        """Some call waits, or was just allowed."""
-        return self.asking.busy
 
     def keep(self, held: Collection[int]) -> bool:
         """After each turn. `held`: wire ids of the calls that wait. Ends the others' tickets.
@@ -129,32 +124,26 @@ class Approvals:
         outcome = self.queue.answer(signed, self._now(), self._unix())
         grant = None if outcome.wake else self.queue.release(outcome.ticket)
         if grant is not None:
-            self._leaving.append(grant)
+            self.leaving.append(grant)
         return outcome
 
     @property
     def urgent(self) -> bool:
         """A yes is to be left, or a call waits for which nobody has looked for one yet."""
-        return bool(self._leaving) or not self._looked.issuperset(self.asking.held)
+        return bool(self.leaving) or not self._looked.issuperset(self.asking.held)
 
     def job(self) -> Job:
         """See `worker.Keeper`: leave what is to be left, use up what is there for a held call."""
-        leaving, held, looked = tuple(self._leaving), dict(self.asking.held), self._consumed
+        leaving, held, looked = tuple(self.leaving), dict(self.asking.held), self._consumed
         found: list[tuple[str, tuple[str, ...]]] = []
 
         def take() -> None:
-            self._leaving = [each for each in self._leaving if each not in leaving]
-            self._swept = True
+            self.leaving = [each for each in self.leaving if each not in leaving]
             self._looked = frozenset(held)
             for token, by in found:
                 self.queue.admit(token, by, self._now())
 
-        swept = self._swept
-
         def ask(store: Store) -> Callable[[], None]:
-            if not swept:  # once a session: what nobody came back for
-                shared.sweep(store, self._unix())
-                orphans.sweep_left(store, self._unix())
             for grant in leaving:
                 shared.publish(store, grant)
             for token, binding in held.items():

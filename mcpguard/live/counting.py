@@ -7,15 +7,17 @@ and a call that waited says what for.
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from hashlib import blake2b
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import orjson
 
 from mcpguard.model import ALLOW, Call, Context, Live, Reason, Result, Verdict, Wait
-from mcpguard.policy.rules import LimitUse
 from mcpguard.store.ledger import Limit
 from mcpguard.trust.limits import Limiter, Limits
 from mcpguard.trust.policy import PolicyTable
+
+if TYPE_CHECKING:
+    from mcpguard.policy.rules import LimitUse
 
 __all__ = ["UNITS", "Budgets", "Rates", "RuleLimits", "rates_of"]
 
@@ -71,7 +73,7 @@ class RuleLimits:
         self._counted = -1
         self._spent: dict[int, frozenset[str]] = {}
 
-    def take(self, uses: tuple[LimitUse, ...], live: Live) -> Collection[str] | Wait:
+    def take(self, uses: "tuple[LimitUse, ...]", live: Live) -> Collection[str] | Wait:
         """See `pipeline.policy.Limits`. What was spent once stays spent for this call."""
         before = self._spent.get(live.call, frozenset())
         known = [use.key for use in uses if use.key in before]

@@ -63,7 +63,7 @@ class Desk:
     async def status(self) -> JsonObject:
         """See `Operations.status`."""
         governor, plan = self._governor, self._governor.plan
-        calls, _, denied = governor.tally.of("")
+        calls, denied = _sums(governor)
         parties = governor.parties
         return {
             "session": governor.session,
@@ -86,11 +86,11 @@ class Desk:
     async def stats(self) -> JsonObject:
         """See `Operations.stats`."""
         governor = self._governor
-        calls, _, denied = governor.tally.of("")
+        calls, denied = _sums(governor)
         return {
             "calls": calls,
             "denied": denied,
-            "by_tool": governor.tally.by_tool(),
+            "by_tool": _by_tool(governor),
             "held": len(governor.held()),
             "store": f"{governor.settings.store.backend}, {governor.observer.state}",
             "settings": reloading.digest(self._loaded),
@@ -111,13 +111,13 @@ class Desk:
     async def counts(self) -> JsonObject:
         """See `Operations.counts`."""
         governor = self._governor
-        calls, _, denied = governor.tally.of("")
+        calls, denied = _sums(governor)
         return {
             "calls": calls,
             "denied": denied,
             "left": dict(governor.budgets.left()),
             "principal": governor.plan.principal,
-            "by_tool": governor.tally.by_tool(),
+            "by_tool": _by_tool(governor),
         }
 
     # approvals
@@ -349,6 +349,17 @@ class Desk:
         if self._governor.worker is not None:
             self._governor.worker.stir()
         self._resume()
+
+
+def _sums(governor: Governor) -> tuple[int, int]:
+    """Calls of tools so far, and how many were denied."""
+    rows = governor.calls().values()
+    return sum(calls for calls, _ in rows), sum(denied for _, denied in rows)
+
+
+def _by_tool(governor: Governor) -> JsonObject:
+    rows = governor.calls().items()
+    return {name: {"calls": calls, "denied": denied} for name, (calls, denied) in rows}
 
 
 _MORE = frozenset((Became.COUNTED, Became.AGAIN))

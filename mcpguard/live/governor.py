@@ -18,7 +18,6 @@ from mcpguard.config.flags import STATE
 from mcpguard.config.plan import Plan
 from mcpguard.config.settings import OnLoss, Settings
 from mcpguard.errors import StoreError, UsageError
-from mcpguard.live.approvals import Approvals
 from mcpguard.live.counting import Budgets, Rates, RuleLimits, rates_of
 from mcpguard.live.observing import Blocked, Observer, Parties
 from mcpguard.model import (
@@ -28,7 +27,6 @@ from mcpguard.model import (
     Context,
     Effect,
     ItemKind,
-    Json,
     JsonObject,
     Mode,
     Principal,
@@ -42,7 +40,7 @@ from mcpguard.model import (
 )
 from mcpguard.pipeline import NoRules, Stage, decide, make_stages
 from mcpguard.pipeline.gateway import GatewayStage
-from mcpguard.pipeline.trust import TIERS, TrustStage
+from mcpguard.pipeline.trust import TIERS, Approve, TrustStage
 from mcpguard.scan.semantics import System
 from mcpguard.store import BACKENDS
 from mcpguard.store.clock import uptime
@@ -51,7 +49,8 @@ from mcpguard.trust.limits import Limiter, Limits
 if TYPE_CHECKING:
     from mcpguard.audit import AuditLog
     from mcpguard.identity.roster import Roster
-    from mcpguard.live.worker import Worker
+    from mcpguard.live.approvals import Approvals
+    from mcpguard.live.worker import Job, Worker
     from mcpguard.policy.cel import Facts
     from mcpguard.store import Store
 
@@ -93,13 +92,6 @@ class Tally:
         denied = sum(n for (_, was), n in self._others.items() if was)
         return sum(n for _, n in calls), sum(n for name, n in calls if name == tool), denied
 
-    def by_tool(self) -> dict[str, Json]:
-        """Calls of each tool, how many there were and how many of them were denied."""
-        names = {one.target for one in self._allowed if one[:2] == _CALL_UP}
-        names |= {target for target, _ in self._others}
-        counted = {name: self.of(name)[1] for name in sorted(names)}
-        return {n: {"calls": c, "denied": self._others[n, True]} for n, c in counted.items()}
-
 
 _UP = "host>server"
 _CALL_UP = (_UP, "tools/call")
@@ -122,6 +114,39 @@ class Unread:
         if self._state() == "loading":
             return Wait("trust", "store")
         return Verdict.deny(Reason.STORE_LOST, "the store that says who is blocked cannot be read")
+
+
+class Sweep:
+    """A `worker.Keeper`: once a session, deletes from the store what of approvals has expired."""
+
+    urgent = False
+
+    def __init__(self) -> None:
+        self._looks = 0
+
+    def job(self) -> "Job":
+        """See `worker.Keeper`. At the second look: for the first one calls wait."""
+        self._looks += 1
+        return _swept if self._looks == SWEPT_AT else lambda _: _nothing
+
+    def lost(self) -> None:
+        """See `worker.Keeper`. Another session will do it."""
+
+
+SWEPT_AT = 2
+
+
+def _swept(store: "Store") -> Callable[[], None]:
+    from mcpguard.approval import orphans, shared  # in the worker's thread
+
+    now = int(time.time())  # noqa: TID251 - the shell's clock
+    shared.sweep(store, now)
+    orphans.sweep_left(store, now)
+    return _nothing
+
+
+def _nothing() -> None:
+    """Nothing was asked, so there is nothing to take."""
 
 
 class Governor:
@@ -149,7 +174,8 @@ class Governor:
         self.audit, self._data = audit, data
         self.settings = settings = plan.settings
         self.roster = roster
-        self.tally = Tally()
+        self.tally: Tally | None = None
+        """Counts since there have been rules, which may read them."""
         self.parties = Parties(
             _caller(plan.principal, settings),
             1 if plan.lock is not None else 0,
@@ -165,16 +191,9 @@ class Governor:
             lock=plan.digest,
             clock=time.time,  # noqa: TID251 - the shell hands its clock in; nothing below reads one
         )
-        self.approvals = Approvals(
-            settings.approvals,
-            session=session,
-            lock=plan.digest,
-            approvers=roster.approvers,
-            source=os.urandom,
-            now=time.monotonic,
-            unix=lambda: int(time.time()),  # noqa: TID251 - as above
-        )
+        self._approvals: Approvals | None = None
         self.limiters: tuple[Limiter, ...] = ()
+        """Of rates and of rules."""
         self.stages: dict[str, Stage] = {}
         self.decide = partial(decide, self.stages)
         self.held: Callable[[], Collection[int]] = tuple
@@ -183,6 +202,33 @@ class Governor:
         self.govern(settings)
         if plan.mode is Mode.ENFORCE:
             self.stages["trust"] = Unread(lambda: self.observer.state)
+
+    @property
+    def approvals(self) -> "Approvals":
+        """The approvals of the session, made when a person is first asked or asks."""
+        if self._approvals is None:
+            from mcpguard.live.approvals import Approvals
+
+            self._approvals = Approvals(
+                self.settings.approvals,
+                session=self.session,
+                lock=self.plan.digest,
+                approvers=self.roster.approvers,
+                source=os.urandom,
+                now=time.monotonic,
+                unix=lambda: int(time.time()),  # noqa: TID251 - as above
+            )
+            if self.worker is not None:
+                self.worker.keep(self._approvals)
+        return self._approvals
+
+    def _approve(self, stage: str) -> Approve:
+        """What `stage` asks of a person."""
+
+        def approve(call: Call, ctx: Context) -> Verdict | Wait:
+            return self.approvals.asking.of(stage)(call, ctx)
+
+        return approve
 
     # the stages
 
@@ -207,6 +253,8 @@ class Governor:
         stages = make_stages(lock, self._made)
         self.stages.update(stages if not waits else {**stages, "trust": self.stages["trust"]})
         self.settings, self.budgets = settings, budgets
+        if self.tally is None and settings.rules is not None:
+            self.tally = Tally()
         self.limiters, before = limiters, self.limiters
         self.blocked.own = _blocked(settings)
         self.parties.caller = _caller(self.plan.principal, settings)
@@ -221,7 +269,7 @@ class Governor:
             tools=self.blocked.tools,
             tiers=self._tiers(),
             strict=settings.trust.tiers,
-            approve=self.approvals.asking.of("trust"),
+            approve=self._approve("trust"),
         )
 
     def _tiers(self) -> dict[str, Tier]:
@@ -242,12 +290,12 @@ class Governor:
             policy,
             self.plan.lock,
             budgets=budgets if policy.budgets != Limits() else None,
-            approve=self.approvals.asking.of("gateway"),
+            approve=self._approve("gateway"),
             system=_system(),
         )
 
     def _policy(self, settings: Settings, limiter: Limiter) -> Stage:
-        if not settings.rules.any:
+        if settings.rules is None:
             return NoRules()
         from mcpguard.pipeline.policy import PolicyStage  # brings CEL
 
@@ -255,7 +303,7 @@ class Governor:
             settings.rules,
             self._facts,
             RuleLimits(limiter, uptime),
-            approve=self.approvals.asking.of("policy"),
+            approve=self._approve("policy"),
             default=Effect.ALLOW,
             clock=uptime,
         )
@@ -265,7 +313,7 @@ class Governor:
         from mcpguard.policy.replay import moment
 
         caller, parties = ctx.parties.caller, self.parties
-        calls, of_tool, denied = self.tally.of(subject.target)
+        calls, of_tool, denied = self.tally.of(subject.target) if self.tally else (0, 0, 0)
         lock = self.plan.lock
         item = lock.item(ItemKind.TOOL, subject.target) if lock is not None else None
         noted = item.definition.get("annotations") if item is not None else None
@@ -286,21 +334,31 @@ class Governor:
             denied=denied,
         )
 
+    def calls(self) -> dict[str, tuple[int, int]]:
+        """Of each tool: its calls so far, and how many of them were denied. Empty without a log."""
+        watcher = self.observer.watcher
+        return {} if watcher is None else watcher.calls()
+
     # beside the messages
 
     def written(self, records: Sequence[Told]) -> None:
         """These records are in the log."""
-        self.tally.count(records)
-        self.observer.seen(records)
+        if self.tally is not None:
+            self.tally.count(records)
+        watcher, audit = self.observer.watcher, self.audit
+        if watcher is not None and audit is not None:
+            watcher.seen(records, audit.seq, time.time())  # noqa: TID251 - the log's own clock
 
     def stir(self) -> None:
         """After every turn of the session: its counters and waiting calls may need the store."""
-        over = self.approvals.busy and self.approvals.keep(self.held())
-        worker = self.worker
-        if worker is not None and (
-            over or self.limiters[0].hungry or self.limiters[1].hungry or self.approvals.urgent
-        ):
-            worker.stir()
+        approvals, urgent = self._approvals, False
+        if approvals is not None:
+            urgent = approvals.keep(self.held()) or approvals.urgent
+        rates, rules = self.limiters
+        if urgent or rates.hungry or rules.hungry:
+            worker = self.worker
+            if worker is not None:
+                worker.stir()
 
     async def serve(self, resume: Callable[[], None], tell: Callable[[str, str], None]) -> None:
         """Ask the store until cancelled. `resume`: judge again what waits."""
@@ -315,7 +373,7 @@ class Governor:
         self.worker = Worker(
             self.opened,
             self.limiters,
-            (self.observer, self.approvals),
+            [each for each in (self.observer, self._approvals, Sweep()) if each is not None],
             clock=uptime,
             tell=tell,
             local=self.settings.store.on_loss is OnLoss.LOCAL,
@@ -330,8 +388,12 @@ class Governor:
     def end(self) -> None:
         """Tell the store what is left to tell. Blocks for as long as it does."""
         if self.worker is not None:
-            partings = self.approvals.part()
-            self.worker.end(lambda store: self.approvals.leave(store, partings))
+            approvals = self._approvals
+            if approvals is None:
+                self.worker.end()
+                return
+            partings = approvals.part()
+            self.worker.end(lambda store: approvals.leave(store, partings))
 
     def opened(self) -> "Store":
         """The store that the settings name. Blocks. Raises StoreError."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mcpguard.control import blocks
 from mcpguard.live import standings
 from mcpguard.live.worker import Job
-from mcpguard.model import Allowed, Held, JsonObject, Principal
+from mcpguard.model import Held, Principal
 from mcpguard.store import Store
 from mcpguard.trust.account import CALLER, SERVER, Entry, Party
 from mcpguard.trust.score import Standing, effective
@@ -127,9 +127,10 @@ class Observer:
         self.state = "loading"
         """`loading`, then `known`, or `lost` while the store was never read."""
         self._pending: list[Entry] = []
-        self._watcher: Watcher | None = None
+        self.watcher: Watcher | None = None
+        """Is told of the records that were written; None without a log."""
         if audit is not None:
-            self._watcher = Watcher(
+            self.watcher = Watcher(
                 session=session,
                 server=server,
                 principal=parties.caller.id,
@@ -145,15 +146,10 @@ class Observer:
         """Nothing that cannot wait for the next look."""
         return False
 
-    def seen(self, records: Sequence[tuple[JsonObject | Allowed, bytes]]) -> None:
-        """These records were written."""
-        if self._watcher is not None and self._audit is not None:
-            self._watcher.seen(records, self._audit.seq, self._clock())
-
     def job(self) -> Job:
         """See `worker.Keeper`."""
-        if self._watcher is not None:
-            self._pending += self._watcher.drain()
+        if self.watcher is not None:
+            self._pending += self.watcher.drain()
             del self._pending[:-MAX_KEPT]
         entries, names = tuple(self._pending), self._names
         logs = self._audit.path.parent if self._audit is not None else Path()

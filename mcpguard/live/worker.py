@@ -11,8 +11,7 @@ import anyio
 import anyio.to_thread
 
 from mcpguard.errors import StoreError
-from mcpguard.store import Store
-from mcpguard.store.memory import MemoryStore
+from mcpguard.store import BACKENDS, Store
 from mcpguard.trust.limits import Limiter, Want, ask
 
 __all__ = ["POLL", "Job", "Keeper", "Worker"]
@@ -62,10 +61,10 @@ class Worker:
     ) -> None:
         self._open = opened
         self._limiters = tuple(limiters)
-        self._keepers = keepers
+        self._keepers = [*keepers]
         self._clock = clock
         self._tell = tell
-        self._substitute: Store | None = MemoryStore() if local else None
+        self._substitute: Store | None = BACKENDS["memory"]("") if local else None
         self._store: Store | None = None
         self._failing = False
         self._why = "it is not open yet"
@@ -79,6 +78,11 @@ class Worker:
         self._limiters = tuple(limiters)
         now = self._clock()
         self._ending += [want for each in before for want in each.give_back(now)]
+        self.stir()
+
+    def keep(self, keeper: Keeper) -> None:
+        """One more that is kept in the store."""
+        self._keepers.append(keeper)
         self.stir()
 
     async def do(self, work: Callable[[Store], T]) -> T:
@@ -135,7 +139,7 @@ class Worker:
         due = now >= self._next_look
         if due:
             self._next_look = now + POLL
-        for keeper in self._keepers:
+        for keeper in tuple(self._keepers):
             if due or keeper.urgent:
                 await self._synced(keeper)
 

@@ -6,7 +6,6 @@ takes out, or only notes, never hides or uncovers what another one looks for.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from mcpguard.errors import ScanError, UsageError
@@ -58,6 +57,8 @@ class Rules:
 def _sought(detectors: Mapping[str, Handling], patterns: Patterns, *handled: Handling) -> _Sought:
     for name in detectors:
         if name not in DETECTORS:
+            from difflib import get_close_matches
+
             near = get_close_matches(name, DETECTORS, 1)
             hint = f"did you mean {near[0]}?" if near else "one of: " + ", ".join(DETECTORS)
             raise UsageError(f"gateway.detectors.{name[:64]}: there is no such detector", hint=hint)

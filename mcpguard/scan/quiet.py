@@ -16,8 +16,11 @@ from mcpguard.scan.walk import below, find, looking, needles_of, sub
 
 __all__ = ["Finder"]
 
-MAX_SIZE = 64 * 1024
-"""Bytes of the texts of one use. Above, the short way saves nothing worth having."""
+MAX_SIZE = 4 * 1024 * 1024
+"""Bytes of the texts of one use. Below, one look for all rules saves one for each of them."""
+
+MAX_TEXTS = 10_000
+"""Texts of one use. `find` counts them, and refuses too many."""
 
 MAX_DEPTH = 8
 """Levels of arrays and objects; deeper ones are rare, and `find` counts them."""
@@ -90,7 +93,9 @@ class Finder:
         try:
             for role, texts in groups.items():
                 raw = _BETWEEN.join(texts).encode()
-                if len(raw) > MAX_SIZE or not (silent[role] or self._needles(role))(raw):
+                if len(texts) > MAX_TEXTS or len(raw) > MAX_SIZE:
+                    return False
+                if not (silent[role] or self._needles(role))(raw):
                     return False
         except UnicodeEncodeError:  # half a surrogate pair
             return False

@@ -1,6 +1,6 @@
 """The state of one process: for tests, for one proxy alone, and when another store is lost."""
 
-import secrets
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,7 +47,7 @@ class MemoryStore:
             now = self._time()
             self._sweep(now)
             ledger = self._ledger(key, limit, now)
-            return ledger.take(limit, secrets.token_hex(8), units, ttl, now)
+            return ledger.take(limit, os.urandom(8).hex(), units, ttl, now)
 
     def give_back(self, key: str, limit: Limit, lease: str, unused: int) -> None:
         check_key(key)

@@ -5,7 +5,6 @@ machine that loses power may forget what the disk had not yet. Not for network f
 """
 
 import os
-import secrets
 import sqlite3
 import stat
 import threading
@@ -81,7 +80,7 @@ class SqliteStore:
             now = self._time(db)
             self._sweep(db, now)
             ledger = _ledger(db, key, limit) or LEDGERS[limit.kind](limit, now)
-            grant = ledger.take(limit, secrets.token_hex(8), units, ttl, now)
+            grant = ledger.take(limit, os.urandom(8).hex(), units, ttl, now)
             _keep(db, key, limit, ledger, now)
             return grant
 
@@ -240,7 +239,7 @@ def _make(path: Path) -> None:
     if path.exists():
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    draft = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
     os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:
         db = _connect(draft, BUSY)

@@ -80,8 +80,9 @@ def test_tools_are_merged_by_pattern_and_key() -> None:
 def test_rates_replace_rates_and_rules_come_together() -> None:
     made = over("limits: {tool: [1/day]}", "limits: {tool: []}")
     assert made.limits.tool == ()
-    names = over("rules: [{name: a, action: warn}]", "rules: [{name: b, action: deny}]").rules.rules
-    assert [each.name for each in names] == ["a", "b"]
+    rules = over("rules: [{name: a, action: warn}]", "rules: [{name: b, action: deny}]").rules
+    assert rules is not None
+    assert [each.name for each in rules.rules] == ["a", "b"]
 
 
 def test_a_servers_section_counts_for_that_server_alone(home: Home) -> None:
@@ -238,6 +239,7 @@ def test_a_more_specific_policy_of_the_user_does_not_get_around_the_systems() ->
 def test_no_rule_of_the_user_gets_around_the_systems() -> None:
     user = "rules: [{name: x, action: allow, priority: 1000}]"
     rules = under(user, "rules: [{name: x, action: deny, priority: -1000, tools: [rm]}]").rules
+    assert rules is not None
     assert rules.judge_call(Call("tools/call", "rm", {}), facts).action is Action.DENY
     assert rules.judge_call(Call("tools/call", "ls", {}), facts).action is Action.ALLOW
 
