@@ -12,7 +12,7 @@ from mcpguard.control import client
 from mcpguard.errors import RefusalError
 from mcpguard.model import JsonObject
 from tests.faults.approving import PHRASE, Office
-from tests.integration.host import call, line, result
+from tests.integration.host import ask, call, line, result
 from tests.unit.store.backends import RedisServer
 
 SETTINGS = "gateway: {approve: [echo]}\n"
@@ -231,6 +231,7 @@ def test_the_hosts_user_is_asked_about_the_tools_that_are_named_and_no_other(
         heard = len(desk.host.heard)
         desk.ask(3, "other", tool="hold")
         ticket = desk.ticket()
+        desk.host.exchange(ask("after", "ping"), "after")
         assert not any(b"elicitation" in each for each in desk.host.heard[heard:])
         office.run("approve", "no", ticket)
         assert "a person refused" in desk.answered(3)

@@ -1,18 +1,23 @@
 """What a person changes in a session: recorded first, whole or not at all."""
 
+import shutil
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import anyio
 import pytest
 
+from mcpguard.approval.statement import Answer, bound
 from mcpguard.audit import AuditLog
 from mcpguard.audit.verify import read
+from mcpguard.cli.signing import Signing
 from mcpguard.config.flags import ProxySettings
 from mcpguard.config.loading import Loaded, load
 from mcpguard.config.plan import make_plan
 from mcpguard.control.blocks import Block
 from mcpguard.errors import McpguardError, RefusalError, UsageError
+from mcpguard.identity.keys import create, open_key, roster
 from mcpguard.identity.roster import EMPTY
 from mcpguard.live import reloading
 from mcpguard.live.desk import Desk
@@ -170,6 +175,55 @@ def test_what_only_a_start_can_set_is_refused_by_name(room: Room, key: str) -> N
         done(lambda: room.desk.reload(ANA))
     assert room.governor.settings is before
     assert room.events() == []
+
+
+PHRASE = "correct horse battery"
+
+
+def test_approvers_may_grow_and_never_be_others(room: Room) -> None:
+    place = room.folder / "data" / "approvers"
+    create(place, "ana", PHRASE, work=2)
+    room.governor.roster = roster(place)
+    create(place, "ben", PHRASE, open_key(place, "ana", PHRASE), work=2)
+    assert done(lambda: room.desk.reload(ANA))["changed"] == ["approvers"]
+    assert [each.name for each in room.governor.roster.approvers] == ["ana", "ben"]
+    shutil.rmtree(place)
+    create(place, "eve", PHRASE, work=2)
+    with pytest.raises(RefusalError, match="the approvers were replaced"):
+        done(lambda: room.desk.reload(ANA))
+    assert room.governor.roster.named("eve") is None
+
+
+@pytest.mark.guarantee("live:nothing-widens-unsigned")
+def test_a_yes_counts_for_the_call_it_names_and_by_who_signed_the_request_alone(room: Room) -> None:
+    place = room.folder / "data" / "approvers"
+    create(place, "ana", PHRASE, work=2)
+    ana = open_key(place, "ana", PHRASE)
+    room.governor.roster = roster(place)
+    approvals = room.governor.approvals
+    for text in ("one", "two"):
+        arguments: JsonObject = {"text": text}
+        binding = bound("local:default", "server", "echo", arguments, "")
+        approvals.queue.ask(binding, arguments, time.monotonic())
+    one, two = (row.ticket for row in approvals.pending())
+    signing = Signing(ana)
+    shown = anyio.run(room.desk.show, one)
+    yes = signing.approval("s1", shown)
+    wrong: dict[str, tuple[str, tuple[str, ...], JsonObject]] = {
+        "another call": (two, (ana.key_id,), yes),
+        "who signed the request": (one, ("ed25519:other",), yes),
+        "is not a yes": (one, (ana.key_id,), signing.approval("s1", shown, Answer.NO)),
+        "malformed": (one, (ana.key_id,), {}),
+        "about another": (one, (ana.key_id,), signing.approval("s2", shown)),
+        "its time is over": (one, (ana.key_id,), Signing(ana, lambda: 1).approval("s1", shown)),
+    }
+    for ticket, keys, statement in wrong.values():
+        with pytest.raises(RefusalError):
+            anyio.run(room.desk.decide, ticket, True, keys, statement)
+    assert room.events() == []
+    told = anyio.run(room.desk.decide, one, True, (ana.key_id,), yes)
+    assert told["missing"] == 0
+    assert [event["target"] for event in room.events()] == ["echo"]
 
 
 def test_settings_are_compared_by_what_they_say(tmp_path: Path) -> None:
