@@ -22,6 +22,7 @@ Told: TypeAlias = "Mapping[str, Json | bytes] | Allowed"
 
 _ANSWER: Final = ("server>host", "tools/call")
 _CALL: Final = ("host>server", "tools/call")
+_DECIDED: Final = frozenset({"allow", "deny", "would_deny"})
 MAX_NAMES = 1024
 """Tools whose calls are counted by name; a host that invents more has those counted as one."""
 
@@ -105,9 +106,8 @@ class Watcher:
         self._at, self._seq = now, number
         if "event" not in told:
             self._meet()
-            if (told.get("direction"), told.get("method")) == _CALL and told.get(
-                "decision"
-            ) != "hold":
+            decided = told.get("decision") in _DECIDED and told.get("stage") != "wire"
+            if decided and (told.get("direction"), told.get("method")) == _CALL:
                 self._count(str(told.get("target", "")), denied=told.get("decision") != "allow")
         who: JsonObject = {
             "session": self._session,

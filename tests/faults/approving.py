@@ -14,6 +14,7 @@ from pathlib import Path
 
 import orjson
 
+from mcpguard.control import client
 from tests.integration.host import INITIALIZE, RECORDER, Message, Session, ask, call, line
 
 if sys.version_info >= (3, 12):
@@ -37,7 +38,6 @@ class Office:
         self.config = base / "config" / "mcpguard.yaml"
         self.config.parent.mkdir(parents=True)
         self.data = base / "data"
-        self.sockets: set[Path] = set()
         self.env = {
             "PATH": os.environ["PATH"],
             "HOME": str(base),
@@ -146,9 +146,10 @@ class Desk:
         while time.monotonic() < deadline:
             self.host.exchange(ask("tick", "ping"), "tick")
             every = self.office.data.glob("run/[!.]*.sock")
-            for new in (each for each in every if each not in self.office.sockets):
-                self.office.sockets.add(new)
-                return new
+            for each in every:
+                with client.connected(self.office.data, each.stem) as asked:
+                    if asked.hello()["pid"] == self.host.process.pid:
+                        return each
         raise AssertionError(self.host.stderr.decode())
 
     def ask(self, ident: int, text: str, tool: str = "echo") -> None:
