@@ -1592,6 +1592,81 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "in denied:",
         ),
     ),
+    "live:approved-call-goes-once": Guarantee(
+        _APPROVALS,
+        "A call that waits goes once after a signed yes; one that was taken back meanwhile "
+        "never goes.",
+        Mutant(
+            "approval/asking.py",
+            "self._queue.cancel(self.calls.pop(wire_id).token)",
+            "self.calls.pop(wire_id)",
+        ),
+    ),
+    "live:changed-while-it-runs": Guarantee(
+        _CONTROL,
+        "What a person blocks is blocked in every running session, until a signed unblock.",
+        Mutant(
+            "live/observing.py",
+            "self.tools.update(about)",
+            "self.tools.update(())",
+        ),
+    ),
+    "live:elicited-for-low-risk-alone": Guarantee(
+        _APPROVALS,
+        "The host's own user is asked about the tools that are named for it, and no other.",
+        Mutant(
+            "live/approvals.py",
+            "any(glob.matches(tool) for glob in made)",
+            "True",
+        ),
+    ),
+    "live:ended-session-leaves-its-tickets": Guarantee(
+        _APPROVALS,
+        "What an ended session left waiting can still be answered, for the same caller, call "
+        "and lockfile alone.",
+        Mutant(
+            "live/worker.py",
+            "            last(store)\n",
+            "            pass\n",
+        ),
+    ),
+    "live:nothing-widens-unsigned": Guarantee(
+        _CONTROL,
+        "A running proxy widens nothing without the signature of an approver it knew at its start.",
+        Mutant(
+            "daemon/run.py",
+            "check = proven(session, governor.approvals.verify) if known else nobody_signs",
+            "check = lambda *_: (known[0].key_id if known else 'x',)",
+        ),
+    ),
+    "live:reload-is-whole-or-not": Guarantee(
+        _CONTROL,
+        "Settings that cannot be taken over whole leave those of before, and the answer says why.",
+        Mutant(
+            "live/desk.py",
+            "        if fixed:\n",
+            "        if fixed and not keys:\n",
+        ),
+    ),
+    "live:unrecorded-is-not-done": Guarantee(
+        _CONTROL,
+        "A session that enforces changes nothing that it cannot record.",
+        Mutant(
+            "live/desk.py",
+            "if governor.plan.mode is Mode.ENFORCE:",
+            "if governor.plan.mode is Mode.FILTER_ONLY:",
+        ),
+    ),
+    "live:yes-crosses-proxies-once": Guarantee(
+        _APPROVALS,
+        "A yes that came too late for its call admits one repeat, at whichever proxy of the "
+        "store it comes to.",
+        Mutant(
+            "live/approvals.py",
+            "for grant in leaving:\n                shared",
+            "for grant in ():\n                shared",
+        ),
+    ),
     "lock:digests-verified-on-load": Guarantee(
         _LOCKFILE,
         "A definition that was edited without its digest is an error on load.",

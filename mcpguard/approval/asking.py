@@ -80,6 +80,12 @@ class Asking:
 
         return approve
 
+    def change(self, *, low_risk: Callable[[str], bool], retry: int, anybody: bool) -> None:
+        """Other settings or approvers, for what is asked from now on."""
+        self._low_risk = low_risk
+        self._retry = retry
+        self._anybody = anybody
+
     def over(self, now: float) -> bool:
         """Whether calls waited in vain until `now`; judged again, each is told what to do."""
         over = {waiting.token for waiting in self._queue.timed_out(now)}

@@ -214,12 +214,11 @@ class Queue:
         """A signed yes or no, by an approver who counts and about this very asking."""
         self._expire(now)
         said = signed.statement
+        wrong = self.refusal(signed, now, unix)
         ticket = self._tickets.get(said.request[:SHORT])
-        if ticket is None or ticket.request != said.request:
-            return Outcome(Became.UNKNOWN, said.request[:SHORT])
-        flaw, name = self._judged(ticket, signed, unix)
-        if flaw is not None:
-            return Outcome(Became.FLAWED, ticket.id, flaw=flaw)
+        if wrong is not None or ticket is None:
+            return wrong or Outcome(Became.UNKNOWN, said.request[:SHORT])
+        _, name = self._judged(ticket, signed, unix)
         if said.answer is Answer.NO:
             return self._refuse(ticket, now)
         self._drop_expired(ticket, unix)
@@ -228,6 +227,16 @@ class Queue:
         ticket.answers[signed.key] = signed
         ticket.by[signed.key] = name
         return self._counted(ticket, now, unix)
+
+    def refusal(self, signed: Signed, now: float, unix: int) -> Outcome | None:
+        """Why `signed` would count for nothing; None: it would count. Answers nothing."""
+        self._expire(now)
+        said = signed.statement
+        ticket = self._tickets.get(said.request[:SHORT])
+        if ticket is None or ticket.request != said.request:
+            return Outcome(Became.UNKNOWN, said.request[:SHORT])
+        flaw, _ = self._judged(ticket, signed, unix)
+        return None if flaw is None else Outcome(Became.FLAWED, ticket.id, flaw=flaw)
 
     def refuse(self, ticket: str, now: float) -> Outcome:
         """A no that nobody signed: it only tightens."""

@@ -88,6 +88,7 @@ CONTROL: Mapping[str, tuple[str, ...]] = {
     "control.block": ("kind", "name"),
     "control.unblock": ("kind", "name"),
     "control.budget": ("kind", "name"),
+    "control.policy": ("glob", "policy"),
     "control.reload": ("old", "new"),
     "control.kill": ("scope",),
     "trust.reset": ("kind", "name"),
@@ -99,8 +100,9 @@ CONTROL: Mapping[str, tuple[str, ...]] = {
 `by`: who, as the command knows it. `key`: the id of the approver key that signed it, or empty where
 nothing must be signed; a `trust.reset` without one moves no score. `why`: the person's words.
 `kind`: `principal`, `tool` or `server`; of `trust.reset` the role: `caller` or `server`. `name`:
-which of them. `old`, `new`: digests of the settings. `scope`: `session` or `all`. Of an approval:
-whose call of which tool with which arguments behind which lockfile.
+which of them. `glob`, `policy`: whose, and the fields set, as JSON. `old`, `new`: digests of the
+settings. `scope`: `session` or `all`. Of an approval: whose call of which tool with which arguments
+behind which lockfile.
 """
 
 FRONT = frozenset(("v", "seq", "session", "ts", "server", "principal", "hash", "args"))

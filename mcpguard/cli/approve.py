@@ -4,16 +4,19 @@ A yes is shown in full before it is asked for, and signed; a no needs nothing.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import click
 
+from mcpguard.approval.texts import span
 from mcpguard.approval.tickets import typed
-from mcpguard.cli import reach, render
+from mcpguard.cli import leftover, reach, render
 from mcpguard.cli.reach import Outcome, field
 from mcpguard.cli.signing import Phrases, signer_option
 from mcpguard.control import client
 from mcpguard.control.client import Found
-from mcpguard.errors import ControlError, RefusalError
+from mcpguard.control.places import offered
+from mcpguard.errors import ControlError, McpguardError, RefusalError
 from mcpguard.model import Json, JsonObject
 
 __all__ = ["approve"]
@@ -38,16 +41,19 @@ def approve(context: click.Context) -> None:
 @reach.FORM
 @click.pass_context
 def list_command(context: click.Context, *, session: str, form: str) -> None:
-    """List the calls that wait, in all running sessions.
+    """List the calls that wait: in all running sessions, and of ended ones.
+
+    A call that waited in vain may come again within ten minutes, in another session too.
 
     Exit codes: 0 shown, also when nothing waits; 2 a session that is there could not be asked.
     """
     outcomes = list(reach.each(reach.chosen(session), lambda line: line.ask("pending")))
+    remaining = [] if session else [told for _, told in leftover.every()]
     if form == "json":
         told = reach.shown_json(outcomes, "waiting")
-        render.answer([render.json_text({"sessions": told})])
+        render.answer([render.json_text({"sessions": told, "left": [*remaining]})])
     else:
-        render.answer(_list_text(outcomes))
+        render.answer(_list_text(outcomes, remaining))
     context.exit(reach.code_of(outcomes))
 
 
@@ -62,7 +68,7 @@ def show_command(*, ticket: str, session: str, form: str) -> None:
     """
     found, told = _shown(ticket, session)
     if form == "json":
-        render.answer([render.json_text({"session": found.session, **told})])
+        render.answer([render.json_text({**told, "session": found.session})])
     else:
         render.answer(_call(told))
 
@@ -94,9 +100,12 @@ def yes_command(
         "yes": True,
         "statement": signing.approval(found.session, told),
     }
-    with client.connected(reach.home(), found.session) as line:
-        result = reach.signed(signing, line, "decide", args)
-    _answered(found, result, form, _approved(ticket, result))
+    if found.ended:
+        result: Json = leftover.approved(signing.approval(found.session, told))
+    else:
+        with client.connected(reach.home(), found.session) as line:
+            result = reach.signed(signing, line, "decide", args)
+    _answered(found, result, form, _approved(told, result))
 
 
 @approve.command(name="no")
@@ -109,15 +118,30 @@ def no_command(*, ticket: str, all_like: bool, session: str, form: str) -> None:
 
     Exit codes: 0 denied; 1 no such call waits; 2 it could not be found out.
     """
-    found, told = _shown(ticket, session)
-    ticket = str(told["ticket"])
-    with client.connected(reach.home(), found.session) as line:
-        if all_like:
-            result = line.ask("refuse_like", {"ticket": ticket})
-        else:
-            result = line.ask("decide", {"ticket": ticket, "yes": False})
+    outcomes = _asked(session)
+    ticket = _as_meant(ticket, outcomes)
+    found = _holder(ticket, outcomes)
+    if found is None:
+        _take_back(ticket, outcomes, all_like=all_like)
+        found, result = _nobody(), None
+    else:
+        verb = "refuse_like" if all_like else "decide"
+        args: JsonObject = {"ticket": ticket} if all_like else {"ticket": ticket, "yes": False}
+        with client.connected(reach.home(), found.session) as line:
+            result = line.ask(verb, args)
     count = field(result, "refused", "1") if all_like else "1"
     _answered(found, result, form, f"denied: {count} {'call' if count == '1' else 'calls'}")
+
+
+def _take_back(ticket: str, outcomes: Sequence[Outcome], *, all_like: bool) -> None:
+    """A no to what no session holds: a yes not used yet, or what an ended session left."""
+    done = not all_like and leftover.taken_back(ticket)
+    for one in outcomes if not (done or all_like) else ():
+        with suppress(McpguardError), client.connected(reach.home(), one.found.session) as line:
+            line.ask("decide", {"ticket": ticket, "yes": False})
+            done = True
+    if not done:
+        raise _unknown(ticket, outcomes)
 
 
 def _answered(found: Found, result: Json, form: str, text: str) -> None:
@@ -125,47 +149,73 @@ def _answered(found: Found, result: Json, form: str, text: str) -> None:
     render.answer([render.json_text(told) if form == "json" else text])
 
 
-def _approved(ticket: str, result: Json) -> str:
-    missing = field(result, "missing", "0")
-    if missing == "0":
-        return f"approved: {render.printable(ticket)} may run once"
-    return f"said yes to {render.printable(ticket)}: {missing} more approvers have to"
+def _approved(told: JsonObject, result: Json) -> str:
+    ticket, missing = field(told, "ticket"), field(result, "missing", "0")
+    if missing != "0":
+        who = "more approver has" if missing == "1" else "more approvers have"
+        return f"said yes to {ticket}: {missing} {who} to"
+    if told.get("held") is False:
+        life = told.get("life")
+        within = f" within {span(life)}" if type(life) is int else ""
+        return f"approved: {ticket} may run once, when the same call comes again{within}"
+    return f"approved: {ticket} may run once"
 
 
 def _shown(ticket: str, wanted: str) -> tuple[Found, JsonObject]:
     """The session in which `ticket` waits, and the call. Raises RefusalError, ControlError."""
-    outcomes = list(reach.each(reach.chosen(wanted), lambda line: line.ask("pending")))
+    outcomes = _asked(wanted)
     ticket = _as_meant(ticket, outcomes)
+    found = _holder(ticket, outcomes)
+    if found is None:
+        remaining = {} if wanted else {each[1]["ticket"]: each for each in leftover.every()}
+        one = remaining.get(ticket)
+        if one is None:
+            raise _unknown(ticket, outcomes)
+        session, told = one
+        return Found(session, {"server": told["server"]}, ended=True), told
+    with client.connected(reach.home(), found.session) as line:
+        shown = line.ask("show", {"ticket": ticket})
+    if not isinstance(shown, dict) or shown.get("ticket") != ticket:
+        raise ControlError(f"session {found.session} shows another call than {ticket!r}")
+    return found, shown
+
+
+def _nobody() -> Found:
+    return Found("", {}, ended=True)
+
+
+def _asked(wanted: str) -> list[Outcome]:
+    found = reach.chosen(wanted) if wanted or offered() else []
+    return list(reach.each(found, lambda line: line.ask("pending")))
+
+
+def _holder(ticket: str, outcomes: Sequence[Outcome]) -> Found | None:
+    """The running session in which `ticket` waits. Raises ControlError for more than one."""
     holding = [one.found for one in outcomes if ticket in map(_ticket, _waiting(one))]
     if len(holding) > 1:
         names = ", ".join(each.session for each in holding)
         raise ControlError(
             f"{ticket} waits in {len(holding)} sessions: {names}", hint="name one: --session ID"
         )
-    if not holding:
-        _tell_unasked(outcomes)
-        raise RefusalError(
+    return holding[0] if holding else None
+
+
+def _unknown(ticket: str, outcomes: Sequence[Outcome]) -> McpguardError:
+    """Of a session that could not be asked, where the call may wait, or that there is none."""
+    unasked = [one.error for one in outcomes if one.error is not None]
+    return next(
+        iter(unasked),
+        RefusalError(
             f"no call waits under {ticket!r}: it was answered, it has ended, or never was",
             hint="see what waits with: mcpguard approve list",
-        )
-    with client.connected(reach.home(), holding[0].session) as line:
-        told = line.ask("show", {"ticket": ticket})
-    if not isinstance(told, dict) or told.get("ticket") != ticket:
-        raise ControlError(f"session {holding[0].session} shows another call than {ticket!r}")
-    return holding[0], told
+        ),
+    )
 
 
 def _as_meant(ticket: str, outcomes: Sequence[Outcome]) -> str:
     """`ticket` as it waits, typed in whatever case."""
     waiting = [_ticket(told) for one in outcomes for told in _waiting(one)]
     return ticket if ticket in waiting else typed(ticket)
-
-
-def _tell_unasked(outcomes: Sequence[Outcome]) -> None:
-    """Raises the error of a session that could not be asked: the call may wait there."""
-    for one in outcomes:
-        if one.error is not None:
-            raise one.error
 
 
 def _waiting(one: Outcome) -> list[Json]:
@@ -176,8 +226,8 @@ def _ticket(told: Json) -> Json:
     return told.get("ticket") if isinstance(told, dict) else None
 
 
-def _list_text(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    waiting = [told for one in outcomes for told in _waiting(one)]
+def _list_text(outcomes: Sequence[Outcome], remaining: Sequence[Json]) -> Iterator[str]:
+    waiting = [*(told for one in outcomes for told in _waiting(one)), *remaining]
     for one in outcomes:
         if one.error is not None:
             yield f"session {one.found.session}: {render.printable(one.error.message)}"
@@ -213,7 +263,8 @@ def _call(told: JsonObject) -> Iterator[str]:
         "left": "seconds left",
     }
     for key, name in names.items():
-        yield f"{name:<14}{field(told, key, '-')}"
+        if key != "why" or key in told:
+            yield f"{name:<14}{field(told, key, '-')}"
     yield "arguments"
     text = render.json_text(told.get("arguments"))
     yield from ("  " + line for line in text.split("\n"))

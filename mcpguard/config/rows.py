@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
+from mcpguard.approval.shared import MAX_ANSWERS
+from mcpguard.approval.statement import MAX_LIFE
 from mcpguard.config import values as read
 from mcpguard.config.settings import OnLoss, Preset
 from mcpguard.errors import UsageError
@@ -35,10 +37,7 @@ __all__ = [
 ]
 
 MAX_SECONDS = 86_400
-"""Of waiting for a person, and of the time a yes holds: a day."""
-
-MAX_QUORUM = 16
-"""Approver keys that must agree; more people cannot be found within minutes."""
+"""Of waiting for a person: a day."""
 
 MAX_BUDGET = 2**53 - 1
 """Calls or bytes of one session: exact in every reader's numbers."""
@@ -355,13 +354,13 @@ ROWS: Final = (
     Row(
         ("approvals", "retry"),
         "seconds in which a yes admits one identical call",
-        read.integer(0, MAX_SECONDS),
+        read.integer(1, MAX_LIFE),
         tighten=_LOWER,
     ),
     Row(
         ("approvals", "quorum"),
         "approver keys that must say yes",
-        read.integer(1, MAX_QUORUM),
+        read.integer(1, MAX_ANSWERS),
         tighten=_HIGHER,
     ),
     Row(

@@ -104,7 +104,7 @@ class Operations(Protocol):
         """
 
     async def stats(self) -> JsonObject:
-        """Numbers of this session: calls by tool and verdict, latencies, store, leases."""
+        """Numbers of this session: calls by tool, how many were denied or held, the store."""
 
     async def pending(self) -> list[JsonObject]:
         """Calls that wait for a person: ticket, server, tool, principal, waiting and left (s)."""

@@ -24,13 +24,15 @@ from mcpguard.daemon.log import Log, open_log, printable
 from mcpguard.errors import AuditError, LockfileError, McpguardError, UsageError
 from mcpguard.lock import lockfile
 from mcpguard.lock.lockfile import Lockfile
-from mcpguard.model import Mode
+from mcpguard.model import JsonObject, Mode
 
 if TYPE_CHECKING:
     from mcpguard.audit import AuditLog
+    from mcpguard.control.socket import Answer
     from mcpguard.daemon.drivers import Beside, Driver
     from mcpguard.daemon.engine import Engine
     from mcpguard.identity.roster import Roster
+    from mcpguard.live.desk import Desk
     from mcpguard.live.governor import Governor
 
 __all__ = ["main", "minter", "read_lock"]
@@ -102,7 +104,12 @@ def _session(plan: Plan, early_exit: str, child: processes.Child, alarm: prelude
         session_id = os.urandom(8).hex()
         audit = _open_audit(plan, session_id, log)
         engine, governor = _engine(plan, session_id, audit, log, early_exit)
-        beside = (_governed(engine, governor), _hurried(engine, governor), _kill_watch(plan.name))
+        beside = (
+            _governed(engine, governor),
+            _hurried(engine, governor),
+            _kill_watch(plan.name),
+            _controlled(engine, governor),
+        )
         code, lingering = _run(engine, child, log, alarm, beside)
         _tell(child, log)
     finally:
@@ -196,6 +203,62 @@ def _kill_watch(name: str) -> "Beside":
             await kill.watch(lambda: kill.check(home, name), driver.kill)
 
     return beside
+
+
+def _controlled(engine: "Engine", governor: "Governor") -> "Beside":
+    """Answers people on the session's control socket, once its bytes move."""
+
+    async def beside(driver: "Driver") -> None:
+        from mcpguard.control.socket import attend
+
+        def off(error: Exception) -> None:
+            engine.tell("control.off", str(error))
+
+        try:
+            home = data_dir()
+        except UsageError as error:
+            off(error)
+        else:
+            converse = _conversation(engine, governor, driver)
+            await attend(home, governor.session, converse, off)
+
+    return beside
+
+
+def _conversation(
+    engine: "Engine", governor: "Governor", driver: "Driver"
+) -> "Callable[[], Answer]":
+    """Makes a conversation for each connection; nothing of it is imported before the first."""
+    since = time.time()  # noqa: TID251 - the shell hands its clock in; nothing below reads one
+
+    def resume() -> None:
+        engine.resume()
+        driver.flush()
+
+    def converse() -> "Answer":
+        from mcpguard.control.operations import Conversation, nobody_signs
+        from mcpguard.control.proof import proven
+        from mcpguard.live.desk import Desk
+
+        if not desks:
+            desks.append(
+                Desk(
+                    governor,
+                    resume=resume,
+                    kill=driver.kill,
+                    killed=lambda: driver.killed,
+                    since=since,
+                    clock=time.time,  # noqa: TID251 - as above
+                )
+            )
+        session = governor.session
+        hello: JsonObject = {"session": session, "server": governor.plan.name, "pid": os.getpid()}
+        known = governor.roster.approvers
+        check = proven(session, governor.approvals.verify) if known else nobody_signs
+        return Conversation(desks[0], hello, check, time.monotonic).answer
+
+    desks: list[Desk] = []
+    return converse
 
 
 def _engine(

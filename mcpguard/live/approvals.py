@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection, Sequence
 
 from mcpguard.approval import orphans, shared
 from mcpguard.approval.asking import Asking
-from mcpguard.approval.outcome import Grant, Outcome, Parting
+from mcpguard.approval.outcome import Grant, Outcome, Parting, Row, Shown
 from mcpguard.approval.queue import Queue
 from mcpguard.approval.statement import Binding, Signed
-from mcpguard.approval.tickets import Spent
+from mcpguard.approval.tickets import SHORT, Spent
 from mcpguard.config.settings import ApprovalSettings
 from mcpguard.identity.keys import verifier
 from mcpguard.identity.roster import Approver
@@ -40,7 +40,7 @@ class Approvals:
         now: Callable[[], float],
         unix: Callable[[], int],
     ) -> None:
-        self._settings = settings
+        self._settings, self._approvers = settings, tuple(approvers)
         self._verify = verifier(approvers)
         self._now, self._unix = now, unix
         self._spent = Spent()
@@ -65,12 +65,60 @@ class Approvals:
         self._looked: frozenset[str] = frozenset()
         self._lost = False
 
-    def keep(self, held: Collection[int]) -> None:
-        """After each turn. `held`: wire ids of the calls that wait. Ends the others' tickets."""
+    def change(self, settings: ApprovalSettings, approvers: Sequence[Approver]) -> None:
+        """Other settings or approvers: if they differ, answers that wait to be used are void."""
+        if (settings, tuple(approvers)) == (self._settings, self._approvers):
+            return
+        self._settings, self._approvers = settings, tuple(approvers)
+        self._verify = verifier(approvers)
+        self.queue.change(
+            self._verify, hold=settings.hold, retry=settings.retry, quorum=settings.quorum
+        )
+        self.asking.change(
+            low_risk=_matching(settings.elicit), retry=settings.retry, anybody=bool(approvers)
+        )
+
+    def verify(self, key: str, text: bytes, signature: bytes) -> str:
+        """Which approver signed `text`, of those who count now; empty: none of them."""
+        return self._verify(key, text, signature)
+
+    def pending(self) -> tuple[Row, ...]:
+        """Every open ticket, the oldest first."""
+        return self.queue.pending(self._now())
+
+    def show(self, ticket: str) -> Shown | None:
+        """One ticket in full."""
+        return self.queue.show(ticket, self._now())
+
+    def refusal(self, signed: Signed) -> Outcome | None:
+        """Why an answer would count for nothing; None: it would count."""
+        return self.queue.refusal(signed, self._now(), self._unix())
+
+    def refuse(self, ticket: str) -> Outcome:
+        """A no that nobody signed."""
+        return self.queue.refuse(ticket, self._now())
+
+    def recall(self, ticket: str) -> int:
+        """Leave no yes to `ticket` in the store that is not there yet. How many."""
+        kept = [each for each in self.leaving if _ticket(each) != ticket]
+        gone, self.leaving = len(self.leaving) - len(kept), kept
+        return gone
+
+    def revoke(self, store: Store, ticket: str) -> bool:
+        """Take back what the store holds of `ticket`, a yes or the asking. Blocks."""
+        taken = shared.revoke(store, ticket, self._unix())
+        return orphans.refuse_left(store, ticket) or bool(taken)
+
+    def keep(self, held: Collection[int]) -> bool:
+        """After each turn. `held`: wire ids of the calls that wait. Ends the others' tickets.
+
+        Whether some waited in vain, and are to be judged again.
+        """
         self.asking.still(held)
         due = self.queue.due()
         if due is not None and self._now() >= due:
-            self.asking.over(self._now())
+            return self.asking.over(self._now())
+        return False
 
     def answer(self, signed: Signed) -> Outcome:
         """A signed answer. A yes that came too late for its call is left in the store."""
@@ -94,7 +142,7 @@ class Approvals:
 
         def take() -> None:
             self._lost = False
-            del self.leaving[: len(leaving)]
+            self.leaving = [each for each in self.leaving if each not in leaving]
             self._looked = frozenset(held)
             for token, by in found:
                 self.queue.admit(token, by, self._now())
@@ -135,6 +183,10 @@ class Approvals:
         """Leave them in the store, where a person can answer them still. Blocks."""
         for parting in partings:
             orphans.leave(store, parting, self._unix())
+
+
+def _ticket(grant: Grant) -> str:
+    return grant.answers[0].statement.request[:SHORT]
 
 
 def _matching(globs: Sequence[str]) -> Callable[[str], bool]:

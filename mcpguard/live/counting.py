@@ -4,7 +4,7 @@ A call is counted once, however often it is judged: a rewrite begins again under
 and a call that waited says what for.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, TypeVar
@@ -146,6 +146,10 @@ class Budgets:
             self._limiter.failed(*opened, self._clock())
         else:
             self._limiter.succeeded(*opened)
+
+    def left(self) -> Mapping[str, int]:
+        """What is left of each budget that there is: `tool_calls`, `bytes_in`, `bytes_out`."""
+        return self._limiter.left()
 
     def reset(self) -> None:
         """Begin the session's budgets anew."""

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from mcpguard.audit import AuditLog
     from mcpguard.identity.roster import Roster
     from mcpguard.live.approvals import Approvals
-    from mcpguard.live.worker import Worker
+    from mcpguard.live.worker import Job, Worker
     from mcpguard.policy.cel import Facts
     from mcpguard.store import Store
 
@@ -126,12 +126,47 @@ _UNREADABLE = "the store that says who is blocked cannot be read"
 _SLOW = "scores are still being made from the audit logs: it works when they are, try again then"
 
 
+class Sweep:
+    """A `worker.Keeper`: once a session, deletes from the store what of approvals has expired."""
+
+    urgent = False
+
+    def __init__(self) -> None:
+        self._looks = 0
+
+    def job(self) -> "Job":
+        """See `worker.Keeper`. At the second look: for the first one calls wait."""
+        self._looks += 1
+        return _swept if self._looks == SWEPT_AT else lambda _: _nothing
+
+    def lost(self) -> None:
+        """See `worker.Keeper`. Another session will do it."""
+
+
+SWEPT_AT = 2
+
+
+def _swept(store: "Store") -> Callable[[], None]:
+    from mcpguard.approval import orphans, shared  # in the worker's thread
+
+    now = int(time.time())  # noqa: TID251 - the shell's clock
+    shared.sweep(store, now)
+    orphans.sweep_left(store, now)
+    return _nothing
+
+
+def _nothing() -> None:
+    """Nothing was asked, so there is nothing to take."""
+
+
 class Governor:
     """One session's stages, and the state they ask.
 
     `decide` is the session's pipeline, `parties` its parties. `settings` and `stages` change when
     a person reloads the configuration; the rest stays.
     """
+
+    budgets: Budgets
 
     def __init__(
         self,
@@ -151,15 +186,12 @@ class Governor:
         self.roster = roster
         self.tally: Tally | None = None
         """Counts since there have been rules, which may read them."""
-        held = settings.principals.get(plan.principal)
         self.parties = Parties(
-            Principal(
-                plan.principal, LEVEL, held.capabilities if held else frozenset(), Proof.PROFILE
-            ),
+            _caller(plan.principal, settings),
             1 if plan.lock is not None else 0,
             counts_server=settings.trust.servers,
         )
-        self.blocked = Blocked(_blocked(settings))
+        self.blocked = Blocked(plan.name, _blocked(settings))
         self.observer = Observer(
             self.parties,
             self.blocked,
@@ -217,7 +249,7 @@ class Governor:
     def govern(self, settings: Settings) -> None:
         """From now on the stages are those of `settings`. Raises UsageError, and nothing changes.
 
-        Rates begin with what the store has counted, budgets anew.
+        Rates begin with what the store has counted; budgets anew where they are others.
         """
         lock, server = self.plan.lock, self.plan.name
         tools = tuple(settings.tools.policies if lock is None else lock.items[ItemKind.TOOL])
@@ -225,7 +257,9 @@ class Governor:
         # A rate of a tool that this server does not have is no reason not to start.
         counted = rates != Limits() or settings.tools.rated() is not None
         limiters = (Limiter(rates, server), Limiter(Limits(), server))
-        budgets = Budgets(settings.gateway.budgets, server, uptime)
+        limits = settings.gateway.budgets
+        same = bool(self.stages) and limits == self.settings.gateway.budgets
+        budgets = self.budgets if same else Budgets(limits, server, uptime)
         made: dict[str, Stage] = {
             "trust": self._trust(settings, limiters[0] if counted else None),
             "policy": self._policy(settings, limiters[1]),
@@ -242,6 +276,7 @@ class Governor:
             self.tally = Tally()
         self.limiters, before = limiters, self.limiters
         self.blocked.own = _blocked(settings)
+        self.parties.caller = _caller(self.plan.principal, settings)
         if self.worker is not None:
             self.worker.count_for(limiters, before)
 
@@ -318,6 +353,11 @@ class Governor:
             denied=denied,
         )
 
+    def calls(self) -> dict[str, tuple[int, int]]:
+        """Of each tool: its calls so far, and how many of them were denied. Empty without a log."""
+        watcher = self.observer.watcher
+        return {} if watcher is None else watcher.calls()
+
     # beside the messages
 
     def written(self, records: Sequence[Told]) -> None:
@@ -332,8 +372,7 @@ class Governor:
         """After every turn of the session: its counters and waiting calls may need the store."""
         approvals, urgent = self._approvals, False
         if approvals is not None:
-            approvals.keep(self.held())
-            urgent = approvals.urgent
+            urgent = approvals.keep(self.held()) or approvals.urgent
         rates, rules = self.limiters
         if urgent or rates.hungry or rules.hungry:
             worker = self.worker
@@ -353,7 +392,7 @@ class Governor:
         self.worker = Worker(
             self.opened,
             self.limiters,
-            [each for each in (self.observer, self._approvals) if each is not None],
+            [each for each in (self.observer, self._approvals, Sweep()) if each is not None],
             clock=uptime,
             tell=tell,
             local=self.settings.store.on_loss is OnLoss.LOCAL,
@@ -376,7 +415,12 @@ class Governor:
     def end(self) -> None:
         """Tell the store what is left to tell. Blocks for as long as it does."""
         if self.worker is not None:
-            self.worker.end()
+            approvals = self._approvals
+            if approvals is None:
+                self.worker.end()
+                return
+            partings = approvals.part()
+            self.worker.end(lambda store: approvals.leave(store, partings))
 
     def stuck(self, seconds: float) -> bool:
         """Whether a thread is left with a store that does not answer for so long. Blocks."""
@@ -392,6 +436,11 @@ class Governor:
             except UsageError as error:
                 raise StoreError(error.message, hint=error.hint) from error
         return BACKENDS[chosen.backend](where)
+
+
+def _caller(name: str, settings: Settings) -> Principal:
+    held = settings.principals.get(name)
+    return Principal(name, LEVEL, held.capabilities if held else frozenset(), Proof.PROFILE)
 
 
 def _blocked(settings: Settings) -> frozenset[str]:

@@ -5,7 +5,6 @@ caller and server stand now, and what is blocked. Records state the score that w
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,27 +51,52 @@ class Parties:
         return self._held
 
 
-@dataclass
 class Blocked:
     """What may not call, or be called. As a container: the principals, all if the server is.
 
-    `own`: what the settings block. `tools`: names.
+    `name`: the server's. `own`: what the settings block. `tools`: names, always the same set.
     """
 
-    own: frozenset[str] = frozenset()
-    principals: frozenset[str] = frozenset()
-    tools: set[str] = field(default_factory=set)
-    server: bool = False
+    def __init__(self, name: str, own: frozenset[str] = frozenset()) -> None:
+        self._name = name
+        self.own = own
+        self.tools: set[str] = set()
+        self._principals: set[str] = set()
+        self._server = False
+        self._there: set[tuple[str, str]] = set()
+        self._here: set[tuple[str, str]] = set()
+        """What this session blocked and the store was not seen to hold yet: no look undoes it."""
 
     def __contains__(self, principal: object) -> bool:
-        return self.server or principal in self.principals or principal in self.own
+        return self._server or principal in self._principals or principal in self.own
 
-    def now(self, every: Sequence[blocks.Block], server: str) -> None:
-        """The blocks of the store, as far as they are about this server's session."""
-        named = {kind: {each.name for each in every if each.kind == kind} for kind in blocks.KINDS}
-        self.principals = frozenset(named["principal"])
-        self.server = server in named["server"]
-        prefix = f"{server}/"
+    def now(self, every: Sequence[blocks.Block]) -> None:
+        """All blocks of the store."""
+        self._there = {(each.kind, each.name) for each in every}
+        self._here -= self._there
+        self._apply()
+
+    def block(self, kind: str, name: str) -> None:
+        """From now on, before the store has it."""
+        self._here.add((kind, name))
+        self._apply()
+
+    def unblock(self, kind: str, name: str) -> None:
+        """From now on; a look at the store that began before may block it for one look more."""
+        self._here.discard((kind, name))
+        self._there.discard((kind, name))
+        self._apply()
+
+    def holds(self, kind: str, name: str) -> bool:
+        """Whether that block is known here."""
+        return (kind, name) in self._there | self._here
+
+    def _apply(self) -> None:
+        every = self._there | self._here
+        named = {kind: {name for of, name in every if of == kind} for kind in blocks.KINDS}
+        self._principals = named["principal"]
+        self._server = self._name in named["server"]
+        prefix = f"{self._name}/"
         about = {name.removeprefix(prefix) for name in named["tool"]} | named["tool"]
         self.tools.intersection_update(about)
         self.tools.update(about)
@@ -143,7 +167,7 @@ class Observer:
             def take() -> None:
                 del self._pending[: len(entries)]
                 self.parties.now_stand(found[names[0]], found[names[1]])
-                self.blocked.now(every, self._server)
+                self.blocked.now(every)
                 self._state_score()
                 self.state = "known"
 

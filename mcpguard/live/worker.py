@@ -208,13 +208,14 @@ class Worker:
         self._stirred = False
         self._event = None
 
-    def end(self) -> None:
-        """Give every lease back and close the store. Blocks; raises nothing."""
+    def end(self, last: Callable[[Store], None] = lambda _: None) -> None:
+        """Tell what is left to tell, `last` first, and close the store. Blocks; raises nothing."""
         store, self._store = self._store, None
         if store is None and self._failing:
             return
         try:
             store = store or self._open()  # a session that ended at once has things to tell, too
+            last(store)
             for limiter in self._limiters:
                 for want in limiter.give_back(self._clock()):
                     ask(store, want)

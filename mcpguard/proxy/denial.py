@@ -86,6 +86,7 @@ _NEXT: dict[Reason, str] = {
     Reason.STORE_LOST: "Whoever runs mcpguard has to mend the store; try again then",
     Reason.BUDGET: "Do not retry in this session; the operator can reset its budgets",
     Reason.REPEATED_FAILURE: "Do not repeat the same call; change it, or wait a minute",
+    Reason.WAITING: "Do not repeat it before the user has answered",
     Reason.AUDIT_UNWRITABLE: "Make room for the audit log, or check its permissions",
     Reason.UNKNOWN_RESULT_TYPE: "Do not retry; update mcpguard if the server is newer",
 }

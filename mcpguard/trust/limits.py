@@ -249,6 +249,15 @@ class Limiter:
         if self._failing:
             self._failing.pop((principal, tool, digest), None)
 
+    def left(self) -> dict[str, int]:
+        """What is left of each budget that there is, in calls or bytes; never below 0."""
+        rows = {
+            "tool_calls": self._calls_left,
+            "bytes_in": self._in_left,
+            "bytes_out": self._out_left,
+        }
+        return {name: max(0, int(left)) for name, left in rows.items() if left != float("inf")}
+
     def reset_budgets(self) -> None:
         """Begins the budgets of calls and bytes again. Rates are the store's."""
         self._calls_left = _most(self._limits.max_tool_calls)

@@ -6,7 +6,7 @@ was counted before it, as does every second, so entries keep the order and the t
 records.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias, TypedDict, Unpack, cast
 
@@ -21,6 +21,11 @@ Told: TypeAlias = "Mapping[str, Json | bytes] | Allowed"
 """What a record says; `audit.record.Told`, which this room may not import."""
 
 _ANSWER: Final = ("server>host", "tools/call")
+_CALL: Final = ("host>server", "tools/call")
+_DECIDED: Final = frozenset({"allow", "deny", "would_deny"})
+MAX_NAMES = 1024
+"""Tools whose calls are counted by name; a host that invents more has those counted as one."""
+
 """Direction and method of what counts among what was allowed without remark."""
 
 _SECOND: Final = 1_000_000
@@ -61,6 +66,7 @@ class Watcher:
         self._seq = seq
         self._counts: defaultdict[Allowed, int] = defaultdict(int)
         self._kept: list[Entry] = []
+        self._calls: Counter[tuple[str, bool]] = Counter()
         self._keep(self._server, STARTED, level=1 if lock else 0, mark=mark(lock))
 
     def seen(self, records: Sequence[tuple[Told, bytes]], seq: int, now: float) -> None:
@@ -85,6 +91,13 @@ class Watcher:
         kept, self._kept = self._kept, []
         return kept
 
+    def calls(self) -> dict[str, tuple[int, int]]:
+        """Of each tool that was called: how often so far, and how many of those were denied."""
+        self._close()
+        names = sorted({name for name, _ in self._calls})
+        told = {name: (self._calls[name, False], self._calls[name, True]) for name in names}
+        return {name: (allowed + denied, denied) for name, (allowed, denied) in told.items()}
+
     def _read(self, told: Mapping[str, Json], number: int, now: float) -> None:
         """Any other record: what was counted before it ends, and it says what it says."""
         if self._counts:
@@ -93,6 +106,9 @@ class Watcher:
         self._at, self._seq = now, number
         if "event" not in told:
             self._meet()
+            decided = told.get("decision") in _DECIDED and told.get("stage") != "wire"
+            if decided and (told.get("direction"), told.get("method")) == _CALL:
+                self._count(str(told.get("target", "")), denied=told.get("decision") != "allow")
         who: JsonObject = {
             "session": self._session,
             "server": self._server.name,
@@ -122,7 +138,13 @@ class Watcher:
                 name = about(allowed.target or allowed.method)
                 self._keep(self._server, Event.SUCCESS, name, times=times)
                 self._keep(self._caller, Event.SUCCESS, name, level=self.level, times=times)
+            elif (allowed.direction, allowed.method) == _CALL:
+                self._count(allowed.target, times)
         self._counts.clear()
+
+    def _count(self, name: str, times: int = 1, *, denied: bool = False) -> None:
+        known = len(self._calls) < MAX_NAMES or (name, denied) in self._calls
+        self._calls[name if known else "", denied] += times
 
     def _meet(self) -> None:
         """A decision makes both known, whatever it says."""

@@ -131,7 +131,7 @@ EFFECTS: dict[str, tuple[str, str, Any]] = {
     ),
     "gateway.approve": ("gateway: {approve: [send_*]}", "gateway.approve", ("send_*",)),
     "approvals.hold": ("approvals: {hold: 9}", "approvals", ApprovalSettings(hold=9)),
-    "approvals.retry": ("approvals: {retry: 0}", "approvals", ApprovalSettings(retry=0)),
+    "approvals.retry": ("approvals: {retry: 9}", "approvals", ApprovalSettings(retry=9)),
     "approvals.quorum": ("approvals: {quorum: 2}", "approvals", ApprovalSettings(quorum=2)),
     "approvals.elicit": ("approvals: {elicit: [a]}", "approvals", ApprovalSettings(elicit=("a",))),
     "requests": (
@@ -267,6 +267,16 @@ BAD: dict[str, tuple[str, str, str]] = {
     "a tool with nothing": ("tools: {rm: {}}", "f.yaml:1:13: the mapping is empty", ""),
     "a mode with a typing error": ("mode: enforced", "f.yaml:1:7: unknown word", "`enforce`?"),
     "a yes": ("tools: {a: {blocked: yes}}", "f.yaml:1:22: true or false belongs", "write true"),
+    "quorum that no grant holds": (
+        "approvals: {quorum: 17}",
+        "f.yaml:1:21: 17 is not from 1 to 16",
+        "",
+    ),
+    "yes that lasts longer than one can": (
+        "approvals: {retry: 3601}",
+        "f.yaml:1:20: 3601 is not from 1 to 3600",
+        "",
+    ),
     "too much trust": ("trust: {min_trust: 1001}", "f.yaml:1:20: 1001 is not from 0 to 1000", ""),
     "a fraction": ("trust: {min_trust: 1.5}", "f.yaml:1:20: a whole number belongs here", ""),
     "no such tier": ("tools: {a: {tier: T4}}", "f.yaml:1:19: unknown word `T4`", ""),

@@ -1,0 +1,379 @@
+"""A running session, as a person sees and changes it: `control.operations.Operations`.
+
+Everything happens on the session's own thread, but for files and the store. A change is recorded
+before it is done and answered; where the session enforces, what cannot be recorded is not done,
+except what ends the session.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import orjson
+
+from mcpguard.approval.outcome import Became, Outcome, Shown
+from mcpguard.approval.statement import Answer, Signed, opened
+from mcpguard.approval.texts import row_value, shown_value
+from mcpguard.approval.tickets import SHORT
+from mcpguard.audit.record import changed
+from mcpguard.config.flags import APPROVERS, data_dir
+from mcpguard.config.loading import Loaded
+from mcpguard.config.plan import Plan, make_plan
+from mcpguard.control import blocks
+from mcpguard.control.blocks import Block
+from mcpguard.errors import AuditError, ControlError, McpguardError, RefusalError, StoreError
+from mcpguard.identity.keys import roster
+from mcpguard.identity.roster import Roster
+from mcpguard.live import reloading
+from mcpguard.live.governor import Governor
+from mcpguard.live.worker import Worker
+from mcpguard.model import JsonObject, Mode
+
+__all__ = ["Desk"]
+
+AT_HAND = "a user of the control socket"
+"""By whom something was done that nobody signs."""
+
+
+class Desk:
+    """The operations on one session. Its own thread only.
+
+    `resume`: what waits is judged again. `kill`: ends the session. `since`: Unix seconds of its
+    start. `clock`: Unix seconds now.
+    """
+
+    def __init__(
+        self,
+        governor: Governor,
+        *,
+        resume: Callable[[], None],
+        kill: Callable[[str], None],
+        killed: Callable[[], bool],
+        since: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._governor = governor
+        self._resume, self._kill, self._killed = resume, kill, killed
+        self._since, self._clock = since, clock
+        self._loaded = governor.plan.loaded
+
+    # what is looked at
+
+    async def status(self) -> JsonObject:
+        """See `Operations.status`."""
+        governor, plan = self._governor, self._governor.plan
+        calls, denied = _sums(governor)
+        parties = governor.parties
+        return {
+            "session": governor.session,
+            "server": plan.name,
+            "pid": os.getpid(),
+            "since": datetime.fromtimestamp(self._since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "lockfile": {"path": str(plan.flags.lock or ""), "digest": plan.digest},
+            "mode": str(plan.mode),
+            "preset": str(governor.settings.preset),
+            "principal": plan.principal,
+            "level": parties.caller.level,
+            "score": parties.effective.score,
+            "allowed": calls - denied,
+            "denied": denied,
+            "waiting": len(governor.approvals.pending()),
+            "audit_log": str(governor.audit.path) if governor.audit is not None else "",
+            "killed": self._killed(),
+        }
+
+    async def stats(self) -> JsonObject:
+        """See `Operations.stats`."""
+        governor = self._governor
+        calls, denied = _sums(governor)
+        return {
+            "calls": calls,
+            "denied": denied,
+            "by_tool": _by_tool(governor),
+            "held": len(governor.held()),
+            "store": f"{governor.settings.store.backend}, {governor.observer.state}",
+            "settings": reloading.digest(self._loaded),
+        }
+
+    async def pending(self) -> list[JsonObject]:
+        """See `Operations.pending`."""
+        return [row_value(row) for row in self._governor.approvals.pending()]
+
+    async def show(self, ticket: str) -> JsonObject:
+        """See `Operations.show`."""
+        return shown_value(self._shown(ticket))
+
+    async def blocks(self) -> list[JsonObject]:
+        """See `Operations.blocks`."""
+        return [blocks.as_json(each) for each in await self._worker().do(blocks.every)]
+
+    async def counts(self) -> JsonObject:
+        """See `Operations.counts`."""
+        governor = self._governor
+        calls, denied = _sums(governor)
+        return {
+            "calls": calls,
+            "denied": denied,
+            "left": dict(governor.budgets.left()),
+            "principal": governor.plan.principal,
+            "by_tool": _by_tool(governor),
+        }
+
+    # approvals
+
+    async def decide(
+        self, ticket: str, yes: bool, approvers: Sequence[str], statement: JsonObject
+    ) -> JsonObject:
+        """See `Operations.decide`."""
+        return await (self._yes(ticket, approvers, statement) if yes else self._no(ticket))
+
+    async def _yes(
+        self, ticket: str, approvers: Sequence[str], statement: JsonObject
+    ) -> JsonObject:
+        shown, signed = self._shown(ticket), opened(statement)
+        if not isinstance(signed, Signed):
+            raise RefusalError(f"the answer does not count: {signed}", hint=_ASK_AGAIN)
+        said = signed.statement
+        if signed.key not in approvers or said.answer is not Answer.YES:
+            raise RefusalError("the answer is not a yes of who signed the request", hint=_ASK_AGAIN)
+        if said.request != shown.request:
+            raise RefusalError("the answer is about another call", hint=_ASK_AGAIN)
+        approvals = self._governor.approvals
+        _counts(approvals.refusal(signed))
+        self._record("approval.yes", (signed.key,), **self._about(shown))
+        outcome = approvals.answer(signed)
+        _counts(outcome)
+        self._stir()
+        left = approvals.show(ticket)
+        missing = left.row.quorum - left.row.yes if left and outcome.became in _MORE else 0
+        return {"ticket": ticket, "answer": "yes", "missing": missing, "became": outcome.became}
+
+    async def _no(self, ticket: str) -> JsonObject:
+        approvals = self._governor.approvals
+        shown = approvals.show(ticket)
+        if shown is not None:
+            self._record("approval.no", **self._about(shown))
+            approvals.refuse(ticket)
+            self._stir()
+        elif not await self._taken_back(ticket):
+            raise _unknown(ticket)
+        return {"ticket": ticket, "answer": "no"}
+
+    async def _taken_back(self, ticket: str) -> bool:
+        """A yes that no call has used yet, or an asking of a session that has ended."""
+        approvals = self._governor.approvals
+        recalled = approvals.recall(ticket)
+        done = await self._worker().do(lambda store: approvals.revoke(store, ticket))
+        return done or bool(recalled)
+
+    async def refuse_like(self, ticket: str) -> JsonObject:
+        """See `Operations.refuse_like`."""
+        approvals = self._governor.approvals
+        like = self._shown(ticket).row
+        alike = [
+            row.ticket
+            for row in approvals.pending()
+            if (row.principal, row.server, row.tool) == (like.principal, like.server, like.tool)
+        ]
+        for each in alike:
+            self._record("approval.no", **self._about(self._shown(each)))
+            approvals.refuse(each)
+        self._stir()
+        return {"refused": len(alike)}
+
+    def _shown(self, ticket: str) -> Shown:
+        shown = self._governor.approvals.show(ticket)
+        if shown is None:
+            raise _unknown(ticket)
+        return shown
+
+    def _about(self, shown: Shown) -> dict[str, str]:
+        binding, audit = shown.binding, self._governor.audit
+        encoded = orjson.dumps(shown.arguments) if shown.arguments else b""
+        digest = audit.args_digest(encoded) if audit is not None and encoded else ""
+        return {
+            "caller": binding.principal,
+            "target": binding.tool,
+            "args_digest": digest,
+            "lock": binding.lock,
+        }
+
+    # blocks
+
+    async def block(self, kind: str, name: str, why: str) -> JsonObject:
+        """See `Operations.block`. It holds here at once, in other sessions at their next look."""
+        self._record("control.block", why=why, kind=kind, name=name)
+        self._governor.blocked.block(kind, name)
+        self._stir()
+        made = Block(kind, name, why, int(self._clock()), AT_HAND)
+        try:
+            new = await self._worker().do(lambda store: blocks.add(store, made))
+        except StoreError as error:
+            raise ControlError(
+                f"{kind} {name} is blocked in this session alone: {error.message}", hint=error.hint
+            ) from error
+        return {"kind": kind, "name": name, "new": new}
+
+    async def unblock(self, kind: str, name: str, approvers: Sequence[str]) -> JsonObject:
+        """See `Operations.unblock`."""
+        blocked, worker = self._governor.blocked, self._worker()
+        there = {(each.kind, each.name) for each in await worker.do(blocks.every)}
+        if (kind, name) not in there and not blocked.holds(kind, name):
+            raise RefusalError(
+                f"{kind} {name} is not blocked", hint="see what is: mcpguard trust blocks"
+            )
+        self._record("control.unblock", approvers, kind=kind, name=name)
+        await worker.do(lambda store: blocks.remove(store, kind, name))
+        blocked.unblock(kind, name)
+        return {"kind": kind, "name": name}
+
+    # settings
+
+    async def set_policy(
+        self, glob: str, fields: JsonObject, approvers: Sequence[str]
+    ) -> JsonObject:
+        """See `Operations.set_policy`."""
+        loaded = reloading.with_policy(self._loaded, glob, fields)
+        policy = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
+        self._take(loaded, "control.policy", approvers, glob=glob, policy=policy)
+        return {"glob": glob, "fields": fields}
+
+    async def reload(self, approvers: Sequence[str]) -> JsonObject:
+        """See `Operations.reload`."""
+        from anyio import to_thread
+
+        try:
+            plan, known = await to_thread.run_sync(self._read_again)
+            keys = self._permitted(plan, known)
+            what = {"old": reloading.digest(self._loaded), "new": reloading.digest(plan.loaded)}
+            self._take(plan.loaded, "control.reload", approvers, known, **what)
+        except McpguardError as error:
+            raise RefusalError(
+                f"the old configuration stays: {error.message}", hint=error.hint
+            ) from error
+        return {"changed": [*keys]}
+
+    def _read_again(self) -> tuple[Plan, Roster]:
+        plan = self._governor.plan
+        return make_plan(plan.flags, plan.lock), roster(data_dir() / APPROVERS)
+
+    def _permitted(self, plan: Plan, known: Roster) -> list[str]:
+        """The keys that differ. Raises RefusalError when they cannot be taken over."""
+        governor = self._governor
+        keys = reloading.differing(self._loaded, plan.loaded)
+        fixed = reloading.at_start_only(keys) or ["mode"] * (plan.mode is not governor.plan.mode)
+        if fixed:
+            raise RefusalError(
+                f"{', '.join(fixed)} can only be set when a session starts",
+                hint="end the host, or undo that change",
+            )
+        if not known.extends(governor.roster):
+            raise RefusalError(
+                "the approvers were replaced since this session started",
+                hint="find out who did it: mcpguard approver list; it takes a restart",
+            )
+        return keys + ["approvers"] * (known != governor.roster)
+
+    def _take(
+        self,
+        loaded: Loaded,
+        event: str,
+        approvers: Sequence[str],
+        known: Roster | None = None,
+        **what: str,
+    ) -> None:
+        """From now on, these settings hold. What raises leaves those of before."""
+        governor, before = self._governor, self._governor.settings
+        governor.govern(loaded.settings)
+        try:
+            self._record(event, approvers, **what)
+        except McpguardError:
+            governor.govern(before)
+            raise
+        governor.roster = known or governor.roster
+        governor.approvals.change(loaded.settings.approvals, governor.roster.approvers)
+        self._loaded = loaded
+        self._stir()
+
+    async def reset_budgets(self, approvers: Sequence[str]) -> JsonObject:
+        """See `Operations.reset_budgets`."""
+        governor = self._governor
+        self._record("control.budget", approvers, kind="server", name=governor.plan.name)
+        governor.budgets.reset()
+        return dict(governor.budgets.left())
+
+    async def reset_trust(
+        self, kind: str, name: str, why: str, approvers: Sequence[str]
+    ) -> JsonObject:
+        """See `Operations.reset_trust`. The record is what does it; without a log there is none."""
+        if self._governor.audit is None:
+            raise RefusalError("this session has no audit log, and a reset is a record in it")
+        self._record("trust.reset", approvers, why=why, kind=kind, name=name)
+        self._stir()
+        return {"kind": kind, "name": name}
+
+    async def kill(self, why: str) -> JsonObject:
+        """See `Operations.kill`. A log that cannot be written stops nobody from ending it."""
+        with suppress(McpguardError):
+            self._record("control.kill", why=why, scope="session")
+        self._kill(why or "mcpguard kill")
+        return {"session": self._governor.session}
+
+    # inside
+
+    def _record(self, event: str, keys: Sequence[str] = (), why: str = "", **what: str) -> None:
+        """Raises ControlError when the session enforces and it cannot be written."""
+        governor = self._governor
+        names = {each.key_id: each.name for each in governor.roster.approvers}
+        by = ", ".join(names.get(key, key) for key in keys) or AT_HAND
+        record = changed(event, by=by, key=keys[0] if keys else "", why=why, **what)
+        try:
+            if governor.audit is not None:
+                governor.audit.write([(record, b"")])
+                governor.written([(record, b"")])
+        except AuditError as error:
+            if governor.plan.mode is Mode.ENFORCE:
+                raise ControlError(
+                    f"it was not done, as it cannot be recorded: {error.message}", hint=error.hint
+                ) from error
+
+    def _worker(self) -> Worker:
+        worker = self._governor.worker
+        if worker is None:
+            raise ControlError("the store is not open yet", hint="try again in a moment")
+        return worker
+
+    def _stir(self) -> None:
+        """What waits is judged again, and the store asked what there is to ask."""
+        if self._governor.worker is not None:
+            self._governor.worker.stir()
+        self._resume()
+
+
+def _sums(governor: Governor) -> tuple[int, int]:
+    """Calls of tools so far, and how many were denied."""
+    rows = governor.calls().values()
+    return sum(calls for calls, _ in rows), sum(denied for _, denied in rows)
+
+
+def _by_tool(governor: Governor) -> JsonObject:
+    rows = governor.calls().items()
+    return {name: {"calls": calls, "denied": denied} for name, (calls, denied) in rows}
+
+
+_MORE = frozenset((Became.COUNTED, Became.AGAIN))
+_ASK_AGAIN = "look at it again: mcpguard approve show TICKET"
+
+
+def _counts(outcome: Outcome | None) -> None:
+    """Raises RefusalError for an answer that counts for nothing."""
+    if outcome is not None and outcome.became in {Became.UNKNOWN, Became.FLAWED}:
+        why = outcome.flaw or outcome.became
+        raise RefusalError(f"the answer does not count: {why}", hint=_ASK_AGAIN)
+
+
+def _unknown(ticket: str) -> RefusalError:
+    return RefusalError(
+        f"no call waits under {ticket[:SHORT]}", hint="see what does: mcpguard approve list"
+    )

@@ -1,0 +1,258 @@
+"""What a person changes in a session: recorded first, whole or not at all."""
+
+import shutil
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import anyio
+import pytest
+
+from mcpguard.approval.statement import Answer, bound
+from mcpguard.audit import AuditLog
+from mcpguard.audit.verify import read
+from mcpguard.cli.signing import Signing
+from mcpguard.config.flags import ProxySettings
+from mcpguard.config.loading import Loaded, load
+from mcpguard.config.plan import make_plan
+from mcpguard.control.blocks import Block
+from mcpguard.errors import McpguardError, RefusalError, UsageError
+from mcpguard.identity.keys import create, open_key, roster
+from mcpguard.identity.roster import EMPTY
+from mcpguard.live import reloading
+from mcpguard.live.desk import Desk
+from mcpguard.live.governor import Governor
+from mcpguard.live.observing import Blocked
+from mcpguard.model import JsonObject, Mode
+
+ANA = ("ed25519:ana",)
+
+
+class Room:
+    """A session without bytes: its log, its state and its desk."""
+
+    def __init__(self, folder: Path, mode: Mode = Mode.ENFORCE, text: str = "") -> None:
+        self.config, self.folder = folder / "mcpguard.yaml", folder
+        self.write(text)
+        self.now = 1000.0
+        self.killed: list[str] = []
+        flags = ProxySettings(command=("server",), config=self.config, mode=mode)
+        plan = make_plan(flags, None)
+        self.log = AuditLog.open(
+            folder / "log.jsonl",
+            key=bytes(32),
+            session="s1",
+            server=plan.name,
+            principal=plan.principal,
+            clock=lambda: self.now,
+            durability="none",
+            defaults={"mode": str(mode)},
+            facts={},
+        )
+        self.governor = Governor(plan, "s1", self.log, lambda: folder, EMPTY)
+        self.desk = Desk(
+            self.governor,
+            resume=lambda: None,
+            kill=self.killed.append,
+            killed=lambda: bool(self.killed),
+            since=0.0,
+            clock=lambda: self.now,
+        )
+
+    def write(self, text: str) -> None:
+        self.config.write_text(f"store: {{backend: memory}}\n{text}")
+
+    def lose_log(self) -> None:
+        """From now on nothing can be recorded."""
+        (self.folder / "log.jsonl").unlink()
+        self.now += 1000.0
+
+    def events(self) -> list[JsonObject]:
+        return [one for one in read(self.folder / "log.jsonl") if "event" in one][1:]
+
+
+def done(work: Callable[[], Awaitable[JsonObject]]) -> JsonObject:
+    return anyio.run(work)
+
+
+@pytest.fixture
+def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
+    monkeypatch.setenv("MCPGUARD_DATA_DIR", str(tmp_path / "data"))
+    return Room(tmp_path, text="gateway: {budgets: {tool_calls: 5}}\n")
+
+
+CHANGES: dict[str, Callable[[Desk], Awaitable[JsonObject]]] = {
+    "control.block": lambda desk: desk.block("tool", "rm", ""),
+    "control.policy": lambda desk: desk.set_policy("rm", {"blocked": True}, ANA),
+    "control.reload": lambda desk: desk.reload(ANA),
+    "control.budget": lambda desk: desk.reset_budgets(ANA),
+    "trust.reset": lambda desk: desk.reset_trust("caller", "local:default", "", ANA),
+}
+
+
+@pytest.mark.guarantee("live:unrecorded-is-not-done")
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_cannot_be_recorded_is_not_done(room: Room, name: str) -> None:
+    room.lose_log()
+    room.write("gateway: {deny: [rm]}\n")
+    governor = room.governor
+    before = governor.settings
+    with pytest.raises(McpguardError, match="cannot be recorded"):
+        done(lambda: CHANGES[name](room.desk))
+    assert governor.settings is before
+    assert "rm" not in governor.blocked.tools
+
+
+@pytest.mark.parametrize("name", ["control.policy", "control.reload", "control.budget"])
+def test_a_change_says_who_signed_it(room: Room, name: str) -> None:
+    done(lambda: CHANGES[name](room.desk))
+    (event,) = room.events()
+    assert (event["event"], event["by"], event["key"]) == (name, *ANA, *ANA)
+
+
+def test_a_mode_that_goes_on_without_a_log_takes_changes_without_one(tmp_path: Path) -> None:
+    room = Room(tmp_path, Mode.AUDIT_ONLY)
+    room.lose_log()
+    done(lambda: room.desk.set_policy("rm", {"blocked": True}, ANA))
+    assert room.governor.settings.tools.of("rm").blocked
+
+
+def test_a_log_that_is_lost_keeps_nobody_from_ending_the_session(room: Room) -> None:
+    room.lose_log()
+    done(lambda: room.desk.kill("drill"))
+    assert room.killed == ["drill"]
+
+
+def test_a_policy_for_one_tool_leaves_others_and_what_was_used_of_budgets(room: Room) -> None:
+    budgets = room.governor.budgets
+    done(lambda: room.desk.set_policy("rm", {"min_trust": 900}, ANA))
+    done(lambda: room.desk.set_policy("rm", {"blocked": True}, ANA))
+    tools = room.governor.settings.tools
+    assert (tools.of("rm").min_trust, tools.of("rm").blocked) == (900, True)
+    assert tools.of("ls").min_trust == 300
+    assert room.governor.budgets is budgets
+    told = done(lambda: room.desk.reload(ANA))
+    assert told["changed"] == ["tools.rm.blocked", "tools.rm.min_trust"]
+    assert not room.governor.settings.tools.of("rm").blocked
+
+
+@pytest.mark.parametrize(
+    ("glob", "fields", "what"),
+    [
+        ("rm", {"min_trst": 1}, "unknown key `min_trst`"),
+        ("rm", {"min_trust": "7"}, "a whole number"),
+        ("rm", {"min_trust": 7000}, "7000 is not from 0 to 1000"),
+        ("rm", {}, "the mapping is empty"),
+        ("r" * 257, {"blocked": True}, "a tool's pattern is 257 characters"),
+    ],
+)
+def test_a_policy_that_the_file_could_not_hold_is_refused(
+    room: Room, glob: str, fields: JsonObject, what: str
+) -> None:
+    with pytest.raises(UsageError, match=what):
+        done(lambda: room.desk.set_policy(glob, fields, ANA))
+    assert room.events() == []
+
+
+AT_START = {
+    "profile": "profile: other\n",
+    "store": "",
+    "mode": "mode: audit-only\n",
+    "requests": "requests: [roots]\n",
+    "trust.servers": "trust: {servers: hold}\n",
+    "audit.durability": "audit: {durability: strict}\n",
+}
+
+
+@pytest.mark.guarantee("live:reload-is-whole-or-not")
+@pytest.mark.parametrize("key", AT_START)
+def test_what_only_a_start_can_set_is_refused_by_name(room: Room, key: str) -> None:
+    room.write(AT_START[key])
+    if key == "store":
+        room.config.write_text("store: {backend: sqlite}\n")
+    before = room.governor.settings
+    with pytest.raises(RefusalError, match=f"the old configuration stays: {key}.* session starts"):
+        done(lambda: room.desk.reload(ANA))
+    assert room.governor.settings is before
+    assert room.events() == []
+
+
+PHRASE = "correct horse battery"
+
+
+def test_approvers_may_grow_and_never_be_others(room: Room) -> None:
+    place = room.folder / "data" / "approvers"
+    create(place, "ana", PHRASE, work=2)
+    room.governor.roster = roster(place)
+    create(place, "ben", PHRASE, open_key(place, "ana", PHRASE), work=2)
+    assert done(lambda: room.desk.reload(ANA))["changed"] == ["approvers"]
+    assert [each.name for each in room.governor.roster.approvers] == ["ana", "ben"]
+    shutil.rmtree(place)
+    create(place, "eve", PHRASE, work=2)
+    with pytest.raises(RefusalError, match="the approvers were replaced"):
+        done(lambda: room.desk.reload(ANA))
+    assert room.governor.roster.named("eve") is None
+
+
+@pytest.mark.guarantee("live:nothing-widens-unsigned")
+def test_a_yes_counts_for_the_call_it_names_and_by_who_signed_the_request_alone(room: Room) -> None:
+    place = room.folder / "data" / "approvers"
+    create(place, "ana", PHRASE, work=2)
+    ana = open_key(place, "ana", PHRASE)
+    room.governor.roster = roster(place)
+    approvals = room.governor.approvals
+    for text in ("one", "two"):
+        arguments: JsonObject = {"text": text}
+        binding = bound("local:default", "server", "echo", arguments, "")
+        approvals.queue.ask(binding, arguments, time.monotonic())
+    one, two = (row.ticket for row in approvals.pending())
+    signing = Signing(ana)
+    shown = anyio.run(room.desk.show, one)
+    yes = signing.approval("s1", shown)
+    wrong: dict[str, tuple[str, tuple[str, ...], JsonObject]] = {
+        "another call": (two, (ana.key_id,), yes),
+        "who signed the request": (one, ("ed25519:other",), yes),
+        "is not a yes": (one, (ana.key_id,), signing.approval("s1", shown, Answer.NO)),
+        "malformed": (one, (ana.key_id,), {}),
+        "about another": (one, (ana.key_id,), signing.approval("s2", shown)),
+        "its time is over": (one, (ana.key_id,), Signing(ana, lambda: 1).approval("s1", shown)),
+    }
+    for ticket, keys, statement in wrong.values():
+        with pytest.raises(RefusalError):
+            anyio.run(room.desk.decide, ticket, True, keys, statement)
+    assert room.events() == []
+    told = anyio.run(room.desk.decide, one, True, (ana.key_id,), yes)
+    assert told["missing"] == 0
+    assert [event["target"] for event in room.events()] == ["echo"]
+
+
+def test_settings_are_compared_by_what_they_say(tmp_path: Path) -> None:
+    file = tmp_path / "one.yaml"
+
+    def said(text: str) -> Loaded:
+        file.write_text(text)
+        return load(file)
+
+    nothing, same = load(policy="baseline", config=None), said("approvals: {hold: 45}\n")
+    assert reloading.differing(nothing, same) == []
+    assert reloading.digest(nothing) == reloading.digest(same)
+    other = said("approvals: {hold: 44}\n")
+    assert reloading.differing(same, other) == ["approvals.hold"]
+    assert reloading.digest(same) != reloading.digest(other)
+    assert reloading.at_start_only(["approvals.hold", "storehouse", "store"]) == ["store"]
+
+
+def test_a_block_of_this_session_outlasts_a_look_that_does_not_show_it_yet() -> None:
+    blocked = Blocked("files")
+    blocked.block("principal", "local:default")
+    blocked.block("tool", "files/rm")
+    blocked.now([])
+    assert "local:default" in blocked
+    assert "rm" in blocked.tools
+    blocked.now([Block("principal", "local:default"), Block("server", "other")])
+    blocked.now([])
+    assert "local:default" not in blocked
+    blocked.block("server", "files")
+    assert "anybody" in blocked
+    blocked.unblock("server", "files")
+    assert "anybody" not in blocked
