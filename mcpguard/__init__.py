@@ -7,16 +7,19 @@ each other (held by import-linter):
                    |
                  daemon                processes, pipes, loops: the I/O on a message's way
                    |
-                control                control socket of a running session, kill switch
+                  live                 what stages ask: scores, counters, approvals, a store
                    |
-                 config                settings of a session: flags, defaults, data directory
+                control                control socket of a running session, kill switch, blocks
+                   |
+                 config                settings of a session: files, presets, flags, data directory
                    |
              proxy | pipeline          sans-IO session state machine | stages, `decide`
                    |
           lock | audit | hosts         lockfile, drift | hash-chained log | hosts' files
-        trust | policy | scan         scores, limits | rules | what arguments hold
+         trust | policy | scan         scores, limits | rules | what arguments hold
+               approval                calls that wait for a person, and what a yes is bound to
                    |
-                 store                 leases, values, counters that many proxies share
+           identity | store            approvers' keys | leases, values that many proxies share
                    |
                   wire                 bytes <-> JSON-RPC <-> MCP method table; canonical JSON
                    |
@@ -27,10 +30,13 @@ each other (held by import-linter):
 One call, from the host to the server:
 
     host stdin -> daemon.drivers (64 KiB reads) -> daemon.engine -> wire.framing -> proxy.session
-      -> pipeline.decide -> audit (one write) -> daemon.flow.Sink -> server stdin
+      -> pipeline.decide: surface > trust > policy > gateway
+      -> audit (one write) -> daemon.flow.Sink -> server stdin
 
-and its answer the same way back. `proxy.session` is told bytes and the time and says what to do; it
-never reads a clock, a file or a pipe, so every rule is tested byte by byte.
+and its answer the same way back, by surface, policy and gateway. A call that cannot be decided yet
+(a person, a store) waits in the session and is judged again whole. `proxy.session` is told bytes
+and the time and says what to do; it never reads a clock, a file or a pipe, so every rule is tested
+byte by byte.
 """
 
 __all__ = ["__version__"]

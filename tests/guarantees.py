@@ -732,6 +732,82 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "[*self.tail, *new]",
         ),
     ),
+    "control:counted-at-the-start": Guarantee(
+        _LIMITS,
+        "A call that waited for the store before anything was counted is counted like any other.",
+        Mutant(
+            "live/counting.py",
+            "_NOT_COUNTED = (None, _TRUST_UNITS, UNREAD)",
+            "_NOT_COUNTED = (None, _TRUST_UNITS)",
+        ),
+    ),
+    "control:fleet-slow-store": Guarantee(
+        _LIMITS,
+        "A store that does not answer holds up only the calls that need it, and never the end of "
+        "a session.",
+        Mutant(
+            "daemon/run.py",
+            "if lingering or stuck:",
+            "if lingering:",
+        ),
+    ),
+    "control:fleet-store-lost": Guarantee(
+        _LIMITS,
+        "While proxies have lost their store, at the start or under load, nothing above a limit "
+        "passes, and they go on when it is back.",
+        Mutant(
+            "live/governor.py",
+            'if unread and (self.observer.state == "known" or self._alone):',
+            "if unread:",
+        ),
+    ),
+    "control:fleet-within-limits": Guarantee(
+        _LIMITS,
+        "Many proxies at once exceed no limit that they share, and their scores are the fold of "
+        "their logs.",
+        Mutant(
+            "live/worker.py",
+            "grant = await self._in_thread(ask, self._opened(), want)",
+            'grant = ask(BACKENDS["memory"](""), want)',
+        ),
+    ),
+    "control:lost-store-is-left-alone": Guarantee(
+        _LIMITS,
+        "A store that is lost is asked again after a second or two, whoever waits for it.",
+        Mutant(
+            "live/approvals.py",
+            "        if self._lost:\n            return False\n",
+            "",
+        ),
+    ),
+    "control:new-server-starts-at-once": Guarantee(
+        _TRUST,
+        "A server that no log names waits for no log to be read.",
+        Mutant(
+            "live/standings.py",
+            "made = _folded(_about(log_dir, absent))",
+            "made = _folded(_logs(log_dir))",
+        ),
+    ),
+    "control:reload-all-or-nothing": Guarantee(
+        _LIMITS,
+        "Other settings hold for the calls that wait, too; those that cannot be used change "
+        "nothing.",
+        Mutant(
+            "live/governor.py",
+            'stages["trust"] = self.stages["trust"]',
+            'made["trust"] = self.stages["trust"]',
+        ),
+    ),
+    "control:unread-lets-nobody-through": Guarantee(
+        _LIMITS,
+        "Until the store was read, or while it cannot be, no call of a tool passes.",
+        Mutant(
+            "live/governor.py",
+            'return Verdict.deny(Reason.STORE_LOST, _SLOW if state == "slow" else _UNREADABLE)',
+            "return ALLOW",
+        ),
+    ),
     "daemon:cold-start": Guarantee(
         _PROCESS,
         "The way to the first byte imports none of the heavy libraries.",
@@ -1875,6 +1951,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "proxy/from_host.py",
             "            call = decision.subject\n",
             "            call = call\n",
+        ),
+    ),
+    "pipeline:whole-order": Guarantee(
+        _DECISION,
+        "Surface, trust, policy and gateway are asked in this order, and the first check that "
+        "fails decides.",
+        Mutant(
+            "pipeline/__init__.py",
+            'SubjectKind.CALL: ("surface", "trust", "policy", "gateway"),',
+            'SubjectKind.CALL: ("surface", "policy", "trust", "gateway"),',
         ),
     ),
     "policy:any-text": Guarantee(

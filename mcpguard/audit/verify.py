@@ -25,7 +25,7 @@ from mcpguard.audit.record import (
 from mcpguard.errors import AuditError
 from mcpguard.model import JsonObject
 
-__all__ = ["Problem", "VerifyReport", "read", "verify"]
+__all__ = ["Problem", "VerifyReport", "begins_as_log", "read", "verify"]
 
 MAX_OPEN = 100
 """Session ids kept of sessions without an end; the rest are counted."""
@@ -239,6 +239,12 @@ def read(path: Path) -> Iterator[JsonObject]:
                     hint=f"run: mcpguard audit verify {path}",
                 )
             yield record
+
+
+def begins_as_log(path: Path) -> bool:
+    """Whether the first line of the file at `path` is a record. Raises AuditError like `read`."""
+    with _opened(path) as file:
+        return bool(_record(_line(file)[0]))
 
 
 def _refuse_foreign(path: Path, reader: _Reader) -> None:

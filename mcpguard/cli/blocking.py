@@ -38,7 +38,7 @@ _KIND = click.argument("kind", type=click.Choice(KINDS))
 _NAME = click.argument("name")
 
 
-@click.command(name="block")
+@click.command(name="block", short_help="Block a principal, a tool or a server.")
 @_KIND
 @_NAME
 @click.option("--why", default="", metavar="TEXT", help="For whoever wonders later.")
@@ -102,7 +102,7 @@ def unblock_command(
     context.exit(reach.code_of(told))
 
 
-@click.command(name="blocks")
+@click.command(name="blocks", short_help="List what is blocked.")
 @reach.FORM
 def blocks_command(*, form: str) -> None:
     """List what is blocked in the store that all proxies share.
@@ -119,7 +119,7 @@ def blocks_command(*, form: str) -> None:
         render.answer(reach.rows([("KIND", "NAME", "SINCE", "WHY"), *table]))
 
 
-@click.command(name="budgets")
+@click.command(name="budgets", short_help="Show what sessions used; begin again.")
 @click.option("--reset", is_flag=True, help="Begin the budgets again. Needs an approver key.")
 @reach.SESSION
 @reach.FORM
@@ -140,7 +140,7 @@ def budgets_command(
     context.exit(reach.code_of(outcomes))
 
 
-@click.command(name="policy")
+@click.command(name="policy", short_help="Set a policy of tools, for now.")
 @click.argument("glob")
 @click.argument("fields", nargs=-1, required=True, metavar="FIELD=VALUE...")
 @reach.SESSION
@@ -170,7 +170,7 @@ def policy_command(
     context.exit(reach.code_of(outcomes))
 
 
-@click.command(name="reset")
+@click.command(name="reset", short_help="Begin a score anew.")
 @click.argument("kind", type=click.Choice(PARTIES))
 @_NAME
 @click.option("--why", default="", metavar="TEXT", help="For whoever wonders later.")

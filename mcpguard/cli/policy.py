@@ -39,7 +39,7 @@ def policy(context: click.Context) -> None:
         context.exit(MISUSED)
 
 
-@policy.command(name="validate")
+@policy.command(name="validate", short_help="Check policies whole.")
 @click.argument(
     "files", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="FILE..."
 )
@@ -59,7 +59,7 @@ def validate_command(context: click.Context, files: Sequence[Path], form: str) -
     context.exit(int(any(problems for _, _, problems in found)))
 
 
-@policy.command(name="test")
+@policy.command(name="test", short_help="Try a policy on recorded calls.")
 @click.argument("calls", type=click.Path(path_type=Path), metavar="CALLS.jsonl")
 @click.option(
     "--policy",

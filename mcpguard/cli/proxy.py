@@ -57,8 +57,8 @@ A host starts this in the server's place. stdin and stdout belong to MCP; what m
 stderr. Every decision is recorded in the audit log before it takes effect. Without CMD the locked
 command is started; another one, or a file of it whose bytes changed, is refused.
 
-Exit codes: the server's own; 1 the command is not the reviewed one;
-2 usage, or the lockfile cannot be read.
+Exit codes: the server's own; 1 the command is not the reviewed one, or the kill switch is on;
+2 usage, or the lockfile or the settings cannot be used; 77 killed while it ran.
 """
 
 proxy = _Proxy(

@@ -43,7 +43,7 @@ for _command in blocking.COMMANDS:
     trust.add_command(_command)
 
 
-@trust.command(name="show")
+@trust.command(name="show", short_help="Show scores, and what made them.")
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1)
 @_FORM
 def show_command(files: tuple[Path, ...], form: str) -> None:
@@ -68,7 +68,7 @@ def show_command(files: tuple[Path, ...], form: str) -> None:
     render.answer(_as_text(sorted(standings.items())))
 
 
-@trust.command(name="verify")
+@trust.command(name="verify", short_help="Compute scores of logs again; compare.")
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
 @_FORM
 @click.pass_context

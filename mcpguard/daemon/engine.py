@@ -157,7 +157,7 @@ class Engine:
 
     def resume(self) -> None:
         """A person or a store has answered: what waits for it is judged again."""
-        if not self._session.held_calls or self.exit_code is not None:
+        if not self._session.holding or self.exit_code is not None:
             return
         try:
             self._session.resume(time.monotonic())

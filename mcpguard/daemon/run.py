@@ -99,12 +99,14 @@ def _proxy(flags: ProxySettings) -> int:
 def _session(plan: Plan, early_exit: str, child: processes.Child, alarm: prelude.Alarm) -> int:
     log = open_log(plan.flags.log_format, plan.flags.log_output)
     audit = governor = None
+    stuck = False
     try:
         session_id = os.urandom(8).hex()
         audit = _open_audit(plan, session_id, log)
         engine, governor = _engine(plan, session_id, audit, log, early_exit)
         beside = (
             _governed(engine, governor),
+            _hurried(engine, governor),
             _kill_watch(plan.name),
             _controlled(engine, governor),
         )
@@ -113,10 +115,12 @@ def _session(plan: Plan, early_exit: str, child: processes.Child, alarm: prelude
     finally:
         if governor is not None:
             _end(governor)
+            stuck = governor.stuck(LAST_WORDS)
         if audit is not None:
             _close(audit, log)
         log.close()
-    if lingering:  # a thread blocked in a read of our stdin would hold up the interpreter's exit
+    if lingering or stuck:  # a thread blocked in a read of our stdin, or in a store that does not
+        # answer, would hold up the interpreter's exit
         os._exit(code)
     return code
 
@@ -173,6 +177,19 @@ def _governed(engine: "Engine", governor: "Governor") -> "Beside":
         except Exception as error:  # noqa: BLE001 - a defect of ours ends the session
             engine.crash(error)
             driver.flush()
+
+    return beside
+
+
+def _hurried(engine: "Engine", governor: "Governor") -> "Beside":
+    """Calls that wait for a store which takes long are denied."""
+
+    async def beside(driver: "Driver") -> None:
+        def resume() -> None:
+            engine.resume()
+            driver.flush()
+
+        await governor.hurry(resume)
 
     return beside
 
@@ -265,6 +282,7 @@ def _engine(
             server=plan.name,
             early_exit=early_exit,
             parties=governor.parties,
+            ready=governor.ready,
         ),
         now=time.monotonic(),
     )

@@ -63,6 +63,7 @@ class Approvals:
         self.leaving: list[Grant] = []
         """A yes each that the store is to keep."""
         self._looked: frozenset[str] = frozenset()
+        self._lost = False
 
     def change(self, settings: ApprovalSettings, approvers: Sequence[Approver]) -> None:
         """Other settings or approvers: if they differ, answers that wait to be used are void."""
@@ -130,6 +131,8 @@ class Approvals:
     @property
     def urgent(self) -> bool:
         """A yes is to be left, or a call waits for which nobody has looked for one yet."""
+        if self._lost:
+            return False
         return bool(self.leaving) or not self._looked.issuperset(self.asking.held)
 
     def job(self) -> Job:
@@ -138,6 +141,7 @@ class Approvals:
         found: list[tuple[str, tuple[str, ...]]] = []
 
         def take() -> None:
+            self._lost = False
             self.leaving = [each for each in self.leaving if each not in leaving]
             self._looked = frozenset(held)
             for token, by in found:
@@ -169,6 +173,7 @@ class Approvals:
 
     def lost(self) -> None:
         """See `worker.Keeper`. A yes waits here until the store is back."""
+        self._lost = True
 
     def part(self) -> tuple[Parting, ...]:
         """The session ends: the tickets that senders were told of."""

@@ -19,10 +19,13 @@ from mcpguard.trust.policy import PolicyTable
 if TYPE_CHECKING:
     from mcpguard.policy.rules import LimitUse
 
-__all__ = ["UNITS", "Budgets", "Rates", "RuleLimits", "rates_of"]
+__all__ = ["UNITS", "UNREAD", "Budgets", "Rates", "RuleLimits", "rates_of"]
 
 UNITS = "units"
 """The token of a wait for the store that counts a limit."""
+
+UNREAD = Wait("trust", "store")
+"""The wait of a call that came before the store was read: nothing has counted it yet."""
 
 MAX_KNOWN = 2048
 """Calls that are remembered until they end; a session has at most half as many in flight."""
@@ -55,7 +58,7 @@ class Rates:
     def take(self, principal: str, tool: str, live: Live, per_minute: int) -> Verdict | Wait:
         """See `pipeline.trust.Limits`. `per_minute` is among the limits already: `rates_of`."""
         again = live.again
-        if self._counted == live.call or (again is not None and again != _TRUST_UNITS):
+        if self._counted == live.call or again not in _NOT_COUNTED:
             return ALLOW
         taken = self._take(principal, tool, self._clock())
         if taken.reason is Reason.OK:
@@ -155,6 +158,8 @@ class Budgets:
 
 _TRUST_UNITS = Wait("trust", UNITS)
 _POLICY_UNITS = Wait("policy", UNITS)
+_NOT_COUNTED = (None, _TRUST_UNITS, UNREAD)
+"""What a call whose rate was not counted yet may have waited for."""
 
 
 def _remember(known: dict[int, _Value], call: int, value: _Value) -> None:

@@ -18,7 +18,7 @@ from mcpguard.config.flags import STATE
 from mcpguard.config.plan import Plan
 from mcpguard.config.settings import OnLoss, Settings
 from mcpguard.errors import StoreError, UsageError
-from mcpguard.live.counting import Budgets, Rates, RuleLimits, rates_of
+from mcpguard.live.counting import UNREAD, Budgets, Rates, RuleLimits, rates_of
 from mcpguard.live.observing import Blocked, Observer, Parties
 from mcpguard.model import (
     ALLOW,
@@ -58,6 +58,11 @@ __all__ = ["Governor"]
 
 Told: TypeAlias = tuple[Allowed | JsonObject, bytes]
 """A record and a call's encoded arguments, as a session gives them to the log."""
+
+PATIENCE = 10.0
+"""Seconds that a session's first calls wait for the store. Usually they wait for 20 ms; a store
+that has forgotten everything is made again from the logs, and a gigabyte of those takes minutes.
+Nobody whose score is not known yet is let through, so they are told; hosts give up after 60 s."""
 
 LEVEL = 1
 """Of a profile: the operator enrolled it by starting mcpguard (DESIGN section 7)."""
@@ -111,9 +116,14 @@ class Unread:
         """See `Stage.judge`."""
         if not isinstance(subject, Call) or not subject.target:
             return ALLOW
-        if self._state() == "loading":
-            return Wait("trust", "store")
-        return Verdict.deny(Reason.STORE_LOST, "the store that says who is blocked cannot be read")
+        state = self._state()
+        if state == "loading":
+            return UNREAD
+        return Verdict.deny(Reason.STORE_LOST, _SLOW if state == "slow" else _UNREADABLE)
+
+
+_UNREADABLE = "the store that says who is blocked cannot be read"
+_SLOW = "scores are still being made from the audit logs: it works when they are, try again then"
 
 
 class Sweep:
@@ -222,6 +232,10 @@ class Governor:
                 self.worker.keep(self._approvals)
         return self._approvals
 
+    def ready(self) -> bool:
+        """Whether the stages can judge: the store was read, or will not be."""
+        return not isinstance(self.stages["trust"], Unread) or self.observer.state != "loading"
+
     def _approve(self, stage: str) -> Approve:
         """What `stage` asks of a person."""
 
@@ -238,20 +252,25 @@ class Governor:
         Rates begin with what the store has counted; budgets anew where they are others.
         """
         lock, server = self.plan.lock, self.plan.name
-        tools = tuple(lock.items[ItemKind.TOOL]) if lock is not None else ()
+        tools = tuple(settings.tools.policies if lock is None else lock.items[ItemKind.TOOL])
         rates = rates_of(settings.limits, settings.tools, tools)
+        # A rate of a tool that this server does not have is no reason not to start.
+        counted = rates != Limits() or settings.tools.rated() is not None
         limiters = (Limiter(rates, server), Limiter(Limits(), server))
         limits = settings.gateway.budgets
         same = bool(self.stages) and limits == self.settings.gateway.budgets
         budgets = self.budgets if same else Budgets(limits, server, uptime)
-        self._made = {
-            "trust": self._trust(settings, limiters[0] if rates != Limits() else None),
+        made: dict[str, Stage] = {
+            "trust": self._trust(settings, limiters[0] if counted else None),
             "policy": self._policy(settings, limiters[1]),
             "gateway": self._gateway(settings, budgets),
         }
-        waits = isinstance(self.stages.get("trust"), Unread)
-        stages = make_stages(lock, self._made)
-        self.stages.update(stages if not waits else {**stages, "trust": self.stages["trust"]})
+        stages = make_stages(lock, made)
+        # Nothing raises from here on.
+        if isinstance(self.stages.get("trust"), Unread):
+            stages["trust"] = self.stages["trust"]
+        self.stages.update(stages)
+        self._made = made
         self.settings, self.budgets = settings, budgets
         if self.tally is None and settings.rules is not None:
             self.tally = Tally()
@@ -380,6 +399,14 @@ class Governor:
         )
         await self.worker.run(ready)
 
+    async def hurry(self, resume: Callable[[], None]) -> None:
+        """Tell those that wait for the store when it has taken `PATIENCE` seconds."""
+        import anyio
+
+        await anyio.sleep(PATIENCE)
+        self.observer.hurry()
+        resume()
+
     @property
     def _alone(self) -> bool:
         """The store cannot be read, and this proxy may go on by itself."""
@@ -394,6 +421,10 @@ class Governor:
                 return
             partings = approvals.part()
             self.worker.end(lambda store: approvals.leave(store, partings))
+
+    def stuck(self, seconds: float) -> bool:
+        """Whether a thread is left with a store that does not answer for so long. Blocks."""
+        return self.worker is not None and self.worker.stuck(seconds)
 
     def opened(self) -> "Store":
         """The store that the settings name. Blocks. Raises StoreError."""

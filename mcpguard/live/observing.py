@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcpguard.control import blocks
+from mcpguard.errors import AuditError, StoreError
 from mcpguard.live import standings
 from mcpguard.live.worker import Job
 from mcpguard.model import Held, Principal
@@ -125,7 +126,7 @@ class Observer:
         self._names = (Party(CALLER, parties.caller.id), Party(SERVER, server))
         self._clock = clock
         self.state = "loading"
-        """`loading`, then `known`, or `lost` while the store was never read."""
+        """`loading`, then `known`; `slow` when that takes long, `lost` when it cannot be."""
         self._pending: list[Entry] = []
         self.watcher: Watcher | None = None
         """Is told of the records that were written; None without a log."""
@@ -155,9 +156,12 @@ class Observer:
         logs = self._audit.path.parent if self._audit is not None else Path()
 
         def ask(store: Store) -> Callable[[], None]:
-            found = standings.load(store, names, logs)
-            if entries:
-                found |= standings.publish(store, entries, logs)
+            try:
+                found = standings.load(store, names, logs)
+                if entries:
+                    found |= standings.publish(store, entries, logs)
+            except AuditError as error:  # the copy cannot be made again: scores are not known
+                raise StoreError(error.message, hint=error.hint) from error
             every = blocks.every(store)
 
             def take() -> None:
@@ -173,8 +177,13 @@ class Observer:
 
     def lost(self) -> None:
         """See `worker.Keeper`."""
-        if self.state == "loading":
+        if self.state != "known":
             self.state = "lost"
+
+    def hurry(self) -> None:
+        """Whoever waits has waited long enough."""
+        if self.state == "loading":
+            self.state = "slow"
 
     def _state_score(self) -> None:
         if self._audit is not None:

@@ -5,6 +5,8 @@ of is asked for here, and a call that needs it is judged again when it is there.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from threading import Thread, current_thread
 from typing import Protocol, TypeVar
 
 import anyio
@@ -12,12 +14,17 @@ import anyio.to_thread
 
 from mcpguard.errors import StoreError
 from mcpguard.store import BACKENDS, Store
+from mcpguard.store.ledger import Grant
 from mcpguard.trust.limits import Limiter, Want, ask
 
-__all__ = ["POLL", "Job", "Keeper", "Worker"]
+__all__ = ["POLL", "RETRY", "Job", "Keeper", "Worker"]
 
 POLL = 2.0
 """Seconds between two looks at what others changed in the store: a block reaches every session."""
+
+RETRY = 1.0
+"""Seconds in which a store that was just lost is not asked for units again: an answer that does not
+come takes seconds itself, and every call that needs one would wait for another."""
 
 T = TypeVar("T")
 Tell = Callable[[str, str], None]
@@ -33,7 +40,7 @@ class Keeper(Protocol):
 
     @property
     def urgent(self) -> bool:
-        """It has something to say before the next look."""
+        """It has something to say before the next look. Never so between `lost` and that look."""
 
     def job(self) -> Job:
         """What to ask the store now. Called on the session's own thread."""
@@ -69,6 +76,8 @@ class Worker:
         self._failing = False
         self._why = "it is not open yet"
         self._next_look = 0.0
+        self._retry = float("-inf")
+        self._asking: set[Thread] = set()
         self._stirred = True
         self._ending: list[Want] = []
         self._event: anyio.Event | None = None
@@ -87,7 +96,13 @@ class Worker:
 
     async def do(self, work: Callable[[Store], T]) -> T:
         """`work` with the store, in the worker's thread. Raises StoreError."""
-        return await _in_thread(work, self._opened())
+        return await self._in_thread(work, self._opened())
+
+    def stuck(self, seconds: float) -> bool:
+        """Whether a thread that was left with the store is still there after so long. Blocks."""
+        for thread in tuple(self._asking):
+            thread.join(seconds)
+        return bool(self._asking)
 
     def stir(self) -> None:
         """There is something to ask."""
@@ -98,11 +113,12 @@ class Worker:
     async def run(self, resume: Callable[[], None]) -> None:
         """Ask until cancelled. `resume`: what waits may be judged again."""
         while True:
-            if self._store is None:
+            if self._store is None and self._clock() >= self._retry:
                 await self._begin()
             for limiter in self._limiters:
                 for want in limiter.wanted(self._clock()):
                     await self._asked(limiter, want)
+            resume()  # what has its units need not wait for the rest
             await self._give_back()
             await self._look()
             resume()
@@ -110,48 +126,59 @@ class Worker:
 
     async def _begin(self) -> None:
         try:
-            self._store = await _in_thread(self._open)
+            self._store = await self._in_thread(self._open)
         except StoreError as error:
             self._lost(error)
+            self._retry = self._clock() + RETRY
 
     async def _asked(self, limiter: Limiter, want: Want) -> None:
         try:
-            grant = await _in_thread(ask, self._opened(), want)
-            self._back()
+            grant = await self._units(want)
             limiter.granted(want, grant, self._clock())
-        except StoreError as error:
-            self._lost(error)
+        except StoreError:
             if self._substitute is None:
                 limiter.lost(want, self._clock())
             else:
                 limiter.granted(want, ask(self._substitute, want), self._clock())
 
+    async def _units(self, want: Want) -> Grant | None:
+        """Raises StoreError at once for `RETRY` seconds after it did."""
+        if self._clock() < self._retry:
+            raise StoreError(self._why)
+        try:
+            grant = await self._in_thread(ask, self._opened(), want)
+        except StoreError as error:
+            self._lost(error)
+            self._retry = self._clock() + RETRY
+            raise
+        self._back()
+        return grant
+
     async def _give_back(self) -> None:
         ending, self._ending = self._ending, []
         for want in ending:
-            try:
-                await _in_thread(ask, self._opened(), want)
-            except StoreError as error:  # the leases end by themselves
-                self._lost(error)
+            with suppress(StoreError):  # the leases end by themselves
+                await self._units(want)
 
     async def _look(self) -> None:
         now = self._clock()
         due = now >= self._next_look
         if due:
             self._next_look = now + POLL
-        for keeper in tuple(self._keepers):
-            if due or keeper.urgent:
-                await self._synced(keeper)
+        asked = [keeper for keeper in tuple(self._keepers) if due or keeper.urgent]
+        answered = [await self._synced(keeper) for keeper in asked]
+        if due and all(answered):  # a keeper that has nothing to ask is no sign that it is back
+            self._back()
 
-    async def _synced(self, keeper: Keeper) -> None:
+    async def _synced(self, keeper: Keeper) -> bool:
         try:
-            take = await _in_thread(keeper.job(), self._opened())
+            take = await self._in_thread(keeper.job(), self._opened())
         except StoreError as error:
             self._lost(error)
             keeper.lost()
-            return
-        self._back()
+            return False
         take()
+        return True
 
     def _opened(self) -> Store:
         if self._store is None:
@@ -184,9 +211,10 @@ class Worker:
     def end(self, last: Callable[[Store], None] = lambda _: None) -> None:
         """Tell what is left to tell, `last` first, and close the store. Blocks; raises nothing."""
         store, self._store = self._store, None
-        if store is None:
+        if store is None and self._failing:
             return
         try:
+            store = store or self._open()  # a session that ended at once has things to tell, too
             last(store)
             for limiter in self._limiters:
                 for want in limiter.give_back(self._clock()):
@@ -197,6 +225,15 @@ class Worker:
         except StoreError as error:
             self._lost(error)
 
+    async def _in_thread(self, function: Callable[..., T], *given: object) -> T:
+        """Never waited for when the session ends."""
 
-async def _in_thread(function: Callable[..., T], *given: object) -> T:
-    return await anyio.to_thread.run_sync(function, *given, abandon_on_cancel=True)
+        def noted() -> T:
+            thread = current_thread()
+            self._asking.add(thread)
+            try:
+                return function(*given)
+            finally:
+                self._asking.discard(thread)
+
+        return await anyio.to_thread.run_sync(noted, abandon_on_cancel=True)

@@ -72,6 +72,10 @@ MAX_FINDINGS = 8
 """Findings of one decision that its record names."""
 
 
+def _always() -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
     """What the operator chose for a session."""
@@ -91,6 +95,9 @@ class SessionSettings:
     """Who takes part, and how much each is trusted; asked at every call."""
     early_exit: str = ""
     """What to add when the server ends before it answered anything."""
+    ready: Callable[[], bool] = _always
+    """Whether the stages can judge yet. Until they can, requests are held in their order, as they
+    are until the lists are verified."""
 
 
 _YES_OR_NO: JsonObject = {
@@ -398,7 +405,8 @@ class Core:
     def settle(self) -> None:
         """The first lists may have ended, in a session that began with an `initialize`."""
         known = self.listings is not None and self.listings.ready
-        self.settled = known and self.initialize is not None and not self.gone
+        begun = self.initialize is not None and not self.gone
+        self.settled = known and begun and self.settings.ready()
 
     def forget_initialize(self) -> None:
         """The handshake failed: the host may try again, and must."""

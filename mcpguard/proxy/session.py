@@ -73,6 +73,11 @@ class Session:
         return taken
 
     @property
+    def holding(self) -> bool:
+        """Whether something waits to be judged, or judged again."""
+        return bool(self._core.waits or self._core.held)
+
+    @property
     def held_calls(self) -> Collection[int]:
         """Wire ids of the calls that wait for a person or a store."""
         return self._core.waits.keys()
@@ -81,6 +86,8 @@ class Session:
         """A person or a store has answered: judge again what waits for it."""
         self._core.now = now
         self._host.resume()
+        if self._core.held:
+            self._host.release()
 
     def tick(self, now: float) -> None:
         """Deadlines: answers what waited too long, in both directions."""

@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from heapq import merge
 from itertools import groupby, product
 from typing import Final, NamedTuple
 
@@ -52,6 +53,7 @@ __all__ = [
     "check",
     "fold",
     "fold_all",
+    "fold_logs",
     "instant",
     "moment",
 ]
@@ -242,8 +244,36 @@ def fold(records: Iterable[JsonObject]) -> dict[Party, Standing]:
 
 def fold_all(records: Iterable[JsonObject]) -> dict[Party, Shared]:
     """`fold`, as what proxies go on from: with all that their accounts need, and what is in it."""
+    return _shared(_ordered(records))
+
+
+def fold_logs(logs: Iterable[Iterable[JsonObject]]) -> dict[Party, Shared] | None:
+    """`fold_all` of logs that are each in the order of their times, None when one is not.
+
+    One record of each is in memory at a time. A clock that was set back puts a log out of order.
+    """
+    try:
+        return _shared(_in_order(merge(*logs, key=_place)))
+    except _OutOfOrderError:
+        return None
+
+
+class _OutOfOrderError(Exception):
+    """A record is older than the one before it."""
+
+
+def _in_order(records: Iterable[JsonObject]) -> Iterator[JsonObject]:
+    last: tuple[int, str, int] | None = None
+    for place, same in groupby(records, _place):
+        if last is not None and place < last:
+            raise _OutOfOrderError
+        last = place
+        yield next(same)
+
+
+def _shared(records: Iterable[JsonObject]) -> dict[Party, Shared]:
     every = Fold()
-    for record in _ordered(records):
+    for record in records:
         every.take(record)
     seen = latest(every.seen)
     return {party: Shared(account, (), seen) for party, account in every.accounts.items()}
@@ -281,6 +311,11 @@ def instant(record: JsonObject) -> int:
     )
 
 
+def _as_scored(standing: Standing) -> tuple[int, int, int]:
+    """All that the scores of a standing at later times come from."""
+    return standing.level, standing.score, standing.day
+
+
 class Difference(NamedTuple):
     """A record that states a score which is not the one its log gives."""
 
@@ -298,7 +333,9 @@ class _Lately:
     def note(self, party: Party, standing: Standing, at: int) -> None:
         """`standing` holds from `at` on. What ended before the grace began is forgotten."""
         known = self._known.setdefault(party, [])
-        known.append((at, standing))
+        # Thousands of calls in `GRACE` seconds move a score a few times only.
+        if not known or _as_scored(known[-1][1]) != _as_scored(standing):
+            known.append((at, standing))
         while len(known) > 1 and known[1][0] < at - GRACE:
             del known[0]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from mcpguard.live.counting import UNITS, Budgets, Rates, RuleLimits, rates_of
+from mcpguard.live.counting import UNITS, UNREAD, Budgets, Rates, RuleLimits, rates_of
 from mcpguard.model import (
     ALLOW,
     Call,
@@ -100,6 +100,21 @@ def test_a_call_waits_for_its_units_and_is_then_counted_once() -> None:
         fed(limiter, store, clock)
         third = take(Moment(3, NEEDS["trust"]))
     assert getattr(third, "reason", None) is Reason.RATE_LIMIT
+
+
+@pytest.mark.guarantee("control:counted-once", "control:counted-at-the-start")
+def test_calls_that_came_before_the_store_was_read_are_counted_like_any_other() -> None:
+    clock, store = Clock(), MemoryStore()
+    limiter = Limiter(Limits(tool=(Limit(2, MINUTE),)), "files")
+    rates = Rates(limiter, clock)
+    decided = []
+    for number in range(1, 5):
+        found = rates.take("me", "read", Moment(number, UNREAD), 0)
+        while isinstance(found, Wait):
+            fed(limiter, store, clock)
+            found = rates.take("me", "read", Moment(number, found), 0)
+        decided.append(found.reason)
+    assert decided == [Reason.OK] * 2 + [Reason.RATE_LIMIT] * 2
 
 
 def test_a_tools_own_rate_holds_beside_the_others() -> None:

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpguard.audit.record import changed as told_change
-from mcpguard.errors import StoreError
+from mcpguard.errors import AuditError, StoreError
 from mcpguard.live import standings
 from mcpguard.model import Allowed, Json, JsonObject
 from mcpguard.store import ABSENT, MAX_VALUE, Store
 from mcpguard.store.memory import MemoryStore
-from mcpguard.trust.account import CALLER, Entry, Party
+from mcpguard.trust.account import CALLER, SERVER, Entry, Party
 from mcpguard.trust.fold import check, fold, fold_all
 from mcpguard.trust.score import DAY, Event, Standing, effective
 from mcpguard.trust.shared import MAX_SEEN, MAX_TAIL, WINDOW, Shared
@@ -323,3 +323,53 @@ def test_an_event_many_times_is_that_event_so_often(event: Event, times: int) ->
     for _ in range(times):
         by_hand = by_hand.after(event, int(NOON), "t")
     assert Standing.new(1).repeated(event, int(NOON), "t", times) == by_hand
+
+
+@pytest.mark.guarantee("control:new-server-starts-at-once")
+def test_of_whom_no_log_says_anything_no_log_is_read(tmp_path: Path) -> None:
+    clock = [1_800_000_000.0]
+    proxy = Proxy(tmp_path, "a", clock)
+    proxy.write(*[ANSWERED] * 3)
+    proxy.log.close()
+    with (tmp_path / "a.jsonl").open("ab") as log:
+        log.write(b"nothing that could be read\n")
+    new = Party(SERVER, "another")
+    store = MemoryStore()
+    assert standings.load(store, [new], tmp_path)[new].score == 500
+    with pytest.raises(AuditError):
+        standings.rebuild(store, tmp_path)
+    with pytest.raises(AuditError):
+        standings.load(store, [FILES], tmp_path)
+
+
+def test_a_name_is_found_wherever_a_log_is_cut_into_chunks(tmp_path: Path) -> None:
+    log = tmp_path / "a.jsonl"
+    Proxy(tmp_path, "a", [1_800_000_000.0]).log.close()
+    begun = log.read_bytes()
+    for before in range(standings.CHUNK - 12, standings.CHUNK + 2):
+        log.write_bytes(begun.ljust(before) + b'"another"' + b" " * 20 + b"\n")
+        with pytest.raises(AuditError):
+            standings.load(MemoryStore(), [Party(SERVER, "another")], tmp_path)
+
+
+def test_logs_whose_clock_was_set_back_are_folded_in_the_order_of_their_times(
+    tmp_path: Path,
+) -> None:
+    clock = [1_800_000_000.0]
+    one, other = Proxy(tmp_path, "a", clock), Proxy(tmp_path, "b", clock)
+    for step in (5.0, 3.0, -9.0, 4.0):
+        clock[0] += step
+        one.write(ANSWERED, {**ANSWERED.fields(), "outcome": "error"})
+        other.write(ANSWERED)
+    assert standings.load(MemoryStore(), [FILES, ME], tmp_path) == fold(logged(tmp_path))
+
+
+def test_what_lies_beside_the_logs_and_is_none_is_not_counted(tmp_path: Path) -> None:
+    proxy = Proxy(tmp_path, "one", [NOON])
+    proxy.write(DRIFT)
+    (tmp_path / "notes.jsonl").write_text('{"a": 1}\n', "utf-8")
+    (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "folder.jsonl").mkdir()
+    (tmp_path / "lost.jsonl").symlink_to(tmp_path / "nowhere")
+    [standing] = standings.load(MemoryStore(), [FILES], tmp_path).values()
+    assert standing.score < Standing.new(1).score

@@ -234,3 +234,22 @@ def test_whatever_happens_while_it_waits_a_call_is_sent_or_answered_or_cancelled
 def test_what_waits_when_nobody_has_shaken_hands_is_refused_first() -> None:
     session = play(LOCK, decide=usual(LOCK, trust=Asking())).host(call(1))
     session.recorded(decision="deny", reason="handshake")
+
+
+@pytest.mark.guarantee("proxy:waiting-never-runs")
+def test_requests_are_held_in_their_order_until_the_stages_can_judge() -> None:
+    known = [False]
+    session = opened(ready=lambda: known[0]).forget()
+    session.host(call(1), {"id": 2, "method": "tools/list"}, call(3)).quiet().unrecorded()
+    session.resumes().quiet()
+    session.host({"id": 4, "method": "ping"}).sends_server({"id": wire(3), "method": "ping"})
+    known[0] = True
+    assert session.session.holding
+    session.resumes()
+    sent = [orjson.loads(each) for each in session.sends[Side.SERVER]]
+    assert [(each["id"], each["method"]) for each in sent] == [
+        (wire(0), "tools/call"),
+        (wire(4), "tools/list"),
+        (wire(2), "tools/call"),
+    ]
+    assert not session.session.holding

@@ -1,5 +1,7 @@
 """Records to standings: which record is which event, and the same from any way of reading them."""
 
+from time import process_time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -327,6 +329,13 @@ def test_a_score_may_be_a_few_seconds_behind_and_not_more() -> None:
         one = answered(seq=2, second=second, level=1, score=500)
         assert (check([drift, one])[1] is None) is right
         assert check([drift, {**one, "score": 200}])[1] is None
+
+
+def test_ten_thousand_calls_of_a_few_seconds_are_compared_in_a_few_seconds() -> None:
+    began = process_time()
+    calls = [answered(seq=n, second=n // 2_500, level=1, score=500) for n in range(10_000)]
+    assert check(calls) == (10_000, None)
+    assert process_time() - began < 8.0
 
 
 def test_records_that_state_no_score_are_not_compared() -> None:

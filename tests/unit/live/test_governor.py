@@ -1,0 +1,370 @@
+"""The live state: what each state of the store says to a call, and stages that are replaced."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+
+import anyio
+import pytest
+
+from mcpguard.config.flags import ProxySettings
+from mcpguard.config.loading import Loaded
+from mcpguard.config.plan import Plan
+from mcpguard.config.settings import (
+    ApprovalSettings,
+    OnLoss,
+    PrincipalSettings,
+    Settings,
+    StoreSettings,
+)
+from mcpguard.control.blocks import Block, add
+from mcpguard.errors import StoreError, UsageError
+from mcpguard.identity.roster import Roster
+from mcpguard.live.counting import UNREAD
+from mcpguard.live.governor import Governor, Unread
+from mcpguard.live.observing import Blocked, Observer, Parties
+from mcpguard.lock.lockfile import Lockfile
+from mcpguard.model import (
+    ALLOW,
+    Call,
+    Context,
+    Effect,
+    ItemKind,
+    Mode,
+    Principal,
+    Reason,
+    Result,
+    Verdict,
+    Wait,
+)
+from mcpguard.pipeline.terms import GatewayPolicy
+from mcpguard.store.ledger import Limit
+from mcpguard.store.memory import MemoryStore
+from mcpguard.store.sqlite import SqliteStore
+from mcpguard.trust.limits import Limits
+from mcpguard.trust.policy import PolicyTable, ToolPolicy
+from mcpguard.trust.score import Standing
+from tests.unit.live.proxies import ANSWERED, Proxy
+from tests.unit.live.test_counting import Moment
+from tests.unit.proxy.play import locked
+
+ME = Principal("local:default", 1)
+READ = Call("tools/call", "read", {})
+
+
+class Listed:
+    """`model.SessionFacts` of a session that listed everything that is locked."""
+
+    def item_state(self, kind: ItemKind, name: str) -> Reason:
+        return Reason.OK
+
+
+def context(governor: Governor, live: Moment | None = None) -> Context:
+    return Context("files", "local:default", Listed(), live or Moment(), governor.parties)
+
+
+def made(
+    tmp_path: Path,
+    settings: Settings,
+    *,
+    lock: Lockfile | None = None,
+    mode: Mode = Mode.ENFORCE,
+) -> Governor:
+    flags = ProxySettings(command=("server",))
+    plan = Plan(flags, Loaded(settings), lock, "digest" if lock else "", mode, "files")
+    return Governor(plan, "s1", None, lambda: tmp_path, Roster((), ()))
+
+
+def stored(tmp_path: Path, on_loss: OnLoss = OnLoss.CLOSED) -> Settings:
+    where = str(tmp_path / "state.db")
+    return Settings(store=StoreSettings("sqlite", where, on_loss))
+
+
+def trusts(governor: Governor, live: Moment | None = None, call: Call = READ) -> Verdict | Wait:
+    return governor.stages["trust"].judge(call, context(governor, live))
+
+
+async def served(governor: Governor, until: Callable[[], bool]) -> list[str]:
+    """Ask the store until `until`; what was told."""
+    told: list[str] = []
+    done = anyio.Event()
+
+    def resume() -> None:
+        if until():
+            done.set()
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(governor.serve, resume, lambda name, _: told.append(name))
+            await done.wait()
+            tasks.cancel_scope.cancel()
+    return told
+
+
+# --- until the store was read --------------------------------------------------------------------
+
+DENIED = Effect.DENY, Reason.STORE_LOST
+
+
+@pytest.mark.guarantee("control:unread-lets-nobody-through")
+@pytest.mark.parametrize("state", ["loading", "slow", "lost", "whatever else"])
+def test_until_the_store_was_read_no_call_of_a_tool_passes(state: str) -> None:
+    stage = Unread(lambda: state)
+    ctx = Context("files", "local:default", Listed(), Moment(), Parties(ME, 1, counts_server=False))
+    verdict = stage.judge(READ, ctx)
+    if isinstance(verdict, Wait):
+        assert (state, verdict) == ("loading", UNREAD)
+    else:
+        assert (verdict.effect, verdict.reason) == DENIED
+        assert ("try again" in verdict.detail) is (state == "slow")
+    assert stage.judge(Call("tools/list", "", {}), ctx) is ALLOW
+    assert stage.judge(Result("tools/call", "read", {}), ctx) is ALLOW
+
+
+@pytest.mark.parametrize(
+    ("steps", "state"),
+    [
+        ((), "loading"),
+        (("hurry",), "slow"),
+        (("lost",), "lost"),
+        (("hurry", "lost"), "lost"),
+        (("lost", "hurry"), "lost"),
+        (("read",), "known"),
+        (("hurry", "read"), "known"),
+        (("lost", "read"), "known"),
+        (("read", "lost"), "known"),
+        (("read", "hurry"), "known"),
+    ],
+)
+def test_what_an_observer_knows_of_its_store(steps: tuple[str, ...], state: str) -> None:
+    parties = Parties(ME, 1, counts_server=False)
+    observer = Observer(
+        parties, Blocked(), None, session="s", server="files", lock="", clock=lambda: 0.0
+    )
+    for step in steps:
+        if step == "read":
+            observer.job()(MemoryStore())()
+        else:
+            getattr(observer, step)()
+    assert observer.state == state
+
+
+@pytest.mark.guarantee("control:unread-lets-nobody-through")
+async def test_a_block_in_the_store_holds_for_the_first_call_of_a_session(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "state.db")
+    add(store, Block("principal", "local:default"))
+    store.close()
+    governor = made(tmp_path, stored(tmp_path), lock=locked())
+    assert trusts(governor) == UNREAD
+    await served(governor, lambda: trusts(governor) != UNREAD)
+    verdict = trusts(governor)
+    assert getattr(verdict, "reason", None) is Reason.PRINCIPAL_BLOCKED
+    governor.end()
+
+
+@pytest.mark.guarantee("control:unread-lets-nobody-through")
+@pytest.mark.parametrize(
+    ("on_loss", "reason"), [(OnLoss.CLOSED, Reason.STORE_LOST), (OnLoss.LOCAL, Reason.OK)]
+)
+async def test_a_store_that_cannot_be_read_denies_unless_who_chose_so_goes_on_alone(
+    tmp_path: Path, on_loss: OnLoss, reason: Reason
+) -> None:
+    (tmp_path / "state.db").write_bytes(b"no store")
+    (tmp_path / "state.db").chmod(0o600)
+    governor = made(tmp_path, stored(tmp_path, on_loss), lock=locked())
+    told = await served(governor, lambda: trusts(governor) != UNREAD)
+    verdict = trusts(governor)
+    assert isinstance(verdict, Verdict)
+    assert (verdict.reason, told) == (reason, ["store.lost"])
+    governor.end()
+
+
+# --- other settings while a session runs ---------------------------------------------------------
+
+
+def test_a_mode_that_does_not_enforce_waits_for_no_store(tmp_path: Path) -> None:
+    governor = made(tmp_path, stored(tmp_path), mode=Mode.AUDIT_ONLY)
+    assert trusts(governor) is ALLOW
+
+
+@pytest.mark.guarantee("control:reload-all-or-nothing")
+def test_settings_that_cannot_be_used_change_nothing(tmp_path: Path) -> None:
+    usual = stored(tmp_path)
+    governor = made(tmp_path, usual, lock=locked(), mode=Mode.AUDIT_ONLY)
+    before = (dict(governor.stages), governor.settings, governor.limiters, governor.budgets)
+    bad = replace(
+        usual,
+        principals={"local:default": PrincipalSettings(blocked=True)},
+        limits=Limits(tool=(Limit(1, 1000),)),
+        gateway=GatewayPolicy(detectors={"no-such-detector": usual.gateway.detectors["ssn"]}),
+    )
+    with pytest.raises((UsageError, KeyError)):
+        governor.govern(bad)
+    after = (dict(governor.stages), governor.settings, governor.limiters, governor.budgets)
+    assert after == before
+    assert trusts(governor) is ALLOW
+
+
+@pytest.mark.guarantee("control:reload-all-or-nothing")
+async def test_settings_that_come_while_calls_wait_for_the_store_hold_for_them(
+    tmp_path: Path,
+) -> None:
+    usual = stored(tmp_path)
+    governor = made(tmp_path, usual, lock=locked())
+    assert trusts(governor) == UNREAD
+    governor.govern(replace(usual, principals={"local:default": PrincipalSettings(blocked=True)}))
+    assert trusts(governor) == UNREAD
+    await served(governor, lambda: trusts(governor) != UNREAD)
+    assert getattr(trusts(governor), "reason", None) is Reason.PRINCIPAL_BLOCKED
+    governor.govern(usual)
+    assert trusts(governor) is ALLOW
+    governor.end()
+
+
+@pytest.mark.guarantee("control:counted-at-the-start")
+async def test_other_limits_that_come_while_calls_wait_for_units_hold_for_them(
+    tmp_path: Path,
+) -> None:
+    usual = stored(tmp_path)
+    governor = made(tmp_path, replace(usual, limits=Limits(tool=(Limit(9, 60_000),))))
+    waits = trusts(governor)
+    assert waits == UNREAD
+    governor.govern(replace(usual, limits=Limits(tool=(Limit(2, 60_000),))))
+    reasons: list[Reason] = []
+    waiting: dict[int, Wait] = dict.fromkeys(range(5), UNREAD)
+
+    def again() -> bool:
+        for number, before in list(waiting.items()):
+            verdict = trusts(governor, Moment(number, before))
+            if isinstance(verdict, Wait):
+                waiting[number] = verdict
+            else:
+                reasons.append(verdict.reason)
+                del waiting[number]
+        governor.stir()
+        return not waiting
+
+    await served(governor, again)
+    assert sorted(reasons) == sorted([Reason.OK] * 2 + [Reason.RATE_LIMIT] * 3)
+    governor.end()
+
+
+@pytest.mark.parametrize("lock", [None, locked()])
+def test_a_rate_of_a_tool_that_this_server_does_not_have_does_not_keep_it_from_starting(
+    tmp_path: Path, lock: Lockfile | None
+) -> None:
+    table = PolicyTable({"elsewhere": ToolPolicy(max_calls_per_minute=5)})
+    governor = made(
+        tmp_path, replace(stored(tmp_path), tools=table), lock=lock, mode=Mode.AUDIT_ONLY
+    )
+    assert trusts(governor) is ALLOW
+    other = trusts(governor, Moment(2), Call("tools/call", "elsewhere", {}))
+    assert isinstance(other, Wait) is (lock is None)
+
+
+# --- who takes part, and what is blocked ---------------------------------------------------------
+
+
+def test_what_is_blocked_is_what_the_store_and_the_settings_say_now() -> None:
+    blocked = Blocked(frozenset({"local:bad"}))
+    tools = blocked.tools
+    every = [Block("principal", "local:worse"), Block("tool", "files/rm"), Block("tool", "dd")]
+    blocked.now([*every, Block("tool", "other/ls"), Block("server", "other")], "files")
+    assert "local:bad" in blocked
+    assert "local:worse" in blocked
+    assert "local:default" not in blocked
+    assert tools >= {"rm", "dd"}
+    assert "ls" not in tools
+    blocked.now([Block("server", "files")], "files")
+    assert (tools, "local:default" in blocked) == (set(), True)
+    blocked.now([], "files")
+    assert ("local:worse" in blocked, "local:bad" in blocked) == (False, True)
+
+
+@pytest.mark.parametrize(("counts", "least"), [(True, 100), (False, 800)])
+def test_the_servers_standing_counts_when_the_settings_say_so(*, counts: bool, least: int) -> None:
+    parties = Parties(ME, 1, counts_server=counts)
+    parties.now_stand(Standing(1, 800), Standing(1, 100))
+    assert min(each.score for each in parties.held()) == least
+    assert parties.held() is parties.held()
+    assert parties.effective.score == 100
+
+
+# --- a store that stays away ---------------------------------------------------------------------
+
+
+def test_what_was_observed_is_kept_for_a_store_that_is_away_and_published_once(
+    tmp_path: Path,
+) -> None:
+    clock = [1_800_000_000.0]
+    proxy = Proxy(tmp_path, "a", clock)
+    observer = Observer(
+        Parties(ME, 1, counts_server=False),
+        Blocked(),
+        proxy.log,
+        session="a",
+        server="files",
+        lock="sha256:1",
+        clock=lambda: clock[0],
+    )
+    for _ in range(5):
+        clock[0] += 2.0
+        proxy.log.write([(ANSWERED, b"")])
+        assert observer.watcher is not None
+        observer.watcher.seen([(ANSWERED, b"")], proxy.log.seq, clock[0])
+        observer.job()
+        observer.lost()
+    store = MemoryStore()
+    observer.job()(store)()
+    observer.job()(store)()
+    assert observer.parties.of_server.events == 5
+
+
+def test_an_audit_log_that_cannot_be_read_is_a_store_that_is_lost(tmp_path: Path) -> None:
+    proxy = Proxy(tmp_path, "a", [1_800_000_000.0])
+    (tmp_path / "b.jsonl").write_bytes(proxy.log.path.read_bytes() + b"no record\n")
+    observer = Observer(
+        Parties(ME, 1, counts_server=False),
+        Blocked(),
+        proxy.log,
+        session="a",
+        server="files",
+        lock="",
+        clock=lambda: 0.0,
+    )
+    with pytest.raises(StoreError, match=r"b\.jsonl"):
+        observer.job()(MemoryStore())
+
+
+@pytest.mark.guarantee("control:lost-store-is-left-alone")
+@pytest.mark.parametrize("there", [False, True])
+async def test_a_call_that_waits_for_a_person_does_not_ask_a_lost_store_over_and_over(
+    tmp_path: Path, *, there: bool
+) -> None:
+    if not there:
+        (tmp_path / "state.db").write_bytes(b"no store")
+    asks = ApprovalSettings(elicit=("read",))
+    governor = made(tmp_path, replace(stored(tmp_path), approvals=asks), lock=locked())
+    waits = governor.approvals.asking.of("gateway")(
+        READ, context(governor, Moment(now=monotonic()))
+    )
+    assert isinstance(waits, Wait)
+    governor.held = lambda: (1,)
+    rounds = 0
+
+    def resume() -> None:
+        nonlocal rounds
+        rounds += 1
+        governor.stir()  # as after every turn of a session
+
+    with anyio.move_on_after(0.5):
+        await governor.serve(resume, lambda _, __: None)
+    assert 0 < rounds < 20
+    assert bool(governor.approvals.asking.held)
+    governor.end()
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
