@@ -140,7 +140,7 @@ def test_until_the_store_was_read_no_call_of_a_tool_passes(state: str) -> None:
 def test_what_an_observer_knows_of_its_store(steps: tuple[str, ...], state: str) -> None:
     parties = Parties(ME, 1, counts_server=False)
     observer = Observer(
-        parties, Blocked(), None, session="s", server="files", lock="", clock=lambda: 0.0
+        parties, Blocked("files"), None, session="s", server="files", lock="", clock=lambda: 0.0
     )
     for step in steps:
         if step == "read":
@@ -267,18 +267,18 @@ def test_a_rate_of_a_tool_that_this_server_does_not_have_does_not_keep_it_from_s
 
 
 def test_what_is_blocked_is_what_the_store_and_the_settings_say_now() -> None:
-    blocked = Blocked(frozenset({"local:bad"}))
+    blocked = Blocked("files", frozenset({"local:bad"}))
     tools = blocked.tools
     every = [Block("principal", "local:worse"), Block("tool", "files/rm"), Block("tool", "dd")]
-    blocked.now([*every, Block("tool", "other/ls"), Block("server", "other")], "files")
+    blocked.now([*every, Block("tool", "other/ls"), Block("server", "other")])
     assert "local:bad" in blocked
     assert "local:worse" in blocked
     assert "local:default" not in blocked
     assert tools >= {"rm", "dd"}
     assert "ls" not in tools
-    blocked.now([Block("server", "files")], "files")
+    blocked.now([Block("server", "files")])
     assert (tools, "local:default" in blocked) == (set(), True)
-    blocked.now([], "files")
+    blocked.now([])
     assert ("local:worse" in blocked, "local:bad" in blocked) == (False, True)
 
 
@@ -301,7 +301,7 @@ def test_what_was_observed_is_kept_for_a_store_that_is_away_and_published_once(
     proxy = Proxy(tmp_path, "a", clock)
     observer = Observer(
         Parties(ME, 1, counts_server=False),
-        Blocked(),
+        Blocked("files"),
         proxy.log,
         session="a",
         server="files",
@@ -326,7 +326,7 @@ def test_an_audit_log_that_cannot_be_read_is_a_store_that_is_lost(tmp_path: Path
     (tmp_path / "b.jsonl").write_bytes(proxy.log.path.read_bytes() + b"no record\n")
     observer = Observer(
         Parties(ME, 1, counts_server=False),
-        Blocked(),
+        Blocked("files"),
         proxy.log,
         session="a",
         server="files",
