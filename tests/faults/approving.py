@@ -176,4 +176,6 @@ class Desk:
     def answered(self, ident: int) -> str:
         """The text of the answer to a call."""
         body = orjson.loads(self.host.answer(ident))
-        return str(body["result"]["content"][0]["text"])
+        text = str(body["result"]["content"][0]["text"])
+        assert "store_lost" not in text, self.host.stderr.decode()
+        return text

@@ -3,6 +3,7 @@
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import orjson
@@ -129,9 +130,8 @@ def test_the_yes_of_two_people_admits_one_retry_over_two_proxies_of_one_store(
     office: Office, store: str
 ) -> None:
     office.settings(f"{SETTINGS}approvals: {{hold: 1, quorum: 2}}\n{store}")
-    with office.proxy() as one, office.proxy() as two:
-        one.start()
-        two.start()
+    with ExitStack() as both:
+        one, two = (both.enter_context(office.proxy()).start() for _ in range(2))
         ticket = one.held(1, "late")
         assert f"mcpguard approve yes {ticket}" in one.answered(1)
         said = office.signed("approve", "yes", ticket, by="ana")
@@ -243,9 +243,8 @@ def test_running_sessions_are_blocked_unblocked_and_killed_from_another_terminal
     office: Office,
 ) -> None:
     office.settings("")
-    with office.proxy() as one, office.proxy() as two:
-        one.start()
-        two.start()
+    with ExitStack() as both:
+        one, two = (both.enter_context(office.proxy()).start() for _ in range(2))
         assert "hello" in one.says("hello")
         status = office.run("status", "--stats", "--session", one.session)
         assert "files: enforce, baseline, since 20" in status
