@@ -96,8 +96,8 @@ class SessionSettings:
     early_exit: str = ""
     """What to add when the server ends before it answered anything."""
     ready: Callable[[], bool] = _always
-    """Whether the stages can judge yet. Until they can, requests are held in their order, as they
-    are until the lists are verified."""
+    """Whether the stages can judge yet. Until they can, the server's lists are not asked for, so
+    requests are held in their order."""
 
 
 _YES_OR_NO: JsonObject = {
@@ -172,6 +172,8 @@ class Core:
         self.call = 0
         self.again: Wait | None = None
         self.said: bool | None = None
+        self.deferred = False
+        """The lists are to be asked for as soon as the stages can judge."""
         self.elicits = False
         """The host said that its user can be asked (legacy era: there are no requests later)."""
         self.initialize: Entry | None = None
@@ -405,8 +407,7 @@ class Core:
     def settle(self) -> None:
         """The first lists may have ended, in a session that began with an `initialize`."""
         known = self.listings is not None and self.listings.ready
-        begun = self.initialize is not None and not self.gone
-        self.settled = known and begun and self.settings.ready()
+        self.settled = known and self.initialize is not None and not self.gone
 
     def forget_initialize(self) -> None:
         """The handshake failed: the host may try again, and must."""
@@ -448,7 +449,10 @@ class Core:
 
     def start_listings(self, capabilities: Json) -> None:
         """Verify what the server lists, once it can be asked."""
-        if self.listings is not None and not self.listings.started:
+        if self.listings is None or self.listings.started:
+            return
+        self.deferred = not self.settings.ready()
+        if not self.deferred:
             self.listings.start(self.now, capabilities)
 
     def _ask_page(self, kind: ItemKind, cursor: str, deadline: float) -> bool:

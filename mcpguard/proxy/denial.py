@@ -74,7 +74,6 @@ _NEXT: dict[Reason, str] = {
     Reason.TRUST_TIER: "Do not retry; see what the score is made of with: mcpguard trust show",
     Reason.CAPABILITY: "Do not retry; the operator has to grant it to the caller",
     Reason.APPROVAL: "Do not retry; ask the operator to allow it",
-    Reason.WAITING: "Until then, do not retry",
     Reason.RULE: "Do not retry; whoever runs mcpguard can change the rule",
     Reason.RULE_FAULT: "Whoever runs mcpguard finds out more with: mcpguard policy test",
     Reason.TOOL_DENIED: "Do not retry; use another tool. The operator denies this one",

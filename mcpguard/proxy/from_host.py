@@ -260,8 +260,7 @@ class HostSide:
             self._start_modern(entry)
         elif (core.initialize is None or not core.listings.started) and not self._handshake(entry):
             return False
-        ready = core.listings.ready or (core.listings.started and not entry.row.held)
-        if ready and core.settings.ready():
+        if core.listings.ready or (core.listings.started and not entry.row.held):
             core.settle()
             return True
         self._hold(entry, size)

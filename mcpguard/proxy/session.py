@@ -74,8 +74,8 @@ class Session:
 
     @property
     def holding(self) -> bool:
-        """Whether something waits to be judged, or judged again."""
-        return bool(self._core.waits or self._core.held)
+        """Whether something waits for the stages to judge, or to judge again."""
+        return bool(self._core.waits) or self._core.deferred
 
     @property
     def held_calls(self) -> Collection[int]:
@@ -84,9 +84,11 @@ class Session:
 
     def resume(self, now: float) -> None:
         """A person or a store has answered: judge again what waits for it."""
-        self._core.now = now
+        core = self._core
+        core.now = now
         self._host.resume()
-        if self._core.held:
+        if core.deferred:
+            core.start_listings(core.capabilities)
             self._host.release()
 
     def tick(self, now: float) -> None:

@@ -323,7 +323,9 @@ def test_a_call_that_nobody_answers_says_what_it_waits_for_and_does_not_go(offic
         waiting = refused(calls("pay", amount=5))
         assert waiting.startswith("[gateway.waiting]: the tool pay waits for the approval")
         assert "`mcpguard approve yes " in waiting
-        assert waiting.endswith("once, within 10 minutes. Until then, do not retry.")
+        assert waiting.endswith(
+            "once, within 10 minutes. Do not repeat it before the user has answered."
+        )
         assert text(calls("note", text="a")) == "a"
     assert "waiting" in place.reasons()
 
