@@ -1,7 +1,8 @@
 """What a session observes of its parties, and what others observed and blocked meanwhile.
 
 Records are counted as they are written; the worker publishes what they mean and brings back where
-caller and server stand now, and what is blocked. Records state the score that was held last.
+caller and server stand now, and what is blocked. Records state the score that was held last, and
+none before the store was read.
 """
 
 from collections.abc import Callable, Sequence
@@ -140,7 +141,6 @@ class Observer:
                 seq=audit.seq,
                 now=clock(),
             )
-            self._state_score()
 
     @property
     def urgent(self) -> bool:

@@ -8,6 +8,8 @@ from time import monotonic
 import anyio
 import pytest
 
+from mcpguard.audit import AuditLog
+from mcpguard.audit.verify import read
 from mcpguard.config.flags import ProxySettings
 from mcpguard.config.loading import Loaded
 from mcpguard.config.plan import Plan
@@ -319,6 +321,33 @@ def test_what_was_observed_is_kept_for_a_store_that_is_away_and_published_once(
     observer.job()(store)()
     observer.job()(store)()
     assert observer.parties.of_server.events == 5
+
+
+def test_records_state_no_score_before_the_store_was_read(tmp_path: Path) -> None:
+    log = AuditLog.open(
+        tmp_path / "a.jsonl",
+        key=b"k" * 32,
+        session="a",
+        server="files",
+        principal=ME.id,
+        clock=lambda: 1_800_000_000.0,
+    )
+    observer = Observer(
+        Parties(ME, 1, counts_server=False),
+        Blocked("files"),
+        log,
+        session="a",
+        server="files",
+        lock="",
+        clock=lambda: 1_800_000_000.0,
+    )
+    log.write([(ANSWERED, b"")])
+    observer.job()(MemoryStore())()
+    log.write([(ANSWERED, b"")])
+    log.close()
+    stated = [(each["level"], each["score"]) for each in read(log.path) if "level" in each]
+    assert stated[0] == (0, 0)
+    assert stated[1] != (0, 0)
 
 
 def test_an_audit_log_that_cannot_be_read_is_a_store_that_is_lost(tmp_path: Path) -> None:
