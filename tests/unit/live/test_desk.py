@@ -194,7 +194,6 @@ def test_approvers_may_grow_and_never_be_others(room: Room) -> None:
     assert room.governor.roster.named("eve") is None
 
 
-@pytest.mark.guarantee("live:nothing-widens-unsigned")
 def test_a_yes_counts_for_the_call_it_names_and_by_who_signed_the_request_alone(room: Room) -> None:
     place = room.folder / "data" / "approvers"
     create(place, "ana", PHRASE, work=2)
