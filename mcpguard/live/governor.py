@@ -103,6 +103,11 @@ _CALL_UP = (_UP, "tools/call")
 _DECIDED = frozenset({"allow", "deny", "would_deny"})
 
 
+_AT_HAND = frozenset({"loading", "known"})
+"""States in which the answer comes, or has come and is taken over in the same turn of the worker: a
+call that came in between was denied for a store that had just been read."""
+
+
 class Unread:
     """The trust stage until the store was read: whoever is blocked is written there.
 
@@ -117,7 +122,7 @@ class Unread:
         if not isinstance(subject, Call) or not subject.target:
             return ALLOW
         state = self._state()
-        if state == "loading":
+        if state in _AT_HAND:
             return UNREAD
         return Verdict.deny(Reason.STORE_LOST, _SLOW if state == "slow" else _UNREADABLE)
 
@@ -234,7 +239,7 @@ class Governor:
 
     def ready(self) -> bool:
         """Whether the stages can judge: the store was read, or will not be."""
-        return not isinstance(self.stages["trust"], Unread) or self.observer.state != "loading"
+        return not isinstance(self.stages["trust"], Unread) or self.observer.state not in _AT_HAND
 
     def _approve(self, stage: str) -> Approve:
         """What `stage` asks of a person."""
