@@ -25,7 +25,9 @@ Row: TypeAlias = tuple[str, Message]
 CORPORA = ("ordinary.jsonl", "ordinary-day.jsonl", "ordinary-private.jsonl")
 ASKS = ("roots", "sampling", "elicitation")
 REAL = ("everything", "filesystem", "memory", "time", "git")
-CHOICES = pytest.mark.parametrize("options", [(), ("--policy", "baseline")], ids=["none", "named"])
+BASELINE = ("--policy", "baseline")
+"""Chosen by name; that it is what holds without a word is shown by the tests of the settings."""
+
 WHERE = ("path", "source", "destination")
 LOOKED_AT = ("read_", "edit_", "get_file", "move_")
 CLOCKED = frozenset({"get_file_info", "get_current_time", "convert_time"})
@@ -160,14 +162,11 @@ def said(name: str, answer: bytes) -> str:
 
 
 @pytest.mark.guarantee("config:baseline-disturbs-nobody")
-@CHOICES
-def test_a_day_of_ordinary_work_is_the_day_without_a_proxy(
-    one: Day, options: tuple[str, ...]
-) -> None:
+def test_a_day_of_ordinary_work_is_the_day_without_a_proxy(one: Day) -> None:
     place = one.place
     fresh(place.base, one.real)
     place.audit.unlink(missing_ok=True)
-    with place.proxy(*options, MCPGUARD_CONFIG_DIR=str(place.base / "config")) as session:
+    with place.proxy(*BASELINE, MCPGUARD_CONFIG_DIR=str(place.base / "config")) as session:
         answers = lived(session, one.rows)
         assert session.finish()[0] == 0
         assert b"blocked" not in session.stderr
@@ -181,6 +180,8 @@ def test_a_day_of_ordinary_work_is_the_day_without_a_proxy(
     assert {each["reason"] for each in others} <= LISTING
     assert "tools/call" not in {each["method"] for each in others}
     assert {each["approval"] for each in decisions} == {"none"}
-    scores = [each["score"] for each in decisions]
+    unread = [each for each in decisions if not each["level"]]
+    assert "tools/call" not in {each["method"] for each in unread}
+    scores = [each["score"] for each in decisions[len(unread) :]]
     assert scores == sorted(scores)
     assert scores[0] >= 500
