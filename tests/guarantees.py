@@ -1940,8 +1940,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "Taking a stage away never turns a denial into an allow.",
         Mutant(
             "pipeline/__init__.py",
-            "verdict = _MISSING if stage is None",
-            "verdict = ALLOW if stage is None",
+            'return Verdict.deny(Reason.STAGE_MISSING, "a required stage is not there")',
+            "return ALLOW",
         ),
     ),
     "pipeline:rewrites-are-sent": Guarantee(

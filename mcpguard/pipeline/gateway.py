@@ -25,6 +25,7 @@ from mcpguard.model import (
     Reason,
     Result,
     Subject,
+    SubjectKind,
     Verdict,
     Wait,
 )
@@ -111,6 +112,11 @@ class GatewayStage:
         self._plans: dict[str, _Plan] = {}
         self._plain = Sanitiser(self._rules, None)
         self._about_uris = self._bound(RESOURCES)
+        counts = budgets is not None or not self._on
+        self.unmoved: frozenset[SubjectKind] = (
+            frozenset() if counts else frozenset({SubjectKind.RESULT})
+        )
+        """See `pipeline.Panel`: of results there is nothing to take note of without budgets."""
         self._others: Mapping[str, Callable[[Call], Verdict]] = {
             "prompts/get": self._plain.judge,
             "completion/complete": self._completion,
