@@ -41,7 +41,6 @@ class AuditLog:
     """
 
     __slots__ = (
-        "_allowed",
         "_before",
         "_clock",
         "_closed",
@@ -91,7 +90,6 @@ class AuditLog:
         self._clock = clock
         self._durability = durability
         self.syncer = Syncer(file.fd)
-        self._allowed = 0
         self._counts: Counter[str] = Counter()
         self._gap = 0
         self._why = ""
@@ -177,18 +175,22 @@ class AuditLog:
         except AuditError as error:
             raise self._withhold(records, error.message, error.hint) from error
         self._size += written
-        self.seq, self._previous, self._gap = seq, previous, 0
-        for told, _ in records:
-            if type(told) is Allowed:
-                self._allowed += 1
-            else:
-                self._count(cast("Mapping[str, Field]", told).get("decision"))
+        self.seq, self._previous = seq, previous
+        if len(records) != 1 or type(records[0][0]) is not Allowed:
+            self._count(records)
         if self._durability == "grouped":
             self.syncer.wrote(len(records))
 
-    def _count(self, decision: Field) -> None:
-        if isinstance(decision, str):
-            self._counts[decision] += 1
+    def _count(self, records: Sequence[Record]) -> None:
+        """What other records than allowed ones decided: what is not counted here is one of those.
+
+        No more is missing than is said in them.
+        """
+        self._gap = 0
+        for told, _ in records:
+            if type(told) is not Allowed:
+                decision = cast("Mapping[str, Field]", told).get("decision")
+                self._counts[decision if isinstance(decision, str) else ""] += 1
 
     def _finish(self, written: int, wanted: int) -> None:
         """What a short write left is no record; under `strict` a whole one waits for the disk."""
@@ -275,9 +277,10 @@ class AuditLog:
             self._release()
 
     def _closing(self) -> JsonObject:
-        counts = self._counts + Counter(allow=self._allowed)
-        told: JsonObject = dict(counts.items())
-        return {"event": "session.end", "records": self.seq + 1 - self._before, "decisions": told}
+        written, told = self.seq - self._before, self._counts.copy()
+        told["allow"] += written - told.total()
+        decisions: JsonObject = {key: n for key, n in told.items() if key and n}
+        return {"event": "session.end", "records": written + 1, "decisions": decisions}
 
     def _release(self) -> None:
         """Ends the thread, syncs what is left, unlocks. An OSError of the last sync is raised."""

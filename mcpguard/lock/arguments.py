@@ -1,14 +1,22 @@
 """Arguments checked against a pinned JSON Schema, without ever following a reference outside it."""
 
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from mcpguard.model import Json, JsonObject
 
 __all__ = ["Check", "SchemaError", "compile_schema"]
 
-Check = Callable[[JsonObject], str]
-"""Arguments to what is wrong with them, as a phrase without their values; empty when valid."""
+
+class Check(NamedTuple):
+    """Whether arguments are valid, and what is `wrong` with those that are not, as a phrase.
+
+    The phrase holds none of their values; it is empty when they are valid.
+    """
+
+    valid: Callable[[JsonObject], bool]
+    wrong: Callable[[JsonObject], str]
+
 
 _SHOWN = 120
 """Characters of a JSON pointer in a message; deeper paths are cut."""
@@ -37,12 +45,11 @@ def compile_schema(schema: JsonObject) -> Check:
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
         raise SchemaError("the schema does not compile") from error
 
-    def check(arguments: JsonObject) -> str:
-        if validator.is_valid(arguments):
-            return ""
-        return _phrase(next(iter(validator.iter_errors(arguments))), _declared(schema))
+    def wrong(arguments: JsonObject) -> str:
+        errors = iter(validator.iter_errors(arguments))
+        return next((_phrase(error, _declared(schema)) for error in errors), "")
 
-    return check
+    return Check(validator.is_valid, wrong)
 
 
 def _declared(schema: Json) -> set[Json]:

@@ -1,6 +1,6 @@
 """RE2, as this room uses it: one pattern, or one automaton over many."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -100,15 +100,13 @@ class Needles:
             self._set.Add(pattern)
         self._set.Compile()
         self._count = len(patterns)
-        self._nothing = [self._count]
+        self.found: Callable[[bytes], list[int]] = self._set.Match
+        """What RE2 says of a UTF-8 text: `nothing`, more than that, or less when it gave up."""
+        self.nothing = [self._count]
 
     def within(self, text: str) -> list[int]:
         """The numbers of the patterns in `text`; all of them when RE2 could not find it out."""
         return told(self._set.Match(text), self._count)
-
-    def none_in(self, raw: bytes) -> bool:
-        """Whether none of the patterns is in this UTF-8 text; False too if RE2 gave up."""
-        return bool(self._set.Match(raw) == self._nothing)
 
 
 def told(matched: list[int], count: int) -> list[int]:
