@@ -93,7 +93,8 @@ class Finder:
         for role, texts in groups.items():
             needles = self._needles[role] or self._learnt(role)
             try:
-                raw = (_BETWEEN.join(texts) if len(texts) > 1 else texts[0]).encode()
+                texts.append(needles.end)
+                raw = _BETWEEN.join(texts).encode()
             except UnicodeEncodeError:  # half a surrogate pair
                 return False
             if len(texts) > MAX_TEXTS or len(raw) > MAX_SIZE:
