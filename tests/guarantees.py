@@ -2271,8 +2271,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "what, never which value.",
         Mutant(
             "lock/arguments.py",
-            "if validator.is_valid(arguments):",
-            "if not arguments or validator.is_valid(arguments):",
+            "return Check(made().is_valid, wrong)",
+            "return Check(lambda arguments: not arguments or made().is_valid(arguments), wrong)",
         ),
     ),
     "schema:hostile-refused": Guarantee(
@@ -2291,6 +2291,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "lock/arguments.py",
             "retriever=_refuse",
             "retriever=lambda _: {}",
+        ),
+    ),
+    "schema:plainly-valid-is-valid": Guarantee(
+        "JSON Schema 2020-12",
+        "What is seen to be valid without the validator is valid by the validator.",
+        Mutant(
+            "lock/arguments.py",
+            "                if not more:\n                    return False\n",
+            "                continue\n",
         ),
     ),
     "stop:engine-decides": Guarantee(
