@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jsonschema_rs
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mcpguard.lock.arguments import MAX_LEVELS, SchemaError, compile_schema, simple
@@ -362,6 +362,8 @@ def of_words(below: st.SearchStrategy[JsonObject]) -> st.SearchStrategy[JsonObje
     return st.one_of(objects, objects, lists)
 
 
+CHOICE: JsonObject = {"type": "string", "enum": ["a", "b"]}
+MANY: JsonObject = {"type": "array", "items": CHOICE}
 CHOICES: st.SearchStrategy[JsonObject] = st.builds(
     lambda texts: {"type": "string", "enum": texts}, st.lists(KEYS, min_size=1, max_size=3)
 )
@@ -371,6 +373,10 @@ ANY_SCHEMA: st.SearchStrategy[JsonObject] = st.recursive(
 
 
 @pytest.mark.guarantee("schema:plainly-valid-is-valid")
+@example({**OBJECT, "additionalProperties": False}, {}, [{"a": 1}])
+@example({**OBJECT, "required": ["a", "b"]}, {}, [{"a": 1}, {"a": 1, "b": None}])
+@example({**OBJECT, "properties": {"a": CHOICE}}, {}, [{"a": "b"}, {"a": "A"}, {"a": 1}])
+@example({**OBJECT, "properties": {"a": MANY}}, {}, [{"a": ["b", "A"]}, {"a": "b"}, {"a": [1]}])
 @given(of_words(ANY_SCHEMA), st.sampled_from([{}, {"$schema": DRAFT_7}]), st.lists(OBJECTS))
 def test_what_is_plainly_valid_is_valid(
     schema: JsonObject, draft: JsonObject, each: list[JsonObject]
