@@ -688,7 +688,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
     ),
     "control:kill-fleet": Guarantee(
         _CONTROL,
-        "A kill switch in a store that proxies share ends the sessions it means, wherever they are.",
+        "A kill switch in a shared store ends the sessions it means, wherever they run.",
         Mutant(
             "live/observing.py",
             "self.killed = next(filter(None, map(self._kill, every)), None)",
