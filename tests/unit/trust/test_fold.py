@@ -65,6 +65,10 @@ WHICH: dict[str, tuple[JsonObject, list[tuple[Party, Event]]]] = {
     ),
     "the tool's own error": (answered(outcome="tool_error"), []),
     "a JSON-RPC error": (answered(outcome="error"), [(FILES, Event.FAILURE)]),
+    "a result that its schema does not permit": (
+        answered(outcome="off_schema"),
+        [(FILES, Event.FAILURE)],
+    ),
     "an error that asks for a person": (answered(outcome="asked"), []),
     "a call on its way": (
         record(direction=UP, method="tools/call", target="t", decision="allow"),
