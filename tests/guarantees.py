@@ -2579,6 +2579,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "    if not report.records:\n",
         ),
     ),
+    "trust:crossing-is-no-forgery": Guarantee(
+        _TRUST,
+        "A notice about what has ended meanwhile, such as a cancellation that its answer crossed, "
+        "moves nobody's score.",
+        Mutant(
+            "trust/fold.py",
+            ' and not _text(record, "method")',
+            "",
+        ),
+    ),
     "uri:only-normal-form": Guarantee(
         "RFC 3986 section 6.2",
         "A URI that is not in normal form is refused, never normalised and forwarded.",

@@ -135,6 +135,18 @@ def test_which_record_is_which_event(one: JsonObject, expected: list[tuple[Party
     assert events(one) == expected
 
 
+@pytest.mark.guarantee("trust:crossing-is-no-forgery")
+@pytest.mark.parametrize("direction", [UP, DOWN])
+@pytest.mark.parametrize("notice", ["cancelled", "progress", "resources/updated"])
+def test_a_notice_that_an_end_crossed_moves_nobody_and_is_no_late_answer(
+    notice: str, direction: str
+) -> None:
+    crossed = denied("unknown_id", direction, decision="drop", method=f"notifications/{notice}")
+    assert events(crossed, crossed) == []
+    late = events(denied("timeout", direction, decision="note"), crossed, forged(direction))
+    assert Event.FORGERY not in [event for _, event in late]
+
+
 @pytest.mark.guarantee("trust:denials-move-nobody")
 @pytest.mark.parametrize("reason", Reason)
 @pytest.mark.parametrize("stage", ["surface", "trust", "policy", "gateway", "wire"])
