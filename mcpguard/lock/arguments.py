@@ -31,11 +31,12 @@ def _refuse(uri: str) -> NoReturn:
     raise SchemaError(f"a $ref to {uri[:_SHOWN]} is not followed")
 
 
-def compile_schema(schema: JsonObject) -> Check:
+def compile_schema(schema: JsonObject, whole: str = "the arguments") -> Check:
     """A check for `schema` (JSON Schema; 2020-12 unless `$schema` says otherwise).
 
-    The validator's default would open `http:` and `file:` references; this one refuses them. Of a
-    schema that is `simple` it is made for the first arguments that are not plainly valid.
+    `whole`: what a phrase calls that which is checked. The validator's default would open `http:`
+    and `file:` references; this one refuses them. Of a schema that is `simple` it is made for the
+    first arguments that are not plainly valid.
 
     Raises:
         SchemaError: the schema cannot be compiled.
@@ -47,7 +48,7 @@ def compile_schema(schema: JsonObject) -> Check:
 
     def wrong(arguments: JsonObject) -> str:
         errors = iter(made().iter_errors(arguments))
-        return next((_phrase(error, _declared(schema)) for error in errors), "")
+        return next((_phrase(error, _declared(schema), whole) for error in errors), "")
 
     if plainly is None:
         return Check(made().is_valid, wrong)
@@ -213,12 +214,12 @@ def _declared(schema: Json) -> set[Json]:
     return names
 
 
-def _phrase(error: Any, names: set[Json]) -> str:  # noqa: ANN401 - its kinds have no type
+def _phrase(error: Any, names: set[Json], whole: str) -> str:  # noqa: ANN401 - its kinds have no type
     """Where and which keyword, never a value or an undeclared key: it may be a secret."""
     steps = (
         step if isinstance(step, int) or step in names else "*" for step in error.instance_path
     )
-    where = "".join(f"/{step}" for step in steps)[:_SHOWN] or "the arguments"
+    where = "".join(f"/{step}" for step in steps)[:_SHOWN] or whole
     kind = error.kind
     keyword = str(error.schema_path[-1]) if error.schema_path else "schema"
     if keyword == "required":
