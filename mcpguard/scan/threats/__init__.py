@@ -15,7 +15,24 @@ from functools import cache
 
 from mcpguard.model import ItemKind, Json
 from mcpguard.scan.threats.definition import Item, Known, View, plain_texts, texts_of
-from mcpguard.scan.threats.detectors import concealment
+from mcpguard.scan.threats.detectors import (
+    command_to_run,
+    concealment,
+    confused_deputy,
+    deprecated_redirect,
+    encoded_payload,
+    exfiltration,
+    explicit_instruction,
+    fake_authority,
+    hidden_unicode,
+    impersonation,
+    overcollecting_parameter,
+    override,
+    rug_pull,
+    schema_abuse,
+    self_promotion,
+    shadowing,
+)
 from mcpguard.scan.threats.engine import Engine
 from mcpguard.scan.threats.score import Outcome, Report
 from mcpguard.scan.threats.signals import Part, Signal, Threat, ThreatDetector
