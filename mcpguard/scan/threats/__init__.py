@@ -54,7 +54,27 @@ __all__ = [
     "normalise",
 ]
 
-DETECTORS: dict[str, ThreatDetector] = {each.id: each for each in (concealment.DETECTOR,)}
+DETECTORS: dict[str, ThreatDetector] = {
+    each.id: each
+    for each in (
+        explicit_instruction.DETECTOR,
+        concealment.DETECTOR,
+        shadowing.DETECTOR,
+        override.DETECTOR,
+        deprecated_redirect.DETECTOR,
+        fake_authority.DETECTOR,
+        self_promotion.DETECTOR,
+        exfiltration.DETECTOR,
+        command_to_run.DETECTOR,
+        overcollecting_parameter.DETECTOR,
+        schema_abuse.DETECTOR,
+        hidden_unicode.DETECTOR,
+        encoded_payload.DETECTOR,
+        impersonation.DETECTOR,
+        confused_deputy.DETECTOR,
+        rug_pull.DETECTOR,
+    )
+}
 """Id -> detector."""
 
 
