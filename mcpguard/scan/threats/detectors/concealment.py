@@ -51,7 +51,7 @@ DETECTOR = ThreatDetector(
             (
                 "SILENT ~ READ|SEND|PUT|CHANGE|RUN|USE|PATH|SECRET|CONV",
                 "READ|SEND|PUT|CHANGE|USE|SECRET|CONV SILENT",
-                "NEG ~ TELL ~ THIS|INSTR|TOOL ~ RESP",
+                "NEG ~ TELL ~ INSTR|TOOL ~ RESP",
                 "NEG TELL THIS",
                 "NEG ~ TELL ~ RESP",
             ),

@@ -42,7 +42,7 @@ def _judge(view: View) -> Iterator[Signal]:
 
 _RULES = {
     "acting": ("deputy.acting-as", 2.5, "lets the caller choose in whose name it acts"),
-    "credential": ("deputy.passed-through", 2, "takes a credential and the address to use it at"),
+    "credential": ("deputy.passed-through", 1, "takes a credential and the address to use it at"),
     "callback": ("deputy.callback", 1, "lets the caller choose who is told the result"),
 }
 _SETS = (("acting", _ACTING), ("credential", _CREDENTIAL), ("address", _ADDRESS), ("callback", _CALLBACK))

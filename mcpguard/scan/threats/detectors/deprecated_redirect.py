@@ -38,10 +38,8 @@ DETECTOR = ThreatDetector(
             2.5,
             "says that it takes another tool's place",
             (
-                "THIS ~ INSTEAD ~ IDENT|OTHER",
                 "THIS TOOL INSTEAD",
                 "INSTEAD ~ PRIOR|OTHER ~ TOOL",
-                "USE THIS ~ INSTEAD ~ OTHER|IDENT",
             ),
             TOLD,
         ),

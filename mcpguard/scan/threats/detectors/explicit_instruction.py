@@ -42,7 +42,7 @@ DETECTOR = ThreatDetector(
         ),
         Meaning(
             "instruction.tag",
-            3.5,
+            3,
             "marks a part of the text as if the host had written it",
             ("TAG",),
             SAID,
