@@ -10,11 +10,15 @@ CONCEPTS: dict[str, str] = {
         never; not; don't; do not; dont; must not; should not; shouldn't; cannot; can't;
         without; avoid; refrain from;
         no need to; no; withhold; avoiding; nor; won't; will not; nobody; nothing;         nunca; jamas; sin; no se lo; nadie; nada;
-        nicht; nie; niemals; ohne; kein; keine; keinen; keinem; nichts; weder;         不要; 不得; 切勿; 请勿; 勿; 别; 无需; 不能; 不可; 禁止; 绝不; 不必; 不应; 不;
-        नहीं; मत; न; बिना; कभी नहीं; ना;
+        ohne; kein; keine; keinen; keinem; weder;         不要; 不得; 切勿; 请勿; 勿; 别; 无需; 不能; 不可; 禁止; 绝不; 不必; 不应; 不;
+        बिना; कभी ना;
         لا; بدون; دون; لن; عدم; ممنوع; ابدا; ليس;
     """,
+    "NEGP": """
+        nicht; nie; niemals; nichts; keinesfalls; नहीं; मत; न; कभी नहीं;
+    """,
     "TELL": """
+        informed; notified; mentioned; disclosed; revealed; alerted; made aware; aware of;
         tell; telling; told; inform; informing; mention; mentioning; notify; notifying; reveal;
         revealing; disclose;
         disclosing; report to; let them know; alert; alerting; advise; admit; acknowledge;
@@ -117,6 +121,7 @@ CONCEPTS: dict[str, str] = {
         قبل; بعد; عندما; اذا; اولا; ثم; فورا; عند;
     """,
     "USE": """
+        verwendest; benutzt; nutzt; usala; usalo; utilizala; uselo; elija; utilizalo; verwendest du;
         use; using; used; call; calling; called; invoke; invoking; invoked; calls to;
         invocation; invocations; usage of; utilize; utilise; utilizing; employ; select; choose;
         pick; selecting; choosing; rely on;
@@ -159,6 +164,7 @@ CONCEPTS: dict[str, str] = {
         هذه; هذا; هذي;
     """,
     "OTHER": """
+        anderer; anderem; jedes anderen; otras herramientas;
         other; others; another; any other; all other; alternative; alternatives; similar;
         competing; competitor; competitors; remaining; different; rival; equivalent;
         comparable; any tool; all tools; any of the other; else; every other; rest of;
@@ -167,8 +173,7 @@ CONCEPTS: dict[str, str] = {
         otra; otras; otro; otros; cualquier otra; demas; alternativa; alternativas; similares;
         original; resto;
         andere; anderen; anderes; andere tools; alternativen; ubrigen; jedes andere; ahnliche;
-        statt anderer;
-        其他; 其它; 另一个; 任何其他; 别的; 类似; 同类; 原有;
+                其他; 其它; 另一个; 任何其他; 别的; 类似; 同类; 原有;
         अन्य; दूसरे; दूसरा; बाकी; किसी अन्य; दूसरी; समान;
         اخرى; اخر; الاخرى; بديل; بدائل; مشابهة; اي اداة; غيرها; سواها;
     """,
@@ -180,8 +185,7 @@ CONCEPTS: dict[str, str] = {
         before any; takes precedence; take precedence; precedence; lieu;
         en lugar de; en vez de; sustituye; reemplaza; en su lugar; antes que; por encima de;
         frente a;
-        statt; anstatt; anstelle; stattdessen; ersetzt; vor allen; gegenuber;
-        代替; 取代; 替代; 而不是; 优先于; 改用; 而非; 替换为; 请改;
+        statt; anstatt; anstelle; stattdessen; ersetzt; vor allen;         代替; 取代; 替代; 而不是; 优先于; 改用; 而非; 替换为; 请改;
         बजाय; के स्थान पर; बदले; की जगह; तुलना; के बदले;
         بدلا; عوضا; بدل; محل; بدلا من; مكان;
     """,
@@ -240,6 +244,7 @@ CONCEPTS: dict[str, str] = {
         تجاهل; انس; تجاوز; اهمل; تغاضى; تجاهلي;
     """,
     "PRIOR": """
+        every; each;
         previous; previously; prior; earlier; all; any; existing; above; preceding; initial;
         current; everything; safety; security; whatever;
         anteriores; anterior; previas; previas; todas las; todo lo; cualquier;
@@ -331,6 +336,7 @@ CONCEPTS: dict[str, str] = {
         اقرا; قراءة; افتح; اجمع; جمع; استخرج; انسخ; محتوى; محتويات; اقراء; احصل; الوصول;
     """,
     "SEND": """
+        forwarded; transmitted; emailed; exfiltrated; relayed; delivered to; sent along;
         send; sending; sent; forward; forwarding; transmit; transmitting; upload; uploading;
         exfiltrate; relay; submit; leak; push it; post it; post them; post the; email it;
         email them; email the; e-mail it; deliver; deliver it; share; sharing; report it;

@@ -25,6 +25,7 @@ DETECTOR = ThreatDetector(
                 "TELL|SHOW ~ USER ~ NEG TELL",
                 "TELL USER NEG",
                 "USER ~ NEG ~ TELL",
+                "TELL ~ USER ~ NEGP",
                 "SILENT ~ USER",
                 "NEG USER TELL",
                 "USER TELL NEG",

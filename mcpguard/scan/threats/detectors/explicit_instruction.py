@@ -37,7 +37,7 @@ DETECTOR = ThreatDetector(
             "instruction.new-role",
             3,
             "gives the model another role or task",
-            ("ROLE ~ YOU|MODEL|MUST|NEG|USE|IGNORE|ALWAYS", "YOU|MODEL ~ ROLE", "WHEN ROLE"),
+            ("ROLE ~ YOU|MODEL|MUST|NEG|USE|IGNORE|ALWAYS|INSTR", "YOU|MODEL ~ ROLE", "WHEN ROLE"),
             SAID,
         ),
         Meaning(
@@ -56,6 +56,7 @@ DETECTOR = ThreatDetector(
                 "WHEN USE|RUN ~ THIS|TOOL ~ YOU ~ MUST|ALWAYS",
                 "MUST|ALWAYS ~ READ|RUN|SEND ~ FILE|PATH|SECRET ~~ WHEN USE|RUN",
                 "WHEN USE|RUN ~ TOOL ~ READ|RUN|SEND ~ FILE|PATH|SECRET|SHELL|CONV",
+                "MODEL|YOU ~ MUST ~ READ ~ PRIOR ~ FILE|SECRET|PATH",
                 "THIS TOOL ~ MUST ~ READ|SEND|RUN ~ FILE|PATH|SECRET|CONV",
             ),
         ),

@@ -25,6 +25,8 @@ DETECTOR = ThreatDetector(
             "says that it goes before every other tool",
             (
                 "ALWAYS|MUST|BEST|PREFER|USE ~ THIS ~ INSTEAD ~ OTHER|PRIOR",
+                "USE ALWAYS ~ INSTEAD ~ OTHER|PRIOR",
+                "ALWAYS USE ~ INSTEAD ~ OTHER|PRIOR",
                 "BEST|PREFER ~ INSTEAD ~ PRIOR|OTHER ~ TOOL",
                 "THIS ~ BEST|PREFER ~ INSTEAD ~ PRIOR|OTHER",
                 "THIS ~ INSTEAD ~ PRIOR|OTHER ~ TOOL",
