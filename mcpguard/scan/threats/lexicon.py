@@ -33,13 +33,17 @@ _SPOKEN: Mapping[str, str] = {
         r"|/etc/(?:passwd|shadow|sudoers|hosts|ssl|ssh)\b|/proc/self/environ\b"
         r"|\.(?:aws|ssh|gnupg|kube|docker|azure|gcloud|cursor|claude|vscode|codeium|config)/[a-z0-9_./*-]+"
         r"|\.(?:npmrc|netrc|pypirc|git-credentials|bash_history|zsh_history|pgpass|bashrc|zshrc|htpasswd)\b"
-        r"|(?:^|[\s\"'`(/])\.env(?:\.[a-z]+)?\b|\b(?:mcp|claude_desktop_config|credentials|secrets|wallet)\.(?:json|ya?ml|dat|env)\b"
+        r"|\B\.env(?:\.[a-z]+)?\b|\b(?:mcp|claude_desktop_config|credentials|secrets|wallet)\.(?:json|ya?ml|dat|env)\b"
         r"|\b[a-z0-9_-]+\.(?:pem|kdbx|p12|pfx|keystore)\b|\blogin data\b|\bkeychain-db\b"
     ),
     "SHELL": (
         r"\b(?:curl|wget)\s+(?:-\S+\s+)*[\"']?(?:https?:|\$|-[a-z]|[a-z0-9.-]+\.[a-z]+/)|\bbash\s+-[ci]\b|\bsh\s+-c\b|\bchmod\s+(?:\+x|[0-7][0-7][0-7])|\brm\s+-[rf]+\b"
         r"|\bcat\s+(?:[~/$.][^\s]*|\S+\.\w+)|\bbase64\s+(?:-|<|[~/])|\bnc\s+-|\|\s*(?:ba|z)?sh\b|\bpython3?\s+-c\b|\bpowershell\s+-|\bos\.system\(|\bsubprocess\.|\beval\(|\bexec\(|\bscp\s+\S|\bssh-keygen\b"
         r"|\bpip3?\s+install\b|\bnpm\s+(?:install|i)\b|\bcrontab\b|\becho\s+[\"'$][^|>\x1f\n]*>+|\bsudo\s+\w|\bnpx\s+-y\b|\btouch\s+[~/]|\bprintenv\b|\bwhoami\b|\binvoke-expression\b|\biex\b|\bnslookup\s|\bdig\s+\+"
+    ),
+    "SYSPATH": (
+        r"\B/(?:etc|tmp|var|home|root|usr|opt|mnt|srv|dev|proc|public|shared|users)/[\w./<>{}-]+"
+        r"|\b[a-z]:\\[\w.\\ -]+|\B~/[\w./-]+|\B\$home/[\w./-]+"
     ),
     "IDENT": r"`[a-z][a-z0-9_.-]+(?:\(\))?`|\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b|(?-i:\b[a-z]+[0-9]*(?:[A-Z][a-z0-9]+)+\b)|\b[a-z][a-z0-9]+(?:-[a-z0-9]+)*\(\)",
 }
@@ -151,8 +155,9 @@ def _words(part: str, offset: int, found: list[tuple[str, int, int]]) -> None:
     while number < count:
         word = listed[number]
         code, length = known.get(word, ""), 1
-        if word in phrases:
-            code, length = _longest(listed, number, phrases[word], code)
+        head = word if ascii_only or word in phrases else _headed(word)
+        if head in phrases:
+            code, length = _longest(listed, number, phrases[head], code)
         if not code and not (ascii_only or word.isascii()):
             start = part.find(word, at)
             _foreign(word, offset + start, found)
@@ -165,6 +170,14 @@ def _words(part: str, offset: int, found: list[tuple[str, int, int]]) -> None:
             found.append((code, offset + start, offset + last))
             at = last
         number += length
+
+
+@lru_cache(maxsize=4096)
+def _headed(word: str) -> str:
+    """An Arabic word that begins a phrase, without what is written together with it."""
+    phrases = _phrases()
+    cut = (word.removeprefix(each) for each in _PREFIXES if word.startswith(each))
+    return next((each for each in cut if each in phrases), word)
 
 
 def _longest(
