@@ -19,6 +19,9 @@ __all__ = ["MAX_SIGNALS", "Engine"]
 MAX_SIGNALS = 200
 """Signals of one definition: the score was decided long before."""
 
+MOST_EACH = 4
+"""Times that one pattern is told in one definition: the score counts it once."""
+
 INTRODUCED = "rug-pull.introduced"
 _SINCE = "says what it did not say when it was reviewed"
 _RUG_PULL = "rug_pull"
@@ -78,7 +81,7 @@ class Engine:
         meter = Meter(MAX_SIGNALS * len(self._texts) + len(text))
         for number in told(self._by_text.Match(text), len(self._texts)):
             rule, pattern = self._texts[number]
-            for start, end, *_ in matches(pattern, text, meter):
+            for start, end, *_ in islice(matches(pattern, text, meter), MOST_EACH):
                 yield from _at(view, rule, start, end)
         yield from self._meant(view, text)
 
@@ -88,7 +91,7 @@ class Engine:
             return
         for number in told(self._by_meaning.Match(codes), len(self._meanings)):
             rule, pattern = self._meanings[number]
-            for match in compiled(pattern).finditer(codes.encode()):
+            for match in islice(compiled(pattern).finditer(codes.encode()), MOST_EACH):
                 start, end = spans[match.start()][0], spans[match.end() - 1][1]
                 yield from _at(view, rule, start, end)
 
