@@ -1,4 +1,4 @@
-"""Where the score's lines are. Written by `scripts/calibrate`; the table it comes from is in README."""
+"""Where the lines of the score are. Written by `scripts/calibrate`."""
 
 __all__ = ["BLOCK", "REVIEW", "WEIGHTS"]
 
