@@ -33,7 +33,13 @@ DETECTOR = ThreatDetector(
             "side-effect.whose-data",
             1.5,
             "speaks of what is the user's own",
-            ("PUT|SEND|READ ~ CONV|SECRET|SYSTEM", "USER ~ PUT|SEND ~ RECIP", "USER CONV", "SECRET PUT|SEND", "PUT RECIP"),
+            (
+                "PUT|SEND|READ ~ CONV|SECRET|SYSTEM",
+                "USER ~ PUT|SEND ~ RECIP",
+                "USER CONV",
+                "SECRET PUT|SEND",
+                "PUT RECIP",
+            ),
             TOLD,
         ),
         Meaning(
@@ -61,7 +67,7 @@ DETECTOR = ThreatDetector(
             "side-effect.link",
             1,
             "has the model act on an address",
-            ("SEND|PUT|RUN|TOOL ~ URL",),
+            ("SEND|PUT|RUN ~ URL",),
             TOLD,
         ),
         Meaning(
