@@ -309,6 +309,8 @@ _KEYS = frozenset(
 def _code(token: str) -> str:
     """The code of what is more than a word."""
     low = token.lower()
+    if token[0] == "`" and low.strip("`") in _codes():
+        return _codes()[low.strip("`")]
     if token.replace("_", "").isalnum() and ("_" in token or token != low) and low not in _KEYS:
         return CODES["IDENT"]
     for name, pattern in _SPOKEN.items():
