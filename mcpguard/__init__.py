@@ -5,6 +5,8 @@ each other (held by import-linter):
 
                   cli                  commands, exit codes, rendering
                    |
+                survey                 what is wrong with servers that are not being run
+                   |
                  daemon                processes, pipes, loops: the I/O on a message's way
                    |
                   live                 what stages ask: scores, counters, approvals, a store

@@ -4,7 +4,8 @@ Beside a session, never on a message's way. A registry that cannot be used is a 
 would have shown is missing, and nothing else.
 """
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from mcpguard.model import ItemKind
 from mcpguard.store import Store
 from mcpguard.store.names import FILE, Named, Registered, forget, read, register
 
-__all__ = ["others", "publisher", "remember"]
+__all__ = ["command", "others", "publisher", "remember"]
 
 
 def remember(home: Path, lock: Lockfile, file: Path, digest: str = "") -> bool:
@@ -22,13 +23,13 @@ def remember(home: Path, lock: Lockfile, file: Path, digest: str = "") -> bool:
 
     `digest`: of the file as it was reviewed, where `lock` is less than it.
     """
-    path = str(file.absolute())
+    path, argv = str(file.absolute()), lock.launch.argv
     items = tuple(
         Named(kind.value, name, _description(item.definition.get("description")))
         for kind in ItemKind
         for name, item in lock.items.get(kind, {}).items()
     )
-    row = Registered(lock.name, publisher(lock.launch.argv), path, digest or lock.digest, items)
+    row = Registered(lock.name, publisher(argv), path, digest or lock.digest, command(argv), items)
     with _opened(home) as store:
         return register(store, row)
 
@@ -49,7 +50,7 @@ def others(home: Path, but: Path | None = None) -> list[Registered]:
     return [each for each in rows if each.lock != mine and Path(each.lock).exists()]
 
 
-def publisher(argv: tuple[str, ...]) -> str:
+def publisher(argv: Sequence[str]) -> str:
     """Whose code a command runs, as far as it tells: a package's scope or name, an image's."""
     words = launchers.unwrapped(argv)
     for each in launchers.packages(words)[:1]:
@@ -62,6 +63,11 @@ def publisher(argv: tuple[str, ...]) -> str:
         if inside != word.replace("\\", "/"):
             return _owner(inside)
     return ""
+
+
+def command(argv: Sequence[str]) -> str:
+    """A digest of what starts a server: the same for the same words."""
+    return hashlib.sha256("\0".join(argv).encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 def _owner(said: str) -> str:

@@ -47,13 +47,15 @@ class Named:
 class Registered:
     """A server. `publisher`: who its code is from, empty when its command does not tell.
 
-    `lock`: the absolute path of the lockfile that says so. `digest`: of that lockfile.
+    `lock`: the absolute path of the lockfile that says so. `digest`: of that lockfile. `command`:
+    a digest of what starts it.
     """
 
     server: str
     publisher: str
     lock: str
     digest: str
+    command: str
     items: tuple[Named, ...]
 
 
@@ -76,7 +78,7 @@ def register(store: Store, row: Registered) -> bool:
         _put(store, f"{_ITEMS}{identity}/{number:04}", part)
     head: Json = {
         "server": row.server, "publisher": row.publisher, "lock": row.lock, "digest": row.digest,
-        "parts": len(parts),
+        "command": row.command, "parts": len(parts),
     }  # fmt: skip
     _put(store, _SERVERS + identity, head)
     return True
@@ -93,9 +95,12 @@ def read(store: Store) -> list[Registered]:
         items = tuple(
             named for each in wanted if each in parts for named in _named(parts[each].value)
         )
-        said = {name: _text(head, name) for name in ("server", "publisher", "lock", "digest")}
+        said = {name: _text(head, name) for name in _TEXTS}
         rows.append(Registered(items=items, **said))
     return rows
+
+
+_TEXTS = ("server", "publisher", "lock", "digest", "command")
 
 
 def forget(store: Store, lock: str) -> None:

@@ -114,7 +114,10 @@ def _told(
         return
     for number, signal in enumerate(_first_of_each(report.signals)):
         severity = _severity(report, signal, heaviest=number == 0)
-        yield Told(_finding(item, pointer, definition, report, signal, severity), item, place)
+        evidence = _evidence(definition, report, signal)
+        what = f"{item}: {signal.message}"
+        where = pointer + signal.where
+        yield Told(Finding(f"scan.{signal.rule}", severity, where, what, evidence), item, place)
 
 
 def _first_of_each(signals: Sequence[Signal]) -> list[Signal]:
@@ -131,23 +134,14 @@ def _severity(report: Report, signal: Signal, *, heaviest: bool) -> Severity:
     return min(own, Severity.MODERATE, key=lambda each: each.rank)
 
 
-def _finding(
-    item: str,
-    pointer: str,
-    definition: JsonObject,
-    report: Report,
-    signal: Signal,
-    severity: Severity,
-) -> Finding:
-    evidence: dict[str, Json] = {
+def _evidence(definition: JsonObject, report: Report, signal: Signal) -> JsonObject:
+    return {
         "outcome": report.outcome.value,
         "score": report.score,
         "weight": signal.weight,
         "text": _quoted(definition, signal),
         "shown": signal.shown,
     }
-    where = pointer + signal.where
-    return Finding(f"scan.{signal.rule}", severity, where, f"{item}: {signal.message}", evidence)
 
 
 def _quoted(definition: JsonObject, signal: Signal) -> str:
