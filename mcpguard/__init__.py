@@ -17,7 +17,9 @@ each other (held by import-linter):
                    |
              proxy | pipeline          sans-IO session state machine | stages, `decide`
                    |
-          lock | audit | hosts         lockfile, drift | hash-chained log | hosts' files
+                 hosts                 hosts' files: what they start, and what is wrong with it
+                   |
+              lock | audit             lockfile, drift | hash-chained log
          trust | policy | scan         scores, limits | rules | what arguments hold
                approval                calls that wait for a person, and what a yes is bound to
                    |

@@ -13,7 +13,6 @@ import click
 from mcpguard.cli import listing, look, render
 from mcpguard.cli.lock import replace as write_file
 from mcpguard.config import flags
-from mcpguard.config.loading import load
 from mcpguard.daemon import names
 from mcpguard.errors import McpguardError, StoreError, SurfaceError, UnreachableError, UsageError
 from mcpguard.hosts import checks
@@ -21,7 +20,7 @@ from mcpguard.hosts.declared import Server
 from mcpguard.hosts.known import KNOWN
 from mcpguard.lock.surface import Surface
 from mcpguard.model import JsonObject, Severity
-from mcpguard.scan.suppress import Suppression, Suppressions
+from mcpguard.scan.suppress import Suppressions
 from mcpguard.survey import configs, gathering, history, page, report, sarif, starting
 from mcpguard.survey.gathering import Gathered
 from mcpguard.survey.judging import listed
@@ -327,17 +326,8 @@ def _home() -> Path | None:
 
 
 def _suppressions(asked: _Asked, subjects: Sequence[Subject]) -> Suppressions:
-    """Those of the settings, and of each server's section for that server alone."""
-    general = load(asked.settings).settings.suppress
-    rows = list(general)
-    for name in dict.fromkeys(each.name for each in subjects):
-        own = load(asked.settings, server=name).settings.suppress
-        rows += [_for_server(row, name) for row in own if row not in general]
-    return Suppressions(rows, datetime.now(UTC).date())
-
-
-def _for_server(row: Suppression, name: str) -> Suppression:
-    return replace(row, server=name) if row.server == "*" else row
+    names_here = [each.name for each in subjects]
+    return report.accepted(asked.settings, names_here, datetime.now(UTC).date())
 
 
 # --- telling -------------------------------------------------------------------------------------
@@ -444,7 +434,8 @@ def _verdict(survey: Survey) -> str:
     found = ", ".join(f"{number} {each.value}" for each, number in numbers.items() if number)
     counts = {state: len(survey.of_state(state)) for state in State}
     states = ", ".join(f"{number} {state.value}" for state, number in counts.items() if number)
-    unread = f", {len(survey.unread)} files unread" if survey.unread else ""
+    files = len(survey.unread)
+    unread = f", {files} file{'s' * (files != 1)} unread" if files else ""
     word = {"clean": "pass", "findings": "fail", "unknown": "could not be found out"}
     said = f"{word[survey.outcome]}: {found or 'nothing found'}; servers: {states or 'none'}"
     return f"{said}{unread}; fails on {survey.fail_on.value}"

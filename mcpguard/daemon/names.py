@@ -92,5 +92,5 @@ def _opened(home: Path) -> Iterator[Store]:
         store.close()
 
 
-BUSY = 1.0
-"""Seconds to wait for another writer: nothing hangs on it."""
+BUSY = 0.5
+"""Seconds to wait for another writer: nothing hangs on it, and the end of a session may wait."""

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from mcpguard.errors import ScanError
+from mcpguard.hosts import checks
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.lock.surface import Surface, pinned
 from mcpguard.model import Finding, ItemKind, Json, JsonObject, Severity
@@ -12,7 +13,7 @@ from mcpguard.scan.threats import DETECTORS, Item, Known, Outcome, Report, Signa
 from mcpguard.store.names import Registered
 from mcpguard.survey.subjects import Place, Told
 
-__all__ = ["UNSCANNED", "Listed", "items_known", "judged", "listed"]
+__all__ = ["UNSCANNED", "Explained", "Listed", "explained", "items_known", "judged", "listed"]
 
 UNSCANNED: Final = "scan.unscanned"
 """Rule of a definition that is too large to be looked through: that is not a pass."""
@@ -167,3 +168,29 @@ def _below(value: Json, key: str) -> Json:
 
 def _escaped(key: str) -> str:
     return key.replace("~", "~0").replace("/", "~1")
+
+
+class Explained(NamedTuple):
+    """`sentence`: what the rule finds. `fix`: what to do next. `references`: of public lists."""
+
+    sentence: str
+    fix: str
+    references: tuple[str, ...]
+
+
+def explained(rule: str) -> Explained:
+    """The explanation of `rule`; of an unknown one, its own name."""
+    row = checks.RULES.get(rule)
+    if row is not None:
+        return Explained(row.sentence, row.fix, (f"OWASP {row.reference}",))
+    threat = DETECTORS.get(rule.removeprefix("scan.").partition(".")[0])
+    if threat is not None:
+        lists = (("OWASP", threat.owasp), ("OWASP", threat.agentic), ("ATLAS", threat.atlas))
+        references = tuple(f"{name} {entry}" for name, entry in lists if entry)
+        return Explained(threat.explanation, threat.fix, references)
+    if rule == UNSCANNED:
+        return Explained(_TOO_MUCH, "Look at it by hand: mcpguard scan --list -- CMD", ())
+    return Explained(rule, "", ())
+
+
+_TOO_MUCH = "A definition is too large to be looked through, so nobody knows what it says."

@@ -13,7 +13,7 @@ import mcpguard
 from mcpguard.daemon.log import printable
 from mcpguard.hosts import checks
 from mcpguard.model import ItemKind, Json, Severity
-from mcpguard.survey.explained import explained
+from mcpguard.survey.judging import explained
 from mcpguard.survey.report import Survey, counted
 from mcpguard.survey.subjects import State, Subject, Told
 

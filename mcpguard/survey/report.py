@@ -1,18 +1,29 @@
 """What a survey found, counted and decided: outcome, suppressions, and all of it as JSON."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 from typing import Final
 
+from mcpguard.config.loading import load
 from mcpguard.hosts import checks
 from mcpguard.model import Finding, JsonObject, Severity
 from mcpguard.scan.suppress import Suppression, Suppressions
 from mcpguard.survey.configs import Unread
 from mcpguard.survey.subjects import Place, State, Subject, Told
 
-__all__ = ["OUTCOMES", "Survey", "as_json", "counted", "placed", "survey_of", "told_json"]
+__all__ = [
+    "OUTCOMES",
+    "Survey",
+    "accepted",
+    "as_json",
+    "counted",
+    "placed",
+    "survey_of",
+    "told_json",
+]
 
 OUTCOMES: Final[Mapping[str, int]] = {"clean": 0, "findings": 1, "unknown": 2}
 """Outcome -> exit code. `findings`: at or above the severity that fails; `unknown`: none of these,
@@ -61,6 +72,23 @@ class Survey:
     def complete(self) -> bool:
         """Whether everything that was to be looked at was. What nobody tried is not among it."""
         return not self.unread and not self.of_state(State.FAILED)
+
+
+def accepted(settings: Path | None, names: Iterable[str], today: date) -> Suppressions:
+    """What people accept for the servers `names`: the settings', and each server's section's.
+
+    `settings`: a file in the place of the user's. Raises PolicyError, UsageError.
+    """
+    general = load(settings).settings.suppress
+    rows = list(general)
+    for name in dict.fromkeys(names):
+        own = load(settings, server=name).settings.suppress
+        rows += [_for_server(row, name) for row in own if row not in general]
+    return Suppressions(rows, today)
+
+
+def _for_server(row: Suppression, name: str) -> Suppression:
+    return replace(row, server=name) if row.server == "*" else row
 
 
 def survey_of(

@@ -10,7 +10,7 @@ import mcpguard
 from mcpguard.lock.sarif import SCHEMA
 from mcpguard.model import Finding, Json, JsonObject, Severity
 from mcpguard.scan.suppress import Suppression
-from mcpguard.survey.explained import explained
+from mcpguard.survey.judging import explained
 from mcpguard.survey.report import Survey, placed
 from mcpguard.survey.subjects import Place, State
 from mcpguard.wire.canonical import digest
