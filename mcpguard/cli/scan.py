@@ -13,14 +13,14 @@ import click
 from mcpguard.cli import listing, look, render
 from mcpguard.cli.lock import replace as write_file
 from mcpguard.config import flags
-from mcpguard.daemon import names
 from mcpguard.errors import McpguardError, StoreError, SurfaceError, UnreachableError, UsageError
 from mcpguard.hosts import checks
 from mcpguard.hosts.declared import Server
 from mcpguard.hosts.known import KNOWN
+from mcpguard.live import names
 from mcpguard.lock.surface import Surface
 from mcpguard.model import JsonObject, Severity
-from mcpguard.scan.suppress import Suppressions
+from mcpguard.policy.suppress import Suppressions
 from mcpguard.survey import configs, gathering, history, page, report, sarif, starting
 from mcpguard.survey.gathering import Gathered
 from mcpguard.survey.judging import listed
@@ -139,7 +139,8 @@ def scan(*, hosts: bool, host: str | None, fail_on: str, **given: object) -> int
         return _list(asked)
     seen = _gathered(asked)
     survey = _surveyed(asked, seen)
-    _answer(asked, seen, survey)
+    if seen.error is None or asked.form != "text":
+        _answer(asked, seen, survey)
     if seen.error is not None:
         render.talk(*render.error_lines(seen.error, "scan"))
     if seen.signal:

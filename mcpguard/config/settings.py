@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Literal
 
 from mcpguard.model import Mode, RequestKind
 from mcpguard.pipeline.terms import GatewayPolicy, Handling
-from mcpguard.scan.suppress import Suppression
 from mcpguard.trust.limits import Limits
 from mcpguard.trust.policy import PolicyTable
 
 if TYPE_CHECKING:  # brings what reads conditions, which most sessions have none of
     from mcpguard.policy.rules import RuleSet
+    from mcpguard.policy.suppress import Suppression
 
 __all__ = [
     "BASELINE_DETECTORS",
@@ -138,7 +138,7 @@ class Settings:
     )
     approvals: ApprovalSettings = field(default_factory=ApprovalSettings)
     rules: "RuleSet | None" = None
-    suppress: tuple[Suppression, ...] = ()
+    suppress: "tuple[Suppression, ...]" = ()
     requests: frozenset[RequestKind] | None = None
     audit: AuditSettings = field(default_factory=AuditSettings)
     store: StoreSettings = field(default_factory=StoreSettings)

@@ -15,9 +15,9 @@ from mcpguard.pipeline.terms import Binding
 from mcpguard.policy.document import Node
 from mcpguard.policy.loading import rules_of
 from mcpguard.policy.rules import Rule
+from mcpguard.policy.suppress import Suppression
 from mcpguard.scan.patterns import MAX_PATTERN, Action, Form, Pattern, Patterns
 from mcpguard.scan.semantics import ACTIONS, Resource, Scope
-from mcpguard.scan.suppress import Suppression
 from mcpguard.store.ledger import MAX_AMOUNT, Kind, Limit
 from mcpguard.trust.limits import parse_rate
 from mcpguard.trust.policy import MAX_GLOB, is_capability

@@ -220,7 +220,7 @@ def _named(plan: Plan, log: Log) -> "Beside":
         import anyio.to_thread
 
         def remember() -> None:
-            from mcpguard.daemon.names import remember as register
+            from mcpguard.live.names import remember as register
 
             register(data_dir(), lock, file, plan.digest)
 

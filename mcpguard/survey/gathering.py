@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mcpguard.daemon.names import command, publisher
 from mcpguard.errors import HostError, LockfileError
 from mcpguard.hosts import checks, splice
 from mcpguard.hosts.checks import Facts
 from mcpguard.hosts.declared import Server
+from mcpguard.live.names import command, publisher
 from mcpguard.lock import lockfile
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import Finding, ItemKind

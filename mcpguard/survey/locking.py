@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from mcpguard.daemon import names
 from mcpguard.errors import StoreError
 from mcpguard.hosts.declared import Server
+from mcpguard.live import names
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.lock.surface import Surface
 from mcpguard.model import Severity

@@ -10,7 +10,7 @@ from typing import Final
 from mcpguard.config.loading import load
 from mcpguard.hosts import checks
 from mcpguard.model import Finding, JsonObject, Severity
-from mcpguard.scan.suppress import Suppression, Suppressions
+from mcpguard.policy.suppress import Suppression, Suppressions
 from mcpguard.survey.configs import Unread
 from mcpguard.survey.subjects import Place, State, Subject, Told
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import mcpguard
 from mcpguard.lock.sarif import SCHEMA
 from mcpguard.model import Finding, Json, JsonObject, Severity
-from mcpguard.scan.suppress import Suppression
+from mcpguard.policy.suppress import Suppression
 from mcpguard.survey.judging import explained
 from mcpguard.survey.report import Survey, placed
 from mcpguard.survey.subjects import Place, State

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from mcpguard.hosts.declared import Server
 from mcpguard.model import Finding, ItemKind
-from mcpguard.scan.suppress import Suppression
+from mcpguard.policy.suppress import Suppression
 
 __all__ = ["Place", "State", "Subject", "Told"]
 

@@ -1,7 +1,7 @@
 """Findings that a person has decided to live with, for a reason and until a day."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 __all__ = ["Suppression", "Suppressions"]
@@ -20,7 +20,7 @@ class Suppression:
     expires: date
     server: str = "*"
     item: str = "*"
-    origin: str = ""
+    origin: str = field(default="", compare=False)
 
     def covers(self, rule: str, server: str, item: str) -> bool:
         """Whether this is about a finding. `item`: `tool NAME`, or empty for none."""
