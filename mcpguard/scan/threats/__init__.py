@@ -15,7 +15,24 @@ from functools import cache
 
 from mcpguard.model import ItemKind, Json
 from mcpguard.scan.threats.definition import Item, Known, View, plain_texts, texts_of
-from mcpguard.scan.threats.detectors import concealment
+from mcpguard.scan.threats.detectors import (
+    command_to_run,
+    concealment,
+    confused_deputy,
+    deprecated_redirect,
+    encoded_payload,
+    exfiltration,
+    explicit_instruction,
+    fake_authority,
+    hidden_unicode,
+    impersonation,
+    overcollecting_parameter,
+    override,
+    rug_pull,
+    schema_abuse,
+    self_promotion,
+    shadowing,
+)
 from mcpguard.scan.threats.engine import Engine
 from mcpguard.scan.threats.score import Outcome, Report
 from mcpguard.scan.threats.signals import Part, Signal, Threat, ThreatDetector
@@ -37,7 +54,27 @@ __all__ = [
     "normalise",
 ]
 
-DETECTORS: dict[str, ThreatDetector] = {each.id: each for each in (concealment.DETECTOR,)}
+DETECTORS: dict[str, ThreatDetector] = {
+    each.id: each
+    for each in (
+        explicit_instruction.DETECTOR,
+        concealment.DETECTOR,
+        shadowing.DETECTOR,
+        override.DETECTOR,
+        deprecated_redirect.DETECTOR,
+        fake_authority.DETECTOR,
+        self_promotion.DETECTOR,
+        exfiltration.DETECTOR,
+        command_to_run.DETECTOR,
+        overcollecting_parameter.DETECTOR,
+        schema_abuse.DETECTOR,
+        hidden_unicode.DETECTOR,
+        encoded_payload.DETECTOR,
+        impersonation.DETECTOR,
+        confused_deputy.DETECTOR,
+        rug_pull.DETECTOR,
+    )
+}
 """Id -> detector."""
 
 

@@ -63,17 +63,13 @@ class Engine:
         yield from self._meant(view, text)
 
     def _meant(self, view: View, text: str) -> Iterator[Signal]:
-        raw = text.encode()
-        reading = read(raw)
-        if not reading.codes:
+        codes, spans = read(text)
+        if not codes:
             return
-        numbers = told(self._by_meaning.Match(reading.codes), len(self._meanings))
-        for number in numbers:
+        for number in told(self._by_meaning.Match(codes), len(self._meanings)):
             rule, pattern = self._meanings[number]
-            for match in compiled(pattern).finditer(reading.codes.encode()):
-                first, last = reading.spans[match.start()], reading.spans[match.end() - 1]
-                start = len(raw[: first[0]].decode("utf-8", "ignore"))
-                end = start + len(raw[first[0] : last[1]].decode("utf-8", "ignore"))
+            for match in compiled(pattern).finditer(codes.encode()):
+                start, end = spans[match.start()][0], spans[match.end() - 1][1]
                 yield from _at(view, rule, start, end)
 
 

@@ -10,7 +10,19 @@ from mcpguard.model import Severity
 if TYPE_CHECKING:
     from mcpguard.scan.threats.definition import View
 
-__all__ = ["Meaning", "Part", "Signal", "Structure", "Text", "Threat", "ThreatDetector"]
+__all__ = [
+    "ANYWHERE",
+    "DEFINED",
+    "SAID",
+    "VALUES",
+    "Meaning",
+    "Part",
+    "Signal",
+    "Structure",
+    "Text",
+    "Threat",
+    "ThreatDetector",
+]
 
 
 class Threat(StrEnum):
@@ -57,6 +69,10 @@ SAID = frozenset({Part.PROSE, Part.ARGUMENT, Part.VALUE, Part.INSTRUCTIONS, Part
 
 DEFINED = SAID - {Part.OUTPUT}
 """What a server says of its tools, and not what the tools bring."""
+
+
+VALUES = frozenset({Part.VALUE})
+"""What a schema offers or fills in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -400,13 +400,13 @@ CONCEPTS: dict[str, str] = {
         بغض النظر; حتى لو; مهما; رغم; حتى وان; بصرف النظر;
     """,
     "SILENT": """
-        silently; secretly; quietly; covertly; discreetly; discretely; in the background;
-        behind the scenes; unnoticed; invisibly; surreptitiously; stealthily;
-        without their knowledge; without their awareness; under the hood; in secret;
+        silently; secretly; quietly; covertly; discreetly; discretely; 
+        unnoticed; invisibly; surreptitiously; stealthily;
+        without their knowledge; without their awareness; in secret;
         keep this hidden; keep this secret; keep this confidential; keep it secret;
-        keep secret; do this quietly; unseen; hide this; hide it; hide the; conceal;
-        concealing; stay silent; remain silent; kept hidden; keep hidden; transparently to;
-        unobtrusively; suppress; stealth; confidentially; inconspicuously; kept secret;
+        keep secret; do this quietly; unseen; hide this; hide it; conceal;
+        concealing; stay silent; remain silent; kept hidden; keep hidden; 
+        unobtrusively; stealth; confidentially; inconspicuously; kept secret;
         keep quiet; between us; strictly confidential; not visible to; out of sight;
         invisible to;
         en secreto; silenciosamente; discretamente; en silencio; a escondidas; oculta;
@@ -522,6 +522,18 @@ CONCEPTS: dict[str, str] = {
         file; files; document; documents; folder; directory; home directory; disk; database;
         archivo; archivos; fichero; datei; dateien; 文件; 文档; 目录; फ़ाइल; फाइल; फ़ाइलें;
         दस्तावेज़; ملف; الملف; ملفات; الملفات; مستند;
+    """,
+    "DECODE": """
+        decode; decoding; base64-decode; decrypt; deobfuscate; unscramble; rot13; decoded;
+        decodifica; decodificar; dekodiere; entschlussle; dekodieren; 解码; 解密; डिकोड; فك تشفير;
+    """,
+    "ELEVATED": """
+        elevated privileges; elevated permissions; admin privileges; admin rights; root privileges;
+        root access; administrator privileges; superuser; service account; on behalf of any;
+        on behalf of; server's own credentials; full privileges; privileged account; as root;
+        bypassing authorization; any user's; impersonate; impersonating; as any user;
+        privilegios de administrador; en nombre de; administratorrechten; im namen; 管理员权限;
+        代表任何; व्यवस्थापक अधिकार; صلاحيات المسؤول;
     """,
 }
 """Concept -> its words, `;` between them."""
