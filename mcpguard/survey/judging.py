@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final, NamedTuple
 
 from mcpguard.errors import ScanError
@@ -9,7 +10,16 @@ from mcpguard.hosts import checks
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.lock.surface import Surface, pinned
 from mcpguard.model import Finding, ItemKind, Json, JsonObject, Severity
-from mcpguard.scan.threats import DETECTORS, Item, Known, Outcome, Report, Signal, judge_definition
+from mcpguard.scan.threats import (
+    DETECTORS,
+    Item,
+    Known,
+    Outcome,
+    Report,
+    Signal,
+    ThreatDetector,
+    judge_definition,
+)
 from mcpguard.store.names import Registered
 from mcpguard.survey.subjects import Place, Told
 
@@ -128,11 +138,22 @@ def _first_of_each(signals: Sequence[Signal]) -> list[Signal]:
 
 def _severity(report: Report, signal: Signal, *, heaviest: bool) -> Severity:
     """Of a blocked definition the detector's own, and critical for the heaviest reason."""
-    detector = DETECTORS.get(signal.rule.partition(".")[0])
+    detector = _detectors().get(signal.rule)
     own = detector.severity if detector is not None else Severity.MODERATE
     if report.outcome is Outcome.BLOCK:
         return Severity.CRITICAL if heaviest else own
     return min(own, Severity.MODERATE, key=lambda each: each.rank)
+
+
+@cache
+def _detectors() -> Mapping[str, ThreatDetector]:
+    """Rule -> the detector that has it."""
+    found: dict[str, ThreatDetector] = {}
+    for detector in DETECTORS.values():
+        structure = detector.structure.ids if detector.structure is not None else ()
+        rules = (each.id for each in (*detector.meanings, *detector.texts))
+        found |= dict.fromkeys((*rules, *structure), detector)
+    return found
 
 
 def _evidence(definition: JsonObject, report: Report, signal: Signal) -> JsonObject:
@@ -183,7 +204,7 @@ def explained(rule: str) -> Explained:
     row = checks.RULES.get(rule)
     if row is not None:
         return Explained(row.sentence, row.fix, (f"OWASP {row.reference}",))
-    threat = DETECTORS.get(rule.removeprefix("scan.").partition(".")[0])
+    threat = _detectors().get(rule.removeprefix("scan."))
     if threat is not None:
         lists = (("OWASP", threat.owasp), ("OWASP", threat.agentic), ("ATLAS", threat.atlas))
         references = tuple(f"{name} {entry}" for name, entry in lists if entry)
