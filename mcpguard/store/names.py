@@ -76,6 +76,8 @@ def register(store: Store, row: Registered) -> bool:
     parts = [*_parts(row.items)]
     for number, part in enumerate(parts):
         _put(store, f"{_ITEMS}{identity}/{number:04}", part)
+    for key in [*store.list(f"{_ITEMS}{identity}/")][len(parts) :]:
+        _drop(store, key)
     head: Json = {
         "server": row.server, "publisher": row.publisher, "lock": row.lock, "digest": row.digest,
         "command": row.command, "parts": len(parts),
@@ -107,9 +109,13 @@ def forget(store: Store, lock: str) -> None:
     """Nothing is known of the lockfile at `lock` any more. Raises StoreError."""
     identity = _identity(lock)
     for key in [_SERVERS + identity, *store.list(f"{_ITEMS}{identity}/")]:
-        held = store.get(key)
-        if held is not None:
-            store.delete(key, held.version)
+        _drop(store, key)
+
+
+def _drop(store: Store, key: str) -> None:
+    held = store.get(key)
+    if held is not None:
+        store.delete(key, held.version)
 
 
 def _identity(lock: str) -> str:

@@ -18,26 +18,25 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _POSIX = os.name == "posix"
 
 
-def read(path: Path) -> bytes:
-    """All of the regular file at `path`. Raises HostError; never waits for a pipe or a device."""
+def read(path: Path, most: int = MAX_FILE) -> bytes:
+    """All of the regular file at `path`, at most `most` bytes. Raises HostError; never waits for a pipe or a device."""
     try:
         handle = os.open(path, _FLAGS)
+        try:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise HostError(
+                    f"{path}: not a regular file", hint="name the host's file: --config"
+                )
+            with os.fdopen(handle, "rb", closefd=False) as file:
+                data = file.read(most + 1)
+        finally:
+            os.close(handle)
     except OSError as error:
         raise HostError(
             f"{path}: cannot be read: {error.strerror}", hint="is it a file you may read?"
         ) from error
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise HostError(f"{path}: not a regular file", hint="name the host's file: --config")
-        try:
-            data = file.read(MAX_FILE + 1)
-        except OSError as error:
-            raise HostError(
-                f"{path}: cannot be read: {error.strerror}", hint="is it a file you may read?"
-            ) from error
-    if len(data) > MAX_FILE:
-        raise HostError(f"{path}: larger than {MAX_FILE} bytes", hint="is it the right file?")
+    if len(data) > most:
+        raise HostError(f"{path}: larger than {most} bytes", hint="is it the right file?")
     return data
 
 

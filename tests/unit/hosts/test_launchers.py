@@ -126,7 +126,9 @@ def test_what_stands_before_one_plain_command_is_taken_off(command: str) -> None
         ("python -m x", None),
     ],
 )
-def test_code_in_the_command_line_is_told_from_files(command: str, *, by_shell: bool | None) -> None:
+def test_code_in_the_command_line_is_told_from_files(
+    command: str, *, by_shell: bool | None
+) -> None:
     found = script(split(command))
     assert (None if found is None else found.by_shell) is by_shell
 
