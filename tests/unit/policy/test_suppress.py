@@ -40,7 +40,7 @@ def test_a_suppression_is_about_what_all_its_patterns_match(case: str) -> None:
     assert (Suppressions([one], TODAY).idle([FOUND]) == [one]) is not wanted
 
 
-@pytest.mark.guarantee("scan:suppressions-expire")
+@pytest.mark.guarantee("survey:suppressions-expire")
 def test_it_holds_through_its_last_day_and_not_longer() -> None:
     for days, holds in ((1, True), (0, True), (-1, False)):
         one = row(days)

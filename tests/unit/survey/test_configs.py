@@ -69,7 +69,7 @@ def test_each_project_of_a_file_is_looked_at(machine: Machine) -> None:
     assert [(each.name, str(each.directory)) for each in found] == [("x", "/a"), ("y", "/b/c")]
 
 
-@pytest.mark.guarantee("scan:unreadable-is-not-clean")
+@pytest.mark.guarantee("survey:unreadable-is-not-clean")
 @pytest.mark.parametrize("said", ["{", '{"mcpServers": 1}', '{"a": 1, "a": 2}', "\0"])
 def test_a_file_that_cannot_be_read_is_named_and_not_left_out(said: str, machine: Machine) -> None:
     file = machine.write(".cursor/mcp.json", said)

@@ -50,7 +50,6 @@ def test_honest_definitions_are_told_nothing_of() -> None:
     assert judged(listed("s", "", surface(tools=[HONEST], prompts=[])), ()) == ()
 
 
-@pytest.mark.guarantee("scan:unlooked-is-a-finding")
 def test_a_definition_too_large_to_be_looked_through_is_critical() -> None:
     huge = tool("x" * (1024 * 1024 + 1))
     (told,) = judged(listed("s", "", surface(tools=[huge], prompts=[])), ())
@@ -85,7 +84,7 @@ def gathered(one: Lockfile, name: str = "") -> Gathered:
 MAIL = tool("Sends an email message to the given recipients through the mail server.", "send_email")
 
 
-@pytest.mark.guarantee("scan:other-servers-in-sight")
+@pytest.mark.guarantee("survey:other-servers-in-sight")
 def test_a_tool_that_imitates_another_servers_is_found_through_the_registry(tmp_path: Path) -> None:
     mail = lock_of(MAIL, name="mail", argv=("npx", "@acme/mail@1.0.0"))
     (tmp_path / "mail.json").write_bytes(lockfile.render(mail))
@@ -120,7 +119,6 @@ def test_a_lockfile_that_is_gone_is_forgotten(tmp_path: Path) -> None:
     assert names.others(tmp_path) == []
 
 
-@pytest.mark.guarantee("scan:registry-lost-is-a-warning")
 def test_a_damaged_registry_is_said_and_hides_nothing(tmp_path: Path) -> None:
     (tmp_path / "names.db").write_bytes(b"no database" * 100)
     with pytest.raises(StoreError):

@@ -84,7 +84,7 @@ OUTCOME = {
 }
 
 
-@pytest.mark.guarantee("scan:unreadable-is-not-clean")
+@pytest.mark.guarantee("survey:unreadable-is-not-clean")
 @pytest.mark.parametrize("case", OUTCOME)
 def test_the_outcome_is_the_worst_that_is_certain(case: str) -> None:
     survey, wanted = OUTCOME[case]
@@ -93,7 +93,7 @@ def test_the_outcome_is_the_worst_that_is_certain(case: str) -> None:
     assert set(OUTCOMES) == {outcome for _, outcome in OUTCOME.values()}
 
 
-@pytest.mark.guarantee("scan:never-scanned-is-not-clean")
+@pytest.mark.guarantee("survey:never-scanned-is-not-clean")
 def test_a_server_that_nobody_looked_into_is_never_called_clean() -> None:
     survey = surveyed(subject(state=State.NEVER))
     (told_,) = orjson.loads(orjson.dumps(as_json(survey)))["servers"]
@@ -104,7 +104,7 @@ def test_a_server_that_nobody_looked_into_is_never_called_clean() -> None:
     assert '<span class="mark good">none</span>' in page(surveyed(subject()), "now")
 
 
-@pytest.mark.guarantee("scan:suppressions-expire")
+@pytest.mark.guarantee("survey:suppressions-expire")
 def test_a_suppression_that_ran_out_counts_again_and_says_so() -> None:
     survey = surveyed(subject(told()), rows=(GONE, IDLE))
     said = orjson.loads(orjson.dumps(as_json(survey)))
@@ -214,7 +214,7 @@ HOSTILE = (
 )  # fmt: skip
 
 
-@pytest.mark.guarantee("scan:page-is-inert")
+@pytest.mark.guarantee("survey:page-is-inert")
 @given(st.sampled_from(HOSTILE) | st.text(max_size=30), st.integers(0, 7))
 def test_no_text_from_outside_is_markup_on_the_page(text: str, place: int) -> None:
     found = told(said=text if place == 0 else "s")
