@@ -19,7 +19,10 @@ _POSIX = os.name == "posix"
 
 
 def read(path: Path, most: int = MAX_FILE) -> bytes:
-    """All of the regular file at `path`, at most `most` bytes. Raises HostError; never waits for a pipe or a device."""
+    """All of the regular file at `path`, of at most `most` bytes. Raises HostError.
+
+    A pipe or a device is refused, never waited for.
+    """
     try:
         handle = os.open(path, _FLAGS)
         try:

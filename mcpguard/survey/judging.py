@@ -151,8 +151,9 @@ def _detectors() -> Mapping[str, ThreatDetector]:
     found: dict[str, ThreatDetector] = {}
     for detector in DETECTORS.values():
         structure = detector.structure.ids if detector.structure is not None else ()
-        rules = (each.id for each in (*detector.meanings, *detector.texts))
-        found |= dict.fromkeys((*rules, *structure), detector)
+        meanings = [each.id for each in detector.meanings]
+        texts = [each.id for each in detector.texts]
+        found |= dict.fromkeys((*meanings, *texts, *structure), detector)
     return found
 
 

@@ -160,15 +160,18 @@ def test_the_answer_can_be_written_to_a_file(form: str, desk: Desk) -> None:
 
 
 def test_a_suppression_of_the_settings_holds_and_an_old_one_counts_again(desk: Desk) -> None:
-    rows = '[{{rule: "scan.*", reason: ours, expires: "{}"}}, {{rule: no.rule, reason: r, expires: "2099-01-01"}}]'
-    desk.settings(f"scan: {{suppress: {rows.format('2099-12-31')}}}")
+    def suppress(until: str) -> None:
+        rows = (("scan.*", until), ("no.rule", "2099-01-01"))
+        listed = [{"rule": rule, "reason": "ours", "expires": end} for rule, end in rows]
+        desk.settings(orjson.dumps({"scan": {"suppress": listed}}).decode())
+
+    suppress("2099-12-31")
     out = desk.run(*desk.locked(POISON))
     assert "accepted " in out
     assert "the suppression of no.rule is about nothing that was found" in out
-    desk.settings(f"scan: {{suppress: {rows.format('2020-01-01')}}}")
-    assert "suppressed until 2020-01-01: ours; counts again" in desk.run(
-        *desk.locked(POISON), code=1
-    )
+    suppress("2020-01-01")
+    out = desk.run(*desk.locked(POISON), code=1)
+    assert "suppressed until 2020-01-01: ours; counts again" in out
 
 
 def test_every_scan_leaves_a_record_in_a_verified_log(desk: Desk) -> None:

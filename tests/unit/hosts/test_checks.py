@@ -1,4 +1,4 @@
-"""What is wrong with an entry: a table of bad ones and of good ones; and no secret in any answer."""
+"""What is wrong with an entry: tables of bad ones and of good ones; no secret in any answer."""
 
 from typing import Any
 
@@ -170,7 +170,7 @@ GOOD: dict[str, Json] = {
     "behind mcpguard": started("sh", "-c", "exec ~/.local/bin/mcpguard proxy --lock ~/x.json"),
     "a secret that is filled in": started("x", GITHUB_TOKEN="${GITHUB_TOKEN}", K_KEY="${input:k}"),
     "settings that look like secrets": started(
-        "x", MAX_TOKENS="4096", TOKEN_FILE="/run/secrets/t1", LOG_LEVEL="debug", SORT_KEY="name12345678"
+        "x", MAX_TOKENS="4096", TOKEN_FILE="/run/secrets/t1", SORT_KEY="name12345678"
     ),
     "an example": started("x", API_KEY="your-api-key-here"),
     "a port and a date": started("x", PORT="3000", SINCE="2026-11-22T00:00:00Z"),

@@ -1,5 +1,6 @@
 """The registry of names: what is remembered of each lockfile, in every kind of store."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,11 @@ def row(
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    made: Store = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "names.db")
-    request.addfinalizer(made.close)
-    return made
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    file = tmp_path / "names.db"
+    made: Store = MemoryStore() if request.param == "memory" else SqliteStore(file)
+    yield made
+    made.close()
 
 
 def test_what_is_registered_is_read_back_and_written_once(store: Store) -> None:
@@ -71,6 +73,6 @@ def test_any_name_and_description_can_be_kept(name: str, text: str) -> None:
 
 def test_what_another_program_wrote_is_read_as_little(store: Store) -> None:
     names.register(store, row())
-    for key, value in (("name-server/x", [1]), ("name-items/x/0000", {"a": 1})):
-        store.put(key, value, 0)
+    store.put("name-server/x", [1], 0)
+    store.put("name-items/x/0000", {"a": 1}, 0)
     assert [each.server for each in names.read(store)] == ["files", ""]

@@ -68,8 +68,9 @@ def test_a_servers_own_words_are_judged_too() -> None:
 def test_every_detectors_rules_are_explained() -> None:
     for detector in DETECTORS.values():
         structure = detector.structure.ids if detector.structure else ()
-        rules = [each.id for each in (*detector.meanings, *detector.texts)]
-        for rule in (*rules, *structure):
+        meanings = [each.id for each in detector.meanings]
+        texts = [each.id for each in detector.texts]
+        for rule in (*meanings, *texts, *structure):
             said = explained(f"scan.{rule}")
             assert (said.sentence, said.fix) == (detector.explanation, detector.fix)
     assert explained("unknown") == ("unknown", "", ())

@@ -1,5 +1,6 @@
 """A survey decided and told: outcome, JSON, SARIF against the standard's schema, and the page."""
 
+import sys
 from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
@@ -20,6 +21,11 @@ from mcpguard.survey.report import OUTCOMES, Survey, accepted, as_json, survey_o
 from mcpguard.survey.sarif import sarif
 from mcpguard.survey.subjects import Place, State, Subject, Told
 from tests.tools import ROOT
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 TODAY = date(2026, 11, 22)
 PUBLISHED = (ROOT / "fixtures" / "sarif" / "sarif-2.1.0-rtm.5.json").read_bytes()
@@ -118,7 +124,8 @@ def test_a_server_section_is_about_that_server_alone(tmp_path: Path) -> None:
     file = tmp_path / "mcpguard.yaml"
     row = '{rule: r, reason: y, expires: "2026-12-31"}'
     file.write_text(
-        f"scan: {{suppress: [{row}]}}\nservers:\n  mail: {{scan: {{suppress: [{row[:-1]}, item: i}}]}}}}\n"
+        f"scan: {{suppress: [{row}]}}\n"
+        f"servers: {{mail: {{scan: {{suppress: [{row[:-1]}, item: i}}]}}}}}}\n"
     )
     file.chmod(0o600)
     rows = accepted(file, ["mail", "files"], TODAY).rows
@@ -198,10 +205,12 @@ class Seen(HTMLParser):
         self.text = ""
         self.feed(html)
 
+    @override
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
         self.attributes |= {name for name, _ in attrs}
 
+    @override
     def handle_data(self, data: str) -> None:
         self.text += data
 
