@@ -69,7 +69,12 @@ class _Seen:
     help="Judge what this lockfile holds; nothing is started.",
 )
 @click.option("--hosts", is_flag=True, help="Every server of every known host: the default.")
-@click.option("--host", type=click.Choice([*KNOWN]), help="Only servers of this host.")
+@click.option(
+    "--host",
+    type=click.Choice([*KNOWN]),
+    metavar="HOST",
+    help=f"Only servers of this host: {', '.join(KNOWN)}.",
+)
 @click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -277,7 +282,8 @@ def _start_of(asked: _Asked, subject: Subject) -> tuple[str, starting.Start | No
 
 def _agreed(asked: _Asked, seen: _Seen, waiting: Mapping[int, starting.Start]) -> bool:
     """Lists what will be started and what will not; asks, unless --yes."""
-    render.talk(f"mcpguard scan: {len(waiting)} servers will be started:")
+    many = "1 server" if len(waiting) == 1 else f"{len(waiting)} servers"
+    render.talk(f"mcpguard scan: {many} will be started:")
     for number, start in waiting.items():
         shown = checks.shown(seen.rows[number].subject.server.words)
         render.talk(render.printable(f"  {start.name}: {shown}"))

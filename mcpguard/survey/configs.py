@@ -183,9 +183,13 @@ def _facts(
 
 
 def _temporary(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Directories for temporary files, but none in which the whole home lies: it is not that."""
     named = [environ.get(name, "") for name in ("TMPDIR", "TEMP", "TMP")]
     usual = ["/tmp", "/var/tmp", "/dev/shm", "/private/tmp", "/var/folders"]  # noqa: S108
-    return tuple(dict.fromkeys(each for each in [*named, tempfile.gettempdir(), *usual] if each))
+    home, all_of_them = Path.home(), [*named, tempfile.gettempdir(), *usual]
+    return tuple(
+        dict.fromkeys(each for each in all_of_them if each and not home.is_relative_to(each))
+    )
 
 
 def _loads_code(name: str) -> bool:

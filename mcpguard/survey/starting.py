@@ -147,7 +147,7 @@ async def _look(
         names = ", ".join(starts[each].name for each in list(waiting)[:3])
         progress.say(f"{len(starts) - len(waiting)} of {len(starts)} servers; waiting for {names}")
 
-    progress.say(f"starting {len(starts)} servers, {AT_ONCE} at a time")
+    progress.say(f"looking into {len(starts)} servers, at most {AT_ONCE} at a time")
     async with anyio.create_task_group() as beside:
         beside.start_soon(progress.run)
         await beside.start(_signals, beside.cancel_scope, caught)

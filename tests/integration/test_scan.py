@@ -29,8 +29,7 @@ LISTED = {"time": 2, "memory": 9}
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Place:
-    """A place whose temporary directory is not the one that it lies in."""
-    return Place(tmp_path, (), {"TMPDIR": "/nowhere"})
+    return Place(tmp_path, ())
 
 
 def desktop(machine: Place, **servers: object) -> Path:

@@ -77,7 +77,6 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> De
     monkeypatch.setenv("HOME", str(made.home))
     monkeypatch.setenv("MCPGUARD_DATA_DIR", str(made.data))
     monkeypatch.setenv("PROBE_SURFACE", str(tmp_path / "surface.json"))
-    monkeypatch.setenv("TMPDIR", "/nowhere")
     for name in ("XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(made.project)

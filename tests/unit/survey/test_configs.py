@@ -102,10 +102,8 @@ def test_what_is_no_file_is_never_waited_for(kind: str, machine: Machine) -> Non
 
 
 def rules(machine: Machine) -> set[tuple[str, str]]:
-    """Those of the one server, apart from that everything here lies in a temporary directory."""
     (one,), _ = machine.survey()
-    found = {(each.finding.rule, each.finding.severity.value) for each in one.told}
-    return found - {("config.temporary", "critical")}
+    return {(each.finding.rule, each.finding.severity.value) for each in one.told}
 
 
 def test_a_secret_weighs_more_where_others_can_read_it(machine: Machine) -> None:
@@ -128,6 +126,14 @@ def test_what_others_can_change_is_found(which: str, machine: Machine) -> None:
     target = {"config": file, "program": program, "script": code, "directory": code.parent}[which]
     target.chmod(target.stat().st_mode | stat.S_IWOTH)
     assert rules(machine) == {("config.writable", "critical")}
+
+
+def test_a_program_in_a_temporary_directory_is_found_and_a_home_is_none(machine: Machine) -> None:
+    command = {"command": str(machine.write("bin/x", "", 0o755))}
+    machine.write(".cursor/mcp.json", servers(x=command))
+    assert rules(machine) == set()
+    machine.environ["TMPDIR"] = str(machine.home / "bin")
+    assert rules(machine) == {("config.temporary", "critical")}
 
 
 def test_a_sticky_directory_protects_the_files_of_others(machine: Machine) -> None:

@@ -20,6 +20,7 @@ from mcpguard.survey.page import page
 from mcpguard.survey.report import OUTCOMES, Survey, accepted, as_json, survey_of
 from mcpguard.survey.sarif import sarif
 from mcpguard.survey.subjects import Place, State, Subject, Told
+from tests.integration import readme
 from tests.tools import ROOT
 
 if sys.version_info >= (3, 12):
@@ -130,6 +131,14 @@ def test_a_server_section_is_about_that_server_alone(tmp_path: Path) -> None:
     file.chmod(0o600)
     rows = accepted(file, ["mail", "files"], TODAY).rows
     assert [(each.server, each.item) for each in rows] == [("*", "*"), ("mail", "i")]
+
+
+def test_the_example_of_the_readme_is_understood(tmp_path: Path) -> None:
+    file = tmp_path / "mcpguard.yaml"
+    file.write_text(readme.block("yaml suppress.yaml"))
+    file.chmod(0o600)
+    (one,) = accepted(file, [], TODAY).rows
+    assert one.covers("config.unpinned", "docs", "")
 
 
 def test_json_has_no_credential_and_every_key() -> None:
