@@ -286,7 +286,8 @@ def _agreed(asked: _Asked, seen: _Seen, waiting: Mapping[int, starting.Start]) -
     render.talk(f"mcpguard scan: {many} will be started:")
     for number, start in waiting.items():
         shown = checks.shown(seen.rows[number].subject.server.words)
-        render.talk(render.printable(f"  {start.name}: {shown}"))
+        cut = shown if len(shown) <= MAX_WORD else f"{shown[:MAX_WORD]}... (cut: read the file)"
+        render.talk(render.printable(f"  {start.name}: {cut}"))
     for row in seen.rows:
         if row.subject.why.startswith("not started"):
             render.talk(render.printable(f"  {row.subject.name} is {row.subject.why}"))

@@ -26,7 +26,10 @@ MAX_DEPTH = 60
 """Levels of a TOML table. Hosts' files have five."""
 
 MAX_TABLES = 1024 * 1024
-"""Bytes of a TOML file: its reader is quadratic in the keys of a dotted name."""
+"""Bytes of a TOML file. Codex keeps its settings in it, and a trust level for each project."""
+
+MAX_DOTS = 64
+"""Parts of a dotted TOML key: the reader is quadratic in them, and a file has many lines."""
 
 _MEND = "mend it there first; nothing was changed"
 
@@ -105,6 +108,8 @@ def _toml(data: bytes, path: tuple[str, ...]) -> Iterator[Declared]:
         raise HostError(f"larger than {MAX_TABLES} bytes", hint="is it the right file?")
     try:
         text = data.decode()
+        if any(_dots(line) > MAX_DOTS for line in text.split("\n")):
+            raise HostError(f"a key of more than {MAX_DOTS} parts", hint=_MEND)
         said: Json = _plain(tomllib.loads(text), MAX_DEPTH)
     except UnicodeDecodeError as error:
         raise HostError("it is not UTF-8", hint="save it as UTF-8") from error
@@ -118,6 +123,11 @@ def _toml(data: bytes, path: tuple[str, ...]) -> Iterator[Declared]:
         raise HostError(f"{'.'.join(path)} is not a table", hint=_MEND)
     for name, entry in said.items():
         yield Declared(name, (*path, name), _toml_line(text, path, name), entry)
+
+
+def _dots(line: str) -> int:
+    """Those of a key or a table's name; a comment has none."""
+    return line.partition("=")[0].count(".") if not line.lstrip().startswith("#") else 0
 
 
 def _plain(value: object, depth: int) -> Json:

@@ -80,7 +80,10 @@ def prepared(name: str, server: Server, directory: Path, environ: Mapping[str, s
         raise HostError(f"{directory}, where its host starts it, is no directory")
     fill = _Filling(environ, directory).filled
     env = {each: fill(value) for each, value in server.env.items()}
-    return Start(name, tuple(map(fill, server.words)), env, directory)
+    words = tuple(map(fill, server.words))
+    if any("\0" in text for text in (*words, *env.values())):
+        raise HostError("its command or env holds a NUL, which no program can be given")
+    return Start(name, words, env, directory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +197,8 @@ async def _one(start: Start, timeout: float) -> Outcome:  # noqa: ASYNC109 - as 
         )
     except OSError as error:
         return UnreachableError(f"it cannot be looked at: {error.strerror}")
+    except ValueError as error:  # a text that no system call takes
+        return UnreachableError(f"it cannot be looked at: {error}")
     try:
         with anyio.move_on_after(2 * timeout + SPARE):
             return await _heard(process)

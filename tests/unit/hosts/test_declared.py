@@ -68,6 +68,7 @@ BAD: dict[str, tuple[Form, bytes, str]] = {
     "a TOML key twice": (Form.TOML, b"s3cret = 1\ns3cret = 2", "it is not TOML (at"),
     "too deep a table": (Form.TOML, b"a = " + b"[" * 90 + b"]" * 90, "it is not TOML"),
     "much too deep a table": (Form.TOML, b"a = " + b"[" * 5000 + b"]" * 5000, "it is not TOML"),
+    "a key of very many parts": (Form.TOML, b"a." * 65 + b"b = 1", "more than 64 parts"),
     "a scalar": (Form.TOML, b"mcpServers = 1", "mcpServers is not a table"),
     "an alias": (Form.YAML, b"mcpServers: &a [*a]", "it cannot be read strictly"),
     "a YAML scalar": (Form.YAML, b"mcpServers: 1", "mcpServers is not a list"),

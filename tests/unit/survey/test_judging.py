@@ -194,6 +194,7 @@ def test_variables_are_filled_in_as_hosts_do(text: str, tmp_path: Path) -> None:
     ("server", "said"),
     [
         (Server(words=("x", "${input:key}")), "only its host knows"),
+        (Server(words=("x", "\0")), "holds a NUL"),
         (Server(words=("x",), env={"LD_PRELOAD": "x"}), "LD_PRELOAD is never passed"),
         (Server(words=("x",), env={"MCPGUARD_DATA_DIR": "x"}), "would steer mcpguard itself"),
     ],
