@@ -14,6 +14,7 @@ __all__ = [
     "ANYWHERE",
     "DEFINED",
     "SAID",
+    "TOLD",
     "VALUES",
     "Meaning",
     "Part",
@@ -71,6 +72,9 @@ DEFINED = SAID - {Part.OUTPUT}
 """What a server says of its tools, and not what the tools bring."""
 
 
+TOLD = frozenset({Part.PROSE, Part.INSTRUCTIONS})
+"""What is said of a tool or a server as a whole."""
+
 VALUES = frozenset({Part.VALUE})
 """What a schema offers or fills in."""
 
@@ -80,7 +84,7 @@ class Meaning:
     """Words that together mean something, in any of the languages of the lexicon.
 
     `forms`: each a sequence of concepts (`A|B` either, `~` up to three others between, `~~` up to
-    eight), within one sentence.
+    eight, `/` where a sentence may end).
     """
 
     id: str
@@ -128,3 +132,10 @@ class ThreatDetector:
     meanings: tuple[Meaning, ...] = ()
     texts: tuple[Text, ...] = ()
     structure: Structure | None = None
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The ids of its rules, which signals carry."""
+        meanings = tuple(each.id for each in self.meanings)
+        texts = tuple(each.id for each in self.texts)
+        return (*meanings, *texts, *(self.structure.ids if self.structure else ()))

@@ -4,7 +4,7 @@ A server may deprecate its own tools. It cannot know that those of others are un
 """
 
 from mcpguard.model import Severity
-from mcpguard.scan.threats.signals import Meaning, Threat, ThreatDetector
+from mcpguard.scan.threats.signals import TOLD, Meaning, Threat, ThreatDetector
 
 __all__ = ["DETECTOR"]
 
@@ -23,25 +23,26 @@ DETECTOR = ThreatDetector(
             3.5,
             "says that another tool is gone and what to use instead",
             (
-                "IDENT|OTHER|TOOL ~ GONE ~~ USE ~ THIS|IDENT|INSTEAD",
-                "GONE ~ NEG USE ~~ USE|INSTEAD",
-                "IDENT|OTHER ~ GONE ~~ INSTEAD",
-                "USE ~ THIS|IDENT ~ INSTEAD ~ GONE",
+                "IDENT|OTHER|TOOL ~ GONE ~ / ~ USE ~ THIS|INSTEAD",
+                "IDENT|OTHER|TOOL ~ GONE ~ / ~ USE ~ IDENT",
+                "GONE ~ / NEG ~ USE ~ / ~ USE|INSTEAD",
+                "IDENT|OTHER ~ GONE ~ / ~ INSTEAD",
+                "USE ~ THIS ~ INSTEAD ~ GONE",
                 "NEG USE ~ IDENT|OTHER ~ GONE",
                 "USE ~ IDENT ~ INSTEAD ~ IDENT",
                 "GONE ~~ PRIOR ~ SEND|USE ~ MUST|IDENT|THIS",
             ),
+            TOLD,
         ),
         Meaning(
             "redirect.replaces",
             2.5,
             "says that it takes another tool's place",
             (
-                "THIS ~ INSTEAD ~ IDENT|OTHER",
                 "THIS TOOL INSTEAD",
                 "INSTEAD ~ PRIOR|OTHER ~ TOOL",
-                "USE THIS ~ INSTEAD ~ OTHER|IDENT",
             ),
+            TOLD,
         ),
     ),
 )

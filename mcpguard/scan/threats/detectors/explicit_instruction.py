@@ -5,7 +5,7 @@ reading of files a condition gives orders.
 """
 
 from mcpguard.model import Severity
-from mcpguard.scan.threats.signals import SAID, Meaning, Threat, ThreatDetector
+from mcpguard.scan.threats.signals import SAID, TOLD, Meaning, Threat, ThreatDetector
 
 __all__ = ["DETECTOR"]
 
@@ -37,12 +37,17 @@ DETECTOR = ThreatDetector(
             "instruction.new-role",
             3,
             "gives the model another role or task",
-            ("ROLE ~ YOU|MODEL|MUST|NEG|USE|IGNORE|ALWAYS", "YOU|MODEL ~ ROLE", "WHEN ROLE"),
+            (
+                "ROLE ~ YOU|MODEL|MUST|NEG|USE|IGNORE|ALWAYS|INSTR",
+                "YOU|MODEL ~ ROLE",
+                "WHEN ROLE",
+                "MUST ~ ROLE",
+            ),
             SAID,
         ),
         Meaning(
             "instruction.tag",
-            3.5,
+            3,
             "marks a part of the text as if the host had written it",
             ("TAG",),
             SAID,
@@ -56,24 +61,70 @@ DETECTOR = ThreatDetector(
                 "WHEN USE|RUN ~ THIS|TOOL ~ YOU ~ MUST|ALWAYS",
                 "MUST|ALWAYS ~ READ|RUN|SEND ~ FILE|PATH|SECRET ~~ WHEN USE|RUN",
                 "WHEN USE|RUN ~ TOOL ~ READ|RUN|SEND ~ FILE|PATH|SECRET|SHELL|CONV",
+                "MODEL|YOU ~ MUST ~ READ ~ PRIOR ~ FILE|SECRET|PATH",
                 "THIS TOOL ~ MUST ~ READ|SEND|RUN ~ FILE|PATH|SECRET|CONV",
             ),
         ),
         Meaning(
             "instruction.to-model",
-            2,
+            1.5,
             "speaks to the model, not about the tool",
             (
                 "MODEL ~ MUST|ALWAYS ~ READ|SEND|PUT|RUN|CHANGE|USE|IGNORE",
-                "YOU ~ MUST|ALWAYS ~ SEND|RUN|IGNORE",
+                "YOU ~ MUST|ALWAYS ~ SEND|IGNORE",
                 "MUST ~ YOU ~ SEND|READ FILE|PATH|SECRET|CONV",
             ),
+        ),
+        Meaning(
+            "instruction.scripted",
+            3,
+            "dictates an answer, whatever the tool gives",
+            (
+                "WHEN USER ~ RESP ~ PRIOR|IDENT|USE|RECIP|PUT|WHEN",
+                "WHEN ~ USER ~ ALWAYS|MUST ~ RESP",
+                "WHEN ~ ALWAYS ~ REGARD",
+                "WHEN USER RESP",
+            ),
+        ),
+        Meaning(
+            "instruction.weakens",
+            3,
+            "orders something that weakens security or destroys data",
+            (
+                "MUST|ALWAYS|AUTH ~~ WEAKEN",
+                "WEAKEN ~~ WHEN ~ USE|RUN ~ THIS|TOOL",
+                "WEAKEN ~ WHEN ~ THIS TOOL",
+                "WHEN ~ USE ~~ WEAKEN",
+                "USE IDENT ~ WEAKEN",
+            ),
+        ),
+        Meaning(
+            "instruction.concrete",
+            2.5,
+            "orders a particular file to be used",
+            (
+                "MUST|ALWAYS ~ READ|USE|RUN|PUT|SEND ~ SYSPATH",
+                "USE|RUN ~ IDENT ~ SYSPATH|PATH",
+                "WHEN ~ USE|RUN ~ IDENT ~ FILE ~ READ",
+                "WHEN ~ PUT|SEND|READ ~ SYSPATH ~ WHEN|ALWAYS",
+                "WHEN PRIOR ~~ PUT|SEND ~ SYSPATH",
+                "PRIOR ~ MUST ~ SYSPATH",
+                "IDENT ~ MUST ~ SYSPATH",
+                "PUT ~ SYSPATH ~ WHEN RESP",
+                "PRIOR ~ PUT ~ SYSPATH",
+                "WHEN ~ PUT READ|SEND ~ SYSPATH",
+            ),
+            TOLD,
         ),
         Meaning(
             "instruction.or-else",
             1.5,
             "threatens that things fail unless the order is followed",
-            ("MUST|ALWAYS ~~ FAIL", "NEG ~ PUT|SEND|READ ~~ FAIL", "FAIL ~~ NEG|MUST ~ PUT|SEND|READ"),
+            (
+                "MUST|ALWAYS ~~ FAIL",
+                "NEG ~ PUT|SEND|READ ~~ FAIL",
+                "FAIL ~~ NEG|MUST ~ PUT|SEND|READ",
+            ),
         ),
         Meaning(
             "instruction.every-response",
@@ -83,7 +134,10 @@ DETECTOR = ThreatDetector(
                 "ALWAYS|MUST ~ PUT|CHANGE|SEND ~ YOU|PRIOR ~ RESP",
                 "ALWAYS|MUST ~ RESP ~ MUST ~ PUT|CHANGE",
                 "YOU ~ RESP ~ MUST ~ PUT",
-                "PUT ~~ PRIOR|YOU RESP",
+                "PUT ~~ YOU RESP",
+                "PUT ~ RESP ~ URL|MAIL",
+                "RESP ~ PUT ~ URL|MAIL",
+                "PUT ~ URL ~ RESP",
             ),
             SAID,
         ),

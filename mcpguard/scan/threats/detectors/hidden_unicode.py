@@ -35,6 +35,9 @@ _SAYS = {
     "overflow": "holds more escapes than were read",
 }
 
+_SENTENCE = 3
+"""Words. A shorter comment is a mark of a template."""
+
 _PADDING = 20
 """Empty lines, or 200 spaces, in a row: what follows is out of a reader's sight."""
 
@@ -42,6 +45,8 @@ _PADDING = 20
 def _judge(view: View) -> Iterator[Signal]:
     for said in view.said:
         for each in said.normal.hidden:
+            if each.kind == "comment" and len(each.says.split()) < _SENTENCE:
+                continue
             if each.kind in _WEIGHTS:
                 yield Signal(
                     f"hidden.{each.kind}",
@@ -57,7 +62,9 @@ def _judge(view: View) -> Iterator[Signal]:
             at = text.find(gap)
             if at >= 0 and text[at:].strip():
                 span = said.normal.span(at, at + len(gap))
-                yield Signal("hidden.padding", 3.0, said.where, *span, "hides text far below or far right")
+                yield Signal(
+                    "hidden.padding", 3.0, said.where, *span, "hides text far below or far right"
+                )
 
 
 DETECTOR = ThreatDetector(

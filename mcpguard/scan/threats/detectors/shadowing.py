@@ -5,7 +5,7 @@ poisoned one is never called.
 """
 
 from mcpguard.model import Severity
-from mcpguard.scan.threats.signals import Meaning, Threat, ThreatDetector
+from mcpguard.scan.threats.signals import TOLD, Meaning, Threat, ThreatDetector
 
 __all__ = ["DETECTOR"]
 
@@ -33,6 +33,7 @@ DETECTOR = ThreatDetector(
                 "SEND ~ RECIP ~ MAIL ~ INSTEAD",
                 "SEND ~ DEST|URL|MAIL ~ INSTEAD",
                 "SEND ~ PRIOR ~~ URL|DEST|MAIL",
+                "RECIP|OTHER TOOL ~ SEND ~ MAIL|URL|DEST",
             ),
         ),
         Meaning(
@@ -44,11 +45,24 @@ DETECTOR = ThreatDetector(
                 "WHEN|ALWAYS ~ USE|RUN ~ IDENT ~~ MUST|ALWAYS ~ CHANGE|SEND",
                 "MUST|ALWAYS ~ CHANGE ~ PARAM|RECIP ~ IDENT|OTHER ~ TOOL",
                 "IDENT TOOL ~ MUST|ALWAYS ~ CHANGE|SEND|PUT",
+                "OTHER TOOL ~ MUST ~ INSTEAD|THIS",
                 "ALWAYS ~ USE ~ TOOL ~ CHANGE ~ PARAM|RECIP",
                 "OTHER TOOL ~ MUST ~ CHANGE|SEND|PUT|USE",
                 "CHANGE ~ RECIP|PARAM ~ IDENT TOOL",
                 "CHANGE ~ OTHER TOOL",
+                "WHEN ~ THIS ~ TOOL ~ PRESENT",
+                "WHEN THIS ~ PRESENT",
+                "PRIOR USE ~ IDENT ~ MUST|CHANGE|SEND|PUT",
+                "WHEN|ALWAYS PRIOR USE ~ IDENT|TOOL ~ USE|RUN|SEND|PUT",
+                "PRIOR USE TOOL ~ PUT|SEND|CHANGE|MUST",
+                "PRIOR USE ~ TOOL PUT|SEND|CHANGE",
+                "WHEN ~ USE|PUT|SEND IDENT ~ PUT|SEND|CHANGE ~ MAIL",
+                "NEG RUN|USE ~ IDENT ~ IDENT ~ USE",
+                "PRIOR ~ IDENT MUST PUT|CHANGE|SEND",
                 "WHEN ~ OTHER TOOL ~ USE ~~ CHANGE|PUT|SEND",
+                "WHEN ~ OTHER TOOL ~~ RECIP ~ CHANGE",
+                "WHEN ~ OTHER ~~ MUST ~ CHANGE|SEND RECIP",
+                "USE ~ OTHER ~~ MUST|ALWAYS ~ CHANGE|SEND RECIP",
             ),
         ),
         Meaning(
@@ -58,10 +72,12 @@ DETECTOR = ThreatDetector(
             (
                 "USE ~ THIS ~ WHEN|ALWAYS ~ OTHER|PRIOR ~ TOOL",
                 "WHEN ~ USE ~ OTHER|PRIOR ~ TOOL ~~ USE|RUN ~ THIS|TOOL",
+                "WHEN USE ~ OTHER TOOL USE",
                 "WHEN OTHER TOOL ~ USE|MUST",
                 "ALWAYS|PRIOR ~ TOOL ~ USE ~ MUST ~ THIS",
                 "MUST ~ USE ~ WHEN|INSTEAD ~ OTHER|PRIOR ~ TOOL",
             ),
+            TOLD,
         ),
     ),
 )
