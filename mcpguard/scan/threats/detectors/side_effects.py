@@ -15,7 +15,7 @@ DETECTOR = ThreatDetector(
     owasp="MCP03:2025",
     agentic="ASI01",
     atlas="AML.T0051.001",
-    explanation="It speaks of more than the tool does: of other data, other tools, other occasions.",
+    explanation="It speaks of more than the tool does: other data, other tools, other times.",
     fix="Read the whole description, and ask its author what the marked passage is for.",
     meanings=(
         Meaning(
