@@ -39,7 +39,9 @@ def _frames(rule: str, topic: str, message: str, *rows: tuple[object, ...]) -> l
 
 
 def _s(*steps: tuple[int, int] | int) -> tuple[Step, ...]:
-    return tuple(Step(*each) if isinstance(each, tuple) else Step(each) for each in steps)
+    return tuple(
+        Step(int(each[0]), each[1]) if isinstance(each, tuple) else Step(int(each)) for each in steps
+    )
 
 
 FRAMES: tuple[Frame, ...] = (

@@ -1,14 +1,14 @@
 """Frames over a text: which passage of it is most of an instruction, and how much."""
 
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 from mcpguard.scan.threats.outputs.frames import FRAMES, Frame, Step
 from mcpguard.scan.threats.outputs.lexicon import Sense as S
-from mcpguard.scan.threats.outputs.reading import Word, folded, read
+from mcpguard.scan.threats.outputs.reading import Reading, folded, read
 
-__all__ = ["Passage", "weigh"]
+__all__ = ["ABOUT", "NOTHING", "Passage", "weigh"]
 
 REACH = 60
 """Words. What stands farther apart does not add up."""
@@ -16,14 +16,38 @@ REACH = 60
 ABOUT_REACH = 30
 """Words around a passage in which a text can say that it speaks about attacks."""
 
-CLAUSE = S.EDGE | S.STOP | S.COMMA | S.COLON | S.HASH | S.LEAD | S.MUST | S.URGENT | S.MARKUP
-
-
 ABOUT = 0.45
 """Times. What a passage weighs in a text that speaks about attacks."""
 
+DOUBT = 0.4
+"""Times. What a frame weighs when others are said to do it: "attackers may try to ignore ..."."""
 
-class Match(NamedTuple):
+DOUBT_REACH = 3
+"""Words before a frame in which that is said."""
+
+DOUBTED = frozenset({"override", "leak", "conceal", "persona"})
+"""Topics that people write about."""
+
+_CLAUSE = int(
+    S.EDGE | S.STOP | S.COMMA | S.COLON | S.HASH | S.LEAD | S.MUST | S.URGENT | S.MARKUP
+)
+_HEADS = int(
+    S.VOID | S.HEADER | S.TODO | S.NEW_TASK | S.URGENT | S.ROLE | S.MODEL | S.AUTHORITY | S.NOTE
+)
+"""What is followed by a colon and still a beginning."""
+
+_HEADED = int(S.COLON | S.EDGE)
+_TODO = int(S.TODO)
+_COMMENT = int(S.HASH | S.COMMENT)
+_ORDER = int(S.ORDER)
+_STOP = int(S.STOP)
+_ABOUT = int(S.ABOUT)
+_SURE = int(S.STOP | S.COLON | S.COMMA | S.YOU | S.MUST | S.MODEL)
+_TELLING = int(S.MENTION | S.TO)
+_LEAD = int(S.LEAD)
+
+
+class _Match(NamedTuple):
     frame: Frame
     start: int
     end: int
@@ -40,130 +64,131 @@ class Passage(NamedTuple):
 NOTHING = Passage(0.0, ())
 
 
-def weigh(text: str) -> Passage:
-    """The heaviest passage of `text`, a reading. Linear in the text."""
+def weigh(text: str, least: float) -> Passage:
+    """The heaviest passage of `text`, a reading, if it weighs `least` or more. Linear."""
     found = read(folded(text))
-    matches = list(_matches(found))
-    if not matches:
+    able = _able(found.senses)
+    if _bound(able) < least:
         return NOTHING
-    abouts = [word.at for word in found if word.sense & S.ABOUT]
-    return max(_passages(matches, abouts), key=lambda each: each.weight)
+    matches = list(_matches(found, able))
+    if _bound(tuple({match.frame for match in matches})) < least:
+        return NOTHING
+    abouts = [at for at, sense in zip(found.at, found.senses, strict=True) if sense & _ABOUT]
+    best = max(_passages(matches, abouts), key=lambda each: each.weight, default=NOTHING)
+    return best if best.weight >= least else NOTHING
 
 
-@cache
-def _by_sense() -> dict[int, tuple[Frame, ...]]:
-    table: dict[int, list[Frame]] = {}
-    for frame in FRAMES:
-        for sense in S:
-            if frame.steps[0].senses & sense:
-                table.setdefault(int(sense), []).append(frame)
-    return {sense: tuple(frames) for sense, frames in table.items()}
-
-
-@cache
-def _starting(senses: int) -> tuple[Frame, ...]:
-    """The frames that a word with `senses` may begin."""
-    return tuple(frame for frame in FRAMES if frame.steps[0].senses & senses)
-
-
-def _matches(found: Sequence[Word]) -> Iterator[Match]:
+def _able(senses: Sequence[int]) -> tuple[Frame, ...]:
+    """The frames all of whose steps are somewhere among `senses`."""
     present = 0
-    for word in found:
-        present |= word.sense
-    able = {
-        id(frame): frame
-        for frame in FRAMES
-        if all(int(step.senses) & present for step in frame.steps)
-    }
-    if not able:
-        return
-    for number, word in enumerate(found):
-        for frame in _starting(word.sense):
-            if id(frame) not in able:
+    for sense in senses:
+        present |= sense
+    return _possible(present)
+
+
+@lru_cache(maxsize=512)
+def _possible(present: int) -> tuple[Frame, ...]:
+    return tuple(
+        frame for frame in FRAMES if all(step.senses & present for step in frame.steps)
+    )
+
+
+@lru_cache(maxsize=512)
+def _bound(frames: tuple[Frame, ...]) -> float:
+    """What `frames` weigh at most together."""
+    heaviest: dict[str, float] = {}
+    for frame in frames:
+        heaviest[frame.topic] = max(frame.weight, heaviest.get(frame.topic, 0.0))
+    return sum(heaviest.values())
+
+
+def _matches(found: Reading, able: tuple[Frame, ...]) -> Iterator[_Match]:
+    starting: dict[int, tuple[Frame, ...]] = {}
+    for number, sense in enumerate(found.senses):
+        frames = starting.get(sense)
+        if frames is None:
+            frames = starting[sense] = tuple(
+                frame for frame in able if frame.steps[0].senses & sense
+            )
+        if not frames:
+            continue
+        begins = _begins(found, number)
+        for frame in frames:
+            if frame.order and not begins:
                 continue
-            if frame.order and not _begins(found, number):
-                continue
-            end = _ends(found, number, frame.steps)
+            end = _end(found, number, frame.steps)
             if end >= 0:
-                yield Match(frame, word.at, end, frame.weight * _doubt(found, number, frame))
+                weight = frame.weight
+                if frame.topic in DOUBTED:
+                    weight *= _doubt(found, number)
+                yield _Match(frame, found.at[number], end, weight)
 
 
-def _begins(found: Sequence[Word], number: int) -> bool:
+def _begins(found: Reading, number: int) -> bool:
     """Whether the word begins a clause, so that a verb is an order and not a heading."""
-    word = found[number]
-    after = found[number + 1] if number + 1 < len(found) else None
-    if after and after.at == word.at + word.size and after.sense & (S.COLON | S.EDGE):
-        if not word.sense & _HEADS:
+    at, sense = found.at[number], found.senses[number]
+    end = at + found.size.get(at, 1)
+    if number + 1 < len(found.at) and found.at[number + 1] == end:
+        if found.senses[number + 1] & _HEADED and not sense & _HEADS:
             return False
-    if word.at == 0 or word.sense & S.ORDER:
+    if at == 0 or sense & _ORDER:
         return True
-    before = found[number - 1] if number else None
-    if not before or before.at + before.size < word.at:
+    if not number:
         return False
-    if word.sense & S.TODO:
-        return not before.sense & (S.HASH | S.COMMENT) and bool(before.sense & CLAUSE)
-    return bool(before.sense & CLAUSE)
+    last, before = found.at[number - 1], found.senses[number - 1]
+    if last + found.size.get(last, 1) < at or (sense & _TODO and before & _COMMENT):
+        return False
+    return bool(before & _CLAUSE)
 
 
-_HEADS = S.VOID | S.HEADER | S.TODO | S.NEW_TASK | S.URGENT | S.ROLE | S.MODEL | S.AUTHORITY | S.NOTE
-"""What is followed by a colon and still a beginning."""
-
-
-def _ends(found: Sequence[Word], number: int, steps: Sequence[Step]) -> int:
-    """Where the last of `steps` is met; -1 when they are not."""
-    word = found[number]
-    size = _size(word)
-    end = word.at + size
-    for step in steps[1:]:
-        number += 1
-        while number < len(found):
-            word = found[number]
-            if word.at - end > step.gap:
-                return -1
-            if word.at >= end or word.sense & step.senses:
-                if word.sense & step.senses and word.at >= end:
-                    break
-                if word.sense & S.STOP:
-                    return -1
+def _end(found: Reading, number: int, steps: Sequence[Step]) -> int:
+    """Where the last of `steps` ends; -1 when they are not met within one sentence."""
+    ats, senses, size = found.at, found.senses, found.size
+    end = ats[number] + size.get(ats[number], 1)
+    count = len(ats)
+    for wanted, gap in steps[1:]:
+        while True:
             number += 1
-        else:
-            return -1
-        end = word.at + _size(word)
+            if number >= count:
+                return -1
+            at = ats[number]
+            if at - end > gap:
+                return -1
+            if at < end:
+                continue
+            sense = senses[number]
+            if sense & wanted:
+                break
+            if sense & _STOP:
+                return -1
+        end = at + size.get(at, 1)
     return end
 
 
-def _size(word: Word) -> int:
-    return word.size
-
-
-DOUBT = 0.4
-"""Times. What a frame weighs when others are said to do it: "attackers may try to ignore ..."."""
-
-
-def _doubt(found: Sequence[Word], number: int, frame: Frame) -> float:
+def _doubt(found: Reading, number: int) -> float:
     """Less than one when the words before say that somebody tells of it."""
-    if frame.topic not in {"override", "leak", "conceal", "persona"}:
-        return 1.0
-    at = found[number].at
-    for word in reversed(found[max(0, number - 4) : number]):
-        if at - word.at > 3 or word.sense & (S.STOP | S.COLON | S.COMMA | S.YOU):
-            break
-        if word.sense & (S.MUST | S.MODEL):
-            break
-        if word.sense & (S.MENTION | S.TO) and not word.sense & S.LEAD:
+    at = found.at[number]
+    while number > 0:
+        number -= 1
+        sense = found.senses[number]
+        if at - found.at[number] > DOUBT_REACH or sense & _SURE:
+            return 1.0
+        if sense & _TELLING and not sense & _LEAD:
             return DOUBT
     return 1.0
 
 
-def _passages(matches: Sequence[Match], abouts: Sequence[int]) -> Iterator[Passage]:
+def _passages(matches: Sequence[_Match], abouts: Sequence[int]) -> Iterator[Passage]:
     """The passage that begins with each match."""
     for number, first in enumerate(matches):
-        best: dict[str, Match] = {}
+        best: dict[str, _Match] = {}
         end = first.end
-        for match in matches[number:]:
+        for at in range(number, len(matches)):
+            match = matches[at]
             if match.start > first.start + REACH:
                 break
-            if match.weight > best.get(match.frame.topic, _NONE).weight:
+            held = best.get(match.frame.topic)
+            if held is None or match.weight > held.weight:
                 best[match.frame.topic] = match
                 end = max(end, match.end)
         weight = sum(match.weight for match in best.values())
@@ -171,6 +196,3 @@ def _passages(matches: Sequence[Match], abouts: Sequence[int]) -> Iterator[Passa
             weight *= ABOUT
         frames = sorted(best.values(), key=lambda match: -match.weight)
         yield Passage(weight, tuple(match.frame for match in frames))
-
-
-_NONE = Match(FRAMES[0], 0, 0, 0.0)

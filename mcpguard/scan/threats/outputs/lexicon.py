@@ -661,7 +661,7 @@ CLOSE_SET = "\x01\x02\x03\x04\x0e"
 @cache
 def _entries() -> tuple[tuple[str, int], ...]:
     return tuple(
-        (word, Sense[sense]) for sense, text in _TABLE.items() for word in text.split()
+        (word, int(Sense[sense])) for sense, text in _TABLE.items() for word in text.split()
     )
 
 
@@ -691,10 +691,10 @@ def words() -> dict[str, int]:
     }
     for word, sense in _entries():
         if "+" not in word:
-            table[word] = int(table.get(word, 0) | sense)
+            table[word] = int(table.get(word, 0)) | sense
     for number, (_, sense) in enumerate(spaceless()):
         table[f"\x05{number}"] = int(sense)
-    return table
+    return {word: int(sense) for word, sense in table.items()}
 
 
 @cache
@@ -705,7 +705,7 @@ def phrases() -> dict[str, list[tuple[tuple[str, ...], int]]]:
         first, *rest = entry.split("+")
         if rest:
             ends = made.setdefault(first, {})
-            ends[tuple(rest)] = int(ends.get(tuple(rest), 0) | sense)
+            ends[tuple(rest)] = ends.get(tuple(rest), 0) | sense
     return {
         first: sorted(ends.items(), key=lambda each: -len(each[0])) for first, ends in made.items()
     }
@@ -717,5 +717,5 @@ def spaceless() -> tuple[tuple[str, int], ...]:
     made: dict[str, int] = {}
     for sense, text in _SPACELESS.items():
         for term in text.split():
-            made[term] = int(made.get(term, 0) | Sense[sense])
+            made[term] = made.get(term, 0) | int(Sense[sense])
     return tuple(sorted(made.items(), key=lambda each: (-len(each[0]), each[0])))

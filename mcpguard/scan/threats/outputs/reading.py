@@ -6,15 +6,7 @@ from typing import NamedTuple
 from mcpguard.scan.needles import compiled
 from mcpguard.scan.threats.outputs.lexicon import Sense, phrases, spaceless, words
 
-__all__ = ["Word", "folded", "read"]
-
-
-class Word(NamedTuple):
-    """A word with a meaning: its number among all words of the text, and its senses."""
-
-    at: int
-    sense: int
-    size: int = 1
+__all__ = ["Reading", "folded", "read"]
 
 
 _STOPS = "!?;\u3002\u0964\u061f\u061b"
@@ -88,9 +80,30 @@ def _parted(word: str) -> str:
     return f"ثم {word[1:]}" if word[:1] in {"و", "ف"} and word[1:] in words() else word
 
 
+class Reading(NamedTuple):
+    """The words of a text that mean something: number, senses and length (words) of each."""
+
+    at: list[int]
+    senses: list[int]
+    size: dict[int, int]
+
+
+_TOOL = int(Sense.TOOL)
+
+
+@cache
+def _first() -> dict[str, dict[str, list[tuple[tuple[str, ...], int]]]]:
+    """First word of a phrase -> second word -> the rest and the senses."""
+    made: dict[str, dict[str, list[tuple[tuple[str, ...], int]]]] = {}
+    for first, ends in phrases().items():
+        for rest, senses in ends:
+            made.setdefault(first, {}).setdefault(rest[0], []).append((rest, senses))
+    return made
+
+
 @cache
 def _senses() -> dict[str, int]:
-    """Words that mean something; those that may begin a phrase have a bit more."""
+    """Words that mean something; those that may begin a phrase have one bit more."""
     begins = dict.fromkeys(phrases(), _PHRASE)
     return {word: words().get(word, 0) | begins.get(word, 0) for word in {*words(), *begins}}
 
@@ -98,36 +111,39 @@ def _senses() -> dict[str, int]:
 _PHRASE = 1 << (len(Sense) + 1)
 
 
-def read(text: str) -> list[Word]:
+def read(text: str) -> Reading:
     """The words of folded `text` that mean something, in order."""
     spelt = text.split()
-    get = _senses().get
-    found = [Word(at, sense) for at, sense in enumerate(map(get, spelt)) if sense]
+    means = list(map(_senses().get, spelt))
     if "_" in text:
-        names = {at for at, word in enumerate(spelt) if "_" in word.strip("_.")}
-        known = {word.at for word in found}
-        found = sorted((*found, *(Word(at, int(Sense.TOOL)) for at in names - known)))
-    if not any(word.sense & _PHRASE for word in found):
-        return found
-    return _joined(found, spelt)
+        for at, word in enumerate(spelt):
+            if "_" in word and means[at] is None:
+                means[at] = _TOOL
+    size: dict[int, int] = {}
+    first = _first()
+    found, senses = [], []
+    for at, sense in enumerate(means):
+        if sense:
+            if sense >= _PHRASE:
+                sense = _phrase(sense ^ _PHRASE, at, spelt, first[spelt[at]], size)
+                if not sense:
+                    continue
+            found.append(at)
+            senses.append(sense)
+    return Reading(found, senses, size)
 
 
-def _joined(found: list[Word], spelt: list[str]) -> list[Word]:
-    """`found` with phrases as one word; words inside a phrase keep their own senses too."""
-    made = []
-    for word in found:
-        if word.sense & _PHRASE:
-            word = _phrase(word, spelt)
-            if not word.sense:
-                continue
-        made.append(word)
-    return made
-
-
-def _phrase(word: Word, spelt: list[str]) -> Word:
-    sense, size = word.sense & ~_PHRASE, 1
-    for rest, means in phrases()[spelt[word.at]]:
-        if tuple(spelt[word.at + 1 : word.at + 1 + len(rest)]) == rest:
-            sense |= means
-            size = max(size, len(rest) + 1)
-    return Word(word.at, sense, size)
+def _phrase(
+    sense: int,
+    at: int,
+    spelt: list[str],
+    ends: dict[str, list[tuple[tuple[str, ...], int]]],
+    size: dict[int, int],
+) -> int:
+    """The senses of the word at `at` with those of the phrases that it begins; notes their size."""
+    if at + 1 < len(spelt) and spelt[at + 1] in ends:
+        for rest, means in ends[spelt[at + 1]]:
+            if tuple(spelt[at + 1 : at + 1 + len(rest)]) == rest:
+                sense |= means
+                size[at] = max(size.get(at, 1), len(rest) + 1)
+    return sense
