@@ -6,10 +6,11 @@ number does not.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from mcpguard.model import Severity
 from mcpguard.scan.threats.definition import View
-from mcpguard.scan.threats.parameters import Parameter, parameters, words
+from mcpguard.scan.threats.parameters import Parameter, words
 from mcpguard.scan.threats.signals import Signal, Structure, Threat, ThreatDetector
 
 __all__ = ["DETECTOR"]
@@ -46,16 +47,19 @@ _COMMON = frozenset("key id name number address token secret card account full r
 
 
 def _judge(view: View) -> Iterator[Signal]:
-    asked = parameters(view.definition)
-    about = _about(view, asked)
+    asked = view.parameters
+    about: set[str] | None = None
     count = 0
     for each in asked:
-        named = set(words(each.name))
+        named = words(each.name)
         if _never(named):
             yield _signal("collecting.conversation", 4 if len(asked) > 1 or each.required else 3, each, _NEVER_SAYS)
-        elif len(named) > _LONG_NAME and named & _READS:
+        elif len(named) > _LONG_NAME and not _READS.isdisjoint(named):
             yield _signal("collecting.order-in-name", 4, each, "its name is an order to read something")
-        elif (kind := _personal(named)) and not (kind - _COMMON or kind) & about:
+        elif kind := _personal(named):
+            about = _about(view) if about is None else about
+            if (kind - _COMMON or kind) & about:
+                continue
             count += 1
             yield _signal(
                 f"collecting.personal-{min(count, 3)}",
@@ -69,7 +73,7 @@ _NEVER_SAYS = "asks for the conversation, the model's instructions or its other 
 _LONG_NAME = 3
 
 
-def _about(view: View, asked: list[Parameter]) -> set[str]:
+def _about(view: View) -> set[str]:
     """The words of what the tool says of itself."""
     texts = [view.definition.get(key) for key in ("name", "title", "description")]
     joined = " ".join(each for each in texts if isinstance(each, str))[:_READ]
@@ -79,12 +83,15 @@ def _about(view: View, asked: list[Parameter]) -> set[str]:
 _READ = 4000
 
 
-def _never(named: set[str]) -> bool:
-    return any(named & one and named & other for one, other in _NEVER)
+@lru_cache(maxsize=2048)
+def _never(named: tuple[str, ...]) -> bool:
+    return any(one.intersection(named) and other.intersection(named) for one, other in _NEVER)
 
 
-def _personal(named: set[str]) -> set[str]:
-    return next((each for each in _PERSONAL if each <= named), set())
+@lru_cache(maxsize=2048)
+def _personal(named: tuple[str, ...]) -> frozenset[str]:
+    held = set(named)
+    return next((frozenset(each) for each in _PERSONAL if each <= held), frozenset())
 
 
 def _signal(rule: str, weight: float, at: Parameter, message: str) -> Signal:

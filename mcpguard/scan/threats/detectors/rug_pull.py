@@ -23,7 +23,7 @@ def _judge(view: View) -> Iterator[Signal]:
             where = f"/annotations/{hint}"
             yield Signal("rug-pull.less-safe", 3, where, 0, 0, f"was reviewed as {hint}: {str(safe).lower()}")
     known = {each.name for each in parameters(locked)}
-    for each in parameters(view.definition):
+    for each in view.parameters:
         if each.required and each.name not in known:
             yield Signal("rug-pull.new-required", 2, each.where, 0, len(each.name), "needs an argument that was not there")
 
