@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from mcpguard.scan.needles import Meter, compiled, matches
 
-__all__ = ["MAX_RUNS", "Decoded", "decoded", "needles"]
+__all__ = ["KEYWORD_FORMS", "MAX_RUNS", "Decoded", "decoded"]
 
 MAX_RUNS = 16
 """Runs of one kind that are read in one text: each costs as much as the text that it holds."""
@@ -107,9 +107,8 @@ _RUNS: tuple[tuple[str, str, Callable[[str], bytes]], ...] = (
 """Name, pattern and decoder of what stands as a run among other text."""
 
 
-def needles() -> tuple[str, ...]:
-    """RE2 patterns, one of which is in every text in which `decoded` finds something."""
-    return (*(pattern for _, pattern, _ in _whole()), *(pattern for _, pattern, _ in _RUNS))
+KEYWORD_FORMS = tuple(pattern for _, pattern, _ in _whole())
+"""RE2 patterns of keywords in ROT13, in reverse and with digits for letters."""
 
 
 def decoded(text: str) -> Iterator[Decoded]:

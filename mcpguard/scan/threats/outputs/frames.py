@@ -92,7 +92,7 @@ FRAMES: tuple[Frame, ...] = (
         (3.3, _s(S.LEAK, (S.RULES, 5), (S.GIVEN, 3))),
         (3.3, _s(S.LEAK, (S.YOUR, 3), (S.RULES, 2), (S.VERBATIM, 4))),
         (3.0, _s(S.SYSTEM, (S.PROMPT, 1), (S.ORDER, 3))),
-        (1.6, _s(S.YOU, (S.LEAK | S.SEND, 3), (S.SECRET | S.HIDDEN, 2))),
+        (1.6, _s(S.YOU, (S.LEAK | S.SEND, 3), (S.SECRET, 2))),
     ),
     *_frames(
         "output-persona",

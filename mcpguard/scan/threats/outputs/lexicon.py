@@ -7,7 +7,7 @@ written as `threats.text` folds them: lower case, no accents, Arabic without its
 from enum import IntFlag, auto
 from functools import cache
 
-__all__ = ["CLOSE_SET", "Sense", "phrases", "spaceless", "words"]
+__all__ = ["Sense", "entries", "phrases", "spaceless", "words"]
 
 
 class Sense(IntFlag):
@@ -403,7 +403,7 @@ _TABLE: dict[str, str] = {
     """,
     "TOOL": "tool function tools functions werkzeug herramienta outil strumento أداة ادا टूल инструмент",
     "SECRET": """
-        password passwords passwd credentials credential secret secrets token tokens api+key
+        confidential password passwords passwd credentials credential secret secrets token tokens api+key
         api+keys private+key private+keys ssh id_rsa ~/.ssh ~/.ssh/id_rsa ~/.aws ~/.aws/credentials
         .env /etc/passwd /etc/shadow seed+phrase security+code verification+code one-time pin ssn
         creds cookies session+token access+token bank+account credit+card card+number
@@ -654,14 +654,13 @@ _SPACELESS: dict[str, str] = {
     "VERBATIM": "逐字 原文 完整",
 }
 
-CLOSE_SET = "\x01\x02\x03\x04\x0e"
-"""The marks that `reading` puts for an edge, a comma, a colon and a hash."""
-
-
 @cache
-def _entries() -> tuple[tuple[str, int], ...]:
+def entries() -> tuple[tuple[str, int], ...]:
+    """Every word, or phrase with `+` between its words, with each of its senses."""
     return tuple(
-        (word, int(Sense[sense])) for sense, text in _TABLE.items() for word in text.split()
+        (word.replace("'", "+").strip("+"), int(Sense[sense]))
+        for sense, text in _TABLE.items()
+        for word in text.split()
     )
 
 
@@ -689,7 +688,7 @@ def words() -> dict[str, int]:
         "..": Sense.COMMENT,
         "/": Sense.COMMENT,
     }
-    for word, sense in _entries():
+    for word, sense in entries():
         if "+" not in word:
             table[word] = int(table.get(word, 0)) | sense
     for number, (_, sense) in enumerate(spaceless()):
@@ -701,7 +700,7 @@ def words() -> dict[str, int]:
 def phrases() -> dict[str, list[tuple[tuple[str, ...], int]]]:
     """First word -> the rest of each phrase and its senses, longest first."""
     made: dict[str, dict[tuple[str, ...], int]] = {}
-    for entry, sense in _entries():
+    for entry, sense in entries():
         first, *rest = entry.split("+")
         if rest:
             ends = made.setdefault(first, {})

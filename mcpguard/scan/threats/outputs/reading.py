@@ -6,7 +6,7 @@ from typing import NamedTuple
 from mcpguard.scan.needles import compiled
 from mcpguard.scan.threats.outputs.lexicon import Sense, phrases, spaceless, words
 
-__all__ = ["Reading", "folded", "read"]
+__all__ = ["MARKS", "Reading", "folded", "read"]
 
 
 _STOPS = "!?;\u3002\u0964\u061f\u061b"
@@ -51,12 +51,14 @@ _STYLED = (
 )
 
 
+MARKS = ((1, _MARKUP), (2, _IMAGE), (3, _BEACON), (4, _STYLED))
+"""Number of the mark that is put, and the pattern in whose place."""
+
+
 def _marked(text: str) -> str:
-    """`text` with a mark for each token of a chat format and each image that carries data off."""
-    if "<" not in text and "[" not in text and "{" not in text and "\n\n" not in text:
-        return text
+    """`text` with a mark for each token of a chat format and each address that carries data off."""
     raw = text.encode()
-    for number, pattern in ((1, _MARKUP), (2, _IMAGE), (3, _BEACON), (4, _STYLED)):
+    for number, pattern in MARKS:
         if compiled(pattern).search(raw):
             raw = compiled(pattern).sub(rb" \x0f%d " % number, raw)
     return raw.decode()
