@@ -11,7 +11,7 @@ from functools import cache
 from itertools import product
 from typing import NamedTuple
 
-from mcpguard.scan.needles import Meter, compiled, matches
+from mcpguard.scan.needles import Meter, Needles, compiled, matches
 
 __all__ = ["KEYWORD_FORMS", "MAX_RUNS", "Decoded", "decoded"]
 
@@ -111,9 +111,16 @@ KEYWORD_FORMS = tuple(pattern for _, pattern, _ in _whole())
 """RE2 patterns of keywords in ROT13, in reverse and with digits for letters."""
 
 
+@cache
+def _none_in() -> Callable[[bytes], bool]:
+    return Needles((*KEYWORD_FORMS, *(pattern for _, pattern, _ in _RUNS))).none_in
+
+
 def decoded(text: str) -> Iterator[Decoded]:
     """What `text` holds in a form that has to be read first."""
     raw = text.encode()
+    if _none_in()(raw):
+        return
     for form, pattern, back in _whole():
         if compiled(pattern).search(raw):
             yield Decoded(form, 0, len(text), back(text))

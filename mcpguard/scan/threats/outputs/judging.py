@@ -1,6 +1,6 @@
 """Frames over a text: which passage of it is most of an instruction, and how much."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -70,31 +70,34 @@ def weigh(text: str, least: float) -> Passage:
     able = _able(found.senses)
     if _bound(able) < least:
         return NOTHING
-    matches = list(_matches(found, able))
-    if _bound(tuple({match.frame for match in matches})) < least:
+    matches = list(_matches(found, frozenset(map(id, able))))
+    if _bound({id(match.frame): match.frame for match in matches}.values()) < least:
         return NOTHING
     abouts = [at for at, sense in zip(found.at, found.senses, strict=True) if sense & _ABOUT]
     best = max(_passages(matches, abouts), key=lambda each: each.weight, default=NOTHING)
     return best if best.weight >= least else NOTHING
 
 
-def _able(senses: Sequence[int]) -> tuple[Frame, ...]:
+def _able(senses: Sequence[int]) -> list[Frame]:
     """The frames all of whose steps are somewhere among `senses`."""
     present = 0
-    for sense in senses:
+    for sense in set(senses):
         present |= sense
-    return _possible(present)
+    return [
+        frame for frame, steps in _STEPS if all([each & present for each in steps])  # noqa: C419
+    ]
 
 
-@lru_cache(maxsize=512)
-def _possible(present: int) -> tuple[Frame, ...]:
-    return tuple(
-        frame for frame in FRAMES if all(step.senses & present for step in frame.steps)
-    )
+_STEPS = [(frame, [step.senses for step in frame.steps]) for frame in FRAMES]
 
 
-@lru_cache(maxsize=512)
-def _bound(frames: tuple[Frame, ...]) -> float:
+@lru_cache(maxsize=4096)
+def _starting(sense: int) -> tuple[Frame, ...]:
+    """The frames that a word with these senses may begin."""
+    return tuple(frame for frame in FRAMES if frame.steps[0].senses & sense)
+
+
+def _bound(frames: Iterable[Frame]) -> float:
     """What `frames` weigh at most together."""
     heaviest: dict[str, float] = {}
     for frame in frames:
@@ -102,19 +105,14 @@ def _bound(frames: tuple[Frame, ...]) -> float:
     return sum(heaviest.values())
 
 
-def _matches(found: Reading, able: tuple[Frame, ...]) -> Iterator[_Match]:
-    starting: dict[int, tuple[Frame, ...]] = {}
+def _matches(found: Reading, able: frozenset[int]) -> Iterator[_Match]:
     for number, sense in enumerate(found.senses):
-        frames = starting.get(sense)
-        if frames is None:
-            frames = starting[sense] = tuple(
-                frame for frame in able if frame.steps[0].senses & sense
-            )
+        frames = _starting(sense)
         if not frames:
             continue
         begins = _begins(found, number)
         for frame in frames:
-            if frame.order and not begins:
+            if (frame.order and not begins) or id(frame) not in able:
                 continue
             end = _end(found, number, frame.steps)
             if end >= 0:

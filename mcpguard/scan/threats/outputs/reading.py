@@ -13,14 +13,29 @@ _STOPS = "!?;\u3002\u0964\u061f\u061b"
 _EDGES = "\n\r\t\"`()[]{}<>|=*^\u3001\u2022\u201c\u201d\u2026\u2014"
 _COMMAS = ",\u060c"
 _BLANKS = "'\u2019\u00a0"
-_MARKS = str.maketrans(
-    dict.fromkeys(_EDGES, "\x01")
-    | dict.fromkeys(_STOPS, "\x0e")
-    | dict.fromkeys(_COMMAS, "\x02")
-    | {":": "\x03", "#": "\x04"}
-    | dict.fromkeys(_BLANKS, " ")
+MAX_KNOWN = 20_000
+"""Code points that the table of marks learns; beyond, a text is slower, not different."""
+
+
+class _Marks(dict[int, int]):
+    """Learns which characters stay: what is left out costs `translate` an exception each time."""
+
+    def __missing__(self, point: int) -> int:
+        if len(self) < MAX_KNOWN:
+            self[point] = point
+        return point
+
+
+_MARKS = _Marks(
+    str.maketrans(
+        dict.fromkeys(_EDGES, 1)
+        | dict.fromkeys(_STOPS, 14)
+        | dict.fromkeys(_COMMAS, 2)
+        | {":": 3, "#": 4}
+        | dict.fromkeys(_BLANKS, 32)
+    )
 )
-_SPACELESS = r"[\x{3040}-\x{30FF}\x{3400}-\x{9FFF}\x{AC00}-\x{D7AF}]"
+_SPACELESS = r"[\x{3040}-\x{30FF}\x{3400}-\x{9FFF}\x{AC00}-\x{D7AF}][\x{3040}-\x{30FF}\x{3400}-\x{9FFF}\x{AC00}-\x{D7AF} ]*"
 _ARABIC = r"[\x{620}-\x{64A}]"
 
 
@@ -30,6 +45,7 @@ def folded(text: str) -> str:
     if not text.isascii():
         text = _spaced(text)
     text = text.replace("\n\n", "\x0e").replace("n't", " not").translate(_MARKS)
+    text = text.replace("\x01\x01", "\x01").replace("\x01\x01", "\x01")
     for mark in "\x01\x02\x03\x04\x0e@":
         if mark in text:
             text = text.replace(mark, f" {mark} ")
@@ -66,11 +82,13 @@ def _marked(text: str) -> str:
 
 def _spaced(text: str) -> str:
     """`text` with blanks around the terms of languages that have none; Arabic without articles."""
-    if compiled(_SPACELESS).search(text):
+    raw = text.encode()
+    if compiled(_SPACELESS).search(raw):
+        there = b" ".join(found.group() for found in compiled(_SPACELESS).finditer(raw)).decode()
         for number, (term, _) in enumerate(spaceless()):
-            if term in text:
+            if term in there:
                 text = text.replace(term, f" \x05{number} ")
-    if compiled(_ARABIC).search(text):
+    if compiled(_ARABIC).search(raw):
         for joined in (" وال", " بال", " ال", " لل"):
             text = f" {text}".replace(joined, " ")
         text = " ".join(map(_parted, text.split(" ")))
