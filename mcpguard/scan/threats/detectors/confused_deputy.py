@@ -41,8 +41,8 @@ def _judge(view: View) -> Iterator[Signal]:
 
 
 _RULES = {
-    "acting": ("deputy.acting-as", 2.5, "lets the caller choose in whose name it acts"),
-    "credential": ("deputy.passed-through", 2, "takes a credential and the address to use it at"),
+    "acting": ("deputy.acting-as", 3, "lets the caller choose in whose name it acts"),
+    "credential": ("deputy.passed-through", 1, "takes a credential and the address to use it at"),
     "callback": ("deputy.callback", 1, "lets the caller choose who is told the result"),
 }
 _SETS = (("acting", _ACTING), ("credential", _CREDENTIAL), ("address", _ADDRESS), ("callback", _CALLBACK))
@@ -66,9 +66,9 @@ DETECTOR = ThreatDetector(
     meanings=(
         Meaning(
             "deputy.elevated",
-            2.5,
+            3,
             "says that it acts with more rights than its caller",
-            ("ELEVATED ~ RUN|USE|READ|SEND|TOOL", "RUN|USE|READ|SEND ~ ELEVATED", "IGNORE ~ ELEVATED"),
+            ("ELEVATED ~ RUN|USE|READ|SEND|TOOL", "RUN|USE|READ|SEND ~ ELEVATED", "ELEVATED ~ PRIOR", "ELEVATED ELEVATED", "IGNORE ~ ELEVATED"),
         ),
     ),
     structure=Structure(("deputy.acting-as", "deputy.passed-through", "deputy.callback"), _judge),
