@@ -22,7 +22,7 @@ from typing import NamedTuple
 from mcpguard.errors import ScanError
 from mcpguard.model import Json
 from mcpguard.scan.needles import Needles, encodable
-from mcpguard.scan.threats.outputs.encodings import decoded
+from mcpguard.scan.threats.outputs.encodings import decoded, respelt
 from mcpguard.scan.threats.outputs.judging import NOTHING, Passage, weigh
 from mcpguard.scan.threats.outputs.needles import needles
 from mcpguard.scan.threats.outputs.texts import (
@@ -44,6 +44,12 @@ REVIEW = 3.0
 
 BLOCK = 5.0
 """Weight from which a result is no data any more. No honest result of 5,000 has reached it."""
+
+GLANCE = 1024
+"""Characters that are searched for needles at once."""
+
+EDGE = 128
+"""Characters that two of these share; no needle is longer, but by blanks between its words."""
 
 MAX_CHARACTERS = 2 * 1024 * 1024
 """Characters of one result that are looked at. What is longer is for review: nobody looked."""
@@ -69,7 +75,7 @@ _FORMS: dict[str, tuple[float, float, str]] = {
     "tags": (4.0, 0.0, "in tag characters, which nobody sees"),
     "selectors": (4.0, 0.0, "in variation selectors, which nobody sees"),
     "encoded": (2.5, 2.0, "in an encoded run"),
-    "comment": (1.5, 0.7, "in a comment"),
+    "comment": (1.5, 1.5, "in a comment"),
     "ansi": (1.0, 2.0, "behind escape sequences"),
 }
 """How a text is hidden -> what that weighs, the least that the text itself weighs, and words."""
@@ -126,8 +132,11 @@ def _judged(texts: Sequence[Said]) -> Report:
 
 
 def _nothing(text: str) -> bool:
-    """Whether no needle is in `text`."""
-    return text.isascii() and _quiet()(text.encode())
+    """Whether no needle is in `text`. Stops at the first one, or nearly so."""
+    if not text.isascii():
+        return False
+    raw, quiet = text.encode(), _quiet()
+    return all(quiet(raw[at : at + GLANCE + EDGE]) for at in range(0, max(1, len(raw)), GLANCE))
 
 
 @cache
@@ -218,27 +227,28 @@ def _least(high: int, enough: Callable[[int], bool]) -> int:
 
 def _hidden(text: Text) -> Iterator[_Place]:
     for kind, start, end, says in text.hidden:
-        if kind in _FORMS and says.strip():
+        if kind in _FORMS and " " in says:
             extra, least, words = _FORMS[kind]
             found = weigh(says[:MAX_SAYS], least)
-            if found.weight >= least:
+            if found.weight or not least:
                 rule, message = f"output-hidden-{kind}", f"it is said {words}"
                 yield _Place(found, extra, rule, start, end, says[:MAX_SHOWN], message)
 
 
 def _decoded(text: Text) -> Iterator[_Place]:
     extra, least = _DECODED
-    for source, back in ((text.source, _same), (text.text, text.span)):
+    for source, reader, back in (
+        (text.source, decoded, _same),
+        (text.text, respelt, text.span),
+    ):
         for start, piece in _pieces(source):
-            for form, first, last, says in decoded(piece):
+            for form, first, last, says in reader(piece):
                 found = weigh(says, least)
-                if found.weight >= least:
+                if found.weight:
                     span = back(start + first, start + last)
-                    shown = says[:MAX_SHOWN]
                     message = f"it has to be decoded first ({form})"
+                    shown = says[:MAX_SHOWN]
                     yield _Place(found, extra, "output-encoded", *span, shown, message)
-        if text.source == text.text:
-            return
 
 
 def _same(start: int, end: int) -> tuple[int, int]:
@@ -265,9 +275,9 @@ def _report(place: _Place, texts: Iterable[Said]) -> Report:
 
 def _located(place: _Place, texts: Iterable[Said]) -> tuple[str, int, int]:
     """The pointer of the text in which `place` begins, and its characters there."""
-    at = 0
+    at, middle = 0, (place.start + place.end) // 2
     for where, text in texts:
-        if place.start <= at + len(text):
+        if middle <= at + len(text):
             start = max(0, place.start - at)
             return where, start, max(start, min(len(text), place.end - at))
         at += len(text) + 1

@@ -106,13 +106,16 @@ def _bound(frames: Iterable[Frame]) -> float:
 
 
 def _matches(found: Reading, able: frozenset[int]) -> Iterator[_Match]:
+    ready: dict[int, list[Frame]] = {}
     for number, sense in enumerate(found.senses):
-        frames = _starting(sense)
+        frames = ready.get(sense)
+        if frames is None:
+            frames = ready[sense] = [each for each in _starting(sense) if id(each) in able]
         if not frames:
             continue
         begins = _begins(found, number)
         for frame in frames:
-            if (frame.order and not begins) or id(frame) not in able:
+            if frame.order and not begins:
                 continue
             end = _end(found, number, frame.steps)
             if end >= 0:

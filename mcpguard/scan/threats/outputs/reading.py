@@ -136,20 +136,16 @@ def read(text: str) -> Reading:
     spelt = text.split()
     means = list(map(_senses().get, spelt))
     if "_" in text:
-        for at, word in enumerate(spelt):
-            if "_" in word and means[at] is None:
-                means[at] = _TOOL
+        for at in [at for at, word in enumerate(spelt) if "_" in word]:
+            means[at] = means[at] or _TOOL
+    found = [at for at, sense in enumerate(means) if sense]
+    senses = [means[at] or 0 for at in found]
     size: dict[int, int] = {}
     first = _first()
-    found, senses = [], []
-    for at, sense in enumerate(means):
-        if sense:
-            if sense >= _PHRASE:
-                sense = _phrase(sense ^ _PHRASE, at, spelt, first[spelt[at]], size)
-                if not sense:
-                    continue
-            found.append(at)
-            senses.append(sense)
+    for number in [number for number, sense in enumerate(senses) if sense >= _PHRASE]:
+        at = found[number]
+        sense = senses[number] ^ _PHRASE
+        senses[number] = _phrase(sense, at, spelt, first[spelt[at]], size)
     return Reading(found, senses, size)
 
 
