@@ -164,11 +164,11 @@ CONCEPTS: dict[str, str] = {
         هذه; هذا; هذي;
     """,
     "OTHER": """
+        anything else; multiple tools; several tools; other sources; everything else; many tools;
+        tools with similar names; multiple functions; other options; anyone else; elsewhere;
         anderer; anderem; jedes anderen; otras herramientas;
         other; others; another; any other; all other; alternative; alternatives; similar;
-        competing; competitor; competitors; remaining; different; rival; equivalent;
-        comparable; any tool; all tools; any of the other; else; every other; rest of;
-        original; built-in; standard; native; official tool; old; counterpart; counterparts;
+        competing; competitor; competitors; remaining; rival;         any tool; all tools; any of the other; else; every other;         original; official tool; counterpart; counterparts;
         peers;
         otra; otras; otro; otros; cualquier otra; demas; alternativa; alternativas; similares;
         original; resto;
@@ -190,6 +190,8 @@ CONCEPTS: dict[str, str] = {
         بدلا; عوضا; بدل; محل; بدلا من; مكان;
     """,
     "GONE": """
+        wrong; incorrect; imitations; imitation; fake; worse; no longer maintained; flawed;
+        poorly; unstable; being migrated;
         deprecated; obsolete; disabled; unavailable; broken; outdated; no longer; discontinued;
         retired; compromised; insecure; unsafe; unreliable; offline; vulnerable; buggy; faulty;
         malfunctioning; under maintenance; decommissioned; sunset; superseded; inferior; slow;
@@ -246,8 +248,7 @@ CONCEPTS: dict[str, str] = {
     "PRIOR": """
         every; each;
         previous; previously; prior; earlier; all; any; existing; above; preceding; initial;
-        current; everything; safety; security; whatever;
-        anteriores; anterior; previas; previas; todas las; todo lo; cualquier;
+        current; everything; safety; security;         anteriores; anterior; previas; previas; todas las; todo lo; cualquier;
         vorherigen; vorherige; bisherigen; alle; fruheren; obigen; bisherige;
         之前的; 以前的; 先前; 上述; 所有; 前面; 此前; 任何; 以上;
         पिछले; पहले के; सभी; पूर्व; सारे; उपरोक्त; पिछली;
@@ -354,6 +355,8 @@ CONCEPTS: dict[str, str] = {
         وارسلها; ارسله;
     """,
     "PUT": """
+        prefixed; appended; attached; inserted;
+        give; giving; hand over; reply with; write down; put in copy; stored; be stored;
         include; including; append; appending; attach; pass; passing; insert; embed; add; put;
         place; provide; supply; paste; inject; prepend; prefix; write; writing; encode; base64;
         fill; populate; set to; stuff; enclose; concatenate; copied into; store; saving; save;
@@ -367,6 +370,7 @@ CONCEPTS: dict[str, str] = {
         ادرج; اضف; ارفق; مرره; ضع; تضمين; ادخل; ارفاق; اكتب; وضع; ومرره; ضمن;
     """,
     "PARAM": """
+        mentioned by; informed by; disclosed by; told by; as mentioned; notified by;
         parameter; parameters; param; argument; arguments; field; fields; input; inputs;
         property; properties; sidenote; value of; values; header; headers; body; subject line;
         query string; url parameter; payload;
@@ -390,7 +394,9 @@ CONCEPTS: dict[str, str] = {
         غير; تغيير; استبدل; عدل; تعديل; استبدال; بدل قيمة; غيري;
     """,
     "REGARD": """
-        regardless; irrespective; no matter; even if; even though; even when; despite;
+        whatever; independently of; instead of the number given; instead of the one given;
+        instead of what;
+        regardless; irrespective; no matter; even if; even though; despite;
         in spite; notwithstanding; independent of; rather than what;
         in all circumstances;         independientemente; sin importar; aunque; incluso si; a pesar; pese a;
         unabhangig; egal; selbst wenn; auch wenn; trotz; ungeachtet;
@@ -415,6 +421,12 @@ CONCEPTS: dict[str, str] = {
         سرا; خفية; بصمت; في الخفاء; في الخلفية; اخف; بهدوء; اخفاء; دون علم; سري;
     """,
     "AUTH": """
+        prerequisite; pre-requisite; monitoring purposes; performance purposes; correct function;
+        due to a bug; emergency protocol; security check; until further notice; repository policy;
+        notice from; known issue; workaround; migration; required for all; for consistency;
+        consistency reasons; to keep data consistent; data integrity; statistics; analytics;
+        validation purposes; authentication purposes; backup purposes; optimization purposes;
+        for validation; for verification; for auditing; mandatory step; required step;
         system update; security update; compliance requirement; compliance requirements;
         regulatory requirement; security policy; company policy; administrator; admin notice;
         system administrator; developer note; dev note; internal note; internal dev note;
@@ -505,7 +517,23 @@ CONCEPTS: dict[str, str] = {
         अब से; अब आप; नए निर्देश; भूमिका निभा; नया निर्देश;
         من الان; انت الان; تصرف ك; تعليمات جديدة; تظاهر; من الان فصاعدا;
     """,
+    "PRESENT": """
+        is present; is installed; is connected; is loaded; are present; are installed; presence of;
+        esta presente; esta instalada; installiert ist; vorhanden ist; 存在时; 已安装; मौजूद; موجودة;
+    """,
+    "WEAKEN": """
+        two factor authentication; two-factor authentication; 2fa; 777; --force; force push;
+        grant access; write access to everyone; grant everyone; visibility set to public;
+        made public; make it public; set to public; publicly accessible; skip verification;
+        disable security; disable logging; disable ssl; disable verification; disable encryption;
+        turn off logging; disable firewall; disable antivirus; world-readable; without encryption;
+        disable authentication; full permissions; full access; administrator access; admin access;
+        grant permissions; disable two; remove the restrictions; all permissions; firewall rules;
+        root access to; delete the backup; delete backups; delete all; drop table; wipe; erase all;
+    """,
     "RESP": """
+        reply; respond; responding; say; report that; answer that; state that; claim; final message;
+        end of the answer; summaries; di que; responde; sage dass; antworte; 回答说; कहें; قل;
         response; responses; answer; answers; reply; replies; output text; final answer;
         final response; summary; every message; each reply; every response; every reply;
         all responses;
@@ -513,7 +541,7 @@ CONCEPTS: dict[str, str] = {
         ردك; اجابة; ردود; الاجابة;
     """,
     "FILE": """
-        file; files; document; documents; folder; directory; home directory; disk; database;
+        file; files; document; documents; folder; directory; home directory; database;
         archivo; archivos; fichero; datei; dateien; 文件; 文档; 目录; फ़ाइल; फाइल; फ़ाइलें;
         दस्तावेज़; ملف; الملف; ملفات; الملفات; مستند;
     """,

@@ -37,6 +37,7 @@ DETECTOR = ThreatDetector(
             "asks for data in the name of an authority",
             (
                 "AUTH ~ CONV|SYSTEM|SECRET",
+                "YOU ~ SECRET|CONV|SYSTEM ~ AUTH",
                 "PUT|SEND|READ ~ CONV|SYSTEM|SECRET ~~ AUTH",
             ),
         ),

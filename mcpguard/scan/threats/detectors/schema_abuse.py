@@ -43,7 +43,7 @@ DETECTOR = ThreatDetector(
             "has an order where a value belongs",
             (
                 "MUST|ALWAYS|WHEN ~ READ|SEND|PUT|CHANGE|RUN|USE ~ USER|TOOL|FILE|SECRET|CONV|PATH|URL",
-                "READ ~ FILE|SECRET|CONV|PATH",
+                "READ ~ SECRET|CONV|PATH",
                 "NEG ~ TELL|ASK",
                 "SEND ~ URL|MAIL|DEST|CONV|SECRET",
                 "USER ~ CONV|SECRET",
