@@ -101,9 +101,10 @@ class _Place(NamedTuple):
 
 
 def judge_result(value: Json) -> Report:
-    """What is to be thought of a result, of an error's `message` and `data`, of a prompt's
-    messages, of what a sampling or elicitation request asks.
+    """What is to be thought of what a model is to read.
 
+    That is a result, an error's `message` and `data`, a prompt's messages, or the params of a
+    sampling or elicitation request.
     Every string and key of `value` is looked at, as a model would be shown it. What is more than
     `MAX_CHARACTERS` is for review, as `output-unscanned`. Linear in the size of `value`.
     """

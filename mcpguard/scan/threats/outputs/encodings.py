@@ -25,9 +25,10 @@ SHORTEST = 12
 """Characters. No order is shorter."""
 
 _KEYWORDS = (
-    "ignore disregard forget override previous instructions instruction prompt system password"
-    " assistant reveal developer exfiltrate credentials forward execute"
-).split()
+    *("ignore", "disregard", "forget", "override", "previous", "instructions", "instruction"),
+    *("prompt", "system", "password", "assistant", "reveal", "developer", "exfiltrate"),
+    *("credentials", "forward", "execute"),
+)
 """English words of orders to a model, looked for in ROT13, in reverse and with digits."""
 
 _LEET = {"o": "0", "i": "1", "e": "3", "a": "4", "s": "5", "t": "7"}

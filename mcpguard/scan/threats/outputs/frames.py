@@ -2,9 +2,12 @@
 
 from typing import NamedTuple
 
-from mcpguard.scan.threats.outputs.lexicon import Sense as S
+from mcpguard.scan.threats.outputs.lexicon import Sense
 
 __all__ = ["FRAMES", "Frame", "Step"]
+
+
+S = Sense
 
 
 class Step(NamedTuple):
@@ -40,7 +43,8 @@ def _frames(rule: str, topic: str, message: str, *rows: tuple[object, ...]) -> l
 
 def _s(*steps: tuple[int, int] | int) -> tuple[Step, ...]:
     return tuple(
-        Step(int(each[0]), each[1]) if isinstance(each, tuple) else Step(int(each)) for each in steps
+        Step(int(each[0]), each[1]) if isinstance(each, tuple) else Step(int(each))
+        for each in steps
     )
 
 

@@ -5,10 +5,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from mcpguard.scan.threats.outputs.frames import FRAMES, Frame, Step
-from mcpguard.scan.threats.outputs.lexicon import Sense as S
+from mcpguard.scan.threats.outputs.lexicon import Sense
 from mcpguard.scan.threats.outputs.reading import Reading, folded, read
 
 __all__ = ["ABOUT", "NOTHING", "Passage", "weigh"]
+
+S = Sense
 
 REACH = 60
 """Words. What stands farther apart does not add up."""
@@ -28,9 +30,7 @@ DOUBT_REACH = 3
 DOUBTED = frozenset({"override", "leak", "conceal", "persona"})
 """Topics that people write about."""
 
-_CLAUSE = int(
-    S.EDGE | S.STOP | S.COMMA | S.COLON | S.HASH | S.LEAD | S.MUST | S.URGENT | S.MARKUP
-)
+_CLAUSE = int(S.EDGE | S.STOP | S.COMMA | S.COLON | S.HASH | S.LEAD | S.MUST | S.URGENT | S.MARKUP)
 _HEADS = int(
     S.VOID | S.HEADER | S.TODO | S.NEW_TASK | S.URGENT | S.ROLE | S.MODEL | S.AUTHORITY | S.NOTE
 )
@@ -84,7 +84,9 @@ def _able(senses: Sequence[int]) -> list[Frame]:
     for sense in set(senses):
         present |= sense
     return [
-        frame for frame, steps in _STEPS if all([each & present for each in steps])  # noqa: C419
+        frame
+        for frame, steps in _STEPS
+        if all([each & present for each in steps])  # noqa: C419
     ]
 
 
@@ -129,9 +131,9 @@ def _begins(found: Reading, number: int) -> bool:
     """Whether the word begins a clause, so that a verb is an order and not a heading."""
     at, sense = found.at[number], found.senses[number]
     end = at + found.size.get(at, 1)
-    if number + 1 < len(found.at) and found.at[number + 1] == end:
-        if found.senses[number + 1] & _HEADED and not sense & _HEADS:
-            return False
+    heads = number + 1 < len(found.at) and found.at[number + 1] == end and not sense & _HEADS
+    if heads and found.senses[number + 1] & _HEADED:
+        return False
     if at == 0 or sense & _ORDER:
         return True
     if not number:

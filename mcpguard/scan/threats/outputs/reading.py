@@ -10,7 +10,7 @@ __all__ = ["MARKS", "Reading", "folded", "read"]
 
 
 _STOPS = "!?;\u3002\u0964\u061f\u061b"
-_EDGES = "\n\r\t\"`()[]{}<>|=*^\u3001\u2022\u201c\u201d\u2026\u2014"
+_EDGES = '\n\r\t"`()[]{}<>|=*^\u3001\u2022\u201c\u201d\u2026\u2014'
 _COMMAS = ",\u060c"
 _BLANKS = "'\u2019\u00a0"
 MAX_KNOWN = 20_000
@@ -35,7 +35,8 @@ _MARKS = _Marks(
         | dict.fromkeys(_BLANKS, 32)
     )
 )
-_SPACELESS = r"[\x{3040}-\x{30FF}\x{3400}-\x{9FFF}\x{AC00}-\x{D7AF}][\x{3040}-\x{30FF}\x{3400}-\x{9FFF}\x{AC00}-\x{D7AF} ]*"
+_UNSPACED = r"\x{3040}-\x{30FF}\x{3400}-\x{9FFF}\x{AC00}-\x{D7AF}"
+_SPACELESS = f"[{_UNSPACED}][{_UNSPACED} ]*"
 _ARABIC = r"[\x{620}-\x{64A}]"
 
 
@@ -53,8 +54,8 @@ def folded(text: str) -> str:
 
 
 _MARKUP = (
-    rb"(?i)\n\n(?:human|assistant): |<\|[a-z_]+\|>|\[/?INST\]|<</?SYS>>|</?(?:tool_result|tool_response|tool_output"
-    rb"|function_results|function_result|tool_call|function_calls|user_input|system_prompt"
+    rb"(?i)\n\n(?:human|assistant): |<\|[a-z_]+\|>|\[/?INST\]|<</?SYS>>"
+    rb"|</?(?:tool_result|tool_response|tool_output|function_results|function_result|tool_call|function_calls|user_input|system_prompt"
     rb"|important|information|system|admin|override|instructions?)>"
 )
 _IMAGE = rb"!\[[^\]]*\]\(https?://[^)\s]*[?&][^)\s=]*=(?:\{|%7[Bb]|<|\[|\$|[A-Z]+_[A-Z_]+)"

@@ -168,8 +168,7 @@ class Text:
 
 def _cut(source: str, at: int) -> int:
     """Where the segment that begins at `at` ends: behind a line, else a blank, else anywhere."""
-    for mark in "\n ":
-        end = source.find(mark, at + SEGMENT, at + SEGMENT + LONGEST_SEGMENT)
-        if 0 <= end < at + SEGMENT * 2:
-            return end + 1
-    return end + 1 if end >= 0 else min(len(source), at + SEGMENT + LONGEST_SEGMENT)
+    least, most = at + SEGMENT, at + SEGMENT + LONGEST_SEGMENT
+    line = source.find("\n", least, at + 2 * SEGMENT)
+    blank = line if line >= 0 else source.find(" ", least, most)
+    return blank + 1 if blank >= 0 else min(len(source), most)
