@@ -30,9 +30,20 @@ DOUBT_REACH = 3
 DOUBTED = frozenset({"override", "leak", "conceal", "persona"})
 """Topics that people write about."""
 
-_CLAUSE = int(S.EDGE | S.STOP | S.COMMA | S.COLON | S.HASH | S.LEAD | S.MUST | S.URGENT | S.MARKUP)
+_CLAUSE = int(
+    S.EDGE | S.STOP | S.COMMA | S.COLON | S.HASH | S.LEAD | S.MUST | S.URGENT | S.MARKUP | S.COMMENT
+)
 _HEADS = int(
-    S.VOID | S.HEADER | S.TODO | S.NEW_TASK | S.URGENT | S.ROLE | S.MODEL | S.AUTHORITY | S.NOTE
+    S.VOID
+    | S.HEADER
+    | S.TODO
+    | S.NEW_TASK
+    | S.URGENT
+    | S.ROLE
+    | S.MODEL
+    | S.AGENT
+    | S.AUTHORITY
+    | S.NOTE
 )
 """What is followed by a colon and still a beginning."""
 
@@ -42,7 +53,7 @@ _COMMENT = int(S.HASH | S.COMMENT)
 _ORDER = int(S.ORDER)
 _STOP = int(S.STOP)
 _ABOUT = int(S.ABOUT)
-_SURE = int(S.STOP | S.COLON | S.COMMA | S.YOU | S.MUST | S.MODEL)
+_SURE = int(S.STOP | S.COLON | S.COMMA | S.YOU | S.MUST | S.MODEL | S.AGENT)
 _TELLING = int(S.MENTION | S.TO)
 _LEAD = int(S.LEAD)
 
@@ -138,10 +149,22 @@ def _begins(found: Reading, number: int) -> bool:
         return True
     if not number:
         return False
-    last, before = found.at[number - 1], found.senses[number - 1]
-    if last + found.size.get(last, 1) < at or (sense & _TODO and before & _COMMENT):
+    last = _before(found, number)
+    before = found.senses[last]
+    gap = found.at[last] + found.size.get(found.at[last], 1) < at
+    if gap or (sense & _TODO and before & _COMMENT):
         return False
     return bool(before & _CLAUSE)
+
+
+def _before(found: Reading, number: int) -> int:
+    """The word, or the phrase, before a word: its number."""
+    last = number - 1
+    for earlier in range(last - 1, max(-1, last - 4), -1):
+        at = found.at[earlier]
+        if at + found.size.get(at, 1) == found.at[number]:
+            return earlier
+    return last
 
 
 def _end(found: Reading, number: int, steps: Sequence[Step]) -> int:

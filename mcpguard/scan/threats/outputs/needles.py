@@ -39,6 +39,16 @@ ANCHORS = int(
     | S.HEADER
     | S.PERSON_CLAIM
     | S.MODEL
+    | S.AGENT
+    | S.KNOW
+    | S.UNNOTICED
+    | S.SAFETY
+    | S.CANCELLED
+    | S.GAVE
+    | S.ASIDE
+    | S.FULLY
+    | S.OWNER_CLAIM
+    | S.ENDING
     | S.TELL
     | S.SILENT
     | S.YOUR

@@ -54,11 +54,14 @@ def folded(text: str) -> str:
 
 
 _MARKUP = (
-    rb"(?i)\n\n(?:human|assistant): |<\|[a-z_]+\|>|\[/?INST\]|<</?SYS>>"
+    rb"(?i)\n\n(?:human|assistant): |###\s*(?:instruction|response|system|assistant): *\n"
+    rb"|<\|[a-z_]+\|>|\[/?INST\]|<</?SYS>>"
     rb"|</?(?:tool_result|tool_response|tool_output|function_results|function_result|tool_call|function_calls|user_input|system_prompt"
     rb"|important|information|system|admin|override|instructions?)>"
 )
-_IMAGE = rb"!\[[^\]]*\]\(https?://[^)\s]*[?&][^)\s=]*=(?:\{|%7[Bb]|<|\[|\$|[A-Z]+_[A-Z_]+)"
+_IMAGE = (
+    rb"!\[[^\]]*\]\(https?://[^)\s]*[?&][^)\s=]*=(?:\{|%7[Bb]|<|\[|\$|[A-Z][A-Z0-9]*_[A-Z0-9_]+)"
+)
 
 _BEACON = rb"https?://[^)\s]*[?&][^)\s=]*=(?:\{|%7[Bb]|<|\[)"
 

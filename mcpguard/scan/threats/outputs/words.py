@@ -21,7 +21,8 @@ SPACED: dict[str, str] = {
     "MUST": """
         must should shall need have+to has+to required obliged mandatory necessary musst muss
         mussen sollst sollen debes debe deben tienes+que devez dois doit faut devi deve dovete
-        precisa चाहिए होगा अनिवार्य يجب عليك должен должны нужно надо
+        precisa चाहिए होगा अनिवार्य يجب عليك должен должны нужно надо need+to needs+to
+        required+to supposed+to instructed+to ordered+to expected+to want+you+to needs
     """,
     "VOID": """
         ignore disregard forget override bypass overrule neglect discard dismiss ignoring+all
@@ -33,7 +34,8 @@ SPACED: dict[str, str] = {
         dimentica dimenticate dimentichi scorda tralascia scavalca esqueca esquece desconsidere
         desconsidera ignorem negeer vergeet تجاهل تجاهلي تجاهلوا وتجاهل انس انسى انسي اهمل تغاضى
         تجاوز игнорируй игнорируйте проигнорируй проигнорируйте забудь забудьте zignoruj ignoruj
-        zapomnij abaikan lupakan never+mind
+        zapomnij abaikan lupakan never+mind not+pay+attention put+aside ignorar olvidar vergesst
+        omitir
     """,
     "VOIDED": """
         अनदेखा नजरअंदाज नज़रअंदाज़ नज़रअंदाज नजरंदाज उपेक्षा भूल भूलकर भुला ignorieren vergessen
@@ -62,18 +64,18 @@ SPACED: dict[str, str] = {
     """,
     "RULES": """
         instructions instruction prompt prompts directives directive guidelines guideline
-        guardrails guardrail safeguards programming orders anweisungen anweisung instruktionen
+        guardrails guardrail safeguards programming anweisungen anweisung instruktionen
         richtlinien vorgaben befehle instrucciones instruccion directrices indicaciones ordenes
         consignes instrucoes instrucao diretrizes istruzioni istruzione direttive تعليمات
         تعليماتك اوامر ارشادات توجيهات निर्देश निर्देशों अनुदेश अनुदेशों आदेश आदेशों инструкции
         инструкций указания указаний instrukcje talimatlari instructies instruksi directions
-        instruccion+previa قواعدك ارشاداتك توجيهاتك اوامرك setup+instructions
+        instruccion+previa قواعدك ارشاداتك توجيهاتك اوامرك setup+instructions guidance
     """,
     "SOFT_RULES": """
         rules rule policies policy constraints restrictions commands training context
         conversation filters limitations boundaries protocols safety tasks task objective goal
         regeln regel reglas politica politicas restricciones regles regole regras قواعد سياسات
-        قيود नियम नियमों नीतियों правила правил ограничения
+        قيود नियम नियमों नीतियों правила правил ограничения orders guidance
     """,
     "SYSTEM": """
         system systems developer developers admin operator systemprompt system-prompt sistema
@@ -85,11 +87,11 @@ SPACED: dict[str, str] = {
         निर्देश موجه تعليمات промпт промт подсказку инструкции
     """,
     "MODEL": """
-        assistant assistants ai llm llms chatbot chatbots bot bots claude chatgpt gpt gpt-4
-        gpt-4o gpt4 copilot gemini agent agents language+model language+models ai-assistant
-        assistent ki ki-assistent sprachmodell asistente ia agente modelo+de+lenguaje
-        modele+de+langage assistente modello+linguistico सहायक एआई असिस्टेंट एजेंट مساعد ذكاء
-        وكيل روبوت ассистент ассистента помощник ии бот нейросеть
+        assistant assistants ai llm llms chatbot chatbots claude chatgpt gpt gpt-4 gpt-4o gpt4
+        copilot gemini language+model language+models ai-assistant assistent ki ki-assistent
+        sprachmodell asistente ia agente modelo+de+lenguaje modele+de+langage assistente
+        modello+linguistico सहायक एआई असिस्टेंट مساعد ذكاء ассистент ассистента помощник ии
+        нейросеть assistent:in ki-system ki-agent
     """,
     "USER": """
         user users customer customers client human person operator owner benutzer nutzer
@@ -123,7 +125,8 @@ SPACED: dict[str, str] = {
         gib nenne verrate offenbare wiederhole ausgeben muestra muestrame muestre revela revele
         imprime dime repite revelez montre montrez affiche affichez repete repetez donne donnez
         mostra mostrami rivela stampa ripeti elenca mostre repita दिखाएं दिखाओ दिखाइए प्रकट बताओ
-        बताएं اعرض اظهر اكشف اطبع كرر покажи покажите выведи раскрой повтори
+        बताएं اعرض اظهر اكشف اطبع كرر покажи покажите выведи раскрой повтори translate embed
+        convert
     """,
     "HIDDEN": """
         hidden secret initial original internal private confidential operating underlying
@@ -184,7 +187,7 @@ SPACED: dict[str, str] = {
     """,
     "ADMIN": """
         admin administrator root superuser sudo owner full+access unrestricted+access
-        administrador administrateur amministratore
+        administrador administrateur amministratore write+access
     """,
     "SWITCH": """
         new+user+query new+system+prompt updated+instructions updated+task revised+instructions
@@ -217,7 +220,7 @@ SPACED: dict[str, str] = {
         system admin administrator administrators developer developers root operator openai
         anthropic moderator breach systems privileged sistema administrador systeme
         administrateur amministratore system-level सिस्टम प्रशासक نظام مسؤول ادارة системное
-        системы администратора система
+        системы администратора система व्यवस्थापक
     """,
     "NOTE": """
         note message notice update alert override instruction instructions prompt directive
@@ -237,7 +240,7 @@ SPACED: dict[str, str] = {
         important attention urgent very+important extremely+important wichtig dringend achtung
         importante urgente atencion attenzione importante+messaggio mensaje+importante
         wichtige+nachricht message+important مهم عاجل انتباه महत्वपूर्ण ध्यान важно внимание
-        срочно
+        срочно ध्यान+दें
     """,
     "ROLE": """
         system assistant user human developer ai sistema asistente assistent usuario système
@@ -250,7 +253,7 @@ SPACED: dict[str, str] = {
         reading processing summarizing summarising parsing analyzing analysing viewing reviewing
         seeing who+reads that+reads who+read that+read liest lees leyendo lit lisant legge
         leggendo पढ़ يقرا تقرا читающий читает evaluating interpreting crawling scraping
-        indexing
+        indexing that+parses that+processes that+summarizes who+parses which+reads that+crawls
     """,
     "IF_YOU_ARE": """
         if+you+are if+you're since+you+are as+you+are falls+du wenn+du si+eres si+tu+es
@@ -265,7 +268,7 @@ SPACED: dict[str, str] = {
         invia invii inviare inoltra inoltrare trasferisci trasferire carica condividi transfira
         encaminhe ارسل ارسلي ارسال حول تحويل شارك قم+بارسال ابعث भेजें भेजो भेज भेजिए अपलोड साझा
         स्थानांतरित отправь отправьте перешли перешлите переведи переведите загрузи verzend
-        stuur wyslij gonder kirim
+        stuur wyslij gonder kirim hand+over
     """,
     "CALL": """
         call use invoke run execute trigger launch fetch request query visit open browse
@@ -284,7 +287,8 @@ SPACED: dict[str, str] = {
         supprimez cree creez modifie modifiez reservez achete achetez lis lisez ajoute ajoutez
         telecharge cancella prenota salva leggi aggiungi scarica aggiorna احذف انشئ عدل احجز
         اشتر اقرا اضف حمل غير हटाएं हटाओ मिटाएं बनाएं बदलें खरीदें पढ़ें जोड़ें डाउनलोड удали
-        удалите создай измени купи прочитай добавь скачай encode load collate
+        удалите создай измени купи прочитай добавь скачай encode load collate take grab pull
+        merge
     """,
     "TOOL": """
         tool function tools functions werkzeug herramienta outil strumento أداة ادا टूल
@@ -354,13 +358,15 @@ SPACED: dict[str, str] = {
         all+responses all+replies every+future+reply ogni+risposta jede+antwort jeder+antwort
         cada+respuesta chaque+reponse todas+las+respuestas toutes+les+reponses tutte+le+risposte
         كل+رد جميع+الردود كل+اجابة हर+उत्तर हर+जवाब каждый+ответ каждом+ответе каждого+ответа
+        all+later all+subsequent every+later later+questions every+subsequent
     """,
     "REMEMBER": """
         remember save store memorize memorise keep retain persist record merke speichere
-        recuerda guarda retiens ricorda salva تذكر احفظ याद запомни
+        recuerda guarda retiens ricorda salva تذكر احفظ याद запомни write note
     """,
     "MEMORY": """
         memory memories context sessions gedachtnis memoria memoire ذاكرة स्मृति память памяти
+        notes notebook
     """,
     "WHEN_YOU": """
         when+you whenever+you once+you after+you as+soon+as+you while+you wenn+du wenn+sie
@@ -396,10 +402,8 @@ SPACED: dict[str, str] = {
         сид-фразу сид-фраза
     """,
     "PERSON_CLAIM": """
-        i+am+the+user this+is+the+user i+am+your+user i+am+the+real+user i+am+the+developer
-        i+am+your+developer i+am+the+administrator i+am+the+admin i+am+your+creator
-        this+is+your+developer this+is+the+administrator this+is+the+system new+user+query
-        the+user+has+requested the+user+has+authorized the+user+has+approved
+        i+am+the+user this+is+the+user i+am+your+user i+am+the+real+user this+is+the+system
+        new+user+query the+user+has+requested the+user+has+authorized the+user+has+approved
         user+has+already+approved the+user+wants+you+to the+user+asked+you+to as+the+assistant+i
         ich+bin+der+benutzer yo+soy+el+usuario soy+el+usuario je+suis+l'utilisateur
         sono+l'utente انا+المستخدم انا+مستخدم मैं+उपयोगकर्ता я+пользователь
@@ -408,7 +412,8 @@ SPACED: dict[str, str] = {
     "GIVEN": """
         you+were+given you+were+told you+have+been+given you+have+been+told you+received
         was+written+above is+written+above is+above was+said+above came+before told+you
-        you+before given+to+you you+were+trained told+to+you
+        you+before given+to+you you+were+trained told+to+you the+user+asked user+asked user+said
+        user+wants que+te+pidieron lo+que+te given+earlier
     """,
     "END_OF": """
         end+of end+user begin+system start+system begin+new end+system begin+admin
@@ -452,7 +457,7 @@ SPACED: dict[str, str] = {
         inoltra invia cancella
     """,
     "TELL_LAST": """
-        sagen mitteilen erzahlen informieren verraten बताएं बताना बताओ बताइए सूचित 말하지 알리지
+        sagen mitteilen erzahlen informieren verraten बताएं बताना बताओ बताइए सूचित 말하지 알리지 बता
     """,
     "OFF": """
         off disabled lifted removed suspended inactive deactivated ausgeschaltet desactivados
@@ -490,6 +495,61 @@ SPACED: dict[str, str] = {
     """,
     "TO": """
         to
+    """,
+    "AGENT": """
+        agent agents bot bots एजेंट وكيل روبوت бот
+    """,
+    "KNOW": """
+        know notice learn see realise realize aware wissen merken saber enterarse savoir sapere
+    """,
+    "UNNOTICED": """
+        nobody+notices no+one+notices without+anyone+noticing so+nobody+knows
+        without+leaving+traces unbemerkt sin+que+nadie sin+que+se+entere
+    """,
+    "SAFETY": """
+        safety+filter safety+filters safety+rules guardrails moderation censorship alignment content+policy content+filter
+        safety+mode
+    """,
+    "CANCELLED": """
+        cancelled canceled outdated obsolete invalid revoked superseded void no+longer+apply
+        no+longer+valid no+longer+applies gelten+nicht ungultig ya+no+aplican
+        ne+s+appliquent+plus non+valgono
+    """,
+    "GAVE": """
+        what+were+you+told what+are+your+instructions what+are+your+rules what+is+your+prompt
+        what+does+your+system what+was+your+prompt
+    """,
+    "SAY": """
+        recommend say answer reply respond mention claim suggest state tell
+    """,
+    "ASKED": """
+        asked questioned
+    """,
+    "AND": """
+        and then und y e et puis и و ثم और
+    """,
+    "ENDING": """
+        end+of start+of beginning+of top+of bottom+of footer+of final de+la+fin al+final+de
+        ende+der am+ende
+    """,
+    "MODEL_REPLY": """
+        response answer output summary responses answers outputs summaries antwort respuesta
+        reponse risposta resposta اجابتك ردك
+    """,
+    "INTENDED": """
+        meant intended addressed written only reserved
+    """,
+    "ASIDE": """
+        by+the+way one+more+thing on+another+note btw oh+and ubrigens por+cierto au+fait
+        a+proposito
+    """,
+    "MAY": """
+        may can could
+    """,
+    "OWNER_CLAIM": """
+        i+am+the+developer i+am+your+developer i+am+the+administrator i+am+the+admin
+        i+am+your+creator this+is+your+developer this+is+the+administrator owner+has+approved
+        owner+has+pre-approved has+pre-approved user+has+pre-approved
     """,
 }
 """Sense -> words and phrases of languages that have blanks between words."""
