@@ -42,14 +42,7 @@ class Engine:
             for rule in row.texts
             for each in rule.patterns
         ]
-        self._owners = {
-            rule: row
-            for row in detectors
-            for rule in (
-                *(each.id for each in (*row.meanings, *row.texts)),
-                *(row.structure.ids if row.structure else ()),
-            )
-        }
+        self._owners = {rule: row for row in detectors for rule in row.rules}
         self._structures = [row.structure for row in detectors if row.structure]
         self._by_meaning = _set_of([pattern for _, pattern in self._meanings])
         self._by_text = _set_of([pattern for _, pattern in self._texts])

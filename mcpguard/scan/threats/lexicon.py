@@ -45,7 +45,10 @@ _SPOKEN: Mapping[str, str] = {
         r"\B/(?:etc|tmp|var|home|root|usr|opt|mnt|srv|dev|proc|public|shared|users)/[\w./<>{}-]+"
         r"|\b[a-z]:\\[\w.\\ -]+|\B~/[\w./-]+|\B\$home/[\w./-]+"
     ),
-    "IDENT": r"`[a-z][a-z0-9_.-]+(?:\(\))?`|\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b|(?-i:\b[a-z]+[0-9]*(?:[A-Z][a-z0-9]+)+\b)|\b[a-z][a-z0-9]+(?:-[a-z0-9]+)*\(\)",
+    "IDENT": (
+        r"`[a-z][a-z0-9_.-]+(?:\(\))?`|\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b"
+        r"|(?-i:\b[a-z]+[0-9]*(?:[A-Z][a-z0-9]+)+\b)|\b[a-z][a-z0-9]+(?:-[a-z0-9]+)*\(\)"
+    ),
 }
 """Concepts of more than words."""
 
@@ -54,8 +57,14 @@ _END = "\x01"
 _PAUSE = "\x02"
 """A comma, a colon, a bracket: no phrase reaches across."""
 
-_ENDINGS = ((". ", f"{_END} "), (".\n", f"{_END}\n"), ("\n\n", f"{_END}\n"), ("\n- ", f"{_END}- "), ("\n* ", f"{_END}* "))
-_BETWEEN = "\n\t\r\f\v.)[]{}<>\"`*_-/\\|=+&#@%$^~«»"  # noqa: RUF001
+_ENDINGS = (
+    (". ", f"{_END} "),
+    (".\n", f"{_END}\n"),
+    ("\n\n", f"{_END}\n"),
+    ("\n- ", f"{_END}- "),
+    ("\n* ", f"{_END}* "),
+)
+_BETWEEN = '\n\t\r\f\v.)[]{}<>"`*_-/\\|=+&#@%$^~«»'
 _SEPARATORS = {point: point for point in range(0xE00)} | {ord(each): 0x20 for each in _BETWEEN}
 _SEPARATORS |= {ord(each): ord(_END) for each in "\x1f!?;。।؟؛"}
 _SEPARATORS |= {ord(each): ord(_PAUSE) for each in ",:(、，،"}  # noqa: RUF001

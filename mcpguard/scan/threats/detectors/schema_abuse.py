@@ -1,4 +1,4 @@
-"""Schemas that say more than which values are valid: orders in defaults, names that are sentences."""
+"""Schemas that say more than which values are valid: orders in defaults, sentences as names."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,14 @@ _LONG_NAME = 6
 def _judge(view: View) -> Iterator[Signal]:
     for each in view.parameters:
         if len(words(each.name)) > _LONG_NAME:
-            yield Signal("schema.sentence-name", 3, each.where, 0, len(each.name), "has a sentence for a name")
+            yield Signal(
+                "schema.sentence-name",
+                3,
+                each.where,
+                0,
+                len(each.name),
+                "has a sentence for a name",
+            )
 
 
 DETECTOR = ThreatDetector(
@@ -42,7 +49,8 @@ DETECTOR = ThreatDetector(
             4,
             "has an order where a value belongs",
             (
-                "MUST|ALWAYS|WHEN ~ READ|SEND|PUT|CHANGE|RUN|USE ~ USER|TOOL|FILE|SECRET|CONV|PATH|URL",
+                "MUST|ALWAYS|WHEN ~ READ|SEND|PUT|CHANGE|RUN ~ USER|TOOL|FILE|SECRET|CONV|PATH|URL",
+                "MUST|ALWAYS|WHEN ~ USE ~ USER|TOOL|FILE|SECRET|CONV|PATH|URL",
                 "READ ~ SECRET|CONV|PATH",
                 "NEG ~ TELL|ASK",
                 "SEND ~ URL|MAIL|DEST|CONV|SECRET",

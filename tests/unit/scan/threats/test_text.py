@@ -62,7 +62,17 @@ def test_what_is_encoded_twice_is_read_and_what_three_times_is_not() -> None:
 PIECES = [
     *"ab .\n",
     *("\u200b", "\u202e", "\u0430", "é", "e\u0301", "ﷺ", "㌖", "각", "क्ष", "%41", "\\x42", "&#67;"),
-    *("<!--", "-->", "\x1b[0m", "ｗ", "你", tags("q"), "\ufe0f\ufe0e", "aGVsbG8gdGhlcmUgZnJpZW5k", "ЖЯ"),
+    *(
+        "<!--",
+        "-->",
+        "\x1b[0m",
+        "ｗ",
+        "你",
+        tags("q"),
+        "\ufe0f\ufe0e",
+        "aGVsbG8gdGhlcmUgZnJpZW5k",
+        "ЖЯ",
+    ),
 ]
 texts = st.lists(st.sampled_from(PIECES), max_size=30).map("".join) | st.text(max_size=60)
 

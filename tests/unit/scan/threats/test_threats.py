@@ -1,6 +1,7 @@
 """The table of threats against its files and fixtures; what definitions are thought of."""
 
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -28,30 +29,17 @@ from mcpguard.scan.threats.words import CONCEPTS
 from tests.tools import FIXTURES, ROOT
 
 SCAN = FIXTURES / "scan"
-OWNERS = {
-    rule: each.id
-    for each in DETECTORS.values()
-    for rule in (
-        *(rule.id for rule in (*each.meanings, *each.texts)),
-        *(each.structure.ids if each.structure else ()),
-    )
-}
+OWNERS = {rule: each.id for each in DETECTORS.values() for rule in each.rules}
 
 
-def lines(path: Path) -> list[JsonObject]:
+def lines(path: Path) -> list[dict[str, Any]]:
     return [orjson.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def known(row: JsonObject) -> Known:
-    given = row.get("known") or {}
-    items = [Item(each["server"], each["publisher"], each["definition"]) for each in given["items"]] if given else []
-    return Known(
-        given.get("server", ""), given.get("publisher", ""), tuple(items), given.get("locked")
-    )
-
-
-def judged(row: JsonObject) -> Report:
-    return judge_definition(ItemKind.TOOL, row["definition"], known=known(row))
+def judged(row: dict[str, Any]) -> Report:
+    given_ = {"server": "", "publisher": "", "items": [], **row.get("known", {})}
+    items = tuple(Item(**each) for each in given_.pop("items"))
+    return judge_definition(ItemKind.TOOL, row["definition"], known=Known(**given_, items=items))
 
 
 def said(text: str) -> Report:
