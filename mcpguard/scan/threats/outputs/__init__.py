@@ -15,16 +15,15 @@ What is hidden or encoded weighs more by itself. Texts that speak about attacks 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from itertools import chain
 from typing import NamedTuple
 
 from mcpguard.errors import ScanError
 from mcpguard.model import Json
-from mcpguard.scan.needles import Needles, encodable
+from mcpguard.scan.needles import encodable
 from mcpguard.scan.threats.outputs.encodings import decoded, respelt
 from mcpguard.scan.threats.outputs.judging import NOTHING, Passage, weigh
-from mcpguard.scan.threats.outputs.needles import needles
+from mcpguard.scan.threats.outputs.needles import needles, quiet
 from mcpguard.scan.threats.outputs.texts import (
     DEPTH,
     Said,
@@ -44,12 +43,6 @@ REVIEW = 3.0
 
 BLOCK = 5.0
 """Weight from which a result is no data any more. No honest result of 5,000 has reached it."""
-
-GLANCE = 1024
-"""Characters that are searched for needles at once."""
-
-EDGE = 128
-"""Characters that two of these share; no needle is longer, but by blanks between its words."""
 
 MAX_CHARACTERS = 2 * 1024 * 1024
 """Characters of one result that are looked at. What is longer is for review: nobody looked."""
@@ -111,7 +104,7 @@ def judge_result(value: Json) -> Report:
     try:
         strings: list[str] = []
         gathered(value, strings, DEPTH)
-        if "blob" not in strings and _nothing("\n".join(strings)):
+        if "blob" not in strings and quiet("\n".join(strings)):
             return _ALLOWED
         return _judged(said(value))
     except ScanError as error:
@@ -127,22 +120,9 @@ def _judged(texts: Sequence[Said]) -> Report:
     whole = joined(texts)
     if len(whole) > MAX_CHARACTERS:
         return _unscanned(f"result: more than {MAX_CHARACTERS} characters")
-    if _nothing(whole):
+    if quiet(whole):
         return _ALLOWED
     return _report(_heaviest(encodable(whole)), texts)
-
-
-def _nothing(text: str) -> bool:
-    """Whether no needle is in `text`. Stops at the first one, or nearly so."""
-    if not text.isascii():
-        return False
-    raw, quiet = text.encode(), _quiet()
-    return all(quiet(raw[at : at + GLANCE + EDGE]) for at in range(0, max(1, len(raw)), GLANCE))
-
-
-@cache
-def _quiet() -> Callable[[bytes], bool]:
-    return Needles(needles()).none_in
 
 
 def _unscanned(why: str) -> Report:

@@ -4,16 +4,24 @@ The senses of `ANCHORS` are chosen so that what can be said without their words 
 to be told (a test adds it up). Beyond ASCII, and in whatever looks encoded, the text is read.
 """
 
+from collections.abc import Callable
 from functools import cache
 
+from mcpguard.scan.needles import Needles
 from mcpguard.scan.threats.outputs.encodings import KEYWORD_FORMS
 from mcpguard.scan.threats.outputs.frames import FRAMES
 from mcpguard.scan.threats.outputs.lexicon import Sense, entries
 from mcpguard.scan.threats.outputs.reading import MARKS
 
-__all__ = ["ANCHORS", "needles", "unanchored"]
+__all__ = ["ANCHORS", "needles", "quiet", "unanchored"]
 
 S = Sense
+
+GLANCE = 1024
+"""Bytes that are searched at once: most texts have a needle in their beginning, or none at all."""
+
+EDGE = 128
+"""Bytes that two of these share; no needle is longer, but by blanks between its words."""
 
 ANCHORS = int(
     S.VOID
@@ -107,6 +115,19 @@ def needles() -> tuple[str, ...]:
         *KEYWORD_FORMS,
         *_ODD,
     )
+
+
+@cache
+def _none_in() -> Callable[[bytes], bool]:
+    return Needles(needles()).none_in
+
+
+def quiet(text: str) -> bool:
+    """Whether no needle is in `text`. Looks no farther than the first one, or nearly so."""
+    if not text.isascii():
+        return False
+    raw, none_in = text.encode(), _none_in()
+    return all(none_in(raw[at : at + GLANCE + EDGE]) for at in range(0, len(raw) or 1, GLANCE))
 
 
 def _written(entry: str) -> str:

@@ -9,10 +9,7 @@ from mcpguard.errors import ScanError
 from mcpguard.model import Json, JsonObject
 from mcpguard.scan.threats.text import Hidden, Normal, normalise
 
-__all__ = ["DEPTH", "MAX_TEXTS", "SEGMENT", "Said", "Text", "gathered", "joined", "named", "said"]
-
-MAX_TEXTS = 200_000
-"""Strings and keys of one result, as elsewhere in this room. More is not looked at: refuse."""
+__all__ = ["DEPTH", "SEGMENT", "Said", "Text", "gathered", "joined", "named", "said"]
 
 DEPTH = 64
 """Nesting, as on the wire."""
@@ -64,7 +61,7 @@ def said(value: Json) -> list[Said]:
     """Every string and key of `value`, each text once, in order.
 
     Raises:
-        ScanError: there are more of them, or deeper ones, than are looked at.
+        ScanError: it is nested too deep.
     """
     found: dict[str, str] = {}
     _walk(value, "", found, DEPTH)
@@ -79,8 +76,6 @@ def _walk(value: Json, where: str, found: dict[str, str], depth: int) -> None:
     elif isinstance(value, list):
         for number, each in enumerate(value):
             _walk(each, f"{where}/{number}", found, _deeper(depth))
-    if len(found) > MAX_TEXTS:
-        raise ScanError(f"result: more than {MAX_TEXTS} texts")
 
 
 def _deeper(depth: int) -> int:

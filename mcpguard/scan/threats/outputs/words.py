@@ -507,8 +507,8 @@ SPACED: dict[str, str] = {
         without+leaving+traces unbemerkt sin+que+nadie sin+que+se+entere
     """,
     "SAFETY": """
-        safety+filter safety+filters safety+rules guardrails moderation censorship alignment content+policy content+filter
-        safety+mode
+        safety+filter safety+filters safety+rules guardrails moderation censorship alignment
+        content+policy content+filter safety+mode
     """,
     "CANCELLED": """
         cancelled canceled outdated obsolete invalid revoked superseded void no+longer+apply
