@@ -14,6 +14,7 @@ from mcpguard.scan.threats.outputs import (
     BLOCK,
     MAX_CHARACTERS,
     REVIEW,
+    SHORT,
     judge_result,
     judge_texts,
     needles,
@@ -86,7 +87,7 @@ def test_an_order_is_found_wherever_it_stands(before: int, after: int) -> None:
     assert signal.where == "/content/0/text"
     shown = text[signal.start : signal.end]
     assert "previous instructions" in shown
-    assert len(shown) < len(ORDER) + 200
+    assert len(shown) <= max(SHORT, len(ORDER) + 200)
 
 
 def test_a_text_about_attacks_is_not_one() -> None:

@@ -36,7 +36,7 @@ from mcpguard.scan.threats.outputs.texts import (
 from mcpguard.scan.threats.score import Outcome, Report
 from mcpguard.scan.threats.signals import Signal
 
-__all__ = ["BLOCK", "MAX_CHARACTERS", "REVIEW", "judge_result", "judge_texts", "needles"]
+__all__ = ["BLOCK", "MAX_CHARACTERS", "REVIEW", "SHORT", "judge_result", "judge_texts", "needles"]
 
 REVIEW = 3.0
 """Weight from which a person, or the model, should be told."""
@@ -52,6 +52,9 @@ PIECE = 16 * 1024
 
 OVERLAP = 1024
 """Characters that two pieces share; no passage is longer."""
+
+SHORT = 400
+"""Characters of a text that is told as a whole."""
 
 GRAIN = 16
 """Characters to which the place of a passage is told."""
@@ -171,6 +174,8 @@ def _narrowed(text: Text, place: _Place) -> _Place:
 
 def narrowed(piece: str, weight: float) -> tuple[int, int]:
     """The start and end of a part of `piece` that weighs as much, to `GRAIN` characters."""
+    if len(piece) <= SHORT:
+        return 0, len(piece)
     least = weight - _ROUNDING
     for start in range(0, len(piece), OVERLAP):
         part = piece[start : start + 2 * OVERLAP]

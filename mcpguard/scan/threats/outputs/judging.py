@@ -92,22 +92,28 @@ def weigh(text: str, least: float) -> Passage:
 def _able(senses: Sequence[int]) -> list[Frame]:
     """The frames all of whose steps are somewhere among `senses`."""
     present = 0
+    begun: dict[int, tuple[Frame, list[int]]] = {}
     for sense in set(senses):
         present |= sense
-    return [
-        frame
-        for frame, steps in _STEPS
-        if all([each & present for each in steps])  # noqa: C419
-    ]
+        begun.update(_starting(sense))
+    return [frame for frame, steps in begun.values() if _all_in(steps, present)]
 
 
-_STEPS = [(frame, [step.senses for step in frame.steps]) for frame in FRAMES]
+def _all_in(steps: Sequence[int], present: int) -> bool:
+    for step in steps:  # noqa: SIM110 - a loop takes half the time of a generator, and it is hot
+        if not step & present:
+            return False
+    return True
 
 
 @lru_cache(maxsize=4096)
-def _starting(sense: int) -> tuple[Frame, ...]:
-    """The frames that a word with these senses may begin."""
-    return tuple(frame for frame in FRAMES if frame.steps[0].senses & sense)
+def _starting(sense: int) -> dict[int, tuple[Frame, list[int]]]:
+    """The frames that a word with these senses may begin, by id, with the senses of their steps."""
+    return {
+        id(frame): (frame, [step.senses for step in frame.steps])
+        for frame in FRAMES
+        if frame.steps[0].senses & sense
+    }
 
 
 def _bound(frames: Iterable[Frame]) -> float:
@@ -123,7 +129,9 @@ def _matches(found: Reading, able: frozenset[int]) -> Iterator[_Match]:
     for number, sense in enumerate(found.senses):
         frames = ready.get(sense)
         if frames is None:
-            frames = ready[sense] = [each for each in _starting(sense) if id(each) in able]
+            frames = ready[sense] = [
+                each for key, (each, _) in _starting(sense).items() if key in able
+            ]
         if not frames:
             continue
         begins = _begins(found, number)

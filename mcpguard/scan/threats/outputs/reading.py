@@ -63,7 +63,7 @@ _IMAGE = (
     rb"!\[[^\]]*\]\(https?://[^)\s]*[?&][^)\s=]*=(?:\{|%7[Bb]|<|\[|\$|[A-Z][A-Z0-9]*_[A-Z0-9_]+)"
 )
 
-_BEACON = rb"https?://[^)\s]*[?&][^)\s=]*=(?:\{|%7[Bb]|<|\[)"
+_BEACON = rb"https?://[^)\s]*[?&][^)\s=]*=(?:\{|<|\[)"
 
 _STYLED = (
     rb"(?i)(?:color:\s*(?:white|#fff|transparent)|font-size:\s*0|display:\s*none|opacity:\s*0"
