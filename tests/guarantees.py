@@ -68,6 +68,7 @@ _POLICY = "The rules: policy"
 _LIMITS = "The rules: limits"
 _ARGUMENTS = "The rules: arguments"
 _RESULTS = "The rules: results"
+_DEFINITIONS = "The rules: definitions"
 _HOSTS = "The rules: hosts' files"
 _APPROVALS = "The rules: approvals"
 _CONTROL = "The rules: control"
@@ -2328,6 +2329,48 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "    return Report(Outcome.REVIEW, REVIEW, (signal,))",
             "    return Report(Outcome.ALLOW, 0.0, (signal,))",
         ),
+    ),
+    "scan:every-string-walked": Guarantee(
+        _DEFINITIONS,
+        "Every string and key of a definition is looked at, however deep, known to MCP or not.",
+        Mutant(
+            "scan/threats/definition.py",
+            "for number, each in enumerate(value):",
+            "for number, each in enumerate(value[:1]):",
+        ),
+    ),
+    "scan:disguise-is-read": Guarantee(
+        _DEFINITIONS,
+        "An order in look-alikes, escapes, comments, base64 or unseen characters is that order.",
+        Mutant(
+            "scan/threats/text.py",
+            "return text if text.isascii() else _unmasked(text)",
+            "return text",
+        ),
+    ),
+    "scan:shows-what-is-hidden": Guarantee(
+        _DEFINITIONS,
+        "A signal points at the original's characters and says what a person cannot see there.",
+        Mutant(
+            "scan/threats/definition.py",
+            "if each.says and each.start < span[1] and span[0] < each.end",
+            "if each.says and each.start > span[1]",
+        ),
+    ),
+    "scan:signals-add-up": Guarantee(
+        _DEFINITIONS,
+        "Signals of one passage add up, each rule once; what stands far apart does not.",
+        Mutant("scan/threats/score.py", "if at <= place <= at + WINDOW", "if at <= place"),
+    ),
+    "scan:reading-is-bounded": Guarantee(
+        _DEFINITIONS,
+        "A reading is at most four times as long as its text.",
+        Mutant("scan/threats/text.py", "LONGEST_FORM = 3", "LONGEST_FORM = 18"),
+    ),
+    "scan:honest-definitions-pass": Guarantee(
+        _DEFINITIONS,
+        "Near misses of every threat, in several languages, are let through.",
+        Mutant("scan/threats/calibration.py", "REVIEW = 3.0", "REVIEW = 0.5"),
     ),
     "schema:arguments-checked": Guarantee(
         "JSON Schema 2020-12",

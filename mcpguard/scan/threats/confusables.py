@@ -1,4 +1,4 @@
-"""Characters that look like an ASCII letter or digit. Written by `scripts/confusables`."""
+"""Characters that look like an ASCII letter or digit: `scripts/confusables` wrote it."""
 
 __all__ = ["LOOK_ALIKE"]
 

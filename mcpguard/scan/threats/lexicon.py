@@ -55,7 +55,7 @@ _SPOKEN: Mapping[str, str] = {
 _MARKED = f"(?i){'|'.join(_SPOKEN.values())}"
 _END = "\x01"
 _PAUSE = "\x02"
-"""A comma, a colon, a bracket: no phrase reaches across."""
+"""A comma, a colon, a bracket: no phrase reaches across, and nothing is next to what follows."""
 
 _ENDINGS = (
     (". ", f"{_END} "),
@@ -235,7 +235,7 @@ def _foreign(word: str, at: int, found: list[_Token]) -> None:
 @cache
 def _codes() -> dict[str, str]:
     """Word or phrase, folded as a reading is, one space between its words -> code."""
-    found = {_END: "."}
+    found = {_END: ".", _PAUSE: "_"}
     for name, words in CONCEPTS.items():
         for word in words.split(";"):
             bare = " ".join(_lowered(normalise(word).text).split())
@@ -249,7 +249,7 @@ def _vocabulary() -> dict[str, _Entry]:
     """First word -> its own code, if any, and the phrases that begin with it."""
     found: dict[str, _Entry] = {}
     for phrase, code in _codes().items():
-        first, *rest = phrase.split() if phrase != _END else [phrase]
+        first, *rest = phrase.split() or [phrase]
         entry = found.get(first, _Entry("", {}))
         if rest:
             entry.tails.setdefault(rest[0], []).append((tuple(rest), code))

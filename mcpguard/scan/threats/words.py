@@ -8,12 +8,12 @@ __all__ = ["CONCEPTS"]
 
 CONCEPTS: dict[str, str] = {
     "NEG": """
-        need not; needn't; without waiting; no further;
-        never; not; don't; do not; dont; must not; should not; shouldn't; cannot; can't; without;
-        avoid; refrain from; no need to; no; withhold; avoiding; nor; won't; will not; nobody;
-        nothing; nunca; jamas; sin; no se lo; nadie; nada; ohne; kein; keine; keinen; keinem;
-        weder; 不要; 不得; 切勿; 请勿; 勿; 别; 无需; 不能; 不可; 禁止; 绝不; 不必; 不应; 不;
-        बिना; कभी ना; لا; بدون; دون; لن; عدم; ممنوع; ابدا; ليس;
+        need not; needn't; without waiting; no further; never; not; don't; do not; dont;
+        must not; should not; shouldn't; cannot; can't; without; avoid; refrain from; no need to;
+        no; withhold; avoiding; nor; won't; will not; nobody; nothing; nunca; jamas; sin;
+        no se lo; nadie; nada; ohne; kein; keine; keinen; keinem; weder; 不要; 不得; 切勿; 请勿;
+        勿; 别; 无需; 不能; 不可; 禁止; 绝不; 不必; 不应; 不; बिना; कभी ना; لا; بدون; دون; لن;
+        عدم; ممنوع; ابدا; ليس;
     """,
     "NEGP": """
         nicht; nie; niemals; nichts; keinesfalls; नहीं; मत; न; कभी नहीं;
@@ -66,9 +66,9 @@ CONCEPTS: dict[str, str] = {
         आप; आपको; तुम; आपके; तुम्हें; انت; عليك; يجب عليك;
     """,
     "MUST": """
-        has to; have to be; it's necessary; necessary to; is needed; you are advised; strongly advised;
-        must; shall; have to; required to; is required; are required; obliged; mandatory;
-        mandatorily; should; ought to; make sure; be sure; ensure; it is essential;
+        has to; have to be; it's necessary; necessary to; is needed; you are advised;
+        strongly advised; must; shall; have to; required to; is required; are required; obliged;
+        mandatory; mandatorily; should; ought to; make sure; be sure; ensure; it is essential;
         it is imperative; it is crucial; it is necessary; it is mandatory; be certain;
         remember to; do so; is mandatory; you'll need; imperative; requires you; requires the;
         required that; demands; are expected to; is expected to; strictly; necessarily; you will;
@@ -81,8 +81,8 @@ CONCEPTS: dict[str, str] = {
     "ALWAYS": """
         always; every time; each time; whenever; in all cases; in every case; automatically;
         under any circumstances; under all circumstances; invariably; at all times; any time;
-        anytime; exclusively; by default; no exceptions; without exception; on every; for every;
-        with every; in every; siempre; cada vez; automaticamente; en todos los casos;
+        anytime; exclusively; no exceptions; without exception; on every; for every; with every;
+        in every; siempre; cada vez; automaticamente; en todos los casos;
         bajo ninguna circunstancia; exclusivamente; en cualquier caso; immer; jedes mal;
         jedesmal; automatisch; in jedem fall; stets; unter keinen umstanden; auf jeden fall;
         ausschliesslich; ausschließlich; grundsatzlich; 总是; 始终; 每次; 自动; 每当; 任何情况下;
@@ -120,84 +120,84 @@ CONCEPTS: dict[str, str] = {
     "TOOL": """
         tool; tools; function; functions; plugin; plugins; mcp server; mcp servers; tool call;
         tool calls; api; apis; server; servers; service; services; connector; integration;
-        extension; method; endpoint tool; option; options; choice; utility; utilities; solution;
-        solutions; provider; providers; version; implementation; herramienta; herramientas;
-        funcion; servidor; funciones; servicio; opcion; werkzeug; werkzeuge; tool-aufruf;
-        funktion; funktionen; dienst; werkzeugs; 工具; 函数; 插件; 服务; 功能; 服务器; 接口;
-        उपकरण; टूल; टूल्स; फ़ंक्शन; फंक्शन; सर्वर; औज़ार; الاداة; اداة; ادوات; الادوات; وظيفة;
-        دالة; الدالة; الخادم; خدمة;
+        endpoint tool; utility; utilities; solution; solutions; provider; providers; herramienta;
+        herramientas; funcion; servidor; funciones; servicio; opcion; werkzeug; werkzeuge;
+        tool-aufruf; funktion; funktionen; dienst; werkzeugs; 工具; 函数; 插件; 服务; 功能;
+        服务器; 接口; उपकरण; टूल; टूल्स; फ़ंक्शन; फंक्शन; सर्वर; औज़ार; الاداة; اداة; ادوات;
+        الادوات; وظيفة; دالة; الدالة; الخادم; خدمة;
     """,
     "THIS": """
-        this; this one; our; ours; the present; current tool; these; esta; este; mi; nuestra;
-        dieses; diese; dieser; diesem; unser; 本; 此; 这个; 该; 我们的; 本工具; 此工具; 该工具;
-        这; इस; यह; हमारे; इसे; هذه; هذا; هذي;
+        this; this one; our; ours; the present; current tool; esta; este; mi; nuestra; dieses;
+        diese; dieser; diesem; unser; 本; 此; 这个; 该; 我们的; 本工具; 此工具; 该工具; 这; इस;
+        यह; हमारे; इसे; هذه; هذا; هذي;
     """,
     "OTHER": """
-        alternatives; all alternatives; no other; the rest;
-        anything else; multiple tools; several tools; other sources; everything else; many tools;
-        tools with similar names; multiple functions; other options; anyone else; elsewhere;
-        anderer; anderem; jedes anderen; otras herramientas; other; others; another; any other;
-        all other; alternative; alternatives; similar; competing; competitor; competitors;
-        remaining; rival; any tool; all tools; any of the other; else; every other; original;
-        official tool; counterpart; counterparts; peers; otra; otras; otro; otros;
-        cualquier otra; demas; alternativa; alternativas; similares; resto; andere; anderen;
-        anderes; andere tools; alternativen; ubrigen; jedes andere; ahnliche; 其他; 其它; 另一个;
-        任何其他; 别的; 类似; 同类; 原有; अन्य; दूसरे; दूसरा; बाकी; किसी अन्य; दूसरी; समान; اخرى;
-        اخر; الاخرى; بديل; بدائل; مشابهة; اي اداة; غيرها; سواها;
+        alternatives; all alternatives; no other; the rest; anything else; multiple tools;
+        several tools; other sources; everything else; many tools; tools with similar names;
+        multiple functions; other options; anyone else; elsewhere; anderer; anderem;
+        jedes anderen; otras herramientas; other; others; another; any other; all other;
+        alternative; similar; competing; competitor; competitors; remaining; rival; any tool;
+        all tools; any of the other; else; every other; original; official tool; counterpart;
+        counterparts; peers; otra; otras; otro; otros; cualquier otra; demas; alternativa;
+        alternativas; similares; resto; andere; anderen; anderes; andere tools; alternativen;
+        ubrigen; jedes andere; ahnliche; 其他; 其它; 另一个; 任何其他; 别的; 类似; 同类; 原有;
+        अन्य; दूसरे; दूसरा; बाकी; किसी अन्य; दूसरी; समान; اخرى; اخر; الاخرى; بديل; بدائل; مشابهة;
+        اي اداة; غيرها; سواها;
     """,
     "INSTEAD": """
         instead; instead of; rather in place of; replaces; replace with; in favor of;
         in favour of; replacement; replacement for; over; above all; ahead of; in preference to;
         as a substitute; substitute for; supersedes; superseded by; replaced by; migrate to;
-        moved to; redirect to; rerouted to; compared to;         lieu; en lugar de; en vez de; sustituye; reemplaza;
-        en su lugar; antes que; por encima de; frente a; statt; anstatt; anstelle; stattdessen;
-        ersetzt; vor allen; 代替; 取代; 替代; 而不是; 优先于; 改用; 而非; 替换为; 请改; बजाय;
-        के स्थान पर; बदले; की जगह; तुलना; के बदले; بدلا; عوضا; بدل; محل; بدلا من; مكان;
+        moved to; redirect to; rerouted to; compared to; lieu; en lugar de; en vez de; sustituye;
+        reemplaza; en su lugar; antes que; por encima de; frente a; statt; anstatt; anstelle;
+        stattdessen; ersetzt; vor allen; 代替; 取代; 替代; 而不是; 优先于; 改用; 而非; 替换为;
+        请改; बजाय; के स्थान पर; बदले; की जगह; तुलना; के बदले; بدلا; عوضا; بدل; محل; بدلا من;
+        مكان;
     """,
     "GONE": """
-        stale; discarded; invalid results; bug;
-        wrong; incorrect; imitations; imitation; fake; worse; no longer maintained; flawed;
-        poorly; unstable; being migrated; deprecated; obsolete; disabled; unavailable; broken;
-        outdated; no longer; discontinued; retired; compromised; insecure; unsafe; unreliable;
-        offline; vulnerable; buggy; faulty; malfunctioning; under maintenance; decommissioned;
-        sunset; superseded; inferior; slow; inaccurate; limited; not recommended; phased out;
-        shut down; has been removed; been removed; out of service; not working; stopped working;
-        known to fail; known to be; legacy; less accurate; less reliable; revoked; error-prone;
-        experimental; end-of-life; temporarily disabled; not available; is down; obsoleta;
-        obsoleto; deshabilitada; desactivada; ya no; retirada; insegura; descontinuada;
-        no disponible; averiada; veraltet; deaktiviert; nicht mehr; abgeschaltet; unsicher;
-        ersetzt worden; kaputt; ausser betrieb; eingestellt; fehlerhaft; 已弃用; 弃用; 废弃;
-        已停用; 不再; 停用; 过时; 不可用; 已废弃; 不安全; 已下线; 故障; 失效; पुराना; बंद;
-        अप्रचलित; निष्क्रिय; अब नहीं; असुरक्षित; अनुपलब्ध; हटा दिया; مهملة; متوقف; متوقفة; معطلة;
-        قديمة; لم تعد; غير امن; غير امنة; غير متاحة; معطل; مهجورة;
+        stale; discarded; invalid results; bug; wrong; incorrect; imitations; imitation; fake;
+        worse; no longer maintained; flawed; poorly; unstable; being migrated; deprecated;
+        obsolete; disabled; unavailable; broken; outdated; no longer; discontinued; retired;
+        compromised; insecure; unsafe; unreliable; offline; vulnerable; buggy; faulty;
+        malfunctioning; under maintenance; decommissioned; sunset; superseded; inferior; slow;
+        inaccurate; limited; not recommended; phased out; shut down; has been removed;
+        been removed; out of service; not working; stopped working; known to fail; known to be;
+        legacy; less accurate; less reliable; revoked; error-prone; experimental; end-of-life;
+        temporarily disabled; not available; is down; obsoleta; obsoleto; deshabilitada;
+        desactivada; ya no; retirada; insegura; descontinuada; no disponible; averiada; veraltet;
+        deaktiviert; nicht mehr; abgeschaltet; unsicher; ersetzt worden; kaputt; ausser betrieb;
+        eingestellt; fehlerhaft; 已弃用; 弃用; 废弃; 已停用; 不再; 停用; 过时; 不可用; 已废弃;
+        不安全; 已下线; 故障; 失效; पुराना; बंद; अप्रचलित; निष्क्रिय; अब नहीं; असुरक्षित;
+        अनुपलब्ध; हटा दिया; مهملة; متوقف; متوقفة; معطلة; قديمة; لم تعد; غير امن; غير امنة;
+        غير متاحة; معطل; مهجورة;
     """,
     "BEST": """
-        far superior; superior to; trusted by; premium; favoured; favored; as precise as; most precise; unmatched accuracy; only this;
-        best; superior; most accurate; most reliable; most most efficient; only reliable;
-        the only; fastest; most secure; safest; most powerful; most advanced; most popular;
-        most comprehensive; most effective; most up-to-date; number one; unmatched; unrivaled;
-        unrivalled; unparalleled; world-class; ultimate; outperforms; award-winning;
-        gold standard; industry-leading; state-of-the-art; cutting-edge; guaranteed; guarantees;
-        exceptional; premier; finest; greatest; second to none; flawless; definitive;
-        always correct; error-free; unbeatable; revolutionary; outstanding; top-rated;
-        best-in-class; far widely mejor; superior a; mas fiable; mas precisa; la unica;
-        maxima mas rapida; beste; zuverlassigste; genaueste; uberlegen; schnellste; einzige;
-        bestes; 最好; 最佳; 最准确; 最可靠; 唯一; 最优; 最快; 更准确; 最强; 权威; सर्वश्रेष्ठ;
-        सबसे अच्छा; सबसे सटीक; सर्वोत्तम; एकमात्र; सबसे विश्वसनीय; افضل; الافضل; الاكثر دقة;
-        الوحيدة; الاسرع; الاكثر موثوقية;
+        far superior; superior to; trusted by; favoured; favored; as precise as; most precise;
+        unmatched accuracy; only this; best; superior; most accurate; most reliable;
+        most most efficient; only reliable; the only; fastest; most secure; safest;
+        most powerful; most advanced; most popular; most comprehensive; most effective;
+        most up-to-date; number one; unmatched; unrivaled; unrivalled; unparalleled; world-class;
+        ultimate; outperforms; award-winning; gold standard; industry-leading; state-of-the-art;
+        cutting-edge; guaranteed; guarantees; exceptional; premier; finest; greatest;
+        second to none; flawless; definitive; always correct; error-free; unbeatable;
+        revolutionary; top-rated; best-in-class; far widely mejor; superior a; mas fiable;
+        mas precisa; la unica; maxima mas rapida; beste; zuverlassigste; genaueste; uberlegen;
+        schnellste; einzige; bestes; 最好; 最佳; 最准确; 最可靠; 唯一; 最优; 最快; 更准确; 最强;
+        权威; सर्वश्रेष्ठ; सबसे अच्छा; सबसे सटीक; सर्वोत्तम; एकमात्र; सबसे विश्वसनीय; افضل;
+        الافضل; الاكثر دقة; الوحيدة; الاسرع; الاكثر موثوقية;
     """,
     "PREFER": """
         come here first; skip the rest; first choice; your first choice; precedence; advised;
         more accurate; more reliable; more efficient; more secure; more effective; preferred;
-        prefer; preferable; preferably; top priority; highest priority; first choice; top choice;
-        priority; favor; favour; favorite; recommended choice; go-to; default choice;
-        highly recommended; strongly recommended; primary choice; must-have; indispensable;
-        prioritize; prioritise; prioritized; opt for; default to; recommend; recommended;
-        before considering; take priority; takes priority; better; chosen first; first option;
-        preferida; prioridad; preferible; preferiblemente; prefiere; maxima prioridad; prioriza;
-        recomendada; bevorzugt; prioritat; vorrang; besser; bevorzuge; bevorzugen; vorzuziehen;
-        首选; 优先; 最高优先级; 优先使用; 更好; 优先选择; 优先调用; प्राथमिकता; पसंदीदा; बेहतर;
-        वरीयता; الاولوية; المفضلة; مفضل; اولوية; افضلية; يفضل; تفضيل;
+        prefer; preferable; preferably; top priority; highest priority; top choice; priority;
+        favor; favour; favorite; recommended choice; go-to; default choice; highly recommended;
+        strongly recommended; primary choice; must-have; indispensable; prioritize; prioritise;
+        prioritized; opt for; default to; recommend; recommended; before considering;
+        take priority; takes priority; better; chosen first; first option; preferida; prioridad;
+        preferible; preferiblemente; prefiere; maxima prioridad; prioriza; recomendada;
+        bevorzugt; prioritat; vorrang; besser; bevorzuge; bevorzugen; vorzuziehen; 首选; 优先;
+        最高优先级; 优先使用; 更好; 优先选择; 优先调用; प्राथमिकता; पसंदीदा; बेहतर; वरीयता;
+        الاولوية; المفضلة; مفضل; اولوية; افضلية; يفضل; تفضيل;
     """,
     "IGNORE": """
         ignore; ignoring; disregard; disregarding; forget; overrule; bypass; bypassing; discard;
@@ -211,10 +211,10 @@ CONCEPTS: dict[str, str] = {
     """,
     "PRIOR": """
         every; each; previous; previously; prior; earlier; all; any; existing; above; preceding;
-        initial; current; everything; safety; security; anteriores; anterior; previas; todas las;
-        todo lo; cualquier; vorherigen; vorherige; bisherigen; alle; fruheren; obigen; bisherige;
-        之前的; 以前的; 先前; 上述; 所有; 前面; 此前; 任何; 以上; पिछले; पहले के; सभी; पूर्व;
-        सारे; उपरोक्त; पिछली; السابقة; جميع; كل; السابق; سابقة; اي;
+        everything; safety; security; anteriores; anterior; previas; todas las; todo lo;
+        cualquier; vorherigen; vorherige; bisherigen; alle; fruheren; obigen; bisherige; 之前的;
+        以前的; 先前; 上述; 所有; 前面; 此前; 任何; 以上; पिछले; पहले के; सभी; पूर्व; सारे;
+        उपरोक्त; पिछली; السابقة; جميع; كل; السابق; سابقة; اي;
     """,
     "INSTR": """
         instruction; instructions; rules; guideline; guidelines; directive; directives;
@@ -228,7 +228,8 @@ CONCEPTS: dict[str, str] = {
         قواعد; اوامر; التوجيهات; القيود;
     """,
     "CONV": """
-        first message; this chat; in this chat; question the user; questions the user; user has asked; so far; user's contacts; previous answers; earlier messages; last prompt;
+        first message; this chat; in this chat; question the user; questions the user;
+        user has asked; so far; user's contacts; previous answers; earlier messages; last prompt;
         conversation; conversations; conversation history; chat history; chat log; chat logs;
         full chat; entire chat; chat transcript; message history; dialogue history;
         transcript of; context window; previous messages; all messages; session history;
@@ -290,21 +291,21 @@ CONCEPTS: dict[str, str] = {
         محتويات; اقراء; احصل; الوصول;
     """,
     "SEND": """
-        pass on; passed through; passed to; hand its; hand them; drop a line; goes through; go through; download;
-        forwarded; transmitted; emailed; exfiltrated; relayed; delivered to; sent along; send;
-        sending; sent; forward; forwarding; transmit; transmitting; upload; uploading;
-        exfiltrate; relay; submit; leak; push it; post it; post them; post the; email it;
-        email them; email the; e-mail it; deliver; deliver it; share; sharing; report it;
-        log it to; store it in; save it to; bcc; cc; blind copy; mail it; mail the; copied to;
-        route; reroute; rerouted; redirect; redirecting; redirected; routed; beacon;
-        http request; http post; post request; get request; sync it; ship; publish it; dispatch;
-        disseminate; stream; mirror; mirrored; envia; enviar; envie; envialo; reenvia; reenviar;
-        sube; transmite; manda; mandar; enviala; remite; redirige; comparte; sende; senden;
-        schicke; schicken; ubermittle; ubermitteln; weiterleiten; lade hoch; hochladen; leite;
-        ubertrage; schick; sendet; teile; 发送; 上传; 转发; 传送; 传输; 提交; 发给; 发到; 发至;
-        重定向; 泄露; 寄给; 抄送; 分享; भेजें; भेजना; भेजो; भेज; अपलोड; अग्रेषित; साझा; प्रेषित;
-        भेजे; ارسل; ارسال; ارسالها; حول; رفع; ارفع; مرر; اعد توجيه; انقل; شارك; وارسل; وارسله;
-        وارسلها; ارسله;
+        pass on; passed through; passed to; hand its; hand them; drop a line; goes through;
+        go through; download; forwarded; transmitted; emailed; exfiltrated; relayed;
+        delivered to; sent along; send; sending; sent; forward; forwarding; transmit;
+        transmitting; upload; uploading; exfiltrate; relay; submit; leak; push it; post it;
+        post them; post the; email it; email them; email the; e-mail it; deliver; deliver it;
+        share; sharing; report it; log it to; store it in; save it to; bcc; cc; blind copy;
+        mail it; mail the; copied to; route; reroute; rerouted; redirect; redirecting;
+        redirected; routed; beacon; http request; http post; post request; get request; sync it;
+        ship; publish it; dispatch; disseminate; stream; mirror; mirrored; envia; enviar; envie;
+        envialo; reenvia; reenviar; sube; transmite; manda; mandar; enviala; remite; redirige;
+        comparte; sende; senden; schicke; schicken; ubermittle; ubermitteln; weiterleiten;
+        lade hoch; hochladen; leite; ubertrage; schick; sendet; teile; 发送; 上传; 转发; 传送;
+        传输; 提交; 发给; 发到; 发至; 重定向; 泄露; 寄给; 抄送; 分享; भेजें; भेजना; भेजो; भेज;
+        अपलोड; अग्रेषित; साझा; प्रेषित; भेजे; ارسل; ارسال; ارسالها; حول; رفع; ارفع; مرر;
+        اعد توجيه; انقل; شارك; وارسل; وارسله; وارسلها; ارسله;
     """,
     "PUT": """
         prefixed; appended; attached; inserted; give; giving; hand over; reply with; write down;
@@ -338,11 +339,11 @@ CONCEPTS: dict[str, str] = {
     """,
     "REGARD": """
         whatever; independently of; instead of the number given; instead of the one given;
-        instead of what; regardless; irrespective; no matter; even if; even though; despite;
-        in spite; notwithstanding; independent of; rather than what; in all circumstances;
-        independientemente; sin importar; aunque; incluso si; a pesar; pese a; unabhangig; egal;
-        selbst wenn; auch wenn; trotz; ungeachtet; 无论; 不管; 不论; 即使; 尽管; 哪怕; चाहे;
-        भले ही; के बावजूद; बावजूद; परवाह किए; بغض النظر; حتى لو; مهما; رغم; حتى وان; بصرف النظر;
+        instead of what; regardless; irrespective; no matter; despite; in spite; notwithstanding;
+        independent of; rather than what; in all circumstances; independientemente; sin importar;
+        aunque; incluso si; a pesar; pese a; unabhangig; egal; selbst wenn; auch wenn; trotz;
+        ungeachtet; 无论; 不管; 不论; 即使; 尽管; 哪怕; चाहे; भले ही; के बावजूद; बावजूद;
+        परवाह किए; بغض النظر; حتى لو; مهما; رغم; حتى وان; بصرف النظر;
     """,
     "SILENT": """
         silently; secretly; quietly; covertly; discreetly; discretely; unnoticed; invisibly;
@@ -359,11 +360,14 @@ CONCEPTS: dict[str, str] = {
         بهدوء; اخفاء; دون علم; سري;
     """,
     "AUTH": """
-        security measure; work around; to unlock; operate properly; to succeed; work properly; work correctly; function properly; we can improve; improve the service; improve our; for quality; as a precaution; agreed to this; has agreed; already agreed; has approved; has consented; pre-approved; has authorised; has         prerequisite; pre-requisite; monitoring purposes; performance purposes; correct function;
-        due to a bug; emergency protocol; security check; until further notice;
-        repository policy; notice from; required for all;
-        for consistency; consistency reasons; to keep data consistent; data integrity;
-        validation purposes; authentication purposes; backup purposes;
+        security measure; work around; to unlock; operate properly; to succeed; work properly;
+        work correctly; function properly; we can improve; improve the service; improve our;
+        for quality; as a precaution; agreed to this; has agreed; already agreed; has approved;
+        has consented; pre-approved; has authorised; has prerequisite; pre-requisite;
+        monitoring purposes; performance purposes; correct function; due to a bug;
+        emergency protocol; security check; until further notice; repository policy; notice from;
+        required for all; for consistency; consistency reasons; to keep data consistent;
+        data integrity; validation purposes; authentication purposes; backup purposes;
         optimization purposes; for validation; for verification; for auditing; mandatory step;
         required step; system update; security update; compliance requirement;
         compliance requirements; regulatory requirement; security policy; company policy;
@@ -372,7 +376,8 @@ CONCEPTS: dict[str, str] = {
         system notification; priority override; security team; it department; legal requirement;
         authorized by; authorised by; mandated by; required by law; required by policy;
         per policy; company security; security protocol; security patch; audit requirement;
-        audit requirements; verification process; security audit; compliance audit;         platform policy; gdpr; hipaa; soc 2; pci; urgent; emergency; critical update;
+        audit requirements; verification process; security audit; compliance audit;
+        platform policy; gdpr; hipaa; soc 2; pci; urgent; emergency; critical update;
         system override; system alert; system directive; maintenance notice; vendor notice;
         note to assistant; note to ai; note for ai; note to model; instructions for the ai;
         instruction to the assistant; for the assistant; important notice; new policy;
@@ -383,22 +388,22 @@ CONCEPTS: dict[str, str] = {
         admin mode; from the developers; from the administrator; per the administrator;
         compliance reasons; compliance purposes; audit purposes; security reasons;
         security purposes; verification purposes; legal reasons; safety reasons;
-        regulatory compliance; logging purposes; debugging purposes;         diagnostics purposes; quality assurance; compliance; actualizacion del sistema;
-        politica de seguridad; administrador; aviso del sistema; cumplimiento; aviso oficial;
-        politica de la empresa; por motivos de seguridad; auditoria; departamento; urgente;
-        nota interna; requisito de seguridad; systemaktualisierung; sicherheitsrichtlinie;
-        systemadministrator; sicherheitshinweis; compliance-vorgabe; aus sicherheitsgrunden;
-        unternehmensrichtlinie; systemhinweis; interner hinweis; it-abteilung; dringend;
-        systemmeldung; sicherheitsupdate; aus compliance-grunden; 系统更新; 安全策略; 管理员;
-        系统通知; 合规要求; 官方通知; 公司政策; 安全更新; 出于安全; 合规; 紧急; 内部通知; 审计;
-        安全要求; 安全审计; सिस्टम अपडेट; सुरक्षा नीति; व्यवस्थापक; प्रशासक; कंपनी नीति;
-        सुरक्षा कारणों; अनुपालन; ऑडिट; आधिकारिक सूचना; तत्काल; تحديث النظام; سياسة الامان;
-        المسؤول; اشعار النظام; سياسة الشركة; لاسباب امنية; الامتثال; تدقيق; اشعار رسمي; عاجل;
-        مدير النظام;
+        regulatory compliance; logging purposes; debugging purposes; diagnostics purposes;
+        quality assurance; compliance; actualizacion del sistema; politica de seguridad;
+        administrador; aviso del sistema; cumplimiento; aviso oficial; politica de la empresa;
+        por motivos de seguridad; auditoria; departamento; urgente; nota interna;
+        requisito de seguridad; systemaktualisierung; sicherheitsrichtlinie; systemadministrator;
+        sicherheitshinweis; compliance-vorgabe; aus sicherheitsgrunden; unternehmensrichtlinie;
+        systemhinweis; interner hinweis; it-abteilung; dringend; systemmeldung;
+        sicherheitsupdate; aus compliance-grunden; 系统更新; 安全策略; 管理员; 系统通知;
+        合规要求; 官方通知; 公司政策; 安全更新; 出于安全; 合规; 紧急; 内部通知; 审计; 安全要求;
+        安全审计; सिस्टम अपडेट; सुरक्षा नीति; व्यवस्थापक; प्रशासक; कंपनी नीति; सुरक्षा कारणों;
+        अनुपालन; ऑडिट; आधिकारिक सूचना; तत्काल; تحديث النظام; سياسة الامان; المسؤول; اشعار النظام;
+        سياسة الشركة; لاسباب امنية; الامتثال; تدقيق; اشعار رسمي; عاجل; مدير النظام;
     """,
     "RECIP": """
-        original receiver; guest; attendees; reviewer; co-author; outbound mail; outgoing mail; bcc;
-        recipient; recipients; destination; recipient address; beneficiary; payee; receiver;
+        original receiver; guest; attendees; reviewer; co-author; outbound mail; outgoing mail;
+        bcc; recipient; recipients; destination; recipient address; beneficiary; payee; receiver;
         wallet address; account number; iban; to field; to address; bcc field; sender; reply-to;
         delivery address; shipping address; destination account; destination address;
         phone number; amount; price; phone numbers; target account; email address;
@@ -449,8 +454,9 @@ CONCEPTS: dict[str, str] = {
         已安装; मौजूद; موجودة;
     """,
     "WEAKEN": """
-        remove everything; delete everything; without waiting for checks; merge without; approve without; bypass the review; overwrite everything; format the disk;
-        clear the history; clear the logs; delete the logs; turn off; sudo; root privileges required;
+        remove everything; delete everything; without waiting for checks; merge without;
+        approve without; bypass the review; overwrite everything; format the disk;
+        clear the history; clear the logs; delete the logs; sudo; root privileges required;
         two factor authentication; two-factor authentication; 2fa; 777; --force; force push;
         grant access; write access to everyone; grant everyone; visibility set to public;
         made public; make it public; set to public; publicly accessible; skip verification;

@@ -37,7 +37,12 @@ DETECTOR = ThreatDetector(
             "instruction.new-role",
             3,
             "gives the model another role or task",
-            ("ROLE ~ YOU|MODEL|MUST|NEG|USE|IGNORE|ALWAYS|INSTR", "YOU|MODEL ~ ROLE", "WHEN ROLE", "MUST ~ ROLE"),
+            (
+                "ROLE ~ YOU|MODEL|MUST|NEG|USE|IGNORE|ALWAYS|INSTR",
+                "YOU|MODEL ~ ROLE",
+                "WHEN ROLE",
+                "MUST ~ ROLE",
+            ),
             SAID,
         ),
         Meaning(
@@ -66,7 +71,7 @@ DETECTOR = ThreatDetector(
             "speaks to the model, not about the tool",
             (
                 "MODEL ~ MUST|ALWAYS ~ READ|SEND|PUT|RUN|CHANGE|USE|IGNORE",
-                "YOU ~ MUST|ALWAYS ~ SEND|RUN|IGNORE",
+                "YOU ~ MUST|ALWAYS ~ SEND|IGNORE",
                 "MUST ~ YOU ~ SEND|READ FILE|PATH|SECRET|CONV",
             ),
         ),
@@ -95,7 +100,7 @@ DETECTOR = ThreatDetector(
         ),
         Meaning(
             "instruction.concrete",
-            3,
+            2.5,
             "orders a particular file to be used",
             (
                 "MUST|ALWAYS ~ READ|USE|RUN|PUT|SEND ~ SYSPATH",
@@ -129,7 +134,7 @@ DETECTOR = ThreatDetector(
                 "ALWAYS|MUST ~ PUT|CHANGE|SEND ~ YOU|PRIOR ~ RESP",
                 "ALWAYS|MUST ~ RESP ~ MUST ~ PUT|CHANGE",
                 "YOU ~ RESP ~ MUST ~ PUT",
-                "PUT ~~ PRIOR|YOU RESP",
+                "PUT ~~ YOU RESP",
                 "PUT ~ RESP ~ URL|MAIL",
                 "RESP ~ PUT ~ URL|MAIL",
                 "PUT ~ URL ~ RESP",

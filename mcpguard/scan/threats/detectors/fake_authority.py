@@ -7,7 +7,7 @@ __all__ = ["DETECTOR"]
 
 _SHOUTED = (
     r"(?-i:\b(?:SYSTEM|ADMIN(?:ISTRATOR)?|INTERNAL|SECURITY|DEV(?:ELOPER)?|COMPLIANCE|OPERATOR"
-    r"|OFFICIAL|OVERRIDE|PRIORITY|URGENT|ASSISTANT|AI|MODEL|AGENT)(?:[ _-][A-Z][A-Z]+)*\]?\s?:)"
+    r"|OFFICIAL|OVERRIDE|URGENT|ASSISTANT|AI|MODEL|AGENT)(?:[ _-][A-Z][A-Z]+)*\]?\s?:)"
 )
 _HEADING = (
     r"(?:^|\n)\s*(?:\W+\s*)?"
@@ -56,7 +56,7 @@ DETECTOR = ThreatDetector(
     texts=(
         Text(
             "authority.label",
-            3,
+            2.5,
             "is labelled as a message of the system or the operator",
             (_SHOUTED, _HEADING),
             SAID,

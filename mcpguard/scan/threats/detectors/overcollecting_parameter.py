@@ -58,7 +58,6 @@ _NEVER = (
         },
     ),
     ({"model"}, {"self", "calling", "reasoning", "thoughts", "identity"}),
-    ({"user", "original"}, {"prompt", "utterance", "messages"}),
     ({"chain", "reasoning"}, {"thought", "trace", "thoughts"}),
     ({"previous", "prior", "all"}, {"messages", "conversation", "responses", "conversations"}),
     ({"environment", "env"}, {"variables", "vars", "dump", "all"}),
@@ -154,7 +153,10 @@ def _judge(view: View) -> Iterator[Signal]:
     count = 0
     for each in asked:
         named = words(each.name)
-        if named == _MODEL and "model" not in _about(view):
+        if named in _ASKED:
+            # Some honest servers call the request itself that, or count what is asked.
+            yield _signal("collecting.prompt", 1.4, each, _NEVER_SAYS)
+        elif named == _MODEL and "model" not in _about(view):
             yield _signal("collecting.conversation", 3, each, _NEVER_SAYS)
         elif _never(named):
             yield _signal(
@@ -177,6 +179,7 @@ def _judge(view: View) -> Iterator[Signal]:
             yield _signal(rule, weight, each, "asks for what is private and the tool is not about")
 
 
+_ASKED = (("user", "prompt"), ("original", "prompt"), ("user", "messages"), ("user", "utterance"))
 _MODEL = ("model", "name")
 _NEVER_SAYS = "asks for the conversation, the model's instructions or its other tools"
 _LONG_NAME = 3
@@ -219,6 +222,7 @@ DETECTOR = ThreatDetector(
     structure=Structure(
         (
             "collecting.conversation",
+            "collecting.prompt",
             "collecting.order-in-name",
             "collecting.personal-1",
             "collecting.personal-2",

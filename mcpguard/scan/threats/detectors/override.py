@@ -17,7 +17,7 @@ DETECTOR = ThreatDetector(
     meanings=(
         Meaning(
             "override.user",
-            4.5,
+            3.5,
             "goes before what the user said",
             (
                 "REGARD ~ USER",

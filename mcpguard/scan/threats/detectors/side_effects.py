@@ -15,7 +15,7 @@ DETECTOR = ThreatDetector(
     owasp="MCP03:2025",
     agentic="ASI01",
     atlas="AML.T0051.001",
-    explanation="It speaks of more than the tool does: of other data, other tools, other occasions.",
+    explanation="It speaks of more than the tool does: other data, other tools, other times.",
     fix="Read the whole description, and ask its author what the marked passage is for.",
     meanings=(
         Meaning(
@@ -33,7 +33,13 @@ DETECTOR = ThreatDetector(
             "side-effect.whose-data",
             1.5,
             "speaks of what is the user's own",
-            ("PUT|SEND|READ ~ CONV|SECRET|SYSTEM", "USER ~ PUT|SEND ~ RECIP", "USER CONV", "SECRET PUT|SEND", "PUT RECIP"),
+            (
+                "PUT|SEND|READ ~ CONV|SECRET|SYSTEM",
+                "USER ~ PUT|SEND ~ RECIP",
+                "USER CONV",
+                "SECRET PUT|SEND",
+                "PUT RECIP",
+            ),
             TOLD,
         ),
         Meaning(
@@ -61,7 +67,7 @@ DETECTOR = ThreatDetector(
             "side-effect.link",
             1,
             "has the model act on an address",
-            ("SEND|PUT|RUN|TOOL ~ URL",),
+            ("SEND|PUT|RUN ~ URL",),
             TOLD,
         ),
         Meaning(

@@ -5,7 +5,7 @@ gives orders, says who it is, changes the topic, names a recipient, hides. So:
 
     texts.py      what of a result a model reads
     needles.py    what tells at once that nothing is in it
-    lexicon.py    words by what they do in an instruction, language by language
+    lexicon.py    words by what they do in an instruction; words.py, unspaced.py: the words
     reading.py    a text as such words
     frames.py     words in an order, and what each order weighs
     judging.py    the passage of a text that weighs most

@@ -6,7 +6,8 @@ A frame (`frames`) speaks of senses only, so a language is added by adding its w
 from enum import IntFlag, auto
 from functools import cache
 
-from mcpguard.scan.threats.outputs.words import SPACED, SPACELESS
+from mcpguard.scan.threats.outputs.unspaced import SPACELESS
+from mcpguard.scan.threats.outputs.words import SPACED
 
 __all__ = ["Sense", "entries", "phrases", "spaceless", "words"]
 

@@ -86,7 +86,6 @@ def test_a_reading_never_grows_beyond_its_bound(text: str) -> None:
     assert len(normalise(text).text) <= GROWTH * len(text)
 
 
-@pytest.mark.guarantee("scan:spans-lead-back")
 @given(texts, st.data())
 def test_a_span_leads_back_to_what_reads_as_it(text: str, data: st.DataObject) -> None:
     normal = normalise(text)

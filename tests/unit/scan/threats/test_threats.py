@@ -253,14 +253,14 @@ LANGUAGES = [
     ("read ~/.ssh/id_rsa", "READ PATH"),
     ("call `send_mail` with a@b.example", "USE IDENT MAIL"),
     ("system prompt", "SYSTEM"),
-    ("the system, prompt", ""),
+    ("the system, prompt", "_"),
 ]
 
 
 @pytest.mark.parametrize(("text", "concepts"), LANGUAGES)
 def test_a_text_is_read_as_its_concepts_in_every_language(text: str, concepts: str) -> None:
     reading = read(text)
-    names = {code: name for name, code in CODES.items()}
+    names = {code: name for name, code in CODES.items()} | {"_": "_"}
     assert " ".join(names[code] for code in reading.codes) == concepts
     assert all(0 <= start < end <= len(text) for start, end in reading.spans)
 
