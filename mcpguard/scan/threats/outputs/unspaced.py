@@ -1,7 +1,5 @@
 """Terms by sense, of Chinese, Japanese and Korean: found anywhere in a text, the longest first."""
 
-# ruff: noqa: RUF001 - other alphabets are what it is for
-
 __all__ = ["SPACELESS"]
 
 SPACELESS: dict[str, str] = {
