@@ -65,7 +65,34 @@ def _whole() -> tuple[tuple[str, str, Callable[[str], str]], ...]:
         ("rot13", _words(each.translate(_ROT) for each in _KEYWORDS), _rotated),
         ("reversed", _words(each[::-1] for each in _KEYWORDS), _reversed),
         ("digits", _words(form for each in _KEYWORDS for form in _disguised(each)), _spelt),
+        ("joined words", _JOINED, _parted),
+        ("spread letters", rf"(?i)\b(?:{'|'.join(map(_spread, _SPREAD))})", _gathered),
     )
+
+
+_JOINED = (
+    r"(?i)\b(?:ignore|disregard|forget|override)[-_/.](?:all|any|the|your|every|everything|previous"
+    r"|prior|above|earlier|system)[-_/.]"
+)
+_SPREAD = ("ignore", "disregard", "forget", "override", "previous", "instruction", "password")
+
+
+def _spread(word: str) -> str:
+    return "[ ._*-]".join(word)
+
+
+def _parted(text: str) -> str:
+    return text.translate(str.maketrans("-_/.", "    "))
+
+
+def _gathered(text: str) -> str:
+    """Letters with one mark between each as words; what parts the words is wider."""
+    for gap in ("   ", ". .", "- -", "_ _", "* *"):
+        text = text.replace(gap, "\x00")
+    return text.translate(_TOGETHER)
+
+
+_TOGETHER: dict[int, str | None] = {**dict.fromkeys(map(ord, " ._*-")), 0: " "}
 
 
 def _rotated(text: str) -> str:

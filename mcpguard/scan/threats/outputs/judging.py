@@ -82,10 +82,16 @@ def weigh(text: str, least: float) -> Passage:
     if _bound(able) < least:
         return NOTHING
     matches = list(_matches(found, frozenset(map(id, able))))
-    if _bound({id(match.frame): match.frame for match in matches}.values()) < least:
+    most = _bound({id(match.frame): match.frame for match in matches}.values())
+    if most < least:
         return NOTHING
     abouts = [at for at, sense in zip(found.at, found.senses, strict=True) if sense & _ABOUT]
-    best = max(_passages(matches, abouts), key=lambda each: each.weight, default=NOTHING)
+    best = NOTHING
+    for passage in _passages(matches, abouts):
+        if passage.weight > best.weight:
+            best = passage
+        if best.weight >= most:
+            break  # nothing in the text can weigh more
     return best if best.weight >= least else NOTHING
 
 

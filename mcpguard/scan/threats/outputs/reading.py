@@ -71,6 +71,9 @@ _STYLED = (
 )
 
 
+_INLINE = rb"(?i)</?(?:b|i|u|s|a|em|strong|span|font|mark|small|sub|sup|wbr|code)>"
+"""Tags that stand within a sentence and show nothing."""
+
 MARKS = ((1, _MARKUP), (2, _IMAGE), (3, _BEACON), (4, _STYLED))
 """Number of the mark that is put, and the pattern in whose place."""
 
@@ -78,6 +81,8 @@ MARKS = ((1, _MARKUP), (2, _IMAGE), (3, _BEACON), (4, _STYLED))
 def _marked(text: str) -> str:
     """`text` with a mark for each token of a chat format and each address that carries data off."""
     raw = text.encode()
+    if b"</" in raw:
+        raw = compiled(_INLINE).sub(b" ", raw)
     for number, pattern in MARKS:
         if compiled(pattern).search(raw):
             raw = compiled(pattern).sub(rb" \x0f%d " % number, raw)
