@@ -1,5 +1,6 @@
 """Judges definitions and texts: one pass over all strings, then only what that pass points at."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_SIGNALS", "Engine"]
 
-MAX_SIGNALS = 200
+MAX_SIGNALS = 300
 """Signals of one definition: the score was decided long before."""
 
 MOST_EACH = 4
@@ -59,39 +60,47 @@ class Engine:
         locked = view.known.locked or {}
         before = View(view.kind, locked, texts_of(locked), replace(view.known, locked=None))
         known = {each.signal.rule for each in islice(self._all(before), MAX_SIGNALS)}
-        new = [each for each in found if each.signal.rule not in known | {INTRODUCED}]
+        new = (
+            each.signal
+            for each in found
+            if each.signal.rule not in known and self._owners[each.signal.rule].id != _RUG_PULL
+        )
         return [
-            Placed(each.signal._replace(rule=INTRODUCED, weight=3.0, message=_SINCE), None)
-            for each in new[:1]
-            if self._owners[each.signal.rule].id != _RUG_PULL
+            Placed(each._replace(rule=INTRODUCED, weight=3.0, message=_SINCE), None)
+            for each in islice(new, 1)
         ]
 
     def _all(self, view: View) -> Iterator[Placed]:
         for structure in self._structures:
+            counts: Counter[str] = Counter()
             for signal in structure.judge(view):
-                yield Placed(signal, None)
+                counts[signal.rule] += 1
+                if counts[signal.rule] <= MOST_EACH:
+                    yield Placed(signal, None)
         text = view.text
-        meter = Meter(MAX_SIGNALS * len(self._texts) + len(text))
         for number in told(self._by_text.Match(text), len(self._texts)):
             rule, pattern = self._texts[number]
-            for start, end, *_ in islice(matches(pattern, text, meter), MOST_EACH):
-                yield from _at(view, rule, start, end)
+            spans = matches(pattern, text, Meter(len(text) + 1))
+            yield from _placed(view, rule, ((start, end) for start, end, *_ in spans))
         yield from self._meant(view, text)
 
     def _meant(self, view: View, text: str) -> Iterator[Placed]:
         codes, spans = read(text)
         if not codes:
             return
+        raw = codes.encode()
         for number in told(self._by_meaning.Match(codes), len(self._meanings)):
             rule, pattern = self._meanings[number]
-            for match in islice(compiled(pattern).finditer(codes.encode()), MOST_EACH):
-                start, end = spans[match.start()][0], spans[match.end() - 1][1]
-                yield from _at(view, rule, start, end)
+            found = (match.span() for match in compiled(pattern).finditer(raw))
+            yield from _placed(
+                view, rule, ((spans[first][0], spans[last - 1][1]) for first, last in found)
+            )
 
 
-def _at(view: View, rule: Meaning | Text, start: int, end: int) -> Iterator[Placed]:
-    said, _ = view.at(start)
-    if said.part in rule.parts:
+def _placed(view: View, rule: Meaning | Text, spans: Iterator[tuple[int, int]]) -> Iterator[Placed]:
+    """The first of `spans` that stand where the rule holds: others do not use up its turns."""
+    valid = (each for each in spans if view.at(each[0])[0].part in rule.parts)
+    for start, end in islice(valid, MOST_EACH):
         yield Placed(view.signal(rule.id, rule.weight, rule.message, start, end), start)
 
 

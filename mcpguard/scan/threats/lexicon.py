@@ -299,9 +299,18 @@ def _stems(word: str) -> Iterator[str]:
             yield from (front[: -len(each)] for each in _SUFFIXES if front.endswith(each))
 
 
+_KEYS = frozenset(
+    f"{key}{end}" for key in ("id_rsa", "id_ed25519", "id_ecdsa", "id_dsa") for end in ("", ".pub")
+) | {"authorized_keys", "known_hosts"}
+"""Files of keys whose names look like those of tools."""
+
+
 @lru_cache(maxsize=4096)
 def _code(token: str) -> str:
     """The code of what is more than a word."""
+    low = token.lower()
+    if token.replace("_", "").isalnum() and ("_" in token or token != low) and low not in _KEYS:
+        return CODES["IDENT"]
     for name, pattern in _SPOKEN.items():
         if compiled(rf"(?i)\A(?:{pattern})\z").search(token) is not None:
             return CODES[name]

@@ -47,7 +47,7 @@ DETECTOR = ThreatDetector(
         ),
         Meaning(
             "instruction.tag",
-            3,
+            3.5,
             "marks a part of the text as if the host had written it",
             ("TAG",),
             SAID,
@@ -74,6 +74,7 @@ DETECTOR = ThreatDetector(
                 "YOU ~ MUST|ALWAYS ~ SEND|IGNORE",
                 "MUST ~ YOU ~ SEND|READ FILE|PATH|SECRET|CONV",
             ),
+            TOLD,
         ),
         Meaning(
             "instruction.scripted",

@@ -147,7 +147,7 @@ def _none_in() -> Callable[[bytes], bool]:
 def respelt(text: str) -> Iterator[Decoded]:
     """What `text`, a reading, says as a whole when letters are turned back."""
     raw = text.encode()
-    if _none_of(len(KEYWORD_FORMS))(raw):
+    if _none_of(1, raw):
         return
     for form, pattern, back in _whole():
         if compiled(pattern).search(raw):
@@ -157,7 +157,7 @@ def respelt(text: str) -> Iterator[Decoded]:
 def decoded(text: str) -> Iterator[Decoded]:
     """What runs of `text`, as it was written, hold."""
     raw = text.encode()
-    if _none_of(0)(raw):
+    if _none_of(0, raw):
         return
     for form, pattern, read in _RUNS:
         for count, match in enumerate(compiled(pattern).finditer(raw)):
@@ -170,8 +170,14 @@ def decoded(text: str) -> Iterator[Decoded]:
 
 
 @cache
-def _none_of(forms: int) -> Callable[[bytes], bool]:
-    return Needles(KEYWORD_FORMS if forms else [pattern for _, pattern, _ in _RUNS]).none_in
+def _known(forms: int) -> Needles:
+    return Needles(KEYWORD_FORMS if forms else [pattern for _, pattern, _ in _RUNS])
+
+
+def _none_of(forms: int, raw: bytes) -> bool:
+    """Whether no pattern of the forms, or of the runs, is in `raw`."""
+    known = _known(forms)
+    return known.found(raw) == known.nothing
 
 
 _RARE = frozenset("!#$%&()*+;<>?@^`{|}~")

@@ -4,7 +4,6 @@ The senses of `ANCHORS` are chosen so that what can be said without their words 
 to be told (a test adds it up). Beyond ASCII, and in whatever looks encoded, the text is read.
 """
 
-from collections.abc import Callable
 from functools import cache
 
 from mcpguard.scan.needles import Needles
@@ -118,16 +117,17 @@ def needles() -> tuple[str, ...]:
 
 
 @cache
-def _none_in() -> Callable[[bytes], bool]:
-    return Needles(needles()).none_in
+def _all() -> Needles:
+    return Needles(needles())
 
 
 def quiet(text: str) -> bool:
     """Whether no needle is in `text`. Looks no farther than the first one, or nearly so."""
     if not text.isascii():
         return False
-    raw, none_in = text.encode(), _none_in()
-    return all(none_in(raw[at : at + GLANCE + EDGE]) for at in range(0, len(raw) or 1, GLANCE))
+    raw, known = text.encode(), _all()
+    pieces = (raw[at : at + GLANCE + EDGE] for at in range(0, len(raw) or 1, GLANCE))
+    return all(known.found(each) == known.nothing for each in pieces)
 
 
 def _written(entry: str) -> str:
