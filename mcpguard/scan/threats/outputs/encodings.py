@@ -139,11 +139,6 @@ KEYWORD_FORMS = tuple(pattern for _, pattern, _ in _whole())
 """RE2 patterns of keywords in ROT13, in reverse and with digits for letters."""
 
 
-@cache
-def _none_in() -> Callable[[bytes], bool]:
-    return Needles((*KEYWORD_FORMS, *(pattern for _, pattern, _ in _RUNS))).none_in
-
-
 def respelt(text: str) -> Iterator[Decoded]:
     """What `text`, a reading, says as a whole when letters are turned back."""
     raw = text.encode()
