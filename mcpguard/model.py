@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, Protocol, TypeAlias
 __all__ = [
     "ALLOW",
     "APPROVED",
+    "CANARY",
     "NOBODY",
     "Allowed",
     "Answer",
@@ -200,6 +201,11 @@ class Reason(StrEnum):
     SANITISED = "sanitised"
     UNSCANNED = "unscanned"
     SCOPE = "scope"
+    # scan
+    INJECTION = "injection"
+    SENSITIVE = "sensitive"
+    QUARANTINED = "quarantined"
+    ANNOTATED = "annotated"
     # limits
     RATE_LIMIT = "rate_limit"
     BUDGET = "budget"
@@ -394,6 +400,9 @@ ALLOW = Verdict(Effect.ALLOW)
 
 APPROVED: Final = "approval"
 """Rule of the finding that says who allowed a call (`message`), under which ticket (`where`)."""
+
+CANARY: Final = "scan.canary"
+"""Rule of the finding of a planted credential: somebody who should not has read it, and sends it."""
 
 
 @dataclass(frozen=True, slots=True)
