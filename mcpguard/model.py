@@ -402,7 +402,7 @@ APPROVED: Final = "approval"
 """Rule of the finding that says who allowed a call (`message`), under which ticket (`where`)."""
 
 CANARY: Final = "scan.canary"
-"""Rule of the finding of a planted credential: somebody who should not has read it, and sends it."""
+"""Rule of the finding of a planted credential: it was read by whom nobody asked to."""
 
 
 @dataclass(frozen=True, slots=True)

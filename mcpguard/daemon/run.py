@@ -106,6 +106,7 @@ def _session(plan: Plan, early_exit: str, child: processes.Child, alarm: prelude
         engine, governor = _engine(plan, session_id, audit, log, early_exit)
         beside = (
             _governed(engine, governor),
+            _examined(engine, governor),
             _hurried(engine, governor),
             _kill_watch(plan.name),
             _controlled(engine, governor),
@@ -177,6 +178,19 @@ def _governed(engine: "Engine", governor: "Governor") -> "Beside":
         except Exception as error:  # noqa: BLE001 - a defect of ours ends the session
             engine.crash(error)
             driver.flush()
+
+    return beside
+
+
+def _examined(engine: "Engine", governor: "Governor") -> "Beside":
+    """Looks large results through; what waited for that is judged again."""
+
+    async def beside(driver: "Driver") -> None:
+        def resume() -> None:
+            engine.resume()
+            driver.flush()
+
+        await governor.examiner.run(resume)
 
     return beside
 
@@ -283,6 +297,7 @@ def _engine(
             early_exit=early_exit,
             parties=governor.parties,
             ready=governor.ready,
+            settle=governor.examiner.settle,
         ),
         now=time.monotonic(),
     )

@@ -105,7 +105,6 @@ REQUIRED: dict[SubjectKind, tuple[str, ...]] = {
 NOTHING: Final[Mapping[str, Stage]] = MappingProxyType({})
 
 
-
 def make_stages(
     lock: Lockfile | None, configured: Mapping[str, Stage] = NOTHING
 ) -> dict[str, Stage]:

@@ -1,4 +1,4 @@
-"""What of a server's message a model reads, how a note is put beside it, what is left when redacted.
+"""What of a server's message a model reads, where a note stands, what is left when redacted.
 
 A note never goes into `structuredContent`, whose shape the tool's `outputSchema` fixes, nor into
 another block's text: it is a block of its own, which every client that shows a result shows. It
@@ -7,8 +7,7 @@ likely to read the first block (a result with `structuredContent`, a text that i
 of a resource).
 """
 
-from collections.abc import Callable, Sequence
-from itertools import chain
+from collections.abc import Callable
 from typing import Final
 
 import orjson
@@ -18,7 +17,7 @@ from mcpguard.model import Json, JsonObject
 from mcpguard.scan import Detector, Hit, find, redact
 from mcpguard.scan.redact import placeholder
 
-__all__ = ["annotated", "readable", "redacted", "restored"]
+__all__ = ["annotated", "annotated_error", "readable", "redacted", "restored"]
 
 _BLOCKS: Final = frozenset({"content", "contents", "messages"})
 """Members of a result under which blocks stand."""
@@ -119,7 +118,7 @@ def _is_json(text: str) -> bool:
 
 
 def _json_text(text: str, detectors: tuple[Detector, ...]) -> str:
-    """The JSON `text`, written anew from its redacted value; one placeholder if that will not do."""
+    """The JSON `text`, written anew from its redacted value; a placeholder if that will not do."""
     value = orjson.loads(text)
     option = orjson.OPT_INDENT_2 if "\n" in text else 0
     made = orjson.dumps(redact(value, find(value, detectors)), option=option).decode()
@@ -175,21 +174,3 @@ _PLACES: Final[dict[str, Callable[[JsonObject, str], JsonObject | None]]] = {
     "prompts/get": _prompted,
     "resources/read": _read,
 }
-
-
-def texts(value: Json) -> str:
-    """Every key and text of `value`, with something that no pattern matches between two."""
-    return _BETWEEN.join(_walk(value))
-
-
-_BETWEEN: Final = "\n\x1f"
-
-
-def _walk(value: Json) -> Sequence[str]:
-    if isinstance(value, str):
-        return (value,)
-    if isinstance(value, dict):
-        return [*value, *chain.from_iterable(map(_walk, value.values()))]
-    if isinstance(value, list):
-        return [*chain.from_iterable(map(_walk, value))]
-    return (str(value),) if isinstance(value, int) else ()

@@ -11,7 +11,7 @@ An ordinary result is looked at once, whole and as it is written: no needle of a
 it is done. A large one is examined beside the session, and judged again when that is done.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple, Protocol
 
 import orjson
@@ -39,10 +39,10 @@ from mcpguard.model import (
     Verdict,
     Wait,
 )
-from mcpguard.pipeline.output import annotated, annotated_error, readable, redacted, restored, texts
+from mcpguard.pipeline.output import annotated, annotated_error, readable, redacted, restored
 from mcpguard.pipeline.terms import Response, Responses, ScanPolicy
 from mcpguard.scan import DETECTORS, Detector, Hit, find
-from mcpguard.scan.needles import Needles, encodable
+from mcpguard.scan.needles import Needles
 
 __all__ = ["LARGE", "Aside", "Keep", "Kept", "Report", "ScanStage", "at_once"]
 
@@ -63,18 +63,25 @@ CANARY: Final = "canary"
 _PII: Final = ("ssn", "card", "iban", "email", "phone")
 
 
+class Sign(Protocol):
+    """One reason why a text is doubted."""
+
+    @property
+    def rule(self) -> str: ...
+
+
 class Report(Protocol):
-    """What a scanner says of a text. `outcome`: allow, review or block. `rules`: its signals' ids."""
+    """What a scanner says of a text. `outcome`: allow, review or block. `signals`: why."""
 
     @property
     def outcome(self) -> str: ...
 
     @property
-    def rules(self) -> tuple[str, ...]: ...
+    def signals(self) -> Sequence[Sign]: ...
 
 
 class Kept(NamedTuple):
-    """A result for the quarantine. `why`: for the person who reads it, without the server's text."""
+    """A result for the quarantine. `why`: for whoever reads it; none of the server's text."""
 
     method: str
     target: str
@@ -186,7 +193,9 @@ class ScanStage:
             return ALLOW
         try:
             raw = orjson.dumps(body)
-        except TypeError:  # what only the exact encoder writes; rare, and looked through by its texts
+        except (
+            TypeError
+        ):  # what only the exact encoder writes; rare, and looked through by its texts
             raw = b""
         if len(raw) <= LARGE:
             if raw and b"\\" not in raw and self._quiet(raw):
@@ -202,7 +211,7 @@ class ScanStage:
         return verdict
 
     def _examined(self, result: Result) -> Verdict:
-        """What follows from all that is in `result`. Touches nothing of the session's but `keep`."""
+        """What follows from all that is in `result`. Of any thread, as far as `keep` is."""
         view = readable(result.body, result.target)
         found = self._found(view, self._policy.results, self._judge)
         if found is None:
@@ -278,7 +287,7 @@ class ScanStage:
     # what else is read
 
     def _asked(self, subject: ServerRequest | Notice) -> Verdict:
-        """What the server asks of the host, or announces: nobody can hold it, nor note beside it."""
+        """What the server asks of the host, or announces: it cannot be held, nor annotated."""
         policy = self._policy.requests
         try:
             raw = orjson.dumps(subject.params)
@@ -338,9 +347,7 @@ class ScanStage:
 
     # looking
 
-    def _found(
-        self, view: JsonObject, responses: Responses, judge: Judge | None
-    ) -> _Found | None:
+    def _found(self, view: JsonObject, responses: Responses, judge: Judge | None) -> _Found | None:
         """All that is in `view` and has a response, put together; None for nothing."""
         try:
             rows = (self._canaries, *self._classes)
@@ -407,7 +414,7 @@ def _outcome(report: Report, responses: Responses) -> _Found | None:
     if response is None or response is Response.OFF:
         return None
     severity = Severity.CRITICAL if report.outcome == "block" else Severity.MODERATE
-    rules = report.rules[:MAX_FINDINGS]
+    rules = [*dict.fromkeys(each.rule for each in report.signals)][:MAX_FINDINGS]
     message = f"text that tries to direct the model ({report.outcome})"
     return _Found(
         tuple(Finding(f"scan.{rule}", severity, "", message) for rule in rules),

@@ -59,6 +59,7 @@ class GatewayPolicy:
     budgets: Limits = field(default_factory=Limits)
     approve: tuple[str, ...] = ()
 
+
 class Response(StrEnum):
     """What follows when something is found in what a model is to read, the mildest first.
 

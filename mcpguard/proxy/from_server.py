@@ -268,7 +268,7 @@ class ServerSide:
         self, entry: Entry, body: JsonObject, decision: Decision, exact_form: bool
     ) -> None:
         core = self.core
-        method, target = entry.judged_as or (entry.row.name, entry.target)
+        _, target = entry.judged_as or (entry.row.name, entry.target)
         asked = self._asked_by(body)
         decision = next((d for d in asked if not d.allowed), decision)
         outcome = "asked" if asked else "error"  # who asks for a person has not failed

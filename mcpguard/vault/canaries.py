@@ -20,11 +20,21 @@ import orjson
 from mcpguard.audit.key import load_or_create_key
 from mcpguard.errors import AuditError, VaultError
 from mcpguard.model import Json
+from mcpguard.vault import CANARIES
 from mcpguard.vault.disguises import SHORTEST
 
-__all__ = ["KINDS", "MAX_CANARIES", "Canary", "drop", "fragments", "made", "planted", "remember"]
+__all__ = [
+    "KINDS",
+    "MAX_CANARIES",
+    "MAX_NOTE",
+    "Canary",
+    "drop",
+    "fragments",
+    "made",
+    "planted",
+    "remember",
+]
 
-FILE: Final = "canaries.json"
 KEY: Final = "canary.key"
 
 MAX_CANARIES = 64
@@ -32,6 +42,9 @@ MAX_CANARIES = 64
 
 MAX_FILE = 1024 * 1024
 """Bytes of the file of all of them."""
+
+MAX_NOTE = 200
+"""Characters of a note."""
 
 Source = Callable[[int], bytes]
 
@@ -143,14 +156,14 @@ def made(
 
 
 def _middle(body: str) -> str:
-    """At most 20 characters, so that one who has the file of canaries does not have the credential."""
+    """At most 20 characters: whoever has the file of canaries does not have the credential."""
     spare = max(0, len(body) - 20)
     return body[spare // 2 : len(body) - (spare - spare // 2)] if spare else body[2:-2]
 
 
 def planted(home: Path) -> tuple[Canary, ...]:
     """What is planted. Raises VaultError for a file that cannot be read: never means none."""
-    path = home / FILE
+    path = home / CANARIES
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
@@ -195,7 +208,7 @@ def remember(home: Path, canary: Canary) -> None:
             f"{len(known)} credentials are planted, at most {MAX_CANARIES} are looked for",
             hint="mcpguard canary drop ID",
         )
-    _write(home / FILE, (*known, canary))
+    _write(home / CANARIES, (*known, canary))
 
 
 def drop(home: Path, ident: str) -> Canary | None:
@@ -203,7 +216,7 @@ def drop(home: Path, ident: str) -> Canary | None:
     known = planted(home)
     gone = next((each for each in known if each.id == ident), None)
     if gone is not None:
-        _write(home / FILE, tuple(each for each in known if each is not gone))
+        _write(home / CANARIES, tuple(each for each in known if each is not gone))
     return gone
 
 

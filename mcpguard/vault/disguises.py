@@ -19,7 +19,10 @@ __all__ = ["SHORTEST", "detector", "forms"]
 SHORTEST = 12
 """Characters of a fragment: 60 bits and more, so none comes by chance."""
 
-_BETWEEN = r"[\s\-_.,:;'\"+\\\x{00AD}\x{034F}\x{061C}\x{180E}\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{206F}\x{FE00}-\x{FE0F}\x{FEFF}\x{E0000}-\x{E007F}]"
+_BETWEEN = (
+    r"[\s\-_.,:;'\"+\\\x{00AD}\x{034F}\x{061C}\x{180E}\x{200B}-\x{200F}\x{202A}-\x{202E}"
+    r"\x{2060}-\x{206F}\x{FE00}-\x{FE0F}\x{FEFF}\x{E0000}-\x{E007F}]"
+)
 _HEX_BETWEEN = r"(?:[\s:,\-]|\\x|0x|%)?"
 _BREAK = r"\s?"
 

@@ -138,7 +138,7 @@ class Quarantine:
 
     def _names(self) -> list[str]:
         try:
-            found = sorted(os.listdir(self._folder))
+            found = sorted(each.name for each in self._folder.iterdir())
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -148,7 +148,7 @@ class Quarantine:
     def _make_room(self, entry: Entry, size: int) -> None:
         """Looks at sizes alone, until there is no room: then into the entries, for a quarter."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        sizes = [os.stat(self._folder / name).st_size for name in self._names()]
+        sizes = [(self._folder / name).stat().st_size for name in self._names()]
         if len(sizes) < MAX_ENTRIES and sum(sizes) + size <= MAX_TOTAL:
             return
         self.sweep(entry.at)
