@@ -18,7 +18,8 @@ def recorded(event: str, *, by: str = "", key: str = "", why: str = "", **what: 
     """One record of `event`, see `audit.record.CONTROL`. Raises AuditError: then do not do it."""
     home = reach.home()
     folder = home / "audit" / "operator"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in (folder.parent, folder):
+        each.mkdir(mode=0o700, exist_ok=True)
     log = AuditLog.open(
         folder / "acts.jsonl",
         key=load_or_create_key(home / "audit.key"),
