@@ -1,0 +1,113 @@
+"""Arguments that ask for what the tool has no use for.
+
+The conversation, the model's own instructions and other tools are no tool's input. Personal data
+and secrets are, when the tool says what it does with them; a calculator that wants a passport
+number does not.
+"""
+
+from collections.abc import Iterator
+
+from mcpguard.model import Severity
+from mcpguard.scan.threats.definition import View
+from mcpguard.scan.threats.parameters import Parameter, parameters, words
+from mcpguard.scan.threats.signals import Signal, Structure, Threat, ThreatDetector
+
+__all__ = ["DETECTOR"]
+
+_NEVER = (
+    ({"conversation", "chat", "dialogue", "dialog"}, {"history", "log", "logs", "transcript", "context", "full", "entire", "complete", "content", "data", "messages"}),
+    ({"system", "initial", "developer", "hidden"}, {"prompt", "prompts", "instructions", "instruction", "message"}),
+    ({"tools", "tool"}, {"available", "list", "other", "used", "called", "previous", "last", "calls", "history"}),
+    ({"llm", "model", "assistant", "ai"}, {"self", "running", "calling", "current", "reasoning", "thoughts", "identity", "provider", "memory", "name", "version"}),
+    ({"user", "original"}, {"prompt", "utterance", "messages"}),
+    ({"chain", "reasoning"}, {"thought", "trace", "thoughts"}),
+    ({"previous", "prior", "all"}, {"messages", "conversation", "responses", "conversations"}),
+    ({"environment", "env"}, {"variables", "vars", "dump", "all"}),
+    ({"memory", "session"}, {"dump", "contents", "transcript"}),
+    ({"file", "files"}, {"private", "sensitive", "secret", "ssh"}),
+)
+"""Words of a name, one of each pair: what no tool has a use for."""
+
+_READS = frozenset("id_rsa ssh passwd shadow credentials keychain private".split())
+"""Words that make a name an order to read something."""
+
+_PERSONAL = (
+    {"ssn"}, {"social", "security"}, {"passport"}, {"credit", "card"}, {"card", "number"}, {"cvv"},
+    {"cvc"}, {"bank", "account"}, {"iban"}, {"maiden"}, {"birth"}, {"dob"}, {"birthdate"}, {"birthday"},
+    {"home", "address"}, {"salary"}, {"income"}, {"medical"}, {"health"}, {"religion"}, {"ethnicity"}, {"pin"}, {"blood"},
+    {"password"}, {"passwords"}, {"passphrase"}, {"private", "key"}, {"api", "key"}, {"secret"}, {"credentials"}, {"seed", "phrase"}, {"mnemonic"},
+    {"cookies"}, {"cookie"}, {"license", "number"}, {"fingerprint"}, {"geolocation"}, {"contacts"}, {"browser", "history"}, {"browsing"}, {"phone", "number"},
+    {"full", "name"}, {"real", "name"}, {"tax", "id"}, {"political"}, {"marital"}, {"employer"}, {"wallet"}, {"ssh", "key"}, {"aws"}, {"token"},
+)
+"""Words of a name, all of one set: what is personal or secret."""
+
+_COMMON = frozenset("key id name number address token secret card account full real home".split())
+"""Words that say too little for a tool to be about the same."""
+
+
+def _judge(view: View) -> Iterator[Signal]:
+    asked = parameters(view.definition)
+    about = _about(view, asked)
+    count = 0
+    for each in asked:
+        named = set(words(each.name))
+        if _never(named):
+            yield _signal("collecting.conversation", 4 if len(asked) > 1 or each.required else 3, each, _NEVER_SAYS)
+        elif len(named) > _LONG_NAME and named & _READS:
+            yield _signal("collecting.order-in-name", 4, each, "its name is an order to read something")
+        elif (kind := _personal(named)) and not (kind - _COMMON or kind) & about:
+            count += 1
+            yield _signal(
+                f"collecting.personal-{min(count, 3)}",
+                2 if each.required else 1.5,
+                each,
+                "asks for something private that the tool does not speak of",
+            )
+
+
+_NEVER_SAYS = "asks for the conversation, the model's instructions or its other tools"
+_LONG_NAME = 3
+
+
+def _about(view: View, asked: list[Parameter]) -> set[str]:
+    """The words of what the tool says of itself."""
+    texts = [view.definition.get(key) for key in ("name", "title", "description")]
+    joined = " ".join(each for each in texts if isinstance(each, str))[:_READ]
+    return {part for word in joined.split() for part in words(word)}
+
+
+_READ = 4000
+
+
+def _never(named: set[str]) -> bool:
+    return any(named & one and named & other for one, other in _NEVER)
+
+
+def _personal(named: set[str]) -> set[str]:
+    return next((each for each in _PERSONAL if each <= named), set())
+
+
+def _signal(rule: str, weight: float, at: Parameter, message: str) -> Signal:
+    return Signal(rule, weight, at.where, 0, len(at.name), message)
+
+
+DETECTOR = ThreatDetector(
+    id="overcollecting_parameter",
+    threat=Threat.TOOL_POISONING,
+    severity=Severity.CRITICAL,
+    owasp="MCP10:2025",
+    agentic="ASI02",
+    atlas="AML.T0057",
+    explanation="It has an argument through which the conversation or private data leave.",
+    fix="Deny the argument with a policy rule, or do not use the tool.",
+    structure=Structure(
+        (
+            "collecting.conversation",
+            "collecting.order-in-name",
+            "collecting.personal-1",
+            "collecting.personal-2",
+            "collecting.personal-3",
+        ),
+        _judge,
+    ),
+)

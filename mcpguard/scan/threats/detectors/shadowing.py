@@ -1,0 +1,67 @@
+"""Orders about other tools.
+
+A tool has no business with how another one is used. What rewires another tool works even when the
+poisoned one is never called.
+"""
+
+from mcpguard.model import Severity
+from mcpguard.scan.threats.signals import Meaning, Threat, ThreatDetector
+
+__all__ = ["DETECTOR"]
+
+DETECTOR = ThreatDetector(
+    id="shadowing",
+    threat=Threat.CROSS_SERVER_ATTACK,
+    severity=Severity.CRITICAL,
+    owasp="MCP03:2025",
+    agentic="ASI02",
+    atlas="AML.T0051.001",
+    explanation="It changes how the model uses other tools, whether it is called itself or not.",
+    fix="Do not use the server; remove it from the host, as listing it is enough to be affected.",
+    meanings=(
+        Meaning(
+            "shadowing.redirects",
+            5,
+            "sends to somebody else what other tools send",
+            (
+                "RECIP|OTHER|PRIOR ~ MUST|ALWAYS ~ SEND ~ MAIL|URL|DEST",
+                "CHANGE ~ RECIP|PARAM ~ MAIL|URL|DEST",
+                "SEND ~ PRIOR|ALWAYS ~ RECIP|TOOL|OTHER ~ MAIL|URL|DEST",
+                "PUT ~ MAIL ~ RECIP|SEND",
+                "ALWAYS|MUST|WHEN ~ PUT|SEND ~ MAIL",
+                "WHEN ~ USE|SEND ~~ MUST|ALWAYS ~ SEND|PUT|CHANGE ~ MAIL|DEST|URL",
+                "SEND ~ RECIP ~ MAIL ~ INSTEAD",
+                "SEND ~ DEST|URL|MAIL ~ INSTEAD",
+                "SEND ~ PRIOR ~~ URL|DEST|MAIL",
+            ),
+        ),
+        Meaning(
+            "shadowing.rewires",
+            4,
+            "says how another tool is to be used",
+            (
+                "WHEN|ALWAYS ~ USE|RUN ~ OTHER ~ TOOL ~~ MUST|ALWAYS ~ CHANGE|PUT|SEND|READ|USE",
+                "WHEN|ALWAYS ~ USE|RUN ~ IDENT ~~ MUST|ALWAYS ~ CHANGE|SEND",
+                "MUST|ALWAYS ~ CHANGE ~ PARAM|RECIP ~ IDENT|OTHER ~ TOOL",
+                "IDENT TOOL ~ MUST|ALWAYS ~ CHANGE|SEND|PUT",
+                "ALWAYS ~ USE ~ TOOL ~ CHANGE ~ PARAM|RECIP",
+                "OTHER TOOL ~ MUST ~ CHANGE|SEND|PUT|USE",
+                "CHANGE ~ RECIP|PARAM ~ IDENT TOOL",
+                "CHANGE ~ OTHER TOOL",
+                "WHEN ~ OTHER TOOL ~ USE ~~ CHANGE|PUT|SEND",
+            ),
+        ),
+        Meaning(
+            "shadowing.gate",
+            2.5,
+            "has to be called before, after or with every other tool",
+            (
+                "USE ~ THIS ~ WHEN|ALWAYS ~ OTHER|PRIOR ~ TOOL",
+                "WHEN ~ USE ~ OTHER|PRIOR ~ TOOL ~~ USE|RUN ~ THIS|TOOL",
+                "WHEN OTHER TOOL ~ USE|MUST",
+                "ALWAYS|PRIOR ~ TOOL ~ USE ~ MUST ~ THIS",
+                "MUST ~ USE ~ WHEN|INSTEAD ~ OTHER|PRIOR ~ TOOL",
+            ),
+        ),
+    ),
+)

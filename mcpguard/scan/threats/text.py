@@ -1,0 +1,486 @@
+"""One reading of a text, with what a person cannot see in it, and the way back to the original.
+
+Compatibility forms, accents and look-alike letters are folded (NFKC; UTS 39), what is invisible is
+taken out, escapes and tag characters are read, runs of base64 and hex that hold text are appended.
+Linear in the text. The result is at most four times as long, plain ASCII text stays as it is.
+"""
+
+import binascii
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from functools import cache, lru_cache
+from html.entities import html5
+from typing import NamedTuple
+from unicodedata import category, combining, normalize
+
+from mcpguard.scan.needles import Meter, compiled, encodable, matches
+from mcpguard.scan.threats.confusables import LOOK_ALIKE
+
+__all__ = ["GROWTH", "MAX_PIECES", "Hidden", "Normal", "normalise"]
+
+GROWTH = 4
+"""Times. No reading of a text is longer than that; decoded runs are left out beyond it."""
+
+MAX_PIECES = 1000
+"""Escapes and encoded runs of one text that are read; each costs about a microsecond. More of them
+are themselves told, as `overflow`."""
+
+MAX_HIDDEN = 64
+"""Hidden places of one text that are told one by one: a person reads no more."""
+
+DEPTH = 2
+"""Levels of encoding within encoding that are read."""
+
+LONGEST_FORM = 3
+"""Characters that one character may become; the few longer compatibility forms are cut."""
+
+
+class Hidden(NamedTuple):
+    """What a person does not see: its kind, its place in the original, and what it says."""
+
+    kind: str
+    start: int
+    end: int
+    says: str
+
+
+class _Piece(NamedTuple):
+    """`text` at `at` of the reading stands for `start` to `end` of the original.
+
+    `whole`: it does so only as a whole; otherwise cluster by cluster.
+    """
+
+    at: int
+    start: int
+    end: int
+    text: str
+    whole: bool
+
+
+class Normal:
+    """A reading: `text`, what was `hidden`, and where each part of it comes from."""
+
+    __slots__ = ("_pieces", "_places", "_source", "hidden", "text")
+
+    def __init__(
+        self, source: str, pieces: tuple[_Piece, ...], hidden: tuple[Hidden, ...], text: str
+    ) -> None:
+        self.text = text
+        self.hidden = hidden
+        self._source = source
+        self._pieces = pieces
+        self._places: dict[int, tuple[list[int], list[int]] | None] = {}
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """The characters of the original that `start` to `end` of `text` stand for.
+
+        Whole clusters and whole escapes: reading that part again gives the asked text, or more.
+        """
+        if not self._pieces:
+            return start, end
+        first, last = self._place(start), self._place(max(start, end - 1))
+        return min(first[0], last[0]), max(first[1], last[1])
+
+    def _place(self, at: int) -> tuple[int, int]:
+        """The smallest part of the original that the character at `at` comes from."""
+        number = max(0, bisect_right(self._pieces, at, key=lambda piece: piece.at) - 1)
+        piece = self._pieces[number]
+        if piece.whole:
+            return piece.start, piece.end
+        if number not in self._places:
+            source = self._source[piece.start : piece.end]
+            self._places[number] = None if source == piece.text else _clusters(source)
+        places = self._places[number]
+        if places is None:
+            return piece.start + at - piece.at, piece.start + at - piece.at + 1
+        outs, ins = places
+        found = max(0, bisect_right(outs, at - piece.at) - 1)
+        return piece.start + ins[found], piece.start + ins[min(found + 1, len(ins) - 1)]
+
+
+def normalise(text: str) -> Normal:
+    """Read `text`. Total; half surrogate pairs become U+FFFD."""
+    text = encodable(text)
+    if text.isascii() and compiled(_ODD).search(text.encode()) is None:
+        return Normal(text, (), (), text)
+    return _read(text, DEPTH)
+
+
+def _read(text: str, depth: int) -> Normal:
+    pieces: list[_Piece] = []
+    hidden = list(_hidden(text))
+    at = done = 0
+    for count, (start, end, kind, says) in enumerate(_tokens(text)):
+        if count >= MAX_PIECES:
+            hidden.append(Hidden("overflow", start, len(text), ""))
+            break
+        if done < start:
+            pieces.append(_Piece(at, done, start, _folded(text[done:start]), False))
+            at += len(pieces[-1].text)
+        pieces.append(_Piece(at, start, end, _folded(says), True))
+        at += len(pieces[-1].text)
+        if kind in _UNSEEN and len(hidden) < MAX_HIDDEN:
+            hidden.append(Hidden(kind, start, end, says))
+        done = end
+    pieces.append(_Piece(at, done, len(text), _folded(text[done:]), False))
+    plain = "".join(piece.text for piece in pieces)
+    if depth:
+        _decode(text, plain, pieces, hidden, depth)
+    return Normal(text, tuple(pieces), tuple(hidden), "".join(piece.text for piece in pieces))
+
+
+# --- folding -------------------------------------------------------------------------------------
+
+_ZERO_WIDTH = "\\x{AD}\\x{34F}\\x{180E}\\x{200B}-\\x{200F}\\x{2060}-\\x{2064}\\x{206A}-\\x{206F}\\x{FEFF}\\x{FFF9}-\\x{FFFB}\\x{1D173}-\\x{1D17A}\\x{61C}"
+_BIDI = "\\x{202A}-\\x{202E}\\x{2066}-\\x{2069}"
+_FILLER = "\\x{115F}\\x{1160}\\x{3164}\\x{FFA0}\\x{2800}\\x{17B4}\\x{17B5}"
+_BIDI_POINTS = frozenset((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+_FILLER_POINTS = frozenset((0x115F, 0x1160, 0x3164, 0xFFA0, 0x2800, 0x17B4, 0x17B5))
+_SELECTORS = "\\x{180B}-\\x{180D}\\x{180F}\\x{FE00}-\\x{FE0F}\\x{E0100}-\\x{E01EF}"
+_CONTROL = "\\x{00}-\\x{08}\\x{0B}\\x{0C}\\x{0E}-\\x{1F}\\x{7F}-\\x{9F}"
+
+_CONTROLS = f"[{_CONTROL}]"
+
+_RANGES = (
+    *((0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x180B, 0x180F), (0x200B, 0x200F)),
+    *((0x2060, 0x2064), (0x206A, 0x206F), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB), (0x1D173, 0x1D17A)),
+    *((0x202A, 0x202E), (0x2066, 0x2069)),
+    *((0x115F, 0x1160), (0x3164, 0x3164), (0xFFA0, 0xFFA0), (0x2800, 0x2800), (0x17B4, 0x17B5)),
+    *((0xFE00, 0xFE0F), (0xE0100, 0xE01EF), (0xE0000, 0xE007F)),
+    *((0x00, 0x08), (0x0E, 0x1F), (0x7F, 0x84), (0x86, 0x9F)),
+)
+"""First and last code points of what is not seen, and taken out of the reading."""
+
+_MARKS = (*range(0x300, 0x370), *range(0x64B, 0x660), 0x640, 0x670)
+"""Accents, Arabic vowel signs and the Arabic elongation: no word is another one without them."""
+
+
+@cache
+def _before() -> dict[int, str | None]:
+    """Applied before NFKC: takes out what is not seen, and cuts the longest compatibility forms."""
+    table: dict[int, str | None] = {
+        point: None for first, last in _RANGES for point in range(first, last + 1)
+    }
+    for first, last in ((0x2057, 0x2057), (0x2150, 0x2488), (0x2A0C, 0x2A0C), (0x3200, 0x33FF)):
+        table |= {point: _cut(point) for point in range(first, last + 1) if _cut(point)}
+    return table | {point: _cut(point) for point in range(0xFDF2, 0xFDFD)}
+
+
+def _cut(point: int) -> str | None:
+    form = normalize("NFKC", chr(point))
+    return form[:LONGEST_FORM] if len(form) > LONGEST_FORM else None
+
+
+@cache
+def _after() -> dict[int, str | int | None]:
+    """Applied after NFKC: letters without their accents, every kind of quote and dash as one."""
+    table: dict[int, str | int | None] = dict.fromkeys(_MARKS)
+    for first, last in ((0xC0, 0x250), (0x1E00, 0x1F00)):
+        for point in range(first, last):
+            letter = normalize("NFD", chr(point))[0]
+            if letter.isascii():
+                table[point] = ord(letter)
+    quotes = {0x2018: "'", 0x2019: "'", 0x201B: "'", 0x201C: '"', 0x201D: '"', 0x2E3A: "-"}
+    dashes = dict.fromkeys((0x2010, 0x2011, 0x2012, 0x2013, 0x2014, 0x2212), "-")
+    return table | quotes | dashes | {0x622: 0x627, 0x623: 0x627, 0x625: 0x627}
+
+
+def _folded(text: str) -> str:
+    """`text` as it is compared. Works cluster by cluster, so parts of it fold to its parts."""
+    if text.isascii():
+        seen = text.isprintable() or compiled(_CONTROLS).search(text.encode()) is None
+        return text if seen else text.translate(_before())
+    text = normalize("NFKC", text.translate(_before())).translate(_after())
+    return text if text.isascii() else _unmasked(text)
+
+
+def _unmasked(text: str) -> str:
+    """`text` with look-alike letters as what they look like, in words that have ASCII ones too."""
+    parts, done = [], 0
+    for start, end in _masked(text):
+        parts += [text[done:start], text[start:end].translate(LOOK_ALIKE)]
+        done = end
+    return "".join((*parts, text[done:])) if parts else text
+
+
+def _masked(text: str) -> Iterator[tuple[int, int]]:
+    """Words of ASCII and look-alike letters, both of them; or of nothing else in an ASCII text."""
+    if text.translate(LOOK_ALIKE) == text:
+        return
+    mostly_ascii = len(text.encode()) < len(text) * 1.25
+    at = 0
+    for chunk in text.split(" "):
+        if not chunk.isascii():
+            for start, end in _words(chunk):
+                if mostly_ascii or any(map(_ascii_letter, chunk[start:end])):
+                    yield at + start, at + end
+        at += len(chunk) + 1
+
+
+def _words(chunk: str) -> Iterator[tuple[int, int]]:
+    """Runs of letters with look-alikes among them and nothing but ASCII beside those."""
+    if not any(map(str.isascii, chunk)) and not chunk.translate(LOOK_ALIKE).isascii():
+        return
+    start, odd, other = 0, False, False
+    for place, letter in enumerate(f"{chunk} "):
+        if letter.isalnum():
+            odd = odd or ord(letter) in LOOK_ALIKE
+            other = other or not (letter.isascii() or ord(letter) in LOOK_ALIKE)
+            continue
+        if odd and not other:
+            yield start, place
+        start, odd, other = place + 1, False, False
+
+
+def _ascii_letter(letter: str) -> bool:
+    return letter.isascii() and letter.isalpha()
+
+
+# --- hidden characters and comments --------------------------------------------------------------
+
+_INVISIBLE = "|".join(f"[{each}]+" for each in (_ZERO_WIDTH, _BIDI, _FILLER, _CONTROL))
+_OPENERS = (("<!--", "-->"), ("[//]: #", "\n"), ("[comment]: #", "\n"), ("[comment]: <>", "\n"))
+_UNSEEN = frozenset({"ansi", "tags", "selectors"})
+
+
+def _hidden(text: str) -> Iterator[Hidden]:
+    """Invisible characters that have no honest reason where they stand, comments, look-alikes."""
+    found = 0
+    for start, end, *_ in matches(_INVISIBLE, text, Meter(len(text))):
+        kind = _kind(ord(text[start]))
+        if kind == "zero-width" and _joining(text, start, end):
+            continue
+        yield Hidden(kind, start, end, "")
+        found += 1
+        if found >= MAX_HIDDEN:
+            break
+    if not text.isascii():
+        yield from _disguised(text)
+    for opener, closer in _OPENERS:
+        yield from _comments(text, opener, closer)
+
+
+def _kind(point: int) -> str:
+    if point in _BIDI_POINTS:
+        return "bidi"
+    if point in _FILLER_POINTS:
+        return "filler"
+    return "control" if point < 0xA0 else "zero-width"
+
+
+def _joining(text: str, start: int, end: int) -> bool:
+    """Whether this joins emoji or letters of a script that needs it, or opens a text (a BOM)."""
+    what = text[start:end]
+    if start == 0 and what == "\N{ZERO WIDTH NO-BREAK SPACE}":
+        return True
+    beside = text[max(0, start - 1) : start] + text[end : end + 1]
+    return what in _JOINERS and bool(beside) and not any(map(_latin, beside))
+
+
+_JOINERS = frozenset("\u200c\u200d\u200e\u200f")
+
+
+def _latin(letter: str) -> bool:
+    return letter.isascii() or letter < "\u0250"
+
+
+def _disguised(text: str) -> Iterator[Hidden]:
+    shown = normalize("NFKC", text)
+    if len(shown) != len(text):
+        shown = text
+    for count, (start, end) in enumerate(_masked(shown)):
+        word = shown[start:end]
+        mixed = any(each.isascii() and each.isalpha() for each in word)
+        if mixed and end - start > _SHORT and count < MAX_HIDDEN:
+            yield Hidden("look-alike", start, end, word.translate(LOOK_ALIKE))
+
+
+_SHORT = 3
+"""Characters. Shorter mixed words are units and formulas."""
+
+
+def _comments(text: str, opener: str, closer: str) -> Iterator[Hidden]:
+    start = text.find(opener)
+    for _ in range(MAX_HIDDEN):
+        if start < 0:
+            return
+        end = text.find(closer, start + len(opener))
+        stop = len(text) if end < 0 else end + len(closer)
+        says = text[start + len(opener) : stop].removesuffix(closer).strip()
+        yield Hidden("comment", start, stop, says)
+        start = -1 if end < 0 else text.find(opener, stop)
+
+
+# --- escapes -------------------------------------------------------------------------------------
+
+_ESCAPES = (
+    r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])",
+    r"(?:%[0-9A-Fa-f][0-9A-Fa-f])+",
+    r"(?:\\x[0-9A-Fa-f][0-9A-Fa-f])+",
+    r"(?:\\u[0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f])+",
+    r"(?:&#[0-9]+;|&#[xX][0-9A-Fa-f]+;)+",
+    r"&(?:lt|gt|amp|quot|apos|nbsp|period|comma|colon|excl|lowbar|sol|num|ZeroWidthSpace);",
+    r"[\x{E0000}-\x{E007F}]+",
+    rf"[{_SELECTORS}][{_SELECTORS}]+",
+)
+_TOKENS = "|".join(f"(?:{each})" for each in _ESCAPES)
+_RUN = r"[A-Za-z0-9+/_-]{20}[A-Za-z0-9+/_-]*=*"
+_ODD = rf"{_TOKENS}|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|<!--|\[//\]: #|\[comment\]:|{_RUN}"
+
+
+def _tokens(text: str) -> Iterator[tuple[int, int, str, str]]:
+    """Start, end, kind and reading of each escape, in order."""
+    for start, end, *_ in matches(_TOKENS, text, Meter(len(text))):
+        kind, says = _reading(text[start:end], text[start - 1 : start] if start else "")
+        yield start, end, kind, says
+
+
+def _reading(token: str, before: str) -> tuple[str, str]:
+    """The kind of an escape and what it says; itself when it says nothing."""
+    lead = token[0]
+    if lead == "\x1b":
+        return "ansi", ""
+    if 0xE0000 <= ord(lead) < 0xE0080:
+        flag = before == "\N{WAVING BLACK FLAG}"
+        says = "".join(chr(ord(each) - 0xE0000) for each in token if ord(each) > 0xE001F)
+        return ("flag", "") if flag and len(token) < _FLAG else ("tags", says.rstrip("\x7f"))
+    reader = _READERS.get(token[:2].lower(), _READERS.get(lead))
+    if reader is None:
+        return "selectors", _selected(token)
+    return "escape", reader(token)
+
+
+_FLAG = 9
+"""Characters. A regional flag is spelt with fewer tags than that (UTS 51)."""
+
+
+def _bytes(token: str, mark: str) -> str:
+    raw = bytes.fromhex(token.lower().replace(mark, ""))
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _units(token: str) -> str:
+    raw = bytes.fromhex(token.lower().replace("\\u", ""))
+    return raw.decode("utf-16-be", "replace")
+
+
+def _numbers(token: str) -> str:
+    return "".join(map(_character, token.removesuffix(";").split(";")))
+
+
+def _character(entity: str) -> str:
+    digits = entity[2:]
+    base = 10
+    if digits[:1] in ("x", "X"):
+        digits, base = digits[1:], 16
+    point = int(digits, base) if len(digits) < _DIGITS else 0
+    return chr(point) if 0 < point < 0x110000 and not 0xD800 <= point < 0xE000 else "\ufffd"
+
+
+_DIGITS = 8
+
+
+def _selected(token: str) -> str:
+    """What is written in variation selectors, one byte each."""
+    points = [ord(each) for each in token]
+    raw = bytes(
+        each - 0xFE00 if 0xFE00 <= each <= 0xFE0F else each - 0xE0100 + 16
+        for each in points
+        if 0xFE00 <= each <= 0xFE0F or each >= 0xE0100
+    )
+    return _printable(raw) or ""
+
+
+_READERS: dict[str, Callable[[str], str]] = {
+    "%": lambda token: _bytes(token, "%"),
+    "\\x": lambda token: _bytes(token, "\\x"),
+    "\\u": _units,
+    "&#": _numbers,
+    "&": lambda token: html5.get(token[1:], token)[:1],
+}
+
+
+# --- encoded runs --------------------------------------------------------------------------------
+
+
+def _decode(text: str, plain: str, pieces: list[_Piece], hidden: list[Hidden], depth: int) -> None:
+    """Append to `pieces` what runs of base64 and hex in `plain` say."""
+    room = GROWTH * len(text) - len(plain)
+    shown = Normal(text, tuple(pieces), (), plain)
+    at = len(plain)
+    for count, match in enumerate(compiled(_RUN).finditer(plain)):
+        if count >= MAX_HIDDEN:
+            hidden.append(Hidden("overflow", 0, len(text), ""))
+            return
+        says = decoded(match.group())
+        if not says:
+            continue
+        says = "\n" + _read(encodable(says), depth - 1).text
+        if len(says) > room:
+            continue
+        start, end = shown.span(*match.span())
+        pieces.append(_Piece(at, start, end, says, True))
+        hidden.append(Hidden("encoded", start, end, says.strip()))
+        at += len(says)
+        room -= len(says)
+
+
+@lru_cache(maxsize=256)
+def decoded(run: str) -> str:
+    """The text that a run of hex or base64 holds; empty when it holds none."""
+    bare = run.rstrip("=")
+    if len(bare) % 2 == 0 and compiled(r"\A[0-9A-Fa-f]+\z").search(bare):
+        return _printable(bytes.fromhex(bare)) or ""
+    bare = bare.replace("-", "+").replace("_", "/")
+    try:
+        raw = binascii.a2b_base64(bare[: len(bare) - (len(bare) % 4 == 1)] + "==")
+    except binascii.Error:
+        return ""
+    return _printable(raw) or ""
+
+
+def _printable(raw: bytes) -> str | None:
+    """`raw` as text, when it is words and not chance."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return None
+    if not text.strip() or not all(each.isprintable() or each in "\n\r\t" for each in text):
+        return None
+    letters = sum(each.isalpha() or each == " " for each in text)
+    return text if letters * 4 >= len(text) * 3 and len(text) >= _SHORT else None
+
+
+def _clusters(text: str) -> tuple[list[int], list[int]]:
+    """Where each part that folds by itself starts, folded and in `text`; both end with the end."""
+    outs, ins, at, start = [0], [0], 0, 0
+    for place, letter in enumerate(text):
+        if place > start and _starts(letter):
+            part = text[start:place]
+            at += 1 if part.isascii() and part.isprintable() else len(_alone(part))
+            outs.append(at)
+            ins.append(place)
+            start = place
+    ins.append(len(text))
+    return outs, ins
+
+
+@lru_cache(maxsize=4096)
+def _alone(cluster: str) -> str:
+    return normalize("NFKC", cluster.translate(_before())).translate(_after())
+
+
+def _starts(letter: str) -> bool:
+    """Whether nothing before `letter` can be composed or reordered with it."""
+    if letter.isascii():
+        return True
+    point = ord(letter)
+    return (
+        not combining(letter)
+        and category(letter)[0] != "M"
+        and not 0x1160 <= point < 0x1200
+        and point not in _before()
+    )
