@@ -111,7 +111,7 @@ def at_once(_: int, work: Callable[[], Verdict]) -> Verdict:
 
 
 Judge = Callable[[Json], Report]
-JudgeDefinition = Callable[[ItemKind, JsonObject], Report]
+JudgeDefinition = Callable[[ItemKind | None, JsonObject], Report]
 
 
 class _Class(NamedTuple):
@@ -133,6 +133,12 @@ class _Found(NamedTuple):
     rules: tuple[str, ...]
 
 
+def _judge_definition(item: ItemKind | None, definition: JsonObject) -> Report:
+    from mcpguard.scan.threats import judge_definition  # a tenth of a second, where it is asked for
+
+    return judge_definition(item, definition)
+
+
 class ScanStage:
     """Judges all but calls, whose arguments the gateway looks through.
 
@@ -149,7 +155,7 @@ class ScanStage:
         *,
         judge: Judge | None = None,
         needles: tuple[str, ...] | None = None,
-        judge_definition: JudgeDefinition | None = None,
+        judge_definition: JudgeDefinition = _judge_definition,
         keep: Keep | None = None,
         aside: Aside = at_once,
         planted: Detector | None = None,
@@ -189,8 +195,10 @@ class ScanStage:
 
     def _result(self, result: Result, ctx: Context) -> Verdict | Wait:
         body = result.body
-        if body is self._settled or result.method in _PINNED:
+        if body is self._settled:
             return ALLOW
+        if result.method in _PINNED:
+            return self._greeted(result)
         try:
             raw = orjson.dumps(body)
         except (
@@ -326,19 +334,36 @@ class ScanStage:
 
     def _definition(self, subject: Definition) -> Verdict:
         policy = self._policy.definitions
-        if self._judge_definition is None or not self._judges(policy):
+        if not self._judges(policy):
             return ALLOW
         name = subject.item, subject.target
         known = self._known.get(name)
         if known is None or known[0] != subject.definition:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
-            verdict = self._listed(self._judge_definition(subject.item, subject.definition))
+            verdict = self._listed(subject.item, subject.definition)
             known = self._known[name] = subject.definition, verdict
         return known[1]
 
-    def _listed(self, report: Report) -> Verdict:
-        part = _outcome(report, self._policy.definitions)
+    def _greeted(self, result: Result) -> Verdict:
+        """A handshake: it holds what was reviewed, but for the server's instructions."""
+        instructions = result.body.get("instructions")
+        if instructions is None or not self._judges(self._policy.definitions):
+            return ALLOW
+        verdict = self._listed(None, {"instructions": instructions})
+        if verdict.effect is Effect.ALLOW:
+            return verdict
+        left = {key: value for key, value in result.body.items() if key != "instructions"}
+        text = f"{verdict.detail}, so its instructions were left out"
+        rewrite = result._replace(body=left)
+        return Verdict(Effect.ALLOW, verdict.reason, text, verdict.findings, rewrite)
+
+    def _listed(self, item: ItemKind | None, definition: JsonObject) -> Verdict:
+        policy = self._policy.definitions
+        try:
+            part = _outcome(self._judge_definition(item, definition), policy)
+        except ScanError:
+            part = _too_much(policy.block is Response.BLOCK)
         if part is None:
             return ALLOW
         if part.response is Response.BLOCK:
@@ -369,7 +394,7 @@ class ScanStage:
 
 
 _PINNED: Final = frozenset({"initialize", "server/discover"})
-"""Results that hold what was reviewed, or stand in its place, and no text of a tool's."""
+"""Results that hold what was reviewed, or stand in its place; no tool's."""
 
 _TOO_MUCH: Final = "it is too much to be looked through"
 

@@ -30,7 +30,10 @@ class Parameter(NamedTuple):
 def parameters(definition: JsonObject) -> list[Parameter]:
     """Every property of the input schema and every argument of a prompt, in the order written."""
     found: list[Parameter] = []
-    for each in (*_properties(definition.get("inputSchema"), "/inputSchema", 0), *_arguments(definition)):
+    for each in (
+        *_properties(definition.get("inputSchema"), "/inputSchema", 0),
+        *_arguments(definition),
+    ):
         found.append(each)
         if len(found) >= MAX_PARAMETERS:
             break
@@ -72,7 +75,16 @@ def _properties(schema: Json, where: str, depth: int) -> Iterator[Parameter]:
 
 
 _DEEPEST = 64
-_NESTING = ("items", "anyOf", "oneOf", "allOf", "additionalProperties", "then", "else", "prefixItems")
+_NESTING = (
+    "items",
+    "anyOf",
+    "oneOf",
+    "allOf",
+    "additionalProperties",
+    "then",
+    "else",
+    "prefixItems",
+)
 
 
 @lru_cache(maxsize=2048)

@@ -14,18 +14,68 @@ from mcpguard.scan.threats.signals import Meaning, Signal, Structure, Threat, Th
 __all__ = ["DETECTOR"]
 
 _ACTING = (
-    {"behalf"}, {"impersonate"}, {"impersonated"}, {"impersonation"}, {"acting", "as"}, {"act", "as"}, {"as", "user"}, {"run", "as"}, {"sudo"},
-    {"assume", "role"}, {"delegate"}, {"effective", "user"}, {"elevated"}, {"as", "admin"}, {"bypass", "auth"}, {"override", "user"}, {"skip", "auth"}, {"caller", "identity"},
-    {"role", "arn"}, {"escalate"}, {"admin", "token"},
+    {"behalf"},
+    {"impersonate"},
+    {"impersonated"},
+    {"impersonation"},
+    {"acting", "as"},
+    {"act", "as"},
+    {"as", "user"},
+    {"run", "as"},
+    {"sudo"},
+    {"assume", "role"},
+    {"delegate"},
+    {"effective", "user"},
+    {"elevated"},
+    {"as", "admin"},
+    {"bypass", "auth"},
+    {"override", "user"},
+    {"skip", "auth"},
+    {"caller", "identity"},
+    {"role", "arn"},
+    {"escalate"},
+    {"admin", "token"},
 )
 _CREDENTIAL = (
-    {"access", "token"}, {"auth", "token"}, {"user", "token"}, {"bearer"}, {"authorization"}, {"session", "cookie"}, {"oauth", "token"},
-    {"session", "token"}, {"id", "token"}, {"refresh", "token"}, {"api", "key"}, {"jwt"}, {"auth", "header"}, {"credential"}, {"credentials"},
+    {"access", "token"},
+    {"auth", "token"},
+    {"user", "token"},
+    {"bearer"},
+    {"authorization"},
+    {"session", "cookie"},
+    {"oauth", "token"},
+    {"session", "token"},
+    {"id", "token"},
+    {"refresh", "token"},
+    {"api", "key"},
+    {"jwt"},
+    {"auth", "header"},
+    {"credential"},
+    {"credentials"},
 )
 _ADDRESS = (
-    {"callback"}, {"webhook"}, {"redirect", "uri"}, {"redirect", "url"}, {"notify", "url"}, {"target", "url"}, {"forward", "to"}, {"endpoint"}, {"base", "url"}, {"proxy"}, {"server", "url"}, {"host"},
+    {"callback"},
+    {"webhook"},
+    {"redirect", "uri"},
+    {"redirect", "url"},
+    {"notify", "url"},
+    {"target", "url"},
+    {"forward", "to"},
+    {"endpoint"},
+    {"base", "url"},
+    {"proxy"},
+    {"server", "url"},
+    {"host"},
 )
-_CALLBACK = ({"callback"}, {"webhook"}, {"notify", "url"}, {"report", "url"}, {"forward", "to"}, {"telemetry", "url"}, {"log", "url"})
+_CALLBACK = (
+    {"callback"},
+    {"webhook"},
+    {"notify", "url"},
+    {"report", "url"},
+    {"forward", "to"},
+    {"telemetry", "url"},
+    {"log", "url"},
+)
 
 
 def _judge(view: View) -> Iterator[Signal]:
@@ -34,14 +84,35 @@ def _judge(view: View) -> Iterator[Signal]:
     addresses = [each for each, named in asked if _any(_ADDRESS, named)]
     for each, named in asked:
         if _any(_ACTING, named):
-            yield Signal("deputy.acting-as", 2.5, each.where, 0, len(each.name), "lets the caller choose in whose name it acts")
+            yield Signal(
+                "deputy.acting-as",
+                2.5,
+                each.where,
+                0,
+                len(each.name),
+                "lets the caller choose in whose name it acts",
+            )
             break
     if credentials and addresses:
         at = credentials[0]
-        yield Signal("deputy.passed-through", 2, at.where, 0, len(at.name), "takes a credential and the address to use it at")
+        yield Signal(
+            "deputy.passed-through",
+            2,
+            at.where,
+            0,
+            len(at.name),
+            "takes a credential and the address to use it at",
+        )
     for each, named in asked:
         if _any(_CALLBACK, named):
-            yield Signal("deputy.callback", 1, each.where, 0, len(each.name), "lets the caller choose who is told the result")
+            yield Signal(
+                "deputy.callback",
+                1,
+                each.where,
+                0,
+                len(each.name),
+                "lets the caller choose who is told the result",
+            )
             break
 
 
@@ -63,7 +134,11 @@ DETECTOR = ThreatDetector(
             "deputy.elevated",
             2.5,
             "says that it acts with more rights than its caller",
-            ("ELEVATED ~ RUN|USE|READ|SEND|TOOL", "RUN|USE|READ|SEND ~ ELEVATED", "IGNORE ~ ELEVATED"),
+            (
+                "ELEVATED ~ RUN|USE|READ|SEND|TOOL",
+                "RUN|USE|READ|SEND ~ ELEVATED",
+                "IGNORE ~ ELEVATED",
+            ),
         ),
     ),
     structure=Structure(("deputy.acting-as", "deputy.passed-through", "deputy.callback"), _judge),

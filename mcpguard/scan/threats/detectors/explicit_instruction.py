@@ -73,7 +73,11 @@ DETECTOR = ThreatDetector(
             "instruction.or-else",
             1.5,
             "threatens that things fail unless the order is followed",
-            ("MUST|ALWAYS ~~ FAIL", "NEG ~ PUT|SEND|READ ~~ FAIL", "FAIL ~~ NEG|MUST ~ PUT|SEND|READ"),
+            (
+                "MUST|ALWAYS ~~ FAIL",
+                "NEG ~ PUT|SEND|READ ~~ FAIL",
+                "FAIL ~~ NEG|MUST ~ PUT|SEND|READ",
+            ),
         ),
         Meaning(
             "instruction.every-response",

@@ -57,7 +57,9 @@ def _judge(view: View) -> Iterator[Signal]:
             at = text.find(gap)
             if at >= 0 and text[at:].strip():
                 span = said.normal.span(at, at + len(gap))
-                yield Signal("hidden.padding", 3.0, said.where, *span, "hides text far below or far right")
+                yield Signal(
+                    "hidden.padding", 3.0, said.where, *span, "hides text far below or far right"
+                )
 
 
 DETECTOR = ThreatDetector(

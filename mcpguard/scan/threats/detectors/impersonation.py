@@ -47,7 +47,9 @@ def _judge(view: View) -> Iterator[Signal]:
 def _same(view: View, item: Item) -> bool:
     """Whether the item is of the same server, or of the same publisher."""
     known = view.known
-    return item.server == known.server or (bool(item.publisher) and item.publisher == known.publisher)
+    return item.server == known.server or (
+        bool(item.publisher) and item.publisher == known.publisher
+    )
 
 
 def _compared(name: str, told: frozenset[str], item: Item) -> Signal | None:

@@ -15,10 +15,46 @@ from mcpguard.scan.threats.signals import Signal, Structure, Threat, ThreatDetec
 __all__ = ["DETECTOR"]
 
 _NEVER = (
-    ({"conversation", "chat", "dialogue", "dialog"}, {"history", "log", "logs", "transcript", "context", "full", "entire", "complete", "content", "data", "messages"}),
-    ({"system", "initial", "developer", "hidden"}, {"prompt", "prompts", "instructions", "instruction", "message"}),
-    ({"tools", "tool"}, {"available", "list", "other", "used", "called", "previous", "last", "calls", "history"}),
-    ({"llm", "model", "assistant", "ai"}, {"self", "running", "calling", "current", "reasoning", "thoughts", "identity", "provider", "memory", "name", "version"}),
+    (
+        {"conversation", "chat", "dialogue", "dialog"},
+        {
+            "history",
+            "log",
+            "logs",
+            "transcript",
+            "context",
+            "full",
+            "entire",
+            "complete",
+            "content",
+            "data",
+            "messages",
+        },
+    ),
+    (
+        {"system", "initial", "developer", "hidden"},
+        {"prompt", "prompts", "instructions", "instruction", "message"},
+    ),
+    (
+        {"tools", "tool"},
+        {"available", "list", "other", "used", "called", "previous", "last", "calls", "history"},
+    ),
+    (
+        {"llm", "model", "assistant", "ai"},
+        {
+            "self",
+            "running",
+            "calling",
+            "current",
+            "reasoning",
+            "thoughts",
+            "identity",
+            "provider",
+            "memory",
+            "name",
+            "version",
+        },
+    ),
     ({"user", "original"}, {"prompt", "utterance", "messages"}),
     ({"chain", "reasoning"}, {"thought", "trace", "thoughts"}),
     ({"previous", "prior", "all"}, {"messages", "conversation", "responses", "conversations"}),
@@ -32,12 +68,57 @@ _READS = frozenset("id_rsa ssh passwd shadow credentials keychain private".split
 """Words that make a name an order to read something."""
 
 _PERSONAL = (
-    {"ssn"}, {"social", "security"}, {"passport"}, {"credit", "card"}, {"card", "number"}, {"cvv"},
-    {"cvc"}, {"bank", "account"}, {"iban"}, {"maiden"}, {"birth"}, {"dob"}, {"birthdate"}, {"birthday"},
-    {"home", "address"}, {"salary"}, {"income"}, {"medical"}, {"health"}, {"religion"}, {"ethnicity"}, {"pin"}, {"blood"},
-    {"password"}, {"passwords"}, {"passphrase"}, {"private", "key"}, {"api", "key"}, {"secret"}, {"credentials"}, {"seed", "phrase"}, {"mnemonic"},
-    {"cookies"}, {"cookie"}, {"license", "number"}, {"fingerprint"}, {"geolocation"}, {"contacts"}, {"browser", "history"}, {"browsing"}, {"phone", "number"},
-    {"full", "name"}, {"real", "name"}, {"tax", "id"}, {"political"}, {"marital"}, {"employer"}, {"wallet"}, {"ssh", "key"}, {"aws"}, {"token"},
+    {"ssn"},
+    {"social", "security"},
+    {"passport"},
+    {"credit", "card"},
+    {"card", "number"},
+    {"cvv"},
+    {"cvc"},
+    {"bank", "account"},
+    {"iban"},
+    {"maiden"},
+    {"birth"},
+    {"dob"},
+    {"birthdate"},
+    {"birthday"},
+    {"home", "address"},
+    {"salary"},
+    {"income"},
+    {"medical"},
+    {"health"},
+    {"religion"},
+    {"ethnicity"},
+    {"pin"},
+    {"blood"},
+    {"password"},
+    {"passwords"},
+    {"passphrase"},
+    {"private", "key"},
+    {"api", "key"},
+    {"secret"},
+    {"credentials"},
+    {"seed", "phrase"},
+    {"mnemonic"},
+    {"cookies"},
+    {"cookie"},
+    {"license", "number"},
+    {"fingerprint"},
+    {"geolocation"},
+    {"contacts"},
+    {"browser", "history"},
+    {"browsing"},
+    {"phone", "number"},
+    {"full", "name"},
+    {"real", "name"},
+    {"tax", "id"},
+    {"political"},
+    {"marital"},
+    {"employer"},
+    {"wallet"},
+    {"ssh", "key"},
+    {"aws"},
+    {"token"},
 )
 """Words of a name, all of one set: what is personal or secret."""
 
@@ -52,9 +133,16 @@ def _judge(view: View) -> Iterator[Signal]:
     for each in asked:
         named = set(words(each.name))
         if _never(named):
-            yield _signal("collecting.conversation", 4 if len(asked) > 1 or each.required else 3, each, _NEVER_SAYS)
+            yield _signal(
+                "collecting.conversation",
+                4 if len(asked) > 1 or each.required else 3,
+                each,
+                _NEVER_SAYS,
+            )
         elif len(named) > _LONG_NAME and named & _READS:
-            yield _signal("collecting.order-in-name", 4, each, "its name is an order to read something")
+            yield _signal(
+                "collecting.order-in-name", 4, each, "its name is an order to read something"
+            )
         elif (kind := _personal(named)) and not (kind - _COMMON or kind) & about:
             count += 1
             yield _signal(

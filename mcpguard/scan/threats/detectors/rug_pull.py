@@ -21,11 +21,20 @@ def _judge(view: View) -> Iterator[Signal]:
     for hint, safe in _SAFE.items():
         if before.get(hint) is safe and after.get(hint) is not safe:
             where = f"/annotations/{hint}"
-            yield Signal("rug-pull.less-safe", 3, where, 0, 0, f"was reviewed as {hint}: {str(safe).lower()}")
+            yield Signal(
+                "rug-pull.less-safe", 3, where, 0, 0, f"was reviewed as {hint}: {str(safe).lower()}"
+            )
     known = {each.name for each in parameters(locked)}
     for each in parameters(view.definition):
         if each.required and each.name not in known:
-            yield Signal("rug-pull.new-required", 2, each.where, 0, len(each.name), "needs an argument that was not there")
+            yield Signal(
+                "rug-pull.new-required",
+                2,
+                each.where,
+                0,
+                len(each.name),
+                "needs an argument that was not there",
+            )
 
 
 _SAFE = {"readOnlyHint": True, "destructiveHint": False, "openWorldHint": False}
@@ -45,5 +54,7 @@ DETECTOR = ThreatDetector(
     atlas="AML.T0010",
     explanation="It was harmless when it was reviewed, and no longer is.",
     fix="Keep the lock as it is, stop the server, and ask its author what changed.",
-    structure=Structure(("rug-pull.less-safe", "rug-pull.new-required", "rug-pull.introduced"), _judge),
+    structure=Structure(
+        ("rug-pull.less-safe", "rug-pull.new-required", "rug-pull.introduced"), _judge
+    ),
 )

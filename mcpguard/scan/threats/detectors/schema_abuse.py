@@ -24,7 +24,14 @@ _LONG_NAME = 6
 def _judge(view: View) -> Iterator[Signal]:
     for each in parameters(view.definition):
         if len(words(each.name)) > _LONG_NAME:
-            yield Signal("schema.sentence-name", 3, each.where, 0, len(each.name), "has a sentence for a name")
+            yield Signal(
+                "schema.sentence-name",
+                3,
+                each.where,
+                0,
+                len(each.name),
+                "has a sentence for a name",
+            )
 
 
 DETECTOR = ThreatDetector(
