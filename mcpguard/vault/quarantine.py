@@ -83,11 +83,21 @@ def typed(text: str) -> str:
 
 
 class Quarantine:
-    """The quarantine of the data directory `home`. Of any thread; nothing is held open."""
+    """The quarantine of the data directory `home`. Of any thread; nothing is held open.
 
-    def __init__(self, home: Path, source: Source = os.urandom) -> None:
+    `room`: bytes of all entries. `most`: entries.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        source: Source = os.urandom,
+        *,
+        room: int = MAX_TOTAL,
+        most: int = MAX_ENTRIES,
+    ) -> None:
         self._folder, self._key_path = home / FOLDER, home / KEY
-        self._source = source
+        self._source, self._room, self._most = source, room, most
 
     def put(self, entry: Entry) -> str:
         """Keep `entry` under a new id, which is given; the oldest of the same server make room.
@@ -149,17 +159,17 @@ class Quarantine:
         """Looks at sizes alone, until there is no room: then into the entries, for a quarter."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         sizes = [(self._folder / name).stat().st_size for name in self._names()]
-        if len(sizes) < MAX_ENTRIES and sum(sizes) + size <= MAX_TOTAL:
+        if len(sizes) < self._most and sum(sizes) + size <= self._room:
             return
         self.sweep(entry.at)
         kept = self.every(entry.at)
         count, total = len(kept), sum(each.size for each in kept)
         for each in [one for one in kept if one.server == entry.server]:
-            if count <= MAX_ENTRIES * 3 // 4 and total + size <= MAX_TOTAL * 3 // 4:
+            if count <= self._most * 3 // 4 and total + size <= self._room * 3 // 4:
                 return
             count, total = count - 1, total - each.size
             self.drop(each.id)
-        if count >= MAX_ENTRIES or total + size > MAX_TOTAL:
+        if count >= self._most or total + size > self._room:
             raise VaultError("the quarantine is full", hint="mcpguard quarantine list")
 
     def _write(self, name: str, data: bytes) -> None:

@@ -381,7 +381,7 @@ def test_no_detector_fires_on_what_is_left_of_a_result(value: Json) -> None:
         assert find(decision.subject.body, SENSITIVE) == ()
         content = decision.subject.body["content"]
         assert isinstance(content, list)
-        if isinstance(value, dict | list):
+        if inner.startswith(("{", "[")):
             orjson.loads(content[0]["text"])  # type: ignore[index, call-overload, arg-type]
     else:
         assert decision.reason is Reason.SENSITIVE
