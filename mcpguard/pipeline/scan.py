@@ -173,6 +173,7 @@ class ScanStage:
         )
         judging = judge is not None and any(map(self._judges, (policy.results, policy.requests)))
         self._quiet = _quiet(self._detectors, needles if judging else ())
+        self._blind = not self._detectors and not judging
         self._settled: JsonObject | None = None
         self._known: dict[tuple[ItemKind, str], tuple[JsonObject, Verdict]] = {}
         self._schemas: dict[str, Callable[[JsonObject], str]] = {}
@@ -199,16 +200,12 @@ class ScanStage:
             return ALLOW
         if result.method in _PINNED:
             return self._greeted(result)
-        try:
-            raw = orjson.dumps(body)
-        except (
-            TypeError
-        ):  # what only the exact encoder writes; rare, and looked through by its texts
-            raw = b""
-        if len(raw) <= LARGE:
-            if raw and b"\\" not in raw and self._quiet(raw):
-                return ALLOW
-            return self._taken(self._examined(result))
+        if self._blind:
+            return ALLOW
+        raw = _only_text(body)
+        size, raw = _encoded(body) if raw is None else (len(raw), raw)
+        if size <= LARGE:
+            return ALLOW if self._quiet(raw) else self._taken(self._examined(result))
         verdict = self._aside(ctx.live.call, lambda: self._examined(result))
         return verdict if isinstance(verdict, Wait) else self._taken(verdict)
 
@@ -297,14 +294,13 @@ class ScanStage:
     def _asked(self, subject: ServerRequest | Notice) -> Verdict:
         """What the server asks of the host, or announces: it cannot be held, nor annotated."""
         policy = self._policy.requests
-        try:
-            raw = orjson.dumps(subject.params)
-        except TypeError:
-            raw = b"\\"
-        if b"\\" not in raw and self._quiet(raw):
+        if self._blind:
+            return ALLOW
+        size, raw = _encoded(subject.params)
+        if self._quiet(raw):
             return ALLOW
         view = readable(subject.params)
-        found = _too_much(self._strict(policy)) if len(raw) > LARGE else None
+        found = _too_much(self._strict(policy)) if size > LARGE else None
         found = found or self._found(view, policy, self._judge)
         if found is None:
             return ALLOW
@@ -477,24 +473,66 @@ def _together(parts: list[_Found]) -> _Found | None:
     )
 
 
+def _only_text(body: JsonObject) -> bytes | None:
+    """The text of the usual result, which holds one and nothing else; None of any other."""
+    content = body.get("content")
+    if len(body) != 1 or type(content) is not list or len(content) != 1:
+        return None
+    block = content[0]
+    if type(block) is not dict or len(block) != _PLAIN or block.get("type") != "text":
+        return None
+    text = block.get("text")
+    try:
+        return text.encode() if type(text) is str else None
+    except UnicodeEncodeError:  # half a surrogate pair
+        return None
+
+
+_PLAIN = 2
+"""Members of a block of text: its type and its text."""
+
+
+def _encoded(value: JsonObject) -> tuple[int, bytes]:
+    """Bytes of `value` in JSON, and that JSON with its texts as they are: each stands in it whole.
+
+    Empty for what has texts that JSON writes otherwise, or no other program reads.
+    """
+    try:
+        raw = orjson.dumps(value)
+    except TypeError:
+        return len(repr(value)), b""
+    size = len(raw)
+    if b"\\" not in raw:
+        return size, raw
+    if b"\\\\" in raw or b"\\u" in raw:
+        return size, b""
+    for escaped, plain in _ESCAPES:
+        raw = raw.replace(escaped, plain)
+    return size, raw
+
+
+_ESCAPES: Final = (
+    (b"\\n", b"\n"), (b'\\"', b'"'), (b"\\t", b"\t"), (b"\\r", b"\r"), (b"\\b", b"\b"), (b"\\f", b"\f"),
+)  # fmt: skip
+"""What JSON writes of texts without backslashes and rarer control characters (RFC 8259, 7)."""
+
+
 def _quiet(
     detectors: tuple[Detector, ...], needles: tuple[str, ...] | None
 ) -> Callable[[bytes], bool]:
-    """Whether nothing can be found in a message, told by its bytes as they are encoded.
+    """Whether nothing can be found in the texts of a message, given as `_encoded` has them.
 
-    Every text stands in them as it is, between quotation marks, where they hold no backslash; so
-    whatever a needle matches in a text it matches in them, and more.
+    Whatever a needle matches in a text it matches among others, and more. Nothing is known of an
+    empty message.
     """
     if needles is None:
         return lambda _: False
     patterns = [*(needle for each in detectors for needle in each.needles), *needles]
-    if not patterns:
-        return lambda _: True
     made: list[Needles] = []
 
     def quiet(raw: bytes) -> bool:
         if not made:
             made.append(Needles(patterns))
-        return made[0].none_in(raw)
+        return bool(raw) and made[0].none_in(raw)
 
     return quiet

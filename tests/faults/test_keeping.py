@@ -1,4 +1,4 @@
-"""What is kept from a model: a real proxy, a server that brings it, a person in another terminal."""
+"""What is kept from a model: a real proxy, a server that brings it, a person beside it."""
 
 import sys
 import time

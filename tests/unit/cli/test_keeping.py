@@ -1,4 +1,4 @@
-"""`mcpguard quarantine` and `mcpguard canary`: what they show, what they write, what they refuse."""
+"""`mcpguard quarantine` and `mcpguard canary`: what they show, write and refuse."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Large results beside the session, what it keeps of results, and the planted credentials it knows."""
+"""Large results beside the session, what it keeps of them, and what it knows to be planted."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -114,7 +114,7 @@ def keeping(plan: Plan, home: Path, clock: list[float], told: list[str]) -> Keep
         hours=lambda: 2,
         now=lambda: clock[0],
         unix=lambda: 1000 + clock[0],
-        tell=lambda name, why: told.append(name),
+        tell=lambda name, _: told.append(name),
     )
 
 
@@ -172,7 +172,7 @@ def test_a_session_knows_what_is_planted_while_it_runs(tmp_path: Path) -> None:
     changes: list[str] = []
     told: list[str] = []
     known = Planted(
-        lambda: tmp_path, lambda: changes.append("x"), lambda name, why: told.append(name)
+        lambda: tmp_path, lambda: changes.append("x"), lambda name, _: told.append(name)
     )
     look: Callable[[], None] = known.job()(None)  # type: ignore[arg-type]
     look()
