@@ -15,9 +15,19 @@ import orjson
 from mcpguard.errors import ScanError
 from mcpguard.model import Json, JsonObject
 from mcpguard.scan import Detector, Hit, find, redact
+from mcpguard.scan.needles import Needles
 from mcpguard.scan.redact import placeholder
 
-__all__ = ["annotated", "annotated_error", "readable", "redacted", "restored"]
+__all__ = [
+    "annotated",
+    "annotated_error",
+    "encoded",
+    "only_text",
+    "quiet_of",
+    "readable",
+    "redacted",
+    "restored",
+]
 
 _BLOCKS: Final = frozenset({"content", "contents", "messages"})
 """Members of a result under which blocks stand."""
@@ -174,3 +184,74 @@ _PLACES: Final[dict[str, Callable[[JsonObject, str], JsonObject | None]]] = {
     "prompts/get": _prompted,
     "resources/read": _read,
 }
+
+
+# as bytes
+
+
+def only_text(body: JsonObject) -> bytes | None:
+    """The text of the usual result, which holds one and nothing else; None of any other."""
+    content = body.get("content")
+    if len(body) != 1 or type(content) is not list or len(content) != 1:
+        return None
+    block = content[0]
+    if type(block) is not dict or len(block) != _PLAIN or block.get("type") != "text":
+        return None
+    text = block.get("text")
+    try:
+        return text.encode() if type(text) is str else None
+    except UnicodeEncodeError:  # half a surrogate pair
+        return None
+
+
+_PLAIN = 2
+"""Members of a block of text: its type and its text."""
+
+
+def encoded(value: JsonObject) -> tuple[int, bytes]:
+    """Bytes of `value` in JSON, and that JSON with its texts as they are: each stands in it whole.
+
+    Empty for what has texts that JSON writes otherwise, or no other program reads.
+    """
+    try:
+        raw = orjson.dumps(value)
+    except TypeError:
+        return len(repr(value)), b""
+    size = len(raw)
+    if b"\\" not in raw:
+        return size, raw
+    if b"\\\\" in raw or b"\\u" in raw:
+        return size, b""
+    for escaped, plain in _ESCAPES:
+        raw = raw.replace(escaped, plain)
+    return size, raw
+
+
+_ESCAPES: Final = tuple(
+    (b"\\" + letter, plain)
+    for letter, plain in zip(
+        (b"n", b'"', b"t", b"r", b"b", b"f"), (b"\n", b'"', b"\t", b"\r", b"\b", b"\f"), strict=True
+    )
+)
+"""What JSON writes of texts without backslashes and rarer control characters (RFC 8259, 7)."""
+
+
+def quiet_of(
+    detectors: tuple[Detector, ...], needles: tuple[str, ...] | None
+) -> Callable[[bytes], bool]:
+    """Whether nothing can be found in the texts of a message, given as `encoded` has them.
+
+    Whatever a needle matches in a text it matches among others, and more. Nothing is known of an
+    empty message.
+    """
+    if needles is None:
+        return lambda _: False
+    patterns = [*(needle for each in detectors for needle in each.needles), *needles]
+    made: list[Needles] = []
+
+    def quiet(raw: bytes) -> bool:
+        if not made:
+            made.append(Needles(patterns))
+        return bool(raw) and made[0].none_in(raw)
+
+    return quiet

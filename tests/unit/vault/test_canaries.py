@@ -136,7 +136,6 @@ def test_dropping_ends_the_watch(tmp_path: Path) -> None:
     assert planted(tmp_path) == (other,)
 
 
-@pytest.mark.guarantee("vault:unread-is-not-none")
 def row(fragments: str) -> str:
     """A file with one canary that has these fragments."""
     words = '"id":"a","kind":"aws","at":1,"note":"","into":"","digest":""'
@@ -154,6 +153,7 @@ DAMAGED = [
 ]
 
 
+@pytest.mark.guarantee("vault:unread-is-not-none")
 @pytest.mark.parametrize("text", DAMAGED)
 def test_a_damaged_file_never_means_that_nothing_is_planted(text: str, tmp_path: Path) -> None:
     (tmp_path / CANARIES).write_text(text)
