@@ -71,9 +71,6 @@ hold, and which is not looked through at all beyond it."""
 MAX_KNOWN = 4096
 """Listed definitions whose outcome is remembered; then it begins anew."""
 
-CANARY: Final = "canary"
-"""Rule of a planted credential's detector. Its findings are `scan.canary`."""
-
 _PII: Final = ("ssn", "card", "iban", "email", "phone")
 
 
@@ -122,8 +119,8 @@ class ScanStage:
 
     `judge`, `judge_definition`: the scanners; `needles`: patterns (RE2, without anchors) one of
     which occurs in every text that `judge` says anything about; None: it is to be asked about all.
-    `keep`: the quarantine; without one, what were to be
-    kept is blocked. `aside`: who examines large results. `planted`: finds planted credentials.
+    `keep`: the quarantine; without one, what were to be kept is blocked. `aside`: who examines
+    large results. `planted`: finds planted credentials.
     """
 
     def __init__(

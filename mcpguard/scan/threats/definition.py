@@ -1,15 +1,16 @@
 """A definition as its texts: every string of it, read once, with where it stands and what it is."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from mcpguard.errors import ScanError
 from mcpguard.model import ItemKind, Json, JsonObject
+from mcpguard.scan.threats.parameters import Parameter, parameters
 from mcpguard.scan.threats.signals import Part, Signal
-from mcpguard.scan.threats.text import Normal, normalise
+from mcpguard.scan.threats.text import Normal, as_is, normalise, plain
 
 __all__ = [
     "MAX_CHARACTERS",
@@ -30,6 +31,9 @@ MAX_TEXTS = 20_000
 
 MAX_DEPTH = 64
 """Nesting, as on the wire."""
+
+_WORD = 20
+"""Characters. A single word of letters that is not longer says nothing by itself."""
 
 APART = "\n\x1f\n"
 """Between two texts: no pattern reaches across."""
@@ -75,14 +79,29 @@ class View:
     known: Known = field(default_factory=Known)
 
     @cached_property
+    def parameters(self) -> list[Parameter]:
+        """The arguments it asks for."""
+        return parameters(self.definition)
+
+    @cached_property
+    def spoken(self) -> tuple[Said, ...]:
+        """The strings that can say something: not single short words, and each once."""
+        seen: dict[str, Said] = {}
+        for each in self.said:
+            text = each.normal.text
+            if len(text) > _WORD or not text.isalnum() or not text.isascii():
+                seen.setdefault(f"{each.part}{text}", each)
+        return tuple(seen.values())
+
+    @cached_property
     def text(self) -> str:
-        """All readings, with `APART` between them."""
-        return APART.join(each.normal.text for each in self.said)
+        """The readings of `spoken`, with `APART` between them."""
+        return APART.join(each.normal.text for each in self.spoken)
 
     @cached_property
     def _starts(self) -> list[int]:
         starts, at = [], 0
-        for each in self.said:
+        for each in self.spoken:
             starts.append(at)
             at += len(each.normal.text) + len(APART)
         return starts
@@ -90,7 +109,7 @@ class View:
     def at(self, place: int) -> tuple[Said, int]:
         """The string that holds the character `place` of `text`, and where in its reading."""
         number = bisect_right(self._starts, place) - 1
-        return self.said[number], place - self._starts[number]
+        return self.spoken[number], place - self._starts[number]
 
     def signal(self, rule: str, weight: float, message: str, start: int, end: int) -> Signal:
         """The signal of what stands at `start` to `end` of `text`."""
@@ -111,7 +130,9 @@ def texts_of(definition: Mapping[str, Json]) -> tuple[Said, ...]:
     Raises:
         ScanError: it is over one of the limits, so it was not looked at whole.
     """
-    return _read(_walk(dict(definition), "", Part.PROSE, 0))
+    found: list[_Text] = []
+    _walk(dict(definition), "", Part.PROSE, 0, found)
+    return _read(found)
 
 
 def plain_texts(texts: Mapping[str, str], part: Part) -> tuple[Said, ...]:
@@ -120,22 +141,19 @@ def plain_texts(texts: Mapping[str, str], part: Part) -> tuple[Said, ...]:
     Raises:
         ScanError: it is over one of the limits, so it was not looked at whole.
     """
-    return _read((where, part, text) for where, text in texts.items())
+    return _read([(where, part, text) for where, text in texts.items()])
 
 
-def _read(texts: Iterable[tuple[str, Part, str]]) -> tuple[Said, ...]:
-    found: list[Said] = []
-    size = 0
-    for where, part, text in texts:
-        size += len(text)
-        if size > MAX_CHARACTERS or len(found) >= MAX_TEXTS:
-            raise ScanError(
-                f"definition: more than {MAX_CHARACTERS} characters or {MAX_TEXTS} texts",
-                hint="nothing honest is as long: look at what the server lists",
-            )
-        if text:
-            found.append(Said(where, part, normalise(text)))
-    return tuple(found)
+_Text: TypeAlias = tuple[str, Part, str]
+_HINT = "nothing honest is as long: look at what the server lists"
+
+
+def _read(found: list[_Text]) -> tuple[Said, ...]:
+    if sum(len(text) for _, _, text in found) > MAX_CHARACTERS:
+        raise ScanError(f"definition: more than {MAX_CHARACTERS} characters", hint=_HINT)
+    if plain("\n".join(text for _, _, text in found)):
+        return tuple(Said(where, part, as_is(text)) for where, part, text in found if text)
+    return tuple(Said(where, part, normalise(text)) for where, part, text in found if text)
 
 
 _PARTS = {
@@ -151,6 +169,7 @@ _PARTS = {
 """Keys at the top of a definition -> what is below them; everything else is prose."""
 
 _VALUES = frozenset({"enum", "default", "const", "pattern", "examples", "example"})
+_FIXED = frozenset({"type", "format", "$ref", "$schema", "$id"})
 _NAMING = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 _WORDS = frozenset(
     "type format properties required items description title enum default const pattern examples"
@@ -162,34 +181,34 @@ _WORDS = frozenset(
 """What the schema language and MCP say themselves: nobody's text."""
 
 
-def _walk(value: Json, where: str, part: Part, depth: int) -> Iterator[tuple[str, Part, str]]:
+def _walk(value: Json, where: str, part: Part, depth: int, found: list[_Text]) -> None:
     if isinstance(value, str):
-        yield where, part, value
+        found.append((where, part, value))
     elif isinstance(value, dict | list):
         if depth >= MAX_DEPTH:
             raise ScanError("definition: nested too deeply to be looked at")
-        if isinstance(value, list):
-            for number, each in enumerate(value):
-                yield from _walk(each, f"{where}/{number}", part, depth + 1)
+        if isinstance(value, dict):
+            _members(value, where, part, depth, found)
         else:
-            yield from _members(value, where, part, depth)
+            for number, each in enumerate(value):
+                _walk(each, f"{where}/{number}", part, depth + 1, found)
+        if len(found) > MAX_TEXTS:
+            raise ScanError(f"definition: more than {MAX_TEXTS} texts", hint=_HINT)
 
 
-def _members(
-    value: JsonObject, where: str, part: Part, depth: int
-) -> Iterator[tuple[str, Part, str]]:
+def _members(value: JsonObject, where: str, part: Part, depth: int, found: list[_Text]) -> None:
     naming = where.rpartition("/")[2] in _NAMING
     for key, below in value.items():
-        here = f"{where}/{key.replace('~', '~0').replace('/', '~1')}"
-        if key not in _WORDS or naming:
-            yield here, Part.NAME, key
-        if (
-            key in ("type", "format", "$ref", "$schema", "$id")
-            and isinstance(below, str)
-            and below in _WORDS
-        ):
-            continue
-        yield from _walk(below, here, _part(key, where, part, naming), depth + 1)
+        token = key.replace("~", "~0").replace("/", "~1") if "~" in key or "/" in key else key
+        here = f"{where}/{token}"
+        if naming or key not in _WORDS:
+            found.append((here, Part.NAME, key))
+        if isinstance(below, str):
+            if key in _FIXED and below in _WORDS:
+                continue
+            found.append((here, _part(key, where, part, naming), below))
+        elif isinstance(below, dict | list):
+            _walk(below, here, _part(key, where, part, naming), depth + 1, found)
 
 
 def _part(key: str, where: str, part: Part, naming: bool) -> Part:

@@ -1,13 +1,14 @@
 """Judges definitions and texts: one pass over all strings, then only what that pass points at."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from mcpguard.scan.needles import SET_MEMORY, Meter, compiled, matches, told
 from mcpguard.scan.threats.definition import View
 from mcpguard.scan.threats.lexicon import form, read
-from mcpguard.scan.threats.score import Report, report
-from mcpguard.scan.threats.signals import Meaning, Signal, Text, ThreatDetector
+from mcpguard.scan.threats.score import Placed, Report, report
+from mcpguard.scan.threats.signals import Meaning, Text, ThreatDetector
 
 if TYPE_CHECKING:
     import re2
@@ -39,21 +40,13 @@ class Engine:
         self._by_text = _set_of([pattern for _, pattern in self._texts])
 
     def judge(self, view: View) -> Report:
-        """The report on `view`."""
-        return report(self.signals(view))
+        """The report on `view`, of at most `MAX_SIGNALS` signals."""
+        return report(islice(self._all(view), MAX_SIGNALS))
 
-    def signals(self, view: View) -> list[Signal]:
-        """Every signal, at most `MAX_SIGNALS`."""
-        found: list[Signal] = []
-        for signal in self._all(view):
-            found.append(signal)
-            if len(found) >= MAX_SIGNALS:
-                break
-        return found
-
-    def _all(self, view: View) -> Iterator[Signal]:
+    def _all(self, view: View) -> Iterator[Placed]:
         for structure in self._structures:
-            yield from structure.judge(view)
+            for signal in structure.judge(view):
+                yield Placed(signal, None)
         text = view.text
         meter = Meter(MAX_SIGNALS * len(self._texts) + len(text))
         for number in told(self._by_text.Match(text), len(self._texts)):
@@ -62,25 +55,21 @@ class Engine:
                 yield from _at(view, rule, start, end)
         yield from self._meant(view, text)
 
-    def _meant(self, view: View, text: str) -> Iterator[Signal]:
-        raw = text.encode()
-        reading = read(raw)
-        if not reading.codes:
+    def _meant(self, view: View, text: str) -> Iterator[Placed]:
+        codes, spans = read(text)
+        if not codes:
             return
-        numbers = told(self._by_meaning.Match(reading.codes), len(self._meanings))
-        for number in numbers:
+        for number in told(self._by_meaning.Match(codes), len(self._meanings)):
             rule, pattern = self._meanings[number]
-            for match in compiled(pattern).finditer(reading.codes.encode()):
-                first, last = reading.spans[match.start()], reading.spans[match.end() - 1]
-                start = len(raw[: first[0]].decode("utf-8", "ignore"))
-                end = start + len(raw[first[0] : last[1]].decode("utf-8", "ignore"))
+            for match in compiled(pattern).finditer(codes.encode()):
+                start, end = spans[match.start()][0], spans[match.end() - 1][1]
                 yield from _at(view, rule, start, end)
 
 
-def _at(view: View, rule: Meaning | Text, start: int, end: int) -> Iterator[Signal]:
+def _at(view: View, rule: Meaning | Text, start: int, end: int) -> Iterator[Placed]:
     said, _ = view.at(start)
     if said.part in rule.parts:
-        yield view.signal(rule.id, rule.weight, rule.message, start, end)
+        yield Placed(view.signal(rule.id, rule.weight, rule.message, start, end), start)
 
 
 def _set_of(patterns: list[str]) -> "re2.Set":

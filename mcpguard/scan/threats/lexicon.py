@@ -7,22 +7,16 @@ than a few words stand between two concepts.
 
 from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from mcpguard.scan.needles import Meter, compiled, matches
 from mcpguard.scan.threats.text import normalise
 from mcpguard.scan.threats.words import CONCEPTS
-
-if TYPE_CHECKING:
-    import re2
 
 __all__ = ["CODES", "Reading", "form", "read"]
 
 GAP = 48
 """Characters between two concepts, from which they are no longer next to each other."""
-
-MEMORY = 32 * 1024 * 1024
-"""Bytes that the automaton of all words may grow to. It needs 12 MiB for ordinary text; with 8 it
-starts over again and again, forty times slower."""
 
 _SPOKEN: Mapping[str, str] = {
     "URL": r"(?:https?|wss?|ftp)://[^\s\"'<>)\]`\x1f]+",
@@ -51,8 +45,14 @@ _SPOKEN: Mapping[str, str] = {
 }
 """Concepts of more than words."""
 
-_ENDS = r"[.]+(?:[\s\"')\]]|$)|[!?。।؟]|\n\s*\n|\n\s*[-*•]\s|\x1f|;\s"
-_WORD_SCRIPTS = r"\p{Arabic}+|\p{Devanagari}+"
+_MARKED = f"(?i){'|'.join(_SPOKEN.values())}"
+_END = "\x01"
+_ENDINGS = ((". ", f"{_END} "), (".\n", f"{_END}\n"), ("\n\n", f"{_END}\n"), ("\n- ", f"{_END}- "), ("\n* ", f"{_END}* "))
+_BETWEEN = "\n\t\r\f\v,.:()[]{}<>\"`*_-/\\|=+&#@%$^~«»、，،؛"  # noqa: RUF001
+_SEPARATORS = {point: point for point in range(0xE00)} | {ord(each): 0x20 for each in _BETWEEN}
+_SEPARATORS |= {ord(each): ord(_END) for each in "\x1f!?;。।؟"}
+"""What stands between words, each as a space: the length stays. What is left out costs translate
+an exception a character, so the alphabets are not."""
 
 _NAMES = (*CONCEPTS, *_SPOKEN)
 CODES: dict[str, str] = {
@@ -67,7 +67,7 @@ _SHORT, _LONG = 3, 8
 
 
 class Reading(NamedTuple):
-    """`codes` of a text, and for each letter the bytes of the text's UTF-8 it stands for."""
+    """`codes` of a text, and for each letter the characters of the text that it stands for."""
 
     codes: str
     spans: list[tuple[int, int]]
@@ -85,97 +85,155 @@ def form(written: str) -> str:
     return "".join(parts)
 
 
-def read(raw: bytes) -> Reading:
-    """The concepts of a reading, given as UTF-8, in order."""
+def read(text: str) -> Reading:
+    """The concepts of a reading, in order. Linear: each word is looked up once."""
+    found: list[tuple[str, int, int]] = []
+    done = 0
+    for start, end in _marks(text):
+        if start > done:
+            _words(_lowered(text[done:start]), done, found)
+        found.append((_code(text[start:end]), start, end))
+        done = end
+    _words(_lowered(text[done:]), done, found)
+    return _spaced(found)
+
+
+def _marks(text: str) -> Iterator[tuple[int, int]]:
+    if not text.isascii():
+        for start, end, *_ in matches(_MARKED, text, Meter(len(text) + 1)):
+            yield start, end
+        return
+    for match in compiled(_MARKED).finditer(text.encode()):
+        yield match.span()
+
+
+def _spaced(found: list[tuple[str, int, int]]) -> Reading:
     codes: list[str] = []
     spans: list[tuple[int, int]] = []
-    known, last = _known(), 0
-    for match in _words().finditer(raw):
-        span = match.span()
-        word = raw[span[0] : span[1]]
-        code = known.get(word) or _code(word)
-        if not code:
-            continue
-        if span[0] - last > GAP and codes:
+    last = 0
+    for code, start, end in found:
+        if start - last > GAP and codes:
             codes.append("_")
-            spans.append((last, span[0]))
-        last = span[1]
+            spans.append((last, start))
+        last = end
         codes.append(code)
-        spans.append(span)
+        spans.append((start, end))
     return Reading("".join(codes), spans)
+
+
+def _lowered(text: str) -> str:
+    low = text.lower()
+    if len(low) != len(text):
+        low = "".join(each if len(each.lower()) != 1 else each.lower() for each in text)
+    for ending, mark in _ENDINGS:
+        low = low.replace(ending, mark)
+    return low.translate(_SEPARATORS)
+
+
+def _words(part: str, offset: int, found: list[tuple[str, int, int]]) -> None:
+    """Add the concepts of `part`, which holds words, spaces and ends of sentences only."""
+    known, phrases = _vocabulary(), _phrases()
+    listed = part.replace(_END, f" {_END} ").split()
+    at = number = 0
+    count = len(listed)
+    ascii_only = part.isascii()
+    while number < count:
+        word = listed[number]
+        code, length = known.get(word, ""), 1
+        if word in phrases:
+            code, length = _longest(listed, number, phrases[word], code)
+        if not code and not (ascii_only or word.isascii()):
+            start = part.find(word, at)
+            _foreign(word, offset + start, found)
+            at = start + len(word)
+        elif code:
+            start = part.find(word, at)
+            last = start
+            for each in listed[number : number + length]:
+                last = part.find(each, last) + len(each)
+            found.append((code, offset + start, offset + last))
+            at = last
+        number += length
+
+
+def _longest(
+    listed: list[str], number: int, tails: list[tuple[tuple[str, ...], str]], code: str
+) -> tuple[str, int]:
+    """The code and number of words of the longest phrase at `number`; `code` and 1 for none."""
+    for tail, found in tails:
+        if tuple(listed[number + 1 : number + 1 + len(tail)]) == tail:
+            return found, len(tail) + 1
+    return code, 1
+
+
+def _foreign(word: str, at: int, found: list[tuple[str, int, int]]) -> None:
+    """Add the concepts of a word that is not in the table as it stands."""
+    if _worded(word[0]):
+        code = _stemmed(word)
+        if code:
+            found.append((code, at, at + len(word)))
+        return
+    runs, place = _runs(), 0
+    while place < len(word):
+        for run, code in runs.get(word[place], ()):
+            if word.startswith(run, place):
+                found.append((code, at + place, at + place + len(run)))
+                place += len(run) - 1
+                break
+        place += 1
 
 
 @cache
 def _vocabulary() -> dict[str, str]:
-    """Word, folded as a reading is -> code."""
+    """Word, folded as a reading is -> code; phrases too, their words one space apart."""
     found: dict[str, str] = {}
     for name, words in CONCEPTS.items():
         for word in words.split(";"):
-            bare = " ".join(normalise(word).text.lower().split())
+            bare = " ".join(_lowered(normalise(word).text).split())
             if bare:
                 found.setdefault(bare, CODES[name])
+    found[_END] = "."
     return found
 
 
 @cache
-def _known() -> dict[bytes, str]:
-    return {word.encode(): code for word, code in _vocabulary().items()}
+def _phrases() -> dict[str, list[tuple[tuple[str, ...], str]]]:
+    """First word -> the rest of each phrase that begins with it, the longest first."""
+    found: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+    for phrase, code in _vocabulary().items():
+        first, *rest = phrase.split()
+        if rest:
+            found.setdefault(first, []).append((tuple(rest), code))
+    for tails in found.values():
+        tails.sort(key=lambda each: -len(each[0]))
+    return found
 
 
 @cache
-def _words() -> "re2._Regexp[bytes]":
-    import re2
-
-    options = re2.Options()
-    options.case_sensitive = False
-    options.longest_match = True
-    options.log_errors = False
-    options.max_mem = MEMORY
-    latin, rest = [], []
-    for word in _vocabulary():
-        pattern = r"[\s_-]+".join(re2.escape(part) for part in word.rstrip("*").split())
-        first = word[0]
-        if word.endswith("*"):
-            latin.append(rf"{pattern}[a-z]*")
-        elif first.isascii():
-            latin.append(pattern)
-        elif " " in word or not _worded(first):
-            rest.append(pattern)
-    spoken = "|".join(_SPOKEN.values())
-    each = (rf"\b(?:{'|'.join(latin)})\b", "|".join(rest), _WORD_SCRIPTS, spoken, _ENDS)
-    return re2.compile("|".join(each), options)
+def _runs() -> dict[str, list[tuple[str, str]]]:
+    """First character -> words of the scripts without spaces, the longest first."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for word, code in _vocabulary().items():
+        if not word[0].isascii() and not _worded(word[0]):
+            found.setdefault(word[0], []).append((word, code))
+    for words in found.values():
+        words.sort(key=lambda each: -len(each[0]))
+    return found
 
 
 def _worded(letter: str) -> bool:
-    """Whether the script puts spaces between words and has no upper case."""
+    """Whether the script has spaces between words, and endings."""
     return "\u0600" <= letter < "\u0980"
 
 
-@lru_cache(maxsize=8192)
-def _code(word: bytes) -> str:
-    """The code of what the automaton found and the table has in another form; empty for none."""
-    text = word.decode("utf-8", "replace")
-    if _ended(text):
-        return "."
-    bare = " ".join(text.lower().replace("-", " ").replace("_", " ").split())
-    found = _vocabulary().get(bare) or _vocabulary().get(" ".join(text.lower().split()))
-    if found:
-        return found
-    if _worded(text[0]):
-        return next((code for form in _stems(text) if (code := _vocabulary().get(form))), "")
-    return _spoken(word) or _starred(bare)
-
-
-def _ended(text: str) -> bool:
-    return (
-        text[0] in ".!?。।؟\n\x1f;"
-        and text[1:2] not in "abcdefghijklmnopqrstuvwxyz"
-        or not text.strip()
-    )
+@lru_cache(maxsize=4096)
+def _stemmed(word: str) -> str:
+    known = _vocabulary()
+    return next((known[each] for each in _stems(word) if each in known), "")
 
 
 _PREFIXES = ("وال", "بال", "فال", "كال", "لل", "ال", "و", "ف", "ب", "ل", "ك", "س", "ت", "ي", "ن")
-_SUFFIXES = ("ها", "هم", "نا", "كم", "ات", "ه", "ك", "ي", "ا", "ة", "ت")
+_SUFFIXES = ("ها", "هم", "نا", "كم", "ات", "ه", "ك", "ي", "ا", "ة", "ت")  # noqa: RUF001
 
 
 def _stems(word: str) -> Iterator[str]:
@@ -190,24 +248,10 @@ def _stems(word: str) -> Iterator[str]:
             yield from (front[: -len(each)] for each in _SUFFIXES if front.endswith(each))
 
 
-@cache
-def _spoken_patterns() -> tuple[tuple[str, "re2._Regexp[bytes]"], ...]:
-    import re2
-
-    options = re2.Options()
-    options.case_sensitive = False
-    return tuple(
-        (CODES[name], re2.compile(rf"\A(?:{pattern})\z", options))
-        for name, pattern in _SPOKEN.items()
-    )
-
-
-def _spoken(word: bytes) -> str:
-    return next((code for code, regex in _spoken_patterns() if regex.search(word)), "")
-
-
-def _starred(word: str) -> str:
-    for known, code in _vocabulary().items():
-        if known.endswith("*") and word.startswith(known[:-1]):
-            return code
-    return ""
+@lru_cache(maxsize=4096)
+def _code(token: str) -> str:
+    """The code of what is more than a word."""
+    for name, pattern in _SPOKEN.items():
+        if compiled(rf"(?i)\A(?:{pattern})\z").search(token) is not None:
+            return CODES[name]
+    return CODES["IDENT"]

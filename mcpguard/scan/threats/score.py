@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from mcpguard.scan.threats.calibration import BLOCK, REVIEW, WEIGHTS
 from mcpguard.scan.threats.signals import Signal
 
-__all__ = ["Outcome", "Report", "report", "weighed"]
+__all__ = ["WINDOW", "Outcome", "Placed", "Report", "report", "weighed"]
 
 
 class Outcome(StrEnum):
@@ -33,13 +34,44 @@ def weighed(signal: Signal) -> Signal:
     return signal if weight is None else signal._replace(weight=weight)
 
 
-def report(signals: Iterable[Signal]) -> Report:
-    """The verdict on one definition. A rule counts once, however often it is met."""
-    found = sorted(map(weighed, signals), key=lambda each: (-each.weight, each.where, each.start))
-    heaviest: dict[str, float] = {}
-    for each in found:
-        heaviest.setdefault(each.rule, each.weight)
-    score = round(sum(heaviest.values()), 2)
+WINDOW = 2500
+"""Characters. What belongs together stands together: a manual of many pages may say one thing here
+and another there."""
+
+
+class Placed(NamedTuple):
+    """A signal and where it stands in all that was read; None: it is about the whole."""
+
+    signal: Signal
+    at: int | None
+
+
+def report(placed: Iterable[Placed]) -> Report:
+    """The verdict on one definition: the heaviest passage of it, and what is about the whole.
+
+    A rule counts once, however often it is met.
+    """
+    found = [Placed(weighed(each.signal), each.at) for each in placed]
+    score = round(_score(found), 2)
+    signals = tuple(
+        sorted((each.signal for each in found), key=lambda each: (-each.weight, each.where))
+    )
     if score >= BLOCK:
-        return Report(Outcome.BLOCK, score, tuple(found))
-    return Report(Outcome.REVIEW if score >= REVIEW else Outcome.ALLOW, score, tuple(found))
+        return Report(Outcome.BLOCK, score, signals)
+    return Report(Outcome.REVIEW if score >= REVIEW else Outcome.ALLOW, score, signals)
+
+
+def _score(found: list[Placed]) -> float:
+    whole = _sum(each.signal for each in found if each.at is None)
+    local = sorted((each.at, each.signal) for each in found if each.at is not None)
+    return whole + max(
+        (_sum(other for place, other in local if at <= place <= at + WINDOW) for at, _ in local),
+        default=0.0,
+    )
+
+
+def _sum(signals: Iterable[Signal]) -> float:
+    heaviest: dict[str, float] = {}
+    for each in signals:
+        heaviest[each.rule] = max(each.weight, heaviest.get(each.rule, 0.0))
+    return sum(heaviest.values())

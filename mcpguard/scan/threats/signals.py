@@ -14,6 +14,7 @@ __all__ = [
     "ANYWHERE",
     "DEFINED",
     "SAID",
+    "TOLD",
     "VALUES",
     "Meaning",
     "Part",
@@ -70,6 +71,9 @@ SAID = frozenset({Part.PROSE, Part.ARGUMENT, Part.VALUE, Part.INSTRUCTIONS, Part
 DEFINED = SAID - {Part.OUTPUT}
 """What a server says of its tools, and not what the tools bring."""
 
+
+TOLD = frozenset({Part.PROSE, Part.INSTRUCTIONS})
+"""What is said of a tool or a server as a whole."""
 
 VALUES = frozenset({Part.VALUE})
 """What a schema offers or fills in."""

@@ -16,7 +16,7 @@ from unicodedata import category, combining, normalize
 from mcpguard.scan.needles import Meter, compiled, encodable, matches
 from mcpguard.scan.threats.confusables import LOOK_ALIKE
 
-__all__ = ["GROWTH", "MAX_PIECES", "Hidden", "Normal", "normalise"]
+__all__ = ["GROWTH", "MAX_PIECES", "Hidden", "Normal", "as_is", "normalise", "plain"]
 
 GROWTH = 4
 """Times. No reading of a text is longer than that; decoded runs are left out beyond it."""
@@ -101,9 +101,34 @@ class Normal:
 def normalise(text: str) -> Normal:
     """Read `text`. Total; half surrogate pairs become U+FFFD."""
     text = encodable(text)
-    if text.isascii() and compiled(_ODD).search(text.encode()) is None:
-        return Normal(text, (), (), text)
+    if plain(text):
+        return as_is(text)
+    if not text.isascii() and compiled(_HARD).search(text) is None and not _encoded(text.encode()):
+        return as_is(text.translate(_after()) if compiled(_FOLDING).search(text) else text)
     return _read(text, DEPTH)
+
+
+def plain(text: str) -> bool:
+    """Whether `text` reads as it stands: ASCII without escapes, comments and encoded runs."""
+    if not text.isascii():
+        return False
+    raw = text.encode()
+    return compiled(_ODD).search(raw) is None and not _encoded(raw)
+
+
+def _encoded(raw: bytes) -> bool:
+    return any(_likely(match.group().decode()) for match in compiled(_RUN).finditer(raw))
+
+
+@lru_cache(maxsize=1024)
+def _likely(run: str) -> bool:
+    """Whether a run may be encoded text, and not a long name or path."""
+    return bool(decoded(run))
+
+
+def as_is(text: str) -> Normal:
+    """The reading of a text that is `plain`, or is part of one."""
+    return Normal(text, (), (), text)
 
 
 def _read(text: str, depth: int) -> Normal:
@@ -127,6 +152,16 @@ def _read(text: str, depth: int) -> Normal:
     if depth:
         _decode(text, plain, pieces, hidden, depth)
     return Normal(text, tuple(pieces), tuple(hidden), "".join(piece.text for piece in pieces))
+
+
+_EASY = (
+    r"\x09\x0a\x0d\x20-\x7e\xa0\xa3\xa7\xa9\xab\xae\xb0\xb1\xb7\xbb\xbf-\xff"
+    r"\x{2010}-\x{2027}\x{2030}-\x{203b}\x{20ac}\x{2190}-\x{22ff}\x{2500}-\x{27bf}"
+    r"\x{3001}-\x{3011}\x{3041}-\x{3096}\x{30a1}-\x{30fa}\x{4e00}-\x{9fff}\x{ff0c}\x{1f300}-\x{1faff}"
+)
+"""Common characters that stand alone: typography, Latin letters, Han and Kana, emoji."""
+
+_FOLDING = r"[\xbf-\xff\x{2010}-\x{201f}\x{2212}]"
 
 
 # --- folding -------------------------------------------------------------------------------------
@@ -155,12 +190,16 @@ _MARKS = (*range(0x300, 0x370), *range(0x64B, 0x660), 0x640, 0x670)
 """Accents, Arabic vowel signs and the Arabic elongation: no word is another one without them."""
 
 
+_FILLED = 0xE00
+"""Code points that the tables name though they stay: what is left out costs translate an exception
+a character."""
+
+
 @cache
-def _before() -> dict[int, str | None]:
+def _before() -> dict[int, int | str | None]:
     """Applied before NFKC: takes out what is not seen, and cuts the longest compatibility forms."""
-    table: dict[int, str | None] = {
-        point: None for first, last in _RANGES for point in range(first, last + 1)
-    }
+    table: dict[int, int | str | None] = {point: point for point in range(_FILLED)}
+    table |= {point: None for first, last in _RANGES for point in range(first, last + 1)}
     for first, last in ((0x2057, 0x2057), (0x2150, 0x2488), (0x2A0C, 0x2A0C), (0x3200, 0x33FF)):
         table |= {point: _cut(point) for point in range(first, last + 1) if _cut(point)}
     return table | {point: _cut(point) for point in range(0xFDF2, 0xFDFD)}
@@ -174,7 +213,8 @@ def _cut(point: int) -> str | None:
 @cache
 def _after() -> dict[int, str | int | None]:
     """Applied after NFKC: letters without their accents, every kind of quote and dash as one."""
-    table: dict[int, str | int | None] = dict.fromkeys(_MARKS)
+    table: dict[int, str | int | None] = {point: point for point in range(_FILLED)}
+    table |= dict.fromkeys(_MARKS)
     for first, last in ((0xC0, 0x250), (0x1E00, 0x1F00)):
         for point in range(first, last):
             letter = normalize("NFD", chr(point))[0]
@@ -183,6 +223,9 @@ def _after() -> dict[int, str | int | None]:
     quotes = {0x2018: "'", 0x2019: "'", 0x201B: "'", 0x201C: '"', 0x201D: '"', 0x2E3A: "-"}
     dashes = dict.fromkeys((0x2010, 0x2011, 0x2012, 0x2013, 0x2014, 0x2212), "-")
     return table | quotes | dashes | {0x622: 0x627, 0x623: 0x627, 0x625: 0x627}
+
+
+_LOOK_ALIKES = "[" + "".join(rf"\x{{{point:x}}}" for point in LOOK_ALIKE) + "]"
 
 
 def _folded(text: str) -> str:
@@ -205,7 +248,7 @@ def _unmasked(text: str) -> str:
 
 def _masked(text: str) -> Iterator[tuple[int, int]]:
     """Words of ASCII and look-alike letters, both of them; or of nothing else in an ASCII text."""
-    if text.translate(LOOK_ALIKE) == text:
+    if compiled(_LOOK_ALIKES).search(text) is None:
         return
     mostly_ascii = len(text.encode()) < len(text) * 1.25
     at = 0
@@ -325,7 +368,8 @@ _ESCAPES = (
 )
 _TOKENS = "|".join(f"(?:{each})" for each in _ESCAPES)
 _RUN = r"[A-Za-z0-9+/_-]{20}[A-Za-z0-9+/_-]*=*"
-_ODD = rf"{_TOKENS}|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|<!--|\[//\]: #|\[comment\]:|{_RUN}"
+_HARD = rf"[^{_EASY}\x{{fe0f}}]|{_TOKENS}|<!--|\[//\]: #|\[comment\]:"
+_ODD = rf"{_TOKENS}|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|<!--|\[//\]: #|\[comment\]:"
 
 
 def _tokens(text: str) -> Iterator[tuple[int, int, str, str]]:
@@ -432,6 +476,8 @@ def _decode(text: str, plain: str, pieces: list[_Piece], hidden: list[Hidden], d
 def decoded(run: str) -> str:
     """The text that a run of hex or base64 holds; empty when it holds none."""
     bare = run.rstrip("=")
+    if bare.islower() and not bare.isalnum():
+        return ""
     if len(bare) % 2 == 0 and compiled(r"\A[0-9A-Fa-f]+\z").search(bare):
         return _printable(bytes.fromhex(bare)) or ""
     bare = bare.replace("-", "+").replace("_", "/")

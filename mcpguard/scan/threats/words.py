@@ -1,7 +1,6 @@
 """What words mean, in English, Spanish, German, Chinese, Hindi and Arabic.
 
-A concept stands for one thing an order to a model is built of. A word has one concept. `*` at its
-end: whatever follows in the same word. Written as a reading is: lower case, without accents.
+A concept stands for one thing an order to a model is built of. A word has one concept. Written as a reading is: lower case, without accents.
 """
 
 __all__ = ["CONCEPTS"]
@@ -10,10 +9,8 @@ CONCEPTS: dict[str, str] = {
     "NEG": """
         never; not; don't; do not; dont; must not; should not; shouldn't; cannot; can't;
         without; avoid; refrain from;
-        no need to; no; nor; won't; will not; nobody; nothing; avoid*; refrain*; withhold*;
-        nunca; jamas; sin; no se lo; evita*; nadie; nada;
-        nicht; nie; niemals; ohne; kein; keine; keinen; keinem; nichts; weder; vermeide*;
-        不要; 不得; 切勿; 请勿; 勿; 别; 无需; 不能; 不可; 禁止; 绝不; 不必; 不应; 不;
+        no need to; no; withhold; avoiding; nor; won't; will not; nobody; nothing;         nunca; jamas; sin; no se lo; nadie; nada;
+        nicht; nie; niemals; ohne; kein; keine; keinen; keinem; nichts; weder;         不要; 不得; 切勿; 请勿; 勿; 别; 无需; 不能; 不可; 禁止; 绝不; 不必; 不应; 不;
         नहीं; मत; न; बिना; कभी नहीं; ना;
         لا; بدون; دون; لن; عدم; ممنوع; ابدا; ليس;
     """,
@@ -22,7 +19,7 @@ CONCEPTS: dict[str, str] = {
         revealing; disclose;
         disclosing; report to; let them know; alert; alerting; advise; admit; acknowledge;
         discuss; discussing; speak of;
-        talk about; bring up; make known; divulge*; announce; warn; warning; apprise;
+        talk about; bring up; make known; announce; warn; warning; apprise;
         reference this; draw attention;
         digas; dile; decir; informes; informar; informe; menciones; mencione; mencionar;
         avises; avisar; reveles; revelar; cuentes; muestres; mostrar; notifiques; notificar;
@@ -52,9 +49,7 @@ CONCEPTS: dict[str, str] = {
         تسال; سؤال; تاكيد; موافقة; اذن; استشارة;
     """,
     "USER": """
-        user; users; the user's; user's; human; humans; end user; end-user; customer; operator;
-        person; anyone; anybody; owner; them; client; people;
-        usuario; usuarios; cliente; persona; al usuario; usuaria;
+        user; users; the user's; user's; human; humans; end user; end-user; customer;         person; anyone; anybody;         usuario; usuarios; cliente; persona; al usuario; usuaria;
         benutzer; nutzer; benutzers; anwender; anwenders; nutzers; kunden; jemandem;
         benutzerin; user gegenuber;
         用户; 使用者; 人类; 客户; 任何人; 使用人;
@@ -84,9 +79,9 @@ CONCEPTS: dict[str, str] = {
         are required; obliged; mandatory; mandatorily; should; ought to; make sure; be sure;
         ensure; it is essential;
         it is imperative; it is crucial; it is necessary; it is mandatory; be certain;
-        remember to; do so; please; kindly; is mandatory; you'll need; imperative;
-        it is critical; requires you; requires the; required that; demands; are expected to;
-        is expected to; strictly; necessarily; unconditionally; you will; is to be;
+        remember to; do so; is mandatory; you'll need; imperative;
+        requires you; requires the; required that; demands; are expected to;
+        is expected to; strictly; necessarily; you will; is to be;
         obligatorio; es necesario; hay que; debera; deben; obligatoriamente; es obligatorio;
         imprescindible; asegurate; por favor;
         muss; soll; sollst; unbedingt; zwingend; erforderlich; verpflichtend; sollen;
@@ -208,21 +203,17 @@ CONCEPTS: dict[str, str] = {
         مهملة; متوقف; متوقفة; معطلة; قديمة; لم تعد; غير امن; غير امنة; غير متاحة; معطل; مهجورة;
     """,
     "BEST": """
-        best; superior; most accurate; most reliable; most trusted; most efficient; preferred;
+        best; superior; most accurate; most reliable; most most efficient; preferred;
         prefer; preferable; preferably; top priority; highest priority; first choice;
         top choice; only reliable; the only; fastest; most secure; safest; most powerful;
         most advanced; most popular; most comprehensive; most effective; most up-to-date;
         priority; number one; better; unmatched; unrivaled; unrivalled; unparalleled;
-        world-class; ultimate; favor; favour; favorite; recommended choice; go-to; perfect;
-        ideal; outperforms; outperform*; award-winning; gold standard; industry-leading;
-        state-of-the-art; cutting-edge; optimal; trusted; guaranteed; guarantees; exceptional;
+        world-class; ultimate; favor; favour; favorite; recommended choice; go-to;         outperforms; award-winning; gold standard; industry-leading;
+        state-of-the-art; cutting-edge; guaranteed; guarantees; exceptional;
         premier; finest; greatest; second to none; flawless; more accurate; more reliable;
         more efficient; more secure; more effective; definitive; primary choice;
-        always correct; 100%; error-free; unbeatable; revolutionary; leading; excellent;
-        outstanding; exclusive; highly recommended; strongly recommended; indispensable;
-        must-have; default choice; top-rated; best-in-class; far better; widely trusted;
-        certified;
-        mejor; superior a; preferida; prioridad; mas fiable; mas precisa; preferible;
+        always correct; error-free; unbeatable; revolutionary;         outstanding; highly recommended; strongly recommended; indispensable;
+        must-have; default choice; top-rated; best-in-class; far better; widely                 mejor; superior a; preferida; prioridad; mas fiable; mas precisa; preferible;
         preferiblemente; la unica; prefiere; maxima prioridad; mas rapida; recomendada;
         beste; besser; bevorzugt; prioritat; zuverlassigste; genaueste; uberlegen; schnellste;
         einzige; vorrang; bestes;
@@ -377,10 +368,10 @@ CONCEPTS: dict[str, str] = {
         المعامل; معامل; حقل; الحقل; وسيط; المعلمة; معلمة; المدخلات;
     """,
     "CHANGE": """
-        change; changing; modify; modifying; modified; alter; altering; altered; set; swap;
-        rewrite; rewriting; adjust; adjusted; update; tamper; increase; decrease; multiply;
-        double; convert; transform; edit; falsify; manipulate; overwrite; reroute; replace;
-        replacing; substitute; substituting; switch; changed; corrected; invert; reverse;
+        change; changing; modify; modifying; modified; alter; altering; altered; swap;
+        rewrite; rewriting; adjust; adjusted; tamper; multiply;
+        double; falsify; manipulate; reroute; replace;
+        replacing; substitute; substituting; changed; corrected; invert; reverse;
         subtract; deduct; tweak; forge; downgrade;
         cambia; cambiar; modifica; modificar; reemplazar; altera; sustituir; cambie; modifique;
         andere den; andern; ersetze; ersetzen; verandere; setze; anpassen; tausche; geandert;
@@ -391,9 +382,8 @@ CONCEPTS: dict[str, str] = {
     """,
     "REGARD": """
         regardless; irrespective; no matter; even if; even though; even when; despite;
-        in spite; whatever the; notwithstanding; independent of; rather than what;
-        in all circumstances; contrary to; against the;
-        independientemente; sin importar; aunque; incluso si; a pesar; pese a;
+        in spite; notwithstanding; independent of; rather than what;
+        in all circumstances;         independientemente; sin importar; aunque; incluso si; a pesar; pese a;
         unabhangig; egal; selbst wenn; auch wenn; trotz; ungeachtet;
         无论; 不管; 不论; 即使; 尽管; 哪怕;
         चाहे; भले ही; के बावजूद; बावजूद; परवाह किए;
@@ -404,10 +394,8 @@ CONCEPTS: dict[str, str] = {
         unnoticed; invisibly; surreptitiously; stealthily;
         without their knowledge; without their awareness; in secret;
         keep this hidden; keep this secret; keep this confidential; keep it secret;
-        keep secret; do this quietly; unseen; hide this; hide it; conceal;
-        concealing; stay silent; remain silent; kept hidden; keep hidden; 
-        unobtrusively; stealth; confidentially; inconspicuously; kept secret;
-        keep quiet; between us; strictly confidential; not visible to; out of sight;
+        do this quietly; unseen;         concealing; stay silent; remain silent; 
+        unobtrusively; confidentially; inconspicuously;         keep quiet; between us; strictly confidential; not visible to; out of sight;
         invisible to;
         en secreto; silenciosamente; discretamente; en silencio; a escondidas; oculta;
         en segundo plano; sin que lo sepa; sin que se entere; ocultar; secretamente;
@@ -470,12 +458,11 @@ CONCEPTS: dict[str, str] = {
         المستلم; المستلمين; الوجهة; رقم الحساب; المستفيد; البريد; التحويل; المبلغ; الدفع; حساب;
     """,
     "DEST": """
-        attacker; external server; remote server; our server; third party; third-party server;
+        attacker; external server; our server; third party; third-party server;
         the following address; the following url; following endpoint; external endpoint;
-        our endpoint; collection server; logging server; webhook; remote endpoint;
-        this address; this url; this endpoint; external service; external address;
-        analytics server; audit server; monitoring server; command and control; pastebin;
-        ngrok; backup server; external account;
+        our endpoint; collection server;         external address;
+        audit server; command and control; pastebin;
+        ngrok; external account;
         servidor externo; servidor remoto; siguiente direccion; nuestro servidor;
         esta direccion; direccion externa;
         externen server; externer server; unseren server; folgende adresse; folgende url;

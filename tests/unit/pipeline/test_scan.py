@@ -31,7 +31,7 @@ from mcpguard.model import (
     Verdict,
     Wait,
 )
-from mcpguard.pipeline import STAGES, NoRules, decide
+from mcpguard.pipeline import STAGES, NoRules, Stage, decide
 from mcpguard.pipeline.scan import LARGE, Kept, ScanStage
 from mcpguard.pipeline.terms import Response, Responses, ScanPolicy
 from mcpguard.scan import DETECTORS, find
@@ -559,7 +559,7 @@ class Beside:
 def test_a_large_result_waits_until_it_was_examined(policy: ScanPolicy, text: str) -> None:
     beside = Beside()
     made = ScanStage(policy, LOCK, judge=judge, needles=NEEDLES, aside=beside)
-    stages = {**dict.fromkeys(STAGES, NoRules()), "scan": made}
+    stages: dict[str, Stage] = {**dict.fromkeys(STAGES, NoRules()), "scan": made}
     given_ = called("x " * LARGE, text)
     assert decide(stages, given_, CTX) == Wait("scan", "0")
     beside.done = True

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpguard.errors import VaultError
+from mcpguard.model import Json
 from mcpguard.scan import find
 from mcpguard.vault import CANARIES
 from mcpguard.vault.canaries import (
@@ -124,7 +125,7 @@ def test_others_are_left_alone_and_nothing_is_looked_for_where_nothing_is_plante
     assert detector([]) is None
     look = detector([FRAGMENT])
     assert look is not None
-    honest = [FRAGMENT[:-1], "AKIAIOSFODNN7EXAMPLE", base64.b64encode(b"hello" * 20).decode()]
+    honest: list[Json] = [FRAGMENT[:-1], "AKIAIOSFODNN7EXAMPLE", base64.b64encode(b"hello" * 20).decode()]
     assert find(honest, (look,)) == ()
 
 

@@ -4,7 +4,7 @@ A server may deprecate its own tools. It cannot know that those of others are un
 """
 
 from mcpguard.model import Severity
-from mcpguard.scan.threats.signals import Meaning, Threat, ThreatDetector
+from mcpguard.scan.threats.signals import TOLD, Meaning, Threat, ThreatDetector
 
 __all__ = ["DETECTOR"]
 
@@ -31,6 +31,7 @@ DETECTOR = ThreatDetector(
                 "USE ~ IDENT ~ INSTEAD ~ IDENT",
                 "GONE ~~ PRIOR ~ SEND|USE ~ MUST|IDENT|THIS",
             ),
+            TOLD,
         ),
         Meaning(
             "redirect.replaces",
@@ -42,6 +43,7 @@ DETECTOR = ThreatDetector(
                 "INSTEAD ~ PRIOR|OTHER ~ TOOL",
                 "USE THIS ~ INSTEAD ~ OTHER|IDENT",
             ),
+            TOLD,
         ),
     ),
 )

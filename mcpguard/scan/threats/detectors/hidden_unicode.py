@@ -35,6 +35,9 @@ _SAYS = {
     "overflow": "holds more escapes than were read",
 }
 
+_SENTENCE = 3
+"""Words. A shorter comment is a mark of a template."""
+
 _PADDING = 20
 """Empty lines, or 200 spaces, in a row: what follows is out of a reader's sight."""
 
@@ -42,6 +45,8 @@ _PADDING = 20
 def _judge(view: View) -> Iterator[Signal]:
     for said in view.said:
         for each in said.normal.hidden:
+            if each.kind == "comment" and len(each.says.split()) < _SENTENCE:
+                continue
             if each.kind in _WEIGHTS:
                 yield Signal(
                     f"hidden.{each.kind}",

@@ -15,17 +15,23 @@ from mcpguard.scan.threats.text import normalise
 
 __all__ = ["DETECTOR"]
 
-_COPIED = 0.6
-"""Share of common words from which two descriptions are one."""
+_COPIED = 0.75
+"""Share of common words from which one description was copied from the other."""
 
 _ALIKE = 0.3
-"""Share of common words from which two tools with one name do the same."""
+"""Share of common words from which two tools with nearly one name do the same."""
 
-_FEW = 4
+_FEW = 3
 """Words. Shorter descriptions are alike by chance."""
 
 _SHORT_NAME = 5
 """Characters. Shorter names differ by a letter by chance."""
+
+_FILLING = frozenset(
+    "a an the my your new real original official secure safe fast best better pro plus ultimate"
+    " tool tools function v0 v1 v2 v3 v4 1 2 3 4 enhanced advanced improved latest copy".split()
+)
+"""Words that make another name of one without another meaning."""
 
 
 def _judge(view: View) -> Iterator[Signal]:
@@ -54,18 +60,16 @@ def _same(view: View, item: Item) -> bool:
 
 def _compared(name: str, told: frozenset[str], item: Item) -> Signal | None:
     other = _text(item.definition, "name")
-    theirs = _content(_text(item.definition, "description"))
-    share = _share(told, theirs)
-    if _skeleton(name) == _skeleton(other):
-        if name != other:
-            return _signal("impersonation.look-alike", 4, name, other, item)
-        if share >= _COPIED:
-            return _signal("impersonation.copied", 3, name, other, item)
-        return _signal("impersonation.same-name", 3 if share >= _ALIKE else 1.5, name, other, item)
-    if _near(name, other):
-        return _signal("impersonation.near-name", 3 if share >= _ALIKE else 2, name, other, item)
-    if share >= _COPIED and min(len(told), len(theirs)) >= _FEW:
-        return _signal("impersonation.copied-description", 3, name, other, item)
+    share = _share(told, _content(_text(item.definition, "description")))
+    if name == other:
+        # Two honest servers of one kind list the same names; a host tells them apart by server.
+        return _signal("impersonation.same-name", 2 if share >= _COPIED else 1, name, other, item)
+    if not name.isascii() and _skeleton(name) == _skeleton(other):
+        return _signal("impersonation.look-alike", 6, name, other, item)
+    if _skeleton(name) == _skeleton(other) or _near(name, other):
+        return _signal("impersonation.near-name", 3.5 if share >= _ALIKE else 1.5, name, other, item)
+    if share >= _COPIED and len(told) >= _FEW and _bare(name) & _bare(other):
+        return _signal("impersonation.copied", 3, name, other, item)
     return None
 
 
@@ -102,8 +106,25 @@ def _share(one: frozenset[str], other: frozenset[str]) -> float:
     return len(one & other) / len(one | other) if one and other else 0.0
 
 
+@lru_cache(maxsize=4096)
+def _bare(name: str) -> frozenset[str]:
+    """The words of a name that mean something, in the singular."""
+    kept = (each.removesuffix("s") for each in words(name) if each not in _FILLING)
+    return frozenset(each for each in kept if each not in _VERBS)
+
+
+_VERBS = frozenset("get list add create delete remove update set read write search run do".split())
+
+
+@lru_cache(maxsize=4096)
+def _plain(name: str) -> tuple[str, ...]:
+    return tuple(each.removesuffix("s") for each in words(name) if each not in _FILLING)
+
+
 def _near(one: str, other: str) -> bool:
-    """Whether the names are one edit, or one swapped or added word, apart."""
+    """Whether the names are one edit, two swapped letters, or words without meaning apart."""
+    if _plain(one) == _plain(other) and _plain(one):
+        return True
     a, b = _skeleton(one), _skeleton(other)
     if min(len(a), len(b)) < _SHORT_NAME or abs(len(a) - len(b)) > 1:
         return False
@@ -131,11 +152,10 @@ DETECTOR = ThreatDetector(
     fix="Find out which one you meant, and lock only that one.",
     structure=Structure(
         (
-            "impersonation.look-alike",
-            "impersonation.copied",
             "impersonation.same-name",
+            "impersonation.look-alike",
             "impersonation.near-name",
-            "impersonation.copied-description",
+            "impersonation.copied",
         ),
         _judge,
     ),

@@ -6,55 +6,21 @@ number does not.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from mcpguard.model import Severity
 from mcpguard.scan.threats.definition import View
-from mcpguard.scan.threats.parameters import Parameter, parameters, words
+from mcpguard.scan.threats.parameters import Parameter, words
 from mcpguard.scan.threats.signals import Signal, Structure, Threat, ThreatDetector
 
 __all__ = ["DETECTOR"]
 
 _NEVER = (
-    (
-        {"conversation", "chat", "dialogue", "dialog"},
-        {
-            "history",
-            "log",
-            "logs",
-            "transcript",
-            "context",
-            "full",
-            "entire",
-            "complete",
-            "content",
-            "data",
-            "messages",
-        },
-    ),
-    (
-        {"system", "initial", "developer", "hidden"},
-        {"prompt", "prompts", "instructions", "instruction", "message"},
-    ),
-    (
-        {"tools", "tool"},
-        {"available", "list", "other", "used", "called", "previous", "last", "calls", "history"},
-    ),
-    (
-        {"llm", "model", "assistant", "ai"},
-        {
-            "self",
-            "running",
-            "calling",
-            "current",
-            "reasoning",
-            "thoughts",
-            "identity",
-            "provider",
-            "memory",
-            "name",
-            "version",
-        },
-    ),
+    ({"conversation", "chat", "dialogue", "dialog"}, {"history", "log", "logs", "transcript", "context", "full", "entire", "complete", "content", "data", "messages"}),
+    ({"system", "initial", "developer", "hidden"}, {"prompt", "prompts", "instructions", "instruction", "message"}),
+    ({"tools", "tool"}, {"available", "list", "other", "used", "called", "previous", "last", "calls", "history"}),
+    ({"llm", "assistant", "agent", "ai"}, {"self", "running", "calling", "current", "reasoning", "thoughts", "identity", "provider", "memory", "name", "version", "id"}),
+    ({"model"}, {"self", "calling", "reasoning", "thoughts", "identity"}),
     ({"user", "original"}, {"prompt", "utterance", "messages"}),
     ({"chain", "reasoning"}, {"thought", "trace", "thoughts"}),
     ({"previous", "prior", "all"}, {"messages", "conversation", "responses", "conversations"}),
@@ -67,97 +33,53 @@ _NEVER = (
 _READS = frozenset("id_rsa ssh passwd shadow credentials keychain private".split())
 """Words that make a name an order to read something."""
 
-_PERSONAL = (
-    {"ssn"},
-    {"social", "security"},
-    {"passport"},
-    {"credit", "card"},
-    {"card", "number"},
-    {"cvv"},
-    {"cvc"},
-    {"bank", "account"},
-    {"iban"},
-    {"maiden"},
-    {"birth"},
-    {"dob"},
-    {"birthdate"},
-    {"birthday"},
-    {"home", "address"},
-    {"salary"},
-    {"income"},
-    {"medical"},
-    {"health"},
-    {"religion"},
-    {"ethnicity"},
-    {"pin"},
-    {"blood"},
-    {"password"},
-    {"passwords"},
-    {"passphrase"},
-    {"private", "key"},
-    {"api", "key"},
-    {"secret"},
-    {"credentials"},
-    {"seed", "phrase"},
-    {"mnemonic"},
-    {"cookies"},
-    {"cookie"},
-    {"license", "number"},
-    {"fingerprint"},
-    {"geolocation"},
-    {"contacts"},
-    {"browser", "history"},
-    {"browsing"},
-    {"phone", "number"},
-    {"full", "name"},
-    {"real", "name"},
-    {"tax", "id"},
-    {"political"},
-    {"marital"},
-    {"employer"},
-    {"wallet"},
-    {"ssh", "key"},
-    {"aws"},
-    {"token"},
+_PERSONAL = tuple(
+    frozenset(each.split("+"))
+    for each in (
+        "ssn social+security passport credit+card card+number cvv cvc bank+account iban maiden birth"
+        " dob birthdate birthday home+address salary income medical health religion ethnicity pin"
+        " blood seed+phrase mnemonic cookies license+number fingerprint contacts browser+history"
+        " browsing phone+number real+name tax+id political marital employer private+key ssh+key"
+    ).split()
 )
-"""Words of a name, all of one set: what is personal or secret."""
+_SECRET = tuple(
+    frozenset(each.split("+"))
+    for each in "password passphrase api+key secret credentials token aws wallet".split()
+)
+"""Words of a name, all of one set: what is personal, or secret."""
 
 _COMMON = frozenset("key id name number address token secret card account full real home".split())
 """Words that say too little for a tool to be about the same."""
 
 
 def _judge(view: View) -> Iterator[Signal]:
-    asked = parameters(view.definition)
-    about = _about(view, asked)
+    asked = view.parameters
+    about: set[str] | None = None
     count = 0
     for each in asked:
-        named = set(words(each.name))
-        if _never(named):
-            yield _signal(
-                "collecting.conversation",
-                4 if len(asked) > 1 or each.required else 3,
-                each,
-                _NEVER_SAYS,
-            )
-        elif len(named) > _LONG_NAME and named & _READS:
-            yield _signal(
-                "collecting.order-in-name", 4, each, "its name is an order to read something"
-            )
-        elif (kind := _personal(named)) and not (kind - _COMMON or kind) & about:
+        named = words(each.name)
+        if named == _MODEL and "model" not in _about(view):
+            yield _signal("collecting.conversation", 3, each, _NEVER_SAYS)
+        elif _never(named):
+            yield _signal("collecting.conversation", 4 if len(asked) > 1 or each.required else 3, each, _NEVER_SAYS)
+        elif len(named) > _LONG_NAME and not _READS.isdisjoint(named):
+            yield _signal("collecting.order-in-name", 4, each, "its name is an order to read something")
+        elif kind := _personal(named):
+            about = _about(view) if about is None else about
+            if (kind - _COMMON or kind) & about:
+                continue
             count += 1
-            yield _signal(
-                f"collecting.personal-{min(count, 3)}",
-                2 if each.required else 1.5,
-                each,
-                "asks for something private that the tool does not speak of",
-            )
+            weight = 1.0 if kind in _SECRET else 2.0 if each.required else 1.5
+            rule = f"collecting.personal-{min(count, 3)}"
+            yield _signal(rule, weight, each, "asks for what is private and the tool is not about")
 
 
+_MODEL = ("model", "name")
 _NEVER_SAYS = "asks for the conversation, the model's instructions or its other tools"
 _LONG_NAME = 3
 
 
-def _about(view: View, asked: list[Parameter]) -> set[str]:
+def _about(view: View) -> set[str]:
     """The words of what the tool says of itself."""
     texts = [view.definition.get(key) for key in ("name", "title", "description")]
     joined = " ".join(each for each in texts if isinstance(each, str))[:_READ]
@@ -167,12 +89,15 @@ def _about(view: View, asked: list[Parameter]) -> set[str]:
 _READ = 4000
 
 
-def _never(named: set[str]) -> bool:
-    return any(named & one and named & other for one, other in _NEVER)
+@lru_cache(maxsize=2048)
+def _never(named: tuple[str, ...]) -> bool:
+    return any(one.intersection(named) and other.intersection(named) for one, other in _NEVER)
 
 
-def _personal(named: set[str]) -> set[str]:
-    return next((each for each in _PERSONAL if each <= named), set())
+@lru_cache(maxsize=2048)
+def _personal(named: tuple[str, ...]) -> frozenset[str]:
+    held = set(named)
+    return next((each for each in (*_PERSONAL, *_SECRET) if each <= held), frozenset())
 
 
 def _signal(rule: str, weight: float, at: Parameter, message: str) -> Signal:

@@ -25,7 +25,7 @@ def _judge(view: View) -> Iterator[Signal]:
                 "rug-pull.less-safe", 3, where, 0, 0, f"was reviewed as {hint}: {str(safe).lower()}"
             )
     known = {each.name for each in parameters(locked)}
-    for each in parameters(view.definition):
+    for each in view.parameters:
         if each.required and each.name not in known:
             yield Signal(
                 "rug-pull.new-required",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mcpguard.model import Severity
 from mcpguard.scan.threats.definition import View
-from mcpguard.scan.threats.parameters import parameters, words
+from mcpguard.scan.threats.parameters import words
 from mcpguard.scan.threats.signals import (
     VALUES,
     Meaning,
@@ -22,7 +22,7 @@ _LONG_NAME = 6
 
 
 def _judge(view: View) -> Iterator[Signal]:
-    for each in parameters(view.definition):
+    for each in view.parameters:
         if len(words(each.name)) > _LONG_NAME:
             yield Signal(
                 "schema.sentence-name",

@@ -5,7 +5,7 @@ choice and not for the use.
 """
 
 from mcpguard.model import Severity
-from mcpguard.scan.threats.signals import Meaning, Threat, ThreatDetector
+from mcpguard.scan.threats.signals import TOLD, Meaning, Threat, ThreatDetector
 
 __all__ = ["DETECTOR"]
 
@@ -36,6 +36,7 @@ DETECTOR = ThreatDetector(
                 "INSTEAD ~ USE ~ OTHER ~ TOOL",
                 "USE THIS ~ WHEN ~ OTHER|PRIOR TOOL",
             ),
+            TOLD,
         ),
         Meaning(
             "promotion.always-this",
@@ -50,9 +51,16 @@ DETECTOR = ThreatDetector(
                 "ALWAYS BEST ~ THIS|TOOL",
                 "THIS TOOL ~ ALWAYS|MUST ~ BEST|USE",
                 "USE THIS TOOL ~ ALWAYS",
-                "BEST THIS TOOL",
                 "MUST ~ BEST ~ THIS",
             ),
+            TOLD,
+        ),
+        Meaning(
+            "promotion.best-of-all",
+            3,
+            "ranks itself above every other tool",
+            ("THIS BEST TOOL", "THIS TOOL BEST", "BEST TOOL ~ PRIOR|OTHER", "BEST THIS TOOL"),
+            TOLD,
         ),
         Meaning(
             "promotion.praise",
@@ -63,10 +71,10 @@ DETECTOR = ThreatDetector(
                 "THIS TOOL ~ BEST",
                 "BEST ~ TOOL ~ THIS",
                 "BEST TOOL",
-                "BEST ~ BEST",
-                "BEST ~ USE",
+                "BEST BEST",
                 "BEST ~ PRIOR ~ TOOL|OTHER",
             ),
+            TOLD,
         ),
         Meaning(
             "promotion.others-worse",
@@ -79,6 +87,7 @@ DETECTOR = ThreatDetector(
                 "BEST ~~ OTHER TOOL ~ NEG|GONE|FAIL",
                 "GONE ~ OTHER TOOL",
             ),
+            TOLD,
         ),
     ),
 )

@@ -5,7 +5,7 @@ poisoned one is never called.
 """
 
 from mcpguard.model import Severity
-from mcpguard.scan.threats.signals import Meaning, Threat, ThreatDetector
+from mcpguard.scan.threats.signals import TOLD, Meaning, Threat, ThreatDetector
 
 __all__ = ["DETECTOR"]
 
@@ -62,6 +62,7 @@ DETECTOR = ThreatDetector(
                 "ALWAYS|PRIOR ~ TOOL ~ USE ~ MUST ~ THIS",
                 "MUST ~ USE ~ WHEN|INSTEAD ~ OTHER|PRIOR ~ TOOL",
             ),
+            TOLD,
         ),
     ),
 )

@@ -1,0 +1,134 @@
+"""Texts that are written so that a model can read them and a pattern cannot.
+
+Base64, hex, percent, escapes and entities are read by `threats.text`; here are the others: base32,
+binary, base85, ROT13, digits for letters, and letters in reverse.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import product
+from typing import NamedTuple
+
+from mcpguard.scan.needles import Meter, compiled, matches
+
+__all__ = ["KEYWORD_FORMS", "MAX_RUNS", "Decoded", "decoded"]
+
+MAX_RUNS = 16
+"""Runs of one kind that are read in one text: each costs as much as the text that it holds."""
+
+MAX_RUN = 8192
+"""Characters of a run that are read; a text that is longer is not there to be overlooked."""
+
+SHORTEST = 12
+"""Characters. No order is shorter."""
+
+_KEYWORDS = (
+    "ignore disregard forget override previous instructions instruction prompt system password"
+    " assistant reveal developer exfiltrate credentials forward execute"
+).split()
+"""English words of orders to a model, looked for in ROT13, in reverse and with digits."""
+
+_LEET = {"o": "0", "i": "1", "e": "3", "a": "4", "s": "5", "t": "7"}
+_PLAIN = str.maketrans({digit: letter for letter, digit in _LEET.items()} | {"@": "a", "$": "s"})
+_ROT = str.maketrans(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "nopqrstuvwxyzabcdefghijklmNOPQRSTUVWXYZABCDEFGHIJKLM",
+)
+
+
+class Decoded(NamedTuple):
+    """`says` is what `start` to `end` of a text hold, in this `form`."""
+
+    form: str
+    start: int
+    end: int
+    says: str
+
+
+def _disguised(word: str) -> Iterator[str]:
+    """Every spelling of `word` with digits for some of its letters."""
+    choices = [(letter, _LEET[letter]) if letter in _LEET else (letter,) for letter in word]
+    yield from ("".join(each) for each in product(*choices) if "".join(each) != word)
+
+
+def _words(forms: Iterator[str]) -> str:
+    return rf"(?i)\b(?:{'|'.join(forms)})\b"
+
+
+@cache
+def _whole() -> tuple[tuple[str, str, Callable[[str], str]], ...]:
+    """Name, what shows it, and the way back, of what is done to a text as a whole."""
+    return (
+        ("rot13", _words(each.translate(_ROT) for each in _KEYWORDS), _rotated),
+        ("reversed", _words(each[::-1] for each in _KEYWORDS), _reversed),
+        ("digits", _words(form for each in _KEYWORDS for form in _disguised(each)), _spelt),
+    )
+
+
+def _rotated(text: str) -> str:
+    return text.translate(_ROT)
+
+
+def _reversed(text: str) -> str:
+    return text[::-1]
+
+
+def _spelt(text: str) -> str:
+    return text.translate(_PLAIN)
+
+
+def _base32(run: str) -> bytes:
+    bare = run.rstrip("=")
+    bare = bare[: len(bare) - (len(bare) % 8 in {1, 3, 6})]
+    return base64.b32decode(bare + "=" * (-len(bare) % 8))
+
+
+def _binary(run: str) -> bytes:
+    bits = "".join(run.split())
+    return bytes(int(bits[at : at + 8], 2) for at in range(0, len(bits) - 7, 8))
+
+
+def _ascii85(run: str) -> bytes:
+    return base64.a85decode(run[2:-2])
+
+
+_RUNS: tuple[tuple[str, str, Callable[[str], bytes]], ...] = (
+    ("base32", r"[A-Z2-7]{16}[A-Z2-7]*=*", _base32),
+    ("binary", r"[01]{8}(?:\s?[01]{8})+", _binary),
+    ("base85", r"<~[!-u\s]+~>", _ascii85),
+    (
+        "base85",
+        r"[0-9A-Za-z!#$%&()*+\-;<=>?@^_`{|}~]{19}[0-9A-Za-z!#$%&()*+\-;<=>?@^_`{|}~]+",
+        base64.b85decode,
+    ),
+)
+"""Name, pattern and decoder of what stands as a run among other text."""
+
+
+KEYWORD_FORMS = tuple(pattern for _, pattern, _ in _whole())
+"""RE2 patterns of keywords in ROT13, in reverse and with digits for letters."""
+
+
+def decoded(text: str) -> Iterator[Decoded]:
+    """What `text` holds in a form that has to be read first."""
+    raw = text.encode()
+    for form, pattern, back in _whole():
+        if compiled(pattern).search(raw):
+            yield Decoded(form, 0, len(text), back(text))
+    for form, pattern, read in _RUNS:
+        if compiled(pattern).search(raw):
+            yield from _read(form, text, pattern, read)
+
+
+def _read(form: str, text: str, pattern: str, read: Callable[[str], bytes]) -> Iterator[Decoded]:
+    for count, found in enumerate(matches(pattern, text, Meter(len(text)))):
+        if count >= MAX_RUNS:
+            return
+        try:
+            says = read(text[found.start : min(found.end, found.start + MAX_RUN)]).decode()
+        except (ValueError, binascii.Error):
+            continue
+        if len(says) >= SHORTEST and says.isprintable():
+            yield Decoded(form, found.start, found.end, says)
