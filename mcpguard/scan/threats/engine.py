@@ -35,13 +35,21 @@ class Engine:
             for rule in row.texts
             for each in rule.patterns
         ]
+        self._owners = {
+            rule: row
+            for row in detectors
+            for rule in (
+                *(each.id for each in (*row.meanings, *row.texts)),
+                *(row.structure.ids if row.structure else ()),
+            )
+        }
         self._structures = [row.structure for row in detectors if row.structure]
         self._by_meaning = _set_of([pattern for _, pattern in self._meanings])
         self._by_text = _set_of([pattern for _, pattern in self._texts])
 
     def judge(self, view: View) -> Report:
         """The report on `view`, of at most `MAX_SIGNALS` signals."""
-        return report(islice(self._all(view), MAX_SIGNALS))
+        return report(islice(self._all(view), MAX_SIGNALS), self._owners)
 
     def _all(self, view: View) -> Iterator[Placed]:
         for structure in self._structures:

@@ -47,10 +47,14 @@ _SPOKEN: Mapping[str, str] = {
 
 _MARKED = f"(?i){'|'.join(_SPOKEN.values())}"
 _END = "\x01"
+_PAUSE = "\x02"
+"""A comma, a colon, a bracket: no phrase reaches across."""
+
 _ENDINGS = ((". ", f"{_END} "), (".\n", f"{_END}\n"), ("\n\n", f"{_END}\n"), ("\n- ", f"{_END}- "), ("\n* ", f"{_END}* "))
-_BETWEEN = "\n\t\r\f\v,.:()[]{}<>\"`*_-/\\|=+&#@%$^~«»、，،؛"  # noqa: RUF001
+_BETWEEN = "\n\t\r\f\v.)[]{}<>\"`*_-/\\|=+&#@%$^~«»"  # noqa: RUF001
 _SEPARATORS = {point: point for point in range(0xE00)} | {ord(each): 0x20 for each in _BETWEEN}
-_SEPARATORS |= {ord(each): ord(_END) for each in "\x1f!?;。।؟"}
+_SEPARATORS |= {ord(each): ord(_END) for each in "\x1f!?;。।؟؛"}
+_SEPARATORS |= {ord(each): ord(_PAUSE) for each in ",:(、，،"}  # noqa: RUF001
 """What stands between words, each as a space: the length stays. What is left out costs translate
 an exception a character, so the alphabets are not."""
 
@@ -66,6 +70,11 @@ _SHORT, _LONG = 3, 8
 """Concepts that may stand between two others of a form, at `~` and `~~`."""
 
 
+def _letters(name: str) -> str:
+    """A concept's letter; a negation may also be one that follows its verb."""
+    return CODES["NEG"] + CODES["NEGP"] if name == "NEG" else CODES[name]
+
+
 class Reading(NamedTuple):
     """`codes` of a text, and for each letter the characters of the text that it stands for."""
 
@@ -77,10 +86,12 @@ def form(written: str) -> str:
     """The pattern over codes that `A|B ~ C ~~ D` means. Raises KeyError for an unknown concept."""
     parts = []
     for word in written.split():
-        if word.startswith("~"):
+        if word == "/":
+            parts.append(r"\.?")
+        elif word.startswith("~"):
             parts.append(f"{_ANY}{{0,{_LONG if word == '~~' else _SHORT}}}")
         else:
-            letters = "".join(CODES[each] for each in word.split("|"))
+            letters = "".join(map(_letters, word.split("|")))
             parts.append(f"[{letters}]" if len(letters) > 1 else letters)
     return "".join(parts)
 
@@ -133,7 +144,7 @@ def _lowered(text: str) -> str:
 def _words(part: str, offset: int, found: list[tuple[str, int, int]]) -> None:
     """Add the concepts of `part`, which holds words, spaces and ends of sentences only."""
     known, phrases = _vocabulary(), _phrases()
-    listed = part.replace(_END, f" {_END} ").split()
+    listed = part.replace(_END, f" {_END} ").replace(_PAUSE, f" {_PAUSE} ").split()
     at = number = 0
     count = len(listed)
     ascii_only = part.isascii()

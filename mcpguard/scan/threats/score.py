@@ -1,14 +1,15 @@
 """Signals add up: no single hint blocks an honest tool, several do not pass as chance."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from mcpguard.model import Severity
 from mcpguard.scan.threats.calibration import BLOCK, REVIEW, WEIGHTS
-from mcpguard.scan.threats.signals import Signal
+from mcpguard.scan.threats.signals import Signal, ThreatDetector
 
-__all__ = ["WINDOW", "Outcome", "Placed", "Report", "report", "weighed"]
+__all__ = ["MILD", "WINDOW", "Outcome", "Placed", "Report", "report", "weighed"]
 
 
 class Outcome(StrEnum):
@@ -46,13 +47,18 @@ class Placed(NamedTuple):
     at: int | None
 
 
-def report(placed: Iterable[Placed]) -> Report:
+MILD = 4.5
+"""Most that a detector of less than critical severity adds: what praises itself, or sends the model
+from one tool to another, is for a person to judge, unless there is more."""
+
+
+def report(placed: Iterable[Placed], owners: Mapping[str, ThreatDetector]) -> Report:
     """The verdict on one definition: the heaviest passage of it, and what is about the whole.
 
-    A rule counts once, however often it is met.
+    A rule counts once, however often it is met. `owners`: rule -> the detector it is of.
     """
     found = [Placed(weighed(each.signal), each.at) for each in placed]
-    score = round(_score(found), 2)
+    score = round(_score(found, owners), 2)
     signals = tuple(
         sorted((each.signal for each in found), key=lambda each: (-each.weight, each.where))
     )
@@ -61,17 +67,26 @@ def report(placed: Iterable[Placed]) -> Report:
     return Report(Outcome.REVIEW if score >= REVIEW else Outcome.ALLOW, score, signals)
 
 
-def _score(found: list[Placed]) -> float:
-    whole = _sum(each.signal for each in found if each.at is None)
+def _score(found: list[Placed], owners: Mapping[str, ThreatDetector]) -> float:
+    whole = [each.signal for each in found if each.at is None]
     local = sorted((each.at, each.signal) for each in found if each.at is not None)
-    return whole + max(
-        (_sum(other for place, other in local if at <= place <= at + WINDOW) for at, _ in local),
-        default=0.0,
-    )
+    passages = [
+        [other for place, other in local if at <= place <= at + WINDOW]
+        for at in sorted({place for place, _ in local})
+    ]
+    return max(_sum(whole + passage, owners) for passage in (passages or [[]]))
 
 
-def _sum(signals: Iterable[Signal]) -> float:
+def _sum(signals: Iterable[Signal], owners: Mapping[str, ThreatDetector]) -> float:
     heaviest: dict[str, float] = {}
     for each in signals:
         heaviest[each.rule] = max(each.weight, heaviest.get(each.rule, 0.0))
-    return sum(heaviest.values())
+    mild: dict[str, float] = {}
+    total = 0.0
+    for rule, weight in heaviest.items():
+        owner = owners.get(rule)
+        if owner is None or owner.severity is Severity.CRITICAL:
+            total += weight
+        else:
+            mild[owner.id] = mild.get(owner.id, 0.0) + weight
+    return total + sum(min(MILD, each) for each in mild.values())

@@ -84,7 +84,7 @@ class Meaning:
     """Words that together mean something, in any of the languages of the lexicon.
 
     `forms`: each a sequence of concepts (`A|B` either, `~` up to three others between, `~~` up to
-    eight), within one sentence.
+    eight, `/` where a sentence may end).
     """
 
     id: str

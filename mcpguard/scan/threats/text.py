@@ -496,7 +496,7 @@ def _printable(raw: bytes) -> str | None:
         return None
     if not text.strip() or not all(each.isprintable() or each in "\n\r\t" for each in text):
         return None
-    letters = sum(each.isalpha() or each == " " for each in text)
+    letters = sum(each.isalpha() or each == " " or not each.isascii() for each in text)
     return text if letters * 4 >= len(text) * 3 and len(text) >= _SHORT else None
 
 

@@ -10,11 +10,15 @@ CONCEPTS: dict[str, str] = {
         never; not; don't; do not; dont; must not; should not; shouldn't; cannot; can't;
         without; avoid; refrain from;
         no need to; no; withhold; avoiding; nor; won't; will not; nobody; nothing;         nunca; jamas; sin; no se lo; nadie; nada;
-        nicht; nie; niemals; ohne; kein; keine; keinen; keinem; nichts; weder;         不要; 不得; 切勿; 请勿; 勿; 别; 无需; 不能; 不可; 禁止; 绝不; 不必; 不应; 不;
-        नहीं; मत; न; बिना; कभी नहीं; ना;
+        ohne; kein; keine; keinen; keinem; weder;         不要; 不得; 切勿; 请勿; 勿; 别; 无需; 不能; 不可; 禁止; 绝不; 不必; 不应; 不;
+        बिना; कभी ना;
         لا; بدون; دون; لن; عدم; ممنوع; ابدا; ليس;
     """,
+    "NEGP": """
+        nicht; nie; niemals; nichts; keinesfalls; नहीं; मत; न; कभी नहीं;
+    """,
     "TELL": """
+        informed; notified; mentioned; disclosed; revealed; alerted; made aware; aware of;
         tell; telling; told; inform; informing; mention; mentioning; notify; notifying; reveal;
         revealing; disclose;
         disclosing; report to; let them know; alert; alerting; advise; admit; acknowledge;
@@ -75,7 +79,7 @@ CONCEPTS: dict[str, str] = {
         انت; عليك; يجب عليك;
     """,
     "MUST": """
-        must; shall; have to; has to; need to; needs to; required to; is required;
+        must; shall; have to; required to; is required;
         are required; obliged; mandatory; mandatorily; should; ought to; make sure; be sure;
         ensure; it is essential;
         it is imperative; it is crucial; it is necessary; it is mandatory; be certain;
@@ -86,7 +90,7 @@ CONCEPTS: dict[str, str] = {
         imprescindible; asegurate; por favor;
         muss; soll; sollst; unbedingt; zwingend; erforderlich; verpflichtend; sollen;
         notwendig; bitte;
-        必须; 务必; 需要; 应该; 应当; 一定要; 要求; 请; 须; 得要;
+        必须; 务必; 应该; 应当; 一定要; 要求; 请; 须; 得要;
         चाहिए; अनिवार्य; ज़रूरी; आवश्यक; अवश्य; जरूरी; होगा; कृपया;
         يجب; ينبغي; ضروري; الزامي; لازم; لا بد; مطلوب; يرجى;
     """,
@@ -117,15 +121,16 @@ CONCEPTS: dict[str, str] = {
         قبل; بعد; عندما; اذا; اولا; ثم; فورا; عند;
     """,
     "USE": """
+        verwendest; benutzt; nutzt; usala; usalo; utilizala; uselo; elija; utilizalo; verwendest du;
         use; using; used; call; calling; called; invoke; invoking; invoked; calls to;
         invocation; invocations; usage of; utilize; utilise; utilizing; employ; select; choose;
-        pick; selecting; choosing; prioritize; prioritise; prioritized; opt for; rely on;
-        resort to; turn to; default to; consider; recommend; switch to; go with; trigger;
+        pick; selecting; choosing; rely on;
+        resort to; turn to; switch to; go with; trigger;
         usa; usar; uses; use esta; utiliza; utilizar; utilice; llama; llamar; llame; invoca;
         invocar; elige; elegir; selecciona;
         benutze; benutzen; verwende; verwenden; nutze; nutzen; rufe; aufrufen; aufruf; wahle;
-        wahlen; bevorzuge; bevorzugen; verwendet; aufgerufen;
-        使用; 调用; 选择; 采用; 选用; 优先使用; 用;
+        wahlen; verwendet; aufgerufen;
+        使用; 调用; 选择; 采用; 选用; 用;
         उपयोग; इस्तेमाल; प्रयोग; चुनें; कॉल; चुनना;
         استخدم; استخدام; استدعاء; استدع; اختر; تستخدم; اختيار; تستدعي;
     """,
@@ -151,7 +156,7 @@ CONCEPTS: dict[str, str] = {
         الاداة; اداة; ادوات; الادوات; وظيفة; دالة; الدالة; الخادم; خدمة;
     """,
     "THIS": """
-        this; this one; our; ours; the present; me; current tool; it; my; itself; these;
+        this; this one; our; ours; the present; current tool; these;
         esta; este; mi; nuestra;
         dieses; diese; dieser; diesem; unser;
         本; 此; 这个; 该; 我们的; 本工具; 此工具; 该工具; 这;
@@ -159,6 +164,7 @@ CONCEPTS: dict[str, str] = {
         هذه; هذا; هذي;
     """,
     "OTHER": """
+        anderer; anderem; jedes anderen; otras herramientas;
         other; others; another; any other; all other; alternative; alternatives; similar;
         competing; competitor; competitors; remaining; different; rival; equivalent;
         comparable; any tool; all tools; any of the other; else; every other; rest of;
@@ -167,8 +173,7 @@ CONCEPTS: dict[str, str] = {
         otra; otras; otro; otros; cualquier otra; demas; alternativa; alternativas; similares;
         original; resto;
         andere; anderen; anderes; andere tools; alternativen; ubrigen; jedes andere; ahnliche;
-        statt anderer;
-        其他; 其它; 另一个; 任何其他; 别的; 类似; 同类; 原有;
+                其他; 其它; 另一个; 任何其他; 别的; 类似; 同类; 原有;
         अन्य; दूसरे; दूसरा; बाकी; किसी अन्य; दूसरी; समान;
         اخرى; اخر; الاخرى; بديل; بدائل; مشابهة; اي اداة; غيرها; سواها;
     """,
@@ -180,8 +185,7 @@ CONCEPTS: dict[str, str] = {
         before any; takes precedence; take precedence; precedence; lieu;
         en lugar de; en vez de; sustituye; reemplaza; en su lugar; antes que; por encima de;
         frente a;
-        statt; anstatt; anstelle; stattdessen; ersetzt; vor allen; gegenuber;
-        代替; 取代; 替代; 而不是; 优先于; 改用; 而非; 替换为; 请改;
+        statt; anstatt; anstelle; stattdessen; ersetzt; vor allen;         代替; 取代; 替代; 而不是; 优先于; 改用; 而非; 替换为; 请改;
         बजाय; के स्थान पर; बदले; की जगह; तुलना; के बदले;
         بدلا; عوضا; بدل; محل; بدلا من; مكان;
     """,
@@ -203,26 +207,30 @@ CONCEPTS: dict[str, str] = {
         مهملة; متوقف; متوقفة; معطلة; قديمة; لم تعد; غير امن; غير امنة; غير متاحة; معطل; مهجورة;
     """,
     "BEST": """
-        best; superior; most accurate; most reliable; most most efficient; preferred;
-        prefer; preferable; preferably; top priority; highest priority; first choice;
-        top choice; only reliable; the only; fastest; most secure; safest; most powerful;
+        best; superior; most accurate; most reliable; most most efficient;                 only reliable; the only; fastest; most secure; safest; most powerful;
         most advanced; most popular; most comprehensive; most effective; most up-to-date;
-        priority; number one; better; unmatched; unrivaled; unrivalled; unparalleled;
-        world-class; ultimate; favor; favour; favorite; recommended choice; go-to;         outperforms; award-winning; gold standard; industry-leading;
+        number one; unmatched; unrivaled; unrivalled; unparalleled;
+        world-class; ultimate;         outperforms; award-winning; gold standard; industry-leading;
         state-of-the-art; cutting-edge; guaranteed; guarantees; exceptional;
-        premier; finest; greatest; second to none; flawless; more accurate; more reliable;
-        more efficient; more secure; more effective; definitive; primary choice;
-        always correct; error-free; unbeatable; revolutionary;         outstanding; highly recommended; strongly recommended; indispensable;
-        must-have; default choice; top-rated; best-in-class; far better; widely                 mejor; superior a; preferida; prioridad; mas fiable; mas precisa; preferible;
-        preferiblemente; la unica; prefiere; maxima prioridad; mas rapida; recomendada;
-        beste; besser; bevorzugt; prioritat; zuverlassigste; genaueste; uberlegen; schnellste;
-        einzige; vorrang; bestes;
-        最好; 最佳; 首选; 优先; 最准确; 最可靠; 最高优先级; 唯一; 最优; 最快; 更好; 更准确;
+        premier; finest; greatest; second to none; flawless;         definitive;         always correct; error-free; unbeatable; revolutionary;         outstanding;         top-rated; best-in-class; far widely                 mejor; superior a; mas fiable; mas precisa;         la unica; maxima mas rapida;         beste; zuverlassigste; genaueste; uberlegen; schnellste;
+        einzige; bestes;
+        最好; 最佳; 最准确; 最可靠; 唯一; 最优; 最快; 更准确;
         最强; 权威;
-        सर्वश्रेष्ठ; सबसे अच्छा; प्राथमिकता; सबसे सटीक; पसंदीदा; बेहतर; सर्वोत्तम; एकमात्र;
+        सर्वश्रेष्ठ; सबसे अच्छा; सबसे सटीक; सर्वोत्तम; एकमात्र;
         सबसे विश्वसनीय;
-        افضل; الافضل; الاولوية; الاكثر دقة; المفضلة; مفضل; الوحيدة; الاسرع; اولوية;
-        الاكثر موثوقية;
+        افضل; الافضل; الاكثر دقة; الوحيدة; الاسرع;         الاكثر موثوقية;
+    """,
+    "PREFER": """
+        more accurate; more reliable; more efficient; more secure; more effective;
+        preferred; prefer; preferable; preferably; top priority; highest priority; first choice;
+        top choice; priority; favor; favour; favorite; recommended choice; go-to; default choice;
+        highly recommended; strongly recommended; primary choice; must-have; indispensable;
+        prioritize; prioritise; prioritized; opt for; default to; recommend; recommended;
+        before considering; take priority; takes priority; better; chosen first; first option;
+        preferida; prioridad; preferible; preferiblemente; prefiere; maxima prioridad; prioriza;
+        recomendada; bevorzugt; prioritat; vorrang; besser; bevorzuge; bevorzugen; vorzuziehen;
+        首选; 优先; 最高优先级; 优先使用; 更好; 优先选择; 优先调用;
+        प्राथमिकता; पसंदीदा; बेहतर; वरीयता; الاولوية; المفضلة; مفضل; اولوية; افضلية; يفضل; تفضيل;
     """,
     "IGNORE": """
         ignore; ignoring; disregard; disregarding; forget; overrule; bypass; bypassing;
@@ -236,6 +244,7 @@ CONCEPTS: dict[str, str] = {
         تجاهل; انس; تجاوز; اهمل; تغاضى; تجاهلي;
     """,
     "PRIOR": """
+        every; each;
         previous; previously; prior; earlier; all; any; existing; above; preceding; initial;
         current; everything; safety; security; whatever;
         anteriores; anterior; previas; previas; todas las; todo lo; cualquier;
@@ -291,8 +300,7 @@ CONCEPTS: dict[str, str] = {
         api keys; api-key; apikey; private key; private keys; ssh key; ssh keys; access token;
         access tokens; auth token; authentication token; bearer token; session token;
         session tokens; oauth token; passphrase; environment variables; env vars;
-        env variables; environment variable; tokens; cookies; session cookie; session cookies;
-        seed phrase; recovery phrase; mnemonic; wallet key; keychain; credit card; card number;
+        env variables; environment variable; tokens; session cookie; session         seed phrase; recovery phrase; mnemonic; wallet key; keychain; credit card; card number;
         social security; ssn; bank account; personal data; sensitive data;
         sensitive information; sensitive files; confidential information; confidential data;
         personal information; private data; secret key; secret keys; config file;
@@ -328,6 +336,7 @@ CONCEPTS: dict[str, str] = {
         اقرا; قراءة; افتح; اجمع; جمع; استخرج; انسخ; محتوى; محتويات; اقراء; احصل; الوصول;
     """,
     "SEND": """
+        forwarded; transmitted; emailed; exfiltrated; relayed; delivered to; sent along;
         send; sending; sent; forward; forwarding; transmit; transmitting; upload; uploading;
         exfiltrate; relay; submit; leak; push it; post it; post them; post the; email it;
         email them; email the; e-mail it; deliver; deliver it; share; sharing; report it;
@@ -485,16 +494,14 @@ CONCEPTS: dict[str, str] = {
         والا; سيفشل; لن تعمل; لن يعمل; تفشل; يفشل;
     """,
     "ROLE": """
-        you are now; act as; pretend to be; pretend that; from now on; roleplay as; new role;
+        you are now; pretend that; from now on; new role;
         your new; unrestricted; jailbreak; dan mode; no restrictions; without restrictions;
-        assume the role; behave as; new instructions; new instruction; updated instructions;
-        real instructions; actual instructions; true purpose; your task is; your goal is;
-        your job is; your new task; henceforth; going forward; from this point;
-        for the rest of; remainder of; as your first;
-        ahora eres; actua como; a partir de ahora; nuevas instrucciones; finge;
+        new instructions; new instruction; updated instructions;
+        real instructions; actual instructions; true purpose; your task is;         your new task; henceforth; from this point;
+                ahora eres; a partir de ahora; nuevas instrucciones; finge;
         de ahora en adelante;
         du bist jetzt; ab jetzt; ab sofort; neue anweisungen; tu so als; von nun an;
-        你现在是; 从现在起; 从现在开始; 扮演; 新的指令; 假装; 新指令;
+        你现在是; 从现在起; 从现在开始; 新的指令; 假装; 新指令;
         अब से; अब आप; नए निर्देश; भूमिका निभा; नया निर्देश;
         من الان; انت الان; تصرف ك; تعليمات جديدة; تظاهر; من الان فصاعدا;
     """,

@@ -25,6 +25,7 @@ DETECTOR = ThreatDetector(
                 "TELL|SHOW ~ USER ~ NEG TELL",
                 "TELL USER NEG",
                 "USER ~ NEG ~ TELL",
+                "TELL ~ USER ~ NEGP",
                 "SILENT ~ USER",
                 "NEG USER TELL",
                 "USER TELL NEG",
@@ -51,7 +52,7 @@ DETECTOR = ThreatDetector(
             (
                 "SILENT ~ READ|SEND|PUT|CHANGE|RUN|USE|PATH|SECRET|CONV",
                 "READ|SEND|PUT|CHANGE|USE|SECRET|CONV SILENT",
-                "NEG ~ TELL ~ THIS|INSTR|TOOL ~ RESP",
+                "NEG ~ TELL ~ INSTR|TOOL ~ RESP",
                 "NEG TELL THIS",
                 "NEG ~ TELL ~ RESP",
             ),

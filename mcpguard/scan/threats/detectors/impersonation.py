@@ -65,7 +65,7 @@ def _compared(name: str, told: frozenset[str], item: Item) -> Signal | None:
         # Two honest servers of one kind list the same names; a host tells them apart by server.
         return _signal("impersonation.same-name", 2 if share >= _COPIED else 1, name, other, item)
     if not name.isascii() and _skeleton(name) == _skeleton(other):
-        return _signal("impersonation.look-alike", 6, name, other, item)
+        return _signal("impersonation.look-alike", 4.5, name, other, item)
     if _skeleton(name) == _skeleton(other) or _near(name, other):
         return _signal("impersonation.near-name", 3.5 if share >= _ALIKE else 1.5, name, other, item)
     if share >= _COPIED and len(told) >= _FEW and _bare(name) & _bare(other):

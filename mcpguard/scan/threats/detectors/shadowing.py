@@ -33,6 +33,7 @@ DETECTOR = ThreatDetector(
                 "SEND ~ RECIP ~ MAIL ~ INSTEAD",
                 "SEND ~ DEST|URL|MAIL ~ INSTEAD",
                 "SEND ~ PRIOR ~~ URL|DEST|MAIL",
+                "RECIP|OTHER TOOL ~ SEND ~ MAIL|URL|DEST",
             ),
         ),
         Meaning(
@@ -49,6 +50,9 @@ DETECTOR = ThreatDetector(
                 "CHANGE ~ RECIP|PARAM ~ IDENT TOOL",
                 "CHANGE ~ OTHER TOOL",
                 "WHEN ~ OTHER TOOL ~ USE ~~ CHANGE|PUT|SEND",
+                "WHEN ~ OTHER TOOL ~~ RECIP ~ CHANGE",
+                "WHEN ~ OTHER ~~ MUST ~ CHANGE|SEND RECIP",
+                "USE ~ OTHER ~~ MUST|ALWAYS ~ CHANGE|SEND RECIP",
             ),
         ),
         Meaning(
@@ -58,6 +62,7 @@ DETECTOR = ThreatDetector(
             (
                 "USE ~ THIS ~ WHEN|ALWAYS ~ OTHER|PRIOR ~ TOOL",
                 "WHEN ~ USE ~ OTHER|PRIOR ~ TOOL ~~ USE|RUN ~ THIS|TOOL",
+                "WHEN USE ~ OTHER TOOL USE",
                 "WHEN OTHER TOOL ~ USE|MUST",
                 "ALWAYS|PRIOR ~ TOOL ~ USE ~ MUST ~ THIS",
                 "MUST ~ USE ~ WHEN|INSTEAD ~ OTHER|PRIOR ~ TOOL",
