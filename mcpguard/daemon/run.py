@@ -190,7 +190,7 @@ def _examined(engine: "Engine", governor: "Governor") -> "Beside":
             engine.resume()
             driver.flush()
 
-        await governor.examiner.run(resume)
+        await governor.examiner.run(resume, governor.warm)
 
     return beside
 

@@ -75,11 +75,15 @@ class Examiner:
         for call, once in tuple(self._open.items()):
             self._finished(call, once, once())
 
-    async def run(self, resume: Callable[[], None]) -> None:
-        """Examine until cancelled. `resume`: what waits is judged again."""
+    async def run(self, resume: Callable[[], None], warm: Callable[[], None]) -> None:
+        """Examine until cancelled, once `warm` has been done there.
+
+        `resume`: what waits is judged again.
+        """
         import anyio
         import anyio.to_thread
 
+        await anyio.to_thread.run_sync(warm, abandon_on_cancel=True)
         while True:
             self._event = anyio.Event()
             if not self._open:

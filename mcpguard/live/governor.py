@@ -349,6 +349,12 @@ class Governor:
             planted=self.planted.detector,
         )
 
+    def warm(self) -> None:
+        """Load what the first result would wait for. From another thread."""
+        stage = self.stages["scan"]
+        if isinstance(stage, ScanStage):
+            stage.warm()
+
     def _told(self, name: str, why: str) -> None:
         self._tell(name, why)
 

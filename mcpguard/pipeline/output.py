@@ -208,20 +208,20 @@ _PLAIN = 2
 """Members of a block of text: its type and its text."""
 
 
-def encoded(value: JsonObject) -> tuple[int, bytes]:
+def encoded(value: JsonObject) -> tuple[int, bytes | None]:
     """Bytes of `value` in JSON, and that JSON with its texts as they are: each stands in it whole.
 
-    Empty for what has texts that JSON writes otherwise, or no other program reads.
+    None for what has texts that JSON writes otherwise, or no other program reads.
     """
     try:
         raw = orjson.dumps(value)
     except TypeError:
-        return len(repr(value)), b""
+        return len(repr(value)), None
     size = len(raw)
     if b"\\" not in raw:
         return size, raw
     if b"\\\\" in raw or b"\\u" in raw:
-        return size, b""
+        return size, None
     for escaped, plain in _ESCAPES:
         raw = raw.replace(escaped, plain)
     return size, raw
@@ -237,21 +237,15 @@ _ESCAPES: Final = tuple(
 
 
 def quiet_of(
-    detectors: tuple[Detector, ...], needles: tuple[str, ...] | None
+    detectors: tuple[Detector, ...], more: Callable[[], tuple[str, ...]]
 ) -> Callable[[bytes], bool]:
     """Whether nothing can be found in the texts of a message, given as `encoded` has them.
 
-    Whatever a needle matches in a text it matches among others, and more. Nothing is known of an
-    empty message.
+    Whatever a needle matches in a text it matches among others, and more. `more`: other needles.
     """
-    if needles is None:
-        return lambda _: False
-    patterns = [*(needle for each in detectors for needle in each.needles), *needles]
-    made: list[Needles] = []
+    own = [needle for each in detectors for needle in each.needles]
+    return Needles([*own, *more(), _BLOB]).none_in
 
-    def quiet(raw: bytes) -> bool:
-        if not made:
-            made.append(Needles(patterns))
-        return bool(raw) and made[0].none_in(raw)
 
-    return quiet
+_BLOB: Final = '"blob"'
+"""What may hold a text in base64."""

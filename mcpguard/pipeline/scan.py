@@ -108,6 +108,18 @@ Judge = Callable[[Json], Report]
 JudgeDefinition = Callable[[ItemKind | None, JsonObject], Report]
 
 
+def _judge(value: Json) -> Report:
+    from mcpguard.scan.threats.outputs import judge_result
+
+    return judge_result(value)
+
+
+def _needles() -> tuple[str, ...]:
+    from mcpguard.scan.threats.outputs import needles
+
+    return needles()
+
+
 def _judge_definition(item: ItemKind | None, definition: JsonObject) -> Report:
     from mcpguard.scan.threats import judge_definition  # a tenth of a second, where it is asked for
 
@@ -117,8 +129,8 @@ def _judge_definition(item: ItemKind | None, definition: JsonObject) -> Report:
 class ScanStage:
     """Judges all but calls, whose arguments the gateway looks through.
 
-    `judge`, `judge_definition`: the scanners; `needles`: patterns (RE2, without anchors) one of
-    which occurs in every text that `judge` says anything about; None: it is to be asked about all.
+    `judge`, `judge_definition`: the scanners, which take a tenth of a second to load: see `warm`.
+    `needles`: RE2 patterns, one of which occurs in every text that `judge` says anything about.
     `keep`: the quarantine; without one, what were to be kept is blocked. `aside`: who examines
     large results. `planted`: finds planted credentials.
     """
@@ -128,8 +140,8 @@ class ScanStage:
         policy: ScanPolicy,
         lock: Lockfile | None,
         *,
-        judge: Judge | None = None,
-        needles: tuple[str, ...] | None = None,
+        judge: Judge = _judge,
+        needles: Callable[[], tuple[str, ...]] = _needles,
         judge_definition: JudgeDefinition = _judge_definition,
         keep: Keep | None = None,
         aside: Aside = at_once,
@@ -146,12 +158,22 @@ class ScanStage:
             *canaries.detectors,
             *(each for row in self._classes for each in row.detectors),
         )
-        judging = judge is not None and any(map(self._judges, (policy.results, policy.requests)))
-        self._quiet = quiet_of(self._detectors, needles if judging else ())
+        judging = any(map(self._judges, (policy.results, policy.requests)))
+        self._needles = needles if judging else tuple
+        self._quiet: Callable[[bytes], bool] = self._first
         self._blind = not self._detectors and not judging
         self._settled: JsonObject | None = None
         self._known: dict[tuple[ItemKind, str], tuple[JsonObject, Verdict]] = {}
         self._schemas: dict[str, Callable[[JsonObject], str]] = {}
+
+    def warm(self) -> None:
+        """Load what the first result needs, from whatever thread; it would take that long."""
+        if not self._blind:
+            self._quiet = quiet_of(self._detectors, self._needles)
+
+    def _first(self, raw: bytes) -> bool:
+        self.warm()
+        return self._quiet(raw)
 
     def judge(self, subject: Subject, ctx: Context) -> Verdict | Wait:
         """See `Stage.judge`."""
@@ -180,7 +202,8 @@ class ScanStage:
         raw = only_text(body)
         size, raw = encoded(body) if raw is None else (len(raw), raw)
         if size <= LARGE:
-            return ALLOW if self._quiet(raw) else self._taken(self._examined(result))
+            quiet = raw is not None and self._quiet(raw)
+            return ALLOW if quiet else self._taken(self._examined(result))
         verdict = self._aside(ctx.live.call, lambda: self._examined(result))
         return verdict if isinstance(verdict, Wait) else self._taken(verdict)
 
@@ -193,7 +216,7 @@ class ScanStage:
     def _examined(self, result: Result) -> Verdict:
         """What follows from all that is in `result`. Of any thread, as far as `keep` is."""
         view = readable(result.body, result.target)
-        found = self._found(view, self._policy.results, self._judge)
+        found = self._found(view, result.body, self._policy.results)
         if found is None:
             return ALLOW
         if found.response is Response.QUARANTINE:
@@ -272,11 +295,11 @@ class ScanStage:
         if self._blind:
             return ALLOW
         size, raw = encoded(subject.params)
-        if self._quiet(raw):
+        if raw is not None and self._quiet(raw):
             return ALLOW
         view = readable(subject.params)
         found = too_much(self._strict(policy)) if size > LARGE else None
-        found = found or self._found(view, policy, self._judge)
+        found = found or self._found(view, subject.params, policy)
         return ALLOW if found is None else self._announced(subject, view, found)
 
     def _announced(
@@ -346,13 +369,13 @@ class ScanStage:
 
     # looking
 
-    def _found(self, view: JsonObject, responses: Responses, judge: Judge | None) -> Found | None:
-        """All that is in `view` and has a response, put together; None for nothing."""
+    def _found(self, view: JsonObject, whole: JsonObject, responses: Responses) -> Found | None:
+        """All that is in `view`, what is read of `whole`, put together; None for nothing."""
         try:
             rows = (self._canaries, *self._classes)
             parts = [of_class(row, find(view, row.detectors)) for row in rows if row.detectors]
-            if judge is not None and self._judges(responses):
-                parts.append(of_report(judge(view), responses))
+            if self._judges(responses):
+                parts.append(of_report(self._judge(whole), responses))
         except ScanError:
             return too_much(self._strict(responses))
         return together([each for each in parts if each is not None])

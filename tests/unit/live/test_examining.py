@@ -22,6 +22,9 @@ BODY: JsonObject = {"content": [{"type": "text", "text": "OBEY"}]}
 KEPT = Kept("tools/call", "read", BODY, False, "it reads like orders", ("scan.override",))
 
 
+def nothing() -> None: ...
+
+
 class Work:
     """Work that is counted, in which thread it was done too."""
 
@@ -48,7 +51,7 @@ async def test_work_is_done_in_another_thread_and_its_verdict_given_once(
     assert examiner.aside(7, work) == Wait("scan", "7")
     assert examiner.aside(7, work) == Wait("scan", "7")
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(examiner.run, resumed.set)
+        tasks.start_soon(examiner.run, resumed.set, nothing)
         with anyio.fail_after(10):
             await resumed.wait()
         tasks.cancel_scope.cancel()
@@ -62,7 +65,7 @@ async def test_work_is_done_in_another_thread_and_its_verdict_given_once(
 async def test_work_that_comes_while_nothing_is_done_wakes_the_examiner() -> None:
     examiner, seen = Examiner(), anyio.Event()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(examiner.run, seen.set)
+        tasks.start_soon(examiner.run, seen.set, nothing)
         await anyio.lowlevel.checkpoint()
         examiner.aside(1, Work())
         with anyio.fail_after(10):

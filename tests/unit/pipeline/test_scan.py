@@ -86,7 +86,8 @@ def judge(value: Json) -> Said:
     return Said("block" if "OBEY" in text else "review" if "please" in text else "allow")
 
 
-NEEDLES = ("OBEY", "please")
+def needles() -> tuple[str, ...]:
+    return ("OBEY", "please")
 
 
 class Quarantine:
@@ -111,7 +112,7 @@ class Quarantine:
 
 
 def stage(policy: ScanPolicy = NOTHING, keep: Quarantine | None = None) -> ScanStage:
-    return ScanStage(policy, LOCK, judge=judge, needles=NEEDLES, keep=keep, planted=PLANTED)
+    return ScanStage(policy, LOCK, judge=judge, needles=needles, keep=keep, planted=PLANTED)
 
 
 def judged(subject: Subject, made: ScanStage) -> Decision:
@@ -558,7 +559,7 @@ class Beside:
 )
 def test_a_large_result_waits_until_it_was_examined(policy: ScanPolicy, text: str) -> None:
     beside = Beside()
-    made = ScanStage(policy, LOCK, judge=judge, needles=NEEDLES, aside=beside)
+    made = ScanStage(policy, LOCK, judge=judge, needles=needles, aside=beside)
     stages: dict[str, Stage] = {**dict.fromkeys(STAGES, NoRules()), "scan": made}
     given_ = called("x " * LARGE, text)
     assert decide(stages, given_, CTX) == Wait("scan", "0")

@@ -125,7 +125,11 @@ def test_others_are_left_alone_and_nothing_is_looked_for_where_nothing_is_plante
     assert detector([]) is None
     look = detector([FRAGMENT])
     assert look is not None
-    honest: list[Json] = [FRAGMENT[:-1], "AKIAIOSFODNN7EXAMPLE", base64.b64encode(b"hello" * 20).decode()]
+    honest: list[Json] = [
+        FRAGMENT[:-1],
+        "AKIAIOSFODNN7EXAMPLE",
+        base64.b64encode(b"hello" * 20).decode(),
+    ]
     assert find(honest, (look,)) == ()
 
 
