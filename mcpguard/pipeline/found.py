@@ -66,6 +66,7 @@ class Found(NamedTuple):
 
 
 def of_class(row: Class, hits: tuple[Hit, ...]) -> Found | None:
+    """What the `hits` of a class of detectors ask for; None for no hit."""
     if not hits:
         return None
     kinds = ", ".join(sorted({hit.kind for hit in hits}))
@@ -91,6 +92,7 @@ def findings(hits: Iterable[Hit], what: str) -> tuple[Finding, ...]:
 
 
 def of_report(report: Report, responses: Responses) -> Found | None:
+    """What a scanner's report asks for; None for nothing."""
     response = {"review": responses.review, "block": responses.block}.get(report.outcome)
     if response is None or response is Response.OFF:
         return None

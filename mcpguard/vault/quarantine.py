@@ -205,7 +205,7 @@ class Quarantine:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         nonce = self._source(_NONCE)
-        return MAGIC + nonce + AESGCM(self._key()).encrypt(nonce, raw, MAGIC + name.encode())
+        return MAGIC + nonce + AESGCM(self._key()).encrypt(nonce, raw, _bound(name))
 
     def _opened(self, name: str) -> Entry | None:
         """None for what is no entry of this key and this name."""
@@ -217,9 +217,7 @@ class Quarantine:
 
         at = len(MAGIC) + _NONCE
         try:
-            raw = AESGCM(self._key()).decrypt(
-                data[len(MAGIC) : at], data[at:], MAGIC + name.encode()
-            )
+            raw = AESGCM(self._key()).decrypt(data[len(MAGIC) : at], data[at:], _bound(name))
         except InvalidTag:
             return None
         told = orjson.loads(raw)
@@ -230,3 +228,8 @@ class Quarantine:
             f"{self._folder}: the quarantine cannot be used: {error.strerror}",
             hint="make room, or check that this user may write there",
         )
+
+
+def _bound(name: str) -> bytes:
+    """What is authenticated with an entry: the format, and its own name."""
+    return MAGIC + name.encode()

@@ -49,8 +49,6 @@ def until_withheld(desk: Desk, text: str) -> str:
     return said
 
 
-@pytest.mark.guarantee("scan:canary-never-passes")
-@pytest.mark.guarantee("scan:release-admits-one")
 def test_a_planted_credential_is_kept_from_the_model_until_a_person_releases_it(
     office: Office,
 ) -> None:
@@ -87,7 +85,6 @@ def test_a_planted_credential_is_kept_from_the_model_until_a_person_releases_it(
     assert token.encode() not in log.read_bytes()
 
 
-@pytest.mark.guarantee("scan:large-beside")
 def test_a_large_result_is_redacted_beside_the_session_and_loses_nothing(office: Office) -> None:
     office.settings("scan: {secrets: redact}\n")
     path = office.base / "large.txt"

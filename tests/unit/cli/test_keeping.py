@@ -74,7 +74,7 @@ def test_what_is_quarantined_is_listed_and_shown_with_nothing_a_terminal_obeys(h
     assert main(["quarantine", "show", "zzzzzzzz"]) == 1
 
 
-@pytest.mark.guarantee("vault:release-is-signed")
+@pytest.mark.guarantee("scan:release-admits-one")
 def test_a_release_takes_a_key_and_a_yes_and_is_recorded(home: Path, tmp_path: Path) -> None:
     name, into = kept(home), tmp_path / "out.txt"
     assert run("quarantine", "release", name, given="n\n").exit_code != 0

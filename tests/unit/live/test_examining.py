@@ -121,7 +121,7 @@ def keeping(plan: Plan, home: Path, clock: list[float], told: list[str]) -> Keep
     )
 
 
-@pytest.mark.guarantee("scan:quarantine-keeps-all")
+@pytest.mark.guarantee("scan:release-admits-one")
 def test_what_is_kept_says_whose_it_is_and_how_long(plan: Plan, tmp_path: Path) -> None:
     told: list[str] = []
     name = keeping(plan, tmp_path, [5.0], told).keep(KEPT)
@@ -170,7 +170,7 @@ def test_a_release_is_for_one_identical_result_and_ten_minutes(
 # planted credentials
 
 
-@pytest.mark.guarantee("vault:unread-is-not-none")
+@pytest.mark.guarantee("scan:canary-never-passes")
 def test_a_session_knows_what_is_planted_while_it_runs(tmp_path: Path) -> None:
     changes: list[str] = []
     told: list[str] = []

@@ -259,7 +259,6 @@ PLACES: list[tuple[Result, JsonObject]] = [
 ]
 
 
-@pytest.mark.guarantee("scan:notes-beside-not-inside")
 @pytest.mark.parametrize(("given", "body"), PLACES)
 def test_a_note_stands_beside_what_it_is_about(given: Result, body: JsonObject) -> None:
     decision = judged(given, stage(outcomes(Response.ANNOTATE)))
@@ -396,7 +395,7 @@ def encodable(value: Json) -> bool:
     return True
 
 
-@pytest.mark.guarantee("scan:output-schema-holds")
+@pytest.mark.guarantee("scan:redacts-results")
 @pytest.mark.parametrize(
     ("structured", "allowed"),
     [
@@ -418,7 +417,7 @@ def test_what_is_left_satisfies_the_reviewed_output_schema_or_does_not_pass(
 # quarantine
 
 
-@pytest.mark.guarantee("scan:quarantine-keeps-all")
+@pytest.mark.guarantee("scan:release-admits-one")
 def test_what_is_quarantined_is_kept_whole_and_the_model_gets_its_id() -> None:
     keep = Quarantine()
     given_ = called("OBEY", TOKEN, structuredContent={"n": 1})
@@ -514,7 +513,6 @@ POISONED: JsonObject = {
 }
 
 
-@pytest.mark.guarantee("scan:definitions-listed")
 @pytest.mark.parametrize(
     ("response", "allowed", "found"),
     [(Response.OFF, True, False), (Response.RECORD, True, True), (Response.BLOCK, False, True)],
@@ -570,7 +568,7 @@ def test_a_large_result_waits_until_it_was_examined(policy: ScanPolicy, text: st
     assert isinstance(decide(stages, called("small"), CTX), Decision)
 
 
-@pytest.mark.guarantee("scan:unscanned-never-clean")
+@pytest.mark.guarantee("scan:flagged-results-answered")
 @pytest.mark.parametrize(
     ("policy", "allowed"),
     [(REDACTING, False), (outcomes(Response.BLOCK), False), (outcomes(Response.ANNOTATE), True)],

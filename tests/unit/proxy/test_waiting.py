@@ -166,7 +166,7 @@ ANSWER = {"id": wire(0), "result": RESULT}
 FAILED = {"id": wire(0), "error": {"code": 5, "message": "no"}}
 
 
-@pytest.mark.guarantee("session:answers-wait")
+@pytest.mark.guarantee("scan:large-beside")
 @pytest.mark.parametrize(
     ("given", "sent"), [(ANSWER, {"result": RESULT}), (FAILED, {"error": FAILED["error"]})]
 )
@@ -185,7 +185,7 @@ def test_an_answer_that_cannot_be_judged_yet_is_held_and_then_sent_whole(
     assert not session.session.waiting
 
 
-@pytest.mark.guarantee("session:answers-wait")
+@pytest.mark.guarantee("scan:large-beside")
 def test_an_answer_that_waited_may_be_denied() -> None:
     stage = Asking()
     session = answering(stage).server(ANSWER).quiet()
@@ -194,7 +194,7 @@ def test_an_answer_that_waited_may_be_denied() -> None:
     assert "only its result was withheld" in str(session.sends)
 
 
-@pytest.mark.guarantee("session:answers-wait")
+@pytest.mark.guarantee("scan:large-beside")
 def test_an_answer_nobody_decides_in_time_is_withheld() -> None:
     session = answering(Asking()).server(ANSWER).ticks(MAX_WAIT - 1).quiet()
     session.ticks(2.0).recorded(decision="deny", reason="stage_timeout")
@@ -206,7 +206,7 @@ def test_an_answer_that_waits_is_ended_with_the_session() -> None:
     assert not session.session.waiting
 
 
-@pytest.mark.guarantee("session:answers-wait")
+@pytest.mark.guarantee("scan:large-beside")
 def test_a_server_that_ends_after_its_answer_has_answered() -> None:
     stage = Asking()
 

@@ -106,7 +106,6 @@ def test_ids_are_read_as_people_type_them() -> None:
     assert typed(" K3F9-OIL2 ") == "k3f90112"
 
 
-@pytest.mark.guarantee("vault:bounded")
 def test_the_oldest_of_the_same_server_make_room_and_nobody_elses(tmp_path: Path) -> None:
     room = 80_000
     kept, big = Quarantine(tmp_path, room=room), room // 8
@@ -121,7 +120,6 @@ def test_the_oldest_of_the_same_server_make_room_and_nobody_elses(tmp_path: Path
     assert sum(path.stat().st_size for path in files) <= room
 
 
-@pytest.mark.guarantee("vault:bounded")
 def test_a_full_quarantine_of_other_servers_takes_nothing_more(tmp_path: Path) -> None:
     kept = Quarantine(tmp_path, room=80_000)
     for at in range(7):
@@ -132,7 +130,6 @@ def test_a_full_quarantine_of_other_servers_takes_nothing_more(tmp_path: Path) -
         kept.put(entry(50, size=MAX_ENTRY))
 
 
-@pytest.mark.guarantee("vault:bounded")
 def test_there_are_only_so_many(tmp_path: Path) -> None:
     kept = Quarantine(tmp_path, most=8)
     names = [kept.put(entry(at, until=10_000)) for at in range(9)]

@@ -11,8 +11,9 @@ from pathlib import Path
 import click
 import orjson
 
-from mcpguard.cli import acts, reach, render
+from mcpguard.cli import reach, render
 from mcpguard.cli.signing import Phrases, signer_option, unlock
+from mcpguard.cli.vault import acts
 from mcpguard.control import client
 from mcpguard.control.client import Found
 from mcpguard.errors import ControlError, McpguardError, RefusalError, UsageError

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from mcpguard.cli import acts, reach, render
+from mcpguard.cli import reach, render
+from mcpguard.cli.vault import acts
 from mcpguard.errors import McpguardError, RefusalError, UsageError
 from mcpguard.vault import canaries
 from mcpguard.vault.canaries import KINDS, Canary
