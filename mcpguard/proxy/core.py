@@ -10,6 +10,7 @@ from mcpguard.model import (
     APPROVED,
     CANARY,
     NOBODY,
+    OFF_SCHEMA,
     Allowed,
     Call,
     Context,
@@ -154,6 +155,7 @@ def outcome_of(body: JsonObject) -> str:
     """The `outcome` of a record: `tool_error` for the tool's own `isError`, empty for others.
 
     The two that no result has: `error`, a JSON-RPC error; `asked`, one that asks for a person.
+    `off_schema` is a result, passed on as it came, that its tool's `outputSchema` does not permit.
     """
     return "tool_error" if "isError" in body and body["isError"] is not False else ""
 
@@ -373,6 +375,8 @@ class Core:
             record["detail"] = decision.detail[:SHOWN]
         if outcome:
             record["outcome"] = outcome
+        elif not decision.stage and any(each.rule == OFF_SCHEMA for each in decision.findings):
+            record["outcome"] = "off_schema"
         if decision.findings:
             _tell_findings(record, decision.findings)
             if any(each.rule == CANARY for each in decision.findings):
