@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from mcpguard.model import ItemKind
-from mcpguard.scan.threats import Item, Known, Outcome, Report, judge_definition, judge_texts
+from mcpguard.scan.threats import (
+    Item,
+    Known,
+    Outcome,
+    Report,
+    Signal,
+    judge_definition,
+    judge_texts,
+)
 
 HELD = 3
 """Tenths of the sources, or rows, that are kept from the developers."""
@@ -33,7 +41,9 @@ class Row:
     @property
     def name(self) -> str:
         """What a person finds the row by."""
-        return str(self.body.get("name") or self.body.get("id") or self.body.get("attack_type") or "")
+        return str(
+            self.body.get("name") or self.body.get("id") or self.body.get("attack_type") or ""
+        )
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,11 @@ class Judged:
 
 def held(row: Row) -> bool:
     """Whether the row is kept for the end."""
-    key = row.source if row.source not in SINGLE else f"{row.source}:{row.name}:{row.body.get('description', row.body.get('text', ''))[:40]}"
+    key = (
+        row.source
+        if row.source not in SINGLE
+        else f"{row.source}:{row.name}:{row.body.get('description', row.body.get('text', ''))[:40]}"
+    )
     return hashlib.sha256(key.encode()).digest()[0] % 10 < HELD
 
 
@@ -99,7 +113,11 @@ def _original(row: Row) -> Item:
     body = _definition(row.body)
     words = [each for each in body["name"].split("_") if each not in ("v1", "v2", "a", "the")]
     name = "_".join(words)
-    return Item("original", "original", {**body, "name": name if name != body["name"] else f"{words[0]}_the_{'_'.join(words[1:])}"})
+    return Item(
+        "original",
+        "original",
+        {**body, "name": name if name != body["name"] else f"{words[0]}_the_{'_'.join(words[1:])}"},
+    )
 
 
 def _regrouped(row: Row, group: str) -> Row:
@@ -141,9 +159,16 @@ def table(found: list[Judged]) -> str:
         for each in members:
             by_source[each.row.source].append(each)
         if members[0].row.bad and len(by_source) > 1:
-            lines += [f"  {source:<16}{len(own):>6}{_figures(own)}" for source, own in sorted(by_source.items())]
+            lines += [
+                f"  {source:<16}{len(own):>6}{_figures(own)}"
+                for source, own in sorted(by_source.items())
+            ]
         elif group.startswith("live"):
-            hit = [s for s, own in by_source.items() if any(e.report.outcome is Outcome.BLOCK for e in own)]
+            hit = [
+                s
+                for s, own in by_source.items()
+                if any(e.report.outcome is Outcome.BLOCK for e in own)
+            ]
             lines.append(f"  servers with a block: {len(hit)} of {len(by_source)}")
     return "\n".join(lines)
 
@@ -167,38 +192,65 @@ def _grouped(found: Iterable[Judged]) -> dict[str, list[Judged]]:
 def rules(found: list[Judged]) -> str:
     """Rule by rule: rows of each group in which it is met."""
     groups = _grouped(found)
-    hits = {g: Counter(rule for each in m for rule in {s.rule for s in each.report.signals}) for g, m in groups.items()}
+    hits = {
+        g: Counter(rule for each in m for rule in {s.rule for s in each.report.signals})
+        for g, m in groups.items()
+    }
     names = sorted({rule for count in hits.values() for rule in count})
     head = f"{'rule':<34}" + "".join(f"{group[:9]:>10}" for group in groups)
-    return "\n".join([head, *(f"{rule:<34}" + "".join(f"{hits[group][rule]:>10}" for group in groups) for rule in names)])
+    return "\n".join(
+        [
+            head,
+            *(
+                f"{rule:<34}" + "".join(f"{hits[group][rule]:>10}" for group in groups)
+                for rule in names
+            ),
+        ]
+    )
 
 
 def misses(found: list[Judged]) -> str:
     """What should have been found and was not."""
-    return "\n\n".join(_told(each) for each in found if each.row.bad and each.report.outcome is Outcome.ALLOW)
+    return "\n\n".join(
+        _told(each) for each in found if each.row.bad and each.report.outcome is Outcome.ALLOW
+    )
 
 
 def alarms(found: list[Judged]) -> str:
     """What should not have been found and was, worst first."""
-    wrong = [each for each in found if not each.row.bad and each.report.outcome is not Outcome.ALLOW]
+    wrong = [
+        each for each in found if not each.row.bad and each.report.outcome is not Outcome.ALLOW
+    ]
     return "\n\n".join(map(_told, sorted(wrong, key=lambda each: -each.report.score)))
 
 
 def _told(each: Judged) -> str:
     row = each.row
     text = row.body.get("description") or _text(row.body)
-    signals = [f"    {s.weight:g} {s.rule} {s.where} {_part(row, s)!r}" for s in each.report.signals]
-    return "\n".join([f"{row.group} {row.source} {row.name} [{each.report.outcome} {each.report.score}]", f"  {text[:700]!r}", *signals])
+    signals = [
+        f"    {s.weight:g} {s.rule} {s.where} {_part(row, s)!r}" for s in each.report.signals
+    ]
+    return "\n".join(
+        [
+            f"{row.group} {row.source} {row.name} [{each.report.outcome} {each.report.score}]",
+            f"  {text[:700]!r}",
+            *signals,
+        ]
+    )
 
 
-def _part(row: Row, signal: Any) -> str:
-    value: Any = _definition(row.body) if row.file == "tools" else {"content": [{"text": _text(row.body)}]}
-    for key in signal.where.split("/")[1:]:
-        key = key.replace("~1", "/").replace("~0", "~")
+def _part(row: Row, signal: Signal) -> str:
+    value: Any = _definition(row.body)
+    if row.file != "tools":
+        value = {"content": [{"text": _text(row.body)}]}
+    for step in signal.where.split("/")[1:]:
+        key = step.replace("~1", "/").replace("~0", "~")
         if isinstance(value, list):
             value = value[int(key)]
         elif isinstance(value, dict) and key in value:
             value = value[key]
         else:
             return key
-    return value[signal.start : signal.end] if isinstance(value, str) else signal.where.rpartition("/")[2]
+    if isinstance(value, str):
+        return value[signal.start : signal.end]
+    return signal.where.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""Where the score's lines are. Written by `scripts/calibrate`; the table it comes from is in README."""
+"""Where the lines of the score are. Written by `scripts/calibrate`."""
 
 __all__ = ["BLOCK", "REVIEW", "WEIGHTS"]
 
@@ -9,4 +9,4 @@ BLOCK = 6.0
 """Score from which a definition is not shown."""
 
 WEIGHTS: dict[str, float] = {}
-"""Rule -> weight, where the data says less than the rule's author did."""
+"""Rule -> weight, where honest definitions say that it tells less than its author thought."""

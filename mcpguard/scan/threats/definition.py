@@ -172,11 +172,52 @@ _VALUES = frozenset({"enum", "default", "const", "pattern", "examples", "example
 _FIXED = frozenset({"type", "format", "$ref", "$schema", "$id"})
 _NAMING = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 _WORDS = frozenset(
-    "type format properties required items description title enum default const pattern examples"
-    " minimum maximum minLength maxLength minItems maxItems uniqueItems additionalProperties anyOf"
-    " oneOf allOf not $ref $defs definitions $schema $id name annotations inputSchema outputSchema"
-    " readOnlyHint destructiveHint idempotentHint openWorldHint string number integer boolean"
-    " object array null".split()
+    [
+        "type",
+        "format",
+        "properties",
+        "required",
+        "items",
+        "description",
+        "title",
+        "enum",
+        "default",
+        "const",
+        "pattern",
+        "examples",
+        "minimum",
+        "maximum",
+        "minLength",
+        "maxLength",
+        "minItems",
+        "maxItems",
+        "uniqueItems",
+        "additionalProperties",
+        "anyOf",
+        "oneOf",
+        "allOf",
+        "not",
+        "$ref",
+        "$defs",
+        "definitions",
+        "$schema",
+        "$id",
+        "name",
+        "annotations",
+        "inputSchema",
+        "outputSchema",
+        "readOnlyHint",
+        "destructiveHint",
+        "idempotentHint",
+        "openWorldHint",
+        "string",
+        "number",
+        "integer",
+        "boolean",
+        "object",
+        "array",
+        "null",
+    ]
 )
 """What the schema language and MCP say themselves: nobody's text."""
 

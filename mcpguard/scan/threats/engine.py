@@ -1,11 +1,12 @@
 """Judges definitions and texts: one pass over all strings, then only what that pass points at."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from mcpguard.scan.needles import SET_MEMORY, Meter, compiled, matches, told
-from mcpguard.scan.threats.definition import View
+from mcpguard.scan.threats.definition import View, texts_of
 from mcpguard.scan.threats.lexicon import form, read
 from mcpguard.scan.threats.score import Placed, Report, report
 from mcpguard.scan.threats.signals import Meaning, Text, ThreatDetector
@@ -18,6 +19,12 @@ __all__ = ["MAX_SIGNALS", "Engine"]
 MAX_SIGNALS = 200
 """Signals of one definition: the score was decided long before."""
 
+MOST_EACH = 4
+"""Times that one pattern is told in one definition: the score counts it once."""
+
+INTRODUCED = "rug-pull.introduced"
+_SINCE = "says what it did not say when it was reviewed"
+_RUG_PULL = "rug_pull"
 _ALWAYS = r"(?:)"
 
 
@@ -35,21 +42,29 @@ class Engine:
             for rule in row.texts
             for each in rule.patterns
         ]
-        self._owners = {
-            rule: row
-            for row in detectors
-            for rule in (
-                *(each.id for each in (*row.meanings, *row.texts)),
-                *(row.structure.ids if row.structure else ()),
-            )
-        }
+        self._owners = {rule: row for row in detectors for rule in row.rules}
         self._structures = [row.structure for row in detectors if row.structure]
         self._by_meaning = _set_of([pattern for _, pattern in self._meanings])
         self._by_text = _set_of([pattern for _, pattern in self._texts])
 
     def judge(self, view: View) -> Report:
         """The report on `view`, of at most `MAX_SIGNALS` signals."""
-        return report(islice(self._all(view), MAX_SIGNALS), self._owners)
+        found = list(islice(self._all(view), MAX_SIGNALS))
+        if view.known.locked is not None:
+            found += self._introduced(view, found)
+        return report(found, self._owners)
+
+    def _introduced(self, view: View, found: list[Placed]) -> list[Placed]:
+        """What the definition says now and did not say when it was reviewed."""
+        locked = view.known.locked or {}
+        before = View(view.kind, locked, texts_of(locked), replace(view.known, locked=None))
+        known = {each.signal.rule for each in islice(self._all(before), MAX_SIGNALS)}
+        new = [each for each in found if each.signal.rule not in known | {INTRODUCED}]
+        return [
+            Placed(each.signal._replace(rule=INTRODUCED, weight=3.0, message=_SINCE), None)
+            for each in new[:1]
+            if self._owners[each.signal.rule].id != _RUG_PULL
+        ]
 
     def _all(self, view: View) -> Iterator[Placed]:
         for structure in self._structures:
@@ -59,7 +74,7 @@ class Engine:
         meter = Meter(MAX_SIGNALS * len(self._texts) + len(text))
         for number in told(self._by_text.Match(text), len(self._texts)):
             rule, pattern = self._texts[number]
-            for start, end, *_ in matches(pattern, text, meter):
+            for start, end, *_ in islice(matches(pattern, text, meter), MOST_EACH):
                 yield from _at(view, rule, start, end)
         yield from self._meant(view, text)
 
@@ -69,7 +84,7 @@ class Engine:
             return
         for number in told(self._by_meaning.Match(codes), len(self._meanings)):
             rule, pattern = self._meanings[number]
-            for match in compiled(pattern).finditer(codes.encode()):
+            for match in islice(compiled(pattern).finditer(codes.encode()), MOST_EACH):
                 start, end = spans[match.start()][0], spans[match.end() - 1][1]
                 yield from _at(view, rule, start, end)
 

@@ -7,7 +7,7 @@ than a few words stand between two concepts.
 
 from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from mcpguard.scan.needles import Meter, compiled, matches
 from mcpguard.scan.threats.text import normalise
@@ -33,7 +33,7 @@ _SPOKEN: Mapping[str, str] = {
         r"|/etc/(?:passwd|shadow|sudoers|hosts|ssl|ssh)\b|/proc/self/environ\b"
         r"|\.(?:aws|ssh|gnupg|kube|docker|azure|gcloud|cursor|claude|vscode|codeium|config)/[a-z0-9_./*-]+"
         r"|\.(?:npmrc|netrc|pypirc|git-credentials|bash_history|zsh_history|pgpass|bashrc|zshrc|htpasswd)\b"
-        r"|(?:^|[\s\"'`(/])\.env(?:\.[a-z]+)?\b|\b(?:mcp|claude_desktop_config|credentials|secrets|wallet)\.(?:json|ya?ml|dat|env)\b"
+        r"|\B\.env(?:\.[a-z]+)?\b|\b(?:mcp|claude_desktop_config|credentials|secrets|wallet)\.(?:json|ya?ml|dat|env)\b"
         r"|\b[a-z0-9_-]+\.(?:pem|kdbx|p12|pfx|keystore)\b|\blogin data\b|\bkeychain-db\b"
     ),
     "SHELL": (
@@ -41,7 +41,14 @@ _SPOKEN: Mapping[str, str] = {
         r"|\bcat\s+(?:[~/$.][^\s]*|\S+\.\w+)|\bbase64\s+(?:-|<|[~/])|\bnc\s+-|\|\s*(?:ba|z)?sh\b|\bpython3?\s+-c\b|\bpowershell\s+-|\bos\.system\(|\bsubprocess\.|\beval\(|\bexec\(|\bscp\s+\S|\bssh-keygen\b"
         r"|\bpip3?\s+install\b|\bnpm\s+(?:install|i)\b|\bcrontab\b|\becho\s+[\"'$][^|>\x1f\n]*>+|\bsudo\s+\w|\bnpx\s+-y\b|\btouch\s+[~/]|\bprintenv\b|\bwhoami\b|\binvoke-expression\b|\biex\b|\bnslookup\s|\bdig\s+\+"
     ),
-    "IDENT": r"`[a-z][a-z0-9_.-]+(?:\(\))?`|\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b|(?-i:\b[a-z]+[0-9]*(?:[A-Z][a-z0-9]+)+\b)|\b[a-z][a-z0-9]+(?:-[a-z0-9]+)*\(\)",
+    "SYSPATH": (
+        r"\B/(?:etc|tmp|var|home|root|usr|opt|mnt|srv|dev|proc|public|shared|users)/[\w./<>{}-]+"
+        r"|\b[a-z]:\\[\w.\\ -]+|\B~/[\w./-]+|\B\$home/[\w./-]+"
+    ),
+    "IDENT": (
+        r"`[a-z][a-z0-9_.-]+(?:\(\))?`|\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b"
+        r"|(?-i:\b[a-z]+[0-9]*(?:[A-Z][a-z0-9]+)+\b)|\b[a-z][a-z0-9]+(?:-[a-z0-9]+)*\(\)"
+    ),
 }
 """Concepts of more than words."""
 
@@ -50,8 +57,14 @@ _END = "\x01"
 _PAUSE = "\x02"
 """A comma, a colon, a bracket: no phrase reaches across."""
 
-_ENDINGS = ((". ", f"{_END} "), (".\n", f"{_END}\n"), ("\n\n", f"{_END}\n"), ("\n- ", f"{_END}- "), ("\n* ", f"{_END}* "))
-_BETWEEN = "\n\t\r\f\v.)[]{}<>\"`*_-/\\|=+&#@%$^~«»"  # noqa: RUF001
+_ENDINGS = (
+    (". ", f"{_END} "),
+    (".\n", f"{_END}\n"),
+    ("\n\n", f"{_END}\n"),
+    ("\n- ", f"{_END}- "),
+    ("\n* ", f"{_END}* "),
+)
+_BETWEEN = '\n\t\r\f\v.)[]{}<>"`*_-/\\|=+&#@%$^~«»'
 _SEPARATORS = {point: point for point in range(0xE00)} | {ord(each): 0x20 for each in _BETWEEN}
 _SEPARATORS |= {ord(each): ord(_END) for each in "\x1f!?;。।؟؛"}
 _SEPARATORS |= {ord(each): ord(_PAUSE) for each in ",:(、，،"}  # noqa: RUF001
@@ -82,6 +95,20 @@ class Reading(NamedTuple):
     spans: list[tuple[int, int]]
 
 
+_Token: TypeAlias = tuple[str, int, int]
+_Tails: TypeAlias = dict[str, list[tuple[tuple[str, ...], str]]]
+
+
+class _Entry(NamedTuple):
+    """What a word means by itself, and second word -> the rest of phrases with what they mean."""
+
+    code: str
+    tails: _Tails
+
+
+_NOTHING = _Entry("", {})
+
+
 def form(written: str) -> str:
     """The pattern over codes that `A|B ~ C ~~ D` means. Raises KeyError for an unknown concept."""
     parts = []
@@ -98,7 +125,7 @@ def form(written: str) -> str:
 
 def read(text: str) -> Reading:
     """The concepts of a reading, in order. Linear: each word is looked up once."""
-    found: list[tuple[str, int, int]] = []
+    found: list[_Token] = []
     done = 0
     for start, end in _marks(text):
         if start > done:
@@ -118,7 +145,7 @@ def _marks(text: str) -> Iterator[tuple[int, int]]:
         yield match.span()
 
 
-def _spaced(found: list[tuple[str, int, int]]) -> Reading:
+def _spaced(found: list[_Token]) -> Reading:
     codes: list[str] = []
     spans: list[tuple[int, int]] = []
     last = 0
@@ -141,43 +168,54 @@ def _lowered(text: str) -> str:
     return low.translate(_SEPARATORS)
 
 
-def _words(part: str, offset: int, found: list[tuple[str, int, int]]) -> None:
+def _words(part: str, offset: int, found: list[_Token]) -> None:
     """Add the concepts of `part`, which holds words, spaces and ends of sentences only."""
-    known, phrases = _vocabulary(), _phrases()
-    listed = part.replace(_END, f" {_END} ").replace(_PAUSE, f" {_PAUSE} ").split()
-    at = number = 0
-    count = len(listed)
+    known = _vocabulary()
     ascii_only = part.isascii()
-    while number < count:
-        word = listed[number]
-        code, length = known.get(word, ""), 1
-        if word in phrases:
-            code, length = _longest(listed, number, phrases[word], code)
-        if not code and not (ascii_only or word.isascii()):
+    listed = part.replace(_END, f" {_END} ").replace(_PAUSE, f" {_PAUSE} ").split()
+    at = skip = 0
+    for number, word in enumerate(listed):
+        if skip:
+            skip -= 1
+            continue
+        entry = known.get(word)
+        if entry is None and (ascii_only or word.isascii()):
+            continue
+        if entry is None:
+            entry = known.get(_headed(word))
+        code, tails = entry or _NOTHING
+        if tails:
+            code, skip = _longest(listed, number, tails, code)
+        if code:
             start = part.find(word, at)
-            _foreign(word, offset + start, found)
             at = start + len(word)
-        elif code:
+            for each in listed[number + 1 : number + 1 + skip]:
+                at = part.find(each, at) + len(each)
+            found.append((code, offset + start, offset + at))
+        elif not (ascii_only or word.isascii()):
             start = part.find(word, at)
-            last = start
-            for each in listed[number : number + length]:
-                last = part.find(each, last) + len(each)
-            found.append((code, offset + start, offset + last))
-            at = last
-        number += length
+            at = start + len(word)
+            _foreign(word, offset + start, found)
 
 
-def _longest(
-    listed: list[str], number: int, tails: list[tuple[tuple[str, ...], str]], code: str
-) -> tuple[str, int]:
-    """The code and number of words of the longest phrase at `number`; `code` and 1 for none."""
-    for tail, found in tails:
-        if tuple(listed[number + 1 : number + 1 + len(tail)]) == tail:
-            return found, len(tail) + 1
-    return code, 1
+@lru_cache(maxsize=4096)
+def _headed(word: str) -> str:
+    """An Arabic word that begins a phrase, without what is written together with it."""
+    known = _vocabulary()
+    cut = (word.removeprefix(each) for each in _PREFIXES if word.startswith(each))
+    return next((each for each in cut if each in known and known[each].tails), "")
 
 
-def _foreign(word: str, at: int, found: list[tuple[str, int, int]]) -> None:
+def _longest(listed: list[str], number: int, tails: _Tails, code: str) -> tuple[str, int]:
+    """The code of the longest phrase at `number` and how many words follow its first one."""
+    if number + 1 < len(listed):
+        for tail, found in tails.get(listed[number + 1], ()):
+            if tuple(listed[number + 1 : number + 1 + len(tail)]) == tail:
+                return found, len(tail)
+    return code, 0
+
+
+def _foreign(word: str, at: int, found: list[_Token]) -> None:
     """Add the concepts of a word that is not in the table as it stands."""
     if _worded(word[0]):
         code = _stemmed(word)
@@ -195,28 +233,30 @@ def _foreign(word: str, at: int, found: list[tuple[str, int, int]]) -> None:
 
 
 @cache
-def _vocabulary() -> dict[str, str]:
-    """Word, folded as a reading is -> code; phrases too, their words one space apart."""
-    found: dict[str, str] = {}
+def _codes() -> dict[str, str]:
+    """Word or phrase, folded as a reading is, one space between its words -> code."""
+    found = {_END: "."}
     for name, words in CONCEPTS.items():
         for word in words.split(";"):
             bare = " ".join(_lowered(normalise(word).text).split())
             if bare:
                 found.setdefault(bare, CODES[name])
-    found[_END] = "."
     return found
 
 
 @cache
-def _phrases() -> dict[str, list[tuple[tuple[str, ...], str]]]:
-    """First word -> the rest of each phrase that begins with it, the longest first."""
-    found: dict[str, list[tuple[tuple[str, ...], str]]] = {}
-    for phrase, code in _vocabulary().items():
-        first, *rest = phrase.split()
+def _vocabulary() -> dict[str, _Entry]:
+    """First word -> its own code, if any, and the phrases that begin with it."""
+    found: dict[str, _Entry] = {}
+    for phrase, code in _codes().items():
+        first, *rest = phrase.split() if phrase != _END else [phrase]
+        entry = found.get(first, _Entry("", {}))
         if rest:
-            found.setdefault(first, []).append((tuple(rest), code))
-    for tails in found.values():
-        tails.sort(key=lambda each: -len(each[0]))
+            entry.tails.setdefault(rest[0], []).append((tuple(rest), code))
+        found[first] = entry if rest else entry._replace(code=code)
+    for entry in found.values():
+        for tails in entry.tails.values():
+            tails.sort(key=lambda each: -len(each[0]))
     return found
 
 
@@ -224,7 +264,7 @@ def _phrases() -> dict[str, list[tuple[tuple[str, ...], str]]]:
 def _runs() -> dict[str, list[tuple[str, str]]]:
     """First character -> words of the scripts without spaces, the longest first."""
     found: dict[str, list[tuple[str, str]]] = {}
-    for word, code in _vocabulary().items():
+    for word, code in _codes().items():
         if not word[0].isascii() and not _worded(word[0]):
             found.setdefault(word[0], []).append((word, code))
     for words in found.values():
@@ -239,7 +279,7 @@ def _worded(letter: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _stemmed(word: str) -> str:
-    known = _vocabulary()
+    known = _codes()
     return next((known[each] for each in _stems(word) if each in known), "")
 
 

@@ -54,24 +54,25 @@ def _properties(schema: Json, where: str, depth: int) -> Iterator[Parameter]:
     if isinstance(schema, list):
         for number, each in enumerate(schema):
             yield from _properties(each, f"{where}/{number}", depth + 1)
-    if not isinstance(schema, dict):
-        return
-    properties = schema.get("properties")
-    required = schema.get("required")
+    elif isinstance(schema, dict):
+        yield from _own(schema, where, depth)
+        for key in _NESTING:
+            if key in schema:
+                yield from _properties(schema[key], f"{where}/{key}", depth + 1)
+        for key in ("$defs", "definitions"):
+            inner = schema.get(key)
+            for name, each in inner.items() if isinstance(inner, dict) else ():
+                yield from _properties(each, f"{where}/{key}/{name}", depth + 1)
+
+
+def _own(schema: JsonObject, where: str, depth: int) -> Iterator[Parameter]:
+    properties, required = schema.get("properties"), schema.get("required")
     needed = set(map(str, required)) if isinstance(required, list) else set()
-    for name, below in (properties if isinstance(properties, dict) else {}).items():
+    for name, below in properties.items() if isinstance(properties, dict) else ():
         here = f"{where}/properties/{name.replace('~', '~0').replace('/', '~1')}"
         own = below if isinstance(below, dict) else {}
         yield Parameter(here, name, own, name in needed)
         yield from _properties(own, here, depth + 1)
-    for key in _NESTING:
-        if key in schema:
-            yield from _properties(schema[key], f"{where}/{key}", depth + 1)
-    for key in ("$defs", "definitions"):
-        inner = schema.get(key)
-        if isinstance(inner, dict):
-            for name, each in inner.items():
-                yield from _properties(each, f"{where}/{key}/{name}", depth + 1)
 
 
 _DEEPEST = 64

@@ -132,3 +132,10 @@ class ThreatDetector:
     meanings: tuple[Meaning, ...] = ()
     texts: tuple[Text, ...] = ()
     structure: Structure | None = None
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The ids of its rules, which signals carry."""
+        meanings = tuple(each.id for each in self.meanings)
+        texts = tuple(each.id for each in self.texts)
+        return (*meanings, *texts, *(self.structure.ids if self.structure else ()))

@@ -5,16 +5,15 @@ taken out, escapes and tag characters are read, runs of base64 and hex that hold
 Linear in the text. The result is at most four times as long, plain ASCII text stays as it is.
 """
 
-import binascii
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache, lru_cache
-from html.entities import html5
 from typing import NamedTuple
 from unicodedata import category, combining, normalize
 
 from mcpguard.scan.needles import Meter, compiled, encodable, matches
 from mcpguard.scan.threats.confusables import LOOK_ALIKE
+from mcpguard.scan.threats.escapes import RUN, TOKENS, decoded, tokens
 
 __all__ = ["GROWTH", "MAX_PIECES", "Hidden", "Normal", "as_is", "normalise", "plain"]
 
@@ -117,7 +116,7 @@ def plain(text: str) -> bool:
 
 
 def _encoded(raw: bytes) -> bool:
-    return any(_likely(match.group().decode()) for match in compiled(_RUN).finditer(raw))
+    return any(_likely(match.group().decode()) for match in compiled(RUN).finditer(raw))
 
 
 @lru_cache(maxsize=1024)
@@ -135,7 +134,7 @@ def _read(text: str, depth: int) -> Normal:
     pieces: list[_Piece] = []
     hidden = list(_hidden(text))
     at = done = 0
-    for count, (start, end, kind, says) in enumerate(_tokens(text)):
+    for count, (start, end, kind, says) in enumerate(tokens(text)):
         if count >= MAX_PIECES:
             hidden.append(Hidden("overflow", start, len(text), ""))
             break
@@ -166,12 +165,14 @@ _FOLDING = r"[\xbf-\xff\x{2010}-\x{201f}\x{2212}]"
 
 # --- folding -------------------------------------------------------------------------------------
 
-_ZERO_WIDTH = "\\x{AD}\\x{34F}\\x{180E}\\x{200B}-\\x{200F}\\x{2060}-\\x{2064}\\x{206A}-\\x{206F}\\x{FEFF}\\x{FFF9}-\\x{FFFB}\\x{1D173}-\\x{1D17A}\\x{61C}"
+_ZERO_WIDTH = (
+    r"\x{AD}\x{34F}\x{61C}\x{180E}\x{200B}-\x{200F}\x{2060}-\x{2064}\x{206A}-\x{206F}\x{FEFF}"
+    r"\x{FFF9}-\x{FFFB}\x{1D173}-\x{1D17A}"
+)
 _BIDI = "\\x{202A}-\\x{202E}\\x{2066}-\\x{2069}"
 _FILLER = "\\x{115F}\\x{1160}\\x{3164}\\x{FFA0}\\x{2800}\\x{17B4}\\x{17B5}"
 _BIDI_POINTS = frozenset((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 _FILLER_POINTS = frozenset((0x115F, 0x1160, 0x3164, 0xFFA0, 0x2800, 0x17B4, 0x17B5))
-_SELECTORS = "\\x{180B}-\\x{180D}\\x{180F}\\x{FE00}-\\x{FE0F}\\x{E0100}-\\x{E01EF}"
 _CONTROL = "\\x{00}-\\x{08}\\x{0B}\\x{0C}\\x{0E}-\\x{1F}\\x{7F}-\\x{9F}"
 
 _CONTROLS = f"[{_CONTROL}]"
@@ -282,6 +283,8 @@ def _ascii_letter(letter: str) -> bool:
 # --- hidden characters and comments --------------------------------------------------------------
 
 _INVISIBLE = "|".join(f"[{each}]+" for each in (_ZERO_WIDTH, _BIDI, _FILLER, _CONTROL))
+_HARD = rf"[^{_EASY}\x{{fe0f}}]|{TOKENS}|<!--|\[//\]: #|\[comment\]:"
+_ODD = rf"{TOKENS}|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|<!--|\[//\]: #|\[comment\]:"
 _OPENERS = (("<!--", "-->"), ("[//]: #", "\n"), ("[comment]: #", "\n"), ("[comment]: <>", "\n"))
 _UNSEEN = frozenset({"ansi", "tags", "selectors"})
 
@@ -308,7 +311,7 @@ def _kind(point: int) -> str:
         return "bidi"
     if point in _FILLER_POINTS:
         return "filler"
-    return "control" if point < 0xA0 else "zero-width"
+    return "control" if point <= _LAST_CONTROL else "zero-width"
 
 
 def _joining(text: str, start: int, end: int) -> bool:
@@ -320,6 +323,7 @@ def _joining(text: str, start: int, end: int) -> bool:
     return what in _JOINERS and bool(beside) and not any(map(_latin, beside))
 
 
+_LAST_CONTROL = 0x9F
 _JOINERS = frozenset("\u200c\u200d\u200e\u200f")
 
 
@@ -354,99 +358,6 @@ def _comments(text: str, opener: str, closer: str) -> Iterator[Hidden]:
         start = -1 if end < 0 else text.find(opener, stop)
 
 
-# --- escapes -------------------------------------------------------------------------------------
-
-_ESCAPES = (
-    r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])",
-    r"(?:%[0-9A-Fa-f][0-9A-Fa-f])+",
-    r"(?:\\x[0-9A-Fa-f][0-9A-Fa-f])+",
-    r"(?:\\u[0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f])+",
-    r"(?:&#[0-9]+;|&#[xX][0-9A-Fa-f]+;)+",
-    r"&(?:lt|gt|amp|quot|apos|nbsp|period|comma|colon|excl|lowbar|sol|num|ZeroWidthSpace);",
-    r"[\x{E0000}-\x{E007F}]+",
-    rf"[{_SELECTORS}][{_SELECTORS}]+",
-)
-_TOKENS = "|".join(f"(?:{each})" for each in _ESCAPES)
-_RUN = r"[A-Za-z0-9+/_-]{20}[A-Za-z0-9+/_-]*=*"
-_HARD = rf"[^{_EASY}\x{{fe0f}}]|{_TOKENS}|<!--|\[//\]: #|\[comment\]:"
-_ODD = rf"{_TOKENS}|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|<!--|\[//\]: #|\[comment\]:"
-
-
-def _tokens(text: str) -> Iterator[tuple[int, int, str, str]]:
-    """Start, end, kind and reading of each escape, in order."""
-    for start, end, *_ in matches(_TOKENS, text, Meter(len(text))):
-        kind, says = _reading(text[start:end], text[start - 1 : start] if start else "")
-        yield start, end, kind, says
-
-
-def _reading(token: str, before: str) -> tuple[str, str]:
-    """The kind of an escape and what it says; itself when it says nothing."""
-    lead = token[0]
-    if lead == "\x1b":
-        return "ansi", ""
-    if 0xE0000 <= ord(lead) < 0xE0080:
-        flag = before == "\N{WAVING BLACK FLAG}"
-        says = "".join(chr(ord(each) - 0xE0000) for each in token if ord(each) > 0xE001F)
-        return ("flag", "") if flag and len(token) < _FLAG else ("tags", says.rstrip("\x7f"))
-    reader = _READERS.get(token[:2].lower(), _READERS.get(lead))
-    if reader is None:
-        return "selectors", _selected(token)
-    return "escape", reader(token)
-
-
-_FLAG = 9
-"""Characters. A regional flag is spelt with fewer tags than that (UTS 51)."""
-
-
-def _bytes(token: str, mark: str) -> str:
-    raw = bytes.fromhex(token.lower().replace(mark, ""))
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
-
-
-def _units(token: str) -> str:
-    raw = bytes.fromhex(token.lower().replace("\\u", ""))
-    return raw.decode("utf-16-be", "replace")
-
-
-def _numbers(token: str) -> str:
-    return "".join(map(_character, token.removesuffix(";").split(";")))
-
-
-def _character(entity: str) -> str:
-    digits = entity[2:]
-    base = 10
-    if digits[:1] in ("x", "X"):
-        digits, base = digits[1:], 16
-    point = int(digits, base) if len(digits) < _DIGITS else 0
-    return chr(point) if 0 < point < 0x110000 and not 0xD800 <= point < 0xE000 else "\ufffd"
-
-
-_DIGITS = 8
-
-
-def _selected(token: str) -> str:
-    """What is written in variation selectors, one byte each."""
-    points = [ord(each) for each in token]
-    raw = bytes(
-        each - 0xFE00 if 0xFE00 <= each <= 0xFE0F else each - 0xE0100 + 16
-        for each in points
-        if 0xFE00 <= each <= 0xFE0F or each >= 0xE0100
-    )
-    return _printable(raw) or ""
-
-
-_READERS: dict[str, Callable[[str], str]] = {
-    "%": lambda token: _bytes(token, "%"),
-    "\\x": lambda token: _bytes(token, "\\x"),
-    "\\u": _units,
-    "&#": _numbers,
-    "&": lambda token: html5.get(token[1:], token)[:1],
-}
-
-
 # --- encoded runs --------------------------------------------------------------------------------
 
 
@@ -455,7 +366,7 @@ def _decode(text: str, plain: str, pieces: list[_Piece], hidden: list[Hidden], d
     room = GROWTH * len(text) - len(plain)
     shown = Normal(text, tuple(pieces), (), plain)
     at = len(plain)
-    for count, match in enumerate(compiled(_RUN).finditer(plain)):
+    for count, match in enumerate(compiled(RUN).finditer(plain)):
         if count >= MAX_HIDDEN:
             hidden.append(Hidden("overflow", 0, len(text), ""))
             return
@@ -470,34 +381,6 @@ def _decode(text: str, plain: str, pieces: list[_Piece], hidden: list[Hidden], d
         hidden.append(Hidden("encoded", start, end, says.strip()))
         at += len(says)
         room -= len(says)
-
-
-@lru_cache(maxsize=256)
-def decoded(run: str) -> str:
-    """The text that a run of hex or base64 holds; empty when it holds none."""
-    bare = run.rstrip("=")
-    if bare.islower() and not bare.isalnum():
-        return ""
-    if len(bare) % 2 == 0 and compiled(r"\A[0-9A-Fa-f]+\z").search(bare):
-        return _printable(bytes.fromhex(bare)) or ""
-    bare = bare.replace("-", "+").replace("_", "/")
-    try:
-        raw = binascii.a2b_base64(bare[: len(bare) - (len(bare) % 4 == 1)] + "==")
-    except binascii.Error:
-        return ""
-    return _printable(raw) or ""
-
-
-def _printable(raw: bytes) -> str | None:
-    """`raw` as text, when it is words and not chance."""
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        return None
-    if not text.strip() or not all(each.isprintable() or each in "\n\r\t" for each in text):
-        return None
-    letters = sum(each.isalpha() or each == " " or not each.isascii() for each in text)
-    return text if letters * 4 >= len(text) * 3 and len(text) >= _SHORT else None
 
 
 def _clusters(text: str) -> tuple[list[int], list[int]]:
@@ -519,6 +402,10 @@ def _alone(cluster: str) -> str:
     return normalize("NFKC", cluster.translate(_before())).translate(_after())
 
 
+_JAMO = range(0x1160, 0x1200)
+"""Vowels and finals of Hangul, which are composed with what is before them."""
+
+
 def _starts(letter: str) -> bool:
     """Whether nothing before `letter` can be composed or reordered with it."""
     if letter.isascii():
@@ -527,6 +414,6 @@ def _starts(letter: str) -> bool:
     return (
         not combining(letter)
         and category(letter)[0] != "M"
-        and not 0x1160 <= point < 0x1200
+        and point not in _JAMO
         and point not in _before()
     )

@@ -15,18 +15,68 @@ from mcpguard.scan.threats.signals import Meaning, Signal, Structure, Threat, Th
 __all__ = ["DETECTOR"]
 
 _ACTING = (
-    {"behalf"}, {"impersonate"}, {"impersonated"}, {"impersonation"}, {"acting", "as"}, {"act", "as"}, {"as", "user"}, {"run", "as"}, {"sudo"},
-    {"assume", "role"}, {"delegate"}, {"effective", "user"}, {"elevated"}, {"as", "admin"}, {"bypass", "auth"}, {"override", "user"}, {"skip", "auth"}, {"caller", "identity"},
-    {"role", "arn"}, {"escalate"}, {"admin", "token"},
+    {"behalf"},
+    {"impersonate"},
+    {"impersonated"},
+    {"impersonation"},
+    {"acting", "as"},
+    {"act", "as"},
+    {"as", "user"},
+    {"run", "as"},
+    {"sudo"},
+    {"assume", "role"},
+    {"delegate"},
+    {"effective", "user"},
+    {"elevated"},
+    {"as", "admin"},
+    {"bypass", "auth"},
+    {"override", "user"},
+    {"skip", "auth"},
+    {"caller", "identity"},
+    {"role", "arn"},
+    {"escalate"},
+    {"admin", "token"},
 )
 _CREDENTIAL = (
-    {"access", "token"}, {"auth", "token"}, {"user", "token"}, {"bearer"}, {"authorization"}, {"session", "cookie"}, {"oauth", "token"},
-    {"session", "token"}, {"id", "token"}, {"refresh", "token"}, {"api", "key"}, {"jwt"}, {"auth", "header"}, {"credential"}, {"credentials"},
+    {"access", "token"},
+    {"auth", "token"},
+    {"user", "token"},
+    {"bearer"},
+    {"authorization"},
+    {"session", "cookie"},
+    {"oauth", "token"},
+    {"session", "token"},
+    {"id", "token"},
+    {"refresh", "token"},
+    {"api", "key"},
+    {"jwt"},
+    {"auth", "header"},
+    {"credential"},
+    {"credentials"},
 )
 _ADDRESS = (
-    {"callback"}, {"webhook"}, {"redirect", "uri"}, {"redirect", "url"}, {"notify", "url"}, {"target", "url"}, {"forward", "to"}, {"endpoint"}, {"base", "url"}, {"proxy"}, {"server", "url"}, {"host"},
+    {"callback"},
+    {"webhook"},
+    {"redirect", "uri"},
+    {"redirect", "url"},
+    {"notify", "url"},
+    {"target", "url"},
+    {"forward", "to"},
+    {"endpoint"},
+    {"base", "url"},
+    {"proxy"},
+    {"server", "url"},
+    {"host"},
 )
-_CALLBACK = ({"callback"}, {"webhook"}, {"notify", "url"}, {"report", "url"}, {"forward", "to"}, {"telemetry", "url"}, {"log", "url"})
+_CALLBACK = (
+    {"callback"},
+    {"webhook"},
+    {"notify", "url"},
+    {"report", "url"},
+    {"forward", "to"},
+    {"telemetry", "url"},
+    {"log", "url"},
+)
 
 
 def _judge(view: View) -> Iterator[Signal]:
@@ -45,7 +95,12 @@ _RULES = {
     "credential": ("deputy.passed-through", 1, "takes a credential and the address to use it at"),
     "callback": ("deputy.callback", 1, "lets the caller choose who is told the result"),
 }
-_SETS = (("acting", _ACTING), ("credential", _CREDENTIAL), ("address", _ADDRESS), ("callback", _CALLBACK))
+_SETS = (
+    ("acting", _ACTING),
+    ("credential", _CREDENTIAL),
+    ("address", _ADDRESS),
+    ("callback", _CALLBACK),
+)
 
 
 @lru_cache(maxsize=2048)
@@ -62,13 +117,19 @@ DETECTOR = ThreatDetector(
     agentic="ASI03",
     atlas="AML.T0053",
     explanation="Whoever calls it chooses with whose rights it acts, or where its rights go.",
-    fix="Pin the argument with a policy rule, or give the server an account of its own with less rights.",
+    fix="Pin the argument with a policy rule, or give the server an account with fewer rights.",
     meanings=(
         Meaning(
             "deputy.elevated",
             3,
             "says that it acts with more rights than its caller",
-            ("ELEVATED ~ RUN|USE|READ|SEND|TOOL", "RUN|USE|READ|SEND ~ ELEVATED", "ELEVATED ~ PRIOR", "ELEVATED ELEVATED", "IGNORE ~ ELEVATED"),
+            (
+                "ELEVATED ~ RUN|USE|READ|SEND|TOOL",
+                "RUN|USE|READ|SEND ~ ELEVATED",
+                "ELEVATED ~ PRIOR",
+                "ELEVATED ELEVATED",
+                "IGNORE ~ ELEVATED",
+            ),
         ),
     ),
     structure=Structure(("deputy.acting-as", "deputy.passed-through", "deputy.callback"), _judge),

@@ -25,10 +25,9 @@ DETECTOR = ThreatDetector(
             (
                 "IDENT|OTHER|TOOL ~ GONE ~ / ~ USE ~ THIS|INSTEAD",
                 "IDENT|OTHER|TOOL ~ GONE ~ / ~ USE ~ IDENT",
-                "GONE / ~ USE THIS|IDENT ~ INSTEAD",
                 "GONE ~ / NEG ~ USE ~ / ~ USE|INSTEAD",
                 "IDENT|OTHER ~ GONE ~ / ~ INSTEAD",
-                "USE ~ THIS|IDENT ~ INSTEAD ~ GONE",
+                "USE ~ THIS ~ INSTEAD ~ GONE",
                 "NEG USE ~ IDENT|OTHER ~ GONE",
                 "USE ~ IDENT ~ INSTEAD ~ IDENT",
                 "GONE ~~ PRIOR ~ SEND|USE ~ MUST|IDENT|THIS",

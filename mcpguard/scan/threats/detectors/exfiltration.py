@@ -1,7 +1,7 @@
 """What is to be read, and where it is to go."""
 
 from mcpguard.model import Severity
-from mcpguard.scan.threats.signals import SAID, Meaning, Part, Threat, ThreatDetector
+from mcpguard.scan.threats.signals import SAID, TOLD, Meaning, Part, Threat, ThreatDetector
 
 __all__ = ["DETECTOR"]
 
@@ -59,8 +59,16 @@ DETECTOR = ThreatDetector(
                 "SECRET|CONV|SYSTEM ~ PARAM ~ PUT",
                 "READ|TELL ~ YOU ~ SYSTEM",
                 "MUST ~ PUT|SEND ~ SECRET",
+                "MUST SYSTEM",
             ),
             SAID,
+        ),
+        Meaning(
+            "exfiltration.through-tool",
+            2.5,
+            "has the model send something with another tool",
+            ("USE IDENT URL|MAIL", "PUT ~ USE IDENT ~ URL|MAIL"),
+            TOLD,
         ),
         Meaning(
             "exfiltration.destination",
@@ -71,6 +79,9 @@ DETECTOR = ThreatDetector(
                 "SEND ~ PRIOR|YOU|USER ~ DEST|URL",
                 "SEND ~ DEST",
                 "DEST ~ SEND",
+                "PUT ~ USE ~ URL|DEST",
+                "WHEN PRIOR ~~ PUT|SEND ~ TOOL",
+                "WHEN|ALWAYS PRIOR ~~ SEND ~ URL|MAIL|DEST|IDENT",
             ),
             SAID,
         ),

@@ -5,7 +5,7 @@ reading of files a condition gives orders.
 """
 
 from mcpguard.model import Severity
-from mcpguard.scan.threats.signals import SAID, Meaning, Threat, ThreatDetector
+from mcpguard.scan.threats.signals import SAID, TOLD, Meaning, Threat, ThreatDetector
 
 __all__ = ["DETECTOR"]
 
@@ -71,6 +71,47 @@ DETECTOR = ThreatDetector(
             ),
         ),
         Meaning(
+            "instruction.scripted",
+            3,
+            "dictates an answer, whatever the tool gives",
+            (
+                "WHEN USER ~ RESP ~ PRIOR|IDENT|USE|RECIP|PUT|WHEN",
+                "WHEN ~ USER ~ ALWAYS|MUST ~ RESP",
+                "WHEN ~ ALWAYS ~ REGARD",
+                "WHEN USER RESP",
+            ),
+        ),
+        Meaning(
+            "instruction.weakens",
+            3,
+            "orders something that weakens security or destroys data",
+            (
+                "MUST|ALWAYS|AUTH ~~ WEAKEN",
+                "WEAKEN ~~ WHEN ~ USE|RUN ~ THIS|TOOL",
+                "WEAKEN ~ WHEN ~ THIS TOOL",
+                "WHEN ~ USE ~~ WEAKEN",
+                "USE IDENT ~ WEAKEN",
+            ),
+        ),
+        Meaning(
+            "instruction.concrete",
+            3,
+            "orders a particular file to be used",
+            (
+                "MUST|ALWAYS ~ READ|USE|RUN|PUT|SEND ~ SYSPATH",
+                "USE|RUN ~ IDENT ~ SYSPATH|PATH",
+                "WHEN ~ USE|RUN ~ IDENT ~ FILE ~ READ",
+                "WHEN ~ PUT|SEND|READ ~ SYSPATH ~ WHEN|ALWAYS",
+                "WHEN PRIOR ~~ PUT|SEND ~ SYSPATH",
+                "PRIOR ~ MUST ~ SYSPATH",
+                "IDENT ~ MUST ~ SYSPATH",
+                "PUT ~ SYSPATH ~ WHEN RESP",
+                "PRIOR ~ PUT ~ SYSPATH",
+                "WHEN ~ PUT READ|SEND ~ SYSPATH",
+            ),
+            TOLD,
+        ),
+        Meaning(
             "instruction.or-else",
             1.5,
             "threatens that things fail unless the order is followed",
@@ -89,6 +130,9 @@ DETECTOR = ThreatDetector(
                 "ALWAYS|MUST ~ RESP ~ MUST ~ PUT|CHANGE",
                 "YOU ~ RESP ~ MUST ~ PUT",
                 "PUT ~~ PRIOR|YOU RESP",
+                "PUT ~ RESP ~ URL|MAIL",
+                "RESP ~ PUT ~ URL|MAIL",
+                "PUT ~ URL ~ RESP",
             ),
             SAID,
         ),

@@ -5,6 +5,17 @@ from mcpguard.scan.threats.signals import SAID, Meaning, Text, Threat, ThreatDet
 
 __all__ = ["DETECTOR"]
 
+_SHOUTED = (
+    r"(?-i:\b(?:SYSTEM|ADMIN(?:ISTRATOR)?|INTERNAL|SECURITY|DEV(?:ELOPER)?|COMPLIANCE|OPERATOR"
+    r"|OFFICIAL|OVERRIDE|PRIORITY|URGENT|ASSISTANT|AI|MODEL|AGENT)(?:[ _-][A-Z][A-Z]+)*\]?\s?:)"
+)
+_HEADING = (
+    r"(?:^|\n)\s*(?:\W+\s*)?"
+    r"(?:system|administrator|developer|internal|security|compliance|official)"
+    r"(?: dev| developer| admin)? (?:update|notice|note|message|prompt|override|instructions?"
+    r"|alert|directive|requirement|policy)\s*:"
+)
+
 DETECTOR = ThreatDetector(
     id="fake_authority",
     threat=Threat.DESCRIPTION_INJECTION,
@@ -37,6 +48,7 @@ DETECTOR = ThreatDetector(
             "asks for data in the name of an authority",
             (
                 "AUTH ~ CONV|SYSTEM|SECRET",
+                "YOU ~ SECRET|CONV|SYSTEM ~ AUTH",
                 "PUT|SEND|READ ~ CONV|SYSTEM|SECRET ~~ AUTH",
             ),
         ),
@@ -46,13 +58,7 @@ DETECTOR = ThreatDetector(
             "authority.label",
             3,
             "is labelled as a message of the system or the operator",
-            (
-                r"(?-i:\b(?:SYSTEM|ADMIN(?:ISTRATOR)?|INTERNAL|SECURITY|DEV(?:ELOPER)?|COMPLIANCE"
-                r"|OPERATOR|OFFICIAL|OVERRIDE|PRIORITY|URGENT|ASSISTANT|AI|MODEL|AGENT)"
-                r"(?:[ _-][A-Z][A-Z]+)*\]?\s?:)",
-                r"(?:^|\n)\s*(?:\W+\s*)?(?:system|administrator|developer|internal|security|compliance|official)"
-                r"(?: dev| developer| admin)? (?:update|notice|note|message|prompt|override|instructions?|alert|directive|requirement|policy)\s*:",
-            ),
+            (_SHOUTED, _HEADING),
             SAID,
         ),
     ),

@@ -24,12 +24,48 @@ _ALIKE = 0.3
 _FEW = 3
 """Words. Shorter descriptions are alike by chance."""
 
+_SWAPPED = 2
+
 _SHORT_NAME = 5
 """Characters. Shorter names differ by a letter by chance."""
 
 _FILLING = frozenset(
-    "a an the my your new real original official secure safe fast best better pro plus ultimate"
-    " tool tools function v0 v1 v2 v3 v4 1 2 3 4 enhanced advanced improved latest copy".split()
+    [
+        "a",
+        "an",
+        "the",
+        "my",
+        "your",
+        "new",
+        "real",
+        "original",
+        "official",
+        "secure",
+        "safe",
+        "fast",
+        "best",
+        "better",
+        "pro",
+        "plus",
+        "ultimate",
+        "tool",
+        "tools",
+        "function",
+        "v0",
+        "v1",
+        "v2",
+        "v3",
+        "v4",
+        "1",
+        "2",
+        "3",
+        "4",
+        "enhanced",
+        "advanced",
+        "improved",
+        "latest",
+        "copy",
+    ]
 )
 """Words that make another name of one without another meaning."""
 
@@ -67,7 +103,9 @@ def _compared(name: str, told: frozenset[str], item: Item) -> Signal | None:
     if not name.isascii() and _skeleton(name) == _skeleton(other):
         return _signal("impersonation.look-alike", 4.5, name, other, item)
     if _skeleton(name) == _skeleton(other) or _near(name, other):
-        return _signal("impersonation.near-name", 3.5 if share >= _ALIKE else 1.5, name, other, item)
+        return _signal(
+            "impersonation.near-name", 3.5 if share >= _ALIKE else 1.5, name, other, item
+        )
     if share >= _COPIED and len(told) >= _FEW and _bare(name) & _bare(other):
         return _signal("impersonation.copied", 3, name, other, item)
     return None
@@ -90,8 +128,48 @@ def _skeleton(name: str) -> str:
 
 
 _STOP = frozenset(
-    "a an the of to in for and or is are be by with from on at as this that it its into given tool"
-    " returns return get use used using will can your you if when which all any".split()
+    [
+        "a",
+        "an",
+        "the",
+        "of",
+        "to",
+        "in",
+        "for",
+        "and",
+        "or",
+        "is",
+        "are",
+        "be",
+        "by",
+        "with",
+        "from",
+        "on",
+        "at",
+        "as",
+        "this",
+        "that",
+        "it",
+        "its",
+        "into",
+        "given",
+        "tool",
+        "returns",
+        "return",
+        "get",
+        "use",
+        "used",
+        "using",
+        "will",
+        "can",
+        "your",
+        "you",
+        "if",
+        "when",
+        "which",
+        "all",
+        "any",
+    ]
 )
 
 
@@ -113,7 +191,23 @@ def _bare(name: str) -> frozenset[str]:
     return frozenset(each for each in kept if each not in _VERBS)
 
 
-_VERBS = frozenset("get list add create delete remove update set read write search run do".split())
+_VERBS = frozenset(
+    [
+        "get",
+        "list",
+        "add",
+        "create",
+        "delete",
+        "remove",
+        "update",
+        "set",
+        "read",
+        "write",
+        "search",
+        "run",
+        "do",
+    ]
+)
 
 
 @lru_cache(maxsize=4096)
@@ -131,7 +225,7 @@ def _near(one: str, other: str) -> bool:
     if len(a) == len(b):
         differ = [place for place, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
         swapped = (
-            len(differ) == 2
+            len(differ) == _SWAPPED
             and differ[1] == differ[0] + 1
             and a[differ[0]] == b[differ[1]]
             and a[differ[1]] == b[differ[0]]

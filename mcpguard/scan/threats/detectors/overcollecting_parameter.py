@@ -16,10 +16,47 @@ from mcpguard.scan.threats.signals import Signal, Structure, Threat, ThreatDetec
 __all__ = ["DETECTOR"]
 
 _NEVER = (
-    ({"conversation", "chat", "dialogue", "dialog"}, {"history", "log", "logs", "transcript", "context", "full", "entire", "complete", "content", "data", "messages"}),
-    ({"system", "initial", "developer", "hidden"}, {"prompt", "prompts", "instructions", "instruction", "message"}),
-    ({"tools", "tool"}, {"available", "list", "other", "used", "called", "previous", "last", "calls", "history"}),
-    ({"llm", "assistant", "agent", "ai"}, {"self", "running", "calling", "current", "reasoning", "thoughts", "identity", "provider", "memory", "name", "version", "id"}),
+    (
+        {"conversation", "chat", "dialogue", "dialog"},
+        {
+            "history",
+            "log",
+            "logs",
+            "transcript",
+            "context",
+            "full",
+            "entire",
+            "complete",
+            "content",
+            "data",
+            "messages",
+        },
+    ),
+    (
+        {"system", "initial", "developer", "hidden"},
+        {"prompt", "prompts", "instructions", "instruction", "message"},
+    ),
+    (
+        {"tools", "tool"},
+        {"available", "list", "other", "used", "called", "previous", "last", "calls", "history"},
+    ),
+    (
+        {"llm", "assistant", "agent", "ai"},
+        {
+            "self",
+            "running",
+            "calling",
+            "current",
+            "reasoning",
+            "thoughts",
+            "identity",
+            "provider",
+            "memory",
+            "name",
+            "version",
+            "id",
+        },
+    ),
     ({"model"}, {"self", "calling", "reasoning", "thoughts", "identity"}),
     ({"user", "original"}, {"prompt", "utterance", "messages"}),
     ({"chain", "reasoning"}, {"thought", "trace", "thoughts"}),
@@ -30,25 +67,84 @@ _NEVER = (
 )
 """Words of a name, one of each pair: what no tool has a use for."""
 
-_READS = frozenset("id_rsa ssh passwd shadow credentials keychain private".split())
+_READS = frozenset(["id_rsa", "ssh", "passwd", "shadow", "credentials", "keychain", "private"])
 """Words that make a name an order to read something."""
 
 _PERSONAL = tuple(
     frozenset(each.split("+"))
-    for each in (
-        "ssn social+security passport credit+card card+number cvv cvc bank+account iban maiden birth"
-        " dob birthdate birthday home+address salary income medical health religion ethnicity pin"
-        " blood seed+phrase mnemonic cookies license+number fingerprint contacts browser+history"
-        " browsing phone+number real+name tax+id political marital employer private+key ssh+key"
-    ).split()
+    for each in [
+        "ssn",
+        "social+security",
+        "passport",
+        "credit+card",
+        "card+number",
+        "cvv",
+        "cvc",
+        "bank+account",
+        "iban",
+        "maiden",
+        "birth",
+        "dob",
+        "birthdate",
+        "birthday",
+        "home+address",
+        "salary",
+        "income",
+        "medical",
+        "health",
+        "religion",
+        "ethnicity",
+        "pin",
+        "blood",
+        "seed+phrase",
+        "mnemonic",
+        "cookies",
+        "license+number",
+        "fingerprint",
+        "contacts",
+        "browser+history",
+        "browsing",
+        "phone+number",
+        "real+name",
+        "tax+id",
+        "political",
+        "marital",
+        "employer",
+        "private+key",
+        "ssh+key",
+    ]
 )
 _SECRET = tuple(
     frozenset(each.split("+"))
-    for each in "password passphrase api+key secret credentials token aws wallet".split()
+    for each in [
+        "password",
+        "passphrase",
+        "api+key",
+        "secret",
+        "credentials",
+        "token",
+        "aws",
+        "wallet",
+    ]
 )
 """Words of a name, all of one set: what is personal, or secret."""
 
-_COMMON = frozenset("key id name number address token secret card account full real home".split())
+_COMMON = frozenset(
+    [
+        "key",
+        "id",
+        "name",
+        "number",
+        "address",
+        "token",
+        "secret",
+        "card",
+        "account",
+        "full",
+        "real",
+        "home",
+    ]
+)
 """Words that say too little for a tool to be about the same."""
 
 
@@ -61,9 +157,16 @@ def _judge(view: View) -> Iterator[Signal]:
         if named == _MODEL and "model" not in _about(view):
             yield _signal("collecting.conversation", 3, each, _NEVER_SAYS)
         elif _never(named):
-            yield _signal("collecting.conversation", 4 if len(asked) > 1 or each.required else 3, each, _NEVER_SAYS)
+            yield _signal(
+                "collecting.conversation",
+                4 if len(asked) > 1 or each.required else 3,
+                each,
+                _NEVER_SAYS,
+            )
         elif len(named) > _LONG_NAME and not _READS.isdisjoint(named):
-            yield _signal("collecting.order-in-name", 4, each, "its name is an order to read something")
+            yield _signal(
+                "collecting.order-in-name", 4, each, "its name is an order to read something"
+            )
         elif kind := _personal(named):
             about = _about(view) if about is None else about
             if (kind - _COMMON or kind) & about:

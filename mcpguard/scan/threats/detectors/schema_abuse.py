@@ -1,4 +1,4 @@
-"""Schemas that say more than which values are valid: orders in defaults, names that are sentences."""
+"""Schemas that say more than which values are valid: orders in defaults, sentences as names."""
 
 from collections.abc import Iterator
 
@@ -49,8 +49,9 @@ DETECTOR = ThreatDetector(
             4,
             "has an order where a value belongs",
             (
-                "MUST|ALWAYS|WHEN ~ READ|SEND|PUT|CHANGE|RUN|USE ~ USER|TOOL|FILE|SECRET|CONV|PATH|URL",
-                "READ ~ FILE|SECRET|CONV|PATH",
+                "MUST|ALWAYS|WHEN ~ READ|SEND|PUT|CHANGE|RUN ~ USER|TOOL|FILE|SECRET|CONV|PATH|URL",
+                "MUST|ALWAYS|WHEN ~ USE ~ USER|TOOL|FILE|SECRET|CONV|PATH|URL",
+                "READ ~ SECRET|CONV|PATH",
                 "NEG ~ TELL|ASK",
                 "SEND ~ URL|MAIL|DEST|CONV|SECRET",
                 "USER ~ CONV|SECRET",

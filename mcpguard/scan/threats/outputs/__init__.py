@@ -16,18 +16,26 @@ What is hidden or encoded weighs more by itself. Texts that speak about attacks 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import chain
 from typing import NamedTuple
 
 from mcpguard.errors import ScanError
 from mcpguard.model import Json
 from mcpguard.scan.needles import Needles, encodable
-from mcpguard.scan.threats.outputs.encodings import decoded
+from mcpguard.scan.threats.outputs.encodings import decoded, respelt
 from mcpguard.scan.threats.outputs.judging import NOTHING, Passage, weigh
 from mcpguard.scan.threats.outputs.needles import needles
-from mcpguard.scan.threats.outputs.texts import DEPTH, Said, gathered, joined, named, said
+from mcpguard.scan.threats.outputs.texts import (
+    DEPTH,
+    Said,
+    Text,
+    gathered,
+    joined,
+    named,
+    said,
+)
 from mcpguard.scan.threats.score import Outcome, Report
 from mcpguard.scan.threats.signals import Signal
-from mcpguard.scan.threats.text import Normal, normalise
 
 __all__ = ["BLOCK", "MAX_CHARACTERS", "REVIEW", "judge_result", "judge_texts", "needles"]
 
@@ -37,6 +45,12 @@ REVIEW = 3.0
 BLOCK = 5.0
 """Weight from which a result is no data any more. No honest result of 5,000 has reached it."""
 
+GLANCE = 1024
+"""Characters that are searched for needles at once."""
+
+EDGE = 128
+"""Characters that two of these share; no needle is longer, but by blanks between its words."""
+
 MAX_CHARACTERS = 2 * 1024 * 1024
 """Characters of one result that are looked at. What is longer is for review: nobody looked."""
 
@@ -45,6 +59,9 @@ PIECE = 16 * 1024
 
 OVERLAP = 1024
 """Characters that two pieces share; no passage is longer."""
+
+GRAIN = 16
+"""Characters to which the place of a passage is told."""
 
 MAX_SHOWN = 200
 """Characters of what was hidden that a finding shows."""
@@ -58,7 +75,7 @@ _FORMS: dict[str, tuple[float, float, str]] = {
     "tags": (4.0, 0.0, "in tag characters, which nobody sees"),
     "selectors": (4.0, 0.0, "in variation selectors, which nobody sees"),
     "encoded": (2.5, 2.0, "in an encoded run"),
-    "comment": (1.5, 0.7, "in a comment"),
+    "comment": (1.5, 1.5, "in a comment"),
     "ansi": (1.0, 2.0, "behind escape sequences"),
 }
 """How a text is hidden -> what that weighs, the least that the text itself weighs, and words."""
@@ -84,9 +101,10 @@ class _Place(NamedTuple):
 
 
 def judge_result(value: Json) -> Report:
-    """What is to be thought of a result, of an error's `message` and `data`, of a prompt's
-    messages, of what a sampling or elicitation request asks.
+    """What is to be thought of what a model is to read.
 
+    That is a result, an error's `message` and `data`, a prompt's messages, or the params of a
+    sampling or elicitation request.
     Every string and key of `value` is looked at, as a model would be shown it. What is more than
     `MAX_CHARACTERS` is for review, as `output-unscanned`. Linear in the size of `value`.
     """
@@ -115,8 +133,11 @@ def _judged(texts: Sequence[Said]) -> Report:
 
 
 def _nothing(text: str) -> bool:
-    """Whether no needle is in `text`."""
-    return text.isascii() and _quiet()(text.encode())
+    """Whether no needle is in `text`. Stops at the first one, or nearly so."""
+    if not text.isascii():
+        return False
+    raw, quiet = text.encode(), _quiet()
+    return all(quiet(raw[at : at + GLANCE + EDGE]) for at in range(0, max(1, len(raw)), GLANCE))
 
 
 @cache
@@ -130,23 +151,28 @@ def _unscanned(why: str) -> Report:
 
 
 def _heaviest(whole: str) -> _Place:
-    """The place in `whole` that weighs most."""
-    normal = normalise(whole)
-    places = (*_open(normal), *_hidden(normal), *_decoded(whole, normal))
-    best = max(places, key=lambda each: each.weight, default=_NOWHERE)
-    return best if best.weight >= REVIEW else _NOWHERE
+    """The place in `whole` that weighs most, or the first one that weighs enough to block."""
+    text = Text(whole)
+    best = _NOWHERE
+    for place in chain(_open(text), _hidden(text), _decoded(text)):
+        if place.weight > best.weight:
+            best = place
+        if best.weight >= BLOCK:
+            break
+    if best.weight < REVIEW:
+        return _NOWHERE
+    return best if best.extra else _narrowed(text, best)
 
 
 _NOWHERE = _Place(NOTHING, 0.0, "", 0, 0)
 
 
-def _open(normal: Normal) -> Iterator[_Place]:
-    """Passages in sight: of each piece of the reading."""
-    for start, piece in _pieces(normal.text):
+def _open(text: Text) -> Iterator[_Place]:
+    """Passages in sight: of each piece of the reading. `start` and `end` are the piece's there."""
+    for start, piece in _pieces(text.text):
         found = weigh(piece, REVIEW)
         if found.weight:
-            first, last = narrowed(piece, found.weight)
-            yield _Place(found, 0.0, "", *normal.span(start + first, start + last))
+            yield _Place(found, 0.0, "", start, start + len(piece))
 
 
 def _pieces(text: str) -> Iterator[tuple[int, str]]:
@@ -155,12 +181,37 @@ def _pieces(text: str) -> Iterator[tuple[int, str]]:
         yield begin, text[begin : start + PIECE]
 
 
+def _narrowed(text: Text, place: _Place) -> _Place:
+    """`place` of the reading as the part of the source that weighs as much."""
+    piece = text.text[place.start : place.end]
+    first, last = narrowed(piece, place.passage.weight)
+    start, end = text.span(place.start + first, place.start + last)
+    return place._replace(start=start, end=end)
+
+
 def narrowed(piece: str, weight: float) -> tuple[int, int]:
-    """The start and end of a part of `piece` that weighs as much; all of it when there is none."""
-    least = weight - 0.01
-    end = _least(len(piece), lambda at: weigh(piece[:at], least).weight >= least)
-    start = end - _least(end, lambda size: weigh(piece[end - size : end], least).weight >= least)
-    return (start, end) if weigh(piece[start:end], least).weight >= least else (0, len(piece))
+    """The start and end of a part of `piece` that weighs as much, to `GRAIN` characters."""
+    least = weight - _ROUNDING
+    for start in range(0, len(piece), OVERLAP):
+        part = piece[start : start + 2 * OVERLAP]
+        if weigh(part, least).weight >= least:
+            first, last = _edges(part, least)
+            return start + first, start + last
+    return 0, len(piece)
+
+
+_ROUNDING = 0.01
+
+
+def _edges(part: str, least: float) -> tuple[int, int]:
+    grains = -(-len(part) // GRAIN)
+    end = _least(grains, lambda at: weigh(part[: at * GRAIN], least).weight >= least) * GRAIN
+    size = _least(
+        -(-end // GRAIN),
+        lambda at: weigh(part[max(0, end - at * GRAIN) : end], least).weight >= least,
+    )
+    start = max(0, end - size * GRAIN)
+    return start, min(end, len(part))
 
 
 def _least(high: int, enough: Callable[[int], bool]) -> int:
@@ -175,29 +226,30 @@ def _least(high: int, enough: Callable[[int], bool]) -> int:
     return high
 
 
-def _hidden(normal: Normal) -> Iterator[_Place]:
-    for kind, start, end, says in normal.hidden:
-        if kind in _FORMS and says.strip():
+def _hidden(text: Text) -> Iterator[_Place]:
+    for kind, start, end, says in text.hidden:
+        if kind in _FORMS and " " in says:
             extra, least, words = _FORMS[kind]
             found = weigh(says[:MAX_SAYS], least)
-            if found.weight >= least:
+            if found.weight or not least:
                 rule, message = f"output-hidden-{kind}", f"it is said {words}"
                 yield _Place(found, extra, rule, start, end, says[:MAX_SHOWN], message)
 
 
-def _decoded(whole: str, normal: Normal) -> Iterator[_Place]:
+def _decoded(text: Text) -> Iterator[_Place]:
     extra, least = _DECODED
-    for text, back in ((whole, _same), (normal.text, normal.span)):
-        for start, piece in _pieces(text):
-            for form, first, last, says in decoded(piece):
+    for source, reader, back in (
+        (text.source, decoded, _same),
+        (text.text, respelt, text.span),
+    ):
+        for start, piece in _pieces(source):
+            for form, first, last, says in reader(piece):
                 found = weigh(says, least)
-                if found.weight >= least:
+                if found.weight:
                     span = back(start + first, start + last)
-                    shown = says[:MAX_SHOWN]
                     message = f"it has to be decoded first ({form})"
+                    shown = says[:MAX_SHOWN]
                     yield _Place(found, extra, "output-encoded", *span, shown, message)
-        if whole == normal.text:
-            return
 
 
 def _same(start: int, end: int) -> tuple[int, int]:
@@ -224,9 +276,9 @@ def _report(place: _Place, texts: Iterable[Said]) -> Report:
 
 def _located(place: _Place, texts: Iterable[Said]) -> tuple[str, int, int]:
     """The pointer of the text in which `place` begins, and its characters there."""
-    at = 0
+    at, middle = 0, (place.start + place.end) // 2
     for where, text in texts:
-        if place.start <= at + len(text):
+        if middle <= at + len(text):
             start = max(0, place.start - at)
             return where, start, max(start, min(len(text), place.end - at))
         at += len(text) + 1

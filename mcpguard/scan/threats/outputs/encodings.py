@@ -11,9 +11,9 @@ from functools import cache
 from itertools import product
 from typing import NamedTuple
 
-from mcpguard.scan.needles import Meter, compiled, matches
+from mcpguard.scan.needles import Needles, compiled
 
-__all__ = ["KEYWORD_FORMS", "MAX_RUNS", "Decoded", "decoded"]
+__all__ = ["KEYWORD_FORMS", "MAX_RUNS", "Decoded", "decoded", "respelt"]
 
 MAX_RUNS = 16
 """Runs of one kind that are read in one text: each costs as much as the text that it holds."""
@@ -25,9 +25,10 @@ SHORTEST = 12
 """Characters. No order is shorter."""
 
 _KEYWORDS = (
-    "ignore disregard forget override previous instructions instruction prompt system password"
-    " assistant reveal developer exfiltrate credentials forward execute"
-).split()
+    *("ignore", "disregard", "forget", "override", "previous", "instructions", "instruction"),
+    *("prompt", "system", "password", "assistant", "reveal", "developer", "exfiltrate"),
+    *("credentials", "forward", "execute"),
+)
 """English words of orders to a model, looked for in ROT13, in reverse and with digits."""
 
 _LEET = {"o": "0", "i": "1", "e": "3", "a": "4", "s": "5", "t": "7"}
@@ -111,24 +112,52 @@ KEYWORD_FORMS = tuple(pattern for _, pattern, _ in _whole())
 """RE2 patterns of keywords in ROT13, in reverse and with digits for letters."""
 
 
-def decoded(text: str) -> Iterator[Decoded]:
-    """What `text` holds in a form that has to be read first."""
+@cache
+def _none_in() -> Callable[[bytes], bool]:
+    return Needles((*KEYWORD_FORMS, *(pattern for _, pattern, _ in _RUNS))).none_in
+
+
+def respelt(text: str) -> Iterator[Decoded]:
+    """What `text`, a reading, says as a whole when letters are turned back."""
     raw = text.encode()
+    if _none_of(len(KEYWORD_FORMS))(raw):
+        return
     for form, pattern, back in _whole():
         if compiled(pattern).search(raw):
             yield Decoded(form, 0, len(text), back(text))
+
+
+def decoded(text: str) -> Iterator[Decoded]:
+    """What runs of `text`, as it was written, hold."""
+    raw = text.encode()
+    if _none_of(0)(raw):
+        return
     for form, pattern, read in _RUNS:
-        if compiled(pattern).search(raw):
-            yield from _read(form, text, pattern, read)
+        for count, match in enumerate(compiled(pattern).finditer(raw)):
+            if count >= MAX_RUNS:
+                break
+            says = _read(match.group().decode(), form, read)
+            if says:
+                start = len(raw[: match.start()].decode())
+                yield Decoded(form, start, start + len(match.group().decode()), says)
 
 
-def _read(form: str, text: str, pattern: str, read: Callable[[str], bytes]) -> Iterator[Decoded]:
-    for count, found in enumerate(matches(pattern, text, Meter(len(text)))):
-        if count >= MAX_RUNS:
-            return
-        try:
-            says = read(text[found.start : min(found.end, found.start + MAX_RUN)]).decode()
-        except (ValueError, binascii.Error):
-            continue
-        if len(says) >= SHORTEST and says.isprintable():
-            yield Decoded(form, found.start, found.end, says)
+@cache
+def _none_of(forms: int) -> Callable[[bytes], bool]:
+    return Needles(KEYWORD_FORMS if forms else [pattern for _, pattern, _ in _RUNS]).none_in
+
+
+_RARE = frozenset("!#$%&()*+;<>?@^`{|}~")
+_VARIED = 3
+"""Different ones of these that a run of base85 has; names and paths have fewer."""
+
+
+def _read(run: str, form: str, read: Callable[[str], bytes]) -> str:
+    """What `run` says; nothing when it is no text."""
+    if form == "base85" and len(_RARE.intersection(run)) < _VARIED:
+        return ""
+    try:
+        says = read(run[:MAX_RUN]).decode()
+    except (ValueError, binascii.Error):
+        return ""
+    return says if len(says) >= SHORTEST and says.isprintable() else ""

@@ -2,9 +2,12 @@
 
 from typing import NamedTuple
 
-from mcpguard.scan.threats.outputs.lexicon import Sense as S
+from mcpguard.scan.threats.outputs.lexicon import Sense
 
 __all__ = ["FRAMES", "Frame", "Step"]
+
+
+S = Sense
 
 
 class Step(NamedTuple):
@@ -30,6 +33,8 @@ class Frame(NamedTuple):
 
 
 _ANY_RULES = S.RULES | S.SOFT_RULES
+_ANY_MODEL = S.MODEL | S.AGENT
+_DEEDS = S.SEND | S.CALL | S.ACT | S.GRANT | S.LEAD
 _OUT = S.LINK | S.MAIL | S.OUTSIDE
 _STOPS = S.COLON | S.EDGE | S.COMMA | S.STOP | S.HASH
 
@@ -40,7 +45,8 @@ def _frames(rule: str, topic: str, message: str, *rows: tuple[object, ...]) -> l
 
 def _s(*steps: tuple[int, int] | int) -> tuple[Step, ...]:
     return tuple(
-        Step(int(each[0]), each[1]) if isinstance(each, tuple) else Step(int(each)) for each in steps
+        Step(int(each[0]), each[1]) if isinstance(each, tuple) else Step(int(each))
+        for each in steps
     )
 
 
@@ -57,13 +63,17 @@ FRAMES: tuple[Frame, ...] = (
         (3.3, _s(S.VOID, (S.ALL, 2), (S.RULES, 4))),
         (2.5, _s(S.VOID, (S.ALL, 2), (S.SOFT_RULES, 4)), True),
         (2.5, _s(S.YOU, (S.VOID, 2), (S.ALL, 2), (_ANY_RULES, 4))),
-        (3.0, _s(S.VOID, (S.ALL, 1), (S.PRIOR, 1), (_STOPS | S.LEAD | S.ANYONE, 1)), True),
+        (3.0, _s(S.VOID, (S.ALL, 1), (S.PRIOR, 1), (_STOPS | S.AND | S.ANYONE, 0)), True),
         (1.6, _s(S.VOID, (S.ALL, 1)), True),
         (2.4, _s(S.VOID, (S.ALL, 1), (S.ANYONE, 1)), True),
         (3.3, _s(S.VOID, (S.GIVEN, 5))),
         (4.5, _s(S.PRIOR, (S.RULES, 4), (S.VOIDED, 5))),
         (4.5, _s(S.RULES, (S.VOIDED, 5))),
         (3.5, _s(S.YOUR, (S.SOFT_RULES, 3), (S.VOIDED, 3))),
+        (3.3, _s(S.ALL, (_ANY_RULES, 2), (S.VOIDED, 3))),
+        (3.0, _s(S.YOUR | S.PRIOR, (S.RULES, 2), (S.CANCELLED, 4))),
+        (2.4, _s(S.PRIOR, (S.SOFT_RULES, 2), (S.CANCELLED, 4))),
+        (2.4, _s(_ANY_RULES, (S.AUTHORITY, 3), (S.CANCELLED, 4))),
         (3.5, _s(S.NOT, (S.FOLLOW, 2), (S.PRIOR | S.YOUR | S.SYSTEM, 5), (_ANY_RULES, 4))),
     ),
     *_frames(
@@ -73,8 +83,11 @@ FRAMES: tuple[Frame, ...] = (
         (2.4, _s(S.SWITCH)),
         (2.4, _s(S.NEW_TASK), True),
         (2.4, _s(S.NEW_TASK, S.COLON)),
-        (1.2, _s(S.ONWARD)),
+        (0.8, _s(S.ONWARD)),
         (2.0, _s(S.ONWARD, (S.YOU, 3), (S.MUST, 3))),
+        (2.0, _s(S.ONWARD, (S.MUST, 2), (S.ANSWER, 2))),
+        (1.9, _s(S.BEFORE, (S.TELL | S.SUMMARISE, 2), (S.USER, 4))),
+        (1.2, _s(S.ASIDE)),
         (1.7, _s(S.BEFORE, (S.SUMMARISE, 3), (S.MUST | S.SEND | S.CALL | S.ACT, 8))),
         (1.4, _s(S.TOOL, S.CALL, (S.MUST, 2))),
         (1.6, _s(S.BEFORE, (S.GET, 1), (S.MUST, 8), (S.FOLLOW | S.SEND | S.CALL | S.LEAD, 2))),
@@ -87,6 +100,8 @@ FRAMES: tuple[Frame, ...] = (
         "leak",
         "it asks for the model's own instructions",
         (4.0, _s(S.LEAK, (S.YOUR, 4), (S.SYSTEM | S.HIDDEN | S.PRIOR, 2), (S.PROMPT, 2))),
+        (3.0, _s(S.LEAK, (S.YOUR, 2), S.SYSTEM, S.NOTE)),
+        (3.0, _s(S.GAVE)),
         (3.2, _s(S.LEAK, (S.SYSTEM, 4), (S.PROMPT, 1)), True),
         (3.2, _s(S.LEAK, (S.HIDDEN, 4), (S.PROMPT, 1)), True),
         (3.3, _s(S.LEAK, (S.RULES, 5), (S.GIVEN, 3))),
@@ -105,8 +120,9 @@ FRAMES: tuple[Frame, ...] = (
         (3.3, _s(S.YOU, (S.NOT, 3), (S.RESTRICT, 3))),
         (3.0, _s(S.ANSWER, (S.WITHOUT, 3), (S.RESTRICT, 3))),
         (3.0, _s(S.ANSWER, (S.UNBOUND, 3))),
-        (2.4, _s(S.MODEL, (S.WITHOUT, 2), (S.RESTRICT, 2))),
-        (2.4, _s(S.MODEL, (S.UNBOUND, 1))),
+        (2.6, _s(_ANY_MODEL, (S.WITHOUT, 2), (S.RESTRICT, 2))),
+        (2.4, _s(S.SAFETY, (S.OFF, 4))),
+        (2.4, _s(_ANY_MODEL, (S.UNBOUND, 1))),
         (1.6, _s(S.YOUR, (S.RESTRICT, 1), (S.OFF, 2))),
     ),
     *_frames(
@@ -116,6 +132,7 @@ FRAMES: tuple[Frame, ...] = (
         (2.0, _s(S.ANSWER, (S.ALL, 3), (S.REQUESTS, 2))),
         (2.0, _s(S.REQUESTS, (S.ANSWER, 2), (S.ORDER, 1))),
         (1.4, _s(S.ANSWER, (S.FULLY, 2))),
+        (1.4, _s(S.YOU, S.MAY, (S.FULLY, 2))),
         (2.0, _s(S.GRANT, (S.ALL, 1), (S.REQUESTS, 2)), True),
         (1.6, _s(S.GRANT, (S.ADMIN, 5)), True),
     ),
@@ -127,25 +144,33 @@ FRAMES: tuple[Frame, ...] = (
         (2.0, _s(S.NOTE, (S.AUTHORITY, 2), (S.COLON, 1)), True),
         (1.6, _s(S.NOTE, (S.AUTHORITY, 3)), True),
         (2.0, _s(S.NOTE, (S.YOUR, 2), (S.AUTHORITY, 1)), True),
-        (1.8, _s(S.MODEL, (S.ALLOWED, 2), (S.SEND | S.LEAK | S.CALL, 2))),
+        (1.8, _s(_ANY_MODEL, (S.ALLOWED, 2), (S.SEND | S.LEAK | S.CALL, 2))),
+        (1.7, _s(S.OWNER_CLAIM)),
         (1.2, _s(S.OFFICE, (S.NOTE, 1), (_STOPS, 2)), True),
         (2.2, _s(S.HEADER), True),
         (1.2, _s(S.URGENT, (_STOPS, 2)), True),
         (2.4, _s(S.PERSON_CLAIM)),
-        (1.3, _s(S.ROLE | S.MODEL, S.COLON), True),
+        (1.3, _s(S.ROLE | _ANY_MODEL, S.COLON), True),
     ),
     *_frames(
         "output-address",
         "address",
         "it speaks to the model that reads it",
-        (2.6, _s(S.NOTE_TO, (S.MODEL, 3), (_STOPS, 4)), True),
+        (2.6, _s(S.NOTE_TO, (_ANY_MODEL, 3), (_STOPS, 4)), True),
         (2.4, _s(S.MODEL, (S.TOWARD, 1), (S.NOTE, 1), (S.COLON, 1))),
-        (2.0, _s(S.MODEL, S.COMMA, (S.SEND | S.CALL | S.ACT, 1)), True),
-        (2.4, _s(S.CALLING, (S.MODEL, 3), (_STOPS, 3)), True),
-        (1.8, _s(S.TOWARD, (S.MODEL, 2), (S.COLON, 2)), True),
-        (3.0, _s(S.MODEL, (S.READING, 1), (S.ANYONE | S.ARTICLE, 0))),
+        (2.4, _s(S.MODEL, S.COMMA, (_DEEDS, 1)), True),
+        (1.8, _s(S.AGENT, S.COMMA, (_DEEDS, 1)), True),
+        (2.4, _s(S.MAIL, S.MODEL, (_DEEDS, 1))),
+        (2.4, _s(S.CALLING, (_ANY_MODEL, 3), (_STOPS, 3)), True),
+        (2.4, _s(S.URGENT, (S.MODEL, 1), (_STOPS, 1))),
+        (1.8, _s(S.TOWARD, (_ANY_MODEL, 2), (S.COLON, 2)), True),
+        (2.0, _s(S.INTENDED, S.TOWARD, (_ANY_MODEL, 2))),
+        (3.0, _s(_ANY_MODEL, (S.READING, 1), S.ANYONE | S.ARTICLE)),
         (2.4, _s(S.IF_YOU_ARE, S.ARTICLE, (S.MODEL, 2))),
-        (1.8, _s(S.MODEL, (S.MUST, 2), (S.CALL | S.SEND | S.ACT | S.ADD, 3))),
+        (1.6, _s(S.IF_YOU_ARE, S.ARTICLE, (S.AGENT, 2))),
+        (1.8, _s(S.MODEL, (S.MUST, 2), (S.CALL | S.SEND | S.ACT | S.ADD | S.GRANT, 3))),
+        (1.8, _s(S.MODEL, (S.MUST, 1), (S.TOOL, 8))),
+        (1.4, _s(S.AGENT, (S.MUST, 2), (S.CALL | S.SEND | S.ACT | S.ADD | S.GRANT, 3))),
     ),
     *_frames(
         "output-conceal",
@@ -153,6 +178,9 @@ FRAMES: tuple[Frame, ...] = (
         "it asks to keep something from the user",
         (2.3, _s(S.NOT, (S.TELL, 2), (S.USER, 4))),
         (2.3, _s(S.USER, (S.NOT, 2), (S.TELL_LAST, 2))),
+        (2.3, _s(S.USER, (S.TELL_LAST, 2), (S.NOT, 1))),
+        (2.0, _s(S.USER, (S.NOT, 3), (S.KNOW, 3))),
+        (2.0, _s(S.UNNOTICED)),
         (2.3, _s(S.WITHOUT, (S.TELL, 1), (S.USER, 3))),
         (1.0, _s(S.SILENT)),
         (2.0, _s(S.NOT, (S.TELL, 1), (S.YOUR, 5), (S.REPLY, 1))),
@@ -162,7 +190,10 @@ FRAMES: tuple[Frame, ...] = (
         "output-persist",
         "persist",
         "it tells the model what its replies are to hold",
-        (2.3, _s(S.ADD, (S.YOUR, 12), (S.REPLY, 3))),
+        (2.3, _s(S.ADD, (S.YOUR, 12), (S.MODEL_REPLY, 3))),
+        (1.7, _s(S.ADD, (S.YOUR, 12), (S.REPLY, 3))),
+        (2.4, _s(S.ENDING, (S.YOUR | S.ALL, 3), (S.REPLY, 2))),
+        (2.4, _s(S.WHEN_YOU, (S.ASKED, 1), (S.SAY, 8))),
         (2.3, _s(S.ADD, (S.FUTURE, 12))),
         (2.3, _s(S.ADDED, (S.FUTURE, 8))),
         (2.3, _s(S.FUTURE, (S.ADDED | S.ADD, 6))),
@@ -180,7 +211,7 @@ FRAMES: tuple[Frame, ...] = (
         (2.4, _s(S.MUST, (S.SECRET | S.DATA, 6), (S.MAIL | S.LINK, 6), (S.SEND, 5))),
         (3.0, _s(S.SECRET | S.DATA, (S.MAIL | S.LINK, 6), (S.ORDER, 5))),
         (2.4, _s(S.SEND, (S.SECRET, 6)), True),
-        (2.4, _s(S.SEND, (S.DATA, 8), (_OUT, 10)), True),
+        (2.1, _s(S.SEND, (S.DATA, 8), (_OUT, 10)), True),
         (2.2, _s(S.CALL, (S.SEND, 8), (_OUT, 12)), True),
         (1.6, _s(S.CALL, (S.TOOL, 5), (S.LINK | S.MAIL, 10)), True),
         (1.5, _s(S.SEND, (_OUT, 10)), True),
@@ -214,7 +245,7 @@ FRAMES: tuple[Frame, ...] = (
         "output-phishing",
         "phishing",
         "it asks for the key of a wallet",
-        (3.3, _s(S.ENTER, (S.YOUR, 3), (S.SEED, 6))),
+        (3.3, _s(S.ENTER, (S.YOUR, 3), (S.SEED, 6)), True),
     ),
     *_frames(
         "output-image",
@@ -233,7 +264,7 @@ FRAMES: tuple[Frame, ...] = (
         "output-boundary",
         "markup",
         "it pretends that the data ends here",
-        (2.2, _s(S.END_OF, (S.INPUT, 3), (S.HASH | S.EDGE, 2)), True),
+        (2.2, _s(S.END_OF, (S.INPUT, 3), (S.HASH | S.EDGE | S.COMMENT, 2)), True),
         (2.4, _s(S.MARKUP)),
     ),
 )

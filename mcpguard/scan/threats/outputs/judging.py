@@ -1,14 +1,16 @@
 """Frames over a text: which passage of it is most of an instruction, and how much."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from mcpguard.scan.threats.outputs.frames import FRAMES, Frame, Step
-from mcpguard.scan.threats.outputs.lexicon import Sense as S
+from mcpguard.scan.threats.outputs.lexicon import Sense
 from mcpguard.scan.threats.outputs.reading import Reading, folded, read
 
 __all__ = ["ABOUT", "NOTHING", "Passage", "weigh"]
+
+S = Sense
 
 REACH = 60
 """Words. What stands farther apart does not add up."""
@@ -29,10 +31,19 @@ DOUBTED = frozenset({"override", "leak", "conceal", "persona"})
 """Topics that people write about."""
 
 _CLAUSE = int(
-    S.EDGE | S.STOP | S.COMMA | S.COLON | S.HASH | S.LEAD | S.MUST | S.URGENT | S.MARKUP
+    S.EDGE | S.STOP | S.COMMA | S.COLON | S.HASH | S.LEAD | S.MUST | S.URGENT | S.MARKUP | S.COMMENT
 )
 _HEADS = int(
-    S.VOID | S.HEADER | S.TODO | S.NEW_TASK | S.URGENT | S.ROLE | S.MODEL | S.AUTHORITY | S.NOTE
+    S.VOID
+    | S.HEADER
+    | S.TODO
+    | S.NEW_TASK
+    | S.URGENT
+    | S.ROLE
+    | S.MODEL
+    | S.AGENT
+    | S.AUTHORITY
+    | S.NOTE
 )
 """What is followed by a colon and still a beginning."""
 
@@ -42,7 +53,7 @@ _COMMENT = int(S.HASH | S.COMMENT)
 _ORDER = int(S.ORDER)
 _STOP = int(S.STOP)
 _ABOUT = int(S.ABOUT)
-_SURE = int(S.STOP | S.COLON | S.COMMA | S.YOU | S.MUST | S.MODEL)
+_SURE = int(S.STOP | S.COLON | S.COMMA | S.YOU | S.MUST | S.MODEL | S.AGENT)
 _TELLING = int(S.MENTION | S.TO)
 _LEAD = int(S.LEAD)
 
@@ -70,31 +81,36 @@ def weigh(text: str, least: float) -> Passage:
     able = _able(found.senses)
     if _bound(able) < least:
         return NOTHING
-    matches = list(_matches(found, able))
-    if _bound(tuple({match.frame for match in matches})) < least:
+    matches = list(_matches(found, frozenset(map(id, able))))
+    if _bound({id(match.frame): match.frame for match in matches}.values()) < least:
         return NOTHING
     abouts = [at for at, sense in zip(found.at, found.senses, strict=True) if sense & _ABOUT]
     best = max(_passages(matches, abouts), key=lambda each: each.weight, default=NOTHING)
     return best if best.weight >= least else NOTHING
 
 
-def _able(senses: Sequence[int]) -> tuple[Frame, ...]:
+def _able(senses: Sequence[int]) -> list[Frame]:
     """The frames all of whose steps are somewhere among `senses`."""
     present = 0
-    for sense in senses:
+    for sense in set(senses):
         present |= sense
-    return _possible(present)
+    return [
+        frame
+        for frame, steps in _STEPS
+        if all([each & present for each in steps])  # noqa: C419
+    ]
 
 
-@lru_cache(maxsize=512)
-def _possible(present: int) -> tuple[Frame, ...]:
-    return tuple(
-        frame for frame in FRAMES if all(step.senses & present for step in frame.steps)
-    )
+_STEPS = [(frame, [step.senses for step in frame.steps]) for frame in FRAMES]
 
 
-@lru_cache(maxsize=512)
-def _bound(frames: tuple[Frame, ...]) -> float:
+@lru_cache(maxsize=4096)
+def _starting(sense: int) -> tuple[Frame, ...]:
+    """The frames that a word with these senses may begin."""
+    return tuple(frame for frame in FRAMES if frame.steps[0].senses & sense)
+
+
+def _bound(frames: Iterable[Frame]) -> float:
     """What `frames` weigh at most together."""
     heaviest: dict[str, float] = {}
     for frame in frames:
@@ -102,14 +118,12 @@ def _bound(frames: tuple[Frame, ...]) -> float:
     return sum(heaviest.values())
 
 
-def _matches(found: Reading, able: tuple[Frame, ...]) -> Iterator[_Match]:
-    starting: dict[int, tuple[Frame, ...]] = {}
+def _matches(found: Reading, able: frozenset[int]) -> Iterator[_Match]:
+    ready: dict[int, list[Frame]] = {}
     for number, sense in enumerate(found.senses):
-        frames = starting.get(sense)
+        frames = ready.get(sense)
         if frames is None:
-            frames = starting[sense] = tuple(
-                frame for frame in able if frame.steps[0].senses & sense
-            )
+            frames = ready[sense] = [each for each in _starting(sense) if id(each) in able]
         if not frames:
             continue
         begins = _begins(found, number)
@@ -128,17 +142,29 @@ def _begins(found: Reading, number: int) -> bool:
     """Whether the word begins a clause, so that a verb is an order and not a heading."""
     at, sense = found.at[number], found.senses[number]
     end = at + found.size.get(at, 1)
-    if number + 1 < len(found.at) and found.at[number + 1] == end:
-        if found.senses[number + 1] & _HEADED and not sense & _HEADS:
-            return False
+    heads = number + 1 < len(found.at) and found.at[number + 1] == end and not sense & _HEADS
+    if heads and found.senses[number + 1] & _HEADED:
+        return False
     if at == 0 or sense & _ORDER:
         return True
     if not number:
         return False
-    last, before = found.at[number - 1], found.senses[number - 1]
-    if last + found.size.get(last, 1) < at or (sense & _TODO and before & _COMMENT):
+    last = _before(found, number)
+    before = found.senses[last]
+    gap = found.at[last] + found.size.get(found.at[last], 1) < at
+    if gap or (sense & _TODO and before & _COMMENT):
         return False
     return bool(before & _CLAUSE)
+
+
+def _before(found: Reading, number: int) -> int:
+    """The word, or the phrase, before a word: its number."""
+    last = number - 1
+    for earlier in range(last - 1, max(-1, last - 4), -1):
+        at = found.at[earlier]
+        if at + found.size.get(at, 1) == found.at[number]:
+            return earlier
+    return last
 
 
 def _end(found: Reading, number: int, steps: Sequence[Step]) -> int:

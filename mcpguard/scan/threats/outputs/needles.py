@@ -8,18 +8,66 @@ from functools import cache
 
 from mcpguard.scan.threats.outputs.encodings import KEYWORD_FORMS
 from mcpguard.scan.threats.outputs.frames import FRAMES
-from mcpguard.scan.threats.outputs.lexicon import Sense as S
-from mcpguard.scan.threats.outputs.lexicon import entries
+from mcpguard.scan.threats.outputs.lexicon import Sense, entries
 from mcpguard.scan.threats.outputs.reading import MARKS
 
 __all__ = ["ANCHORS", "needles", "unanchored"]
 
+S = Sense
+
 ANCHORS = int(
-    S.VOID | S.VOIDED | S.RULES | S.PROMPT | S.FOLLOW | S.SWITCH | S.NEW_TASK | S.ONWARD | S.MUST
-    | S.BEFORE | S.INSTEAD | S.SECRET | S.SPOT | S.YOU_NOW | S.UNBOUND | S.RESTRICT | S.SPECIAL_MODE
-    | S.ANSWER | S.GRANT | S.AUTHORITY | S.HEADER | S.PERSON_CLAIM | S.MODEL | S.TELL | S.SILENT
-    | S.YOUR | S.FUTURE | S.WHEN_YOU | S.TODO | S.DECODE | S.OBEY_IT | S.SEED | S.SEND | S.ORDER
-    | S.PURPOSE | S.GIVEN | S.END_OF | S.IMAGE | S.BEACON | S.STYLED | S.MARKUP | S.TELL_LAST
+    S.VOID
+    | S.VOIDED
+    | S.RULES
+    | S.PROMPT
+    | S.FOLLOW
+    | S.SWITCH
+    | S.NEW_TASK
+    | S.ONWARD
+    | S.MUST
+    | S.BEFORE
+    | S.INSTEAD
+    | S.SECRET
+    | S.SPOT
+    | S.YOU_NOW
+    | S.UNBOUND
+    | S.RESTRICT
+    | S.SPECIAL_MODE
+    | S.ANSWER
+    | S.GRANT
+    | S.AUTHORITY
+    | S.HEADER
+    | S.PERSON_CLAIM
+    | S.MODEL
+    | S.AGENT
+    | S.KNOW
+    | S.UNNOTICED
+    | S.SAFETY
+    | S.CANCELLED
+    | S.GAVE
+    | S.ASIDE
+    | S.FULLY
+    | S.OWNER_CLAIM
+    | S.ENDING
+    | S.TELL
+    | S.SILENT
+    | S.YOUR
+    | S.FUTURE
+    | S.WHEN_YOU
+    | S.TODO
+    | S.DECODE
+    | S.OBEY_IT
+    | S.SEED
+    | S.SEND
+    | S.ORDER
+    | S.PURPOSE
+    | S.GIVEN
+    | S.END_OF
+    | S.IMAGE
+    | S.BEACON
+    | S.STYLED
+    | S.MARKUP
+    | S.TELL_LAST
 )
 """Senses, the rarer ones of each frame."""
 

@@ -10,17 +10,33 @@ __all__ = ["MARKS", "Reading", "folded", "read"]
 
 
 _STOPS = "!?;\u3002\u0964\u061f\u061b"
-_EDGES = "\n\r\t\"`()[]{}<>|=*^\u3001\u2022\u201c\u201d\u2026\u2014"
+_EDGES = '\n\r\t"`()[]{}<>|=*^\u3001\u2022\u201c\u201d\u2026\u2014'
 _COMMAS = ",\u060c"
 _BLANKS = "'\u2019\u00a0"
-_MARKS = str.maketrans(
-    dict.fromkeys(_EDGES, "\x01")
-    | dict.fromkeys(_STOPS, "\x0e")
-    | dict.fromkeys(_COMMAS, "\x02")
-    | {":": "\x03", "#": "\x04"}
-    | dict.fromkeys(_BLANKS, " ")
+MAX_KNOWN = 20_000
+"""Code points that the table of marks learns; beyond, a text is slower, not different."""
+
+
+class _Marks(dict[int, int]):
+    """Learns which characters stay: what is left out costs `translate` an exception each time."""
+
+    def __missing__(self, point: int) -> int:
+        if len(self) < MAX_KNOWN:
+            self[point] = point
+        return point
+
+
+_MARKS = _Marks(
+    str.maketrans(
+        dict.fromkeys(_EDGES, 1)
+        | dict.fromkeys(_STOPS, 14)
+        | dict.fromkeys(_COMMAS, 2)
+        | {":": 3, "#": 4}
+        | dict.fromkeys(_BLANKS, 32)
+    )
 )
-_SPACELESS = r"[\x{3040}-\x{30FF}\x{3400}-\x{9FFF}\x{AC00}-\x{D7AF}]"
+_UNSPACED = r"\x{3040}-\x{30FF}\x{3400}-\x{9FFF}\x{AC00}-\x{D7AF}"
+_SPACELESS = f"[{_UNSPACED}][{_UNSPACED} ]*"
 _ARABIC = r"[\x{620}-\x{64A}]"
 
 
@@ -30,6 +46,7 @@ def folded(text: str) -> str:
     if not text.isascii():
         text = _spaced(text)
     text = text.replace("\n\n", "\x0e").replace("n't", " not").translate(_MARKS)
+    text = text.replace("\x01\x01", "\x01").replace("\x01\x01", "\x01")
     for mark in "\x01\x02\x03\x04\x0e@":
         if mark in text:
             text = text.replace(mark, f" {mark} ")
@@ -37,11 +54,14 @@ def folded(text: str) -> str:
 
 
 _MARKUP = (
-    rb"(?i)\n\n(?:human|assistant): |<\|[a-z_]+\|>|\[/?INST\]|<</?SYS>>|</?(?:tool_result|tool_response|tool_output"
-    rb"|function_results|function_result|tool_call|function_calls|user_input|system_prompt"
+    rb"(?i)\n\n(?:human|assistant): |###\s*(?:instruction|response|system|assistant): *\n"
+    rb"|<\|[a-z_]+\|>|\[/?INST\]|<</?SYS>>"
+    rb"|</?(?:tool_result|tool_response|tool_output|function_results|function_result|tool_call|function_calls|user_input|system_prompt"
     rb"|important|information|system|admin|override|instructions?)>"
 )
-_IMAGE = rb"!\[[^\]]*\]\(https?://[^)\s]*[?&][^)\s=]*=(?:\{|%7[Bb]|<|\[|\$|[A-Z]+_[A-Z_]+)"
+_IMAGE = (
+    rb"!\[[^\]]*\]\(https?://[^)\s]*[?&][^)\s=]*=(?:\{|%7[Bb]|<|\[|\$|[A-Z][A-Z0-9]*_[A-Z0-9_]+)"
+)
 
 _BEACON = rb"https?://[^)\s]*[?&][^)\s=]*=(?:\{|%7[Bb]|<|\[)"
 
@@ -66,11 +86,13 @@ def _marked(text: str) -> str:
 
 def _spaced(text: str) -> str:
     """`text` with blanks around the terms of languages that have none; Arabic without articles."""
-    if compiled(_SPACELESS).search(text):
+    raw = text.encode()
+    if compiled(_SPACELESS).search(raw):
+        there = b" ".join(found.group() for found in compiled(_SPACELESS).finditer(raw)).decode()
         for number, (term, _) in enumerate(spaceless()):
-            if term in text:
+            if term in there:
                 text = text.replace(term, f" \x05{number} ")
-    if compiled(_ARABIC).search(text):
+    if compiled(_ARABIC).search(raw):
         for joined in (" وال", " بال", " ال", " لل"):
             text = f" {text}".replace(joined, " ")
         text = " ".join(map(_parted, text.split(" ")))
@@ -118,20 +140,16 @@ def read(text: str) -> Reading:
     spelt = text.split()
     means = list(map(_senses().get, spelt))
     if "_" in text:
-        for at, word in enumerate(spelt):
-            if "_" in word and means[at] is None:
-                means[at] = _TOOL
+        for at in [at for at, word in enumerate(spelt) if "_" in word]:
+            means[at] = means[at] or _TOOL
+    found = [at for at, sense in enumerate(means) if sense]
+    senses = [means[at] or 0 for at in found]
     size: dict[int, int] = {}
     first = _first()
-    found, senses = [], []
-    for at, sense in enumerate(means):
-        if sense:
-            if sense >= _PHRASE:
-                sense = _phrase(sense ^ _PHRASE, at, spelt, first[spelt[at]], size)
-                if not sense:
-                    continue
-            found.append(at)
-            senses.append(sense)
+    for number in [number for number, sense in enumerate(senses) if sense >= _PHRASE]:
+        at = found[number]
+        sense = senses[number] ^ _PHRASE
+        senses[number] = _phrase(sense, at, spelt, first[spelt[at]], size)
     return Reading(found, senses, size)
 
 

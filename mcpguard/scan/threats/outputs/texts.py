@@ -1,13 +1,15 @@
 """What of a result a model may come to read: every string and key of it, blobs of text decoded."""
 
 import binascii
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from mcpguard.errors import ScanError
 from mcpguard.model import Json, JsonObject
+from mcpguard.scan.threats.text import Hidden, Normal, normalise
 
-__all__ = ["DEPTH", "MAX_TEXTS", "Said", "gathered", "joined", "named", "said"]
+__all__ = ["DEPTH", "MAX_TEXTS", "SEGMENT", "Said", "Text", "gathered", "joined", "named", "said"]
 
 MAX_TEXTS = 200_000
 """Strings and keys of one result, as elsewhere in this room. More is not looked at: refuse."""
@@ -20,6 +22,13 @@ _PICTURES = frozenset({"image", "audio"})
 
 _TEXTUAL = ("text/", "application/json", "application/xml", "application/javascript", "")
 """What the media type of a blob begins with that a host may show as text; none is said: it may."""
+
+
+SEGMENT = 2048
+"""Characters that are read together: most of a text needs no reading."""
+
+LONGEST_SEGMENT = 8192
+"""Characters. A run without a blank is cut there."""
 
 
 class Said(NamedTuple):
@@ -120,3 +129,46 @@ def joined(texts: Iterable[Said]) -> str:
 def named(texts: Mapping[str, str]) -> list[Said]:
     """`texts`, JSON pointer -> text."""
     return [Said(where, text) for where, text in texts.items()]
+
+
+class Text:
+    """A long text, read segment by segment: `text` is the reading, `hidden` what nobody sees."""
+
+    __slots__ = ("_outs", "_parts", "_starts", "hidden", "source", "text")
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._parts: list[Normal] = []
+        self._starts: list[int] = []
+        self._outs: list[int] = []
+        self.hidden: list[Hidden] = []
+        at = out = 0
+        while at < len(source) or not self._parts:
+            end = _cut(source, at)
+            part = normalise(source[at:end])
+            self._parts.append(part)
+            self._starts.append(at)
+            self._outs.append(out)
+            self.hidden += (
+                each._replace(start=each.start + at, end=each.end + at) for each in part.hidden
+            )
+            at, out = max(end, at + 1), out + len(part.text)
+        self.text = "".join(part.text for part in self._parts)
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """The characters of the source that `start` to `end` of the reading stand for."""
+        return self._place(start, start + 1)[0], self._place(max(start, end - 1), end)[1]
+
+    def _place(self, start: int, end: int) -> tuple[int, int]:
+        number = max(0, bisect_right(self._outs, start) - 1)
+        out, at = self._outs[number], self._starts[number]
+        first, last = self._parts[number].span(start - out, max(end - out, start - out + 1))
+        return at + first, at + last
+
+
+def _cut(source: str, at: int) -> int:
+    """Where the segment that begins at `at` ends: behind a line, else a blank, else anywhere."""
+    least, most = at + SEGMENT, at + SEGMENT + LONGEST_SEGMENT
+    line = source.find("\n", least, at + 2 * SEGMENT)
+    blank = line if line >= 0 else source.find(" ", least, most)
+    return blank + 1 if blank >= 0 else min(len(source), most)
