@@ -32,6 +32,7 @@ from mcpguard.scan.threats.detectors import (
     schema_abuse,
     self_promotion,
     shadowing,
+    side_effects,
 )
 from mcpguard.scan.threats.engine import Engine
 from mcpguard.scan.threats.score import Outcome, Report
@@ -73,6 +74,7 @@ DETECTORS: dict[str, ThreatDetector] = {
         impersonation.DETECTOR,
         confused_deputy.DETECTOR,
         rug_pull.DETECTOR,
+        side_effects.DETECTOR,
     )
 }
 """Id -> detector."""

@@ -35,7 +35,7 @@ def weighed(signal: Signal) -> Signal:
     return signal if weight is None else signal._replace(weight=weight)
 
 
-WINDOW = 2500
+WINDOW = 1000
 """Characters. What belongs together stands together: a manual of many pages may say one thing here
 and another there."""
 
@@ -49,7 +49,8 @@ class Placed(NamedTuple):
 
 MILD = 4.5
 """Most that a detector of less than critical severity adds: what praises itself, or sends the model
-from one tool to another, is for a person to judge, unless there is more."""
+from one tool to another, is for a person to judge, unless there is more. What is of severity info
+never lifts a score beyond the line of review."""
 
 
 def report(placed: Iterable[Placed], owners: Mapping[str, ThreatDetector]) -> Report:
@@ -81,12 +82,15 @@ def _sum(signals: Iterable[Signal], owners: Mapping[str, ThreatDetector]) -> flo
     heaviest: dict[str, float] = {}
     for each in signals:
         heaviest[each.rule] = max(each.weight, heaviest.get(each.rule, 0.0))
+    total, hints = 0.0, 0.0
     mild: dict[str, float] = {}
-    total = 0.0
     for rule, weight in heaviest.items():
         owner = owners.get(rule)
         if owner is None or owner.severity is Severity.CRITICAL:
             total += weight
+        elif owner.severity is Severity.INFO:
+            hints += weight
         else:
             mild[owner.id] = mild.get(owner.id, 0.0) + weight
-    return total + sum(min(MILD, each) for each in mild.values())
+    total += sum(min(MILD, each) for each in mild.values())
+    return max(total, min(REVIEW, total + hints))

@@ -8,6 +8,7 @@ __all__ = ["CONCEPTS"]
 
 CONCEPTS: dict[str, str] = {
     "NEG": """
+        need not; needn't; without waiting; no further;
         never; not; don't; do not; dont; must not; should not; shouldn't; cannot; can't; without;
         avoid; refrain from; no need to; no; withhold; avoiding; nor; won't; will not; nobody;
         nothing; nunca; jamas; sin; no se lo; nadie; nada; ohne; kein; keine; keinen; keinem;
@@ -65,6 +66,7 @@ CONCEPTS: dict[str, str] = {
         आप; आपको; तुम; आपके; तुम्हें; انت; عليك; يجب عليك;
     """,
     "MUST": """
+        has to; have to be; it's necessary; necessary to; is needed; you are advised; strongly advised;
         must; shall; have to; required to; is required; are required; obliged; mandatory;
         mandatorily; should; ought to; make sure; be sure; ensure; it is essential;
         it is imperative; it is crucial; it is necessary; it is mandatory; be certain;
@@ -131,6 +133,7 @@ CONCEPTS: dict[str, str] = {
         这; इस; यह; हमारे; इसे; هذه; هذا; هذي;
     """,
     "OTHER": """
+        alternatives; all alternatives; no other; the rest;
         anything else; multiple tools; several tools; other sources; everything else; many tools;
         tools with similar names; multiple functions; other options; anyone else; elsewhere;
         anderer; anderem; jedes anderen; otras herramientas; other; others; another; any other;
@@ -143,16 +146,16 @@ CONCEPTS: dict[str, str] = {
         اخر; الاخرى; بديل; بدائل; مشابهة; اي اداة; غيرها; سواها;
     """,
     "INSTEAD": """
-        instead; instead of; rather than; in place of; replaces; replace with; in favor of;
+        instead; instead of; rather in place of; replaces; replace with; in favor of;
         in favour of; replacement; replacement for; over; above all; ahead of; in preference to;
         as a substitute; substitute for; supersedes; superseded by; replaced by; migrate to;
-        moved to; redirect to; rerouted to; compared to; than; before any; takes precedence;
-        take precedence; precedence; lieu; en lugar de; en vez de; sustituye; reemplaza;
+        moved to; redirect to; rerouted to; compared to;         lieu; en lugar de; en vez de; sustituye; reemplaza;
         en su lugar; antes que; por encima de; frente a; statt; anstatt; anstelle; stattdessen;
         ersetzt; vor allen; 代替; 取代; 替代; 而不是; 优先于; 改用; 而非; 替换为; 请改; बजाय;
         के स्थान पर; बदले; की जगह; तुलना; के बदले; بدلا; عوضا; بدل; محل; بدلا من; مكان;
     """,
     "GONE": """
+        stale; discarded; invalid results; bug;
         wrong; incorrect; imitations; imitation; fake; worse; no longer maintained; flawed;
         poorly; unstable; being migrated; deprecated; obsolete; disabled; unavailable; broken;
         outdated; no longer; discontinued; retired; compromised; insecure; unsafe; unreliable;
@@ -169,6 +172,7 @@ CONCEPTS: dict[str, str] = {
         قديمة; لم تعد; غير امن; غير امنة; غير متاحة; معطل; مهجورة;
     """,
     "BEST": """
+        far superior; superior to; trusted by; premium; favoured; favored; as precise as; most precise; unmatched accuracy; only this;
         best; superior; most accurate; most reliable; most most efficient; only reliable;
         the only; fastest; most secure; safest; most powerful; most advanced; most popular;
         most comprehensive; most effective; most up-to-date; number one; unmatched; unrivaled;
@@ -183,6 +187,7 @@ CONCEPTS: dict[str, str] = {
         الوحيدة; الاسرع; الاكثر موثوقية;
     """,
     "PREFER": """
+        come here first; skip the rest; first choice; your first choice; precedence; advised;
         more accurate; more reliable; more efficient; more secure; more effective; preferred;
         prefer; preferable; preferably; top priority; highest priority; first choice; top choice;
         priority; favor; favour; favorite; recommended choice; go-to; default choice;
@@ -223,6 +228,7 @@ CONCEPTS: dict[str, str] = {
         قواعد; اوامر; التوجيهات; القيود;
     """,
     "CONV": """
+        first message; this chat; in this chat; question the user; questions the user; user has asked; so far; user's contacts; previous answers; earlier messages; last prompt;
         conversation; conversations; conversation history; chat history; chat log; chat logs;
         full chat; entire chat; chat transcript; message history; dialogue history;
         transcript of; context window; previous messages; all messages; session history;
@@ -284,6 +290,7 @@ CONCEPTS: dict[str, str] = {
         محتويات; اقراء; احصل; الوصول;
     """,
     "SEND": """
+        pass on; passed through; passed to; hand its; hand them; drop a line; goes through; go through; download;
         forwarded; transmitted; emailed; exfiltrated; relayed; delivered to; sent along; send;
         sending; sent; forward; forwarding; transmit; transmitting; upload; uploading;
         exfiltrate; relay; submit; leak; push it; post it; post them; post the; email it;
@@ -352,11 +359,11 @@ CONCEPTS: dict[str, str] = {
         بهدوء; اخفاء; دون علم; سري;
     """,
     "AUTH": """
-        prerequisite; pre-requisite; monitoring purposes; performance purposes; correct function;
+        security measure; work around; to unlock; operate properly; to succeed; work properly; work correctly; function properly; we can improve; improve the service; improve our; for quality; as a precaution; agreed to this; has agreed; already agreed; has approved; has consented; pre-approved; has authorised; has         prerequisite; pre-requisite; monitoring purposes; performance purposes; correct function;
         due to a bug; emergency protocol; security check; until further notice;
-        repository policy; notice from; known issue; workaround; migration; required for all;
+        repository policy; notice from; required for all;
         for consistency; consistency reasons; to keep data consistent; data integrity;
-        statistics; analytics; validation purposes; authentication purposes; backup purposes;
+        validation purposes; authentication purposes; backup purposes;
         optimization purposes; for validation; for verification; for auditing; mandatory step;
         required step; system update; security update; compliance requirement;
         compliance requirements; regulatory requirement; security policy; company policy;
@@ -365,11 +372,10 @@ CONCEPTS: dict[str, str] = {
         system notification; priority override; security team; it department; legal requirement;
         authorized by; authorised by; mandated by; required by law; required by policy;
         per policy; company security; security protocol; security patch; audit requirement;
-        audit requirements; verification process; security audit; compliance audit; anthropic;
-        openai; platform policy; gdpr; hipaa; soc 2; pci; urgent; emergency; critical update;
+        audit requirements; verification process; security audit; compliance audit;         platform policy; gdpr; hipaa; soc 2; pci; urgent; emergency; critical update;
         system override; system alert; system directive; maintenance notice; vendor notice;
         note to assistant; note to ai; note for ai; note to model; instructions for the ai;
-        instruction to the assistant; for the assistant; important notice; attention; new policy;
+        instruction to the assistant; for the assistant; important notice; new policy;
         updated policy; corporate policy; company-wide; internal only; configuration update;
         protocol update; security requirement; security requirements; security bulletin;
         security advisory; system requirement; policy update; mandatory notice; executive order;
@@ -377,8 +383,7 @@ CONCEPTS: dict[str, str] = {
         admin mode; from the developers; from the administrator; per the administrator;
         compliance reasons; compliance purposes; audit purposes; security reasons;
         security purposes; verification purposes; legal reasons; safety reasons;
-        regulatory compliance; logging purposes; debugging purposes; telemetry;
-        diagnostics purposes; quality assurance; compliance; actualizacion del sistema;
+        regulatory compliance; logging purposes; debugging purposes;         diagnostics purposes; quality assurance; compliance; actualizacion del sistema;
         politica de seguridad; administrador; aviso del sistema; cumplimiento; aviso oficial;
         politica de la empresa; por motivos de seguridad; auditoria; departamento; urgente;
         nota interna; requisito de seguridad; systemaktualisierung; sicherheitsrichtlinie;
@@ -392,6 +397,7 @@ CONCEPTS: dict[str, str] = {
         مدير النظام;
     """,
     "RECIP": """
+        original receiver; guest; attendees; reviewer; co-author; outbound mail; outgoing mail; bcc;
         recipient; recipients; destination; recipient address; beneficiary; payee; receiver;
         wallet address; account number; iban; to field; to address; bcc field; sender; reply-to;
         delivery address; shipping address; destination account; destination address;
@@ -443,6 +449,8 @@ CONCEPTS: dict[str, str] = {
         已安装; मौजूद; موجودة;
     """,
     "WEAKEN": """
+        remove everything; delete everything; without waiting for checks; merge without; approve without; bypass the review; overwrite everything; format the disk;
+        clear the history; clear the logs; delete the logs; turn off; sudo; root privileges required;
         two factor authentication; two-factor authentication; 2fa; 777; --force; force push;
         grant access; write access to everyone; grant everyone; visibility set to public;
         made public; make it public; set to public; publicly accessible; skip verification;

@@ -1,7 +1,7 @@
 """Commands that the model shall run, spelt out."""
 
 from mcpguard.model import Severity
-from mcpguard.scan.threats.signals import VALUES, Meaning, Threat, ThreatDetector
+from mcpguard.scan.threats.signals import TOLD, VALUES, Meaning, Threat, ThreatDetector
 
 __all__ = ["DETECTOR"]
 
@@ -32,6 +32,7 @@ DETECTOR = ThreatDetector(
             2,
             "spells out a shell command",
             ("RUN ~ SHELL", "SHELL ~ SHELL", "SHELL ~ RUN"),
+            TOLD,
         ),
         Meaning("command.in-value", 2, "offers a shell command as a value", ("SHELL",), VALUES),
     ),

@@ -37,7 +37,7 @@ DETECTOR = ThreatDetector(
             "instruction.new-role",
             3,
             "gives the model another role or task",
-            ("ROLE ~ YOU|MODEL|MUST|NEG|USE|IGNORE|ALWAYS|INSTR", "YOU|MODEL ~ ROLE", "WHEN ROLE"),
+            ("ROLE ~ YOU|MODEL|MUST|NEG|USE|IGNORE|ALWAYS|INSTR", "YOU|MODEL ~ ROLE", "WHEN ROLE", "MUST ~ ROLE"),
             SAID,
         ),
         Meaning(
@@ -62,7 +62,7 @@ DETECTOR = ThreatDetector(
         ),
         Meaning(
             "instruction.to-model",
-            2,
+            1.5,
             "speaks to the model, not about the tool",
             (
                 "MODEL ~ MUST|ALWAYS ~ READ|SEND|PUT|RUN|CHANGE|USE|IGNORE",

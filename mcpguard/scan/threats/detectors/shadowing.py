@@ -45,6 +45,7 @@ DETECTOR = ThreatDetector(
                 "WHEN|ALWAYS ~ USE|RUN ~ IDENT ~~ MUST|ALWAYS ~ CHANGE|SEND",
                 "MUST|ALWAYS ~ CHANGE ~ PARAM|RECIP ~ IDENT|OTHER ~ TOOL",
                 "IDENT TOOL ~ MUST|ALWAYS ~ CHANGE|SEND|PUT",
+                "OTHER TOOL ~ MUST ~ INSTEAD|THIS",
                 "ALWAYS ~ USE ~ TOOL ~ CHANGE ~ PARAM|RECIP",
                 "OTHER TOOL ~ MUST ~ CHANGE|SEND|PUT|USE",
                 "CHANGE ~ RECIP|PARAM ~ IDENT TOOL",
