@@ -96,6 +96,8 @@ def of_report(report: Report, responses: Responses) -> Found | None:
     response = {"review": responses.review, "block": responses.block}.get(report.outcome)
     if response is None or response is Response.OFF:
         return None
+    if {each.rule for each in report.signals} == {_UNREAD}:
+        return too_much(response)
     severity = Severity.CRITICAL if report.outcome == "block" else Severity.MODERATE
     rules = [*dict.fromkeys(each.rule for each in report.signals)][:MAX_FINDINGS]
     message = f"text that tries to direct the model ({report.outcome})"
@@ -115,12 +117,16 @@ _NOTE: Final = (
 )
 
 
-def too_much(strict: bool) -> Found:
-    """What nobody looked through: withheld where something must not pass, else said."""
+def too_much(response: Response) -> Found:
+    """What nobody looked through, and what follows from that."""
     found = Finding("scan.unscanned", Severity.MODERATE, "", TOO_MUCH)
-    response = Response.BLOCK if strict else Response.ANNOTATE
     note = "[mcpguard] This text is too much to be looked through, so nobody did."
-    return Found((found,), response, Reason.UNSCANNED, TOO_MUCH, note, (found.rule,))
+    noted = note if response is Response.ANNOTATE else ""
+    return Found((found,), response, Reason.UNSCANNED, TOO_MUCH, noted, (found.rule,))
+
+
+_UNREAD: Final = "output-unscanned"
+"""Rule of the scanner's only signal about what is longer than it reads."""
 
 
 def together(parts: list[Found]) -> Found | None:

@@ -298,7 +298,7 @@ class ScanStage:
         if raw is not None and self._quiet(raw):
             return ALLOW
         view = readable(subject.params)
-        found = too_much(self._strict(policy)) if size > LARGE else None
+        found = too_much(self._unread(policy)) if size > LARGE else None
         found = found or self._found(view, subject.params, policy)
         return ALLOW if found is None else self._announced(subject, view, found)
 
@@ -360,7 +360,7 @@ class ScanStage:
         try:
             part = of_report(self._judge_definition(item, definition), policy)
         except ScanError:
-            part = too_much(policy.block is Response.BLOCK)
+            part = too_much(policy.block)
         if part is None:
             return ALLOW
         if part.response is Response.BLOCK:
@@ -377,13 +377,17 @@ class ScanStage:
             if self._judges(responses):
                 parts.append(of_report(self._judge(whole), responses))
         except ScanError:
-            return too_much(self._strict(responses))
+            return too_much(self._unread(responses))
         return together([each for each in parts if each is not None])
 
-    def _strict(self, responses: Responses) -> bool:
-        """Whether anything that is looked for may not pass as it is."""
+    def _unread(self, responses: Responses) -> Response:
+        """What follows where nobody looked: withheld if anything looked for may not pass as it is.
+
+        Else it is said.
+        """
         asked = (responses.review, responses.block, *(row.response for row in self._classes))
-        return any(each.rank >= Response.REDACT.rank for each in asked)
+        strict = any(each.rank >= Response.REDACT.rank for each in asked)
+        return Response.BLOCK if strict else Response.ANNOTATE
 
     @staticmethod
     def _judges(responses: Responses) -> bool:

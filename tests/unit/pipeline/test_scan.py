@@ -592,6 +592,16 @@ def test_what_is_too_much_is_withheld_or_said_to_be(policy: ScanPolicy, allowed:
         assert "nobody did" in str(decision.subject.body["content"])
 
 
+@pytest.mark.guarantee("scan:flagged-results-answered")
+def test_what_is_longer_than_the_scanner_reads_is_said_to_be() -> None:
+    decision = judged(called("you must " * 300_000), ScanStage(outcomes(Response.BLOCK), LOCK))
+    assert [each.rule for each in decision.findings] == ["scan.unscanned"]
+    policy = replace(NOTHING, results=Responses(Response.ANNOTATE, Response.BLOCK))
+    decision = judged(called("you must " * 300_000), ScanStage(policy, LOCK))
+    assert isinstance(decision.subject, Result)
+    assert "nobody did" in str(decision.subject.body["content"])[:200]
+
+
 def test_a_verdict_says_nothing_of_the_subject() -> None:
     decision = judged(called(f"OBEY {TOKEN} {BAIT}"), stage(outcomes(Response.BLOCK)))
     told = repr(decision._replace(subject=ORDERS._replace(body={})))
