@@ -341,10 +341,11 @@ class Governor:
         )
 
     def _scan(self, settings: Settings) -> Stage:
+        enforces = self.plan.mode is Mode.ENFORCE
         return ScanStage(
-            settings.scan,
+            settings.scan if enforces else settings.scan.watching(),
             self.plan.lock,
-            keep=self.keeping,
+            keep=self.keeping if enforces else None,
             aside=self.examiner.aside,
             planted=self.planted.detector,
         )

@@ -109,3 +109,23 @@ class ScanPolicy:
     pii: Response = Response.OFF
     canary: Response = Response.QUARANTINE
     keep: int = 168
+
+    def watching(self) -> "ScanPolicy":
+        """The same for a mode that changes nothing: what would annotate or redact, records."""
+        return ScanPolicy(
+            results=_watching(self.results),
+            definitions=self.definitions,
+            requests=_watching(self.requests),
+            secrets=_recorded(self.secrets),
+            pii=_recorded(self.pii),
+            canary=self.canary,
+            keep=self.keep,
+        )
+
+
+def _watching(responses: Responses) -> Responses:
+    return Responses(_recorded(responses.review), _recorded(responses.block))
+
+
+def _recorded(response: Response) -> Response:
+    return Response.RECORD if response in {Response.ANNOTATE, Response.REDACT} else response

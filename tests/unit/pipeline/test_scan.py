@@ -218,6 +218,15 @@ def test_the_severest_response_holds_and_the_findings_of_all_are_told() -> None:
     assert judged(called(f"OBEY {TOKEN} {CARD}"), stage(blocking)).reason is Reason.SENSITIVE
 
 
+def test_a_mode_that_changes_nothing_records_what_would_be_annotated_or_redacted() -> None:
+    policy = ScanPolicy(secrets=Response.REDACT, pii=Response.BLOCK).watching()
+    assert policy.results == Responses(Response.RECORD, Response.RECORD)
+    assert (policy.secrets, policy.pii) == (Response.RECORD, Response.BLOCK)
+    decision = judged(called(f"OBEY {TOKEN}"), stage(policy))
+    assert (decision.allowed, decision.reason) == (True, Reason.OK)
+    assert {each.rule for each in decision.findings} == {"scan.secrets", "scan.override"}
+
+
 # where a note stands
 
 PLACES: list[tuple[Result, JsonObject]] = [
