@@ -191,7 +191,13 @@ def _examined(engine: "Engine", governor: "Governor") -> "Beside":
             engine.resume()
             driver.flush()
 
-        await governor.examiner.run(resume, governor.warm)
+        def warm() -> None:
+            governor.warm()
+            give_memory_back()
+
+        from mcpguard.daemon.drivers import give_memory_back
+
+        await governor.examiner.run(resume, warm)
 
     return beside
 

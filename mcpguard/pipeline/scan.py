@@ -64,9 +64,15 @@ from mcpguard.scan import DETECTORS, Detector, find
 __all__ = ["LARGE", "Aside", "Keep", "Kept", "Report", "ScanStage", "at_once"]
 
 LARGE = 64 * 1024
-"""Bytes of a result, encoded. What is longer takes milliseconds to look through, and is not looked
-through on the way of other messages. Also: of a notice or a request of the server, which nobody can
-hold, and which is not looked through at all beyond it."""
+"""Bytes of a result, encoded. What is longer is not even searched on the way of other messages."""
+
+AT_ONCE = 4 * 1024
+"""Bytes of a result in which something may be, that is examined on the way: up to some tens of
+milliseconds, when it holds nothing but what detectors look for. No shorter than `wire.SHORT`, as
+an answer that came the short way cannot wait."""
+
+ASKED = 8 * 1024
+"""The same of a notice or a request of the server. Nobody can hold it: beyond, nobody looks."""
 
 MAX_KNOWN = 4096
 """Listed definitions whose outcome is remembered; then it begins anew."""
@@ -201,9 +207,10 @@ class ScanStage:
             return ALLOW
         raw = only_text(body)
         size, raw = encoded(body) if raw is None else (len(raw), raw)
-        if size <= LARGE:
-            quiet = raw is not None and self._quiet(raw)
-            return ALLOW if quiet else self._taken(self._examined(result))
+        if size <= LARGE and raw is not None and self._quiet(raw):
+            return ALLOW
+        if size <= AT_ONCE:
+            return self._taken(self._examined(result))
         verdict = self._aside(ctx.live.call, lambda: self._examined(result))
         return verdict if isinstance(verdict, Wait) else self._taken(verdict)
 
@@ -298,7 +305,7 @@ class ScanStage:
         if raw is not None and self._quiet(raw):
             return ALLOW
         view = readable(subject.params)
-        found = too_much(self._unread(policy)) if size > LARGE else None
+        found = too_much(self._unread(policy)) if size > ASKED else None
         found = found or self._found(view, subject.params, policy)
         return ALLOW if found is None else self._announced(subject, view, found)
 
