@@ -13,8 +13,8 @@ each other (held by import-linter):
                    |
                  config                settings of a session: files, presets, flags, data directory
                    |
-         proxy | pipeline | vault         sans-IO session state machine | stages, `decide` | what is
-                   |                      sealed: quarantined texts, planted credentials
+         proxy | pipeline | vault      sans-IO session state machine | stages, `decide` | what is
+                   |                   sealed: quarantined texts, planted credentials
                    |
           lock | audit | hosts         lockfile, drift | hash-chained log | hosts' files
          trust | policy | scan         scores, limits | rules | what arguments hold
