@@ -34,7 +34,7 @@ One call, from the host to the server:
       -> pipeline.decide: surface > trust > policy > gateway
       -> audit (one write) -> daemon.flow.Sink -> server stdin
 
-and its answer the same way back, by surface, policy, scan and gateway. A call that cannot be decided yet
+and its answer the same way back, by surface, policy, scan and gateway. What cannot be decided yet
 (a person, a store) waits in the session and is judged again whole. `proxy.session` is told bytes
 and the time and says what to do; it never reads a clock, a file or a pipe, so every rule is tested
 byte by byte.
