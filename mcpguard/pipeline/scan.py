@@ -11,11 +11,11 @@ An ordinary result is looked at once, whole and as it is written: no needle of a
 it is done. A large one is examined beside the session, and judged again when that is done.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple, Protocol
 
 from mcpguard.errors import ScanError
-from mcpguard.lock.arguments import SchemaError, compile_schema
+from mcpguard.lock.arguments import Check, SchemaError, compile_schema
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
     ALLOW,
@@ -34,6 +34,7 @@ from mcpguard.model import (
     ServerRequest,
     Severity,
     Subject,
+    SubjectKind,
     Verdict,
     Wait,
 )
@@ -168,9 +169,20 @@ class ScanStage:
         self._needles = needles if judging else tuple
         self._quiet: Callable[[bytes], bool] = self._first
         self._blind = not self._detectors and not judging
+        self.unmoved = frozenset(self._unmoved())
         self._settled: JsonObject | None = None
         self._known: dict[tuple[ItemKind, str], tuple[JsonObject, Verdict]] = {}
-        self._schemas: dict[str, Callable[[JsonObject], str]] = {}
+        self._schemas: dict[str, Check] = {}
+
+    def _unmoved(self) -> Iterator[SubjectKind]:
+        """Kinds that this stage has nothing against, whatever they hold."""
+        yield SubjectKind.CALL
+        if not self._canaries.detectors:
+            yield SubjectKind.ANSWER
+        if not self._judges(self._policy.definitions):
+            yield SubjectKind.DEFINITION
+        if self._blind:
+            yield from (SubjectKind.SERVER_REQUEST, SubjectKind.NOTICE)
 
     def warm(self) -> None:
         """Load what the first result needs, from whatever thread; it would take that long."""
@@ -292,7 +304,7 @@ class ScanStage:
         except SchemaError:
             return True  # then no client can hold it against one either
         self._schemas[result.target] = check
-        return not check(left)
+        return check.valid(left)
 
     # what else is read
 
