@@ -15,7 +15,8 @@ each other (held by import-linter):
                    |
                  config                settings of a session: files, presets, flags, data directory
                    |
-             proxy | pipeline          sans-IO session state machine | stages, `decide`
+         proxy | pipeline | vault      sans-IO session state machine | stages, `decide` | what is
+                   |                   sealed: quarantined texts, planted credentials
                    |
                  hosts                 hosts' files: what they start, and what is wrong with it
                    |
@@ -37,7 +38,7 @@ One call, from the host to the server:
       -> pipeline.decide: surface > trust > policy > gateway
       -> audit (one write) -> daemon.flow.Sink -> server stdin
 
-and its answer the same way back, by surface, policy and gateway. A call that cannot be decided yet
+and its answer the same way back, by surface, policy, scan and gateway. What cannot be decided yet
 (a person, a store) waits in the session and is judged again whole. `proxy.session` is told bytes
 and the time and says what to do; it never reads a clock, a file or a pipe, so every rule is tested
 byte by byte.

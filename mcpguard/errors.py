@@ -19,6 +19,7 @@ __all__ = [
     "TamperError",
     "UnreachableError",
     "UsageError",
+    "VaultError",
     "WireError",
 ]
 
@@ -108,6 +109,10 @@ class AuditError(McpguardError):
 
 class StoreError(McpguardError):
     """The shared state cannot be opened, reached, read or written. Never means "allowed"."""
+
+
+class VaultError(McpguardError):
+    """What is kept sealed cannot be written, read or found."""
 
 
 class TamperError(McpguardError):

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, Protocol, TypeAlias
 __all__ = [
     "ALLOW",
     "APPROVED",
+    "CANARY",
     "NOBODY",
     "OFF_SCHEMA",
     "Allowed",
@@ -201,6 +202,11 @@ class Reason(StrEnum):
     SANITISED = "sanitised"
     UNSCANNED = "unscanned"
     SCOPE = "scope"
+    # scan
+    INJECTION = "injection"
+    SENSITIVE = "sensitive"
+    QUARANTINED = "quarantined"
+    ANNOTATED = "annotated"
     # limits
     RATE_LIMIT = "rate_limit"
     BUDGET = "budget"
@@ -395,6 +401,9 @@ ALLOW = Verdict(Effect.ALLOW)
 
 APPROVED: Final = "approval"
 """Rule of the finding that says who allowed a call (`message`), under which ticket (`where`)."""
+
+CANARY: Final = "scan.canary"
+"""Rule of the finding of a planted credential: it was read by whom nobody asked to."""
 
 OFF_SCHEMA: Final = "surface.output_schema"
 """Rule of the finding that a result is not what the tool's reviewed `outputSchema` says."""

@@ -73,6 +73,7 @@ _HOSTS = "The rules: hosts' files"
 _APPROVALS = "The rules: approvals"
 _CONTROL = "The rules: control"
 _SURVEY = "The rules: scanning"
+_SAID = "The rules: what servers say"
 
 GUARANTEES: Mapping[str, Guarantee] = {
     "approval:bound-to-the-call": Guarantee(
@@ -2373,6 +2374,56 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "Near misses of every threat, in several languages, are let through.",
         Mutant("scan/threats/calibration.py", "REVIEW = 3.0", "REVIEW = 0.5"),
     ),
+    "scan:flagged-results-answered": Guarantee(
+        _SAID,
+        "What a scanner or detector flags in a result is answered as the settings say, and what "
+        "cannot be looked through is withheld or said to be so.",
+        Mutant(
+            "pipeline/found.py",
+            'response = {"review": responses.review, "block": responses.block}.get(report.outcome)',
+            "response = responses.review",
+        ),
+    ),
+    "scan:redacts-results": Guarantee(
+        _SAID,
+        "What is taken out of a result is found no more in any text that a model is shown; JSON "
+        "stays JSON, and the reviewed output schema holds.",
+        Mutant(
+            "pipeline/output.py",
+            "return _json_text(was, detectors) if broken else left",
+            "return left",
+        ),
+    ),
+    "scan:release-admits-one": Guarantee(
+        _SAID,
+        "A quarantined result is kept whole, and a signed release admits the same result alone, "
+        "once, for ten minutes.",
+        Mutant(
+            "live/keeping.py",
+            "return until is not None and self._now() < until",
+            "return until is not None",
+        ),
+    ),
+    "scan:canary-never-passes": Guarantee(
+        _SAID,
+        "A planted credential, in any of its disguises, passes in no argument, no result and no "
+        "answer of the host's; a list of them that cannot be read is an error.",
+        Mutant(
+            "vault/disguises.py",
+            "for before in range(3):",
+            "for before in range(2):",
+        ),
+    ),
+    "scan:large-beside": Guarantee(
+        _SAID,
+        "A large result is examined beside the session and judged again whole; it is lost to "
+        "nobody, and passes unexamined never.",
+        Mutant(
+            "proxy/core.py",
+            "self.answers[wire_id] = held",
+            "self.answers.pop(wire_id, None)",
+        ),
+    ),
     "schema:arguments-checked": Guarantee(
         "JSON Schema 2020-12",
         "Arguments are checked against the pinned schema; the phrase says where and "
@@ -2767,6 +2818,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "wire/uri.py",
             "return self._authority.fullmatch(split.authority) is not None",
             "return True",
+        ),
+    ),
+    "vault:sealed-at-rest": Guarantee(
+        _SAID,
+        "What is quarantined stands nowhere in the open, opens under its own name and key alone, "
+        "and one changed byte makes it no entry.",
+        Mutant(
+            "vault/quarantine.py",
+            "return MAGIC + name.encode()",
+            "return MAGIC",
         ),
     ),
 }

@@ -1,4 +1,4 @@
-"""The key of this install: 32 random bytes that make argument digests unguessable from outside."""
+"""A key of this install: 32 random bytes. The audit log's makes its digests unguessable."""
 
 import os
 import stat
@@ -14,49 +14,49 @@ KEY_LENGTH = 32
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-def load_or_create_key(path: Path) -> bytes:
+def load_or_create_key(path: Path, what: str = "audit key") -> bytes:
     """The 32-byte key in `path`, made on the first start (mode 0600, in a 0700 directory).
 
     Two first starts at once agree on one key: whoever links its file first wins, the other reads
     that one. Raises AuditError when the file is not 32 bytes, can be read by others, belongs to
-    somebody else, or cannot be read or made.
+    somebody else, or cannot be read or made. `what`: its name in errors.
     """
     try:
-        return _load(path)
+        return _load(path, what)
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(path, error, what) from error
     try:
         _create(path)
-        return _load(path)
+        return _load(path, what)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(path, error, what) from error
 
 
-def _load(path: Path) -> bytes:
+def _load(path: Path, what: str) -> bytes:
     with path.open("rb", buffering=0) as file:
-        _refuse_shared(path, os.fstat(file.fileno()))
+        _refuse_shared(path, os.fstat(file.fileno()), what)
         key = file.read(KEY_LENGTH + 1)
     if len(key) != KEY_LENGTH:
         raise AuditError(
-            f"{path}: the audit key is {len(key)} bytes or more, it must be {KEY_LENGTH}",
+            f"{path}: the {what} is {len(key)} bytes or more, it must be {KEY_LENGTH}",
             hint=f"move {path} away: a new key is made, older digests no longer compare",
         )
     return key
 
 
-def _refuse_shared(path: Path, status: os.stat_result) -> None:
+def _refuse_shared(path: Path, status: os.stat_result, what: str) -> None:
     if os.name == "nt":
         return
     if status.st_mode & _OTHERS:
         raise AuditError(
-            f"{path}: the audit key can be read by others (mode {status.st_mode & 0o777:04o})",
+            f"{path}: the {what} can be read by others (mode {status.st_mode & 0o777:04o})",
             hint=f"run: chmod 600 {path}",
         )
     if status.st_uid != os.geteuid():
         raise AuditError(
-            f"{path}: the audit key belongs to user {status.st_uid}, this is {os.geteuid()}",
+            f"{path}: the {what} belongs to user {status.st_uid}, this is {os.geteuid()}",
             hint=f"run as the owner, or move {path} away so that a new key is made",
         )
 
@@ -83,8 +83,8 @@ def _publish(draft: Path, path: Path) -> None:
         return
 
 
-def _unreadable(path: Path, error: OSError) -> AuditError:
+def _unreadable(path: Path, error: OSError, what: str) -> AuditError:
     return AuditError(
-        f"{path}: the audit key cannot be read or made: {error.strerror}",
+        f"{path}: the {what} cannot be read or made: {error.strerror}",
         hint=f"make {path.parent} writable for this user",
     )

@@ -92,6 +92,10 @@ CONTROL: Mapping[str, tuple[str, ...]] = {
     "control.reload": ("old", "new"),
     "control.kill": ("scope",),
     "trust.reset": ("kind", "name"),
+    "quarantine.release": ("name", "target", "digest", "admits"),
+    "quarantine.drop": ("name", "target", "digest"),
+    "canary.new": ("kind", "name", "into"),
+    "canary.drop": ("kind", "name"),
     "approval.yes": ("caller", "target", "args_digest", "lock"),
     "approval.no": ("caller", "target", "args_digest", "lock"),
 }
@@ -101,8 +105,10 @@ CONTROL: Mapping[str, tuple[str, ...]] = {
 nothing must be signed; a `trust.reset` without one moves no score. `why`: the person's words.
 `kind`: `principal`, `tool` or `server`; of `trust.reset` the role: `caller` or `server`. `name`:
 which of them. `glob`, `policy`: whose, and the fields set, as JSON. `old`, `new`: digests of the
-settings. `scope`: `session` or `all`. Of an approval: whose call of which tool with which arguments
-behind which lockfile.
+settings. `scope`: `session` or `all`. Of what was quarantined: the id, the tool or URI, what a
+release is bound to, and `text`, or `retry` when one identical result may pass. Of a planted
+credential: its kind and id, and the file. Of an approval: whose call of which tool with which
+arguments behind which lockfile.
 """
 
 FRONT = frozenset(("v", "seq", "session", "ts", "server", "principal", "hash", "args"))

@@ -55,9 +55,17 @@ COMMANDS: Final[dict[str, Row]] = {
     ),
     "status": Row("mcpguard.cli.status", _NOW, "Show the sessions that run now."),
     "approve": Row("mcpguard.cli.approve", _NOW, "Answer calls that wait for a person."),
+    "quarantine": Row(
+        "mcpguard.cli.vault.quarantine",
+        _NOW,
+        "Read what was kept from a model; release it.",
+    ),
     "kill": Row("mcpguard.cli.kill", _NOW, "End sessions now, and let no new one start."),
     "reload": Row("mcpguard.cli.reload", _NOW, "Have sessions read their configuration again."),
     "approver": Row("mcpguard.cli.approver", _RUN, "Keep the keys of those who may approve."),
+    "canary": Row(
+        "mcpguard.cli.vault.canary", _RUN, "Plant fake credentials that give away who reads them."
+    ),
     "policy": Row("mcpguard.cli.policy", _REVIEW, "Check rules, and try them on recorded calls."),
     "config": Row("mcpguard.cli.config", _RUN, "Show settings and who set them; check a file."),
     "hosts": Row("mcpguard.cli.hosts", _HOST, "List hosts' servers, and which are wrapped."),

@@ -21,7 +21,7 @@ from mcpguard.config.settings import (
 )
 from mcpguard.errors import PolicyError
 from mcpguard.model import Mode, Tier
-from mcpguard.pipeline.terms import GatewayPolicy, Handling
+from mcpguard.pipeline.terms import GatewayPolicy, Handling, Response, Responses, ScanPolicy
 from mcpguard.policy.rules import RuleSet
 from mcpguard.scan.patterns import MAX_PATTERNS, Patterns
 from mcpguard.trust.limits import Limits
@@ -100,6 +100,7 @@ def settings_of(values: Values, system: Values | None = None) -> Settings:
             server=_each(values, ("limits", "server")),
         ),
         gateway=_gateway(values),
+        scan=_scan(one),
         approvals=ApprovalSettings(
             hold=one("approvals", "hold"),
             retry=one("approvals", "retry"),
@@ -218,6 +219,24 @@ def _gateway(values: Values) -> GatewayPolicy:
     if len(rows) > MAX_PATTERNS:
         raise rows[-1].node.error(f"{len(rows)} patterns, at most {MAX_PATTERNS} are looked for")
     return replace(policy, patterns=Patterns.of(held.value for held in rows)) if rows else policy
+
+
+def _scan(one: _One) -> ScanPolicy:
+    def response(*path: str) -> Response:
+        return Response(one("scan", *path))
+
+    def responses(what: str) -> Responses:
+        return Responses(response(what, "review"), response(what, "block"))
+
+    return ScanPolicy(
+        results=responses("results"),
+        definitions=responses("definitions"),
+        requests=responses("requests"),
+        secrets=response("secrets"),
+        pii=response("pii"),
+        canary=response("canary"),
+        keep=one("scan", "keep"),
+    )
 
 
 def _detectors(values: Values) -> Mapping[str, Handling]:

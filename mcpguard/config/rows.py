@@ -39,6 +39,9 @@ __all__ = [
 MAX_SECONDS = 86_400
 """Of waiting for a person: a day."""
 
+MAX_KEPT = 8_760
+"""Hours that a quarantined text is kept: a year."""
+
 MAX_BUDGET = 2**53 - 1
 """Calls or bytes of one session: exact in every reader's numbers."""
 
@@ -163,6 +166,10 @@ def _failing(below: tuple[Held, ...] | None, system: tuple[Held, ...]) -> tuple[
 _HIGHER: Final = _most()
 _LOWER: Final = _most(lambda value: -value)
 _DETECT: Final = ("off", "record", "redact", "deny")
+_RESULTS: Final = ("off", "record", "annotate", "quarantine", "block")
+_CLASSES: Final = ("off", "record", "annotate", "redact", "quarantine", "block")
+_REQUESTS: Final = ("off", "record", "block")
+_CANARY: Final = ("quarantine", "block")
 _DURABILITY: Final = ("none", "grouped", "strict")
 _TIERS: Final = ("record", "decide")
 _SERVERS: Final = ("record", "hold")
@@ -344,6 +351,66 @@ ROWS: Final = (
         many=1000,
         adds=True,
         tighten=_added,
+    ),
+    Row(
+        ("scan", "results", "review"),
+        "off, record, annotate, quarantine or block a result that may direct the model",
+        read.choice(*_RESULTS),
+        tighten=_rank(*_RESULTS),
+    ),
+    Row(
+        ("scan", "results", "block"),
+        "the same for a result that plainly tries to direct the model",
+        read.choice(*_RESULTS),
+        tighten=_rank(*_RESULTS),
+    ),
+    Row(
+        ("scan", "definitions", "review"),
+        "off, record or block what a server lists, if its text may direct the model",
+        read.choice(*_REQUESTS),
+        tighten=_rank(*_REQUESTS),
+    ),
+    Row(
+        ("scan", "definitions", "block"),
+        "the same for a listed text that plainly tries to direct the model",
+        read.choice(*_REQUESTS),
+        tighten=_rank(*_REQUESTS),
+    ),
+    Row(
+        ("scan", "requests", "review"),
+        "off, record or block what a server asks or announces, likewise",
+        read.choice(*_REQUESTS),
+        tighten=_rank(*_REQUESTS),
+    ),
+    Row(
+        ("scan", "requests", "block"),
+        "the same for a text that plainly tries to direct the model",
+        read.choice(*_REQUESTS),
+        tighten=_rank(*_REQUESTS),
+    ),
+    Row(
+        ("scan", "secrets"),
+        "off, record, annotate, redact, quarantine or block a result with a credential",
+        read.choice(*_CLASSES),
+        tighten=_rank(*_CLASSES),
+    ),
+    Row(
+        ("scan", "pii"),
+        "the same for numbers and addresses of persons",
+        read.choice(*_CLASSES),
+        tighten=_rank(*_CLASSES),
+    ),
+    Row(
+        ("scan", "canary"),
+        "quarantine or block a result with a planted credential",
+        read.choice(*_CANARY),
+        tighten=_rank(*_CANARY),
+    ),
+    Row(
+        ("scan", "keep"),
+        "hours that a quarantined result is kept",
+        read.integer(1, MAX_KEPT),
+        tighten=_LOWER,
     ),
     Row(
         ("approvals", "hold"),

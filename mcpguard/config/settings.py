@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from mcpguard.model import Mode, RequestKind
-from mcpguard.pipeline.terms import GatewayPolicy, Handling
+from mcpguard.pipeline.terms import GatewayPolicy, Handling, ScanPolicy
 from mcpguard.trust.limits import Limits
 from mcpguard.trust.policy import PolicyTable
 
@@ -136,6 +136,7 @@ class Settings:
     gateway: GatewayPolicy = field(
         default_factory=lambda: GatewayPolicy(detectors=BASELINE_DETECTORS)
     )
+    scan: ScanPolicy = field(default_factory=ScanPolicy)
     approvals: ApprovalSettings = field(default_factory=ApprovalSettings)
     rules: "RuleSet | None" = None
     suppress: "tuple[Suppression, ...]" = ()

@@ -159,6 +159,14 @@ class Operations(Protocol):
         says so, with place and reason.
         """
 
+    async def release(
+        self, name: str, target: str, digest: str, approvers: Sequence[str]
+    ) -> JsonObject:
+        """One result of `target` whose digest is `digest` may pass this session's scan, soon.
+
+        `name`: its id in the quarantine. `digest`: see `vault.quarantine.digest_of`.
+        """
+
     async def kill(self, why: str) -> JsonObject:
         """Ends the session: waiting calls are denied, the server is stopped."""
 
@@ -260,6 +268,13 @@ VERBS: Final[Mapping[str, Row]] = MappingProxyType({
             asked.text("kind"), asked.text("name"), asked.text("why"), asked.approvers
         ),
         {"kind": Arg(str, 16, choices=PARTIES), "name": _NAME, "why": _WHY},
+        _widens,
+    ),
+    "release": Row(
+        lambda ops, asked: ops.release(
+            asked.text("name"), asked.text("target"), asked.text("digest"), asked.approvers
+        ),
+        {"name": Arg(str, 16), "target": Arg(str, 4096), "digest": Arg(str, 80)},
         _widens,
     ),
     "reload": Row(lambda ops, asked: ops.reload(asked.approvers), widens=_widens),

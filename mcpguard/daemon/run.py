@@ -110,6 +110,7 @@ def _session(plan: Plan, early_exit: str, child: processes.Child, alarm: prelude
         engine, governor = _engine(plan, session_id, audit, log, early_exit)
         beside = (
             _governed(engine, governor),
+            _examined(engine, governor),
             _hurried(engine, governor),
             _kill_watch(plan.name, governor),
             _named(plan, log),
@@ -182,6 +183,25 @@ def _governed(engine: "Engine", governor: "Governor") -> "Beside":
         except Exception as error:  # noqa: BLE001 - a defect of ours ends the session
             engine.crash(error)
             driver.flush()
+
+    return beside
+
+
+def _examined(engine: "Engine", governor: "Governor") -> "Beside":
+    """Looks large results through; what waited for that is judged again."""
+
+    async def beside(driver: "Driver") -> None:
+        def resume() -> None:
+            engine.resume()
+            driver.flush()
+
+        def warm() -> None:
+            governor.warm()
+            give_memory_back()
+
+        from mcpguard.daemon.drivers import give_memory_back
+
+        await governor.examiner.run(resume, warm)
 
     return beside
 
@@ -312,6 +332,7 @@ def _engine(
             early_exit=early_exit,
             parties=governor.parties,
             ready=governor.ready,
+            settle=governor.examiner.settle,
         ),
         now=time.monotonic(),
     )

@@ -27,6 +27,7 @@ from mcpguard.identity.keys import roster
 from mcpguard.identity.roster import Roster
 from mcpguard.live import reloading
 from mcpguard.live.governor import Governor
+from mcpguard.live.keeping import RELEASED_FOR
 from mcpguard.live.worker import Worker
 from mcpguard.model import JsonObject, Mode
 
@@ -312,6 +313,16 @@ class Desk:
         self._record("trust.reset", approvers, why=why, kind=kind, name=name)
         self._stir()
         return {"kind": kind, "name": name}
+
+    async def release(
+        self, name: str, target: str, digest: str, approvers: Sequence[str]
+    ) -> JsonObject:
+        """See `Operations.release`."""
+        self._record(
+            "quarantine.release", approvers, name=name, target=target, digest=digest, admits="retry"
+        )
+        self._governor.keeping.release(digest)
+        return {"name": name, "seconds": RELEASED_FOR}
 
     async def kill(self, why: str) -> JsonObject:
         """See `Operations.kill`. A log that cannot be written stops nobody from ending it."""

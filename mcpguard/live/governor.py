@@ -18,6 +18,8 @@ from mcpguard.config.plan import Plan
 from mcpguard.config.settings import OnLoss, Settings
 from mcpguard.errors import StoreError, UsageError
 from mcpguard.live.counting import UNREAD, Budgets, Rates, RuleLimits, rates_of
+from mcpguard.live.examining import Examiner
+from mcpguard.live.keeping import Keeping, Planted
 from mcpguard.live.observing import Blocked, Observer, Parties
 from mcpguard.model import (
     ALLOW,
@@ -39,6 +41,7 @@ from mcpguard.model import (
 )
 from mcpguard.pipeline import NoRules, Panel, Stage, make_stages
 from mcpguard.pipeline.gateway import GatewayStage
+from mcpguard.pipeline.scan import ScanStage
 from mcpguard.pipeline.trust import TIERS, Approve, TrustStage
 from mcpguard.scan.semantics import System
 from mcpguard.store import BACKENDS
@@ -163,6 +166,10 @@ def _nothing() -> None:
     """Nothing was asked, so there is nothing to take."""
 
 
+def _unheard(name: str, why: str) -> None:
+    """Before the session runs there is nobody to be told."""
+
+
 class Governor:
     """One session's stages, and the state they ask.
 
@@ -205,6 +212,18 @@ class Governor:
             lock=plan.digest,
             clock=time.time,  # noqa: TID251 - the shell hands its clock in; nothing below reads one
         )
+        self.examiner = Examiner()
+        self.keeping = Keeping(
+            plan,
+            session,
+            data,
+            hours=lambda: self.settings.scan.keep,
+            now=time.monotonic,
+            unix=time.time,  # noqa: TID251 - as above
+            tell=self._told,
+        )
+        self.planted = Planted(data, self._again, self._told)
+        self._tell: Callable[[str, str], None] = _unheard
         self._approvals: Approvals | None = None
         self.limiters: tuple[Limiter, ...] = ()
         """Of rates and of rules."""
@@ -272,6 +291,7 @@ class Governor:
         made: dict[str, Stage] = {
             "trust": self._trust(settings, limiters[0] if counted else None),
             "policy": self._policy(settings, limiters[1]),
+            "scan": self._scan(settings),
             "gateway": self._gateway(settings, budgets),
         }
         stages = make_stages(lock, made)
@@ -279,6 +299,7 @@ class Governor:
         if isinstance(self.stages.get("trust"), Unread):
             stages["trust"] = self.stages["trust"]
         self.panel.seat(stages)
+        self.examiner.forget()
         self._made = made
         self.settings, self.budgets = settings, budgets
         if self.tally is None and settings.rules is not None:
@@ -320,7 +341,31 @@ class Governor:
             budgets=budgets if policy.budgets != Limits() else None,
             approve=self._approve("gateway"),
             system=_system(),
+            planted=self.planted.detector,
         )
+
+    def _scan(self, settings: Settings) -> Stage:
+        enforces = self.plan.mode is Mode.ENFORCE
+        return ScanStage(
+            settings.scan if enforces else settings.scan.watching(),
+            self.plan.lock,
+            keep=self.keeping if enforces else None,
+            aside=self.examiner.aside,
+            planted=self.planted.detector,
+        )
+
+    def warm(self) -> None:
+        """Load what the first result would wait for. From another thread."""
+        stage = self.stages["scan"]
+        if isinstance(stage, ScanStage):
+            stage.warm()
+
+    def _told(self, name: str, why: str) -> None:
+        self._tell(name, why)
+
+    def _again(self) -> None:
+        """The same settings, other planted credentials."""
+        self.govern(self.settings)
 
     def _policy(self, settings: Settings, limiter: Limiter) -> Stage:
         if settings.rules is None:
@@ -392,6 +437,8 @@ class Governor:
         """Ask the store until cancelled. `resume`: judge again what waits."""
         from mcpguard.live.worker import Worker  # brings anyio
 
+        self._tell = tell
+
         def ready() -> None:
             unread = isinstance(self.stages["trust"], Unread)
             if unread and (self.observer.state == "known" or self._alone):
@@ -401,7 +448,11 @@ class Governor:
         self.worker = Worker(
             self.opened,
             self.limiters,
-            [each for each in (self.observer, self._approvals, Sweep()) if each is not None],
+            [
+                each
+                for each in (self.observer, self._approvals, Sweep(), self.planted)
+                if each is not None
+            ],
             clock=uptime,
             tell=tell,
             local=self.settings.store.on_loss is OnLoss.LOCAL,

@@ -26,7 +26,6 @@ from mcpguard.model import (
 from mcpguard.pipeline.surface import SurfaceStage
 
 __all__ = [
-    "MAX_REWRITES",
     "REQUIRED",
     "STAGES",
     "Decide",
@@ -43,7 +42,7 @@ class Stage(Protocol):
     """One judge. Small, total, without I/O; says why in one sentence."""
 
     def judge(self, subject: Subject, ctx: Context) -> Verdict | Wait:
-        """ALLOW, DENY or ABSTAIN; `rewrite` is judged again from the first stage, once."""
+        """ALLOW, DENY or ABSTAIN; `rewrite` is judged again from the first stage."""
 
 
 Decide = Callable[[Subject, Context], Decision | Wait]
@@ -73,6 +72,13 @@ def _policy(lock: Lockfile | None) -> Stage:
     return PolicyStage.unruled(lock)
 
 
+def _scan(lock: Lockfile | None) -> Stage:
+    from mcpguard.pipeline.scan import ScanStage
+    from mcpguard.pipeline.terms import ScanPolicy
+
+    return ScanStage(ScanPolicy(), lock)
+
+
 def _gateway(lock: Lockfile | None) -> Stage:
     from mcpguard.pipeline.gateway import GatewayStage
 
@@ -83,6 +89,7 @@ STAGES: dict[str, Callable[[Lockfile | None], Stage]] = {
     "surface": SurfaceStage,
     "trust": _trust,
     "policy": _policy,
+    "scan": _scan,
     "gateway": _gateway,
 }
 """Name to constructor, in the order in which they judge. What a constructor makes of a lockfile
@@ -90,18 +97,15 @@ alone allows nothing that takes a configuration to allow."""
 
 REQUIRED: dict[SubjectKind, tuple[str, ...]] = {
     SubjectKind.CALL: ("surface", "trust", "policy", "gateway"),
-    SubjectKind.DEFINITION: ("surface",),
-    SubjectKind.RESULT: ("surface", "policy", "gateway"),
-    SubjectKind.SERVER_REQUEST: ("surface",),
-    SubjectKind.ANSWER: ("surface",),
-    SubjectKind.NOTICE: ("surface",),
+    SubjectKind.DEFINITION: ("surface", "scan"),
+    SubjectKind.RESULT: ("surface", "policy", "scan", "gateway"),
+    SubjectKind.SERVER_REQUEST: ("surface", "scan"),
+    SubjectKind.ANSWER: ("surface", "scan"),
+    SubjectKind.NOTICE: ("surface", "scan"),
 }
-"""Which stages must each allow a kind of subject."""
+"""Which stages must each allow a kind of subject. What a call holds is the gateway's to look at."""
 
 NOTHING: Final[Mapping[str, Stage]] = MappingProxyType({})
-
-MAX_REWRITES = 1
-"""A rewrite is judged again this many times; stages that go on rewriting are denied."""
 
 
 def make_stages(
@@ -122,10 +126,14 @@ def make_pipeline(lock: Lockfile | None, configured: Mapping[str, Stage] = NOTHI
 
 
 def decide(
-    stages: Mapping[str, Stage], subject: Subject, ctx: Context, rewrites: int = MAX_REWRITES
+    stages: Mapping[str, Stage], subject: Subject, ctx: Context, rewrote: tuple[str, ...] = ()
 ) -> Decision | Wait:
-    """Ask every required stage in order; the first that does not allow decides."""
-    return _decided(stages, REQUIRED[subject.kind], subject, ctx, rewrites)
+    """Ask every required stage in order; the first that does not allow decides.
+
+    `rewrote`: the stages that made `subject` of what came. Each may once, so that what one of them
+    takes out and what another adds go together; one that goes on rewriting is a denial.
+    """
+    return _decided(stages, REQUIRED[subject.kind], subject, ctx, rewrote)
 
 
 def _decided(  # noqa: PLR0917 - `decide`'s own arguments, and where it stands
@@ -133,7 +141,7 @@ def _decided(  # noqa: PLR0917 - `decide`'s own arguments, and where it stands
     names: Sequence[str],
     subject: Subject,
     ctx: Context,
-    rewrites: int,
+    rewrote: tuple[str, ...],
     first: Verdict | Wait | None = None,
 ) -> Decision | Wait:
     """`decide`, asking the stages `names`. `first`: what the first of them has said already."""
@@ -149,7 +157,7 @@ def _decided(  # noqa: PLR0917 - `decide`'s own arguments, and where it stands
         if verdict.effect is not Effect.ALLOW:
             return _denied(name, verdict, subject, findings)
         if verdict.rewrite is not None:
-            again = _again(stages, name, subject, verdict.rewrite, ctx, rewrites)
+            again = _again(stages, name, subject, verdict.rewrite, ctx, rewrote)
             if isinstance(again, Wait):
                 return again
             again = again._replace(findings=findings + again.findings)
@@ -222,7 +230,7 @@ class Panel:
         except Exception as error:  # noqa: BLE001 - whatever a stage raises is a denial
             verdict = _raised(error)
         names = self._names[subject.kind][asked:]
-        return _decided(self.stages, names, subject, ctx, MAX_REWRITES, verdict)
+        return _decided(self.stages, names, subject, ctx, (), verdict)
 
 
 _Judge = Callable[[Subject, Context], Verdict | Wait]
@@ -234,15 +242,15 @@ def _again(  # noqa: PLR0917 - `decide`'s own arguments, once more
     subject: Subject,
     rewrite: Subject,
     ctx: Context,
-    rewrites: int,
+    rewrote: tuple[str, ...],
 ) -> Decision | Wait:
     """Judge what a stage made of the subject, from the first stage."""
     if type(rewrite) is not type(subject):
         verdict = Verdict.deny(Reason.STAGE_FAILED, "a rewrite changed what is judged")
-    elif not rewrites:
+    elif name in rewrote:
         verdict = Verdict.deny(Reason.REWRITE_LOOP, "the stages do not agree on a rewrite")
     else:
-        return decide(stages, rewrite, ctx, rewrites - 1)
+        return decide(stages, rewrite, ctx, (*rewrote, name))
     return _denied(name, verdict, subject, ())
 
 

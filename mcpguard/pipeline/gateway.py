@@ -33,6 +33,7 @@ from mcpguard.pipeline.sanitise import Rules, Sanitiser
 from mcpguard.pipeline.scopes import Bound
 from mcpguard.pipeline.terms import GatewayPolicy
 from mcpguard.pipeline.trust import Approve, no_approval
+from mcpguard.scan import Detector
 from mcpguard.scan.patterns import Patterns
 from mcpguard.scan.semantics import System
 from mcpguard.trust.limits import Limits
@@ -84,6 +85,7 @@ class GatewayStage:
     `policy`: None when nobody thought of one; then the stage has no opinion of anything, which
     denies where it is required. `budgets`, `system`: needed for a policy with budgets, or with
     bindings of paths; UsageError without. `approve`: asked for tools of `policy.approve`.
+    `planted`: finds planted credentials, which always deny.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class GatewayStage:
         budgets: Budgets | None = None,
         approve: Approve = no_approval,
         system: System | None = None,
+        planted: Detector | None = None,
     ) -> None:
         self._on = policy is not None
         policy = GatewayPolicy() if policy is None else policy
@@ -106,7 +109,7 @@ class GatewayStage:
         self._deny = _globs(policy.deny, "gateway.deny")
         self._allow = None if policy.allow is None else _globs(policy.allow, "gateway.allow")
         self._asked = _globs(policy.approve, "gateway.approve")
-        self._rules = Rules(policy.detectors, policy.patterns or Patterns.of(()))
+        self._rules = Rules(policy.detectors, policy.patterns or Patterns.of(()), planted)
         self._bindings = tuple(
             Bound(binding, policy.scopes, system, f"gateway.bindings[{number}]")
             for number, binding in enumerate(policy.bindings)

@@ -44,14 +44,31 @@ class _Sought(NamedTuple):
 
 
 class Rules:
-    """Detectors and patterns by what follows from them. Raises UsageError for an unknown id."""
+    """Detectors and patterns by what follows from them. Raises UsageError for an unknown id.
 
-    def __init__(self, detectors: Mapping[str, Handling], patterns: Patterns) -> None:
+    `planted`: a detector of the operator's own, whose hits deny.
+    """
+
+    def __init__(
+        self,
+        detectors: Mapping[str, Handling],
+        patterns: Patterns,
+        planted: Detector | None = None,
+    ) -> None:
         self.any = _sought(detectors, patterns, *Handling)
         self.by = {each: _sought(detectors, patterns, each) for each in Handling}
+        self.known = _DETECTORS
+        if planted is not None:
+            self.known = (*_DETECTORS, planted)
+            self.any = _also(self.any, planted)
+            self.by[Handling.DENY] = _also(self.by[Handling.DENY], planted)
 
     def __bool__(self) -> bool:
         return bool(self.any.detectors or self.any.patterns)
+
+
+def _also(sought: _Sought, detector: Detector) -> _Sought:
+    return sought._replace(detectors=(detector, *sought.detectors))
 
 
 def _sought(detectors: Mapping[str, Handling], patterns: Patterns, *handled: Handling) -> _Sought:
@@ -139,12 +156,12 @@ class Sanitiser:
         """Where and what, without a word of it; only reviewed names are repeated."""
         name = hit.where.removeprefix("/").partition("/")[0]
         place = f"the argument {name!r}" if name in self._names and not hit.key else "an argument"
-        known = DETECTORS.get(hit.rule)
+        known = next((each for each in self._rules.known if each.id == hit.rule), None)
         return f"{place} holds {known.finds if known else f'what the {hit.rule} looks for'}"
 
     def _findings(self, hits: Sequence[Hit]) -> tuple[Finding, ...]:
         """What the log is told, places from the request's parameters on."""
-        told = (finding(hit, _DETECTORS) for hit in hits[:MAX_FINDINGS])
+        told = (finding(hit, self._rules.known) for hit in hits[:MAX_FINDINGS])
         return tuple(replace(each, where=self._place(each.where)) for each in told)
 
     def _place(self, where: str) -> str:
@@ -161,7 +178,9 @@ class Sanitiser:
         if key in self._names:
             return key
         return str(
-            redact(encodable(key), find(encodable(key), _DETECTORS, self._rules.any.patterns))
+            redact(
+                encodable(key), find(encodable(key), self._rules.known, self._rules.any.patterns)
+            )
         )
 
 

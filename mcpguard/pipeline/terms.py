@@ -1,4 +1,4 @@
-"""What the gateway is told to hold calls to: plain data, light enough to be read at every start."""
+"""What the gateway and the scanner are told: plain data, light enough to be read at every start."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # settings are read before the server starts, the detectors a
     from mcpguard.scan.patterns import Patterns
     from mcpguard.scan.semantics import Resource, Scope
 
-__all__ = ["Binding", "GatewayPolicy", "Handling"]
+__all__ = ["Binding", "GatewayPolicy", "Handling", "Response", "Responses", "ScanPolicy"]
 
 
 class Handling(StrEnum):
@@ -58,3 +58,74 @@ class GatewayPolicy:
     bindings: tuple[Binding, ...] = ()
     budgets: Limits = field(default_factory=Limits)
     approve: tuple[str, ...] = ()
+
+
+class Response(StrEnum):
+    """What follows when something is found in what a model is to read, the mildest first.
+
+    `RECORD`: a finding in the audit log. `ANNOTATE`: it passes, with a note of mcpguard's beside
+    it. `REDACT`: without what was found. `QUARANTINE`: it is kept for a person, and the model gets
+    a note. `BLOCK`: it is withheld and not kept.
+    """
+
+    OFF = "off"
+    RECORD = "record"
+    ANNOTATE = "annotate"
+    REDACT = "redact"
+    QUARANTINE = "quarantine"
+    BLOCK = "block"
+
+    @property
+    def rank(self) -> int:
+        """0 for `OFF` to 5 for `BLOCK`."""
+        return _RANKS[self]
+
+
+_RANKS = {each: rank for rank, each in enumerate(Response)}
+
+
+@dataclass(frozen=True, slots=True)
+class Responses:
+    """What follows from each outcome of the scanner: to be looked at, or to be stopped."""
+
+    review: Response = Response.OFF
+    block: Response = Response.OFF
+
+
+@dataclass(frozen=True, slots=True)
+class ScanPolicy:
+    """The scan stage's settings; the defaults are the preset `baseline`.
+
+    `results`: text of a server that tries to direct the model. `definitions`: the same in what is
+    listed. `requests`: in what the server asks of the host, and in its notices. `secrets`, `pii`:
+    credentials and personal data in any of these but definitions. `canary`: planted credentials in
+    a result; in arguments they are always denied. `keep`: hours that a quarantined text is kept.
+    """
+
+    results: Responses = Responses(Response.ANNOTATE, Response.ANNOTATE)
+    definitions: Responses = Responses()
+    requests: Responses = Responses(Response.RECORD, Response.RECORD)
+    secrets: Response = Response.RECORD
+    pii: Response = Response.OFF
+    canary: Response = Response.QUARANTINE
+    keep: int = 168
+
+    def watching(self) -> "ScanPolicy":
+        """The same for a mode that changes nothing: what would annotate or redact, records."""
+        return ScanPolicy(
+            results=_watching(self.results),
+            definitions=self.definitions,
+            requests=_watching(self.requests),
+            secrets=_recorded(self.secrets),
+            pii=_recorded(self.pii),
+            canary=self.canary,
+            keep=self.keep,
+        )
+
+
+def _watching(responses: Responses) -> Responses:
+    return Responses(_recorded(responses.review), _recorded(responses.block))
+
+
+def _recorded(response: Response) -> Response:
+    return Response.RECORD if response in {Response.ANNOTATE, Response.REDACT} else response

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
     APPROVED,
+    CANARY,
     NOBODY,
     OFF_SCHEMA,
     PASSED,
@@ -44,7 +45,17 @@ from mcpguard.wire.jsonrpc import (
 )
 from mcpguard.wire.methods import REQUESTS, SERVER_INFO
 
-__all__ = ["BLOCKS", "DOWN", "SHOWN", "UP", "Core", "SessionSettings", "Waiting", "outcome_of"]
+__all__ = [
+    "BLOCKS",
+    "DOWN",
+    "SHOWN",
+    "UP",
+    "Core",
+    "HeldAnswer",
+    "SessionSettings",
+    "Waiting",
+    "outcome_of",
+]
 
 UP = "host>server"
 DOWN = "server>host"
@@ -78,6 +89,10 @@ def _always() -> bool:
     return True
 
 
+def _nothing() -> None:
+    """Nothing is done beside a session that was told of nobody who does."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
     """What the operator chose for a session."""
@@ -97,6 +112,9 @@ class SessionSettings:
     """Who takes part, and how much each is trusted; asked at every call."""
     early_exit: str = ""
     """What to add when the server ends before it answered anything."""
+    settle: Callable[[], None] = _nothing
+    """Ends what stages do beside the session, however long it takes: the server has gone, and its
+    last answers are to be judged."""
     ready: Callable[[], bool] = _always
     """Whether the stages can judge yet. Until they can, the server's lists are not asked for, so
     requests are held in their order."""
@@ -123,6 +141,15 @@ class Waiting(NamedTuple):
     told: int = 0
     asked: Entry | None = None
     said: bool | None = None
+
+
+class HeldAnswer(NamedTuple):
+    """A server's answer that a stage cannot decide yet. `since`: when it came."""
+
+    entry: Entry
+    result: Result
+    exact_form: bool
+    since: float
 
 
 def outcome_of(body: JsonObject) -> str:
@@ -172,6 +199,8 @@ class Core:
         self.held_bytes = 0
         self.waits: dict[int, Waiting] = {}
         """By wire id: judged again until somebody decides."""
+        self.answers: dict[int, HeldAnswer] = {}
+        """By wire id, likewise."""
         self.call = 0
         self.again: Wait | None = None
         self.said: bool | None = None
@@ -250,6 +279,22 @@ class Core:
         self.unwait(entry)
         entry.deadline = self.now + self.settings.timeout
         return Decision(True, waiting.call) if decision is PASSED else decision
+
+    def ask_answer(self, held: HeldAnswer) -> Decision | None:
+        """The pipeline's decision on an answer, in every mode. None: it waits, to be asked again.
+
+        Its request is in no table any more: whoever holds it sends it, or says why not.
+        """
+        wire_id = self.call = held.entry.wire_id
+        decision = self.decide(held.result, self.ctx)
+        self.answers.pop(wire_id, None)
+        if not isinstance(decision, Wait):
+            return self.final(held.result, decision)
+        if self.now - held.since > MAX_WAIT:
+            detail = "nobody decided in time"
+            return Decision(False, held.result, decision.stage, Reason.STAGE_TIMEOUT, detail)
+        self.answers[wire_id] = held
+        return None
 
     def _waits(self, waiting: Waiting, before: Wait | None = None) -> Decision | None:
         """Keep `waiting`; its denial in a mode that holds up nothing, or when it took too long."""
@@ -345,6 +390,8 @@ class Core:
             record["outcome"] = "off_schema"
         if decision.findings:
             _tell_findings(record, decision.findings)
+            if any(each.rule == CANARY for each in decision.findings):
+                self.event("canary.seen", "error", direction=direction, method=method)
         if not decision.allowed:
             record["decision"] = "deny" if self.stops(decision) else "would_deny"
         self.batch.records.append((record, args))
@@ -572,11 +619,13 @@ class Core:
 
     def _answer_error(self, entry: Entry, error: JsonObject) -> None:
         """The server's own error for a list: judged like any other."""
+        self.call = entry.wire_id
         decision = self.judge(Result(entry.row.name, "", error, error=True))
         self.record(DOWN, entry.row.name, "", decision)
         if self.stops(decision):
             self.withhold(entry, decision)
         else:
+            error = decision.subject.body if isinstance(decision.subject, Result) else error
             self.send(Side.HOST, encode_error(entry.given, error), Role.RESULT, entry)
 
     def _identity(self, meta: JsonObject) -> JsonObject:

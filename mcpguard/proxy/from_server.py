@@ -17,7 +17,7 @@ from mcpguard.model import (
 )
 from mcpguard.proxy import denial, eras
 from mcpguard.proxy.actions import Role, Stop
-from mcpguard.proxy.core import DOWN, Core, outcome_of
+from mcpguard.proxy.core import DOWN, Core, HeldAnswer, outcome_of
 from mcpguard.proxy.pending import Entry, RefusedError
 from mcpguard.proxy.plain import CONTINUING, PlainAnswers
 from mcpguard.proxy.translate import Task, subscription, with_meta
@@ -220,8 +220,20 @@ class ServerSide:
 
     def _judged(self, entry: Entry, body: JsonObject, *, exact_form: bool) -> None:
         method, target = entry.judged_as or (entry.row.name, entry.target)
-        self.core.call = entry.wire_id
-        self._decided(entry, body, self.core.judge(Result(method, target, body)), exact_form)
+        self._ask_about(HeldAnswer(entry, Result(method, target, body), exact_form, self.core.now))
+
+    def _ask_about(self, held: HeldAnswer) -> None:
+        """Go on with an answer that is decided, now or when it is asked about again."""
+        decision = self.core.ask_answer(held)
+        if decision is None:
+            return
+        go_on = self._error_decided if held.result.error else self._decided
+        go_on(held.entry, held.result.body, decision, held.exact_form)
+
+    def resume(self) -> None:
+        """Judge every answer again that waits; go on with those that are decided."""
+        for held in tuple(self.core.answers.values()):
+            self._ask_about(held)
 
     def _decided(
         self, entry: Entry, body: JsonObject, decision: Decision, exact_form: bool
@@ -248,8 +260,14 @@ class ServerSide:
         core = self.core
         body = _error_object(given)
         method, target = entry.judged_as or (entry.row.name, entry.target)
-        core.call = entry.wire_id
-        decision = core.judge(Result(method, target, body, error=True))
+        result = Result(method, target, body, error=True)
+        self._ask_about(HeldAnswer(entry, result, exact_form, core.now))
+
+    def _error_decided(
+        self, entry: Entry, body: JsonObject, decision: Decision, exact_form: bool
+    ) -> None:
+        core = self.core
+        _, target = entry.judged_as or (entry.row.name, entry.target)
         asked = self._asked_by(body)
         decision = next((d for d in asked if not d.allowed), decision)
         outcome = "asked" if asked else "error"  # who asks for a person has not failed
@@ -257,6 +275,7 @@ class ServerSide:
         if core.stops(decision):
             core.withhold(entry, decision)
             return
+        body = decision.subject.body if isinstance(decision.subject, Result) else body
         line = encode_error(entry.given, body, exact_form=exact_form)
         core.send(Side.HOST, line, Role.RESULT, entry)
 

@@ -48,7 +48,8 @@ class Session:
         """Everything to do since it was cleared or taken. Always the same object."""
         self.feed_host = self._host.feed
         """A line of the host without its newline, or a piece of one that is too long; the time."""
-        self.feed_server = ServerSide(self._core, self._host.release).feed
+        self._server = ServerSide(self._core, self._host.release)
+        self.feed_server = self._server.feed
         """A line of the server, likewise."""
 
     @property
@@ -56,12 +57,14 @@ class Session:
         """Whether something is in flight, held or due: then `tick` about once a second."""
         core = self._core
         listing = core.listings is not None and core.listings.busy
-        return bool(len(core.calls) or len(core.asks) or listing)
+        return bool(len(core.calls) or len(core.asks) or listing or core.answers)
 
     @property
     def waiting(self) -> bool:
         """Whether a request of the host still has an answer to come."""
-        return any(not entry.internal and not entry.cancelled for entry in self._core.calls)
+        calls = self._core.calls
+        open_ = any(not entry.internal and not entry.cancelled for entry in calls)
+        return open_ or bool(self._core.answers)
 
     def take(self) -> Batch:
         """`batch` as it is, and an empty one from now on."""
@@ -75,7 +78,8 @@ class Session:
     @property
     def holding(self) -> bool:
         """Whether something waits for the stages to judge, or to judge again."""
-        return bool(self._core.waits) or self._core.deferred
+        core = self._core
+        return bool(core.waits) or bool(core.answers) or core.deferred
 
     @property
     def held_calls(self) -> Collection[int]:
@@ -87,6 +91,7 @@ class Session:
         core = self._core
         core.now = now
         self._host.resume()
+        self._server.resume()
         if core.deferred:
             core.start_listings(core.capabilities)
             self._host.release()
@@ -98,6 +103,7 @@ class Session:
         if core.waits:
             self._host.remind()
             self._host.resume()
+        self._server.resume()
         self._pause(now)
         expired = core.calls.expired(now)
         for entry in expired:
@@ -147,8 +153,12 @@ class Session:
 
     def _server_gone(self) -> None:
         core = self._core
+        if core.answers:
+            core.settings.settle()
+            self._server.resume()
         early = "" if core.heard else core.settings.early_exit
         text = " ".join(filter(None, ("mcpguard: the server ended before it answered.", early)))
+        self._end_answers(Reason.SERVER_GONE, "the server ended", denial.INTERNAL, text)
         for entry in core.calls:
             core.note(DOWN, entry.row.name, Reason.SERVER_GONE, "the server ended", "deny")
             core.end_call(entry, denial.INTERNAL, text)
@@ -156,6 +166,14 @@ class Session:
             core.close_ask(entry)
             core.send(Side.HOST, _cancellation(entry, "the server ended"))
         self._without_server(text)
+
+    def _end_answers(self, reason: Reason, why: str, code: int, text: str) -> None:
+        """Answers that a stage has not decided are not given."""
+        core = self._core
+        for held in tuple(core.answers.values()):
+            core.note(DOWN, held.entry.row.name, reason, why, "deny")
+            core.end_call(held.entry, code, text)
+        core.answers.clear()
 
     def _without_server(self, text: str) -> None:
         """Nothing is held, listed or sent any more; whoever asks all the same is told `text`."""
@@ -187,6 +205,7 @@ class Session:
             text = _KILLED_SENT if entry.sent else _KILLED_NOT_RUN
             core.note(UP, entry.row.name, Reason.KILLED, why, "deny")
             core.end_call(entry, denial.DENIED, text)
+        self._end_answers(Reason.KILLED, why, denial.DENIED, _KILLED_SENT)
         for entry in core.asks:
             core.close_ask(entry)
             core.send(Side.HOST, _cancellation(entry, "the session was ended"))

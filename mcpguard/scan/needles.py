@@ -114,6 +114,10 @@ class Needles:
         """What RE2 says of UTF-8 with `end` behind it: `nothing`, or more; None when it gave up."""
         self.nothing = [self._count]
 
+    def none_in(self, raw: bytes) -> bool:
+        """Whether none of the patterns is in this UTF-8 text; False too if RE2 gave up."""
+        return self.found(raw + self.end.encode()) == self.nothing
+
     def within(self, text: str) -> list[int]:
         """The numbers of the patterns in `text`; all of them when RE2 could not find it out."""
         return told(self.found((text + self.end).encode()) or [], self._count)

@@ -105,17 +105,22 @@ class _Redaction:
             members.append((key, renamed, self.of(below)))
         taken = {key for key, renamed, _ in members if renamed == key}
         made: JsonObject = {}
+        numbers: dict[str, int] = {}
         for key, renamed, below in members:
-            made[key if renamed == key else _free(renamed, taken)] = below
+            made[key if renamed == key else _free(renamed, taken, numbers)] = below
         return made
 
 
-def _free(key: str, taken: set[str]) -> str:
-    """`key`, or its first placeholder with the first number that no other key has."""
-    number, free = 1, key
+def _free(key: str, taken: set[str], numbers: dict[str, int]) -> str:
+    """`key`, or its first placeholder with the first number that no other key has.
+
+    `numbers`: the last one that each key got, so that many equal ones take no longer than few.
+    """
+    number, free = numbers.get(key, 1), key
     while free in taken:
         number += 1
         free = key.replace("]", f"-{number}]", 1)
+    numbers[key] = number
     taken.add(free)
     return free
 

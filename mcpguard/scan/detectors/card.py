@@ -46,9 +46,17 @@ def _lengths(prefix: str) -> tuple[int, ...]:
 
 def _spans(text: str, site: Site) -> Iterator[Span]:
     for start, end, *_ in matches(_RUN, text, site.meter):
-        around = text[max(0, start - 1) : start] + text[end : end + 1]
-        if not any(each.isalpha() or each == "_" for each in around):
-            yield from _in_run(ascii_digits(text[start:end]), start, site.meter)
+        run = ascii_digits(text[start:end])
+        if _in_word(text[max(0, start - 1) : start]):  # its first digits belong to a word
+            skipped = run.find(" ") + 1
+            run, start = run[skipped:] if skipped else "", start + skipped  # noqa: PLW2901
+        if _in_word(text[end : end + 1]):
+            run = run[: max(0, run.rfind(" "))]
+        yield from _in_run(run, start, site.meter)
+
+
+def _in_word(around: str) -> bool:
+    return around.isalpha() or around == "_"
 
 
 def _in_run(run: str, offset: int, meter: Meter) -> Iterator[Span]:

@@ -26,7 +26,7 @@ from mcpguard.config.settings import (
 )
 from mcpguard.errors import PolicyError
 from mcpguard.model import Json, Mode, RequestKind, Tier
-from mcpguard.pipeline.terms import Binding, Handling
+from mcpguard.pipeline.terms import Binding, Handling, Response
 from mcpguard.policy.suppress import Suppression
 from mcpguard.scan import DETECTORS
 from mcpguard.scan.patterns import Action, Form, Pattern
@@ -132,6 +132,24 @@ EFFECTS: dict[str, tuple[str, str, Any]] = {
         3,
     ),
     "gateway.approve": ("gateway: {approve: [send_*]}", "gateway.approve", ("send_*",)),
+    "scan.results.review": ("scan: {results: {review: block}}", "scan.results.review", "block"),
+    "scan.results.block": ("scan: {results: {block: off}}", "scan.results.block", "off"),
+    "scan.definitions.review": (
+        "scan: {definitions: {review: block}}",
+        "scan.definitions.review",
+        "block",
+    ),
+    "scan.definitions.block": (
+        "scan: {definitions: {block: record}}",
+        "scan.definitions.block",
+        "record",
+    ),
+    "scan.requests.review": ("scan: {requests: {review: off}}", "scan.requests.review", "off"),
+    "scan.requests.block": ("scan: {requests: {block: block}}", "scan.requests.block", "block"),
+    "scan.secrets": ("scan: {secrets: redact}", "scan.secrets", Response.REDACT),
+    "scan.pii": ("scan: {pii: annotate}", "scan.pii", Response.ANNOTATE),
+    "scan.canary": ("scan: {canary: block}", "scan.canary", Response.BLOCK),
+    "scan.keep": ("scan: {keep: 5}", "scan.keep", 5),
     "approvals.hold": ("approvals: {hold: 9}", "approvals", ApprovalSettings(hold=9)),
     "approvals.retry": ("approvals: {retry: 9}", "approvals", ApprovalSettings(retry=9)),
     "approvals.quorum": ("approvals: {quorum: 2}", "approvals", ApprovalSettings(quorum=2)),

@@ -27,6 +27,7 @@ WIDENING: dict[str, JsonObject] = {
     "reset_budgets": {},
     "reset_trust": {"kind": "server", "name": "files", "why": "reviewed again"},
     "reload": {},
+    "release": {"name": "k3f9m2qr", "target": "read", "digest": "sha256:1"},
 }
 TIGHTENING: dict[str, JsonObject] = {
     "decide": {"ticket": "t1", "yes": False},

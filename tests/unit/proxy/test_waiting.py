@@ -149,17 +149,77 @@ def test_a_mode_that_blocks_no_call_holds_none_up(mode: Mode) -> None:
     session.recorded(decision="would_deny", reason="waiting", detail=PERSON.detail)
 
 
-@pytest.mark.parametrize(
-    ("kind", "given"),
-    [
-        (Result, {"id": wire(0), "result": RESULT}),
-        (Notice, {"method": "notifications/message", "params": {"level": "info", "data": "x"}}),
-    ],
-)
-def test_only_calls_can_wait(kind: type[Subject], given: JsonObject) -> None:
-    session = opened(decide=usual(LOCK, surface=Asking(kind=kind))).host(call(1)).forget()
-    session.server(given)
+def test_a_notice_cannot_wait() -> None:
+    session = opened(decide=usual(LOCK, surface=Asking(kind=Notice))).forget()
+    session.server({"method": "notifications/message", "params": {"level": "info", "data": "x"}})
     session.recorded(decision="deny", reason="stage_timeout")
+
+
+def answering(stage: Asking, settle: Callable[[], None] = lambda: None) -> Play:
+    """A call of a tool whose answer `stage` waits with."""
+    stage.kind = Result
+    session = opened(decide=usual(LOCK, surface=stage), settle=settle)
+    return session.host(call(1, _meta={})).forget()
+
+
+ANSWER = {"id": wire(0), "result": RESULT}
+FAILED = {"id": wire(0), "error": {"code": 5, "message": "no"}}
+
+
+@pytest.mark.guarantee("scan:large-beside")
+@pytest.mark.parametrize(
+    ("given", "sent"), [(ANSWER, {"result": RESULT}), (FAILED, {"error": FAILED["error"]})]
+)
+@pytest.mark.parametrize("how", [Play.resumes, Play.ticks])
+def test_an_answer_that_cannot_be_judged_yet_is_held_and_then_sent_whole(
+    given: JsonObject, sent: JsonObject, how: Callable[[Play], Play]
+) -> None:
+    stage = Asking()
+    session = answering(stage).server(given).quiet().unrecorded()
+    assert session.session.waiting
+    assert session.session.holding
+    how(session).quiet()
+    stage.answer = ALLOW
+    how(session).sends_host({"id": 1, **sent}).idle()
+    session.resumes().quiet()
+    assert not session.session.waiting
+
+
+@pytest.mark.guarantee("scan:large-beside")
+def test_an_answer_that_waited_may_be_denied() -> None:
+    stage = Asking()
+    session = answering(stage).server(ANSWER).quiet()
+    stage.answer = NO
+    session.resumes().recorded(decision="deny", reason="approval")
+    assert "only its result was withheld" in str(session.sends)
+
+
+@pytest.mark.guarantee("scan:large-beside")
+def test_an_answer_nobody_decides_in_time_is_withheld() -> None:
+    session = answering(Asking()).server(ANSWER).ticks(MAX_WAIT - 1).quiet()
+    session.ticks(2.0).recorded(decision="deny", reason="stage_timeout")
+
+
+def test_an_answer_that_waits_is_ended_with_the_session() -> None:
+    session = answering(Asking()).server(ANSWER).quiet()
+    session.session.kill("drill", 77, 1.0)
+    assert not session.session.waiting
+
+
+@pytest.mark.guarantee("scan:large-beside")
+def test_a_server_that_ends_after_its_answer_has_answered() -> None:
+    stage = Asking()
+
+    def settle() -> None:
+        stage.answer = ALLOW
+
+    session = answering(stage, settle).server(ANSWER).quiet()
+    session.closes(Side.SERVER).sends_host({"id": 1, "result": RESULT})
+
+
+def test_an_answer_that_waits_when_the_server_ends_is_refused_if_nobody_decides() -> None:
+    session = answering(Asking()).server(ANSWER).quiet().closes(Side.SERVER)
+    session.sends_host(refused(1, -32603, "mcpguard: the server ended before it answered."))
 
 
 def test_an_end_of_the_server_answers_what_waits() -> None:

@@ -246,3 +246,12 @@ def test_patterns_and_detectors_are_taken_out_together() -> None:
     assert left == {"a": "[mcpguard:pattern] costs [mcpguard:card]", "b": "y"}
     assert find(left, ALL, patterns) == ()
     assert finding(hits[1], ALL).rule == "scan.pattern:name"
+
+
+def test_many_keys_that_become_one_are_told_apart_in_time() -> None:
+    value: JsonObject = {f"k{number}@b.example": number for number in range(1500)}
+    left = clean(value)
+    assert isinstance(left, dict)
+    assert [*left.values()] == [*range(1500)]
+    assert [*left][:2] == ["[mcpguard:email]", "[mcpguard:email-2]"]
+    assert [*left][-1] == "[mcpguard:email-1500]"

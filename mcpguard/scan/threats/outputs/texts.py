@@ -97,7 +97,7 @@ def _members(value: JsonObject, where: str, found: dict[str, str], depth: int) -
 
 def _unread(value: JsonObject) -> str:
     """The member that is no text as it is written: a picture's `data`, a resource's `blob`."""
-    if value.get("type") in _PICTURES and isinstance(value.get("mimeType"), str):
+    if str(value.get("type")) in _PICTURES and isinstance(value.get("mimeType"), str):
         return "data"
     return "blob" if "uri" in value else ""
 
