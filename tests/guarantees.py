@@ -334,8 +334,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "The key of this install is private; one that others can reach is refused.",
         Mutant(
             "audit/key.py",
-            "_OTHERS = stat.S_IRWXG | stat.S_IRWXO",
-            "_OTHERS = 0",
+            "fault = private.fault_of(path, os.fstat(file.fileno()))",
+            "fault = None",
         ),
     ),
     "audit:removed-line": Guarantee(
@@ -1389,8 +1389,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "written is an error.",
         Mutant(
             "identity/keys.py",
-            "    if status.st_mode & _OTHERS:",
-            "    if status.st_mode & _OTHERS == _OTHERS:",
+            "    fault = fault_of(path, status, kind=kind)",
+            "    fault = None",
         ),
     ),
     "launch:as-reviewed": Guarantee(
@@ -2042,6 +2042,22 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "policy/rules.py",
             "own.action is None or _RANK[action] < _RANK[own.action]",
             "own.action is None or _RANK[action] > _RANK[own.action]",
+        ),
+    ),
+    "private:refuses-others": Guarantee(
+        _AUDIT,
+        "A key or a store that others can reach, of somebody else, or no plain file is refused.",
+        Mutant(
+            "private.py", "if status.st_mode & refused:", "if status.st_mode & refused == refused:"
+        ),
+    ),
+    "private:whole-or-not": Guarantee(
+        _AUDIT,
+        "A key's file has its name whole or not at all, and never takes the place of another.",
+        Mutant(
+            "private.py",
+            "        os.link(made, path)",
+            "        os.replace(made, path)\n        made.touch()",
         ),
     ),
     "probe:never-half-a-surface": Guarantee(
