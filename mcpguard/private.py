@@ -1,5 +1,6 @@
-"""Files of this user alone: refused when others can reach them, given their name whole or not at
-all, and never in place of a file that is there.
+"""Files of this user alone: refused when others can reach them, given their name whole or not.
+
+A name that is taken is never taken over.
 """
 
 import os

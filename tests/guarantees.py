@@ -397,8 +397,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "What cannot be recorded is not passed on, either way; only audit-only lets it.",
         Mutant(
             "proxy/session.py",
-            "if core.mode is not Mode.AUDIT_ONLY:",
-            "if core.mode is None:",
+            "if core.mode is Mode.AUDIT_ONLY or core.settings.unrecorded:",
+            "if core.mode:",
         ),
     ),
     "audit:verify-exit-codes": Guarantee(
@@ -822,7 +822,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "With every driver a locked server answers through the proxy and each step is recorded.",
         Mutant(
             "daemon/run.py",
-            "            _close(audit, log)\n",
+            "            _close(audit, keeping, log)\n",
             "            log.close()\n",
         ),
     ),

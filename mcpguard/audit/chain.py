@@ -3,14 +3,14 @@
 import contextlib
 import hashlib
 import os
-from binascii import hexlify
-from collections import defaultdict
+from binascii import hexlify, unhexlify
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias, cast
 
-from mcpguard.audit.logfile import LogFile, open_log
-from mcpguard.audit.record import DOMAIN_READ, SEALED, Encoder, Field, Told
+from mcpguard.audit.logfile import LogFile, exchange, open_log
+from mcpguard.audit.record import DOMAIN_READ, SEALED, Encoder, Field, Told, link, seal
 from mcpguard.audit.sync import Syncer, datasync
 from mcpguard.errors import AuditError
 from mcpguard.model import Allowed, Json, JsonObject
@@ -49,6 +49,7 @@ class AuditLog:
         "_encoder",
         "_excess",
         "_fd",
+        "_fresh",
         "_gap",
         "_keyed",
         "_looked",
@@ -57,6 +58,7 @@ class AuditLog:
         "_size",
         "_where",
         "_why",
+        "origin",
         "path",
         "skipped",
         "syncer",
@@ -70,8 +72,11 @@ class AuditLog:
         encoder: Encoder,
         clock: Callable[[], float],
         durability: Durability,
+        tracked: bool,
     ) -> None:
         """Use `open`. `file` is locked and stays this object's own."""
+        self.origin = file
+        self._fresh: list[bytes] | deque[bytes] = [] if tracked else deque(maxlen=0)
         self.path = file.path
         self.skipped = file.skipped
         self._fd = file.fd
@@ -103,6 +108,7 @@ class AuditLog:
         principal: str,
         clock: Callable[[], float],
         durability: Durability = "grouped",
+        tracked: bool = False,
         defaults: Mapping[str, Json] | None = None,
         facts: Mapping[str, Json] | None = None,
     ) -> "AuditLog":
@@ -116,6 +122,7 @@ class AuditLog:
             principal: Who the host is, in every record.
             clock: Unix seconds. May stand still or go back: `seq` orders, not `ts`.
             durability: When the disk is asked.
+            tracked: The hashes of the lines are collected for a `Keeper`, see `fresh`.
             defaults: What decision records hold where nothing is said: mode, level, score.
             facts: More for the `session.start` record: lock digest, version, mode.
 
@@ -125,8 +132,12 @@ class AuditLog:
         told = dict(defaults or {})
         encoder = Encoder(session=session, server=server, principal=principal, defaults=told)
         file = open_log(path)
-        log = cls(file, key=key, encoder=encoder, clock=clock, durability=durability)
+        log = cls(
+            file, key=key, encoder=encoder, clock=clock, durability=durability, tracked=tracked
+        )
         try:
+            if file.continues:
+                log.write([(_continuing(file.continues, file.previous), b"")])
             log.write([({"event": "session.start", **_opening(file), **(facts or {})}, b"")])
         except BaseException:
             log._release()
@@ -185,6 +196,7 @@ class AuditLog:
             raise self._withhold(records, error.message, error.hint) from error
         self._size += written
         self._seq, self._previous, self._gap = seq, previous, 0
+        self._fresh.extend([previous] if len(lines) == 1 else _hashes(lines))
         if self._durability == "grouped":
             self.syncer.wrote(len(records))
 
@@ -265,8 +277,78 @@ class AuditLog:
         made.update(encoded)
         return b"blake2b-keyed:" + hexlify(made.digest())
 
-    def close(self) -> None:
-        """Writes `session.end`, syncs, unlocks. Twice is once.
+    def fresh(self, *, on: bool = True) -> Sequence[bytes]:
+        """The hashes of the lines written since this was asked last. `on`: collect further ones."""
+        made, self._fresh = self._fresh, [] if on else deque(maxlen=0)
+        return list(made)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self._size
+
+    @property
+    def head(self) -> bytes:
+        """The hash of the last record, 32 bytes."""
+        return self._previous
+
+    def now(self) -> float:
+        """The clock's time, Unix seconds."""
+        return self._clock()
+
+    def sync(self) -> None:
+        """The disk has every record, unless it is never to be asked. Raises OSError."""
+        if self._durability != "none":
+            datasync(self._fd)
+
+    def exchange(self, aside: Path, told: JsonObject) -> Callable[[], None]:
+        """Goes on in a new file of the same name, whose first record is `told`; the old is `aside`.
+
+        What is given back finishes the old one, and may take as long as a disk does. Raises
+        AuditError, and then the old file goes on.
+        """
+        if self._closed or self._excess or self._gap:
+            raise AuditError(f"{self.path}: the audit log cannot be written, nor exchanged")
+        seq, now = self._seq + 1, self._clock()
+        text = self._encoder.body(seq, now, told, b"")
+        digest = link(self._previous, text)
+        line = seal(text, digest)
+        try:
+            self._look(now)
+            fd = exchange(self.path, aside, line)
+        except OSError as error:
+            raise AuditError(
+                f"{self.path}: the audit log cannot be exchanged: {error.strerror}",
+                hint="make its folder writable, with room on the disk",
+            ) from error
+        old, syncer = self._fd, self.syncer
+        self._fd, self.syncer, self._size = fd, Syncer(fd), len(line)
+        self._seq, self._previous, self._looked = seq, digest, float("-inf")
+        self._fresh.append(digest)
+        if self._durability == "grouped":
+            self.syncer.wrote(1)
+        return lambda: self._finish_old(old, syncer)
+
+    def _finish_old(self, fd: int, syncer: Syncer) -> None:
+        try:
+            syncer.stop()
+            if syncer.failure:
+                self.syncer.failure = syncer.failure  # the next write says so
+            self._sync_old(fd)
+        finally:
+            os.close(fd)
+
+    def _sync_old(self, fd: int) -> None:
+        if self._durability == "none":
+            return
+        try:
+            datasync(fd)
+            _sync_folder(self._where.parent)
+        except OSError as error:
+            self.syncer.failure = error.strerror or str(error)
+
+    def close(self, last: Callable[[], Sequence[Record]] = tuple) -> None:
+        """Writes `session.end`, and what `last` then gives; syncs, unlocks. Twice is once.
 
         Raises AuditError when the closing record could not be written; the file is closed anyway.
         """
@@ -274,6 +356,7 @@ class AuditLog:
             return
         try:
             self.write([(self._closing(), b"")])
+            self.write(last())
         finally:
             self._release()
 
@@ -307,6 +390,26 @@ class AuditLog:
 
 def _decision(told: Told) -> Field:
     return "allow" if type(told) is Allowed else cast("Mapping[str, Field]", told).get("decision")
+
+
+def _continuing(name: str, previous: bytes) -> JsonObject:
+    """The first record of a file that goes on with the chain of `name`, after its holder died."""
+    return {"event": "audit.continue", "file": name, "previous": previous.hex()}
+
+
+def _sync_folder(path: Path) -> None:
+    """The disk has the names too. Windows has no such thing."""
+    if os.name == "nt":
+        return
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _hashes(lines: Sequence[bytes]) -> list[bytes]:
+    return [unhexlify(line[-67:-3]) for line in lines]
 
 
 def _opening(file: LogFile) -> JsonObject:

@@ -1,4 +1,4 @@
-"""The key of this install: 32 random bytes that make argument digests unguessable from outside."""
+"""The keys of this install: one that makes argument digests unguessable, one that signs logs."""
 
 import os
 from pathlib import Path
@@ -6,10 +6,15 @@ from pathlib import Path
 from mcpguard import private
 from mcpguard.errors import AuditError
 
-__all__ = ["KEY_LENGTH", "load_or_create_key"]
+__all__ = ["DIGEST_KEY", "KEY_LENGTH", "SIGNING_KEY", "load_or_create_key"]
 
 KEY_LENGTH = 32
-"""Bytes. BLAKE2b takes up to 64; 32 is its strength at the digest length used here (RFC 7693)."""
+"""Bytes. BLAKE2b takes up to 64; 32 is its strength at the digest length used here (RFC 7693). Of
+an Ed25519 key it is the whole of it (RFC 8032)."""
+
+DIGEST_KEY = "audit.key"
+SIGNING_KEY = "audit-signing.key"
+"""File names in the data directory."""
 
 
 def load_or_create_key(path: Path) -> bytes:
@@ -41,7 +46,7 @@ def _load(path: Path) -> bytes:
     if len(key) != KEY_LENGTH:
         raise AuditError(
             f"{path}: the audit key is {len(key)} bytes or more, it must be {KEY_LENGTH}",
-            hint=f"move {path} away: a new key is made, older digests no longer compare",
+            hint=f"move {path} away: a new key is made, what the old one made stays its own",
         )
     return key
 

@@ -88,7 +88,7 @@ def a_pipe(path: Path) -> None:
     ],
 )
 @pytest.mark.guarantee("private:refuses-others")
-def test_what_others_can_reach_is_named_with_what_to_do(
+def test_what_others_can_reach_is_named_with_what_to_do(  # noqa: PLR0917 - one row of a table
     tmp_path: Path,
     make: Callable[[Path], None],
     mode: int,
