@@ -148,9 +148,9 @@ class Checker:
         event = record.get("event")
         if event == CHECKPOINT or (event == CONTINUED and "size" in record):
             self.count += 1
-            fault = self._fault(record)
+            what, fault = self._fault(record)
             if fault:
-                self.wrong.append((line, "forged", f"forged: {fault}"))
+                self.wrong.append((line, what, f"forged: {fault}"))
         if self.tree is None:
             return
         self._waiting.append(digest)
@@ -167,23 +167,24 @@ class Checker:
             told = f"truncated: {gone}: a checkpoint of {self._anchor.size} records is known"
             self.wrong.append((line, "truncated", told))
 
-    def _fault(self, record: JsonObject) -> str:
+    def _fault(self, record: JsonObject) -> tuple[str, str]:
         """What is wrong with the checkpoint in `record`; it is the newest if nothing is."""
         found, tree = read_checkpoint(record), self.tree
         if found is None:
-            return "it holds no whole checkpoint"
+            return "forged", "it holds no whole checkpoint"
         if self._keys is not None and found.key not in self._keys:
-            return f"the checkpoint is signed with {found.key[:40]!a}, no key that was given"
+            told = f"the checkpoint is signed with {found.key[:40]!a}, no key that was given"
+            return "foreign", told
         if self._keys is not None and not found.signed_by(self._keys):
-            return "the signature of the checkpoint is not that key's"
+            return "forged", "the signature of the checkpoint is not that key's"
         if tree is not None:
             if not tree.size <= found.size <= self.size:
-                return f"a checkpoint of {found.size} records cannot stand here"
+                return "forged", f"a checkpoint of {found.size} records cannot stand here"
             self._grow(tree, found.size, 0)
             if tree.root != found.root:
-                return "the checkpoint is not one of the records before it"
+                return "forged", "the checkpoint is not one of the records before it"
         self.newest = found
-        return ""
+        return "", ""
 
     def _grow(self, tree: Tree, size: int, line: int) -> None:
         anchor = self._anchor

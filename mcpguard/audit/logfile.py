@@ -35,7 +35,15 @@ else:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-__all__ = ["MAX_SIBLINGS", "LogFile", "earlier_name", "earlier_parts", "exchange", "open_log"]
+__all__ = [
+    "MAX_SIBLINGS",
+    "LogFile",
+    "earlier_name",
+    "earlier_parts",
+    "exchange",
+    "is_part",
+    "open_log",
+]
 
 MAX_SIBLINGS = 64
 """Files. Sessions that may share one log name at the same time."""
@@ -177,6 +185,12 @@ def earlier_parts(path: Path) -> list[Path]:
     numbers = {each: each[len(lead) : len(each) - len(end)] for each in parts}
     right = [each for each, text in numbers.items() if len(text) == _DIGITS and text.isdecimal()]
     return [path.with_name(each) for each in sorted(right)]
+
+
+def is_part(path: Path) -> bool:
+    """Whether `path` is by its name an earlier part of a log."""
+    number = path.stem.rpartition("~")[2]
+    return number != path.stem and len(number) == _DIGITS and number.isdecimal()
 
 
 def earlier_name(path: Path, seq: int) -> Path:

@@ -3,10 +3,9 @@
 import hashlib
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -28,7 +27,18 @@ from mcpguard.audit.record import (
 from mcpguard.errors import AuditError
 from mcpguard.model import JsonObject
 
-__all__ = ["Problem", "Seam", "VerifyReport", "begins_as_log", "parts_of", "read", "verify"]
+__all__ = [
+    "Problem",
+    "Seam",
+    "VerifyReport",
+    "begin_of",
+    "begins_as_log",
+    "parts_of",
+    "read",
+    "read_lines",
+    "unsigned",
+    "verify",
+]
 
 MAX_OPEN = 100
 """Session ids kept of sessions without an end; the rest are counted."""
@@ -71,10 +81,11 @@ class VerifyReport:
     NUL bytes at the end of the file. `head`: hash of the last line in hex, empty without one.
     `unclosed`: sessions without a closing record, oldest first: running, killed, or cut off.
     `complete`: False when it is so broken that reading stopped. `start`: records of the log before
-    this file. `checkpoints`: how many it holds. `signed`: the size of the newest one that is right,
-    by the key `signer`; with keys, one of them made the signature, without it was not looked at.
-    `rooted`: whether roots could be compared; not in a part whose earlier ones nothing tells of.
-    `seam`: where the next part goes on; None behind what is broken.
+    this file. `ended`: the last line that closes a session, 0 for none. `checkpoints`: how many it
+    holds. `signed`: the size of the newest one that is right, by the key `signer`; with keys, one
+    of them made the signature, without it was not looked at. `rooted`: whether roots could be
+    compared; not in a part whose earlier ones nothing tells of. `seam`: where the next part goes
+    on; None behind what is broken.
     """
 
     records: int
@@ -89,6 +100,7 @@ class VerifyReport:
     tail: str = ""
     zeros: int = 0
     start: int = 0
+    ended: int = 0
     checkpoints: int = 0
     signed: int = 0
     signer: str = ""
@@ -225,8 +237,8 @@ class _Reader:
             data = data[text.end() :]
         return _CUT_FIELDS.fullmatch(data) is not None
 
-    def report(self, *, signed: bool, last: bool) -> VerifyReport:
-        """`signed`: keys were given, so what has ended must be. `last`: no part follows."""
+    def report(self, *, last: bool) -> VerifyReport:
+        """`last`: no part follows."""
         checker, seam = self.checker, self.seam or _BEGINNING
         whole = self.runs is None
         if whole:
@@ -236,7 +248,7 @@ class _Reader:
         return VerifyReport(
             records=self.records,
             sessions=self.sessions,
-            problems=self._problems(seam.seq, signed=signed and last),
+            problems=self._problems(),
             torn=bool(self.tail or self.zeros),
             head=head,
             first=self.first,
@@ -246,6 +258,7 @@ class _Reader:
             tail=self.tail,
             zeros=self.zeros,
             start=seam.seq,
+            ended=self.ended,
             checkpoints=checker.count,
             signed=newest.size if newest else 0,
             signer=newest.key if newest else "",
@@ -253,15 +266,10 @@ class _Reader:
             seam=Seam(seam.seq + self.records, self.recent[-1][1], checker.tree) if whole else None,
         )
 
-    def _problems(self, start: int, *, signed: bool) -> tuple[Problem, ...]:
+    def _problems(self) -> tuple[Problem, ...]:
         found = [*self.runs.problems()] if self.runs else []
         found += [self.stray] if self.stray else []
         found += [Problem(*each) for each in self.checker.wrong]
-        newest = self.checker.newest
-        ended = start + self.ended
-        if signed and newest and self.ended and newest.size < ended and not found:
-            told = f"unsigned: the session that ended with record {ended} did not sign it"
-            found.append(Problem(self.ended, "unsigned", told))
         return tuple(sorted(found, key=lambda problem: problem.line))
 
 
@@ -292,7 +300,7 @@ def parts_of(path: Path) -> list[Path]:
 
 def verify(
     path: Path,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
     *,
     keys: Keys | None = None,
     anchor: Checkpoint | None = None,
@@ -303,7 +311,7 @@ def verify(
 
     Args:
         path: One file. An empty one gives a report of 0 records, which proves nothing.
-        progress: Called with the number of records read so far.
+        progress: Called with the numbers of records and of bytes read so far.
         keys: Public keys; every checkpoint must be signed by one of them.
         anchor: A checkpoint that is known from elsewhere: the log must go as far, and agree.
         seam: What the part before ended with; None: the file itself says.
@@ -324,10 +332,24 @@ def verify(
                 break
             reader.take(text)
             if progress is not None and reader.records % PROGRESS_EVERY == 0:
-                progress(reader.records)
+                progress(reader.records, file.tell())
     if reader.records:
         _refuse_foreign(path, reader)
-    return reader.report(signed=keys is not None, last=last)
+    return reader.report(last=last)
+
+
+def unsigned(parts: Sequence[VerifyReport]) -> Problem | None:
+    """What a session that has ended left without a signature, though others signed; or None.
+
+    `parts`: the reports of a whole log, with keys. A session signs its end, so somebody else wrote
+    that, or what it could not do is in what it said on stderr.
+    """
+    newest = max((report.signed for report in parts), default=0)
+    last = next((report for report in reversed(parts) if report.ended), None)
+    if last is None or not newest or last.start + last.ended <= newest:
+        return None
+    told = f"unsigned: records {newest + 1} to {last.start + last.ended} are of sessions that ended"
+    return Problem(last.ended, "unsigned", f"{told} and did not sign them")
 
 
 def read(path: Path) -> Iterator[JsonObject]:
@@ -336,18 +358,30 @@ def read(path: Path) -> Iterator[JsonObject]:
     A torn last line is left out. Raises AuditError when the file cannot be read or a whole line is
     not a record.
     """
+    for number, text in enumerate(read_lines(path), 1):
+        record = _record(text)
+        if not record:
+            raise AuditError(
+                f"{path}: line {number} is not an audit record",
+                hint=f"run: mcpguard audit verify {path}",
+            )
+        yield record
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """The whole lines of the log at `path`, newline included. Raises AuditError."""
     with _opened(path) as file:
-        for number in count(1):
+        while True:
             text, _zeros = _line(file)
             if text[-1:] != b"\n":
                 return
-            record = _record(text)
-            if not record:
-                raise AuditError(
-                    f"{path}: line {number} is not an audit record",
-                    hint=f"run: mcpguard audit verify {path}",
-                )
-            yield record
+            yield text
+
+
+def begin_of(path: Path) -> Seam:
+    """Where the file says that it goes on from; the beginning for one that says nothing."""
+    with _opened(path) as file:
+        return _claimed(_record(_line(file)[0])) or _BEGINNING
 
 
 def begins_as_log(path: Path) -> bool:
