@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CHECKPOINT",
     "CONTINUED",
+    "SET_ASIDE",
     "Checker",
     "Checkpoint",
     "Keys",
@@ -36,6 +37,9 @@ CHECKPOINT = "audit.checkpoint"
 CONTINUED = "audit.continue"
 """The event of the first record of a file that goes on with an earlier one's chain. Holds one of
 all before it, where the earlier file could be signed."""
+
+SET_ASIDE = "audit.rotate"
+"""The event of the last record of a part: the chain goes on in the next file."""
 
 MAX_PUBLIC = 4096
 """Bytes of a public key's file. One has 113."""

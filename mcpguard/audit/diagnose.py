@@ -30,7 +30,7 @@ class Problem:
     """One thing that was done to the log.
 
     `line` counts from 1; `what` is `changed`, `removed`, `inserted`, `reordered`, `spliced` or
-    `forked`; of checkpoints `forged`, `foreign` (another key's), `unsigned`, `truncated` or `forked`.
+    `forked`; of checkpoints `forged`, `foreign` (another key's), `unsigned`, `truncated`, `forked`.
     """
 
     line: int

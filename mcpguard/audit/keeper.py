@@ -18,6 +18,7 @@ from mcpguard.audit.chain import AuditLog, Record
 from mcpguard.audit.checkpoint import (
     CHECKPOINT,
     CONTINUED,
+    SET_ASIDE,
     Checkpoint,
     Signer,
     read_checkpoint,
@@ -28,7 +29,7 @@ from mcpguard.audit.record import MAX_LINE
 from mcpguard.errors import AuditError
 from mcpguard.model import JsonObject
 
-__all__ = ["CHECKPOINT_RECORDS", "CHECKPOINT_SECONDS", "SET_ASIDE", "Keeper", "Rotation"]
+__all__ = ["CHECKPOINT_RECORDS", "CHECKPOINT_SECONDS", "Keeper", "Rotation"]
 
 CHECKPOINT_SECONDS = 60.0
 """Seconds of the clock from one checkpoint to the next, while there are records. The first one of a
@@ -49,9 +50,6 @@ PAUSE = 0.0005
 
 WINDOW = 2 * MAX_LINE
 """Bytes at the end of a log in which its last checkpoint is looked for first."""
-
-SET_ASIDE = "audit.rotate"
-"""The event of the last record of a part: the chain goes on in the next file."""
 
 _MARK = b'"event":"audit.c'
 """In every line that may hold a checkpoint, and few others."""
@@ -259,12 +257,19 @@ def _anchor(folder: Path, log: Path, signed: Checkpoint) -> None:
 
 
 def _end_of(file: LogFile) -> Iterator[bytes]:
-    """The last whole lines of what was there when the log was opened."""
-    with file.path.open("rb") as opened:
-        opened.seek(max(0, file.size - WINDOW))
-        if file.size > WINDOW:
+    """The last whole lines of what was there when the log was opened; of the part before too."""
+    if file.size < WINDOW:
+        for part in earlier_parts(file.path)[-1:]:
+            yield from _last_lines(part, part.stat().st_size)
+    yield from _last_lines(file.path, file.size)
+
+
+def _last_lines(path: Path, size: int) -> list[bytes]:
+    with path.open("rb") as opened:
+        opened.seek(max(0, size - WINDOW))
+        if size > WINDOW:
             opened.readline()
-        yield from _lines(opened.read(file.size - opened.tell()))
+        return opened.read(size - opened.tell()).splitlines(keepends=True)
 
 
 def _all_of(file: LogFile) -> Iterator[bytes]:
@@ -274,10 +279,6 @@ def _all_of(file: LogFile) -> Iterator[bytes]:
             while left > 0 and (line := opened.readline(min(left, MAX_LINE))):
                 left -= len(line)
                 yield line
-
-
-def _lines(data: bytes) -> list[bytes]:
-    return data.splitlines(keepends=True)
 
 
 def _followed(lines: Iterable[bytes], pause: Callable[[], None]) -> Tree | None:

@@ -11,7 +11,14 @@ from typing import BinaryIO, NamedTuple
 
 import orjson
 
-from mcpguard.audit.checkpoint import CONTINUED, Checker, Checkpoint, Keys, read_checkpoint
+from mcpguard.audit.checkpoint import (
+    CONTINUED,
+    SET_ASIDE,
+    Checker,
+    Checkpoint,
+    Keys,
+    read_checkpoint,
+)
 from mcpguard.audit.diagnose import LOOK_BACK, Problem, Runs, split
 from mcpguard.audit.logfile import earlier_parts
 from mcpguard.audit.merkle import Tree
@@ -113,6 +120,9 @@ class VerifyReport:
         return not self.problems
 
 
+_OPENING = {"session.start", CONTINUED}
+"""Events behind which a session is open: it began, or goes on in this file."""
+
 _BRACE = LINE_END[:-1]
 """How every record ends; what stands behind it was never a part of its write."""
 
@@ -179,9 +189,10 @@ class _Reader:
         self.first = self.first or self.last
         self.session = str(record.get("session", ""))
         self.event = str(record.get("event", ""))
-        if self.event == "session.start":
-            self._close_open()
-            self.sessions += 1
+        if self.event in _OPENING:
+            if self.open != self.session:
+                self._close_open()
+            self.sessions += self.event != CONTINUED
             self.open = self.session
         elif self.event == "session.end":
             self.open = ""
@@ -206,6 +217,8 @@ class _Reader:
             told = "inserted: it is not the beginning of an audit record"
             self.stray = Problem(self.records + 1, "inserted", told)
         self.known = self.known or bool(self.tail or self.zeros)
+        if self.event == SET_ASIDE:
+            self.open = ""  # it goes on in the next file
         self._close_open()
 
     def _whole(self, data: bytes, record: JsonObject) -> None:

@@ -1,11 +1,13 @@
 """`mcpguard audit show` and `tail`: records as lines for people, or as they are for programs."""
 
+import os
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Unpack
+from typing import Self, Unpack
 
 import click
 import orjson
@@ -79,13 +81,17 @@ def tail_command(
     Exit codes: 0 shown, 2 it could not be found out.
     """
     as_text, choice, chosen = _as_text(form), choice_of(given), logs(files)
-    ends = [_End(file) for file in chosen]
-    newest = deque(records(chosen, choice), maxlen=limit)
-    _print(newest, as_text=as_text, named=len(chosen) > 1)
-    while follow:
-        for end in ends:
-            _print(end.new(choice), as_text=as_text, named=len(chosen) > 1)
-        time.sleep(LOOK_SECONDS)
+    with ExitStack() as stack:
+        # Before the newest are read, so that nothing falls between the two.
+        ends = [stack.enter_context(_End(file)) for file in chosen] if follow else []
+        newest = deque(records(chosen, choice), maxlen=limit)
+        _print(newest, as_text=as_text, named=len(chosen) > 1)
+        told = {str(record.get("hash")) for record in newest}
+        while ends:
+            for end in ends:
+                fresh = (each for each in end.new(choice) if str(each.get("hash")) not in told)
+                _print(fresh, as_text=as_text, named=len(chosen) > 1)
+            time.sleep(LOOK_SECONDS)
 
 
 class _End:
@@ -103,6 +109,12 @@ class _End:
                 hint="check the name and the permissions",
             ) from error
         self._file.seek(0, 2)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
     def new(self, choice: Choice) -> Iterator[JsonObject]:
         """The records since the last look. In the next file too, when this one was set aside."""
@@ -133,8 +145,6 @@ class _End:
 
 
 def _identity(fd: int) -> tuple[int, int]:
-    import os
-
     status = os.fstat(fd)
     return status.st_dev, status.st_ino
 
@@ -202,7 +212,20 @@ def _why(record: JsonObject) -> str:
     return render.printable(" ".join(each for each in told if each))
 
 
-_LATER = {"v", "seq", "session", "ts", "server", "principal", "event", "hash", "peaks", "signature"}
+_LATER = {
+    "v",
+    "seq",
+    "session",
+    "ts",
+    "server",
+    "principal",
+    "event",
+    "hash",
+    "previous",
+    "root",
+    "peaks",
+    "signature",
+}
 
 
 def _event(record: JsonObject) -> str:

@@ -309,12 +309,12 @@ def _facts(read: _Read) -> Iterator[str]:
 
 def _notes(read: _Read) -> Iterator[str]:
     newest = read.newest
-    oldest, report = read.parts[0]
-    if report.start:
+    start = read.parts[0][1].start
+    if start:
         known = (
-            "the signed checkpoint of them is in it" if report.rooted else "nothing tells of them"
+            "their checkpoint is" if read.parts[0][1].rooted else "nothing that tells of them is"
         )
-        yield f"  later part: {oldest.name} begins with record {report.start + 1:,}; {known}"
+        yield f"  earlier: records 1 to {start:,} are in no file here; {known}"
     if newest.tail:
         yield f"  torn: line {newest.records + 1} is {_TAILS[newest.tail]}: {_CAUSES}"
     if newest.zeros:
