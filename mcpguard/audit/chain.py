@@ -309,12 +309,12 @@ class AuditLog:
         """
         if self._closed or self._excess or self._gap:
             raise AuditError(f"{self.path}: the audit log cannot be written, nor exchanged")
-        seq, now = self._seq + 1, self._clock()
-        text = self._encoder.body(seq, now, told, b"")
+        seq, at = self._seq + 1, self._clock()
+        text = self._encoder.body(seq, at, told, b"")
         digest = link(self._previous, text)
         line = seal(text, digest)
         try:
-            self._look(now)
+            self._look(at)
             fd = exchange(self.path, aside, line)
         except OSError as error:
             raise AuditError(

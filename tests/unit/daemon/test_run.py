@@ -93,6 +93,7 @@ def test_a_locked_server_answers_through_the_proxy_and_every_step_is_recorded(
     assert [r["event"] for r in read(place.log()) if "event" in r] == [
         "session.start",
         "session.end",
+        "audit.checkpoint",
     ]
 
 
@@ -100,9 +101,12 @@ def test_a_locked_server_answers_through_the_proxy_and_every_step_is_recorded(
 def test_the_lean_way_imports_no_command_line_library(place: Place) -> None:
     code = (
         "import sys; from mcpguard.__main__ import main\n"
+        "late = []\n"
+        "sys.addaudithook(lambda event, found: event == 'import' and found[0] == 'cryptography'"
+        " and late.append('mcpguard.audit.keeper' in sys.modules))\n"
         "main(sys.argv[1:])\n"
-        "heavy = {'click', 'structlog', 'pydantic', 'cryptography', 'jsonschema_rs', 'mcp'}\n"
-        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+        "heavy = {'click', 'structlog', 'pydantic', 'jsonschema_rs', 'mcp'}\n"
+        "print(sorted(heavy & set(sys.modules)), late[0], file=sys.stderr)"
     )
     env = {**os.environ, "PYTHONPATH": str(ROOT), "MCPGUARD_DATA_DIR": str(place.data)}
     done = subprocess.run(
@@ -113,7 +117,8 @@ def test_the_lean_way_imports_no_command_line_library(place: Place) -> None:
         timeout=30,
         check=False,
     )
-    assert done.stderr == b"[]\n"
+    # What signs the log is loaded at the end of a short session, beside the messages of a long one.
+    assert done.stderr == b"[] True\n"
 
 
 def spoil_lock(place: Place) -> None:
@@ -182,6 +187,17 @@ def test_without_a_lockfile_only_a_recording_session_runs(place: Place) -> None:
 def test_a_session_that_blocks_nothing_goes_on_without_a_log_and_says_so(place: Place) -> None:
     block_log(place)
     done = place.run("--audit-only", "--", *place.argv, given=INITIALIZE)
+    assert orjson.loads(done.stdout)["id"] == 1
+    assert b"mcpguard: no audit log" in done.stderr
+
+
+def test_who_chose_to_go_on_without_a_log_goes_on_and_is_told(place: Place) -> None:
+    block_log(place)
+    config = place.data.parent / "config"
+    config.mkdir()
+    (config / "mcpguard.yaml").write_text("audit: {on_failure: continue}\n")
+    env = {"MCPGUARD_CONFIG_DIR": str(config)}
+    done = place.run("--lock", str(place.lock), given=INITIALIZE, env=env)
     assert orjson.loads(done.stdout)["id"] == 1
     assert b"mcpguard: no audit log" in done.stderr
 
