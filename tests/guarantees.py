@@ -443,9 +443,9 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A log that is set aside goes on in one chain, wherever its writer is killed; a part that "
         "is missing or cut shows.",
         Mutant(
-            "audit/logfile.py",
-            "        seq, previous, continues = _end_of_earlier(path)",
-            "        continues = _end_of_earlier(path)[2]",
+            "audit/chain.py",
+            "digest = link(self._previous, text)",
+            "digest = link(bytes(32), text)",
         ),
     ),
     "audit:shown-as-written": Guarantee(
@@ -464,8 +464,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "anew, in part or whole, does not pass with the key.",
         Mutant(
             "audit/checkpoint.py",
-            "            if tree.root != found.root:",
-            "            if not tree.root:",
+            "        if tree.root != found.root:",
+            "        if not tree.root:",
         ),
     ),
     "audit:tail-cut-shows": Guarantee(

@@ -308,7 +308,10 @@ class AuditLog:
         AuditError, and then the old file goes on.
         """
         if self._closed or self._excess or self._gap:
-            raise AuditError(f"{self.path}: the audit log cannot be written, nor exchanged")
+            raise AuditError(
+                f"{self.path}: the audit log cannot be written, nor exchanged",
+                hint="make room on the disk",
+            )
         seq, at = self._seq + 1, self._clock()
         text = self._encoder.body(seq, at, told, b"")
         digest = link(self._previous, text)

@@ -173,7 +173,7 @@ class Checker:
 
     def _fault(self, record: JsonObject) -> tuple[str, str]:
         """What is wrong with the checkpoint in `record`; it is the newest if nothing is."""
-        found, tree = read_checkpoint(record), self.tree
+        found = read_checkpoint(record)
         if found is None:
             return "forged", "it holds no whole checkpoint"
         if self._keys is not None and found.key not in self._keys:
@@ -181,14 +181,18 @@ class Checker:
             return "foreign", told
         if self._keys is not None and not found.signed_by(self._keys):
             return "forged", "the signature of the checkpoint is not that key's"
-        if tree is not None:
-            if not tree.size <= found.size <= self.size:
-                return "forged", f"a checkpoint of {found.size} records cannot stand here"
-            self._grow(tree, found.size, 0)
-            if tree.root != found.root:
-                return "forged", "the checkpoint is not one of the records before it"
+        if self.tree is None:
+            return "", ""  # its root is of records that are not here: it shows nothing of these
+        return "forged", self._misfit(found, self.tree)
+
+    def _misfit(self, found: Checkpoint, tree: Tree) -> str:
+        if not tree.size <= found.size <= self.size:
+            return f"a checkpoint of {found.size} records cannot stand here"
+        self._grow(tree, found.size, 0)
+        if tree.root != found.root:
+            return "the checkpoint is not one of the records before it"
         self.newest = found
-        return "", ""
+        return ""
 
     def _grow(self, tree: Tree, size: int, line: int) -> None:
         anchor = self._anchor

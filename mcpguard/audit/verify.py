@@ -291,6 +291,8 @@ def _claimed(record: JsonObject) -> Seam | None:
     seq, digest = record.get("seq"), record.get("previous")
     if record.get("event") != CONTINUED or type(seq) is not int or not isinstance(digest, str):
         return None
+    if seq < 2:  # noqa: PLR2004 - nothing stands before the first record
+        return None
     try:
         previous = bytes.fromhex(digest)
     except ValueError:

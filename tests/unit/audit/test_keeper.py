@@ -8,6 +8,7 @@ from mcpguard.audit.checkpoint import CHECKPOINT, CONTINUED, SET_ASIDE, load_pub
 from mcpguard.audit.keeper import CHECKPOINT_RECORDS, CHECKPOINT_SECONDS, Rotation
 from mcpguard.audit.logfile import earlier_parts
 from mcpguard.audit.merkle import Tree
+from mcpguard.audit.record import GENESIS, SEAL_LENGTH, link, seal
 from mcpguard.audit.verify import VerifyReport, parts_of, read, verify
 from mcpguard.errors import AuditError
 from mcpguard.model import JsonObject
@@ -287,3 +288,78 @@ def test_anchors_without_their_folder_leave_the_log_unsigned_and_say_so(
     sign(keeper)
     assert "No such file or directory" in keeper.failure
     log.close()
+
+
+FORGED: dict[str, tuple[Callable[[JsonObject], object], str]] = {
+    "a root": (lambda mark: mark.update(root="00" * 32), "no whole checkpoint"),
+    "a signature": (lambda mark: mark.update(signature="AAAA" * 21 + "AA=="), "not that key's"),
+    "no signature": (lambda mark: mark.update(signature=""), "no whole checkpoint"),
+    "a size": (lambda mark: mark.update(size=12), "not that key's"),
+    "a size that is a text": (lambda mark: mark.update(size="9"), "no whole checkpoint"),
+    "a key": (lambda mark: mark.update(key="ed25519:0"), "no key that was given"),
+    "fewer peaks": (lambda mark: mark.update(peaks=[]), "no whole checkpoint"),
+}
+
+
+@pytest.mark.parametrize(("forge", "why"), FORGED.values(), ids=FORGED)
+@pytest.mark.guarantee("audit:signed-checkpoints")
+def test_a_forged_checkpoint_is_named_with_what_is_wrong(
+    path: Path, forge: Callable[[JsonObject], object], why: str
+) -> None:
+    lines = signed(path)
+    mark = orjson.loads(lines[-1])
+    previous = bytes.fromhex(orjson.loads(lines[-2])["hash"])
+    del mark["hash"]
+    forge(mark)
+    forged = orjson.dumps(mark)[:-1] + lines[-1][-SEAL_LENGTH:]
+    path.write_bytes(b"".join([*lines[:-1], *rechained([forged], previous)]))
+    report = verify(path, keys=public(path))
+    assert (report.signed, len(report.problems)) == (0, 1)
+    assert why in report.problems[0].message
+
+
+@pytest.mark.guarantee("audit:signed-checkpoints")
+def test_a_log_computed_anew_around_its_checkpoints_is_not_the_one_they_sign(path: Path) -> None:
+    lines = signed(path)
+    lines[3] = lines[3].replace(b"tool-s1-2", b"tool-s1-9")
+    path.write_bytes(b"".join(rechained(lines, GENESIS)))
+    for keys in (None, public(path)):
+        (problem,) = verify(path, keys=keys).problems
+        assert (problem.line, problem.what) == (len(lines), "forged")
+        assert "not one of the records before it" in problem.message
+
+
+def rechained(lines: list[bytes], previous: bytes) -> list[bytes]:
+    """`lines` with hashes that fit, from `previous` on."""
+    made = []
+    for line in lines:
+        body = line[:-SEAL_LENGTH]
+        previous = link(previous, body)
+        made.append(seal(body, previous))
+    return made
+
+
+@pytest.mark.guarantee("audit:signed-checkpoints")
+def test_a_forged_part_shows_nothing_with_checkpoints_that_others_signed(path: Path) -> None:
+    """Their signatures are good, but nothing in the file says of which records they are."""
+    rotated(path, 1)
+    first, *rest = path.read_bytes().splitlines(keepends=True)
+    record = orjson.loads(first)
+    for key in ("size", "root", "peaks", "key", "signature", "hash"):
+        del record[key]
+    forged = [orjson.dumps(record)[:-1] + first[-SEAL_LENGTH:], *rest]
+    forged[1] = forged[1].replace(b"read_file", b"read_none")
+    path.write_bytes(b"".join(rechained(forged, bytes.fromhex(record["previous"]))))
+    report = verify(path, keys=public(path))
+    assert (report.intact, report.rooted, report.checkpoints, report.signed) == (True, False, 1, 0)
+
+
+def test_a_first_record_that_claims_to_go_on_from_nothing_begins_a_log_like_any_other(
+    path: Path,
+) -> None:
+    (line, *_) = signed(path)
+    body = line[:-SEAL_LENGTH].replace(
+        b'"session.start"', b'"audit.continue","previous":"%064d"' % 0
+    )
+    path.write_bytes(b"".join(rechained([body + line[-SEAL_LENGTH:]], bytes(32))))
+    assert not verify(path).intact
