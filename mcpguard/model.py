@@ -13,6 +13,7 @@ __all__ = [
     "ALLOW",
     "APPROVED",
     "NOBODY",
+    "OFF_SCHEMA",
     "Allowed",
     "Answer",
     "Call",
@@ -394,6 +395,9 @@ ALLOW = Verdict(Effect.ALLOW)
 
 APPROVED: Final = "approval"
 """Rule of the finding that says who allowed a call (`message`), under which ticket (`where`)."""
+
+OFF_SCHEMA: Final = "surface.output_schema"
+"""Rule of the finding that a result is not what the tool's reviewed `outputSchema` says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """The `mutants` gate: with its mutant applied, the tests that wear a guarantee must fail.
 
+Those that did are run again at the end without any mutant, and must pass, or a kill means nothing.
+
 Each worker has a copy of the repository and a thin virtual environment over the project's own, so
 that the console script runs the changed package too. `scripts/check mutants` runs all of them,
 `.venv/bin/python scripts/mutants.py ID...` some.
@@ -12,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,13 +34,15 @@ LIMIT = 120.0
 """Seconds for one mutant's tests. Passing it counts as killed; unchanged they take a few."""
 
 CONTROL_LIMIT = 600.0
-"""Seconds for all of these tests together, without a mutant."""
-
-CONTROL = ""
-"""Stands for the run without a mutant in the list of names."""
+"""Seconds for a worker's share of the tests that killed, without a mutant."""
 
 COPIED = ("mcpguard", "tests", "fixtures", "scripts", ".ci", ".github")
 COPIED_FILES = ("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", ".gitignore")
+
+COMPILED = ("mcpguard", "tests")
+COMPILE = ("-m", "compileall", "-q", "--invalidation-mode", "checked-hash")
+"""Bytecode that counts only for the very source it was made from: the time and the size of a file,
+which Python looks at otherwise, can be the same for a mutant."""
 
 FIXED = ("-x", "-q", "--no-header", "--tb=line", "--assert=plain", "-p", "no:cov")
 """Options of every run. Plain asserts: pytest's own rewriting wants to load the plugins itself."""
@@ -75,16 +79,16 @@ class Worker:
     def log(self) -> Path:
         return self.folder / "log"
 
-    def pytest(
-        self, limit: float, options: Sequence[str], files: Sequence[Path]
-    ) -> tuple[int, str]:
+    @property
+    def failures(self) -> Path:
+        return self.folder / "failures"
+
+    def pytest(self, limit: float, arguments: Sequence[str]) -> tuple[int, str]:
         """Exit code of pytest in this copy, or TIMED_OUT, and the end of what it printed."""
-        chosen = [str(path.relative_to(ROOT)) for path in files]
-        arguments = [*FIXED, *options, *chosen]
         warm = self.warm = self.warm or self._start()
         if warm.stdin is None or warm.stdout is None:
             raise RuntimeError("the warm process has no pipes")
-        print(json.dumps([limit, *arguments]), file=warm.stdin, flush=True)
+        print(json.dumps([limit, *FIXED, *arguments]), file=warm.stdin, flush=True)
         answer = warm.stdout.readline()
         if not answer:
             raise RuntimeError("the warm process ended")
@@ -94,9 +98,9 @@ class Worker:
     def _start(self) -> subprocess.Popen[str]:
         script = ROOT / "scripts" / "warm.py"
         return subprocess.Popen(
-            [str(self.python), str(script), str(self.log)],
+            [str(self.python), str(script), str(self.log), str(self.failures)],
             cwd=self.repo,
-            env=environment.clean_env(HYPOTHESIS_PROFILE="ci", PYTHONDONTWRITEBYTECODE="1"),
+            env=environment.clean_env(HYPOTHESIS_PROFILE="mutants", PYTHONDONTWRITEBYTECODE="1"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -110,11 +114,15 @@ class Worker:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one mutant. `problem` is empty when its tests killed it."""
+    """What became of one mutant. `problem` is empty when its tests killed it.
+
+    `again`: what to run without the mutant, pytest's arguments.
+    """
 
     name: str
     problem: str
     seconds: float
+    again: tuple[str, ...] = ()
 
 
 def make_worker(folder: Path) -> Worker:
@@ -136,6 +144,8 @@ def make_worker(folder: Path) -> Worker:
     script = venv / environment.BIN / "mcpguard"
     script.write_text(SCRIPT.format(python=worker.python), "utf-8")
     script.chmod(0o755)
+    compiled = [str(worker.python), *COMPILE, *(str(worker.repo / name) for name in COMPILED)]
+    subprocess.run(compiled, check=True, env=environment.clean_env())
     return worker
 
 
@@ -149,30 +159,38 @@ def judge(worker: Worker, name: str, guarantee: Guarantee, files: Sequence[Path]
     started = time.monotonic()
     target = worker.repo / "mcpguard" / guarantee.mutant.file
     original = (ROOT / "mcpguard" / guarantee.mutant.file).read_bytes()
+    again: tuple[str, ...] = ()
     try:
         guarantee.mutant.apply(worker.repo / "mcpguard")
-        problem = run_tests(worker, name, files)
+        problem, again = run_tests(worker, name, files)
     except ValueError as error:
         problem = str(error)
     finally:
         target.write_bytes(original)
-    return Outcome(name, problem, time.monotonic() - started)
+    return Outcome(name, problem, time.monotonic() - started, again)
 
 
-def run_tests(worker: Worker, name: str, files: Sequence[Path]) -> str:
-    """Empty when the tests fail as they must; otherwise what is wrong."""
-    code, tail = worker.pytest(LIMIT, ("--guarantee", name), files)
-    if code in {TESTS_FAILED, TIMED_OUT}:
-        return ""
+def run_tests(worker: Worker, name: str, files: Sequence[Path]) -> tuple[str, tuple[str, ...]]:
+    """Empty when the tests fail as they must, otherwise what is wrong; and which test failed."""
+    wearing = ("--guarantee", name, *(str(path.relative_to(ROOT)) for path in files))
+    code, tail = worker.pytest(LIMIT, wearing)
+    if code == TIMED_OUT:
+        return "", wearing
+    if code == TESTS_FAILED:
+        return "", tuple(worker.failures.read_text("utf-8").splitlines())
     what = "survived: its tests passed" if code == 0 else f"its tests did not run (exit {code})"
-    return f"{what}\n{tail}"
+    return f"{what}\n{tail}", ()
 
 
-def control(worker: Worker, files: Sequence[Path]) -> Outcome:
-    """Without a mutant the same tests must pass in the copy, or a kill would mean nothing."""
+def control(worker: Worker, killed: Sequence[Outcome]) -> Outcome:
+    """Without a mutant the tests that killed one must pass in the copy."""
     started = time.monotonic()
-    code, tail = worker.pytest(CONTROL_LIMIT, ("-m", "guarantee"), files)
-    problem = f"tests fail without any mutant (exit {code})\n{tail}" if code else ""
+    alone = [each.again for each in killed if each.again[0].startswith("-")]
+    tests = sorted({test for each in killed if each.again not in alone for test in each.again})
+    problem = ""
+    for arguments in filter(None, [tests, *alone]):
+        code, tail = worker.pytest(CONTROL_LIMIT, arguments)
+        problem += f"tests fail without any mutant (exit {code})\n{tail}" if code else ""
     return Outcome("control", problem, time.monotonic() - started)
 
 
@@ -183,28 +201,34 @@ def cheapest(files: Sequence[Path]) -> tuple[Path, ...]:
 
 
 def main(argv: Sequence[str]) -> int:
-    tests = {name: cheapest(files) for name, files in worn().items()}
+    worn_by = worn()
+    tests = {name: cheapest(worn_by.get(name, ())) for name in GUARANTEES}
     names = list(argv) or sorted(GUARANTEES)
     with tempfile.TemporaryDirectory(prefix="mcpguard-mutants-") as folder:
         free: queue.SimpleQueue[Worker] = queue.SimpleQueue()
         for number in range(WORKERS):
             free.put(make_worker(Path(folder) / str(number)))
 
-        def work(name: str) -> Outcome:
+        def with_worker(judged: Callable[[Worker], Outcome]) -> Outcome:
             worker = free.get()
             try:
-                if name == CONTROL:
-                    wearing = {path for key in names for path in tests.get(key, ())}
-                    return told(control(worker, sorted(wearing)))
-                return told(judge(worker, name, GUARANTEES[name], tests.get(name, ())))
+                return told(judged(worker))
             finally:
                 free.put(worker)
 
+        def mutant(name: str) -> Outcome:
+            return with_worker(lambda each: judge(each, name, GUARANTEES[name], tests[name]))
+
+        def share(killed: Sequence[Outcome]) -> Outcome:
+            return with_worker(lambda each: control(each, killed))
+
         with ThreadPoolExecutor(WORKERS) as pool:
-            outcomes = list(pool.map(work, [CONTROL, *names]))
+            outcomes = list(pool.map(mutant, names))
+            killed = [each for each in outcomes if each.again]
+            controls = list(pool.map(share, [killed[at::WORKERS] for at in range(WORKERS)]))
         for _ in range(WORKERS):
             free.get().close()
-    return report(outcomes)
+    return report(outcomes, controls)
 
 
 def told(outcome: Outcome) -> Outcome:
@@ -213,9 +237,9 @@ def told(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def report(outcomes: Sequence[Outcome]) -> int:
-    problems = sum(bool(outcome.problem) for outcome in outcomes)
-    print(f"{len(outcomes) - 1} mutants and the control, {problems} problems")
+def report(outcomes: Sequence[Outcome], controls: Sequence[Outcome]) -> int:
+    problems = sum(bool(outcome.problem) for outcome in (*outcomes, *controls))
+    print(f"{len(outcomes)} mutants and the control, {problems} problems")
     return 1 if problems else 0
 
 

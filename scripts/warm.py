@@ -3,7 +3,7 @@
 Started by scripts/mutants.py in a copy of the repository. A line on stdin is a JSON list: seconds,
 then pytest's arguments; the answer on stdout is its exit code, or `TIMED_OUT`. mcpguard and its
 tests are imported in the fork alone, so that each run sees the files as they are then. Output goes
-to the file named by the one argument.
+to the file named by the first argument, the ids of tests that failed to that of the second.
 """
 
 import importlib
@@ -14,6 +14,11 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
 
 TIMED_OUT = -1000
 """Stands for pytest's exit code when it was killed."""
@@ -25,15 +30,28 @@ POLL = 0.01
 """Seconds between two looks at a run."""
 
 
-def main(log: str) -> None:
+class Failures:
+    """A plugin of pytest that writes down which tests failed, a line each."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+        self._path.write_text("", "utf-8")
+
+    def pytest_runtest_logreport(self, report: "pytest.TestReport") -> None:
+        if report.failed:
+            with self._path.open("a", encoding="utf-8") as file:
+                print(report.nodeid, file=file)
+
+
+def main(log: str, failures: str) -> None:
     for name in LOADED:
         importlib.import_module(name)
     for line in sys.stdin:
         limit, *arguments = json.loads(line)
-        print(forked(arguments, log, limit), flush=True)
+        print(forked(arguments, log, Failures(failures), limit), flush=True)
 
 
-def forked(arguments: Sequence[str], log: str, limit: float) -> int:
+def forked(arguments: Sequence[str], log: str, failures: Failures, limit: float) -> int:
     """The exit code of pytest in a fork of this process, which leads a group of its own."""
     child = os.fork()
     if child == 0:
@@ -43,7 +61,7 @@ def forked(arguments: Sequence[str], log: str, limit: float) -> int:
             redirect(log)
             import pytest
 
-            code = int(pytest.main([*arguments]))
+            code = int(pytest.main([*arguments], plugins=[failures]))
         except BaseException:  # noqa: BLE001 - it would go on in the parent's code
             traceback.print_exc()
         finally:
@@ -72,4 +90,4 @@ def wait(child: int, deadline: float) -> int:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

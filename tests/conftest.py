@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests import tools
 
@@ -18,6 +18,9 @@ SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 # deadline=None everywhere: a loaded two-core machine is not a defect of the code under test.
 settings.register_profile("dev", deadline=None, max_examples=50)
 settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True, database=None)
+settings.register_profile(
+    "mutants", settings.get_profile("ci"), phases=(Phase.explicit, Phase.generate)
+)
 settings.register_profile(
     "fuzz", deadline=None, max_examples=500, database=None, suppress_health_check=SLOW
 )

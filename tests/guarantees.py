@@ -735,6 +735,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "found = path.stat()",
         ),
     ),
+    "control:kill-fleet": Guarantee(
+        _CONTROL,
+        "A kill switch in a shared store ends the sessions it means, wherever they run.",
+        Mutant(
+            "live/observing.py",
+            "self.killed = next(filter(None, map(self._kill, every)), None)",
+            "self.killed = None",
+        ),
+    ),
     "control:kill-signal": Guarantee(
         _CONTROL,
         "SIGUSR1 ends a session at once, its server too, whatever the server does about signals.",
@@ -2633,6 +2642,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "cli/trust.py",
             "    if report.problems:\n",
             "    if not report.records:\n",
+        ),
+    ),
+    "trust:crossing-is-no-forgery": Guarantee(
+        _TRUST,
+        "A notice about what has ended meanwhile, such as a cancellation that its answer crossed, "
+        "moves nobody's score.",
+        Mutant(
+            "trust/fold.py",
+            ' and not _text(record, "method")',
+            "",
         ),
     ),
     "uri:only-normal-form": Guarantee(

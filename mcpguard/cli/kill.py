@@ -1,14 +1,18 @@
 """`mcpguard kill`: the kill switch. Ends sessions now, and keeps new ones from starting."""
 
 import sys
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from mcpguard.cli import reach, render
 from mcpguard.cli.reach import Outcome
-from mcpguard.control import client
+from mcpguard.cli.signing import Phrases, signer_option
+from mcpguard.control import blocks, client
 from mcpguard.control import kill as switch
+from mcpguard.control.blocks import EVERYTHING, KILL, Block
 from mcpguard.errors import ControlError, RefusalError, UsageError
 from mcpguard.model import JsonObject
 
@@ -20,16 +24,23 @@ __all__ = ["kill"]
 @click.option("--server", metavar="NAME", help="Every session of this server, and every new one.")
 @click.option("--session", metavar="ID", help="This session alone; a new one may start.")
 @click.option("--reason", default="", metavar="TEXT", help="For the audit log and the message.")
+@click.option("--fleet", is_flag=True, help="With --all, --server or --off: on every machine.")
 @click.option("--off", is_flag=True, help="Let sessions start again (all, or those of --server).")
 @reach.FORM
+@signer_option
+@click.pass_context
 def kill(
+    context: click.Context,
     *,
     everything: bool,
     server: str | None,
     session: str | None,
     reason: str,
+    fleet: bool,
     off: bool,
     form: str,
+    by: str | None,
+    said: Phrases,
 ) -> int:
     """End sessions now: what waits is denied, nothing more reaches a server, which is stopped.
 
@@ -38,18 +49,30 @@ def kill(
     kill asks, then does what --all does. It needs no key; nor does --off, as whoever may delete
     that file can turn it off without mcpguard.
 
+    --fleet turns it on in the store that all proxies share, too: sessions of other machines end
+    within a few seconds, and new ones as soon as they have read the store, before any call that
+    their mode could deny. With --off it needs the passphrase of an approver key.
+
     Exit codes: 0 done; 1 declined, or a session refused; 2 it could not be done or found out.
     """
     if sum((everything, server is not None, session is not None)) > 1:
         raise UsageError("--all, --server and --session exclude each other", hint="give one")
+    if fleet and not (everything or off or server is not None):
+        raise UsageError("--fleet alone says not what", hint="add --all, or --server NAME")
     why = switch.clean(reason) or "mcpguard kill"
+    if off and fleet:
+        reach.unlocking(context, by, said)()
+        return _free(server, form)
     if off:
         return _off(server, session, form)
     if session is not None:
         return _one(session, why, form)
     if server is None and not everything:
         _ask()
-    return _switch(server, why, form)
+    code = _switch(server, why, form, fleet=fleet)
+    if fleet:  # afterwards: a store that is away keeps nobody from ending what runs here
+        _share(server, why)
+    return code
 
 
 def _ask() -> None:
@@ -62,7 +85,25 @@ def _ask() -> None:
         raise RefusalError("nothing was ended", hint="mcpguard kill --session ID ends one")
 
 
-def _switch(server: str | None, why: str, form: str) -> int:
+def _share(server: str | None, why: str) -> None:
+    """The store's switch. One that is on already stays as it is."""
+    made = Block(KILL, server or EVERYTHING, why, int(datetime.now(UTC).timestamp()), "kill")
+    with closing(reach.open_store()) as store:
+        blocks.add(store, made)
+    render.talk("The kill switch of the shared store is on: mcpguard trust blocks shows it.")
+
+
+def _free(server: str | None, form: str) -> int:
+    with closing(reach.open_store()) as store:
+        ended = blocks.remove(store, KILL, server or EVERYTHING)
+    if ended is None:
+        render.talk("The kill switch of the shared store was not on.")
+    else:
+        render.talk("The kill switch of the shared store is off. Each machine's own may be on.")
+    return _off(server, None, form)
+
+
+def _switch(server: str | None, why: str, form: str, *, fleet: bool) -> int:
     """The file first: it works though a session cannot be asked."""
     path = switch.engage(reach.home(), server, why)
     outcomes = _ended(server, why)
@@ -74,7 +115,8 @@ def _switch(server: str | None, why: str, form: str) -> int:
     _tell(outcomes, "it sees the switch within a second")
     count = sum(one.error is None for one in outcomes)
     told_text = f"{count} running {'session was' if count == 1 else 'sessions were'} ended."
-    off = "mcpguard kill --off" + (f" --server {server!r}" if server is not None else "")
+    off = "mcpguard kill --off" + " --fleet" * fleet
+    off += f" --server {server!r}" if server is not None else ""
     render.answer([f"{told_text} New ones do not start until: {render.printable(off)}"])
     return 0
 

@@ -11,10 +11,16 @@ from mcpguard.errors import StoreError, UsageError
 from mcpguard.model import Json, JsonObject
 from mcpguard.store import ABSENT, Store
 
-__all__ = ["KINDS", "PREFIX", "Block", "add", "as_json", "every", "remove"]
+__all__ = ["EVERYTHING", "KILL", "KINDS", "PREFIX", "Block", "add", "as_json", "every", "remove"]
 
 KINDS: Final = ("principal", "tool", "server")
 """What can be blocked."""
+
+KILL: Final = "kill"
+"""The kind of a block that ends the sessions of the server it names, wherever they run."""
+
+EVERYTHING: Final = "*"
+"""The name in a `KILL` that means every server."""
 
 PREFIX: Final = "block/"
 
@@ -26,7 +32,7 @@ MAX_NAME = 512
 
 
 class Block(NamedTuple):
-    """`kind`: one of `KINDS`. `at`: Unix seconds. `by`: who did it, as far as is known."""
+    """`kind`: one of `KINDS`, or `KILL`. `at`: Unix seconds. `by`: who did it, if that is known."""
 
     kind: str
     name: str
@@ -70,7 +76,7 @@ def as_json(block: Block) -> JsonObject:
 
 
 def _key(kind: str, name: str) -> str:
-    if kind not in KINDS or not 0 < len(name) <= MAX_NAME:
+    if kind not in {*KINDS, KILL} or not 0 < len(name) <= MAX_NAME:
         raise UsageError(
             f"{kind[:40]} of a name of {len(name)} characters cannot be blocked",
             hint=f"block one of: {', '.join(KINDS)}, with a name of 1 to {MAX_NAME} characters",

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcpguard.config.files import plain_bytes
 from mcpguard.config.flags import APPROVERS, ProxySettings, data_dir, parse_proxy
 from mcpguard.config.plan import Plan, make_plan
 from mcpguard.control import kill
@@ -75,7 +76,7 @@ def main(argv: Sequence[str]) -> int:
 def read_lock(path: Path) -> Lockfile:
     """The lockfile at `path`. Raises LockfileError, naming the command that makes one."""
     try:
-        data = path.read_bytes()
+        data = plain_bytes(path)
     except OSError as error:
         raise LockfileError(
             f"{path}: the lockfile cannot be read: {error.strerror}",
@@ -116,7 +117,7 @@ def _session(plan: Plan, early_exit: str, child: processes.Child, alarm: prelude
         beside = (
             _governed(engine, governor),
             _hurried(engine, governor),
-            _kill_watch(plan.name),
+            _kill_watch(plan.name, governor),
             _controlled(engine, governor),
             _kept(engine, keeping),
         )
@@ -204,13 +205,13 @@ def _hurried(engine: "Engine", governor: "Governor") -> "Beside":
     return beside
 
 
-def _kill_watch(name: str) -> "Beside":
-    """Looks once a second whether the kill switch is on."""
+def _kill_watch(name: str, governor: "Governor") -> "Beside":
+    """Looks once a second whether a kill switch is on: this machine's, or that of the store."""
 
     async def beside(driver: "Driver") -> None:
         with contextlib.suppress(UsageError):  # as in `_refuse_killed`
             home = data_dir()
-            await kill.watch(lambda: kill.check(home, name), driver.kill)
+            await kill.watch(lambda: kill.check(home, name) or governor.blocked.killed, driver.kill)
 
     return beside
 

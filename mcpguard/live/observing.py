@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcpguard.control import blocks
+from mcpguard.control.kill import clean
 from mcpguard.errors import AuditError, StoreError
 from mcpguard.live import standings
 from mcpguard.live.worker import Job
@@ -56,6 +57,7 @@ class Blocked:
     """What may not call, or be called. As a container: the principals, all if the server is.
 
     `name`: the server's. `own`: what the settings block. `tools`: names, always the same set.
+    `killed`: why the session has to end, by the store that all proxies share; None if it may go on.
     """
 
     def __init__(self, name: str, own: frozenset[str] = frozenset()) -> None:
@@ -64,6 +66,7 @@ class Blocked:
         self.tools: set[str] = set()
         self._principals: set[str] = set()
         self._server = False
+        self.killed: str | None = None
         self._there: set[tuple[str, str]] = set()
         self._here: set[tuple[str, str]] = set()
         """What this session blocked and the store was not seen to hold yet: no look undoes it."""
@@ -75,7 +78,14 @@ class Blocked:
         """All blocks of the store."""
         self._there = {(each.kind, each.name) for each in every}
         self._here -= self._there
+        self.killed = next(filter(None, map(self._kill, every)), None)
         self._apply()
+
+    def _kill(self, each: blocks.Block) -> str | None:
+        if each.kind != blocks.KILL or each.name not in {blocks.EVERYTHING, self._name}:
+            return None
+        why = clean(each.why)
+        return "the kill switch of the shared store is on" + (f": {why}" if why else "")
 
     def block(self, kind: str, name: str) -> None:
         """From now on, before the store has it."""
@@ -96,7 +106,7 @@ class Blocked:
         every = self._there | self._here
         named = {kind: {name for of, name in every if of == kind} for kind in blocks.KINDS}
         self._principals = named["principal"]
-        self._server = self._name in named["server"]
+        self._server = self.killed is not None or self._name in named["server"]
         prefix = f"{self._name}/"
         about = {name.removeprefix(prefix) for name in named["tool"]} | named["tool"]
         self.tools.intersection_update(about)

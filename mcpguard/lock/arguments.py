@@ -22,10 +22,11 @@ def _refuse(uri: str) -> NoReturn:
     raise SchemaError(f"a $ref to {uri[:_SHOWN]} is not followed")
 
 
-def compile_schema(schema: JsonObject) -> Check:
+def compile_schema(schema: JsonObject, whole: str = "the arguments") -> Check:
     """A check for `schema` (JSON Schema; 2020-12 unless `$schema` says otherwise).
 
-    The validator's default would open `http:` and `file:` references; this one refuses them.
+    `whole`: what a phrase calls that which is checked. The validator's default would open `http:`
+    and `file:` references; this one refuses them.
 
     Raises:
         SchemaError: the schema cannot be compiled.
@@ -40,7 +41,7 @@ def compile_schema(schema: JsonObject) -> Check:
     def check(arguments: JsonObject) -> str:
         if validator.is_valid(arguments):
             return ""
-        return _phrase(next(iter(validator.iter_errors(arguments))), _declared(schema))
+        return _phrase(next(iter(validator.iter_errors(arguments))), _declared(schema), whole)
 
     return check
 
@@ -59,12 +60,12 @@ def _declared(schema: Json) -> set[Json]:
     return names
 
 
-def _phrase(error: Any, names: set[Json]) -> str:  # noqa: ANN401 - its kinds have no type
+def _phrase(error: Any, names: set[Json], whole: str) -> str:  # noqa: ANN401 - its kinds have no type
     """Where and which keyword, never a value or an undeclared key: it may be a secret."""
     steps = (
         step if isinstance(step, int) or step in names else "*" for step in error.instance_path
     )
-    where = "".join(f"/{step}" for step in steps)[:_SHOWN] or "the arguments"
+    where = "".join(f"/{step}" for step in steps)[:_SHOWN] or whole
     kind = error.kind
     keyword = str(error.schema_path[-1]) if error.schema_path else "schema"
     if keyword == "required":

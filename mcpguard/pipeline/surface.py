@@ -4,16 +4,18 @@ from collections.abc import Callable, Mapping
 from operator import is_
 from typing import NamedTuple
 
-from mcpguard.lock.arguments import Check, compile_schema
+from mcpguard.lock.arguments import Check, SchemaError, compile_schema
 from mcpguard.lock.folding import Names
 from mcpguard.lock.lockfile import Item, Lockfile
 from mcpguard.model import (
     ALLOW,
+    OFF_SCHEMA,
     Answer,
     Call,
     Context,
     Definition,
     Effect,
+    Finding,
     ItemKind,
     Json,
     JsonObject,
@@ -21,6 +23,7 @@ from mcpguard.model import (
     Reason,
     Result,
     ServerRequest,
+    Severity,
     Side,
     Subject,
     Verdict,
@@ -86,6 +89,8 @@ class SurfaceStage:
     def __init__(self, lock: Lockfile | None) -> None:
         self._lock = lock
         self._pins: dict[str, _Pin] = {}
+        self._shaped = _shaped(lock)
+        self._outputs: dict[str, Check] = {}
         self._templates: dict[str, Template | None] = {}
         self._calls: Mapping[str, Callable[[Call, Context], Verdict]] = {
             "tools/call": self._tool,
@@ -245,7 +250,24 @@ class SurfaceStage:
             if key in body and not _without_links(body[key]):
                 safe = self._safe(body[key], ctx)
                 kept = kept if safe is body[key] else {**kept, key: safe}
-        return ALLOW if kept is body else _rewritten(subject, kept)
+        if kept is not body:
+            return _rewritten(subject, kept)
+        shaped = subject.method == "tools/call" and subject.target in self._shaped
+        return self._fitting(subject, self._shaped[subject.target]) if shaped else ALLOW
+
+    def _fitting(self, subject: Result, schema: JsonObject) -> Verdict:
+        """ALLOW, with a finding if the result is not what the tool's `outputSchema` says.
+
+        The host judges that for itself; what the server is worth is what is observed here.
+        """
+        check = self._outputs.get(subject.target)
+        if check is None:
+            check = self._outputs[subject.target] = _output_check(schema)
+        if check is _unchecked or not _has_ended(subject.body):
+            return ALLOW
+        given = subject.body.get("structuredContent")
+        wrong = check(given) if isinstance(given, dict) else "there is no structured content"
+        return _off_schema(wrong) if wrong else ALLOW
 
     def _contents(self, subject: Result, ctx: Context) -> Verdict:
         contents = subject.body.get("contents", [])
@@ -276,6 +298,36 @@ class SurfaceStage:
         if isinstance(uri, str) and self._uri(uri, ctx).effect is Effect.ALLOW:
             return block
         return {"type": "text", "text": _LINK_WITHHELD}
+
+
+def _shaped(lock: Lockfile | None) -> dict[str, JsonObject]:
+    """The locked tools that say what they answer, and what they say."""
+    tools = lock.items.get(_TOOL, {}) if lock else {}
+    said = ((name, item.definition.get("outputSchema")) for name, item in tools.items())
+    return {name: schema for name, schema in said if isinstance(schema, dict)}
+
+
+def _output_check(schema: JsonObject) -> Check:
+    """The check of what a tool answers; of nothing where its schema does not compile."""
+    try:
+        return compile_schema(schema, "the structured content")
+    except SchemaError:
+        return _unchecked
+
+
+def _has_ended(body: JsonObject) -> bool:
+    """Whether it is what a tool answers: no failure, no task, no question to the host."""
+    return (
+        body.get("isError", False) is False
+        and body.get("resultType", "complete") == "complete"
+        and "task" not in body
+    )
+
+
+def _off_schema(wrong: str) -> Verdict:
+    text = f"it is not what the reviewed output schema says: {wrong}"
+    found = Finding(OFF_SCHEMA, Severity.MODERATE, "/structuredContent", text)
+    return Verdict(Effect.ALLOW, findings=(found,))
 
 
 def _without_links(value: Json) -> bool:

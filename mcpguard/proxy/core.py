@@ -9,6 +9,7 @@ from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
     APPROVED,
     NOBODY,
+    OFF_SCHEMA,
     Allowed,
     Call,
     Context,
@@ -129,6 +130,7 @@ def outcome_of(body: JsonObject) -> str:
     """The `outcome` of a record: `tool_error` for the tool's own `isError`, empty for others.
 
     The two that no result has: `error`, a JSON-RPC error; `asked`, one that asks for a person.
+    `off_schema` is a result, passed on as it came, that its tool's `outputSchema` does not permit.
     """
     return "tool_error" if "isError" in body and body["isError"] is not False else ""
 
@@ -329,6 +331,8 @@ class Core:
             record["detail"] = decision.detail[:SHOWN]
         if outcome:
             record["outcome"] = outcome
+        elif not decision.stage and any(each.rule == OFF_SCHEMA for each in decision.findings):
+            record["outcome"] = "off_schema"
         if decision.findings:
             _tell_findings(record, decision.findings)
         if not decision.allowed:

@@ -4,13 +4,15 @@ Which record is which event is `_SERVER` and `_CALLER` below, and these rules:
 
 - an allowed answer to a `tools/call` is a success of the server and of the caller; one that a stage
   rewrote is a partial one of the server. With `outcome` "error" (a JSON-RPC error) it is a failure
-  of the server. With "tool_error" (the tool's own `isError`) it moves nothing;
+  of the server, and so is "off_schema" (a result that the tool's own schema does not permit). With
+  "tool_error" (the tool's own `isError`) it moves nothing;
 - what a mode let pass (`would_deny`) counts like a denial: it was observed;
 - an item that drifted counts once, until a session starts with a lockfile never seen before: that
   is a person's new review, and a server that had fallen begins anew;
 - a server that ended counts once a session, however many answers it owed;
 - an answer to no request is forged, unless a request of that session had timed out before it:
-  then it may be the late answer to that one, once;
+  then it may be the late answer to that one, once. A notice about something unknown is no
+  answer (its record names a method): a cancellation crosses the answer on its way;
 - `trust.reset` with the id of the key that signed it begins the standing of who it names anew;
 - every other record moves nobody, above all a denial of what the host asked for.
 
@@ -137,7 +139,7 @@ class Reader:
                 yield sender, Event.SCANNER
             elif sender is server and reason in _SERVER and self._is_news(reason, session):
                 yield server, _SERVER[reason]
-        elif decision == "drop" and reason == Reason.UNKNOWN_ID:
+        elif decision == "drop" and reason == Reason.UNKNOWN_ID and not _text(record, "method"):
             if self._late[session, direction]:
                 self._late[session, direction] -= 1
             else:
@@ -223,7 +225,7 @@ def _item(record: JsonObject) -> str:
 def _answered(record: JsonObject, server: Party, caller: Party) -> Iterator[tuple[Party, Event]]:
     """The events of an answer that was passed on."""
     outcome = _text(record, "outcome")
-    if outcome == "error":
+    if outcome in {"error", "off_schema"}:
         yield server, Event.FAILURE
     elif not outcome:
         yield server, Event.PARTIAL if _text(record, "stage") else Event.SUCCESS

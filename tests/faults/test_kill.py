@@ -1,6 +1,8 @@
 """The kill switch with real processes: a signal, a file, a server that will not end."""
 
+import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 from mcpguard.audit.verify import read, verify
 from mcpguard.control.kill import KILLED
-from tests.faults.proxied import RELAY, Host, Life
+from tests.faults.proxied import RELAY, ROOT, Host, Life
 from tests.faults.test_child import family
 
 DRIVERS = ("uvloop", "asyncio", "threads", "trio")
@@ -46,10 +48,39 @@ def test_a_signal_to_stop_that_came_before_is_overtaken(driver: str, tmp_path: P
         life.gone()
 
 
+PROXY = (sys.executable, "-m", "mcpguard", "proxy", "--audit-only", "--name", "files", "--")
+ECHO = """
+import json, sys
+for line in sys.stdin:
+    told = {"jsonrpc": "2.0", "id": json.loads(line)["id"], "result": {}}
+    print(json.dumps(told), flush=True)
+"""
+
+
 def proxy(data: Path, *command: str, driver: str = "") -> Host:
-    program = (sys.executable, "-m", "mcpguard", "proxy", "--audit-only", "--name", "files", "--")
     env = {"MCPGUARD_DATA_DIR": str(data)}
-    return Host((*program, *command), driver=driver, env=env)
+    return Host((*PROXY, *command), driver=driver, env=env)
+
+
+@pytest.mark.guarantee("control:kill-fleet")
+def test_the_switch_in_the_store_ends_the_sessions_of_another_machine(tmp_path: Path) -> None:
+    config = tmp_path / "config" / "mcpguard.yaml"
+    config.parent.mkdir()
+    config.write_text(f"store: {{backend: sqlite, where: {tmp_path}/shared.db}}\n")
+    env = {"MCPGUARD_CONFIG_DIR": str(config.parent)}
+    here, there = ({**env, "MCPGUARD_DATA_DIR": str(tmp_path / name)} for name in "ab")
+    command = (*PROXY, sys.executable, "-c", ECHO)
+    with Host(command, env=here) as host:
+        host.send(CALL)
+        assert host.line() == b'{"jsonrpc":"2.0","id":7,"result":{}}'
+        kill = (sys.executable, "-m", "mcpguard", "kill", "--fleet", "--server", "files")
+        path = {"PYTHONPATH": str(ROOT)}
+        subprocess.run(kill, env={**os.environ, **there, **path}, check=True, capture_output=True)
+        assert host.exit()[0] == KILLED
+        assert b"the kill switch of the shared store is on" in host.errors()
+    with Host(command, env=here) as again:
+        again.send(CALL)
+        assert again.exit()[0] == KILLED
 
 
 @pytest.mark.guarantee("control:kill-file")

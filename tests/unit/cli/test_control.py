@@ -421,6 +421,20 @@ def test_kill_of_a_server_or_a_session_leaves_the_others_alone(data: Path) -> No
     assert told(still) == {"deleted": None, "still_on": [str(data / "kill.d" / "mail")]}
 
 
+@pytest.mark.guarantee("control:kill-fleet")
+def test_the_fleets_switch_is_in_the_store_and_an_approver_turns_it_off(data: Path) -> None:
+    made = run("kill", "--fleet", "--server", "mail", "--reason", "drill")
+    assert (code(made), stored(data)) == (0, [("kill", "mail", "drill")])
+    assert made.stdout.endswith("mcpguard kill --off --fleet --server 'mail'\n")
+    assert (data / "kill.d" / "mail").exists()
+    refused = run("kill", "--fleet", "--off", "--server", "mail")
+    assert (code(refused), stored(data)) == (2, [("kill", "mail", "drill")])
+    off = run("kill", "--fleet", "--off", "--server", "mail", obj=Signer)
+    assert (code(off), stored(data), (data / "kill.d" / "mail").exists()) == (0, [], False)
+    again = run("kill", "--fleet", "--off", "--server", "mail", obj=Signer)
+    assert "of the shared store was not on" in again.stderr
+
+
 def test_kill_works_though_no_session_can_be_asked(data: Path) -> None:
     (data / "run").symlink_to(data)
     result = run("kill", "--all")

@@ -283,6 +283,30 @@ def test_what_is_blocked_is_what_the_store_and_the_settings_say_now() -> None:
     assert ("local:worse" in blocked, "local:bad" in blocked) == (False, True)
 
 
+SWITCH = "the kill switch of the shared store is on"
+
+
+@pytest.mark.guarantee("control:kill-fleet")
+@pytest.mark.parametrize(
+    ("name", "why", "killed"),
+    [
+        ("*", "a drill", f"{SWITCH}: a drill"),
+        ("files", "", SWITCH),
+        ("*", "\x1b[2J", f"{SWITCH}: ?[2J"),
+        ("mail", "a drill", None),
+    ],
+)
+def test_the_switch_in_the_store_ends_the_sessions_it_means(
+    name: str, why: str, killed: str | None
+) -> None:
+    blocked = Blocked("files")
+    blocked.now([Block("tool", "x"), Block("kill", name, why)])
+    assert blocked.killed == killed
+    assert ("local:default" in blocked) is (killed is not None)
+    blocked.now([Block("tool", "*")])
+    assert (blocked.killed, "local:default" in blocked) == (None, False)
+
+
 @pytest.mark.parametrize(("counts", "least"), [(True, 100), (False, 800)])
 def test_the_servers_standing_counts_when_the_settings_say_so(*, counts: bool, least: int) -> None:
     parties = Parties(ME, 1, counts_server=counts)

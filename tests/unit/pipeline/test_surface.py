@@ -12,6 +12,7 @@ from mcpguard.lock.lockfile import Launch, Lockfile, from_surface
 from mcpguard.lock.surface import ServerFacts, collect
 from mcpguard.model import (
     ALLOW,
+    OFF_SCHEMA,
     Answer,
     Call,
     Context,
@@ -56,6 +57,8 @@ TOOLS: list[Json] = [
     {"name": "free", "inputSchema": {"type": "object"}},
     {"name": "broken", "inputSchema": {"type": "nonsense", "properties": {"path": {}}}},
     {"name": "bare"},
+    {"name": "count", "inputSchema": {}, "outputSchema": {"required": ["n"]}},
+    {"name": "odd", "inputSchema": {}, "outputSchema": {"type": "nonsense"}},
 ]
 PROMPTS: list[Json] = [
     {"name": "sum", "arguments": [{"name": "path", "required": True}, "odd", {"title": "x"}]},
@@ -560,6 +563,37 @@ def test_contents_of_a_read_are_of_locked_resources(contents: Json, allowed: boo
     body: JsonObject = {} if contents is None else {"contents": contents}
     verdict = judged(Result("resources/read", "file:///srv/readme", body))
     assert verdict.reason is (Reason.OK if allowed else Reason.LINK_NOT_LOCKED)
+
+
+ANSWERS: dict[str, tuple[str, JsonObject, str]] = {
+    "as it says": ("count", {"content": [], "structuredContent": {"n": 1}}, ""),
+    "something missing": (
+        "count",
+        {"structuredContent": {"secret": 1}},
+        "the structured content: missing 'n'",
+    ),
+    "no object": ("count", {"structuredContent": [1]}, "there is no structured content"),
+    "nothing": ("count", {"content": [TEXT]}, "there is no structured content"),
+    "a complete one": ("count", {"resultType": "complete"}, "there is no structured content"),
+    "a failure of the tool": ("count", {"content": [], "isError": True}, ""),
+    "a task": ("count", {"task": {"taskId": "x"}}, ""),
+    "a question to the host": ("count", {"resultType": "input_required"}, ""),
+    "a tool that says nothing": ("free", {"structuredContent": {}}, ""),
+    "a schema that does not compile": ("odd", {"structuredContent": {}}, ""),
+    "a tool nobody locked": ("other", {"structuredContent": {}}, ""),
+}
+
+
+@pytest.mark.parametrize(("tool", "body", "wrong"), ANSWERS.values(), ids=ANSWERS)
+def test_a_result_is_held_against_the_reviewed_output_schema_and_passes(
+    tool: str, body: JsonObject, wrong: str
+) -> None:
+    decision = ruleless(LOCK)(Result("tools/call", tool, body), CTX)
+    assert isinstance(decision, Decision)
+    assert (decision.allowed, decision.subject.body is body) == (True, True)  # type: ignore[union-attr]
+    told = [each.message.partition("says: ")[2] for each in decision.findings]
+    assert told == ([wrong] if wrong else [])
+    assert {each.rule for each in decision.findings} <= {OFF_SCHEMA}
 
 
 def test_an_error_carries_no_blocks() -> None:

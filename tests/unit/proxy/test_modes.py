@@ -196,7 +196,7 @@ def test_a_record_says_who_asked_for_what_and_why_not() -> None:
             "args": b'{"text":"x"}',
         }
     ]
-    session.forget().server({"id": wire(2), "result": {"content": []}})
+    session.forget().server({"id": wire(2), "result": {"structuredContent": {}}})
     assert session.records == [
         {
             "direction": "server>host",

@@ -124,6 +124,15 @@ def test_the_record_of_an_answer_says_whether_it_was_a_success(
     assert one.records[-1].get("outcome") == outcome
 
 
+@pytest.mark.guarantee("trust:events")
+def test_a_result_that_its_schema_does_not_permit_passes_and_is_no_success() -> None:
+    one = opened().host(call(1, "echo", {"text": "x"}))
+    one.server({"id": wire(0), "result": TEXT}).sends_host({"id": 1, "result": TEXT})
+    assert one.records[-1]["decision"] == "allow"
+    assert one.records[-1]["outcome"] == "off_schema"
+    assert one.records[-1]["findings"] == ["surface.output_schema /structuredContent"]
+
+
 def test_an_error_that_asks_for_a_person_is_no_failure() -> None:
     asked: JsonObject = {
         "mode": "url",
