@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from time import monotonic
 
 import orjson
 import pytest
@@ -13,6 +14,7 @@ from mcpguard.daemon import launch
 from mcpguard.lock import lockfile
 from mcpguard.lock.surface import ServerFacts, Surface
 from mcpguard.model import Era, ItemKind, JsonObject
+from tests.unit.audit.logs import written
 
 ROOT = Path(__file__).parents[3]
 INITIALIZE = (
@@ -201,6 +203,41 @@ def test_a_session_that_blocks_nothing_goes_on_without_a_log_and_says_so(place: 
     done = place.run("--audit-only", "--", *place.argv, given=INITIALIZE)
     assert orjson.loads(done.stdout)["id"] == 1
     assert b"mcpguard: no audit log" in done.stderr
+
+
+@pytest.mark.guarantee("audit:signed-checkpoints")
+def test_a_running_session_sets_its_log_aside_as_its_settings_say(place: Place) -> None:
+    config, anchors = place.data.parent / "config", place.data.parent / "anchors"
+    config.mkdir()
+    anchors.mkdir()
+    settings = {"rotate_size": 65_536, "keep": 1, "anchors": str(anchors)}
+    (config / "mcpguard.yaml").write_bytes(orjson.dumps({"audit": settings}))
+    log = place.data / "audit" / "s.jsonl"
+    oldest = log.with_name("s~000000000001.jsonl")
+    written(log, 300)
+    oldest.write_bytes(b"")
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "MCPGUARD_DATA_DIR": str(place.data)}
+    env["MCPGUARD_CONFIG_DIR"] = str(config)
+    command = (sys.executable, "-m", "mcpguard", "proxy", "--lock", str(place.lock))
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env) as proxy:
+        assert proxy.stdin is not None
+        assert proxy.stdout is not None
+        proxy.stdin.write(INITIALIZE)
+        proxy.stdin.flush()
+        assert orjson.loads(proxy.stdout.readline())["id"] == 1
+        give_up = monotonic() + 25
+        while oldest.exists():
+            assert monotonic() < give_up
+            os.sched_yield()
+        proxy.stdin.close()
+    (key,) = place.data.glob("*.pub")
+    (anchor,) = anchors.iterdir()
+    command = ("-m", "mcpguard", "audit", "verify", str(log), "--key", str(key), "--anchor")
+    done = subprocess.run(
+        (sys.executable, *command, str(anchor)), env=env, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b""), done.stdout
+    assert b"  files     2, the oldest is s~0000" in done.stdout
 
 
 def test_who_chose_to_go_on_without_a_log_goes_on_and_is_told(place: Place) -> None:
