@@ -169,7 +169,9 @@ def _end_of_earlier(path: Path) -> tuple[int, bytes, str]:
     parts = earlier_parts(path)
     if not parts:
         return 0, GENESIS, ""
-    fd = os.open(parts[-1], os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    # Without blocking: a pipe under the name must not hold up the start.
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+    fd = os.open(parts[-1], flags)
     try:
         _claim(parts[-1], fd)  # whoever holds it is about to go on with it
         tail, cut = _tail(fd, os.fstat(fd).st_size)

@@ -11,6 +11,7 @@ import pytest
 
 from mcpguard.audit.checkpoint import load_public
 from mcpguard.audit.verify import VerifyReport, parts_of, read, verify
+from mcpguard.errors import AuditError
 from tests.unit.audit.logs import kept, opened, sign, signed, written
 
 ROOT = Path(__file__).parents[2]
@@ -161,6 +162,13 @@ def test_a_log_whose_holder_died_while_it_exchanged_it_goes_on(
     reports = whole(path)
     assert sum(report.records for report in reports) in (11, 12)
     assert reports[-1].signed == reports[-1].start + reports[-1].records - 1
+
+
+def test_a_pipe_in_the_place_of_a_part_is_an_error_and_no_wait(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    os.mkfifo(tmp_path / "audit~000000000009.jsonl")
+    with pytest.raises(AuditError, match="not a regular file"):
+        opened(path)
 
 
 @pytest.mark.guarantee("audit:one-writer", "audit:one-chain-across-files")

@@ -1,6 +1,7 @@
 """Which logs, and which of their records: the arguments that several commands share."""
 
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,13 +10,26 @@ from typing import Any, NamedTuple, TypedDict, TypeVar
 import click
 
 from mcpguard.audit.logfile import is_part
-from mcpguard.audit.verify import parts_of, read
+from mcpguard.audit.verify import parts_of, read, read_end
 from mcpguard.config.flags import data_dir
 from mcpguard.errors import AuditError, UsageError
 from mcpguard.model import JsonObject
 from mcpguard.trust.policy import Glob
 
-__all__ = ["Choice", "Given", "choice_of", "choosing", "instant", "logs", "own_logs", "records"]
+__all__ = [
+    "Choice",
+    "Given",
+    "choice_of",
+    "choosing",
+    "instant",
+    "logs",
+    "newest",
+    "own_logs",
+    "records",
+]
+
+WINDOWS = (1 << 18, 1 << 23)
+"""Bytes at the end of a log in which its newest records are looked for, before all of it."""
 
 _UNITS: Mapping[str, str] = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _TIMES = "for example: 2h, 7d, 2026-12-31 or 2026-12-31T10:00:00Z"
@@ -138,12 +152,32 @@ def logs(files: Sequence[Path]) -> list[Path]:
     return list(files) or own_logs()
 
 
+def newest(files: Sequence[Path], choice: Choice, most: int) -> list[JsonObject]:
+    """The last `most` of `records`. Reads no more than it takes, from the ends of the files."""
+    if not most:
+        return []
+    ends = [_newest(file, choice, most) for file in files]
+    return list(heapq.merge(*ends, key=_moment))[-most:]
+
+
+def _newest(file: Path, choice: Choice, most: int) -> list[JsonObject]:
+    for window in WINDOWS:
+        found = list(filter(choice.takes, read_end(file, window)))
+        if len(found) >= most:
+            return found[-most:]
+    return list(deque(_of(file, choice), maxlen=most))
+
+
+def _moment(record: JsonObject) -> str:
+    return str(record.get("ts"))
+
+
 def records(files: Iterable[Path], choice: Choice) -> Iterator[JsonObject]:
     """The records of these logs and their earlier parts that `choice` takes, by their times."""
     whole = [_of(file, choice) for file in files]
     if len(whole) == 1:
         return whole[0]
-    return heapq.merge(*whole, key=lambda record: str(record.get("ts")))
+    return heapq.merge(*whole, key=_moment)
 
 
 def _of(file: Path, choice: Choice) -> Iterator[JsonObject]:

@@ -3,9 +3,8 @@
 import os
 import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self, Unpack
 
@@ -14,7 +13,7 @@ import orjson
 
 from mcpguard.audit.record import MAX_LINE
 from mcpguard.cli import render
-from mcpguard.cli.audit.choosing import Choice, Given, choice_of, choosing, logs, records
+from mcpguard.cli.audit.choosing import Choice, Given, choice_of, choosing, logs, newest, records
 from mcpguard.errors import AuditError
 from mcpguard.model import Json, JsonObject
 
@@ -60,9 +59,9 @@ def show_command(
     as_text = _as_text(form)
     most = limit if limit is not None else SHOWN if as_text else 0
     chosen = logs(files)
-    found = records(chosen, choice_of(given))
-    kept = deque(found, maxlen=most) if most else found
-    _print(kept, as_text=as_text, named=len(chosen) > 1)
+    choice = choice_of(given)
+    found = newest(chosen, choice, most) if most else records(chosen, choice)
+    _print(found, as_text=as_text, named=len(chosen) > 1)
 
 
 @click.command(name="tail", short_help="Show the newest records, and those to come.")
@@ -84,9 +83,10 @@ def tail_command(
     with ExitStack() as stack:
         # Before the newest are read, so that nothing falls between the two.
         ends = [stack.enter_context(_End(file)) for file in chosen] if follow else []
-        newest = deque(records(chosen, choice), maxlen=limit)
-        _print(newest, as_text=as_text, named=len(chosen) > 1)
-        told = {str(record.get("hash")) for record in newest}
+        begun = newest(chosen, choice, limit)
+        _print(begun, as_text=as_text, named=len(chosen) > 1)
+        told = {str(record.get("hash")) for record in begun}
+        stack.enter_context(suppress(KeyboardInterrupt))  # how it ends
         while ends:
             for end in ends:
                 fresh = (each for each in end.new(choice) if str(each.get("hash")) not in told)
@@ -162,7 +162,7 @@ def _as_text(form: str | None) -> bool:
 
 
 def _print(
-    found: "Iterator[JsonObject] | Sequence[JsonObject] | deque[JsonObject]",
+    found: Iterable[JsonObject],
     *,
     as_text: bool,
     named: bool,

@@ -17,7 +17,7 @@ from mcpguard.cli.audit.show import line_of
 from mcpguard.errors import AuditError, UsageError
 from mcpguard.model import JsonObject
 from tests.tools import ROOT
-from tests.unit.audit.logs import CALL, NOON, keep, kept, signed, write
+from tests.unit.audit.logs import CALL, NOON, keep, kept, signed, write, written
 
 WHY: JsonObject = {
     **CALL,
@@ -95,6 +95,16 @@ CHOICES: dict[str, tuple[list[str], int]] = {
 @pytest.mark.parametrize(("options", "count"), CHOICES.values(), ids=CHOICES)
 def test_records_are_chosen(path: Path, options: list[str], count: int) -> None:
     assert len(shown(path, *options)) == count
+
+
+@pytest.mark.parametrize("count", [1, 3, 200, 900, 2000])
+def test_the_newest_are_the_same_however_far_back_they_are(tmp_path: Path, count: int) -> None:
+    path = tmp_path / "audit.jsonl"
+    written(path, 1000)
+    whole = shown(path)
+    assert shown(path, "--limit", count) == whole[-count:]
+    calls = [record for record in whole if record.get("decision") == "allow"]
+    assert shown(path, "--limit", count, "--decision", "allow") == calls[-count:]
 
 
 @pytest.mark.parametrize("given", ["yesterday", "3x", "2026-13-01", "h", "²h", "9999999999999d"])
