@@ -3,8 +3,9 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Self, Unpack
 
@@ -24,6 +25,9 @@ SHOWN = 50
 
 LAST = 10
 """Records that `tail` begins with."""
+
+AT_ONCE = 500
+"""Lines of one write."""
 
 LOOK_SECONDS = 0.25
 """Seconds between two looks of `tail -f`: soon for a person, nothing for the machine."""
@@ -161,21 +165,17 @@ def _as_text(form: str | None) -> bool:
     return form == "text" or (form is None and sys.stdout.isatty())
 
 
-def _print(
-    found: Iterable[JsonObject],
-    *,
-    as_text: bool,
-    named: bool,
-) -> None:
-    one: Callable[[JsonObject], str] = (
-        (lambda record: line_of(record, named=named)) if as_text else _as_json
-    )
-    for record in found:
-        render.answer([one(record)])
+def _print(found: Iterable[JsonObject], *, as_text: bool, named: bool) -> None:
+    lines = (line_of(each, named=named) if as_text else _as_json(each) for each in found)
+    while some := list(islice(lines, AT_ONCE)):
+        render.answer(some)
 
 
 def _as_json(record: JsonObject) -> str:
-    return render.json_text(record, indent=False)
+    """As it stands in the log, unless a terminal would obey some of it."""
+    text = orjson.dumps(record).decode()
+    plain = text.isascii() and text.isprintable()
+    return text if plain else render.json_text(record, indent=False)
 
 
 # --- a line for people ---------------------------------------------------------------------------
