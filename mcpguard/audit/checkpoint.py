@@ -91,8 +91,10 @@ def payload(size: int, root: bytes) -> bytes:
     return _DOMAIN + b"%d\n%s\n" % (size, root.hex().encode())
 
 
-def read_checkpoint(record: JsonObject) -> Checkpoint | None:
+def read_checkpoint(record: Json) -> Checkpoint | None:
     """The checkpoint in `record`; None when it holds none, or not a whole one that fits itself."""
+    if not isinstance(record, dict):
+        return None
     size, key = record.get("size"), record.get("key")
     try:
         root, signature = _hashed(record.get("root")), _decoded(record.get("signature"))

@@ -123,7 +123,7 @@ class Keeper:
                 self.failure = ""
             except _StoppedError:
                 return
-            except (AuditError, OSError) as error:
+            except (AuditError, OSError, ValueError) as error:
                 self.failure = str(error)
 
     def commit(self) -> Callable[[], None]:
@@ -152,7 +152,7 @@ class Keeper:
                 return []
             try:
                 signed = self._made(pause=0.0)
-            except (AuditError, OSError) as error:
+            except (AuditError, OSError, ValueError) as error:
                 self.failure = str(error)
                 return []
         return [({"event": CHECKPOINT, **signed.fields()}, b"")] if signed else []
@@ -293,10 +293,10 @@ def _followed(lines: Iterable[bytes], pause: Callable[[], None]) -> Tree | None:
         try:
             first = first or int(orjson.loads(line)["seq"])
             waiting.append(bytes.fromhex(line[-67:-3].decode("ascii")))
+            if tree is None:
+                tree = Tree() if first == 1 else _told(line, first, waiting)
         except (ValueError, KeyError, TypeError):
             return None
-        if tree is None:
-            tree = Tree() if first == 1 else _told(line, first, waiting)
         if tree is not None and len(waiting) >= BLOCK:
             pause()
             tree.extend(waiting)

@@ -7,6 +7,7 @@ that nothing was taken back in between.
 
 import base64
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,15 +69,15 @@ def prove_inclusion(path: Path, name: str) -> JsonObject:
             f"{path}: no checkpoint covers record {found.seq} yet",
             hint="a session signs once a minute and at its end: try again then",
         )
-    path_hashes = inclusion(found.leaves, found.seq - 1, newest.size)
-    proof: JsonObject = {
-        "format": FORMAT,
-        "kind": "inclusion",
-        "record": found.record[:-1].decode(),
-        "previous": found.previous.hex(),
-        "path": [each.hex() for each in path_hashes],
-        "checkpoint": _as_json(newest),
-    }
+    with _broken(path):
+        proof: JsonObject = {
+            "format": FORMAT,
+            "kind": "inclusion",
+            "record": found.record[:-1].decode(),
+            "previous": found.previous.hex(),
+            "path": [each.hex() for each in inclusion(found.leaves, found.seq - 1, newest.size)],
+            "checkpoint": _as_json(newest),
+        }
     return _sound(path, proof)
 
 
@@ -97,13 +98,14 @@ def prove_consistency(path: Path, first: int, second: int) -> JsonObject:
             )
     if first > second:
         raise AuditError(f"{path}: {first} records are more than {second}", hint="exchange them")
-    proof: JsonObject = {
-        "format": FORMAT,
-        "kind": "consistency",
-        "old": _as_json(known[first]),
-        "new": _as_json(known[second]),
-        "path": [each.hex() for each in consistency(found.leaves, first, second)],
-    }
+    with _broken(path):
+        proof: JsonObject = {
+            "format": FORMAT,
+            "kind": "consistency",
+            "old": _as_json(known[first]),
+            "new": _as_json(known[second]),
+            "path": [each.hex() for each in consistency(found.leaves, first, second)],
+        }
     return _sound(path, proof)
 
 
@@ -135,17 +137,24 @@ def _read(path: Path, wanted: Callable[[int, bytes], bool]) -> _Read:
         seq += 1
         if not found[0] and wanted(seq, line):
             found = line, seq, previous
-        try:
+        with _broken(path):
             told = read_checkpoint(orjson.loads(line)) if _MARK in line else None
             previous = _digest(line[-67:-3].decode("ascii"))
-        except ValueError as error:
-            raise AuditError(
-                f"{path}: record {seq} is not what was written",
-                hint=f"run: mcpguard audit verify {path}",
-            ) from error
         checkpoints += [told] if told else []
         leaves.add(previous)
     return _Read(leaves, checkpoints, *found)
+
+
+@contextmanager
+def _broken(path: Path) -> Iterator[None]:
+    """What does not fit together is an AuditError: the log is not as it was written."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise AuditError(
+            f"{path}: nothing can be proved with this log: it is not as it was written",
+            hint=f"run: mcpguard audit verify {path}",
+        ) from error
 
 
 _MARK = b'"event":"audit.c'

@@ -126,6 +126,18 @@ def test_a_later_session_signs_what_earlier_ones_left(path: Path, before: int | 
     assert report.signed == report.records - 1
 
 
+@pytest.mark.parametrize("harm", [b"\xff\n", b"[\n", b"{}\n", b'["event":"audit.c"]\n'])
+def test_a_log_that_was_damaged_before_is_not_signed_and_goes_on(path: Path, harm: bytes) -> None:
+    lines = written(path, 1500)
+    path.write_bytes(harm + b"".join(lines))
+    log, keeper = kept(path, "two")
+    sign(keeper)
+    assert str(path) in keeper.failure
+    write(log, CALL)
+    log.close(keeper.last)
+    assert orjson.loads(path.read_bytes().splitlines()[-1])["event"] == "session.end"
+
+
 def test_a_session_too_short_to_read_a_long_log_says_so_and_the_next_one_signs(path: Path) -> None:
     written(path, 3000, "one")
     log, keeper = kept(path, "two")

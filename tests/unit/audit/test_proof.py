@@ -116,6 +116,27 @@ def test_a_log_that_was_changed_proves_nothing(tmp_path: Path) -> None:
         assert caught.value.hint
 
 
+HARMS: dict[str, Callable[[list[bytes]], list[bytes]]] = {
+    "a record fewer": lambda lines: [*lines[:4], *lines[5:]],
+    "no JSON in a checkpoint": lambda lines: [*lines[:-1], b"{" + lines[-1]],
+    "a list for a checkpoint": lambda lines: [*lines[:-1], b'["event":"audit.c"]\n'],
+    "a checkpoint of too many": lambda lines: [*lines[:4], *lines[6:]],
+    "no hash": lambda lines: [*lines[:4], b"nothing\n", *lines[5:]],
+    "no UTF-8": lambda lines: [*lines[:2], b"\xff" + lines[2], *lines[3:]],
+}
+
+
+@pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
+def test_a_log_that_does_not_fit_together_is_an_error_that_says_what_next(
+    tmp_path: Path, harm: Callable[[list[bytes]], list[bytes]]
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    path.write_bytes(b"".join(harm(signed(path))))
+    with pytest.raises(AuditError) as caught:
+        prove_inclusion(path, "3")
+    assert caught.value.hint
+
+
 def test_a_log_whose_beginning_nothing_tells_of_proves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     opened(path).close()
