@@ -232,9 +232,9 @@ def test_a_running_session_sets_its_log_aside_as_its_settings_say(place: Place) 
         proxy.stdin.close()
     (key,) = place.data.glob("*.pub")
     (anchor,) = anchors.iterdir()
-    command = ("-m", "mcpguard", "audit", "verify", str(log), "--key", str(key), "--anchor")
+    check = ("audit", "verify", str(log), "--key", str(key), "--anchor", str(anchor))
     done = subprocess.run(
-        (sys.executable, *command, str(anchor)), env=env, capture_output=True, check=False
+        (sys.executable, "-m", "mcpguard", *check), env=env, capture_output=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, b""), done.stdout
     assert b"  files     2, the oldest is s~0000" in done.stdout
