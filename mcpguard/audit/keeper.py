@@ -86,8 +86,8 @@ class Keeper:
         self._signer = signer
         self._rotation = rotation or Rotation()
         self._anchors = anchors
-        self._began = _began(log.path, log.now())
-        self._last = log.now()
+        self._began = _began(log.path, log.time())
+        self._last = log.time()
         self._own = log.origin.seq
         self._tree: Tree | None = None
         self._batch: list[bytes] = []
@@ -99,7 +99,7 @@ class Keeper:
 
     def due(self) -> bool:
         """Whether there is something to do. Reads the clock, nothing else."""
-        rested = not 0 <= self._log.now() - self._last < CHECKPOINT_SECONDS
+        rested = not 0 <= self._log.time() - self._last < CHECKPOINT_SECONDS
         if self.failure:
             return rested
         if self._tree is None:
@@ -135,7 +135,7 @@ class Keeper:
         signed, self._signed = self._signed, None
         if signed is None and not self.failure:
             return _nothing  # only what was there is read
-        self._last = self._log.now()
+        self._last = self._log.time()
         if signed:
             self._log.write([({"event": CHECKPOINT, **signed.fields()}, b"")])
         finish = self._set_aside() if self._outgrown() else _nothing
@@ -159,7 +159,7 @@ class Keeper:
 
     def _outgrown(self) -> bool:
         size, age, _ = self._rotation
-        return 0 < size <= self._log.size or 0 < age <= self._log.now() - self._began
+        return 0 < size <= self._log.size or 0 < age <= self._log.time() - self._began
 
     # --- what may take long ----------------------------------------------------------------------
 

@@ -196,6 +196,7 @@ def test_a_log_that_is_set_aside_goes_on_in_a_new_file_of_the_same_chain(path: P
     assert events(parts[0]) == ["session.start", "call", "call", CHECKPOINT, SET_ASIDE]
     assert events(parts[1]) == [CONTINUED, "call", "call", CHECKPOINT, SET_ASIDE]
     assert events(path) == [CONTINUED, "call", "session.end", CHECKPOINT]
+    assert list(read(path))[-2]["decisions"] == {"allow": 7}
     seqs = [record["seq"] for part in parts_of(path) for record in read(part)]
     assert seqs == list(range(1, 20))
     reports = whole(path)
