@@ -18,8 +18,8 @@ from mcpguard.scan.threats import (
     Report,
     Signal,
     judge_definition,
-    judge_texts,
 )
+from mcpguard.scan.threats.outputs import judge_result
 
 HELD = 3
 """Tenths of the sources, or rows, that are kept from the developers."""
@@ -136,7 +136,7 @@ def _judge(row: Row, registry: tuple[Item, ...]) -> Judged:
         known = Known(server=server, publisher=server, items=registry)
         report = judge_definition(ItemKind.TOOL, _definition(row.body), known=known)
     else:
-        report = judge_texts({"/content/0/text": _text(row.body)})
+        report = judge_result({"content": [{"type": "text", "text": _text(row.body)}]})
     return Judged(row, report, time.thread_time() - start)
 
 

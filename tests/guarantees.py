@@ -67,6 +67,7 @@ _PROCESS = "The rules: process"
 _POLICY = "The rules: policy"
 _LIMITS = "The rules: limits"
 _ARGUMENTS = "The rules: arguments"
+_RESULTS = "The rules: results"
 _DEFINITIONS = "The rules: definitions"
 _HOSTS = "The rules: hosts' files"
 _APPROVALS = "The rules: approvals"
@@ -2339,6 +2340,60 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "scan/quiet.py",
             "return value < SHORTEST_NUMBER",
             "return True",
+        ),
+    ),
+    "scan:all-a-model-reads": Guarantee(
+        _RESULTS,
+        "Every string and key of a result, an error or a prompt is judged, blobs of text decoded.",
+        Mutant(
+            "scan/threats/outputs/texts.py",
+            '        return binascii.a2b_base64(blob).decode("utf-8", "replace")',
+            '        return ""',
+        ),
+    ),
+    "scan:hidden-orders-are-read": Guarantee(
+        _RESULTS,
+        "An order that is invisible, disguised, in a comment or encoded is read and told.",
+        Mutant(
+            "scan/threats/outputs/__init__.py",
+            "for place in chain(_open(text), _hidden(text), _decoded(text)):",
+            "for place in chain(_open(text), _hidden(text)):",
+        ),
+    ),
+    "scan:honest-results-pass": Guarantee(
+        _RESULTS,
+        "Mails, documentation, code, data and articles about attacks pass as results.",
+        Mutant(
+            "scan/threats/outputs/judging.py",
+            "ABOUT = 0.45",
+            "ABOUT = 1.0",
+        ),
+    ),
+    "scan:orders-in-results-are-told": Guarantee(
+        _RESULTS,
+        "A result that gives the model orders is for review or blocked, in every language.",
+        Mutant(
+            "scan/threats/outputs/reading.py",
+            "        text = _spaced(text)",
+            "        pass",
+        ),
+    ),
+    "scan:quick-look-misses-nothing": Guarantee(
+        _RESULTS,
+        "What passes the quick look weighs too little to be told.",
+        Mutant(
+            "scan/threats/outputs/needles.py",
+            "    S.VOID\n    | S.VOIDED",
+            "    S.VOIDED",
+        ),
+    ),
+    "scan:unread-is-for-review": Guarantee(
+        _RESULTS,
+        "A result that is too much to be looked through is for review, never clean.",
+        Mutant(
+            "scan/threats/outputs/__init__.py",
+            "    return Report(Outcome.REVIEW, REVIEW, (signal,))",
+            "    return Report(Outcome.ALLOW, 0.0, (signal,))",
         ),
     ),
     "scan:every-string-walked": Guarantee(
