@@ -111,7 +111,13 @@ def settings_of(values: Values, system: Values | None = None) -> Settings:
         suppress=_each(values, ("scan", "suppress")),
         requests=_set(values, ("requests",)),
         audit=AuditSettings(
-            log=one("audit", "log", default=""), durability=one("audit", "durability")
+            log=one("audit", "log", default=""),
+            durability=one("audit", "durability"),
+            on_failure=one("audit", "on_failure"),
+            rotate_size=one("audit", "rotate_size"),
+            rotate_age=one("audit", "rotate_age"),
+            keep=one("audit", "keep"),
+            anchors=one("audit", "anchors", default=""),
         ),
         store=_store(values),
     )

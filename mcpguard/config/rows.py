@@ -45,6 +45,12 @@ MAX_KEPT = 8_760
 MAX_BUDGET = 2**53 - 1
 """Calls or bytes of one session: exact in every reader's numbers."""
 
+MIN_PART = 64 * 1024
+"""Bytes of a log that may be set aside: two hundred records."""
+
+MIN_AGE = 60
+"""Seconds after which a log may be set aside."""
+
 MAX_PAIRS = 10_000
 """Pairs of patterns of two allow lists: each takes up to some milliseconds, all of them seconds."""
 
@@ -171,6 +177,7 @@ _CLASSES: Final = ("off", "record", "annotate", "redact", "quarantine", "block")
 _REQUESTS: Final = ("off", "record", "block")
 _CANARY: Final = ("quarantine", "block")
 _DURABILITY: Final = ("none", "grouped", "strict")
+_ON_FAILURE: Final = ("continue", "deny")
 _TIERS: Final = ("record", "decide")
 _SERVERS: Final = ("record", "hold")
 
@@ -465,6 +472,33 @@ ROWS: Final = (
         "none, grouped or strict: when the disk has a record",
         read.choice(*_DURABILITY),
         tighten=_rank(*_DURABILITY),
+    ),
+    Row(
+        ("audit", "on_failure"),
+        "deny or continue: what becomes of that which cannot be recorded",
+        read.choice(*_ON_FAILURE),
+        tighten=_rank(*_ON_FAILURE),
+    ),
+    Row(
+        ("audit", "rotate_size"),
+        "bytes of the log after which it is set aside and a new file goes on; 0: never",
+        read.size(MIN_PART),
+    ),
+    Row(
+        ("audit", "rotate_age"),
+        "seconds after which it is set aside; 0: never",
+        read.size(MIN_AGE),
+    ),
+    Row(
+        ("audit", "keep"),
+        "files of one log that are set aside and kept, the oldest deleted first; 0: all",
+        read.integer(0, MAX_BUDGET),
+        tighten=_most(lambda kept: kept or MAX_BUDGET + 1),
+    ),
+    Row(
+        ("audit", "anchors"),
+        "the absolute path of a folder that keeps each log's newest signed checkpoint",
+        read.absolute,
     ),
     Row(
         ("store", "backend"),

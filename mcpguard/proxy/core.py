@@ -115,6 +115,8 @@ class SessionSettings:
     settle: Callable[[], None] = _nothing
     """Ends what stages do beside the session, however long it takes: the server has gone, and its
     last answers are to be judged."""
+    unrecorded: bool = False
+    """What cannot be recorded may pass all the same. In audit-only it always may."""
     ready: Callable[[], bool] = _always
     """Whether the stages can judge yet. Until they can, the server's lists are not asked for, so
     requests are held in their order."""
