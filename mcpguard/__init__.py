@@ -13,7 +13,7 @@ each other (held by import-linter):
                    |
                  config                settings of a session: files, presets, flags, data directory
                    |
-             proxy | pipeline          sans-IO session state machine | stages, `decide`
+         proxy | pipeline | siem       sans-IO session state machine | stages, `decide` | delivery
                    |
           lock | audit | hosts         lockfile, drift | hash-chained log | hosts' files
          trust | policy | scan         scores, limits | rules | what arguments hold

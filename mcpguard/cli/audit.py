@@ -10,6 +10,7 @@ import click
 import orjson
 
 from mcpguard.audit.verify import VerifyReport, verify
+from mcpguard.cli.siem import export_command, ship_command
 from mcpguard.model import JsonObject
 
 __all__ = ["audit"]
@@ -179,3 +180,7 @@ def _progress() -> Iterator[Callable[[int], None] | None]:
     finally:
         if shown:
             click.echo("\r" + " " * 40 + "\r", nl=False, err=True)
+
+
+audit.add_command(export_command)
+audit.add_command(ship_command)

@@ -109,7 +109,9 @@ def settings_of(values: Values, system: Values | None = None) -> Settings:
         rules=_rules(values, floor),
         requests=_set(values, ("requests",)),
         audit=AuditSettings(
-            log=one("audit", "log", default=""), durability=one("audit", "durability")
+            log=one("audit", "log", default=""),
+            durability=one("audit", "durability"),
+            sinks=_sinks(values),
         ),
         store=_store(values),
     )
@@ -217,6 +219,13 @@ def _gateway(values: Values) -> GatewayPolicy:
     if len(rows) > MAX_PATTERNS:
         raise rows[-1].node.error(f"{len(rows)} patterns, at most {MAX_PATTERNS} are looked for")
     return replace(policy, patterns=Patterns.of(held.value for held in rows)) if rows else policy
+
+
+def _sinks(values: Values) -> tuple[Any, ...]:
+    rows = values.get(("audit", "sinks"), ())
+    for error in _doubles((held.value.name, held) for held in rows):
+        raise error
+    return tuple(held.value for held in rows)
 
 
 def _detectors(values: Values) -> Mapping[str, Handling]:

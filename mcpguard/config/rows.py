@@ -393,6 +393,14 @@ ROWS: Final = (
         tighten=_rank(*_DURABILITY),
     ),
     Row(
+        ("audit", "sinks"),
+        "where records are sent: {name, to, format} and what that kind takes",
+        read.sink,
+        many=16,
+        adds=True,
+        tighten=_added,
+    ),
+    Row(
         ("store", "backend"),
         "memory, sqlite or redis: where limits and scores are shared",
         read.choice(*BACKENDS),

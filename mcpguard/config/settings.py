@@ -16,6 +16,7 @@ from mcpguard.trust.policy import PolicyTable
 
 if TYPE_CHECKING:  # brings what reads conditions, which most sessions have none of
     from mcpguard.policy.rules import RuleSet
+    from mcpguard.siem.sinks import Target
 
 __all__ = [
     "BASELINE_DETECTORS",
@@ -97,10 +98,14 @@ class ApprovalSettings:
 
 @dataclass(frozen=True, slots=True)
 class AuditSettings:
-    """`log`: absolute path; empty: in the data directory. `durability`: see `audit.Durability`."""
+    """`log`: absolute path; empty: in the data directory. `durability`: see `audit.Durability`.
+
+    `sinks`: where the records are sent to, see `siem.sinks`.
+    """
 
     log: str = ""
     durability: Literal["grouped", "strict", "none"] = "grouped"
+    sinks: "tuple[Target, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
