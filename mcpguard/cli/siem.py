@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -64,7 +65,7 @@ def _export(file: Path, form: str, to: BinaryIO) -> None:
     if form != "otlp":
         to.writelines(each + b"\n" for each in records)
         return
-    while piece := [each for each, _ in zip(records, range(PIECE), strict=False)]:
+    while piece := list(islice(records, PIECE)):
         to.write(FORMATS[form].body(piece) + b"\n")
 
 

@@ -29,6 +29,7 @@ from mcpguard.pipeline.terms import Binding, Handling
 from mcpguard.scan import DETECTORS
 from mcpguard.scan.patterns import Action, Form, Pattern
 from mcpguard.scan.semantics import Resource, Scope
+from mcpguard.siem.sinks import target_of
 from mcpguard.store import BACKENDS
 from mcpguard.store.ledger import Kind, Limit
 from mcpguard.trust.policy import ToolPolicy
@@ -141,6 +142,11 @@ EFFECTS: dict[str, tuple[str, str, Any]] = {
     ),
     "audit.log": ("audit: {log: /var/log/a.jsonl}", "audit.log", "/var/log/a.jsonl"),
     "audit.durability": ("audit: {durability: strict}", "audit.durability", "strict"),
+    "audit.sinks": (
+        "audit: {sinks: [{name: soc, to: 'tls://h', format: cef, ca: /ca.pem}]}",
+        "audit.sinks",
+        (target_of({"name": "soc", "to": "tls://h", "format": "cef", "ca": "/ca.pem"}),),
+    ),
     "store.backend": ("store: {backend: memory}", "store.backend", "memory"),
     "store.where": ("store: {where: /var/db}", "store.where", "/var/db"),
     "store.on_loss": ("store: {on_loss: local}", "store.on_loss", OnLoss.LOCAL),

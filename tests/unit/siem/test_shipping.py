@@ -91,7 +91,7 @@ def test_an_entry_that_cannot_be_or_says_something_idle_is_refused(
         ("udp://10.0.0.1", "10.0.0.1", 514, "/", "syslog"),
         ("tls://soc.example", "soc.example", 6514, "/", "syslog"),
         ("tcp://[::1]:601", "::1", 601, "/", "syslog"),
-        ("https://h/services/collector/event?x=1", "h", 443, "/services/collector/event?x=1", "json"),
+        ("https://h/services/collector?x=1", "h", 443, "/services/collector?x=1", "json"),
         ("http://localhost:4318/v1/logs", "localhost", 4318, "/v1/logs", "json"),
         ("unix:///dev/log", "", 0, "/dev/log", "syslog"),
         ("file:///var/log/m.jsonl", "", 0, "/var/log/m.jsonl", "json"),
@@ -160,7 +160,7 @@ def set_aside(folder: Path) -> Path:
 def test_parts_that_were_set_aside_are_delivered_before_what_came_after(
     tmp_path: Path, before: int
 ) -> None:
-    """`before`: records the sink has when the log is set aside; a batch later it is set aside again."""
+    """`before`: records that the sink has when the log is set aside, twice."""
     written(tmp_path / "log.jsonl", 20)
     courier = to_file(tmp_path)
     lines = Spool(tmp_path / "log.jsonl").take(Cursor()).lines
