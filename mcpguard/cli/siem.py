@@ -205,7 +205,7 @@ def _as_json(state: shipping.State) -> JsonObject:
 
 def _as_text(states: Sequence[shipping.State]) -> Iterator[str]:
     for log in dict.fromkeys(state.log for state in states):
-        yield f"{log}"
+        yield render.printable(str(log))
         for state in (each for each in states if each.log == log):
             cursor = state.cursor
             yield (

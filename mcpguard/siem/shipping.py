@@ -4,7 +4,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,9 +28,6 @@ the second, each at random between half of it and all of it."""
 GRACE: Final = 10.0
 """Seconds in which what waits is still delivered after the session has ended; then the next session
 or `audit ship` goes on."""
-
-LOOK: Final = 2.0
-"""Seconds between two looks for logs that are new."""
 
 LAST: Final = 5.0
 """Seconds for a batch that is under way when we are asked to end."""
@@ -138,6 +135,7 @@ class Courier:
             return cursor
         try:
             if self._out is None:
+                self._refuse_itself()
                 self._out = open_sink(self.target)
             self._out.send([each for _, each in batch])
         except SinkRefusedError as error:
@@ -147,6 +145,13 @@ class Courier:
             self.cursor = _behind(cursor, [line for line, _ in done])
             raise
         return _behind(cursor, [line for line, _ in batch])
+
+    def _refuse_itself(self) -> None:
+        """A file among the logs would be taken for one, and the log itself must stay as it is."""
+        if self.target.kind == "file":
+            folder = Path(self.target.place).parent
+            if folder.resolve() == self.log.parent.resolve():
+                raise SinkDownError(f"{self.target.place}: stands in the folder of the audit log")
 
     def _halved(
         self, cursor: Cursor, batch: Sequence[tuple[Line, bytes]], error: SinkRefusedError
@@ -236,46 +241,21 @@ def follow(
 ) -> None:
     """Delivers until `stop` is set; with `over`: until that is and nothing waits, or for `GRACE`.
 
-    `find`: the logs there are now; new ones are taken up.
+    `find`: the logs there are now. A thread a sink; one that hangs in a collector is left behind.
     """
-    running: Mapping[tuple[Path, str], threading.Thread] = {}
-    while not stop.is_set():
-        for log in find():
-            for target in targets:
-                if (log, target.name) not in running:
-                    thread = _thread(Courier(log, target, say), stop, over)
-                    running = {**running, (log, target.name): thread}
-        if over is not None and not any(each.is_alive() for each in running.values()):
-            return
-        stop.wait(LOOK if over is None else POLL)
+    rounds = [_Rounds(find, target, say, _Ends(over)) for target in targets]
+    threads = [
+        threading.Thread(target=each.run, args=(stop,), daemon=True, name=each.target.name)
+        for each in rounds
+    ]
+    for thread in threads:
+        thread.start()
+    end = _Ends(over)
+    while not stop.is_set() and any(each.is_alive() for each in threads) and not end.passed():
+        stop.wait(POLL)
     until = time.monotonic() + LAST
-    for thread in running.values():
+    for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
-
-
-def _thread(
-    courier: Courier, stop: threading.Event, over: threading.Event | None
-) -> threading.Thread:
-    thread = threading.Thread(target=_deliver, args=(courier, stop, over), daemon=True)
-    thread.start()
-    return thread
-
-
-def _deliver(courier: Courier, stop: threading.Event, over: threading.Event | None) -> None:
-    ends = _Ends(over)
-    while not courier.begin():
-        if ends.passed() or stop.wait(POLL):
-            return
-    try:
-        while not stop.is_set():
-            ended = ends.over  # before the look: what was written until then is seen by it
-            wait = courier.step()
-            if wait and ((ended and not courier.failing) or ends.passed()):
-                return
-            if wait:
-                (over if over is not None and not ended else stop).wait(min(wait, ends.left))
-    finally:
-        courier.end()
 
 
 class _Ends:
@@ -287,6 +267,7 @@ class _Ends:
 
     @property
     def over(self) -> bool:
+        """The session has ended."""
         return self._over is not None and self._over.is_set()
 
     @property
@@ -299,3 +280,52 @@ class _Ends:
     def passed(self) -> bool:
         """Whether the grace after the session's end is over."""
         return self.left == 0.0
+
+    def wait(self, stop: threading.Event, seconds: float) -> None:
+        """At most so long; not past the session's end, which there is a last look for."""
+        early = stop if self._over is None or self._over.is_set() else self._over
+        early.wait(min(seconds, self.left))
+
+
+class _Rounds:
+    """One sink of all logs, a batch of each in turn."""
+
+    def __init__(
+        self, find: Callable[[], Sequence[Path]], target: Target, say: Say, ends: _Ends
+    ) -> None:
+        self.target = target
+        self._find = find
+        self._say = say
+        self._ends = ends
+        self._couriers: dict[Path, Courier] = {}
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop`, or the session's end."""
+        try:
+            while not stop.is_set():
+                ended = self._ends.over  # before the look: what was written until then is seen
+                whole, wait = self._round(stop)
+                if (ended and whole) or self._ends.passed():
+                    return
+                self._ends.wait(stop, wait)
+        finally:
+            for courier in self._couriers.values():
+                courier.end()
+
+    def _round(self, stop: threading.Event) -> tuple[bool, float]:
+        """Whether nothing is left to deliver, and how long to wait."""
+        whole, wait = True, POLL
+        for log in self._find():
+            courier = self._couriers.get(log)
+            if courier is None:
+                courier = Courier(log, self.target, self._say)
+                if not courier.begin():
+                    whole = False  # another process delivers it, and may end before it has
+                    continue
+                self._couriers[log] = courier
+            rest = 0.0
+            while not (rest or stop.is_set() or self._ends.passed()):
+                rest = courier.step()
+            wait = max(wait, rest)
+            whole = whole and not courier.failing
+        return whole, wait

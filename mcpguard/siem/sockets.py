@@ -5,7 +5,6 @@ our half-close closes in turn, and one that ends with something unread resets th
 batch over TCP or TLS is a connection: it counts as delivered when the other side closed in peace.
 """
 
-import contextlib
 import errno
 import socket
 import ssl
@@ -23,8 +22,8 @@ SEND = 10.0
 """Seconds in which a collector that reads nothing is given up."""
 
 CONFIRM = 5.0
-"""Seconds for the collector to close after us. One that keeps its half open and resets nothing is
-believed: its kernel has taken everything."""
+"""Seconds for the collector to close after us. One that never does and resets nothing is believed:
+its kernel has taken everything. One that did it before and does not now is not: it hangs."""
 
 MAX_DATAGRAM = 65_507
 """Bytes of one over IPv4 (RFC 5426 section 3.2)."""
@@ -84,6 +83,7 @@ class Stream:
         self._name = target.to
         self._at = target.host, target.port
         self._wrap = wrap
+        self._closes = False
 
     def send(self, batch: Sequence[bytes]) -> None:
         """RFC 6587 section 3.4.1. The whole batch, or it is sent again."""
@@ -94,24 +94,27 @@ class Stream:
                 with opened:
                     opened.settimeout(SEND)
                     opened.sendall(data)
-                    _finish(opened)
+                    self._finish(opened)
         except (OSError, ValueError) as error:  # ValueError: a host that is no name
             raise SinkDownError(_told(self._name, error)) from error
 
+    def _finish(self, opened: socket.socket) -> None:
+        """Ends our half and waits for the other. Raises OSError when it is reset, or hangs."""
+        opened.settimeout(CONFIRM)
+        try:
+            if isinstance(opened, ssl.SSLSocket):
+                _say_goodbye(opened)
+            else:
+                opened.shutdown(socket.SHUT_WR)
+                while opened.recv(4096):
+                    pass
+            self._closes = True
+        except TimeoutError:
+            if self._closes:
+                raise
+
     def close(self) -> None:
         """Nothing is held."""
-
-
-def _finish(opened: socket.socket) -> None:
-    """Ends our half and waits for the other. Raises OSError when it is reset."""
-    opened.settimeout(CONFIRM)
-    with contextlib.suppress(TimeoutError):
-        if isinstance(opened, ssl.SSLSocket):
-            _say_goodbye(opened)
-        else:
-            opened.shutdown(socket.SHUT_WR)
-            while opened.recv(4096):
-                pass
 
 
 def _say_goodbye(opened: ssl.SSLSocket) -> None:

@@ -115,10 +115,10 @@ class Line(NamedTuple):
     end: int
 
     def record(self) -> JsonObject:
-        """What it says. Raises ValueError for a line that is no JSON object."""
+        """What it says. Raises ValueError for a line that is no record."""
         told = orjson.loads(self.text)
-        if not isinstance(told, dict):
-            raise ValueError("not an object")  # noqa: TRY004 - as for any other line
+        if not isinstance(told, dict) or "seq" not in told:
+            raise ValueError("no record")  # noqa: TRY004 - as for any other line
         return told
 
     def passed(self, cursor: Cursor) -> Cursor:
@@ -204,11 +204,14 @@ class Spool:
 
 
 def _ends_there(file: BinaryIO, cursor: Cursor) -> bool:
-    """Whether the record of `cursor` ends at its offset, by its hash. Leaves the file there."""
+    """Whether the record of `cursor` ends at its offset, by its hash. Leaves the file there.
+
+    What stands where a hash should be, of a line that is no record, is compared likewise.
+    """
     file.seek(max(0, cursor.offset - SEAL_LENGTH))
     seal = file.read(min(cursor.offset, SEAL_LENGTH))
     file.seek(cursor.offset)
-    return seal[-67:-3] == cursor.hash.encode() and seal.endswith(b'"}\n')
+    return seal.endswith(b"\n") and seal[:-3].endswith(cursor.hash.encode("latin-1"))
 
 
 def _first(file: BinaryIO) -> int:
@@ -233,19 +236,28 @@ def _number(line: bytes) -> int | None:
         return None
 
 
+def _skipped(file: BinaryIO) -> bytes:
+    """Reads to the end of a line; that end, or nothing where there is none yet."""
+    while piece := file.readline(MAX_LINE):
+        if piece.endswith(b"\n"):
+            return b"\n"
+    return b""
+
+
 def _lines(file: BinaryIO, before: int) -> list[Line]:
     """Whole lines from here on. A line that is no record counts as the next number."""
     inode = os.fstat(file.fileno()).st_ino
     made: list[Line] = []
-    seq, size, end = before, 0, file.tell()
+    seq, size = before, 0
     while len(made) < MAX_RECORDS and size < MAX_BYTES:
         text = file.readline(MAX_LINE)
+        if len(text) == MAX_LINE and not text.endswith(b"\n"):
+            text = _skipped(file)  # no record is so long
         if not text.endswith(b"\n"):
             break
-        end += len(text)
         size += len(text)
         number = _number(text)
         seq = number if number is not None else seq + 1
-        digest = text[-67:-3].decode("ascii", "replace")
-        made.append(Line(text[:-1], seq, digest, inode, end))
+        digest = text[-67:-3].decode("latin-1")
+        made.append(Line(text[:-1], seq, digest, inode, file.tell()))
     return made

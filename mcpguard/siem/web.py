@@ -50,8 +50,8 @@ class Posts:
             connection = self._opened()
             connection.request("POST", self._target.place, body, headers)
             answer = connection.getresponse()
-            answer.read(MAX_ANSWER)
-            if not answer.isclosed():
+            answer.read1(MAX_ANSWER)
+            if not answer.isclosed():  # more than that is not waited for
                 self.close()
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()

@@ -171,7 +171,7 @@ def test_what_delivers_imports_nothing_from_the_working_directory(tmp_path: Path
         "from mcpguard.siem.process import Shipper\n"
         "from mcpguard.siem.sinks import target_of\n"
         f"os.chdir({str(tmp_path)!r})\n"
-        f"made = Shipper.start([target_of({{'name': 'a', 'to': 'file://{tmp_path}/out'}})])\n"
+        f"made = Shipper.start([target_of({{'name': 'a', 'to': 'file://{tmp_path}/o/out'}})])\n"
         f"from pathlib import Path\nmade.deliver(Path({str(tmp_path / 'a.jsonl')!r}))\n"
         "made.end()\n"
     )
@@ -179,7 +179,7 @@ def test_what_delivers_imports_nothing_from_the_working_directory(tmp_path: Path
     subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True
     )
-    arrived(tmp_path / "out", (tmp_path / "a.jsonl").read_bytes())
+    arrived(tmp_path / "o" / "out", (tmp_path / "a.jsonl").read_bytes())
 
 
 def test_a_session_without_sinks_starts_nothing_and_imports_nothing_of_it(tmp_path: Path) -> None:

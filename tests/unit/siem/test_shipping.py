@@ -33,14 +33,15 @@ def written(path: Path, count: int, session: str = "s1") -> None:
 
 
 def to_file(folder: Path, **more: str | int) -> Courier:
-    target = target_of({"name": "soc", "to": f"file://{folder / 'out'}", **more})
+    target = target_of({"name": "soc", "to": f"file://{folder / 'o' / 'out'}", **more})
     courier = Courier(folder / "log.jsonl", target)
     assert courier.begin()
     return courier
 
 
 def delivered(folder: Path, name: str = "out") -> list[int]:
-    lines = (folder / name).read_bytes().splitlines() if (folder / name).exists() else []
+    path = folder / "o" / name
+    lines = path.read_bytes().splitlines() if path.exists() else []
     return [orjson.loads(line)["seq"] for line in lines]
 
 
@@ -179,7 +180,7 @@ def test_parts_that_were_set_aside_are_delivered_before_what_came_after(
 def test_records_that_were_deleted_before_they_were_delivered_are_counted(tmp_path: Path) -> None:
     written(tmp_path / "log.jsonl", 20)
     told: list[str] = []
-    target = target_of({"name": "soc", "to": f"file://{tmp_path / 'out'}"})
+    target = target_of({"name": "soc", "to": f"file://{tmp_path / 'o' / 'out'}"})
     courier = Courier(tmp_path / "log.jsonl", target, told.append)
     assert courier.begin()
     set_aside(tmp_path).unlink()
@@ -210,6 +211,41 @@ def test_a_line_that_is_no_record_is_passed_over_and_counted(tmp_path: Path) -> 
     assert (delivered(tmp_path), courier.cursor.given_up) == ([1, 2, 3, 6], 2)
 
 
+@pytest.mark.guarantee("siem:delivered-in-order-once")
+@pytest.mark.parametrize("text", [b"\n", b"x\n", b"not json\n", b"\xff\xfe" * 99 + b"\n", b"{}\n"])
+def test_a_line_that_is_no_record_at_the_end_repeats_nothing(tmp_path: Path, text: bytes) -> None:
+    written(tmp_path / "log.jsonl", 3)
+    with (tmp_path / "log.jsonl").open("ab") as file:
+        file.write(text)
+    for _ in range(2):
+        courier = to_file(tmp_path)
+        drain(courier)
+        courier.end()
+    assert delivered(tmp_path) == [1, 2, 3]
+
+
+def test_a_line_longer_than_any_record_holds_up_nothing(tmp_path: Path) -> None:
+    written(tmp_path / "log.jsonl", 3)
+    with (tmp_path / "log.jsonl").open("ab") as file:
+        file.write(b"x" * 1_500_000 + b'\n{"seq":5,"session":"s","hash":""}\n')
+    courier = to_file(tmp_path)
+    drain(courier)
+    assert (delivered(tmp_path), courier.cursor.given_up) == ([1, 2, 3, 5], 1)
+
+
+@pytest.mark.parametrize("name", ["log.jsonl", "other.jsonl"])
+def test_a_sink_among_the_logs_is_not_written(tmp_path: Path, name: str) -> None:
+    written(tmp_path / "log.jsonl", 3)
+    before = (tmp_path / "log.jsonl").read_bytes()
+    target = target_of({"name": "soc", "to": f"file://{tmp_path / 'x' / '..' / name}"})
+    courier = Courier(tmp_path / "log.jsonl", target)
+    assert courier.begin()
+    assert courier.step() > 0
+    assert "stands in the folder of the audit log" in courier.cursor.error
+    assert ((tmp_path / "log.jsonl").read_bytes(), courier.failing) == (before, True)
+    assert not (tmp_path / "other.jsonl").exists()
+
+
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b'{"seq":1}', b'{"seq":"x"}'])
 def test_a_cursor_that_cannot_be_read_begins_again(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "c").write_bytes(text)
@@ -232,25 +268,25 @@ def test_a_file_is_set_aside_by_size_and_so_many_are_kept(tmp_path: Path) -> Non
     written(tmp_path / "log.jsonl", 3000)
     courier = to_file(tmp_path, size=100_000, keep=2)
     drain(courier)
-    names = sorted(path.name for path in tmp_path.glob("out*"))
+    names = sorted(path.name for path in (tmp_path / "o").glob("out*"))
     assert names == ["out", "out.1", "out.2"]
     kept = delivered(tmp_path, "out.2") + delivered(tmp_path, "out.1") + delivered(tmp_path, "out")
     assert kept == list(range(kept[0], 3001))
-    assert all((tmp_path / name).stat().st_mode & 0o777 == 0o600 for name in names)
+    assert all((tmp_path / "o" / name).stat().st_mode & 0o777 == 0o600 for name in names)
 
 
 @pytest.mark.guarantee("siem:delivered-in-order-once")
 def test_a_file_that_cannot_be_written_is_tried_again_and_nothing_is_twice(tmp_path: Path) -> None:
     written(tmp_path / "log.jsonl", 5)
     told: list[str] = []
-    target = target_of({"name": "soc", "to": f"file://{tmp_path / 'out'}"})
+    target = target_of({"name": "soc", "to": f"file://{tmp_path / 'o' / 'out'}"})
     courier = Courier(tmp_path / "log.jsonl", target, told.append)
     assert courier.begin()
-    (tmp_path / "out").mkdir()
+    (tmp_path / "o" / "out").mkdir(parents=True)
     waits = [courier.step() for _ in range(12)]
     assert waits[0] <= 0.5 < waits[-1] <= shipping.LONGEST_WAIT
     assert courier.cursor.error.endswith("Is a directory")
-    (tmp_path / "out").rmdir()
+    (tmp_path / "o" / "out").rmdir()
     drain(courier)
     assert delivered(tmp_path) == [1, 2, 3, 4, 5]
     assert [each.rpartition(":")[2] for each in told] == [
@@ -266,7 +302,7 @@ def test_a_file_that_cannot_be_written_is_tried_again_and_nothing_is_twice(tmp_p
 def test_a_delivery_that_goes_with_a_session_ends_with_it_and_leaves_nothing_behind(
     tmp_path: Path,
 ) -> None:
-    target = target_of({"name": "soc", "to": f"file://{tmp_path / 'out'}"})
+    target = target_of({"name": "soc", "to": f"file://{tmp_path / 'o' / 'out'}"})
     stop, over = threading.Event(), threading.Event()
     path = tmp_path / "log.jsonl"
     thread = threading.Thread(
@@ -286,7 +322,7 @@ def test_a_delivery_that_goes_with_a_session_ends_with_it_and_leaves_nothing_beh
 def test_delivering_once_says_whether_something_still_waits(tmp_path: Path) -> None:
     written(tmp_path / "log.jsonl", 3)
     log = tmp_path / "log.jsonl"
-    good = target_of({"name": "good", "to": f"file://{tmp_path / 'out'}"})
+    good = target_of({"name": "good", "to": f"file://{tmp_path / 'o' / 'out'}"})
     bad = target_of({"name": "bad", "to": f"unix://{tmp_path / 'nobody'}"})
     assert once([log], [good], lambda _: None)
     assert not once([log], [good, bad], lambda _: None)
