@@ -1949,8 +1949,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "Taking a stage away never turns a denial into an allow.",
         Mutant(
             "pipeline/__init__.py",
-            "verdict = _MISSING if stage is None",
-            "verdict = ALLOW if stage is None",
+            'return Verdict.deny(Reason.STAGE_MISSING, "a required stage is not there")',
+            "return ALLOW",
         ),
     ),
     "pipeline:rewrites-are-sent": Guarantee(
@@ -2280,8 +2280,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "what, never which value.",
         Mutant(
             "lock/arguments.py",
-            "if validator.is_valid(arguments):",
-            "if not arguments or validator.is_valid(arguments):",
+            "return Check(made().is_valid, wrong)",
+            "return Check(lambda arguments: not arguments or made().is_valid(arguments), wrong)",
         ),
     ),
     "schema:hostile-refused": Guarantee(
@@ -2300,6 +2300,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "lock/arguments.py",
             "retriever=_refuse",
             "retriever=lambda _: {}",
+        ),
+    ),
+    "schema:plainly-valid-is-valid": Guarantee(
+        "JSON Schema 2020-12",
+        "What is seen to be valid without the validator is valid by the validator.",
+        Mutant(
+            "lock/arguments.py",
+            "                if not more:\n                    return False\n",
+            "                continue\n",
         ),
     ),
     "siem:delivered-in-order-once": Guarantee(
@@ -2633,6 +2642,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "cli/trust.py",
             "    if report.problems:\n",
             "    if not report.records:\n",
+        ),
+    ),
+    "trust:crossing-is-no-forgery": Guarantee(
+        _TRUST,
+        "A notice about what has ended meanwhile, such as a cancellation that its answer crossed, "
+        "moves nobody's score.",
+        Mutant(
+            "trust/fold.py",
+            ' and not _text(record, "method")',
+            "",
         ),
     ),
     "uri:only-normal-form": Guarantee(

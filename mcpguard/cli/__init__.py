@@ -141,7 +141,9 @@ def _failed(error: McpguardError, command: str) -> int:
 def _usage(error: click.ClickException, command: str, arguments: Sequence[str]) -> UsageError:
     text = error.format_message().rstrip(".")
     near = [] if command else get_close_matches(" ".join(arguments[:1]), COMMANDS, 1)
-    hint = " ".join(["mcpguard", *(near or [command] * bool(command)), "--help"])
+    context = error.ctx if command and isinstance(error, click.UsageError) else None
+    asked = context.command_path if context else " ".join(["mcpguard", *(near or [command])])
+    hint = f"{asked.strip()} --help"
     return UsageError(text[:1].lower() + text[1:], hint=hint)
 
 

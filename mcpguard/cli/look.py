@@ -14,6 +14,7 @@ import click
 from anyio.abc import TaskStatus
 
 from mcpguard.cli import render
+from mcpguard.config.files import plain_bytes
 from mcpguard.daemon.environment import server_environment
 from mcpguard.daemon.probe import TIMEOUT, Eras, probe
 from mcpguard.errors import LockfileError, McpguardError, UsageError
@@ -73,7 +74,7 @@ def lock_option(function: _F) -> _F:
 def read_lockfile(path: Path) -> Lockfile:
     """The lockfile at `path`. Raises LockfileError."""
     try:
-        data = path.read_bytes()
+        data = plain_bytes(path)
     except FileNotFoundError as error:
         raise LockfileError(
             f"{path}: there is no such file",

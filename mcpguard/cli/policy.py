@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 
 from mcpguard.cli import render
+from mcpguard.config.files import plain_bytes
 from mcpguard.errors import PolicyError, UsageError
 from mcpguard.model import Json, JsonObject
 from mcpguard.policy.cel import Facts
@@ -114,7 +115,7 @@ def _exit_code(found: Sequence[Replayed]) -> int:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_bytes().decode()
+        return plain_bytes(file).decode()
     except OSError as error:
         raise UsageError(
             f"{file}: {error.strerror}", hint="name a file that can be read"

@@ -4,6 +4,7 @@ The working directory is never looked at: it belongs to whatever the host has op
 system's file is, no environment variable says: what starts mcpguard could set it.
 """
 
+import errno
 import os
 import stat
 import sys
@@ -15,10 +16,12 @@ from mcpguard.errors import PolicyError, UsageError
 __all__ = [
     "CONFIG_DIR_VARIABLE",
     "MAX_BYTES",
+    "MAX_LOCK",
     "NAME",
     "Places",
     "config_dir",
     "places",
+    "plain_bytes",
     "text_of",
 ]
 
@@ -31,12 +34,17 @@ NAME = "mcpguard.yaml"
 MAX_BYTES = 1024 * 1024
 """Bytes. What `policy.document` reads, were each character four bytes."""
 
+MAX_LOCK = 64 * 1024 * 1024
+"""Bytes. Lockfiles of real servers have some hundred thousand at most."""
+
 SYSTEM_DIRS = {"darwin": "/Library/Application Support/mcpguard", "": "/etc/mcpguard"}
 """Where an administrator's file is; platformdirs would ask XDG_CONFIG_DIRS, which anybody sets."""
 
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 """Without blocking: a pipe in a file's place must not hold up the start."""
+_BINARY = getattr(os, "O_BINARY", 0)
+"""On Windows, where a descriptor translates line ends otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +117,27 @@ def text_of(path: Path) -> str | None:
         raise PolicyError(
             str(path), 0, 0, f"not UTF-8, at byte {error.start}", hint="save it as UTF-8"
         ) from error
+
+
+def plain_bytes(path: Path, most: int = MAX_LOCK) -> bytes:
+    """What is in the regular file at `path`, `most` bytes of it at most.
+
+    Raises OSError for anything else: a repository may hold a link to a device that never ends.
+    """
+    fd = os.open(path, _FLAGS | _BINARY)
+    try:
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        with open(fd, "rb", closefd=False) as file:
+            data = file.read(most + 1)
+    finally:
+        os.close(fd)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most} bytes", str(path))
+    return data
 
 
 def _unreadable(path: Path, error: OSError) -> UsageError:

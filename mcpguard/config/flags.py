@@ -331,15 +331,21 @@ def command(argv: Sequence[str]) -> tuple[str, ...]:
 def data_dir() -> Path:
     """The directory of audit logs and the install's key, made 0700. Raises UsageError.
 
-    `MCPGUARD_DATA_DIR`, else the platform's (`~/.local/share/mcpguard` on Linux).
+    `MCPGUARD_DATA_DIR`, else the platform's (`~/.local/share/mcpguard` on Linux). Never in
+    the working directory: it would have the keys and blocks of whoever made that.
     """
     chosen = os.environ.get(DATA_DIR_VARIABLE)
-    if chosen:
-        path = Path(chosen)
-    else:
+    if not chosen:
         import platformdirs
 
         path = Path(platformdirs.user_data_dir("mcpguard", appauthor=False))
+    else:
+        path = Path(chosen)
+        if not path.is_absolute():
+            raise UsageError(
+                f"{DATA_DIR_VARIABLE}: {chosen!r} is not an absolute path",
+                hint="write the whole path; the working directory is never searched",
+            )
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

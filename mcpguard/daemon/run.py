@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcpguard.config.files import plain_bytes
 from mcpguard.config.flags import APPROVERS, ProxySettings, data_dir, parse_proxy
 from mcpguard.config.plan import Plan, make_plan
 from mcpguard.control import kill
@@ -67,7 +68,7 @@ def main(argv: Sequence[str]) -> int:
 def read_lock(path: Path) -> Lockfile:
     """The lockfile at `path`. Raises LockfileError, naming the command that makes one."""
     try:
-        data = path.read_bytes()
+        data = plain_bytes(path)
     except OSError as error:
         raise LockfileError(
             f"{path}: the lockfile cannot be read: {error.strerror}",

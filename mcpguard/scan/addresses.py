@@ -5,7 +5,6 @@
 RFC 4291 section 2.5.5, RFC 6052).
 """
 
-import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -18,6 +17,9 @@ IP: TypeAlias = IPv4Address | IPv6Address
 
 MAX_HOST = 512
 """Characters. DNS allows 253; escapes triple that at most for what is worth reading."""
+
+MAX_NESTED = 4
+"""Schemes before the one that has the host; `view-source:` and `jar:` stand once in practice."""
 
 
 class Reach(StrEnum):
@@ -68,6 +70,8 @@ _EMBEDDING = (".nip.io", ".sslip.io", ".xip.io")
 """Public name services that answer with the address written in the name."""
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+_NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")
+"""RFC 8215; its networks have 96 bits as a rule."""
 _TRANSLATED = IPv6Network("::ffff:0:0:0/96")
 _COMPATIBLE = IPv6Network("::/96")
 
@@ -125,6 +129,8 @@ def _plain(host: str) -> str:
     text = unquote(unquote(host)) if "%" in host else host
     if text.isascii():
         return text
+    import unicodedata
+
     text = "".join(each for each in text if unicodedata.category(each) != "Cf")
     return unicodedata.normalize("NFKC", text).replace("\u3002", ".")
 
@@ -149,7 +155,8 @@ def _inside(address: IPv6Address) -> IPv4Address | None:
     if address.teredo is not None:
         return address.teredo[1]
     low = int(address) & 0xFFFFFFFF
-    if address in _NAT64 or address in _TRANSLATED or (address in _COMPATIBLE and low > 1):
+    translated = any(address in each for each in (_NAT64, _NAT64_LOCAL, _TRANSLATED))
+    if translated or (address in _COMPATIBLE and low > 1):
         return IPv4Address(low)
     return None
 
@@ -178,7 +185,8 @@ def _part(text: str) -> int | None:
         base, digits = 16, text[2:] or "0"
     elif len(text) > 1 and text.startswith("0"):
         base, digits = 8, text[1:]
-    if len(digits) > 16 or not set(digits) <= _DIGITS[base]:  # noqa: PLR2004 - zeros in front
+    digits = digits.lstrip("0") or "0"
+    if len(digits) > 16 or not set(digits) <= _DIGITS[base]:  # noqa: PLR2004 - 64 bits at least
         return None
     return int(digits, base)
 
@@ -237,20 +245,35 @@ def authorities(url: str) -> tuple[Authority, ...]:
     """What a URL's host is to browsers and, where a backslash makes them differ, to others.
 
     Browsers (WHATWG): blanks at the ends and tabs and line ends anywhere vanish, backslashes are
-    slashes, any number of slashes will do. To RFC 3986 a backslash is a letter, which makes it
-    user-info where an @ follows. Nothing: there is no authority.
+    slashes, any number of slashes will do, for web schemes none. To RFC 3986 a backslash is a
+    letter, which makes it user-info where an @ follows. Quotes and angle brackets around it go, as
+    with RFC 3986 appendix C, and in `jar:http://...`, `URL:http://...` the inner URL counts.
+    Nothing: there is no authority.
     """
     trimmed = url.strip(_TRIMMED)
     text = trimmed.translate(_VANISHING)
-    scheme, colon, rest = text.partition(":")
-    if not colon or not scheme.isascii() or not scheme.replace("+", "").replace("-", "").isalnum():
+    outer, scheme, rest = "", *_scheme(text)
+    for _ in range(MAX_NESTED):
+        inner, beyond = _scheme(rest)
+        if scheme in _WEB or not inner or not beyond.startswith(("/", "\\")):
+            break
+        outer, scheme, rest = outer or scheme, inner, beyond
+    if not scheme or (scheme == "file" and rest.startswith("///")):
         return ()
     odd = text != trimmed or not rest.startswith("//") or rest.startswith("///")
     straight = rest.replace("\\", "/")
-    if not straight.startswith("/"):
+    if not straight.startswith("/") and scheme not in _WEB:
         return ()
     readings = dict.fromkeys((straight.lstrip("/"), rest.lstrip("/\\")))
-    return tuple(_authority(scheme.lower(), each, odd or len(readings) > 1) for each in readings)
+    return tuple(_authority(outer or scheme, each, odd or len(readings) > 1) for each in readings)
+
+
+def _scheme(text: str) -> tuple[str, str]:
+    """The scheme in lower case and what follows its colon; twice nothing when it is none."""
+    scheme, colon, rest = text.partition(":")
+    if not colon or not scheme.isascii() or not scheme.replace("+", "").replace("-", "").isalnum():
+        return "", ""
+    return scheme.lower(), rest
 
 
 def _authority(scheme: str, body: str, odd: bool) -> Authority:
@@ -265,7 +288,9 @@ def _like_a_host(user: str) -> bool:
 
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+")
-_TRIMMED = "".join(map(chr, range(0x21)))
+_TRIMMED = "".join(map(chr, range(0x21))) + "\"'`<>"
+_WEB = frozenset({"ftp", "http", "https", "ws", "wss"})
+"""The special schemes of WHATWG URL section 3.1 that have a host."""
 _VANISHING = {ord(letter): None for letter in "\t\r\n"}
 
 

@@ -4,7 +4,6 @@ An argument is resolved to every reading that some server may give it; a scope h
 them. What cannot be resolved is refused with a reason, never passed.
 """
 
-import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -141,6 +140,8 @@ def _contains(network: IPv4Network | IPv6Network | None, ip: IP | None) -> bool:
 
 
 def _folded(segments: tuple[str, ...]) -> tuple[str, ...]:
+    import unicodedata
+
     return tuple(unicodedata.normalize("NFC", each).casefold() for each in segments)
 
 
@@ -354,9 +355,10 @@ class System:
 def resolve_path(text: str, action: str, system: System) -> Resolution:
     """A path or `file:` URL to the segments of the real files that it may name.
 
-    Several readings: with and without percent-decoding, and with `..` taken before and after
-    symbolic links. Refused: control characters, encoded separators and dots, `~user`, variables,
-    other URLs, other systems' spellings, and whatever `system.resolve` cannot tell.
+    Several readings: with and without percent-decoding, with and without blanks and quotes around
+    it, and with `..` taken before and after symbolic links. Refused: control characters, encoded
+    separators and dots, `~user`, variables, other URLs, other systems' spellings, and whatever
+    `system.resolve` cannot tell.
     """
     try:
         plain = [_absolute(each, system) for each in _readings(text, system)]
@@ -377,7 +379,24 @@ class _RefusedError(ValueError):
 
 
 def _readings(text: str, system: System) -> list[str]:
-    if not text.strip():
+    """As it stands, and without the blanks and quotes around it that many a server takes off."""
+    bare = text.strip(_BLANKS)
+    if not bare:
+        raise _RefusedError("the path is empty")
+    trimmed = (text, bare, bare.strip("\"'`").strip(_BLANKS))
+    found = [each for kind in dict.fromkeys(trimmed) for each in _decoded(kind, system)]
+    return list(dict.fromkeys(found))
+
+
+_BLANKS = (
+    "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
+    "\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+"""What strip() of Python takes off, and trim() of ECMAScript."""
+
+
+def _decoded(text: str, system: System) -> list[str]:
+    if not text:
         raise _RefusedError("the path is empty")
     scheme = text.partition(":")[0]
     if scheme.lower() == "file":

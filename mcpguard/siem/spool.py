@@ -118,7 +118,7 @@ class Line(NamedTuple):
         """What it says. Raises ValueError for a line that is no record."""
         told = orjson.loads(self.text)
         if not isinstance(told, dict) or "seq" not in told:
-            raise ValueError("no record")  # noqa: TRY004 - as for any other line
+            raise ValueError("no record")
         return told
 
     def passed(self, cursor: Cursor) -> Cursor:

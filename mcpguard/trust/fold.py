@@ -11,7 +11,8 @@ Which record is which event is `_SERVER` and `_CALLER` below, and these rules:
   is a person's new review, and a server that had fallen begins anew;
 - a server that ended counts once a session, however many answers it owed;
 - an answer to no request is forged, unless a request of that session had timed out before it:
-  then it may be the late answer to that one, once;
+  then it may be the late answer to that one, once. A notice about something unknown is no
+  answer (its record names a method): a cancellation crosses the answer on its way;
 - `trust.reset` with the id of the key that signed it begins the standing of who it names anew;
 - every other record moves nobody, above all a denial of what the host asked for.
 
@@ -138,7 +139,7 @@ class Reader:
                 yield sender, Event.SCANNER
             elif sender is server and reason in _SERVER and self._is_news(reason, session):
                 yield server, _SERVER[reason]
-        elif decision == "drop" and reason == Reason.UNKNOWN_ID:
+        elif decision == "drop" and reason == Reason.UNKNOWN_ID and not _text(record, "method"):
             if self._late[session, direction]:
                 self._late[session, direction] -= 1
             else:

@@ -12,7 +12,7 @@ from mcpguard.scan.sites import Detector, Role, Site, Span
 __all__ = ["DETECTOR", "NEEDLES", "ROLES", "targets"]
 
 NEEDLES = (
-    r"[a-zA-Z]:[/\\\t\r\n]",
+    r"[a-zA-Z]:[/\\\t\r\n0-9]",
     r"(?i)localhost|metadata|instance-data|localtest\.me|lvh\.me|(?:nip|sslip|xip)\.io",
     r"(?i)\.(?:internal|local|lan|intranet|corp|home\.arpa)\b",
     r"[0-9a-fA-F]\.[0-9xX]|::|\b0[xX]?[0-9a-fA-F]|\b[0-9]{8}",
@@ -67,10 +67,12 @@ def _several(pattern: str, text: str, site: Site) -> Iterator[Target]:
 
 
 def _one_url(text: str) -> bool:
-    head, colon, rest = text.partition(":")
-    if not colon or rest[:1] not in {"/", "\\", "\t", "\n", "\r"}:
-        return False
-    return head.strip().isalnum() and " " not in text.strip() and len(head) > 1
+    body = text.strip()
+    scheme = body.partition(":")[0].strip(_AROUND)
+    return scheme.isalnum() and len(scheme) > 1 and " " not in body and bool(authorities(body))
+
+
+_AROUND = "\"'`<"
 
 
 def _target(text: str, at: int) -> Target:

@@ -77,6 +77,9 @@ def test_version_is_the_packages(capsys: Capture) -> None:
             "mcpguard lock",
         ),
         (["check", "--lock", "."], ".: cannot be read", "is it a file"),
+        (["trust", "policy", "x"], "mcpguard trust: missing argument", "trust policy --help"),
+        (["audit", "verify"], "mcpguard audit: missing argument", "audit verify --help"),
+        (["trust", "nonsense"], "mcpguard trust: no such command", "mcpguard trust --help"),
         (["check", "--fail-on", "warning"], "mcpguard check: invalid value", "check --help"),
         (
             ["diff", "--lock", "missing.json"],

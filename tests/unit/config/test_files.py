@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mcpguard.config.files import MAX_BYTES, NAME, config_dir, places, text_of
+from mcpguard.config.files import MAX_BYTES, NAME, config_dir, places, plain_bytes, text_of
 from mcpguard.config.loading import load
 from mcpguard.errors import McpguardError, PolicyError, UsageError
 from tests.unit.config.documents import Home
@@ -30,6 +30,23 @@ def test_the_text_is_the_files(tmp_path: Path) -> None:
     path.write_bytes("# ü\n".encode())
     path.chmod(0o644)
     assert text_of(path) == "# ü\n"
+
+
+def test_a_plain_file_is_read_whole_and_nothing_else_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.write_bytes(b"a\r\nb")
+    assert plain_bytes(path, 4) == b"a\r\nb"
+    with pytest.raises(OSError, match="more than 3 bytes"):
+        plain_bytes(path, 3)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    for name in ("pipe", "zero"):
+        with pytest.raises(OSError, match="not a regular file"):
+            plain_bytes(tmp_path / name)
+    with pytest.raises(IsADirectoryError):
+        plain_bytes(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        plain_bytes(tmp_path / "absent")
 
 
 @pytest.mark.guarantee("config:own-files-only")

@@ -140,6 +140,18 @@ def test_the_data_directory_is_private_and_can_be_chosen(
     assert data_dir().name == "mcpguard"
 
 
+@pytest.mark.guarantee("config:never-the-working-directory")
+@pytest.mark.parametrize("chosen", [".", "here", "../here"])
+def test_the_data_directory_is_never_in_the_working_directory(
+    chosen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MCPGUARD_DATA_DIR", chosen)
+    with pytest.raises(UsageError, match="not an absolute path"):
+        data_dir()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_data_directory_that_cannot_be_made_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -124,6 +124,16 @@ def remove_lock(place: Place) -> None:
     place.lock.unlink()
 
 
+def endless_lock(place: Place) -> None:
+    place.lock.unlink()
+    place.lock.symlink_to("/dev/zero")
+
+
+def piped_lock(place: Place) -> None:
+    place.lock.unlink()
+    os.mkfifo(place.lock)
+
+
 def change_server(place: Place) -> None:
     place.server.write_text(SERVER + "# more")
 
@@ -143,6 +153,8 @@ def nothing(place: Place) -> None:
     [
         (remove_lock, (), 2, "make one: mcpguard lock -o"),
         (spoil_lock, (), 2, "mcp-lock.json"),
+        (endless_lock, (), 2, "it is not a regular file"),
+        (piped_lock, (), 2, "it is not a regular file"),
         (change_server, (), 1, "server.py is not the reviewed file: its bytes changed"),
         (nothing, ("--", "cat"), 1, "the program is 'cat'"),
         (nothing, ("--timeout", "never"), 2, "--timeout"),

@@ -32,7 +32,7 @@ def denied(reason: str, direction: str = DOWN, **fields: str) -> JsonObject:
 
 
 DRIFT = denied("drifted", target="read_file")
-FORGED = denied("unknown_id", decision="drop")
+FORGED = denied("unknown_id", decision="drop", method="")
 KINDS: Sequence[Told] = [
     ANSWERED,
     Allowed(UP, "tools/call", "read_file"),

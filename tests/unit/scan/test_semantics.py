@@ -82,6 +82,13 @@ PATHS = [
     ("inner/../secret", ["/data/public/secret", "/data/secret"]),
     ("a;b & c.txt", ["/data/a;b & c.txt"]),
     ("http:/x", ["/data/http:/x"]),
+    ("link ", ["/data/link ", "/etc"]),
+    ("\ufefflink\u3000", ["/data/\ufefflink\u3000", "/etc"]),
+    ('link"', ['/data/link"', "/etc"]),
+    (" /etc/passwd", ["/data/ /etc/passwd", "/etc/passwd"]),
+    ("'/etc/passwd'", ["/data/'/etc/passwd'", "/etc/passwd"]),
+    ("\" ~/notes'", ["/data/\" ~/notes'", "/home/u/notes"]),
+    ("it's.txt", ["/data/it's.txt"]),
 ]
 
 
@@ -93,6 +100,11 @@ def test_a_path_is_resolved_to_every_file_it_may_name(path: str, files: list[str
 REFUSED_PATHS = [
     ("", "empty"),
     ("  ", "empty"),
+    ("\ufeff", "empty"),
+    ("''", "empty"),
+    (" $HOME/x", "variable"),
+    (" file:///etc/passwd", "URL"),
+    ("' ~root/x'", "home"),
     ("a\x00.png", "control"),
     ("a\nb", "control"),
     ("a%00b", "control"),

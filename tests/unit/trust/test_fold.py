@@ -41,6 +41,11 @@ def denied(reason: str, direction: str = DOWN, **fields: str | int) -> JsonObjec
     return record(**{**given, "direction": direction, "reason": reason, **fields})
 
 
+def forged(direction: str, **fields: str | int) -> JsonObject:
+    """An answer to no request: the one record of an unknown id that names no method."""
+    return denied("unknown_id", direction, decision="drop", method="", **fields)
+
+
 def begun(lock: str, **fields: str | int) -> JsonObject:
     return record(event="session.start", lock=lock, **fields)
 
@@ -92,10 +97,19 @@ WHICH: dict[str, tuple[JsonObject, list[tuple[Party, Event]]]] = {
     "contents of what is not locked": (denied("link_not_locked"), [(FILES, Event.EVASION)]),
     "an item that is not locked": (denied("not_locked"), []),
     "a kind of request that is not allowed": (denied("request_kind"), []),
-    "a forged answer": (denied("unknown_id", decision="drop"), [(FILES, Event.FORGERY)]),
-    "a forged answer of the host": (
-        denied("unknown_id", UP, decision="drop"),
-        [(ME, Event.FORGERY)],
+    "a forged answer": (forged(DOWN), [(FILES, Event.FORGERY)]),
+    "a forged answer of the host": (forged(UP), [(ME, Event.FORGERY)]),
+    "a cancellation that the answer crossed": (
+        denied("unknown_id", UP, decision="drop", method="notifications/cancelled"),
+        [],
+    ),
+    "a server's cancellation that the answer crossed": (
+        denied("unknown_id", decision="drop", method="notifications/cancelled"),
+        [],
+    ),
+    "news of what the host has ended": (
+        denied("unknown_id", decision="drop", method="notifications/resources/updated"),
+        [],
     ),
     "an answer after a cancellation": (denied("late_answer", decision="drop"), []),
     "what the scanner found in a result": (
@@ -119,6 +133,18 @@ WHICH: dict[str, tuple[JsonObject, list[tuple[Party, Event]]]] = {
 @pytest.mark.parametrize(("one", "expected"), WHICH.values(), ids=WHICH)
 def test_which_record_is_which_event(one: JsonObject, expected: list[tuple[Party, Event]]) -> None:
     assert events(one) == expected
+
+
+@pytest.mark.guarantee("trust:crossing-is-no-forgery")
+@pytest.mark.parametrize("direction", [UP, DOWN])
+@pytest.mark.parametrize("notice", ["cancelled", "progress", "resources/updated"])
+def test_a_notice_that_an_end_crossed_moves_nobody_and_is_no_late_answer(
+    notice: str, direction: str
+) -> None:
+    crossed = denied("unknown_id", direction, decision="drop", method=f"notifications/{notice}")
+    assert events(crossed, crossed) == []
+    late = events(denied("timeout", direction, decision="note"), crossed, forged(direction))
+    assert Event.FORGERY not in [event for _, event in late]
 
 
 @pytest.mark.guarantee("trust:denials-move-nobody")
@@ -161,11 +187,10 @@ def test_a_fallen_server_begins_anew_after_its_new_review() -> None:
 @pytest.mark.parametrize("direction", [UP, DOWN])
 def test_one_late_answer_for_each_time_out_is_not_called_forged(direction: str) -> None:
     late, late_too = denied("timeout", direction), denied("timeout", direction, decision="note")
-    forged = denied("unknown_id", direction, decision="drop")
-    seen = events(late, forged, late_too, forged, forged)
+    wrong = forged(direction)
+    seen = events(late, wrong, late_too, wrong, wrong)
     assert [event for _, event in seen].count(Event.FORGERY) == 1
-    elsewhere = denied("unknown_id", direction, decision="drop", session="s2")
-    assert events(late, elsewhere)[-1][1] is Event.FORGERY
+    assert events(late, forged(direction, session="s2"))[-1][1] is Event.FORGERY
 
 
 @pytest.mark.parametrize(
