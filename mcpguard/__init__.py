@@ -21,6 +21,8 @@ each other (held by import-linter):
                    |
            identity | store            approvers' keys | leases, values that many proxies share
                    |
+                private                files of this user alone
+                   |
                   wire                 bytes <-> JSON-RPC <-> MCP method table; canonical JSON
                    |
                  model                 Subject, Verdict, Decision, Finding, Reason, Mode

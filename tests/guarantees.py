@@ -243,7 +243,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "What is done to the first line is found.",
         Mutant(
             "audit/verify.py",
-            'if digest and record.get("seq") == number:',
+            'if digest and record.get("seq") == start + number:',
             "if number == 1 or digest:",
         ),
     ),
@@ -252,8 +252,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "An inserted line is found and named, the one behind the last included.",
         Mutant(
             "audit/verify.py",
-            "if self.stray:",
-            "if False:",
+            "found += [self.stray] if self.stray else []",
+            "found += []",
         ),
     ),
     "audit:killed-at-any-byte": Guarantee(
@@ -270,8 +270,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "What is done to the last line is found.",
         Mutant(
             "audit/verify.py",
-            'if digest and record.get("seq") == number:',
-            'if record.get("seq") == number:',
+            'if digest and record.get("seq") == start + number:',
+            'if record.get("seq") == start + number:',
         ),
     ),
     "audit:never-into-nowhere": Guarantee(
@@ -334,8 +334,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "The key of this install is private; one that others can reach is refused.",
         Mutant(
             "audit/key.py",
-            "_OTHERS = stat.S_IRWXG | stat.S_IRWXO",
-            "_OTHERS = 0",
+            "fault = private.fault_of(path, os.fstat(file.fileno()))",
+            "fault = None",
         ),
     ),
     "audit:removed-line": Guarantee(
@@ -343,7 +343,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "Removed lines are found, named and counted.",
         Mutant(
             "audit/diagnose.py",
-            "gone = sum(map(len, missing)) - garbled",
+            "gone = sum(map(len, missing)) - len(garbled)",
             "gone = 0",
         ),
     ),
@@ -397,15 +397,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "What cannot be recorded is not passed on, either way; only audit-only lets it.",
         Mutant(
             "proxy/session.py",
-            "if core.mode is not Mode.AUDIT_ONLY:",
-            "if core.mode is None:",
+            "if core.mode is Mode.AUDIT_ONLY or core.settings.unrecorded:",
+            "if core.mode:",
         ),
     ),
     "audit:verify-exit-codes": Guarantee(
         _AUDIT,
         "`audit verify` exits 0 for intact, 1 for tampered, 2 when it could not be found out.",
         Mutant(
-            "cli/audit.py",
+            "cli/audit/verify.py",
             '"tampered": 1, "empty": 2',
             '"tampered": 1, "empty": 0',
         ),
@@ -426,6 +426,55 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "audit/chain.py",
             "written = os.write(self._fd, data)",
             "written = len(data)",
+        ),
+    ),
+    "audit:merkle-proofs": Guarantee(
+        _AUDIT,
+        "A proof shows that one record is in a signed log, or that the log only grew; a changed "
+        "one shows nothing. RFC 6962.",
+        Mutant(
+            "audit/merkle.py",
+            "return last == 0 and made == root",
+            "return made == root or last == 0",
+        ),
+    ),
+    "audit:one-chain-across-files": Guarantee(
+        _AUDIT,
+        "A log that is set aside goes on in one chain, wherever its writer is killed; a part that "
+        "is missing or cut shows.",
+        Mutant(
+            "audit/chain.py",
+            "digest = link(self._previous, text)",
+            "digest = link(bytes(32), text)",
+        ),
+    ),
+    "audit:shown-as-written": Guarantee(
+        _AUDIT,
+        "A program gets the records as they stand in the log, of every part; a person gets lines "
+        "in which nothing is obeyed by the terminal.",
+        Mutant(
+            "cli/audit/choosing.py",
+            "    for part in parts_of(file):\n",
+            "    for part in parts_of(file)[-1:]:\n",
+        ),
+    ),
+    "audit:signed-checkpoints": Guarantee(
+        _AUDIT,
+        "Size and root of a log are signed while it grows and at its end, so that one computed "
+        "anew, in part or whole, does not pass with the key.",
+        Mutant(
+            "audit/checkpoint.py",
+            "        if tree.root != found.root:",
+            "        if not tree.root:",
+        ),
+    ),
+    "audit:tail-cut-shows": Guarantee(
+        _AUDIT,
+        "A log that was cut, or has another history, shows against a checkpoint kept elsewhere.",
+        Mutant(
+            "audit/checkpoint.py",
+            "        if last and self._anchor and self._anchor.size > self.size:",
+            "        if last and self._anchor and self._anchor.size == self.size:",
         ),
     ),
     "check:drift-fails": Guarantee(
@@ -831,7 +880,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "With every driver a locked server answers through the proxy and each step is recorded.",
         Mutant(
             "daemon/run.py",
-            "            _close(audit, log)\n",
+            "            _close(audit, keeping, log)\n",
             "            log.close()\n",
         ),
     ),
@@ -840,7 +889,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "What was not reviewed, or cannot be recorded while enforcing, is not started.",
         Mutant(
             "daemon/run.py",
-            "if plan.mode is Mode.ENFORCE:",
+            'if plan.mode is Mode.ENFORCE and settings.audit.on_failure == "deny":',
             "if plan.mode is Mode.AUDIT_ONLY:",
         ),
     ),
@@ -1398,8 +1447,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "written is an error.",
         Mutant(
             "identity/keys.py",
-            "    if status.st_mode & _OTHERS:",
-            "    if status.st_mode & _OTHERS == _OTHERS:",
+            "    fault = fault_of(path, status, kind=kind)",
+            "    fault = None",
         ),
     ),
     "launch:as-reviewed": Guarantee(
@@ -2051,6 +2100,22 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "policy/rules.py",
             "own.action is None or _RANK[action] < _RANK[own.action]",
             "own.action is None or _RANK[action] > _RANK[own.action]",
+        ),
+    ),
+    "private:refuses-others": Guarantee(
+        _AUDIT,
+        "A key or a store that others can reach, of somebody else, or no plain file is refused.",
+        Mutant(
+            "private.py", "if status.st_mode & refused:", "if status.st_mode & refused == refused:"
+        ),
+    ),
+    "private:whole-or-not": Guarantee(
+        _AUDIT,
+        "A key's file has its name whole or not at all, and never takes the place of another.",
+        Mutant(
+            "private.py",
+            "        os.link(made, path)",
+            "        os.replace(made, path)\n        made.touch()",
         ),
     ),
     "probe:never-half-a-surface": Guarantee(

@@ -2,15 +2,15 @@
 
 import contextlib
 import os
-from binascii import hexlify
-from collections import Counter
+from binascii import hexlify, unhexlify
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Literal, TypeAlias, cast
 
-from mcpguard.audit.logfile import LogFile, open_log
-from mcpguard.audit.record import DOMAIN, HASH_KEY, LINE_END, Encoder, Field, Told
+from mcpguard.audit.logfile import LogFile, exchange, open_log
+from mcpguard.audit.record import DOMAIN, HASH_KEY, LINE_END, Encoder, Field, Told, link, seal
 from mcpguard.audit.sync import Syncer, datasync
 from mcpguard.errors import AuditError
 from mcpguard.model import Allowed, Json, JsonObject
@@ -49,6 +49,7 @@ class AuditLog:
         "_encoder",
         "_excess",
         "_fd",
+        "_fresh",
         "_gap",
         "_keyed",
         "_looked",
@@ -57,6 +58,7 @@ class AuditLog:
         "_where",
         "_why",
         "now",
+        "origin",
         "path",
         "seq",
         "skipped",
@@ -71,8 +73,11 @@ class AuditLog:
         encoder: Encoder,
         clock: Callable[[], float],
         durability: Durability,
+        tracked: bool,
     ) -> None:
         """Use `open`. `file` is locked and stays this object's own."""
+        self.origin = file
+        self._fresh: list[bytes] | deque[bytes] = [] if tracked else deque(maxlen=0)
         self.path = file.path
         self.skipped = file.skipped
         self._fd = file.fd
@@ -107,6 +112,7 @@ class AuditLog:
         principal: str,
         clock: Callable[[], float],
         durability: Durability = "grouped",
+        tracked: bool = False,
         defaults: Mapping[str, Json] | None = None,
         facts: Mapping[str, Json] | None = None,
     ) -> "AuditLog":
@@ -120,6 +126,7 @@ class AuditLog:
             principal: Who the host is, in every record.
             clock: Unix seconds. May stand still or go back: `seq` orders, not `ts`.
             durability: When the disk is asked.
+            tracked: The hashes of the lines are collected for a `Keeper`, see `fresh`.
             defaults: What decision records hold where nothing is said: mode, level, score.
             facts: More for the `session.start` record: lock digest, version, mode.
 
@@ -129,8 +136,12 @@ class AuditLog:
         told = dict(defaults or {})
         encoder = Encoder(session=session, server=server, principal=principal, defaults=told)
         file = open_log(path)
-        log = cls(file, key=key, encoder=encoder, clock=clock, durability=durability)
+        log = cls(
+            file, key=key, encoder=encoder, clock=clock, durability=durability, tracked=tracked
+        )
         try:
+            if file.continues:
+                log.write([(_continuing(file.continues, file.previous), b"")])
             log.write([({"event": "session.start", **_opening(file), **(facts or {})}, b"")])
         except BaseException:
             log._release()
@@ -176,6 +187,7 @@ class AuditLog:
             raise self._withhold(records, error.message, error.hint) from error
         self._size += written
         self.seq, self._previous = seq, previous
+        self._fresh.extend(lines[2::4])
         if len(records) != 1 or type(records[0][0]) is not Allowed:
             self._count(records)
         if self._durability == "grouped":
@@ -264,8 +276,82 @@ class AuditLog:
         made.update(encoded)
         return b"blake2b-keyed:" + hexlify(made.digest())
 
-    def close(self) -> None:
-        """Writes `session.end`, syncs, unlocks. Twice is once.
+    def fresh(self, *, on: bool = True) -> Sequence[bytes]:
+        """The hashes of the lines written since this was asked last. `on`: collect further ones."""
+        made, self._fresh = self._fresh, [] if on else deque(maxlen=0)
+        return [unhexlify(each) for each in made]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self._size
+
+    @property
+    def head(self) -> bytes:
+        """The hash of the last record, 32 bytes."""
+        return self._previous
+
+    def time(self) -> float:
+        """The clock's time, Unix seconds."""
+        return self._clock()
+
+    def sync(self) -> None:
+        """The disk has every record, unless it is never to be asked. Raises OSError."""
+        if self._durability != "none":
+            datasync(self._fd)
+
+    def exchange(self, aside: Path, told: JsonObject) -> Callable[[], None]:
+        """Goes on in a new file of the same name, whose first record is `told`; the old is `aside`.
+
+        What is given back finishes the old one, and may take as long as a disk does. Raises
+        AuditError, and then the old file goes on.
+        """
+        if self._closed or self._excess or self._gap:
+            raise AuditError(
+                f"{self.path}: the audit log cannot be written, nor exchanged",
+                hint="make room on the disk",
+            )
+        seq, at = self.seq + 1, self._clock()
+        text = self._encoder.body(seq, at, told, b"")
+        digest = link(self._previous, text)
+        line = seal(text, digest)
+        try:
+            self._look(at)
+            fd = exchange(self.path, aside, line)
+        except OSError as error:
+            raise AuditError(
+                f"{self.path}: the audit log cannot be exchanged: {error.strerror}",
+                hint="make its folder writable, with room on the disk",
+            ) from error
+        old, syncer = self._fd, self.syncer
+        self._fd, self.syncer, self._size = fd, Syncer(fd), len(line)
+        self.seq, self._previous, self._looked = seq, digest, float("-inf")
+        self._fresh.append(hexlify(digest))
+        self._counts[""] += 1
+        if self._durability == "grouped":
+            self.syncer.wrote(1)
+        return lambda: self._finish_old(old, syncer)
+
+    def _finish_old(self, fd: int, syncer: Syncer) -> None:
+        try:
+            syncer.stop()
+            if syncer.failure:
+                self.syncer.failure = syncer.failure  # the next write says so
+            self._sync_old(fd)
+        finally:
+            os.close(fd)
+
+    def _sync_old(self, fd: int) -> None:
+        if self._durability == "none":
+            return
+        try:
+            datasync(fd)
+            _sync_folder(self._where.parent)
+        except OSError as error:
+            self.syncer.failure = error.strerror or str(error)
+
+    def close(self, last: Callable[[], Sequence[Record]] = tuple) -> None:
+        """Writes `session.end`, and what `last` then gives; syncs, unlocks. Twice is once.
 
         Raises AuditError when the closing record could not be written; the file is closed anyway.
         """
@@ -273,6 +359,7 @@ class AuditLog:
             return
         try:
             self.write([(self._closing(), b"")])
+            self.write(last())
         finally:
             self._release()
 
@@ -304,6 +391,22 @@ class AuditLog:
                 f"{self.path}: the disk did not take the last records: {why}",
                 hint="check the disk",
             )
+
+
+def _continuing(name: str, previous: bytes) -> JsonObject:
+    """The first record of a file that goes on with the chain of `name`, after its holder died."""
+    return {"event": "audit.continue", "file": name, "previous": previous.hex()}
+
+
+def _sync_folder(path: Path) -> None:
+    """The disk has the names too. Windows has no such thing."""
+    if os.name == "nt":
+        return
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _opening(file: LogFile) -> JsonObject:

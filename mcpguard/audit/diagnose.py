@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from mcpguard.audit.checkpoint import CHECKPOINT
 from mcpguard.audit.record import GENESIS, HASH_KEY, SEAL_LENGTH, link, seal
 from mcpguard.model import JsonObject
 
@@ -28,7 +29,8 @@ UNREADABLE = -1
 class Problem:
     """One thing that was done to the log.
 
-    `line` counts from 1; `what` is `changed`, `removed`, `inserted`, `reordered` or `spliced`.
+    `line` counts from 1; `what` is `changed`, `removed`, `inserted`, `reordered`, `spliced` or
+    `forked`; of checkpoints `forged`, `foreign` (another key's), `unsigned`, `truncated`, `forked`.
     """
 
     line: int
@@ -78,7 +80,7 @@ class _Run:
     """Consecutive lines `first`..`last`, numbered `seq` upward, each linked to the one before.
 
     `linked`: it is known what the first line was chained onto. `head`: None in the part that was
-    split off another run.
+    split off another run. `forks`: another record goes on from where it does.
     """
 
     first: int
@@ -90,6 +92,7 @@ class _Run:
     tail_session: str = ""
     tail_event: str = ""
     second_session: str = ""
+    forks: bool = False
 
     @property
     def length(self) -> int:
@@ -109,10 +112,21 @@ class _Run:
 class Runs:
     """Takes lines in file order, the first that does not follow onwards."""
 
-    def __init__(self, recent: deque[tuple[int, bytes]], session: str, event: str) -> None:
-        """The log is sound up to the last of `recent` (line, hash), which is of `session`."""
+    def __init__(
+        self,
+        recent: deque[tuple[int, bytes]],
+        session: str,
+        event: str,
+        before: tuple[int, bytes] = (0, GENESIS),
+    ) -> None:
+        """The log is sound up to the last of `recent` (line, hash), which is of `session`.
+
+        `before`: the number and the hash of the record that the first line goes on from.
+        """
         number, digest = recent[-1]
-        self._runs = [_Run(1, number, 1, True, None, digest, session, event)] if number else []
+        first = before[0] + 1
+        self._before = before
+        self._runs = [_Run(1, number, first, True, None, digest, session, event)] if number else []
         self._recent = recent
         self._alternates: tuple[bytes, ...] = ()
 
@@ -145,13 +159,15 @@ class Runs:
         elif run.length == 1:
             run.second_session = line.session
         run.last, run.tail = line.number, line.digest
-        run.tail_session, run.tail_event = line.session, line.event
+        if line.event != CHECKPOINT:  # one stands behind the end of a session
+            run.tail_session, run.tail_event = line.session, line.event
 
     def _begin(self, line: Line) -> None:
         origin = next((at for at, digest in self._recent if line.follows(digest)), None)
+        forks = all(digest != line.digest for _, digest in self._recent)  # not a copy
         if origin is not None:
-            self._split_after(origin)
-        self._start(line, linked=origin is not None)
+            self._split_after(origin, forks=forks)
+        self._start(line, linked=origin is not None).forks = forks and origin is not None
 
     def _start(self, line: Line, *, linked: bool) -> _Run:
         at = line.number
@@ -159,26 +175,26 @@ class Runs:
         self._runs.append(run)
         return run
 
-    def _split_after(self, number: int) -> None:
+    def _split_after(self, number: int, *, forks: bool) -> None:
         """Lines after `number` that this line passes over become a run of their own."""
         for at, run in enumerate(self._runs):
             if run.first <= number < run.last:
                 seq = run.seq + number + 1 - run.first
                 ends = run.tail, run.tail_session, run.tail_event
-                rest = _Run(number + 1, run.last, seq, True, None, *ends)
+                rest = _Run(number + 1, run.last, seq, True, None, *ends, forks=forks)
                 run.last, run.tail = number, dict(self._recent)[number]
                 self._runs.insert(at + 1, rest)
                 return
 
     def problems(self) -> tuple[Problem, ...]:
         """What was done, in file order."""
-        return tuple(_name(self._runs))
+        return tuple(_name(self._runs, self._before))
 
 
-def _name(runs: Sequence[_Run]) -> Iterator[Problem]:
+def _name(runs: Sequence[_Run], begin: tuple[int, bytes]) -> Iterator[Problem]:
     kept = _longest([run for run in runs if run.seq != UNREADABLE])
     moved = _moved(runs, kept)
-    ends = {run.last_seq: run.tail for run in (*kept, *moved)} | {0: GENESIS}
+    ends = {run.last_seq: run.tail for run in (*kept, *moved)} | dict([begin])
     before: _Run | None = None
     garbled: list[_Run] = []
     for run in runs:
@@ -189,9 +205,16 @@ def _name(runs: Sequence[_Run]) -> Iterator[Problem]:
         elif run not in kept:
             yield _inserted(run)
         else:
-            missing = _missing(range(before.last_seq + 1 if before else 1, run.seq), moved)
+            missing = _missing(range((before.last_seq if before else begin[0]) + 1, run.seq), moved)
             yield from _garbled(garbled, missing)
-            yield from _kept(run, missing, len(garbled), before, ends.get(run.seq - 1, b""))
+            gone = sum(map(len, missing)) - len(garbled)
+            place = (before.last_seq, before.tail) if before else begin
+            if gone > 0 and run.head is not None and _renumbered(run.head, place):
+                yield _broken(run, run.head, before)
+            elif gone > 0:
+                yield _removed(run, missing, gone)
+            elif run.head is not None and not garbled:
+                yield from _linked(run, run.head, before, ends.get(run.seq - 1, b""))
             before, garbled = run, []
     ended = before is not None and before.tail_event == "session.end"
     yield from _garbled(garbled, [] if ended else [range(len(garbled))])
@@ -238,22 +261,15 @@ def _missing(numbers: range, moved: Iterable[_Run]) -> list[range]:
     return [stretch for stretch in stretches if stretch]
 
 
-def _kept(
-    run: _Run, missing: list[range], garbled: int, before: _Run | None, end: bytes
-) -> Iterator[Problem]:
-    """What is wrong with the place where a run of the log begins, if anything is."""
-    gone = sum(map(len, missing)) - garbled
-    if gone > 0 and run.head is not None and _renumbered(run.head, before):
-        yield _broken(run, run.head, before)
-    elif gone > 0:
-        yield _removed(run, missing, gone)
-    elif run.head is not None and not garbled and not run.head.follows(end):
-        yield _broken(run, run.head, before)
+def _linked(run: _Run, head: Line, before: _Run | None, end: bytes) -> Iterator[Problem]:
+    """What is wrong with a run that stands where its number belongs."""
+    if not head.follows(end):
+        yield _broken(run, head, before)
 
 
-def _renumbered(head: Line, before: _Run | None) -> bool:
+def _renumbered(head: Line, before: tuple[int, bytes]) -> bool:
     """Whether only the line's number was changed: with the next one in its place it is sound."""
-    seq, end = (before.last_seq + 1, before.tail) if before else (1, GENESIS)
+    seq, end = before[0] + 1, before[1]
     right = head.body.replace(b'"seq":%d,' % head.seq, b'"seq":%d,' % seq, 1)
     return head.digest == link(end, right)
 
@@ -287,9 +303,11 @@ def _reordered(run: _Run) -> Problem:
 
 def _inserted(run: _Run) -> Problem:
     if run.seq == 1 and run.head is not None and run.head.follows(GENESIS):
-        said = f"inserted: {run.lines} begin another log"
-    else:
-        said = f"inserted: the place of {run.lines} in the log (seq {run.seq}) is taken"
+        return Problem(run.first, "inserted", f"inserted: {run.lines} begin another log")
+    if run.forks:
+        said = f"forked: {run.lines} go on from record {run.seq - 1} as the log itself does"
+        return Problem(run.first, "forked", said)
+    said = f"inserted: the place of {run.lines} in the log (seq {run.seq}) is taken"
     return Problem(run.first, "inserted", said)
 
 

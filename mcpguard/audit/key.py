@@ -1,17 +1,20 @@
-"""The key of this install: 32 random bytes that make argument digests unguessable from outside."""
+"""The keys of this install: one that makes argument digests unguessable, one that signs logs."""
 
 import os
-import stat
 from pathlib import Path
 
+from mcpguard import private
 from mcpguard.errors import AuditError
 
-__all__ = ["KEY_LENGTH", "load_or_create_key"]
+__all__ = ["DIGEST_KEY", "KEY_LENGTH", "SIGNING_KEY", "load_or_create_key"]
 
 KEY_LENGTH = 32
-"""Bytes. BLAKE2b takes up to 64; 32 is its strength at the digest length used here (RFC 7693)."""
+"""Bytes. BLAKE2b takes up to 64; 32 is its strength at the digest length used here (RFC 7693). Of
+an Ed25519 key it is the whole of it (RFC 8032)."""
 
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+DIGEST_KEY = "audit.key"
+SIGNING_KEY = "audit-signing.key"
+"""File names in the data directory."""
 
 
 def load_or_create_key(path: Path) -> bytes:
@@ -28,7 +31,7 @@ def load_or_create_key(path: Path) -> bytes:
     except OSError as error:
         raise _unreadable(path, error) from error
     try:
-        _create(path)
+        private.publish(path, os.urandom(KEY_LENGTH))
         return _load(path)
     except OSError as error:
         raise _unreadable(path, error) from error
@@ -36,51 +39,16 @@ def load_or_create_key(path: Path) -> bytes:
 
 def _load(path: Path) -> bytes:
     with path.open("rb", buffering=0) as file:
-        _refuse_shared(path, os.fstat(file.fileno()))
+        fault = private.fault_of(path, os.fstat(file.fileno()))
+        if fault:
+            raise AuditError(f"{path}: the audit key: {fault.what}", hint=fault.hint)
         key = file.read(KEY_LENGTH + 1)
     if len(key) != KEY_LENGTH:
         raise AuditError(
             f"{path}: the audit key is {len(key)} bytes or more, it must be {KEY_LENGTH}",
-            hint=f"move {path} away: a new key is made, older digests no longer compare",
+            hint=f"move {path} away: a new key is made, what the old one made stays its own",
         )
     return key
-
-
-def _refuse_shared(path: Path, status: os.stat_result) -> None:
-    if os.name == "nt":
-        return
-    if status.st_mode & _OTHERS:
-        raise AuditError(
-            f"{path}: the audit key can be read by others (mode {status.st_mode & 0o777:04o})",
-            hint=f"run: chmod 600 {path}",
-        )
-    if status.st_uid != os.geteuid():
-        raise AuditError(
-            f"{path}: the audit key belongs to user {status.st_uid}, this is {os.geteuid()}",
-            hint=f"run as the owner, or move {path} away so that a new key is made",
-        )
-
-
-def _create(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(os.urandom(KEY_LENGTH))
-            file.flush()
-            os.fsync(file.fileno())
-        _publish(draft, path)
-    finally:
-        draft.unlink()
-
-
-def _publish(draft: Path, path: Path) -> None:
-    """Gives `draft` its name unless another start was first. A link never replaces a file."""
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        return
 
 
 def _unreadable(path: Path, error: OSError) -> AuditError:

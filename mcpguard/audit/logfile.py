@@ -1,5 +1,12 @@
-"""The file under an audit log: found or made, locked, and its torn tail taken off."""
+"""The file under an audit log: found or made, locked, its torn tail taken off; and the next one.
 
+NAME.jsonl                  the log, held by one process
+NAME.1.jsonl                another log, of a process that runs beside it
+NAME~000000005000.jsonl     an earlier part of NAME.jsonl, up to record 5000
+.NAME.jsonl.next            what NAME.jsonl becomes when it is exchanged
+"""
+
+import errno
 import os
 import stat
 import sys
@@ -28,10 +35,21 @@ else:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-__all__ = ["MAX_SIBLINGS", "LogFile", "open_log"]
+__all__ = [
+    "MAX_SIBLINGS",
+    "LogFile",
+    "earlier_name",
+    "earlier_parts",
+    "exchange",
+    "is_part",
+    "open_log",
+]
 
 MAX_SIBLINGS = 64
 """Files. Sessions that may share one log name at the same time."""
+
+_DIGITS = 12
+"""Of the number in an earlier part's name, so that names sort as numbers do."""
 
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
 _TORN_TEXT = 256
@@ -43,7 +61,8 @@ class LogFile:
     """An open, locked log. `previous` and `seq` are those of its last whole line.
 
     `torn` bytes were taken off its end; `torn_text` is how they began. `skipped` says which names
-    were tried first, and why not taken.
+    were tried first, and why not taken. `continues`: it holds no line yet, `seq` and `previous` are
+    those of the end of this earlier part.
     """
 
     path: Path
@@ -54,6 +73,7 @@ class LogFile:
     torn: int = 0
     torn_text: str = ""
     skipped: tuple[tuple[str, str], ...] = ()
+    continues: str = ""
 
 
 class _NotThisOneError(Exception):
@@ -119,17 +139,92 @@ def _claim(path: Path, fd: int) -> None:
 def _recover(path: Path, fd: int, skipped: tuple[tuple[str, str], ...]) -> LogFile:
     """Takes off what stands after the last newline: a write that never finished, never acted on."""
     size = os.fstat(fd).st_size
+    tail, cut = _tail(fd, size)
+    torn = tail[cut:]
+    seq, previous = _last(tail[:cut])
+    continues = ""
+    if not tail[:cut]:
+        seq, previous, continues = _end_of_earlier(path)
+    if torn:
+        os.ftruncate(fd, size - len(torn))
+    text = torn.decode(errors="replace")[:_TORN_TEXT]
+    return LogFile(path, fd, size - len(torn), seq, previous, len(torn), text, skipped, continues)
+
+
+def _tail(fd: int, size: int) -> tuple[bytes, int]:
+    """The end of the file, at least its last line, and where in it the last whole line ends."""
     window = min(size, 2 * MAX_LINE)
     tail = _read_at(fd, size - window, window)
     cut = tail.rfind(b"\n") + 1
     if cut == 0 and window < size:
         raise _NotThisOneError("damaged: its end is not a record")
-    torn = tail[cut:]
-    seq, previous = _last(tail[:cut])
-    if torn:
-        os.ftruncate(fd, size - len(torn))
-    text = torn.decode(errors="replace")[:_TORN_TEXT]
-    return LogFile(path, fd, size - len(torn), seq, previous, len(torn), text, skipped)
+    return tail, cut
+
+
+def _end_of_earlier(path: Path) -> tuple[int, bytes, str]:
+    """Where the chain stands when the log itself has no line: after its newest earlier part.
+
+    Its last holder died while it exchanged them, or the log was taken away.
+    """
+    parts = earlier_parts(path)
+    if not parts:
+        return 0, GENESIS, ""
+    # Without blocking: a pipe under the name must not hold up the start.
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+    fd = os.open(parts[-1], flags)
+    try:
+        _claim(parts[-1], fd)  # whoever holds it is about to go on with it
+        tail, cut = _tail(fd, os.fstat(fd).st_size)
+        return *_last(tail[:cut]), parts[-1].name
+    finally:
+        os.close(fd)
+
+
+def earlier_parts(path: Path) -> list[Path]:
+    """The parts of the log at `path` that were set aside, oldest first."""
+    lead, end, names = f"{path.stem}~", path.suffix, [each.name for each in path.parent.iterdir()]
+    parts = [each for each in names if each.startswith(lead) and each.endswith(end)]
+    numbers = {each: each[len(lead) : len(each) - len(end)] for each in parts}
+    right = [each for each, text in numbers.items() if len(text) == _DIGITS and text.isdecimal()]
+    return [path.with_name(each) for each in sorted(right)]
+
+
+def is_part(path: Path) -> bool:
+    """Whether `path` is by its name an earlier part of a log."""
+    number = path.stem.rpartition("~")[2]
+    return number != path.stem and len(number) == _DIGITS and number.isdecimal()
+
+
+def earlier_name(path: Path, seq: int) -> Path:
+    """What the log at `path` is called once record `seq` is its last."""
+    return path.with_name(f"{path.stem}~{seq:0{_DIGITS}}{path.suffix}")
+
+
+def exchange(path: Path, aside: Path, first: bytes) -> int:
+    """A new file with the line `first` is the log at `path`; what was, is `aside`. Its locked fd.
+
+    The caller holds the lock of what was, before and after: nobody goes on with it meanwhile.
+    Raises OSError or AuditError, and then nothing was exchanged.
+    """
+    if os.path.lexists(aside):
+        raise AuditError(f"{aside}: is there already", hint="move it away")
+    made = path.with_name(f".{path.name}.next")
+    made.unlink(missing_ok=True)
+    fd = os.open(made, _FLAGS | os.O_EXCL, 0o600)
+    try:
+        _lock(fd)
+        if os.write(fd, first) != len(first):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - as for the rest
+        path.rename(aside)
+        try:
+            made.rename(path)
+        except OSError:
+            aside.rename(path)
+            raise
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
 
 
 def _read_at(fd: int, offset: int, length: int) -> bytes:

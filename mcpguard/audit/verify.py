@@ -1,18 +1,28 @@
 """Reads an audit log back: whole, or what was done to it. Needs the file and nothing else."""
 
 import hashlib
+import os
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import orjson
 
+from mcpguard.audit.checkpoint import (
+    CONTINUED,
+    SET_ASIDE,
+    Checker,
+    Checkpoint,
+    Keys,
+    read_checkpoint,
+)
 from mcpguard.audit.diagnose import LOOK_BACK, Problem, Runs, split
+from mcpguard.audit.logfile import earlier_parts
+from mcpguard.audit.merkle import Tree
 from mcpguard.audit.record import (
     DOMAIN,
     GENESIS,
@@ -25,7 +35,19 @@ from mcpguard.audit.record import (
 from mcpguard.errors import AuditError
 from mcpguard.model import JsonObject
 
-__all__ = ["Problem", "VerifyReport", "begins_as_log", "read", "verify"]
+__all__ = [
+    "Problem",
+    "Seam",
+    "VerifyReport",
+    "begin_of",
+    "begins_as_log",
+    "parts_of",
+    "read",
+    "read_end",
+    "read_lines",
+    "unsigned",
+    "verify",
+]
 
 MAX_OPEN = 100
 """Session ids kept of sessions without an end; the rest are counted."""
@@ -45,6 +67,17 @@ _CUT_FIELDS = re.compile(rb'(?:,(?:"[^\x00-\x1f]*)?)?')
 """What may be left of a record behind its front: other fields, whose names are not known."""
 
 
+class Seam(NamedTuple):
+    """Where a file's chain goes on from: number and hash of the record before, and the tree."""
+
+    seq: int
+    digest: bytes
+    tree: Tree | None
+
+
+_BEGINNING = Seam(0, GENESIS, Tree())
+
+
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
     """What a log holds and what is wrong with it.
@@ -56,7 +89,12 @@ class VerifyReport:
     goes, or `unended`, a record without its line end. `zeros`:
     NUL bytes at the end of the file. `head`: hash of the last line in hex, empty without one.
     `unclosed`: sessions without a closing record, oldest first: running, killed, or cut off.
-    `complete`: False when it is so broken that reading stopped.
+    `complete`: False when it is so broken that reading stopped. `start`: records of the log before
+    this file. `ended`: the last line that closes a session, 0 for none. `checkpoints`: how many it
+    holds. `signed`: the size of the newest one that is right, by the key `signer`; with keys, one
+    of them made the signature, without it was not looked at. `rooted`: whether roots could be
+    compared; not in a part whose earlier ones nothing tells of. `seam`: where the next part goes
+    on; None behind what is broken.
     """
 
     records: int
@@ -70,12 +108,22 @@ class VerifyReport:
     complete: bool = True
     tail: str = ""
     zeros: int = 0
+    start: int = 0
+    ended: int = 0
+    checkpoints: int = 0
+    signed: int = 0
+    signer: str = ""
+    rooted: bool = True
+    seam: Seam | None = None
 
     @property
     def intact(self) -> bool:
         """No problem was found. A cut tail and a log computed anew are not among what can be."""
         return not self.problems
 
+
+_OPENING = {"session.start", CONTINUED}
+"""Events behind which a session is open: it began, or goes on in this file."""
 
 _BRACE = LINE_END[:-1]
 """How every record ends; what stands behind it was never a part of its write."""
@@ -84,7 +132,10 @@ _BRACE = LINE_END[:-1]
 class _Reader:
     """Goes through a log once. Memory does not grow with the log, only with what is wrong in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, checker: Checker, seam: Seam | None) -> None:
+        self.checker = checker
+        self.seam = seam
+        self.ended = 0
         self.records = 0
         self.sessions = 0
         self.tail = ""
@@ -95,7 +146,7 @@ class _Reader:
         self.first = self.last = self.session = self.event = ""
         self.open = ""
         self.unclosed: list[str] = []
-        self.recent: deque[tuple[int, bytes]] = deque([(0, GENESIS)], maxlen=LOOK_BACK)
+        self.recent: deque[tuple[int, bytes]] = deque(maxlen=LOOK_BACK)
         self.runs: Runs | None = None
 
     @property
@@ -105,16 +156,31 @@ class _Reader:
     def take(self, text: bytes) -> None:
         """The next line, newline included."""
         record = _record(text)
+        start = (self.seam or self._begin(record)).seq
         number = self.records = self.records + 1
         if self.runs is None:
             digest = _sound(text, self.recent[-1][1])
-            if digest and record.get("seq") == number:
+            if digest and record.get("seq") == start + number:
                 self.recent.append((number, digest))
+                self.checker.add(digest, number, record)
             else:
-                self.runs = Runs(self.recent, self.session, self.event)
+                before = start, self.recent[0][1]
+                self.runs = Runs(self.recent, self.session, self.event, before)
         if self.runs is not None:
             self.runs.take(split(number, text, record))
         self._note(record)
+
+    def _begin(self, record: JsonObject) -> Seam:
+        """Where the file says that it goes on from, with its first record."""
+        self.seam = _claimed(record) or _BEGINNING
+        self.join()
+        return self.seam
+
+    def join(self) -> None:
+        """Begins where `seam` says."""
+        seam = self.seam or _BEGINNING
+        self.recent.append((0, seam.digest))
+        self.checker.begin(seam.tree)
 
     def _note(self, record: JsonObject) -> None:
         if not record:
@@ -125,12 +191,14 @@ class _Reader:
         self.first = self.first or self.last
         self.session = str(record.get("session", ""))
         self.event = str(record.get("event", ""))
-        if self.event == "session.start":
-            self._close_open()
-            self.sessions += 1
+        if self.event in _OPENING:
+            if self.open != self.session:
+                self._close_open()
+            self.sessions += self.event != CONTINUED
             self.open = self.session
         elif self.event == "session.end":
             self.open = ""
+            self.ended = self.records
 
     def _close_open(self) -> None:
         if self.open and self.open not in self.unclosed and len(self.unclosed) < MAX_OPEN:
@@ -139,6 +207,8 @@ class _Reader:
 
     def end(self, data: bytes, zeros: int) -> None:
         """What stands behind the last newline: `data`, then so many zero bytes."""
+        if not self.recent:
+            self.join()
         self.zeros = zeros
         record = _record(data[: data.rfind(_BRACE) + len(_BRACE)])
         if record:
@@ -149,12 +219,15 @@ class _Reader:
             told = "inserted: it is not the beginning of an audit record"
             self.stray = Problem(self.records + 1, "inserted", told)
         self.known = self.known or bool(self.tail or self.zeros)
+        if self.event == SET_ASIDE:
+            self.open = ""  # it goes on in the next file
         self._close_open()
 
     def _whole(self, data: bytes, record: JsonObject) -> None:
         """A record without a newline: the last byte was not written, or was taken away."""
         number = self.records + 1
-        right = record.get("seq") == number or self.runs is not None
+        seq = (self.seam or _BEGINNING).seq + number
+        right = record.get("seq") == seq or self.runs is not None
         if right and _sound(data + b"\n", self.recent[-1][1]):
             self.tail = "unended"
         elif right:
@@ -166,7 +239,7 @@ class _Reader:
 
     def _begins(self, data: bytes) -> bool:
         """Whether the next record could begin so. In a broken log its number is not known."""
-        number = b"%d" % (self.records + 1)
+        number = b"%d" % ((self.seam or _BEGINNING).seq + self.records + 1)
         if self.runs is not None and (told := _NUMBER.match(data)):
             number = told[1]
         for literal in (_START % number, *_FRONT):
@@ -179,15 +252,18 @@ class _Reader:
             data = data[text.end() :]
         return _CUT_FIELDS.fullmatch(data) is not None
 
-    def report(self) -> VerifyReport:
-        problems = self.runs.problems() if self.runs else ()
-        if self.stray:
-            problems = (*problems, self.stray)
+    def report(self, *, last: bool) -> VerifyReport:
+        """`last`: no part follows."""
+        checker, seam = self.checker, self.seam or _BEGINNING
+        whole = self.runs is None
+        if whole:
+            checker.end(self.records, last=last)
+        newest = checker.newest
         head = self.recent[-1][1].hex() if self.records else ""
         return VerifyReport(
             records=self.records,
             sessions=self.sessions,
-            problems=problems,
+            problems=self._problems(),
             torn=bool(self.tail or self.zeros),
             head=head,
             first=self.first,
@@ -196,17 +272,75 @@ class _Reader:
             complete=not self.full,
             tail=self.tail,
             zeros=self.zeros,
+            start=seam.seq,
+            ended=self.ended,
+            checkpoints=checker.count,
+            signed=newest.size if newest else 0,
+            signer=newest.key if newest else "",
+            rooted=checker.tree is not None,
+            seam=Seam(seam.seq + self.records, self.recent[-1][1], checker.tree) if whole else None,
         )
 
+    def _problems(self) -> tuple[Problem, ...]:
+        found = [*self.runs.problems()] if self.runs else []
+        found += [self.stray] if self.stray else []
+        found += [Problem(*each) for each in self.checker.wrong]
+        return tuple(sorted(found, key=lambda problem: problem.line))
 
-def verify(path: Path, progress: Callable[[int], None] | None = None) -> VerifyReport:
+
+def _claimed(record: JsonObject) -> Seam | None:
+    """What the first record of a later part says of the earlier ones; None in any other record."""
+    seq, digest = record.get("seq"), record.get("previous")
+    if record.get("event") != CONTINUED or type(seq) is not int or not isinstance(digest, str):
+        return None
+    if seq < 2:  # noqa: PLR2004 - nothing stands before the first record
+        return None
+    try:
+        previous = bytes.fromhex(digest)
+    except ValueError:
+        return None
+    told = read_checkpoint(record)
+    tree = told.tree() if told is not None and told.size == seq - 1 else None
+    return Seam(seq - 1, previous, tree)
+
+
+def parts_of(path: Path) -> list[Path]:
+    """The files of the log at `path`, oldest first; it is the last. Raises AuditError."""
+    try:
+        return [*earlier_parts(path), path]
+    except OSError as error:
+        raise AuditError(
+            f"{path}: the audit log cannot be read: {error.strerror}",
+            hint="check the name and the permissions",
+        ) from error
+
+
+def verify(
+    path: Path,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    keys: Keys | None = None,
+    anchor: Checkpoint | None = None,
+    seam: Seam | None = None,
+    last: bool = True,
+) -> VerifyReport:
     """Reads the log at `path` from end to end and says what is wrong with it.
 
-    `progress` is called with the number of records read so far. An empty file gives a report of 0
-    records, which proves nothing. Raises AuditError when the file cannot be read, is not an audit
-    log, or was written by a version this one does not know.
+    Args:
+        path: One file. An empty one gives a report of 0 records, which proves nothing.
+        progress: Called with the numbers of records and of bytes read so far.
+        keys: Public keys; every checkpoint must be signed by one of them.
+        anchor: A checkpoint that is known from elsewhere: the log must go as far, and agree.
+        seam: What the part before ended with; None: the file itself says.
+        last: No part of the log follows.
+
+    Raises:
+        AuditError: The file cannot be read, is not an audit log, or was written by a version this
+            one does not know.
     """
-    reader = _Reader()
+    reader = _Reader(Checker(keys, anchor), seam)
+    if seam is not None:
+        reader.join()
     with _opened(path) as file:
         while not reader.full:
             text, zeros = _line(file)
@@ -215,10 +349,24 @@ def verify(path: Path, progress: Callable[[int], None] | None = None) -> VerifyR
                 break
             reader.take(text)
             if progress is not None and reader.records % PROGRESS_EVERY == 0:
-                progress(reader.records)
+                progress(reader.records, file.tell())
     if reader.records:
         _refuse_foreign(path, reader)
-    return reader.report()
+    return reader.report(last=last)
+
+
+def unsigned(parts: Sequence[VerifyReport]) -> Problem | None:
+    """What a session that has ended left without a signature, though others signed; or None.
+
+    `parts`: the reports of a whole log, with keys. A session signs its end, so somebody else wrote
+    that, or what it could not do is in what it said on stderr.
+    """
+    newest = max((report.signed for report in parts), default=0)
+    last = next((report for report in reversed(parts) if report.ended), None)
+    if last is None or not newest or last.start + last.ended <= newest:
+        return None
+    told = f"unsigned: records {newest + 1} to {last.start + last.ended} are of sessions that ended"
+    return Problem(last.ended, "unsigned", f"{told} and did not sign them")
 
 
 def read(path: Path) -> Iterator[JsonObject]:
@@ -227,18 +375,42 @@ def read(path: Path) -> Iterator[JsonObject]:
     A torn last line is left out. Raises AuditError when the file cannot be read or a whole line is
     not a record.
     """
+    for number, text in enumerate(read_lines(path), 1):
+        record = _record(text)
+        if not record:
+            raise AuditError(
+                f"{path}: line {number} is not an audit record",
+                hint=f"run: mcpguard audit verify {path}",
+            )
+        yield record
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """The whole lines of the log at `path`, newline included. Raises AuditError."""
     with _opened(path) as file:
-        for number in count(1):
+        while True:
             text, _zeros = _line(file)
             if text[-1:] != b"\n":
                 return
-            record = _record(text)
-            if not record:
-                raise AuditError(
-                    f"{path}: line {number} is not an audit record",
-                    hint=f"run: mcpguard audit verify {path}",
-                )
-            yield record
+            yield text
+
+
+def read_end(path: Path, size: int) -> Iterator[JsonObject]:
+    """The records in the last `size` bytes of the log at `path`; otherwise as `read` does."""
+    with _opened(path) as file:
+        behind = max(0, file.seek(0, os.SEEK_END) - size)
+        file.seek(behind)
+        if behind:
+            _line(file)
+        while (text := _line(file)[0])[-1:] == b"\n":
+            if record := _record(text):
+                yield record
+
+
+def begin_of(path: Path) -> Seam:
+    """Where the file says that it goes on from; the beginning for one that says nothing."""
+    with _opened(path) as file:
+        return _claimed(_record(_line(file)[0])) or _BEGINNING
 
 
 def begins_as_log(path: Path) -> bool:

@@ -18,7 +18,16 @@ from mcpguard.policy.loading import check, load
 from mcpguard.policy.replay import Replayed, moment, read_records, replay
 from mcpguard.policy.rules import RuleSet
 
-__all__ = ["policy"]
+__all__ = [
+    "exit_code",
+    "facts",
+    "policy",
+    "replayed_json",
+    "replayed_lines",
+    "summary_of",
+    "text_of",
+    "zone_of",
+]
 
 MISUSED = 2
 """Exit code without a subcommand: nothing was found out."""
@@ -51,7 +60,7 @@ def validate_command(context: click.Context, files: Sequence[Path], form: str) -
 
     Exit codes: 0 all can be used, 1 something in them is wrong, 2 a file cannot be read.
     """
-    found = [(file, *check(_text(file), str(file))) for file in files]
+    found = [(file, *check(text_of(file), str(file))) for file in files]
     if form == "json":
         render.answer([render.json_text([_checked_json(*each) for each in found])])
     else:
@@ -91,20 +100,21 @@ def test_command(context: click.Context, calls: Path, file: Path, zone: str, for
     Exit codes: 0 nothing changes, 1 a call is decided otherwise than recorded or expected, 2 it
     could not be found out (unreadable, or not one call whose decision is known).
     """
-    rules = load(_text(file), str(file))
-    where = _zone(zone)
+    rules = load(text_of(file), str(file))
+    where = zone_of(zone)
     with _opened(calls) as lines:
-        known = _facts(datetime.now(where))
+        known = facts(datetime.now(where))
         found = list(replay(rules, read_records(lines, str(calls), known, where)))
-    summary = _summary(found)
+    summary = summary_of(found)
     if form == "json":
-        render.answer([render.json_text(_replayed_json(rules, found, summary))])
+        render.answer([render.json_text(replayed_json(rules, found, summary))])
     else:
-        render.answer(_replayed_lines(rules, found, summary))
-    context.exit(_exit_code(found))
+        render.answer(replayed_lines(rules, found, summary))
+    context.exit(exit_code(found))
 
 
-def _exit_code(found: Sequence[Replayed]) -> int:
+def exit_code(found: Sequence[Replayed]) -> int:
+    """0 nothing changes, 1 something does, 2 nothing is known."""
     if any(each.changed for each in found):
         return 1
     return 0 if any(each.new != "unknown" for each in found) else 2
@@ -113,7 +123,8 @@ def _exit_code(found: Sequence[Replayed]) -> int:
 # --- files ---------------------------------------------------------------------------------------
 
 
-def _text(file: Path) -> str:
+def text_of(file: Path) -> str:
+    """What stands in `file`. Raises UsageError."""
     try:
         return plain_bytes(file).decode()
     except OSError as error:
@@ -135,7 +146,8 @@ def _opened(file: Path) -> BinaryIO:
         ) from error
 
 
-def _zone(name: str) -> tzinfo:
+def zone_of(name: str) -> tzinfo:
+    """The time zone of that name. Raises UsageError."""
     if name == "UTC":
         return UTC
     try:
@@ -146,7 +158,7 @@ def _zone(name: str) -> tzinfo:
         ) from error
 
 
-def _facts(now: datetime) -> Facts:
+def facts(now: datetime) -> Facts:
     """What stands for whatever a record does not say."""
     return Facts(
         principal="local:default",
@@ -197,7 +209,8 @@ def _checked_json(file: Path, rules: RuleSet | None, problems: Sequence[PolicyEr
     }
 
 
-def _summary(found: Sequence[Replayed]) -> JsonObject:
+def summary_of(found: Sequence[Replayed]) -> JsonObject:
+    """How many of what."""
     counts = Counter(each.new for each in found)
     compared = [each for each in found if each.changed is not None]
     return {
@@ -212,9 +225,8 @@ def _summary(found: Sequence[Replayed]) -> JsonObject:
 _WORDS = ("allow", "none", "redact", "require_approval", "deny", "unknown")
 
 
-def _replayed_lines(
-    rules: RuleSet, found: Sequence[Replayed], summary: JsonObject
-) -> Iterator[str]:
+def replayed_lines(rules: RuleSet, found: Sequence[Replayed], summary: JsonObject) -> Iterator[str]:
+    """The calls of `found`, a line each, then the summary."""
     for each in found:
         yield from _call_lines(each)
     decisions = summary["decisions"]
@@ -236,7 +248,8 @@ def _call_lines(each: Replayed) -> Iterator[str]:
         yield " " * 9 + render.printable(each.message)
 
 
-def _replayed_json(rules: RuleSet, found: Sequence[Replayed], summary: JsonObject) -> Json:
+def replayed_json(rules: RuleSet, found: Sequence[Replayed], summary: JsonObject) -> Json:
+    """The answer as JSON: the calls, then the summary."""
     return {
         "policy": rules.name,
         "calls": [

@@ -112,6 +112,11 @@ def settings_of(values: Values, system: Values | None = None) -> Settings:
             log=one("audit", "log", default=""),
             durability=one("audit", "durability"),
             sinks=_sinks(values),
+            on_failure=one("audit", "on_failure"),
+            rotate_size=one("audit", "rotate_size"),
+            rotate_age=one("audit", "rotate_age"),
+            keep=one("audit", "keep"),
+            anchors=one("audit", "anchors", default=""),
         ),
         store=_store(values),
     )

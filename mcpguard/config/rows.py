@@ -42,6 +42,12 @@ MAX_SECONDS = 86_400
 MAX_BUDGET = 2**53 - 1
 """Calls or bytes of one session: exact in every reader's numbers."""
 
+MIN_PART = 64 * 1024
+"""Bytes of a log that may be set aside: two hundred records."""
+
+MIN_AGE = 60
+"""Seconds after which a log may be set aside."""
+
 MAX_PAIRS = 10_000
 """Pairs of patterns of two allow lists: each takes up to some milliseconds, all of them seconds."""
 
@@ -164,6 +170,7 @@ _HIGHER: Final = _most()
 _LOWER: Final = _most(lambda value: -value)
 _DETECT: Final = ("off", "record", "redact", "deny")
 _DURABILITY: Final = ("none", "grouped", "strict")
+_ON_FAILURE: Final = ("continue", "deny")
 _TIERS: Final = ("record", "decide")
 _SERVERS: Final = ("record", "hold")
 
@@ -399,6 +406,33 @@ ROWS: Final = (
         many=16,
         adds=True,
         tighten=_added,
+    ),
+    Row(
+        ("audit", "on_failure"),
+        "deny or continue: what becomes of that which cannot be recorded",
+        read.choice(*_ON_FAILURE),
+        tighten=_rank(*_ON_FAILURE),
+    ),
+    Row(
+        ("audit", "rotate_size"),
+        "bytes of the log after which it is set aside and a new file goes on; 0: never",
+        read.size(MIN_PART),
+    ),
+    Row(
+        ("audit", "rotate_age"),
+        "seconds after which it is set aside; 0: never",
+        read.size(MIN_AGE),
+    ),
+    Row(
+        ("audit", "keep"),
+        "files of one log that are set aside and kept, the oldest deleted first; 0: all",
+        read.integer(0, MAX_BUDGET),
+        tighten=_most(lambda kept: kept or MAX_BUDGET + 1),
+    ),
+    Row(
+        ("audit", "anchors"),
+        "the absolute path of a folder that keeps each log's newest signed checkpoint",
+        read.absolute,
     ),
     Row(
         ("store", "backend"),

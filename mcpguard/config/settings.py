@@ -101,11 +101,19 @@ class AuditSettings:
     """`log`: absolute path; empty: in the data directory. `durability`: see `audit.Durability`.
 
     `sinks`: where the records are sent to, see `siem.sinks`.
+    `on_failure`: what becomes of that which cannot be recorded. `rotate_size` (bytes),
+    `rotate_age` (seconds), `keep`: see `audit.keeper.Rotation`. `anchors`: absolute path of the
+    folder for the newest checkpoints; empty: nowhere.
     """
 
     log: str = ""
     durability: Literal["grouped", "strict", "none"] = "grouped"
     sinks: "tuple[Target, ...]" = ()
+    on_failure: Literal["deny", "continue"] = "deny"
+    rotate_size: int = 100 * 1024 * 1024
+    rotate_age: int = 0
+    keep: int = 0
+    anchors: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ __all__ = [
     "rule",
     "scope",
     "sink",
+    "size",
     "text",
     "word",
 ]
@@ -50,6 +51,9 @@ MAX_ENTRIES = 64
 
 MAX_TEXT = 2000
 """Characters of a path, a URL, a description."""
+
+MAX_EXACT = 2**53 - 1
+"""Exact in every reader's numbers."""
 
 MAX_TOOL = 256
 """Characters of a tool's name; MCP advises 128."""
@@ -92,6 +96,18 @@ def choice(*words: str) -> Callable[[Node], str]:
 def integer(low: int, high: int) -> Callable[[Node], int]:
     """A reader of a whole number from `low` to `high`."""
     return lambda node: node.integer(low, high)
+
+
+def size(least: int) -> Callable[[Node], int]:
+    """A reader of 0, for none, or a whole number from `least` on."""
+
+    def read(node: Node) -> int:
+        value = node.integer(0, MAX_EXACT)
+        if 0 < value < least:
+            raise node.error(f"at least {least}, or 0 for never")
+        return value
+
+    return read
 
 
 def text(node: Node) -> str:

@@ -36,6 +36,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "request.refused": "a request was refused [wire.{reason}]",
     "line.over_long": "a line of the {side} was longer than 8 MiB and dropped",
     "audit.unwritable": "the audit log cannot be written ({detail})",
+    "audit.unsigned": "the audit log's newest records are not signed ({detail})",
     "audit.off": "no audit log ({detail}): this session is not recorded",
     "control.off": "this session has no control socket: {detail}",
     "guardian.lost": "the guardian of the server was killed, so the server was ended",

@@ -11,6 +11,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,12 +30,16 @@ from mcpguard.model import JsonObject, Mode
 
 if TYPE_CHECKING:
     from mcpguard.audit import AuditLog
+    from mcpguard.audit.chain import Record
+    from mcpguard.audit.keeper import Keeper
     from mcpguard.control.socket import Answer
     from mcpguard.daemon.drivers import Beside, Driver
     from mcpguard.daemon.engine import Engine
     from mcpguard.identity.roster import Roster
     from mcpguard.live.desk import Desk
     from mcpguard.live.governor import Governor
+
+    Keeping = Callable[[], Keeper]
 
 __all__ = ["main", "minter", "read_lock"]
 
@@ -43,6 +48,9 @@ DRIVER_VARIABLE = "MCPGUARD_DRIVER"
 
 GC_THRESHOLD = 50_000
 """Allocations between two collections. The session makes no cycles on a message's way."""
+
+KEEP_SECONDS = 1.0
+"""Seconds between two looks whether the audit log is to be signed or set aside."""
 
 LAST_WORDS = 0.3
 """Seconds of a session's end for the store, beside `drivers.STOP_BUDGET`."""
@@ -130,19 +138,21 @@ def _session(
     deliver: "Callable[[Path], None]",
 ) -> int:
     log = open_log(plan.flags.log_format, plan.flags.log_output)
-    audit = governor = None
+    audit = governor = keeping = None
     stuck = False
     try:
         session_id = os.urandom(8).hex()
         audit = _open_audit(plan, session_id, log)
         if audit is not None:
             deliver(audit.path)
+        keeping = _keeping(audit, plan)
         engine, governor = _engine(plan, session_id, audit, log, early_exit)
         beside = (
             _governed(engine, governor),
             _hurried(engine, governor),
             _kill_watch(plan.name, governor),
             _controlled(engine, governor),
+            _kept(engine, keeping),
         )
         code, lingering = _run(engine, child, log, alarm, beside)
         _tell(child, log)
@@ -151,7 +161,7 @@ def _session(
             _end(governor)
             stuck = governor.stuck(LAST_WORDS)
         if audit is not None:
-            _close(audit, log)
+            _close(audit, keeping, log)
         log.close()
     if lingering or stuck:  # a thread blocked in a read of our stdin, or in a store that does not
         # answer, would hold up the interpreter's exit
@@ -259,6 +269,57 @@ def _controlled(engine: "Engine", governor: "Governor") -> "Beside":
     return beside
 
 
+def _kept(engine: "Engine", keeping: "Keeping | None") -> "Beside":
+    """Signs the audit log, and sets it aside when it is large or old enough."""
+
+    async def beside(_driver: "Driver") -> None:
+        if keeping is None:
+            return
+        import anyio
+        import anyio.to_thread
+
+        away = partial(anyio.to_thread.run_sync, abandon_on_cancel=True)
+        keeper = keeping()
+        told = ""
+        while True:
+            await anyio.sleep(KEEP_SECONDS)
+            if not keeper.due():
+                continue
+            keeper.take()
+            await away(keeper.sign)
+            try:
+                await away(keeper.commit())
+            except (McpguardError, OSError) as error:
+                keeper.failure = str(error)
+            if keeper.failure and keeper.failure != told:
+                engine.tell("audit.unsigned", keeper.failure)
+            told = keeper.failure
+
+    return beside
+
+
+def _keeping(audit: "AuditLog | None", plan: Plan) -> "Keeping | None":
+    """Gives the log's keeper, which is made when the messages move already, or at the end."""
+    if audit is None:
+        return None
+    made: list[Keeper] = []
+
+    def keeping() -> "Keeper":
+        if not made:
+            from mcpguard.audit.checkpoint import Signer
+            from mcpguard.audit.keeper import Keeper, Rotation
+            from mcpguard.audit.key import SIGNING_KEY, load_or_create_key
+
+            home, chosen = data_dir(), plan.settings.audit
+            signer = Signer(load_or_create_key(home / SIGNING_KEY), home)
+            rotation = Rotation(chosen.rotate_size, chosen.rotate_age, chosen.keep)
+            anchors = Path(chosen.anchors) if chosen.anchors else None
+            made.append(Keeper(audit, signer, rotation, anchors))
+        return made[0]
+
+    return keeping
+
+
 def _conversation(
     engine: "Engine", governor: "Governor", driver: "Driver"
 ) -> "Callable[[], Answer]":
@@ -315,6 +376,7 @@ def _engine(
             principal=plan.principal,
             server=plan.name,
             early_exit=early_exit,
+            unrecorded=plan.settings.audit.on_failure == "continue",
             parties=governor.parties,
             ready=governor.ready,
         ),
@@ -345,7 +407,8 @@ def _end(governor: "Governor") -> None:
 
 def _open_audit(plan: Plan, session_id: str, log: Log) -> "AuditLog | None":
     """The session's audit log. Enforcing without one is refused; other modes say so and go on."""
-    from mcpguard.audit import AuditLog, load_or_create_key
+    from mcpguard.audit import AuditLog
+    from mcpguard.audit.key import DIGEST_KEY, SIGNING_KEY, load_or_create_key
 
     mode, settings = str(plan.mode), plan.settings
     try:
@@ -354,19 +417,21 @@ def _open_audit(plan: Plan, session_id: str, log: Log) -> "AuditLog | None":
         if path is None:
             path = home / "audit" / f"{_file_name(plan.name)}.jsonl"
             path.parent.mkdir(mode=0o700, exist_ok=True)
+        load_or_create_key(home / SIGNING_KEY)  # one that cannot be used is found out now
         return AuditLog.open(
             path,
-            key=load_or_create_key(home / "audit.key"),
+            key=load_or_create_key(home / DIGEST_KEY),
             session=session_id,
             server=plan.name,
             principal=plan.principal,
             clock=time.time,  # noqa: TID251 - the shell hands its clock in; nothing below reads one
             durability=settings.audit.durability,
+            tracked=True,
             defaults={"mode": mode},
             facts={"mode": mode, "lock": plan.digest, "preset": settings.preset},
         )
     except (McpguardError, OSError) as error:
-        if plan.mode is Mode.ENFORCE:
+        if plan.mode is Mode.ENFORCE and settings.audit.on_failure == "deny":
             raise _no_audit(error) from error
         log.event("audit.off", "warning", {"detail": str(error)})
         return None
@@ -380,11 +445,26 @@ def _no_audit(error: McpguardError | OSError) -> AuditError:
     )
 
 
-def _close(audit: "AuditLog", log: Log) -> None:
+def _close(audit: "AuditLog", keeping: "Keeping | None", log: Log) -> None:
     try:
-        audit.close()
+        audit.close(lambda: _last(keeping, log))
     except (McpguardError, OSError) as error:
         log.event("audit.unwritable", "error", {"detail": str(error)})
+
+
+def _last(keeping: "Keeping | None", log: Log) -> "Sequence[Record]":
+    """The records behind the closing one: the last checkpoint."""
+    records: Sequence[Record] = ()
+    why = ""
+    try:
+        if keeping is not None:
+            keeper = keeping()
+            records, why = keeper.last(), keeper.failure
+    except (McpguardError, OSError) as error:
+        why = str(error)
+    if why:
+        log.event("audit.unsigned", "warning", {"detail": why})
+    return records
 
 
 def _file_name(name: str) -> str:

@@ -28,6 +28,7 @@ from mcpguard.identity.roster import (
     usable,
 )
 from mcpguard.identity.sealing import WORK, seal, unseal
+from mcpguard.private import fault_of, publish
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -48,7 +49,6 @@ __all__ = [
 MAX_FILE = 4096
 """Bytes of a key or an entry. What is made here is below 1 KiB."""
 
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _NOBODY = bytes(32)
 """Verified against when nobody has the key id, so that both answers take the same way."""
 
@@ -246,45 +246,18 @@ def _content(path: Path) -> bytes:
 
 
 def _refuse_shared(path: Path, status: os.stat_result, kind: Callable[[int], bool]) -> None:
-    if not kind(status.st_mode):
-        raise IdentityError(
-            f"{path}: not a plain file or folder", hint="move it away; links are not followed"
-        )
-    if os.name == "nt":
-        return
-    if status.st_mode & _OTHERS:
-        raise IdentityError(
-            f"{path}: can be reached by others (mode {status.st_mode & 0o777:04o})",
-            hint=f"find out who was there, then run: chmod go= {path}",
-        )
-    if status.st_uid != os.geteuid():
-        raise IdentityError(
-            f"{path}: belongs to user {status.st_uid}, this is {os.geteuid()}",
-            hint="run as the owner",
-        )
+    fault = fault_of(path, status, kind=kind)
+    if fault:
+        raise IdentityError(f"{path}: {fault.what}", hint=fault.hint)
 
 
 def _publish(path: Path, content: bytes, taken: str) -> None:
-    """Gives `content` its name, whole or not at all. A link never replaces a file."""
-    draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(draft, content)
-        try:
-            os.link(draft, path)
-        finally:
-            draft.unlink()
-    except FileExistsError as error:
-        raise IdentityError(f"{path}: is there already", hint=taken) from error
+        made = publish(path, content)
     except OSError as error:
         raise _unreadable(path, error) from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    if not made:
+        raise IdentityError(f"{path}: is there already", hint=taken)
 
 
 def _unreadable(path: Path, error: OSError) -> IdentityError:

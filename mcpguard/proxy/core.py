@@ -97,6 +97,8 @@ class SessionSettings:
     """Who takes part, and how much each is trusted; asked at every call."""
     early_exit: str = ""
     """What to add when the server ends before it answered anything."""
+    unrecorded: bool = False
+    """What cannot be recorded may pass all the same. In audit-only it always may."""
     ready: Callable[[], bool] = _always
     """Whether the stages can judge yet. Until they can, the server's lists are not asked for, so
     requests are held in their order."""

@@ -196,15 +196,16 @@ class Session:
     def withdraw(self, batch: Batch) -> Batch:
         """What to do instead, when the records of `batch` could not be written.
 
-        Only audit-only lets lines pass unrecorded: it is there to disturb nothing.
+        Lines pass unrecorded where the operator chose that, and in audit-only, which is there to
+        disturb nothing.
         """
         core = self._core
         core.event("audit.unwritable", "error")
-        if core.mode is not Mode.AUDIT_ONLY:
+        if core.mode is Mode.AUDIT_ONLY or core.settings.unrecorded:
+            core.batch.sends += batch.sends
+        else:
             for send in batch.sends:
                 self._instead(send)
-        else:
-            core.batch.sends += batch.sends
         core.batch.events += batch.events
         core.batch.stop = core.batch.stop or batch.stop
         core.batch.records.clear()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from mcpguard.audit.logfile import is_part
 from mcpguard.errors import AuditError
 from mcpguard.siem.formats import FORMATS, event_of, framed
 from mcpguard.siem.sinks import SINKS, Out, SinkDownError, SinkRefusedError, Target, open_sink
@@ -43,13 +44,8 @@ def cursor_path(log: Path, target: Target) -> Path:
 def logs_in(folder: Path) -> list[Path]:
     """The logs of a folder, without the parts that were set aside."""
     with suppress(OSError):
-        return sorted(each for each in folder.glob("*.jsonl") if not _is_part(each))
+        return sorted(each for each in folder.glob("*.jsonl") if not is_part(each))
     return []
-
-
-def _is_part(path: Path) -> bool:
-    _, tilde, number = path.stem.rpartition("~")
-    return bool(tilde) and number.isdecimal()
 
 
 class Courier:

@@ -7,7 +7,6 @@ a log that was set aside is found again, and one that was replaced is not taken 
 
 import os
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import BinaryIO, NamedTuple
 
 import orjson
 
+from mcpguard.audit.logfile import earlier_parts
 from mcpguard.audit.record import MAX_LINE, SEAL_LENGTH
 from mcpguard.model import JsonObject
 
@@ -37,9 +37,6 @@ MAX_RECORDS = 500
 
 MAX_BYTES = 512 * 1024
 """Of a batch, before it is rendered; one record may be as long as a line may be."""
-
-_DIGITS = 12
-"""Of the number in the name of a part that was set aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +163,7 @@ class Spool:
 
     def _at(self, cursor: Cursor) -> BinaryIO:
         """The part in which the next record stands or will stand, there. Raises OSError."""
-        parts = list(self._parts())
+        parts = [*earlier_parts(self.path), self.path]
         for number, part in enumerate(parts):
             file = part.open("rb")
             if os.fstat(file.fileno()).st_ino == cursor.inode and _ends_there(file, cursor):
@@ -190,17 +187,6 @@ class Spool:
                 return parts[parts.index(part) + 1].open("rb")
             file.close()
         return parts[0].open("rb")
-
-    def _parts(self) -> Iterator[Path]:
-        """The log's parts, oldest first, the log itself last."""
-        lead, end = f"{self.path.stem}~", self.path.suffix
-        names = sorted(each.name for each in self.path.parent.iterdir())
-        for name in names:
-            number = name[len(lead) : len(name) - len(end)]
-            right = name.startswith(lead) and name.endswith(end) and number.isdecimal()
-            if right and len(number) == _DIGITS:
-                yield self.path.with_name(name)
-        yield self.path
 
 
 def _ends_there(file: BinaryIO, cursor: Cursor) -> bool:

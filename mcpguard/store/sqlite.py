@@ -14,6 +14,7 @@ from pathlib import Path
 
 import orjson
 
+from mcpguard import private
 from mcpguard.errors import StoreError
 from mcpguard.model import Json
 from mcpguard.store import ABSENT, MAX_COUNT, Value, check_amount, check_key, check_prefix, packed
@@ -34,9 +35,6 @@ BUSY = 5.0
 
 SWEEP = 8
 """Ledgers that say nothing any more, removed with each take: faster than they are made."""
-
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_WRITERS = stat.S_IWGRP | stat.S_IWOTH
 
 _MAKE = """
 PRAGMA journal_mode = WAL;
@@ -239,9 +237,7 @@ def _make(path: Path) -> None:
     if path.exists():
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
-    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    try:
+    with private.draft(path) as draft:
         db = _connect(draft, BUSY)
         try:
             db.executescript(_MAKE)
@@ -249,17 +245,7 @@ def _make(path: Path) -> None:
             db.execute(f"PRAGMA user_version = {SCHEMA}")
         finally:
             db.close()
-        _publish(draft, path)
-    finally:
-        draft.unlink()
-
-
-def _publish(draft: Path, path: Path) -> None:
-    """A link never replaces a file: of two first starts, one wins and both use that store."""
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        return
+        private.give_name(draft, path)
 
 
 def _connect(path: Path, busy: float) -> sqlite3.Connection:
@@ -276,24 +262,13 @@ def _connect(path: Path, busy: float) -> sqlite3.Connection:
 def _checked(path: Path) -> tuple[int, int]:
     """Device and inode of a file that is this user's alone."""
     status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise StoreError(f"{path}: not a regular file", hint="name a file for the store")
-    if os.name != "nt":
-        _private(path, status, _OTHERS, f"chmod 600 {path}")
-        _private(path.parent, path.parent.stat(), _WRITERS, f"chmod 700 {path.parent}")
+    folder = private.fault_of(
+        path.parent, path.parent.stat(), refused=private.WRITERS, kind=stat.S_ISDIR
+    )
+    fault = private.fault_of(path, status) or folder
+    if fault:
+        raise StoreError(f"{path}: {fault.what}", hint=fault.hint)
     return status.st_dev, status.st_ino
-
-
-def _private(path: Path, status: os.stat_result, refused: int, remedy: str) -> None:
-    if status.st_uid != os.geteuid():
-        raise StoreError(
-            f"{path}: belongs to user {status.st_uid}, this is {os.geteuid()}",
-            hint="run as the owner, or name another store",
-        )
-    if status.st_mode & refused:
-        raise StoreError(
-            f"{path}: open to others (mode {status.st_mode & 0o777:04o})", hint=f"run: {remedy}"
-        )
 
 
 def _look_at(path: Path, db: sqlite3.Connection) -> None:

@@ -15,7 +15,10 @@ from time import time
 import pytest
 
 from mcpguard.audit import AuditLog
+from mcpguard.audit.checkpoint import Signer
+from mcpguard.audit.keeper import Keeper, Rotation
 from mcpguard.errors import AuditError
+from tests.unit.audit.logs import SEED
 
 NOBODY = 65534
 
@@ -46,6 +49,54 @@ def endless(path: Path) -> None:
         log.write([({"decision": "allow", "target": "x" * (size * 97)}, b"") for size in sizes])
         told += len(sizes)
         tell(told)
+
+
+def parts(path: Path) -> None:
+    """Signs and sets aside as often as it can until killed; tells how many records are written."""
+    log, keeper = tracked(path)
+    tell(log.path)
+    while True:
+        log.write([({"decision": "allow", "target": "x" * 97}, b"")] * 3)
+        tell(log.seq)
+        keeper.take()
+        keeper.sign()
+        keeper.commit()()
+
+
+def tracked(path: Path) -> tuple[AuditLog, Keeper]:
+    """A log whose parts are as small as two writes, and its keeper."""
+    log = AuditLog.open(
+        path,
+        key=bytes(32),
+        session=f"writer-{os.getpid()}",
+        server="files",
+        principal="local:default",
+        clock=time,
+        tracked=True,
+    )
+    return log, Keeper(log, Signer(SEED, path.parent), Rotation(size=3000))
+
+
+def full_at_exchange(path: Path) -> None:
+    """Sets the log aside on a disk without room for the next file, then on one that has more."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    log, keeper = tracked(path)
+    for _ in range(2):
+        keeper.take()
+        keeper.sign()
+        keeper.commit()()
+    log.write([({"decision": "allow"}, b"")] * 20)
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for room in (0, 50, 100):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, most))
+        with pytest.raises(AuditError, match="cannot be exchanged"):
+            log.exchange(path.with_name("audit~000000000099.jsonl"), {"event": "audit.continue"})
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    keeper.take()
+    keeper.sign()
+    keeper.commit()()
+    log.close(keeper.last)
+    tell(keeper.failure or "done")
 
 
 def hold(path: Path) -> None:
@@ -104,6 +155,8 @@ def forbidden(path: Path) -> None:
 TASKS: Mapping[str, Callable[[Path], None]] = {
     "endless": endless,
     "hold": hold,
+    "parts": parts,
+    "full-at-exchange": full_at_exchange,
     "full": full,
     "full-at-start": full_at_start,
     "forbidden": forbidden,

@@ -9,7 +9,7 @@ import pytest
 
 from mcpguard.audit.chain import LOOK_SECONDS
 from mcpguard.audit.sync import GROUP_RECORDS, Syncer
-from mcpguard.audit.verify import read, verify
+from mcpguard.audit.verify import VerifyReport, parts_of, read, verify
 from mcpguard.errors import AuditError
 from tests.unit.audit.logs import CALL, NOON, opened, write
 
@@ -48,6 +48,16 @@ def test_a_session_that_cannot_write_its_first_record_does_not_begin(tmp_path: P
     path = tmp_path / "audit.jsonl"
     assert run("full-at-start", path) == f"{path}\n"
     assert verify(path).records == 2
+
+
+@pytest.mark.guarantee("audit:one-chain-across-files")
+def test_a_disk_without_room_for_the_next_file_leaves_the_log_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    assert run("full-at-exchange", path) == "done\n"
+    reports: list[VerifyReport] = []
+    for part in parts_of(path):
+        reports.append(verify(part, seam=reports[-1].seam if reports else None))
+    assert [report.intact for report in reports] == [True, True]
 
 
 def test_a_directory_that_may_not_be_written_says_where_and_what_next(tmp_path: Path) -> None:

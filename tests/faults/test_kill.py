@@ -105,7 +105,7 @@ def test_the_file_ends_a_running_session_with_an_answer_and_a_record(
         assert b"the kill switch" in host.errors()
     (log,) = (tmp_path / "audit").iterdir()
     events = [record["event"] for record in read(log) if "event" in record]
-    assert events == ["session.start", "session.killed", "session.end"]
+    assert events == ["session.start", "session.killed", "session.end", "audit.checkpoint"]
     assert verify(log).intact
 
 

@@ -25,6 +25,7 @@ BLOCKS: list[tuple[str, str]] = FENCE.findall(TEXT)
 
 REPLACED = (
     (re.compile(r"sha256:[0-9a-f.]+"), "sha256:X"),
+    (re.compile(r"ed25519:[0-9a-f.]+"), "ed25519:X"),
     (re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+Z"), "TIME"),
     (re.compile(r"^mcpguard: .* \.\.\.\n", re.MULTILINE), ""),
     (re.compile(r"^setting up .*\n", re.MULTILINE), ""),

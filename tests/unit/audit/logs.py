@@ -5,9 +5,14 @@ from pathlib import Path
 
 from mcpguard.audit import AuditLog
 from mcpguard.audit.chain import Durability
+from mcpguard.audit.checkpoint import Signer
+from mcpguard.audit.keeper import Keeper, Rotation
 from mcpguard.model import JsonObject
 
 KEY = bytes(range(32))
+SEED = bytes(reversed(range(32)))
+"""The private key that signs."""
+
 NOON = 1_790_000_000.25
 CALL: JsonObject = {
     "direction": "host",
@@ -36,6 +41,8 @@ def opened(
     session: str = "s1",
     clock: Callable[[], float] | None = None,
     durability: Durability = "none",
+    *,
+    tracked: bool = False,
 ) -> AuditLog:
     return AuditLog.open(
         path,
@@ -45,6 +52,7 @@ def opened(
         principal="local:default",
         clock=clock or ticking(),
         durability=durability,
+        tracked=tracked,
         defaults={"mode": "enforce", "level": 1, "score": 500},
         facts={"lock": "sha256:00"},
     )
@@ -61,4 +69,42 @@ def written(path: Path, calls: int = 7, session: str = "s1") -> list[bytes]:
     for number in range(calls):
         write(log, {**CALL, "target": f"tool-{session}-{number}"})
     log.close()
+    return path.read_bytes().splitlines(keepends=True)
+
+
+def kept(
+    path: Path,
+    session: str = "s1",
+    clock: Callable[[], float] | None = None,
+    rotation: Rotation | None = None,
+    anchors: Path | None = None,
+) -> tuple[AuditLog, Keeper]:
+    """A tracked log in `path`, and its keeper, who signs with the key of `PUBLIC`."""
+    log = opened(path, session, clock, tracked=True)
+    return log, Keeper(log, Signer(SEED, path.parent), rotation, anchors)
+
+
+def keep(keeper: Keeper) -> None:
+    """What a session does once a second, in one thread: nothing unless something is due."""
+    if keeper.due():
+        keeper.take()
+        keeper.sign()
+        keeper.commit()()
+
+
+def sign(keeper: Keeper) -> None:
+    """A checkpoint now, whether or not it is due."""
+    for _ in range(2):  # the first time only what was there is read
+        keeper.take()
+        keeper.sign()
+        keeper.commit()()
+
+
+def signed(path: Path, calls: int = 7, session: str = "s1") -> list[bytes]:
+    """`written`, signed at its end."""
+    log, keeper = kept(path, session)
+    for number in range(calls):
+        write(log, {**CALL, "target": f"tool-{session}-{number}"})
+    log.close(keeper.last)
+    assert not keeper.failure
     return path.read_bytes().splitlines(keepends=True)

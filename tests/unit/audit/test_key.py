@@ -32,7 +32,7 @@ def test_a_key_that_others_can_reach_is_refused_with_the_command_that_helps(
     path.chmod(mode)
     with pytest.raises(AuditError, match=f"mode 0{mode:o}") as caught:
         load_or_create_key(path)
-    assert caught.value.hint == f"run: chmod 600 {path}"
+    assert caught.value.hint.endswith(f"run: chmod go= {path}")
 
 
 @pytest.mark.parametrize("size", [0, 31, 33])

@@ -148,6 +148,15 @@ TIGHTER: dict[str, tuple[str, str, str, Any]] = {
         "audit.durability",
         "strict",
     ),
+    "on_failure": (
+        "audit: {on_failure: continue}",
+        "audit: {on_failure: deny}",
+        "audit.on_failure",
+        "deny",
+    ),
+    "keep": ("audit: {keep: 3}", "audit: {keep: 20}", "audit.keep", 20),
+    "keep all": ("audit: {keep: 3}", "audit: {keep: 0}", "audit.keep", 0),
+    "keep more": ("audit: {keep: 0}", "audit: {keep: 5}", "audit.keep", 0),
     "on_loss": (
         "store: {on_loss: local}",
         "store: {on_loss: closed}",
@@ -282,6 +291,9 @@ LOOSE: dict[str, Json] = {
     "gateway.scopes": ["command:git x run"],
     "gateway.arguments": [{"tools": ["a"], "argument": "c", "is": "command", "action": "run"}],
     "audit.log": "/var/log/a.jsonl",
+    "audit.rotate_size": 65536,
+    "audit.rotate_age": 60,
+    "audit.anchors": "/mnt/anchors",
     "store.backend": "memory",
     "store.where": "/var/lib/a",
 }

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from time import monotonic
 
 import orjson
 import pytest
@@ -13,6 +14,7 @@ from mcpguard.daemon import launch
 from mcpguard.lock import lockfile
 from mcpguard.lock.surface import ServerFacts, Surface
 from mcpguard.model import Era, ItemKind, JsonObject
+from tests.unit.audit.logs import written
 
 ROOT = Path(__file__).parents[3]
 INITIALIZE = (
@@ -93,6 +95,7 @@ def test_a_locked_server_answers_through_the_proxy_and_every_step_is_recorded(
     assert [r["event"] for r in read(place.log()) if "event" in r] == [
         "session.start",
         "session.end",
+        "audit.checkpoint",
     ]
 
 
@@ -100,9 +103,12 @@ def test_a_locked_server_answers_through_the_proxy_and_every_step_is_recorded(
 def test_the_lean_way_imports_no_command_line_library(place: Place) -> None:
     code = (
         "import sys; from mcpguard.__main__ import main\n"
+        "late = []\n"
+        "sys.addaudithook(lambda event, found: event == 'import' and found[0] == 'cryptography'"
+        " and late.append('mcpguard.audit.keeper' in sys.modules))\n"
         "main(sys.argv[1:])\n"
-        "heavy = {'click', 'structlog', 'pydantic', 'cryptography', 'jsonschema_rs', 'mcp'}\n"
-        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+        "heavy = {'click', 'structlog', 'pydantic', 'jsonschema_rs', 'mcp'}\n"
+        "print(sorted(heavy & set(sys.modules)), late[0], file=sys.stderr)"
     )
     env = {**os.environ, "PYTHONPATH": str(ROOT), "MCPGUARD_DATA_DIR": str(place.data)}
     done = subprocess.run(
@@ -113,7 +119,8 @@ def test_the_lean_way_imports_no_command_line_library(place: Place) -> None:
         timeout=30,
         check=False,
     )
-    assert done.stderr == b"[]\n"
+    # What signs the log is loaded at the end of a short session, beside the messages of a long one.
+    assert done.stderr == b"[] True\n"
 
 
 def spoil_lock(place: Place) -> None:
@@ -194,6 +201,52 @@ def test_without_a_lockfile_only_a_recording_session_runs(place: Place) -> None:
 def test_a_session_that_blocks_nothing_goes_on_without_a_log_and_says_so(place: Place) -> None:
     block_log(place)
     done = place.run("--audit-only", "--", *place.argv, given=INITIALIZE)
+    assert orjson.loads(done.stdout)["id"] == 1
+    assert b"mcpguard: no audit log" in done.stderr
+
+
+@pytest.mark.guarantee("audit:signed-checkpoints")
+def test_a_running_session_sets_its_log_aside_as_its_settings_say(place: Place) -> None:
+    config, anchors = place.data.parent / "config", place.data.parent / "anchors"
+    config.mkdir()
+    anchors.mkdir()
+    settings = {"rotate_size": 65_536, "keep": 1, "anchors": str(anchors)}
+    (config / "mcpguard.yaml").write_bytes(orjson.dumps({"audit": settings}))
+    log = place.data / "audit" / "s.jsonl"
+    oldest = log.with_name("s~000000000001.jsonl")
+    written(log, 300)
+    oldest.write_bytes(b"")
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "MCPGUARD_DATA_DIR": str(place.data)}
+    env["MCPGUARD_CONFIG_DIR"] = str(config)
+    command = (sys.executable, "-m", "mcpguard", "proxy", "--lock", str(place.lock))
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env) as proxy:
+        assert proxy.stdin is not None
+        assert proxy.stdout is not None
+        proxy.stdin.write(INITIALIZE)
+        proxy.stdin.flush()
+        assert orjson.loads(proxy.stdout.readline())["id"] == 1
+        give_up = monotonic() + 25
+        while oldest.exists():
+            assert monotonic() < give_up
+            os.sched_yield()
+        proxy.stdin.close()
+    (key,) = place.data.glob("*.pub")
+    (anchor,) = anchors.iterdir()
+    check = ("audit", "verify", str(log), "--key", str(key), "--anchor", str(anchor))
+    done = subprocess.run(
+        (sys.executable, "-m", "mcpguard", *check), env=env, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b""), done.stdout
+    assert b"  files     2, the oldest is s~0000" in done.stdout
+
+
+def test_who_chose_to_go_on_without_a_log_goes_on_and_is_told(place: Place) -> None:
+    block_log(place)
+    config = place.data.parent / "config"
+    config.mkdir()
+    (config / "mcpguard.yaml").write_text("audit: {on_failure: continue}\n")
+    env = {"MCPGUARD_CONFIG_DIR": str(config)}
+    done = place.run("--lock", str(place.lock), given=INITIALIZE, env=env)
     assert orjson.loads(done.stdout)["id"] == 1
     assert b"mcpguard: no audit log" in done.stderr
 

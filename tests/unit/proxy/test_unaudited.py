@@ -93,8 +93,15 @@ def test_denials_and_refusals_are_sent_all_the_same() -> None:
 
 
 @pytest.mark.guarantee("audit:unrecorded-denied")
-def test_audit_only_lets_everything_pass_unrecorded() -> None:
-    session = silenced(opened(ALL, Mode.AUDIT_ONLY)).host(call(7)).sends_server(call(wire(0)))
+@pytest.mark.parametrize(
+    ("mode", "chosen"), [(Mode.AUDIT_ONLY, False), (Mode.ENFORCE, True), (Mode.FILTER_ONLY, True)]
+)
+def test_audit_only_and_who_chose_so_let_everything_pass_unrecorded(
+    mode: Mode, chosen: bool
+) -> None:
+    session = (
+        silenced(opened(ALL, mode, unrecorded=chosen)).host(call(7)).sends_server(call(wire(0)))
+    )
     session.server({"id": wire(0), "result": {}}).sends_host({"id": 7, "result": {}})
     session.server(ROOTS).sends_host({**ROOTS, "id": wire(1)})
     session.host({"id": wire(1), "result": {}}).sends_server({"id": "s", "result": {}})

@@ -157,8 +157,8 @@ def change(path: Path, statement: str) -> None:
         (without_a_table, "no such table"),
         (readable, "open to others"),
         (beside_others, "open to others"),
-        (a_folder, "not a regular file"),
-        (a_pipe, "not a regular file"),
+        (a_folder, "not a plain file"),
+        (a_pipe, "not a plain file"),
     ],
 )
 def test_what_is_no_store_is_an_error_and_stays_as_it_is(

@@ -1,0 +1,46 @@
+"""`mcpguard audit`: what was recorded. `verify` says whether it still is what was written.
+
+verify.py    the chain, signatures, proofs
+prove.py     proofs for others
+show.py      records for people and for pipes, as they come
+stats.py     what there is how often
+replay.py    what other rules would have decided
+../siem.py   export it in other formats, deliver it to collectors
+choosing.py  which logs, which records of them
+"""
+
+import click
+
+from mcpguard.cli.audit.prove import prove_command
+from mcpguard.cli.audit.replay import replay_command
+from mcpguard.cli.audit.show import show_command, tail_command
+from mcpguard.cli.audit.stats import stats_command
+from mcpguard.cli.audit.verify import verify_command
+from mcpguard.cli.siem import export_command, ship_command
+
+__all__ = ["audit"]
+
+MISUSED = 2
+"""Exit code without a subcommand: nothing was found out."""
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def audit(context: click.Context) -> None:
+    """The audit log: one chained record for every decision."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(MISUSED)
+
+
+for _command in (
+    show_command,
+    tail_command,
+    stats_command,
+    verify_command,
+    prove_command,
+    replay_command,
+    export_command,
+    ship_command,
+):
+    audit.add_command(_command)

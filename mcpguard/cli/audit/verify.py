@@ -1,0 +1,377 @@
+"""`mcpguard audit verify`: whether a log still is what was written, or a proof holds."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import NamedTuple
+
+import click
+import orjson
+
+from mcpguard.audit.checkpoint import Checkpoint, Keys, load_public, read_checkpoint
+from mcpguard.audit.proof import check
+from mcpguard.audit.verify import Problem, Seam, VerifyReport, parts_of, unsigned, verify
+from mcpguard.cli import render
+from mcpguard.cli.audit.choosing import own_logs
+from mcpguard.errors import AuditError, UsageError
+from mcpguard.model import JsonObject
+
+__all__ = ["verify_command"]
+
+SHOWN = 20
+"""Problems in the text answer: the first ones matter. `--format json` has all that were found."""
+
+QUIET_SECONDS = 1.0
+"""Seconds before progress is shown."""
+
+BAR = 30
+"""Columns of the progress bar."""
+
+MAX_PROOF = 2 * 1024 * 1024
+"""Bytes of a proof, which holds one record and a few hashes."""
+
+_RESULTS = {"intact": 0, "tampered": 1, "empty": 2, "unproved": 2}
+"""What verify says, and the exit code. An empty log proves nothing, so it is not a pass."""
+
+_PATH = click.Path(path_type=Path)
+
+
+class _Read(NamedTuple):
+    """A log: its files, oldest first, each with what is said of it."""
+
+    path: Path
+    parts: tuple[tuple[Path, VerifyReport], ...]
+    keyed: bool
+
+    @property
+    def newest(self) -> VerifyReport:
+        """The report of the last file."""
+        return self.parts[-1][1]
+
+    @property
+    def problems(self) -> list[tuple[Path, Problem]]:
+        """What is wrong, with the file that it is in."""
+        found = [(part, problem) for part, report in self.parts for problem in report.problems]
+        if not self.signed[0]:  # another key's log altogether is not signed, and no forgery
+            found = [each for each in found if each[1].what != "foreign"]
+        late = unsigned([report for _, report in self.parts]) if self.keyed and not found else None
+        return [*found, (self.parts[-1][0], late)] if late else found
+
+    @property
+    def records(self) -> int:
+        return sum(report.records for _, report in self.parts)
+
+    @property
+    def checkpoints(self) -> int:
+        return sum(report.checkpoints for _, report in self.parts)
+
+    @property
+    def signed(self) -> tuple[int, str]:
+        """The size of the newest checkpoint that is right, and its key."""
+        return max((report.signed, report.signer) for _, report in self.parts)
+
+    @property
+    def result(self) -> str:
+        if self.problems:
+            return "tampered"
+        if not self.records:
+            return "empty"
+        return "unproved" if self.keyed and not self.signed[0] else "intact"
+
+
+@click.command(name="verify", short_help="Check that a log is what was written.")
+@click.argument("files", type=_PATH, nargs=-1, metavar="[FILE]...")
+@click.option(
+    "--key",
+    "keys",
+    type=_PATH,
+    multiple=True,
+    metavar="KEY.pub",
+    help="The public key that must have signed it; of several, one of them.",
+)
+@click.option(
+    "--anchor",
+    type=_PATH,
+    metavar="FILE",
+    help="A checkpoint that was kept elsewhere: the log must go as far, and agree.",
+)
+@click.option("--proof", type=_PATH, metavar="PROOF", help="Check a proof instead of a log.")
+@click.option("--alone", is_flag=True, help="Only FILE, not the earlier parts beside it.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@click.pass_context
+def verify_command(
+    context: click.Context,
+    *,
+    files: tuple[Path, ...],
+    keys: tuple[Path, ...],
+    anchor: Path | None,
+    proof: Path | None,
+    alone: bool,
+    form: str,
+) -> None:
+    """Check that the log FILE is what was written, from its first byte to its last.
+
+    Finds and names lines that were changed, removed, inserted, reordered, forked or taken from
+    another log, in its earlier parts (FILE~...) too. Without FILE: all logs of this user.
+
+    The file alone does not show that its end was cut off at a whole line, nor that all of it was
+    computed anew. --key shows the second: only who has the private key can sign. --anchor shows
+    the first, up to the checkpoint in it.
+
+    Exit codes: 0 intact, 1 tampered, 2 it could not be found out (unreadable, empty, no audit log,
+    nothing in it signed with KEY).
+    """
+    known = dict(load_public(path) for path in keys) if keys else None
+    if proof is not None:
+        context.exit(_proof(proof, known, form))
+    chosen = list(files) or own_logs()
+    if anchor is not None and len(chosen) != 1:
+        raise UsageError("an anchor is of one log", hint="name the log that it is of")
+    mark = _anchor(anchor, known) if anchor is not None else None
+    found = [_read(path, known, mark, alone=alone) for path in chosen]
+    if form == "json":
+        told = [_as_json(each) for each in found]
+        value = told[0] if len(files) == 1 else {"logs": told}
+        click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+    else:
+        for each in found:
+            render.answer(_as_text(each))
+    codes = {_RESULTS[each.result] for each in found}
+    context.exit(1 if 1 in codes else max(codes))
+
+
+def _read(path: Path, keys: Keys | None, anchor: Checkpoint | None, *, alone: bool) -> _Read:
+    parts = [path] if alone else parts_of(path)
+    if len(parts) > 1 and not path.exists():
+        parts.pop()  # its holder died while it exchanged them
+    found: list[tuple[Path, VerifyReport]] = []
+    seam: Seam | None = None
+    for part in parts:
+        with _progress(part) as progress:
+            last = part == parts[-1]
+            report = verify(part, progress, keys=keys, anchor=anchor, seam=seam, last=last)
+        seam = report.seam
+        found.append((part, report))
+    return _Read(path, tuple(found), keys is not None)
+
+
+def _anchor(path: Path, keys: Keys | None) -> Checkpoint:
+    """The checkpoint in the file at `path`. Raises AuditError."""
+    record = _loaded(path)
+    found = read_checkpoint(record) if isinstance(record, dict) else None
+    if found is None:
+        raise AuditError(
+            f"{path}: there is no checkpoint in it",
+            hint="name a file of the folder that `audit.anchors` names, or a line of a log",
+        )
+    if keys is not None and not found.signed_by(keys):
+        raise AuditError(
+            f"{path}: the checkpoint is not signed with a key that was given: {found.key[:40]!a}",
+            hint="give the key of the install that made it",
+        )
+    return found
+
+
+def _loaded(path: Path) -> object:
+    try:
+        with path.open("rb") as file:
+            return orjson.loads(file.read(MAX_PROOF))
+    except OSError as error:
+        raise AuditError(
+            f"{path}: {error.strerror}", hint="check the name and the permissions"
+        ) from error
+    except orjson.JSONDecodeError as error:
+        raise AuditError(f"{path}: not JSON: {error}", hint="name a file of one object") from error
+
+
+# --- proofs --------------------------------------------------------------------------------------
+
+
+def _proof(path: Path, keys: Keys | None, form: str) -> int:
+    told = _loaded(path)
+    answer = check(told if isinstance(told, dict) else {}, keys)
+    if form == "json":
+        value: JsonObject = {
+            "file": str(path),
+            "result": "holds" if answer.holds else "refuted",
+            "signature": "checked" if answer.signed else "unchecked",
+            "message": answer.told,
+        }
+        render.answer([render.json_text(value)])
+    else:
+        render.answer(_proof_lines(path, answer.told, holds=answer.holds, signed=answer.signed))
+    return 0 if answer.holds else 1
+
+
+def _proof_lines(path: Path, told: str, *, holds: bool, signed: bool) -> Iterator[str]:
+    word = "proved" if holds else "NOT PROVED"
+    yield f"{render.printable(str(path))}: {word}: {render.printable(told)}"
+    if holds and not signed:
+        yield "  the signature was not checked: give the public key with --key"
+
+
+# --- answers -------------------------------------------------------------------------------------
+
+
+def _as_json(read: _Read) -> JsonObject:
+    newest = read.newest
+    size, signer = read.signed
+    sole = len(read.parts) == 1
+    return {
+        "file": str(read.path),
+        "result": read.result,
+        "records": read.records,
+        "sessions": sum(report.sessions for _, report in read.parts),
+        "first": next((report.first for _, report in read.parts if report.first), ""),
+        "last": newest.last,
+        "head": newest.head,
+        "torn": newest.torn,
+        "tail": newest.tail,
+        "zeros": newest.zeros,
+        "unclosed": [each for _, report in read.parts for each in report.unclosed],
+        "complete": all(report.complete for _, report in read.parts),
+        "start": read.parts[0][1].start,
+        "parts": [str(part) for part, _ in read.parts],
+        "checkpoints": read.checkpoints,
+        "signed": size,
+        "signer": signer,
+        "signature": "checked" if read.keyed else "unchecked",
+        "problems": [
+            {
+                "line": problem.line,
+                "what": problem.what,
+                "message": problem.message,
+                **({} if sole else {"file": str(part)}),
+            }
+            for part, problem in read.problems
+        ],
+    }
+
+
+def _as_text(read: _Read) -> Iterator[str]:
+    result, problems = read.result, read.problems
+    headline = _HEADLINES[result]
+    if result == "intact" and read.newest.torn:
+        headline = f"intact up to line {read.newest.records}, and not whole behind it"
+    yield f"{render.printable(str(read.path))}: {headline}"
+    for part, problem in problems[:SHOWN]:
+        where = f"{render.printable(part.name)}: " if len(read.parts) > 1 else ""
+        yield f"  {where}line {problem.line}: {problem.message}"
+    if len(problems) > SHOWN:
+        yield f"  and {len(problems) - SHOWN} more: --format json lists them"
+    for part, report in read.parts:
+        if not report.complete:
+            name = render.printable(part.name)
+            yield f"  broken so often that reading {name} stopped after line {report.records}"
+    if read.records:
+        yield from _facts(read)
+    yield from _notes(read)
+    if problems:
+        yield from _next_steps(problems[0][1])
+
+
+_HEADLINES = {
+    "intact": "intact, every record is as it was written",
+    "tampered": "TAMPERED, this is not what was written",
+    "empty": "no whole record in it, so it proves nothing",
+    "unproved": "NOT SIGNED with that key, so it may have been computed anew",
+}
+
+
+_TAILS = {
+    "begun": "the beginning of a record",
+    "unended": "a whole record without its line end",
+}
+_CAUSES = (
+    "its write did not finish (a crash), the end of the log was cut off, or somebody wrote it; the"
+    " file does not show which"
+)
+
+
+def _facts(read: _Read) -> Iterator[str]:
+    first = next(report.first for _, report in read.parts if report.records)
+    if len(read.parts) > 1:
+        yield f"  files     {len(read.parts):,}, the oldest is {read.parts[0][0].name}"
+    yield f"  records   {read.records:,}"
+    yield f"  sessions  {sum(report.sessions for _, report in read.parts):,}"
+    yield f"  from      {first}"
+    yield f"  to        {read.newest.last}"
+    yield f"  head      sha256:{read.newest.head}"
+    size, signer = read.signed
+    if read.checkpoints or read.keyed:
+        end = read.parts[0][1].start + read.records
+        how = "" if read.keyed else "; signatures are checked with --key"
+        by = f" of {end:,} by {render.printable(signer[:40])}" if size else ""
+        yield f"  signed    {f'up to record {size:,}' if size else 'nothing'}{by}{how}"
+
+
+def _notes(read: _Read) -> Iterator[str]:
+    newest = read.newest
+    start = read.parts[0][1].start
+    if start:
+        known = (
+            "their checkpoint is" if read.parts[0][1].rooted else "nothing that tells of them is"
+        )
+        yield f"  earlier: records 1 to {start:,} are in no file here; {known}"
+    if newest.tail:
+        yield f"  torn: line {newest.records + 1} is {_TAILS[newest.tail]}: {_CAUSES}"
+    if newest.zeros:
+        yield (
+            f"  zeros: the file ends with {newest.zeros} zero bytes: a file system leaves that"
+            " after a power cut, or somebody appended them"
+        )
+    unclosed = [each for _, report in read.parts for each in report.unclosed]
+    for session in unclosed[:SHOWN]:
+        yield (
+            f"  open: session {_printable(session)} has no closing record: it still runs, it was "
+            "killed, or the log was cut"
+        )
+    if len(unclosed) > SHOWN:
+        yield f"  and {len(unclosed) - SHOWN} more open sessions"
+
+
+def _next_steps(problem: Problem) -> Iterator[str]:
+    line = problem.line
+    if problem.what in _NOT_OF_LINES:
+        yield "Its lines follow from each other, but so do those that anybody can compute."
+        sound = "Do not rely on it."
+    elif line > 1:
+        sound = f"Lines before {line} are as written."
+    else:
+        sound = "No line of it can be relied on."
+    yield f"{sound} Keep a copy of the file as it is, compare it with your last backup,"
+    yield "and find out who could write to it. Moved away, it makes room for a new log."
+
+
+_NOT_OF_LINES = {"foreign", "forged", "unsigned", "truncated"}
+
+
+def _printable(text: str) -> str:
+    """Text of a file that may be an attacker's, without what a terminal would obey."""
+    return "".join(char if char.isprintable() else "?" for char in text[:100])
+
+
+@contextmanager
+def _progress(path: Path) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on stderr when it is a terminal and reading takes longer than `QUIET_SECONDS`."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    began, shown = monotonic(), False
+    whole = max(path.stat().st_size, 1) if path.exists() else 1
+
+    def show(records: int, read: int) -> None:
+        nonlocal shown
+        if monotonic() - began > QUIET_SECONDS:
+            shown = True
+            part = min(read / whole, 1.0)
+            bar = "#" * int(part * BAR)
+            click.echo(f"\r[{bar:.<{BAR}}] {part:4.0%}  {records:,} records", nl=False, err=True)
+
+    try:
+        yield show
+    finally:
+        if shown:
+            click.echo("\r" + " " * (BAR + 40) + "\r", nl=False, err=True)

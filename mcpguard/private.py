@@ -1,0 +1,87 @@
+"""Files of this user alone: refused when others can reach them, given their name whole or not.
+
+A name that is taken is never taken over.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["READERS", "WRITERS", "Fault", "draft", "fault_of", "give_name", "publish"]
+
+READERS = stat.S_IRWXG | stat.S_IRWXO
+"""Mode bits with which anybody else can read, write or enter."""
+
+WRITERS = stat.S_IWGRP | stat.S_IWOTH
+"""Mode bits with which anybody else can write."""
+
+
+class Fault(NamedTuple):
+    """Why a file is not this user's alone, and what to do about it."""
+
+    what: str
+    hint: str
+
+
+def fault_of(
+    path: Path,
+    status: os.stat_result,
+    *,
+    refused: int = READERS,
+    kind: Callable[[int], bool] = stat.S_ISREG,
+) -> Fault | None:
+    """What is wrong with `path`, whose open descriptor's or own `status` this is; None: nothing.
+
+    `refused`: mode bits that it must not have. `kind`: what it must be, of `stat.S_IS*`. Windows
+    has neither such bits nor such owners.
+    """
+    if not kind(status.st_mode):
+        return Fault("not a plain file or folder", "move it away; links are not followed")
+    if os.name == "nt":
+        return None
+    if status.st_uid != os.geteuid():
+        owner = f"belongs to user {status.st_uid}, this is {os.geteuid()}"
+        return Fault(owner, "run as the owner, or name another place")
+    if status.st_mode & refused:
+        take = "go=" if refused == READERS else "go-w"
+        mode = f"open to others (mode {stat.S_IMODE(status.st_mode):04o})"
+        return Fault(mode, f"find out who was there, then run: chmod {take} {path}")
+    return None
+
+
+def publish(path: Path, content: bytes) -> bool:
+    """Gives `content` the name `path` (0600, in a folder made 0700), on the disk and whole.
+
+    False: the name is taken, and what has it stays. So of two at the same time one is first. Raises
+    OSError.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with draft(path) as made:
+        with made.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        return give_name(made, path)
+
+
+@contextmanager
+def draft(path: Path) -> Iterator[Path]:
+    """An empty 0600 file beside `path`, under a name that nobody has; gone at the end."""
+    made = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+    os.close(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        yield made
+    finally:
+        made.unlink()
+
+
+def give_name(made: Path, path: Path) -> bool:
+    """Links the draft `made` to `path`. A link never replaces a file: False when one is there."""
+    try:
+        os.link(made, path)
+    except FileExistsError:
+        return False
+    return True
