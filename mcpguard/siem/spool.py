@@ -144,8 +144,11 @@ class Spool:
         A log that is not there, or is just being set aside, has none.
         """
         try:
-            with self._at(cursor) as file:
+            parts = [*earlier_parts(self.path), self.path]
+            with self._at(parts, cursor) as file:
                 lines = _lines(file, cursor.seq)
+            if parts != [*earlier_parts(self.path), self.path]:
+                return Taken([])  # it was set aside meanwhile: that part comes first
         except OSError:
             return Taken([])
         return Taken(lines, max(0, lines[0].seq - cursor.seq - 1) if lines else 0)
@@ -161,9 +164,8 @@ class Spool:
         except (OSError, ValueError, KeyError, TypeError):
             return 0
 
-    def _at(self, cursor: Cursor) -> BinaryIO:
+    def _at(self, parts: list[Path], cursor: Cursor) -> BinaryIO:
         """The part in which the next record stands or will stand, there. Raises OSError."""
-        parts = [*earlier_parts(self.path), self.path]
         for number, part in enumerate(parts):
             file = part.open("rb")
             if os.fstat(file.fileno()).st_ino == cursor.inode and _ends_there(file, cursor):

@@ -1,7 +1,9 @@
 """From the log into a sink: in order, once, whatever happens to the log and to the collector."""
 
+import sys
 import threading
 from pathlib import Path
+from typing import BinaryIO
 
 import orjson
 import pytest
@@ -13,6 +15,11 @@ from mcpguard.siem.shipping import Courier, cursor_path, follow, once, states
 from mcpguard.siem.sinks import SINKS, plain, target_of
 from mcpguard.siem.spool import MAX_RECORDS, Cursor, Spool
 from mcpguard.siem.web import _after
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 KEY = bytes(32)
 
@@ -174,6 +181,25 @@ def test_parts_that_were_set_aside_are_delivered_before_what_came_after(
     drain(courier)
     assert delivered(tmp_path) == list(range(before + 1, 27))
     assert courier.cursor.lost == 0
+
+
+class SetAsideMeanwhile(Spool):
+    """The log is set aside between the look for its parts and the first of them that is opened."""
+
+    @override
+    def _at(self, parts: list[Path], cursor: Cursor) -> BinaryIO:
+        if parts == [self.path]:
+            set_aside(self.path.parent)
+        return super()._at(parts, cursor)
+
+
+@pytest.mark.guarantee("siem:delivered-in-order-once")
+def test_a_log_that_is_set_aside_while_it_is_looked_for_loses_nothing(tmp_path: Path) -> None:
+    written(tmp_path / "log.jsonl", 20)
+    spool = SetAsideMeanwhile(tmp_path / "log.jsonl")
+    assert spool.take(Cursor()) == ([], 0)
+    lines, lost = spool.take(Cursor())
+    assert ([line.seq for line in lines], lost) == (list(range(1, 21)), 0)
 
 
 @pytest.mark.guarantee("siem:what-is-lost-is-counted")
