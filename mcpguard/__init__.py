@@ -15,8 +15,8 @@ each other (held by import-linter):
                    |
                  config                settings of a session: files, presets, flags, data directory
                    |
-         proxy | pipeline | vault      sans-IO session state machine | stages, `decide` | what is
-                   |                   sealed: quarantined texts, planted credentials
+           proxy | pipeline            sans-IO session state machine | stages, `decide`
+             vault | siem              sealed texts, planted credentials | delivery of the log
                    |
                  hosts                 hosts' files: what they start, and what is wrong with it
                    |

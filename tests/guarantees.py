@@ -2526,6 +2526,62 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "                continue\n",
         ),
     ),
+    "siem:delivered-in-order-once": Guarantee(
+        "Decision 0019",
+        "A sink gets the records of the audit log in their order, through rotations and "
+        "restarts, and none again that its protocol lets mcpguard know was taken.",
+        Mutant(
+            "siem/shipping.py",
+            "        self._failures = 0\n        self._keep()\n        return 0.0",
+            "        self._failures = 0\n        return 0.0",
+        ),
+    ),
+    "siem:ecs-is-ecs": Guarantee(
+        "ECS 9.4.0",
+        "Every field of an ECS document is one of the common schema, with its type and words, or "
+        "stands under `mcpguard`.",
+        Mutant("siem/formats/ecs.py", '"kind": "alert" if', '"kind": "alarm" if'),
+    ),
+    "siem:nothing-lost-while-away": Guarantee(
+        "Decision 0019",
+        "Whatever is recorded while a collector is away is delivered when it is back.",
+        Mutant(
+            "siem/shipping.py",
+            "self.cursor = _behind(cursor, [line for line, _ in done])",
+            "self.cursor = _behind(cursor, [line for line, _ in batch])",
+        ),
+    ),
+    "siem:ocsf-is-ocsf": Guarantee(
+        "OCSF 1.8.0",
+        "An OCSF event is one of the published schema: every required field, no unknown one, each "
+        "with its type and numbers.",
+        Mutant("siem/formats/ocsf.py", '"time": event.ms,', '"time": event.stamp,'),
+    ),
+    "siem:session-delivers-its-log": Guarantee(
+        "Decision 0019",
+        "A session with sinks delivers its own log, in a process of its own that no message and no "
+        "exit waits for, and that runs nothing from the working directory.",
+        Mutant("siem/process.py", "            cwd=os.sep,\n", '            cwd="/nowhere",\n'),
+    ),
+    "siem:values-cannot-forge-fields": Guarantee(
+        "CEF, LEEF 2.0, RFC 5424",
+        "No text of a peer ends a value, a field or a line of CEF, LEEF or RFC 5424.",
+        Mutant(
+            "siem/formats/lines.py",
+            '.replace("\\\\", "\\\\\\\\").replace("=", "\\\\=")',
+            '.replace("\\\\", "\\\\\\\\")',
+        ),
+    ),
+    "siem:what-is-lost-is-counted": Guarantee(
+        "Decision 0019",
+        "Records that a collector never takes, or that were deleted before it had them, are "
+        "counted and shown.",
+        Mutant(
+            "siem/shipping.py",
+            "given_up=cursor.given_up + 1",
+            "given_up=cursor.given_up",
+        ),
+    ),
     "stop:engine-decides": Guarantee(
         _PROCESS,
         "The session itself can end everything with an exit code of its own.",

@@ -113,6 +113,7 @@ def settings_of(values: Values, system: Values | None = None) -> Settings:
         audit=AuditSettings(
             log=one("audit", "log", default=""),
             durability=one("audit", "durability"),
+            sinks=_sinks(values),
             on_failure=one("audit", "on_failure"),
             rotate_size=one("audit", "rotate_size"),
             rotate_age=one("audit", "rotate_age"),
@@ -243,6 +244,13 @@ def _scan(one: _One) -> ScanPolicy:
         canary=response("canary"),
         keep=one("scan", "keep"),
     )
+
+
+def _sinks(values: Values) -> tuple[Any, ...]:
+    rows = values.get(("audit", "sinks"), ())
+    for error in _doubles((held.value.name, held) for held in rows):
+        raise error
+    return tuple(held.value for held in rows)
 
 
 def _detectors(values: Values) -> Mapping[str, Handling]:

@@ -474,6 +474,14 @@ ROWS: Final = (
         tighten=_rank(*_DURABILITY),
     ),
     Row(
+        ("audit", "sinks"),
+        "where records are sent: {name, to, format} and what that kind takes",
+        read.sink,
+        many=16,
+        adds=True,
+        tighten=_added,
+    ),
+    Row(
         ("audit", "on_failure"),
         "deny or continue: what becomes of that which cannot be recorded",
         read.choice(*_ON_FAILURE),

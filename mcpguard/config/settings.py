@@ -17,6 +17,7 @@ from mcpguard.trust.policy import PolicyTable
 if TYPE_CHECKING:  # brings what reads conditions, which most sessions have none of
     from mcpguard.policy.rules import RuleSet
     from mcpguard.policy.suppress import Suppression
+    from mcpguard.siem.sinks import Target
 
 __all__ = [
     "BASELINE_DETECTORS",
@@ -100,6 +101,7 @@ class ApprovalSettings:
 class AuditSettings:
     """`log`: absolute path; empty: in the data directory. `durability`: see `audit.Durability`.
 
+    `sinks`: where the records are sent to, see `siem.sinks`.
     `on_failure`: what becomes of that which cannot be recorded. `rotate_size` (bytes),
     `rotate_age` (seconds), `keep`: see `audit.keeper.Rotation`. `anchors`: absolute path of the
     folder for the newest checkpoints; empty: nowhere.
@@ -107,6 +109,7 @@ class AuditSettings:
 
     log: str = ""
     durability: Literal["grouped", "strict", "none"] = "grouped"
+    sinks: "tuple[Target, ...]" = ()
     on_failure: Literal["deny", "continue"] = "deny"
     rotate_size: int = 100 * 1024 * 1024
     rotate_age: int = 0

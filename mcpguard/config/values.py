@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date
 from enum import StrEnum
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from mcpguard.errors import UsageError
 from mcpguard.pipeline.terms import Binding
@@ -21,6 +21,9 @@ from mcpguard.scan.semantics import ACTIONS, Resource, Scope
 from mcpguard.store.ledger import MAX_AMOUNT, Kind, Limit
 from mcpguard.trust.limits import parse_rate
 from mcpguard.trust.policy import MAX_GLOB, is_capability
+
+if TYPE_CHECKING:  # most sessions send nothing anywhere
+    from mcpguard.siem.sinks import Target
 
 __all__ = [
     "absolute",
@@ -36,6 +39,7 @@ __all__ = [
     "rate",
     "rule",
     "scope",
+    "sink",
     "size",
     "suppression",
     "text",
@@ -59,6 +63,12 @@ MAX_TOOL = 256
 
 MAX_WITHIN = 86_400
 """Seconds in which failures are counted: a day."""
+
+MIN_FILE, MAX_FILE = 64 * 1024, 2**53 - 1
+"""Bytes of a file of records before the next one: one record fits, and every reader's numbers."""
+
+MAX_FILES = 1000
+"""Files of records that are kept beside the newest."""
 
 RULES = "rules"
 """What the counters of the rules' limits are kept under."""
@@ -191,6 +201,24 @@ def scope(node: Node) -> Scope:
     """`filesystem:/data/** x read`."""
     value = text(node)
     return told(node, lambda: Scope.parse(value))
+
+
+def sink(node: Node) -> "Target":
+    """`{name, to, format, ...}`, see `siem.sinks`."""
+    from mcpguard.siem.formats import FORMATS
+    from mcpguard.siem.sinks import KEYS, target_of
+
+    table = node.table(KEYS, required=("name", "to"))
+    readers: dict[str, Callable[[Node], str | int]] = {
+        "name": name,
+        "format": choice(*FORMATS),
+        "token_env": name,
+        "size": integer(MIN_FILE, MAX_FILE),
+        "keep": integer(1, MAX_FILES),
+        **dict.fromkeys(("ca", "cert", "key", "token_file"), absolute),
+    }
+    given = {key: readers.get(key, text)(each) for key, each in table.items()}
+    return told(node, lambda: target_of(given))
 
 
 def binding(node: Node) -> Binding:

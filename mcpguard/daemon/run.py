@@ -10,7 +10,7 @@ import os
 import struct
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,21 +100,54 @@ def _proxy(flags: ProxySettings) -> int:
     env = server_environment(os.environ, flags.env if lock is None else lock.launch.env)
     _refuse_killed(plan.name)
     alarm = prelude.Alarm()
-    child = processes.spawn(argv, env)
+    with _shipping(plan) as deliver:
+        child = processes.spawn(argv, env)
+        try:
+            return _session(plan, _withheld(env), child, alarm, deliver)
+        except BaseException:
+            child.abandon()
+            raise
+
+
+@contextlib.contextmanager
+def _shipping(plan: Plan) -> "Iterator[Callable[[Path], None]]":
+    """A process that delivers the audit log beside the session, if somebody wants it delivered.
+
+    Gives what tells it which log. Without one what waits is kept in the log, as for any collector
+    that is away: nothing is refused for it.
+    """
+    if not plan.settings.audit.sinks:
+        yield lambda _: None
+        return
+    from mcpguard.siem.process import Shipper
+
     try:
-        return _session(plan, _withheld(env), child, alarm)
-    except BaseException:
-        child.abandon()
-        raise
+        shipper = Shipper.start(plan.settings.audit.sinks)
+    except OSError as error:
+        sys.stderr.write(printable(f"mcpguard: the audit log is not delivered: {error}") + "\n")
+        yield lambda _: None
+        return
+    try:
+        yield shipper.deliver
+    finally:
+        shipper.end()
 
 
-def _session(plan: Plan, early_exit: str, child: processes.Child, alarm: prelude.Alarm) -> int:
+def _session(
+    plan: Plan,
+    early_exit: str,
+    child: processes.Child,
+    alarm: prelude.Alarm,
+    deliver: "Callable[[Path], None]",
+) -> int:
     log = open_log(plan.flags.log_format, plan.flags.log_output)
     audit = governor = keeping = None
     stuck = False
     try:
         session_id = os.urandom(8).hex()
         audit = _open_audit(plan, session_id, log)
+        if audit is not None:
+            deliver(audit.path)
         keeping = _keeping(audit, plan)
         engine, governor = _engine(plan, session_id, audit, log, early_exit)
         beside = (

@@ -5,6 +5,7 @@ prove.py     proofs for others
 show.py      records for people and for pipes, as they come
 stats.py     what there is how often
 replay.py    what other rules would have decided
+../siem.py   export it in other formats, deliver it to collectors
 choosing.py  which logs, which records of them
 """
 
@@ -15,6 +16,7 @@ from mcpguard.cli.audit.replay import replay_command
 from mcpguard.cli.audit.show import show_command, tail_command
 from mcpguard.cli.audit.stats import stats_command
 from mcpguard.cli.audit.verify import verify_command
+from mcpguard.cli.siem import export_command, ship_command
 
 __all__ = ["audit"]
 
@@ -38,5 +40,7 @@ for _command in (
     verify_command,
     prove_command,
     replay_command,
+    export_command,
+    ship_command,
 ):
     audit.add_command(_command)

@@ -31,6 +31,7 @@ from mcpguard.policy.suppress import Suppression
 from mcpguard.scan import DETECTORS
 from mcpguard.scan.patterns import Action, Form, Pattern
 from mcpguard.scan.semantics import Resource, Scope
+from mcpguard.siem.sinks import target_of
 from mcpguard.store import BACKENDS
 from mcpguard.store.ledger import Kind, Limit
 from mcpguard.trust.policy import ToolPolicy
@@ -166,6 +167,11 @@ EFFECTS: dict[str, tuple[str, str, Any]] = {
     ),
     "audit.log": ("audit: {log: /var/log/a.jsonl}", "audit.log", "/var/log/a.jsonl"),
     "audit.durability": ("audit: {durability: strict}", "audit.durability", "strict"),
+    "audit.sinks": (
+        "audit: {sinks: [{name: soc, to: 'tls://h', format: cef, ca: /ca.pem}]}",
+        "audit.sinks",
+        (target_of({"name": "soc", "to": "tls://h", "format": "cef", "ca": "/ca.pem"}),),
+    ),
     "audit.on_failure": ("audit: {on_failure: continue}", "audit.on_failure", "continue"),
     "audit.rotate_size": ("audit: {rotate_size: 65536}", "audit.rotate_size", 65536),
     "audit.rotate_age": ("audit: {rotate_age: 60}", "audit.rotate_age", 60),

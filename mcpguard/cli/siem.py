@@ -1,0 +1,216 @@
+"""`mcpguard audit export` and `ship`: the audit log in a security team's formats and tools."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+import orjson
+
+from mcpguard.audit.verify import read
+from mcpguard.cli import render
+from mcpguard.config.flags import data_dir
+from mcpguard.config.loading import load
+from mcpguard.errors import UsageError
+from mcpguard.model import JsonObject
+from mcpguard.siem import shipping
+from mcpguard.siem.formats import FORMATS
+from mcpguard.siem.formats import render as rendered
+from mcpguard.siem.sinks import target_of
+
+__all__ = ["export_command", "ship_command"]
+
+PIECE = 1000
+"""Records of a body that is written as one: OTLP's."""
+
+LAST_LINES = 1.0
+"""Seconds after a session in which its stderr still gets what a sink writes there."""
+
+MAX_ORDER = 1024 * 1024
+"""Bytes of what a session says should be delivered."""
+
+
+@click.command(name="export")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--format", "form", type=click.Choice([*FORMATS]), required=True, help="One of the table below."
+)
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="A file; default: stdout.")
+def export_command(file: Path, form: str, output: Path | None) -> None:
+    """Write the records of the log FILE in another format, one a line.
+
+    Needs nothing but the file, sends nothing. Says nothing of the records' truth: run `mcpguard
+    audit verify` first. `--format hec` can be posted to a collector as it is, of `otlp` each line
+    is one request.
+
+    Exit codes: 0 written, 2 the file cannot be read.
+    """
+    if output is None:
+        _export(file, form, sys.stdout.buffer)
+        return
+    try:
+        with output.open("wb") as made:
+            _export(file, form, made)
+    except OSError as error:
+        raise UsageError(f"{output}: cannot be written: {error.strerror}") from error
+
+
+def _export(file: Path, form: str, to: BinaryIO) -> None:
+    records = (rendered(form, record) for record in read(file))
+    if form != "otlp":
+        to.writelines(each + b"\n" for each in records)
+        return
+    while piece := list(islice(records, PIECE)):
+        to.write(FORMATS[form].body(piece) + b"\n")
+
+
+export_command.epilog = "\b\n" + "\n".join(f"{key:<8}{row.help}" for key, row in FORMATS.items())
+
+
+@click.command(name="ship")
+@click.argument("logs", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--config", type=click.Path(path_type=Path), help="The user's file of settings.")
+@click.option("--once", is_flag=True, help="Deliver what waits, and end.")
+@click.option("--status", is_flag=True, help="Deliver nothing; show how far each sink is.")
+@click.option("--session", is_flag=True, hidden=True)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Of --status."
+)
+@click.pass_context
+def ship_command(  # noqa: PLR0917 - one option each
+    context: click.Context,
+    logs: tuple[Path, ...],
+    config: Path | None,
+    once: bool,
+    status: bool,
+    session: bool,
+    form: str,
+) -> None:
+    """Deliver the audit log to the sinks of the settings (`audit.sinks`), until ended.
+
+    Sessions start this by themselves for their own log. By hand it delivers what is left of
+    sessions that have ended, or runs as a service for all of them: LOGS, by default every log in
+    the data directory. Nothing is sent twice: a cursor beside the log says how far each sink is.
+
+    Exit codes: 0 delivered, 1 something still waits for a collector, 2 there is nothing to do.
+    """
+    if session:
+        _for_session()
+        return
+    targets = load(config).settings.audit.sinks
+    if not targets:
+        raise UsageError(
+            "no sink is configured",
+            hint="name one under `audit.sinks`; `mcpguard config path` says in which file",
+        )
+    find = _found(logs, load(config).settings.audit.log)
+    if status:
+        _show([*shipping.states(find(), targets)], form)
+    elif once:
+        context.exit(0 if shipping.once(find(), targets, _say) else 1)
+    else:
+        stop = _stopped_by_signals()
+        shipping.follow(find, targets, _say, stop)
+
+
+def _found(logs: Sequence[Path], configured: str) -> Callable[[], list[Path]]:
+    if logs:
+        return lambda: list(logs)
+    folder = data_dir() / "audit"
+    own = Path(configured) if configured else None
+
+    def find() -> list[Path]:
+        beside = _family(own) if own is not None else []
+        return [*shipping.logs_in(folder), *beside]
+
+    return find
+
+
+def _family(log: Path) -> list[Path]:
+    """The log and its siblings, of sessions that ran beside each other."""
+    near = shipping.logs_in(log.parent)
+    return [each for each in near if each == log or _is_sibling(each, log)]
+
+
+def _is_sibling(path: Path, log: Path) -> bool:
+    lead, _, number = path.stem.rpartition(".")
+    return lead == log.stem and number.isdecimal() and path.suffix == log.suffix
+
+
+def _stopped_by_signals() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _for_session() -> None:
+    """What a session asks for, in one line on stdin; its end is the end of stdin."""
+    line = sys.stdin.buffer.readline(MAX_ORDER)
+    if not line.endswith(b"\n"):
+        return  # it ended before it had a log
+    order = orjson.loads(line)
+    targets = [target_of(each) for each in order["sinks"]]
+    over = threading.Event()
+    threading.Thread(target=_await_end, args=(over,), daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the session
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    log = Path(order["log"])
+    shipping.follow(lambda: [log], targets, _say if order["tell"] else _quiet, stop, over)
+
+
+def _await_end(over: threading.Event) -> None:
+    while sys.stdin.buffer.read(MAX_ORDER):
+        pass
+    over.set()
+    threading.Event().wait(LAST_LINES)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the host waits for the end of what we inherited
+
+
+def _say(text: str) -> None:
+    render.talk(f"mcpguard: {render.printable(text)}")
+
+
+def _quiet(_: str) -> None:
+    """The session's stderr is not ours."""
+
+
+def _show(states: Sequence[shipping.State], form: str) -> None:
+    if form == "json":
+        click.echo(orjson.dumps([_as_json(each) for each in states], option=orjson.OPT_INDENT_2))
+        return
+    for line in _as_text(states):
+        click.echo(line)
+
+
+def _as_json(state: shipping.State) -> JsonObject:
+    return {
+        "log": str(state.log),
+        "sink": state.target.name,
+        "to": state.target.to,
+        "format": state.target.format,
+        "delivered": state.cursor.delivered,
+        "waiting": state.waiting,
+        "given_up": state.cursor.given_up,
+        "lost": state.cursor.lost,
+        "error": state.cursor.error,
+    }
+
+
+def _as_text(states: Sequence[shipping.State]) -> Iterator[str]:
+    for log in dict.fromkeys(state.log for state in states):
+        yield render.printable(str(log))
+        for state in (each for each in states if each.log == log):
+            cursor = state.cursor
+            yield (
+                f"  {state.target.name}: {cursor.delivered:,} delivered, {state.waiting:,} waiting,"
+                f" {cursor.given_up:,} given up, {cursor.lost:,} lost"
+            )
+            if cursor.error:
+                yield f"    {render.printable(cursor.error)}"

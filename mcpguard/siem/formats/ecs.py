@@ -1,0 +1,67 @@
+"""Elastic Common Schema 9.4: what it has no field for stands under `mcpguard`."""
+
+from typing import Final
+
+import orjson
+
+from mcpguard.model import Json, JsonObject
+from mcpguard.siem.formats.event import PRODUCT, VERSION, Event, rest_of
+
+__all__ = ["ECS_VERSION", "ecs"]
+
+ECS_VERSION: Final = "9.4.0"
+
+_ALERT = 3
+"""The least severity of an alert."""
+
+_SAID: Final = (
+    "v", "seq", "ts", "hash", "server", "principal", "session", "rule", "reason", "event",
+)  # fmt: skip
+
+
+def ecs(event: Event) -> bytes:
+    """One document, as a JSON object."""
+    made: JsonObject = {
+        "@timestamp": event.stamp,
+        "ecs": {"version": ECS_VERSION},
+        "message": event.sentence,
+        "event": _event(event),
+        "observer": {"vendor": PRODUCT, "product": PRODUCT, "version": VERSION, "type": "proxy"},
+        "service": {"name": event.text("server"), "type": "mcp"},
+        PRODUCT: {"session": event.text("session"), **rest_of(event, *_SAID)},
+    }
+    if event.text("principal"):
+        made["user"] = {"id": event.text("principal")}
+        made["related"] = {"user": [event.text("principal")]}
+    if event.text("rule"):
+        made["rule"] = {"id": event.text("rule"), "ruleset": event.text("stage")}
+    if event.text("method") == "tools/call" and event.text("target"):
+        made["gen_ai"] = {
+            "tool": {"name": event.text("target"), "type": "function"},
+            "operation": {"name": "execute_tool"},
+        }
+    return orjson.dumps(made)
+
+
+def _event(event: Event) -> JsonObject:
+    alert = event.finding or event.severity >= _ALERT
+    category: list[Json] = ["api", *["intrusion_detection"] * event.finding]
+    types: list[Json] = list(event.fate.types)
+    made: JsonObject = {
+        "kind": "alert" if alert else "event",
+        "category": category,
+        "type": types,
+        "action": f"mcp-{event.name.replace('/', '-').replace('.', '-')}",
+        "outcome": event.fate.outcome,
+        "severity": event.severity,
+        "id": event.uid,
+        "sequence": event.number("seq"),
+        "hash": event.text("hash"),
+        "dataset": f"{PRODUCT}.audit",
+        "module": PRODUCT,
+        "provider": PRODUCT,
+    }
+    if event.text("reason"):
+        made["reason"] = event.text("detail") or event.text("reason")
+        made["code"] = event.text("reason")
+    return made

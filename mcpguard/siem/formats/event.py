@@ -1,0 +1,161 @@
+"""What every format says of a record: when, how bad, what became of it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from mcpguard import __version__
+from mcpguard.model import Json, JsonObject, Reason
+from mcpguard.siem.formats.controls import controls_of
+
+__all__ = ["PRODUCT", "VERSION", "Event", "Fate", "event_of", "rest_of"]
+
+PRODUCT: Final = "mcpguard"
+VERSION: Final = __version__
+
+INFO, LOW, MEDIUM, HIGH = 1, 2, 3, 4
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+class Fate(NamedTuple):
+    """What became of what was judged. `word`: for people.
+
+    `action`, `disposition`: OCSF's ids (security_control). `types`: of ECS. `outcome`: `success`,
+    `failure` or `unknown`. `severity`: 1 informational to 5 critical, OCSF's scale.
+    """
+
+    word: str
+    action: int
+    disposition: int
+    types: tuple[str, ...]
+    outcome: str
+    severity: int
+
+
+_FATES: Final[Mapping[str, Fate]] = {
+    "allow": Fate("allowed", 1, 1, ("access", "allowed"), "success", INFO),
+    "approved": Fate("approved", 1, 8, ("access", "allowed"), "success", INFO),
+    "changed": Fate("changed", 4, 11, ("change", "allowed"), "success", LOW),
+    "deny": Fate("denied", 2, 2, ("access", "denied"), "failure", MEDIUM),
+    "refused": Fate("refused by a person", 2, 25, ("access", "denied"), "failure", MEDIUM),
+    "would_deny": Fate("would be denied", 3, 17, ("access", "allowed"), "success", MEDIUM),
+    "drop": Fate("dropped", 2, 6, ("protocol", "denied"), "failure", LOW),
+    "note": Fate("noted", 3, 17, ("info",), "unknown", INFO),
+    "event": Fate("recorded", 3, 17, ("info",), "unknown", INFO),
+}
+"""By the `decision` of a record, where it says no more."""
+
+_EVENTS: Final[Mapping[str, int]] = {
+    "audit.gap": HIGH,
+    "session.killed": HIGH,
+    "control.kill": HIGH,
+    "control.block": LOW,
+    "control.unblock": LOW,
+    "control.budget": LOW,
+    "control.policy": LOW,
+    "control.reload": LOW,
+    "trust.reset": LOW,
+}
+"""Severity of records that are no decision, where it is not 1."""
+
+GRAVE: Final = frozenset((Reason.DRIFTED, Reason.DOUBLED, Reason.AUDIT_UNWRITABLE, Reason.KILLED))
+"""Reasons that mean more than that somebody asked for too much: severity 4."""
+
+DRIFT: Final = frozenset((Reason.DRIFTED, Reason.DOUBLED))
+"""Reasons that are a finding about the server, whichever message showed it."""
+
+
+class Event(NamedTuple):
+    """One record, read.
+
+    `uid`: session and number of the record, never the same of two. `ms`: Unix milliseconds.
+    `name`: the method, or the event's name. `finding`: drift, or something a detector found.
+    `severity`: 1-5. `controls`: see `controls.controls_of`.
+    """
+
+    record: JsonObject
+    uid: str
+    ms: int
+    name: str
+    fate: Fate
+    finding: bool
+    severity: int
+    controls: tuple[str, ...]
+
+    def text(self, key: str) -> str:
+        """The field as text; empty when there is none."""
+        value = self.record.get(key, "")
+        return value if isinstance(value, str) else ""
+
+    def number(self, key: str) -> int:
+        """The field as a whole number; 0 when it is none."""
+        value = self.record.get(key, 0)
+        return value if type(value) is int else 0
+
+    @property
+    def stamp(self) -> str:
+        """RFC 3339 in UTC, milliseconds."""
+        return datetime.fromtimestamp(self.ms / 1000, UTC).isoformat(timespec="milliseconds")
+
+    @property
+    def sentence(self) -> str:
+        """A line for people; what a peer wrote is in it."""
+        target = f" {self.text('target')}" if self.text("target") else ""
+        detail = f": {self.text('detail')}" if self.text("detail") else ""
+        return f"{self.name}{target} {self.fate.word}{detail}"
+
+
+def event_of(record: JsonObject) -> Event:
+    """Reads a record of any kind. A field that is missing or of another type says nothing."""
+    reason, decision = _text(record, "reason"), _text(record, "decision")
+    event = _text(record, "event")
+    found = reason in DRIFT or bool(record.get("findings"))
+    fate = _fate(record, decision, reason)
+    severity = _EVENTS.get(event, INFO) if event else _severity(record, fate, reason, found=found)
+    return Event(
+        record=record,
+        uid=f"{_text(record, 'session')}-{record.get('seq', 0)}",
+        ms=_milliseconds(_text(record, "ts")),
+        name=event or _text(record, "method") or "message",
+        fate=fate,
+        finding=found,
+        severity=severity,
+        controls=controls_of(reason) if decision != "allow" or found else (),
+    )
+
+
+def rest_of(event: Event, *said: str) -> JsonObject:
+    """The fields of the record that a format has no place for; those it did `said` are left out."""
+    left = {key: value for key, value in event.record.items() if key not in said and value != ""}
+    return left | ({"controls": list[Json](event.controls)} if event.controls else {})
+
+
+def _text(record: JsonObject, key: str) -> str:
+    value = record.get(key, "")
+    return value if isinstance(value, str) else ""
+
+
+def _fate(record: JsonObject, decision: str, reason: str) -> Fate:
+    if decision == "allow" and reason in (Reason.REDACTED, Reason.SANITISED):
+        return _FATES["changed"]
+    if decision == "allow" and record.get("approval", "none") not in ("none", ""):
+        return _FATES["approved"]
+    if decision == "deny" and reason == Reason.APPROVAL:
+        return _FATES["refused"]
+    return _FATES.get(decision, _FATES["event"])
+
+
+def _severity(record: JsonObject, fate: Fate, reason: str, *, found: bool) -> int:
+    if reason in GRAVE:
+        return HIGH
+    failed = LOW if record.get("outcome") else INFO
+    return max(fate.severity, failed, LOW if found else INFO)
+
+
+def _milliseconds(text: str) -> int:
+    try:
+        when = datetime.fromisoformat(text)
+        return max(0, round((when - _EPOCH).total_seconds() * 1000))
+    except (ValueError, TypeError, OverflowError):
+        return 0

@@ -1,0 +1,126 @@
+"""HTTP: a batch is one POST. 2xx is delivered; what else comes back says whether to try again."""
+
+import http.client
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mcpguard.siem.formats import FORMATS
+from mcpguard.siem.formats.event import PRODUCT, VERSION
+from mcpguard.siem.sinks import SinkDownError, SinkRefusedError, Target
+from mcpguard.siem.sockets import tls_context
+
+__all__ = ["open_http", "open_https"]
+
+TIMEOUT = 15.0
+"""Seconds for a connection, and for each answer."""
+
+MAX_ANSWER = 64 * 1024
+"""Bytes of an answer that are read; nothing in it is acted on."""
+
+MAX_TOKEN = 4096
+"""Bytes of a token's file."""
+
+MAX_AFTER = 300.0
+"""Seconds a collector may ask us to wait."""
+
+SUCCESS = 2
+"""First digit of the statuses that mean it was taken (RFC 9110 section 15.3)."""
+
+NEVER = frozenset((400, 413, 415, 422))
+"""Statuses of a body that will never be taken. Others (401: the token) are tried again."""
+
+
+class Posts:
+    """POST requests over one connection, made anew when it ended."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._format = FORMATS[target.format]
+        self._connection: http.client.HTTPConnection | None = None
+
+    def send(self, batch: Sequence[bytes]) -> None:
+        """An answer that does not come leaves it open whether the batch arrived: it comes again.
+
+        Each record carries its `uid`, by which a receiver can tell.
+        """
+        body = self._format.body(batch)
+        headers = self._headers()
+        try:
+            connection = self._opened()
+            connection.request("POST", self._target.place, body, headers)
+            answer = connection.getresponse()
+            answer.read1(MAX_ANSWER)
+            if not answer.isclosed():  # more than that is not waited for
+                self.close()
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.close()
+            why = str(error) or type(error).__name__
+            raise SinkDownError(f"{self._target.to}: {why}") from error
+        self._check(answer)
+
+    def _check(self, answer: http.client.HTTPResponse) -> None:
+        if answer.status // 100 == SUCCESS:
+            return
+        why = f"{self._target.to}: {answer.status} {answer.reason[:80]}"
+        if answer.status in NEVER:
+            raise SinkRefusedError(why)
+        raise SinkDownError(why, after=_after(answer.getheader("Retry-After", "")))
+
+    def _headers(self) -> dict[str, str]:
+        made = {"Content-Type": self._format.media, "User-Agent": f"{PRODUCT}/{VERSION}"}
+        token = self._token()
+        scheme = "Splunk" if self._target.format == "hec" else "Bearer"
+        return made | ({"Authorization": f"{scheme} {token}"} if token else {})
+
+    def _token(self) -> str:
+        """Read for each batch: it may be changed while we run. Raises SinkDownError."""
+        target = self._target
+        if target.token_env:
+            token = os.environ.get(target.token_env, "")
+            where = f"environment variable {target.token_env}"
+        elif target.token_file:
+            where = target.token_file
+            try:
+                with Path(where).open("rb") as file:
+                    token = file.read(MAX_TOKEN).decode("ascii").strip()
+            except (OSError, ValueError) as error:
+                raise SinkDownError(f"{target.name}: {where}: no token can be read") from error
+        else:
+            return ""
+        if not token.isascii() or not token.isprintable() or not token:
+            raise SinkDownError(f"{target.name}: {where}: holds no token")
+        return token
+
+    def _opened(self) -> http.client.HTTPConnection:
+        if self._connection is None:
+            target = self._target
+            self._connection = (
+                http.client.HTTPSConnection(
+                    target.host, target.port, timeout=TIMEOUT, context=tls_context(target)
+                )
+                if target.kind == "https"
+                else http.client.HTTPConnection(target.host, target.port, timeout=TIMEOUT)
+            )
+        return self._connection
+
+    def close(self) -> None:
+        """The next batch connects anew."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+
+def _after(text: str) -> float:
+    """Seconds of a Retry-After; 0 for a date or nonsense."""
+    return min(float(text), MAX_AFTER) if text.isascii() and text.isdecimal() else 0.0
+
+
+def open_https(target: Target) -> Posts:
+    """With TLS."""
+    return Posts(target)
+
+
+def open_http(target: Target) -> Posts:
+    """Without, to this machine."""
+    return Posts(target)

@@ -1,0 +1,232 @@
+"""Real collectors on loopback: rsyslog, and an HTTPS receiver that does what it is told."""
+
+import datetime as dt
+import ipaddress
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+PATIENCE = 20.0
+"""Seconds in which something must have come true."""
+
+
+def until(true: Callable[[], object], why: str) -> None:
+    """Waits for what another process or thread does."""
+    pause, left = threading.Event(), PATIENCE
+    while not true():
+        assert left > 0, why
+        pause.wait(0.02)
+        left -= 0.02
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1 that signs itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "collector")])
+    now = dt.datetime.now(dt.UTC)
+    day = dt.timedelta(days=1)
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now - day, now + day)
+        .add_extension(names, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    text, secret = folder / "cert.pem", folder / "key.pem"
+    text.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    secret.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return text, secret
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    with socket.socket(socket.AF_INET, kind) as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+CONFIG = """
+global(workDirectory="{folder}" maxMessageSize="256k" defaultNetstreamDriverCAFile="{cert}"
+  defaultNetstreamDriverCertFile="{cert}" defaultNetstreamDriverKeyFile="{key}")
+module(load="imudp")
+module(load="imtcp")
+module(load="imuxsock" SysSock.Use="off")
+module(load="mmjsonparse")
+template(name="out" type="list" option.jsonf="on") {{
+  property(outname="input" name="inputname" format="jsonf")
+  property(outname="app" name="app-name" format="jsonf")
+  property(outname="time" name="timereported" dateFormat="rfc3339" format="jsonf")
+  property(outname="msgid" name="msgid" format="jsonf")
+  property(outname="pri" name="pri" format="jsonf")
+  property(outname="data" name="structured-data" format="jsonf")
+  property(outname="msg" name="msg" format="jsonf")
+  property(outname="json" name="$.parsed" format="jsonf")
+  property(outname="seq" name="$!seq" format="jsonf")
+  property(outname="target" name="$!target" format="jsonf")
+}}
+ruleset(name="all" parser=["rsyslog.rfc5424"]) {{
+  action(type="mmjsonparse" cookie="")
+  set $.parsed = $parsesuccess;
+  action(type="omfile" file="{folder}/out.jsonl" template="out")
+}}
+input(type="imudp" address="127.0.0.1" port="{udp}" ruleset="all")
+input(type="imtcp" address="127.0.0.1" port="{tcp}" ruleset="all")
+input(type="imtcp" address="127.0.0.1" port="{tls}" ruleset="all"
+  streamDriver.name="gtls" streamDriver.mode="1" streamDriver.authMode="anon")
+input(type="imuxsock" socket="{folder}/sock" UseSpecialParser="off" ParseHostname="on"
+  RateLimit.Interval="0" ruleset="all")
+"""
+
+
+class Rsyslog:
+    """An rsyslogd with four inputs and one file, `out`: an object a message, as it was parsed."""
+
+    def __init__(self) -> None:
+        if shutil.which("rsyslogd") is None:
+            pytest.fail("not found: apt-get install rsyslog rsyslog-gnutls (Debian)")
+        self.folder = Path(tempfile.mkdtemp(prefix="mcpguard-rsyslog-"))
+        self.out = self.folder / "out.jsonl"
+        self.cert, key = certificate(self.folder)
+        self.port = {
+            "udp": free_port(socket.SOCK_DGRAM), "tcp": free_port(), "tls": free_port()
+        }  # fmt: skip
+        config = CONFIG.format(folder=self.folder, cert=self.cert, key=key, **self.port)
+        (self.folder / "conf").write_text(config, "utf-8")
+        self.said = self.folder / "said"
+        self.start()
+
+    def start(self) -> None:
+        place = ["-f", str(self.folder / "conf"), "-i", str(self.folder / "pid")]
+        with self.said.open("ab") as said:
+            self.process = subprocess.Popen(
+                ["rsyslogd", "-n", *place], stdout=said, stderr=subprocess.STDOUT
+            )
+        until(lambda: all(map(self._listens, ("tcp", "tls"))), self.said.read_text())
+
+    def _listens(self, kind: str) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port[kind]), 1).close()
+        except OSError:
+            return False
+        return (self.folder / "sock").exists()
+
+    def stop(self) -> None:
+        """As an administrator does: what it has taken is written."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(PATIENCE)
+
+    def where(self, kind: str) -> dict[str, str | int]:
+        if kind == "unix":
+            return {"to": f"unix://{self.folder / 'sock'}"}
+        ca = {"ca": str(self.cert)} if kind == "tls" else {}
+        return {"to": f"{kind}://127.0.0.1:{self.port[kind]}", **ca}
+
+    def lines(self) -> list[bytes]:
+        return self.out.read_bytes().splitlines() if self.out.exists() else []
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self.folder)
+
+
+class Post(NamedTuple):
+    """One request."""
+
+    path: str
+    token: str
+    media: str
+    body: bytes
+
+
+class Receiver:
+    """HTTPS on loopback. `answers`: statuses to give, first to last, then 200 for ever.
+
+    0 is no answer: the connection ends when the request has been read.
+    """
+
+    def __init__(self, folder: Path, answers: list[int] | None = None) -> None:
+        self.cert, self._key = certificate(folder)
+        self.port = free_port()
+        self.posts: list[Post] = []
+        self.refused: list[Post] = []
+        self.answers = answers or []
+        self._server: ThreadingHTTPServer | None = None
+        self.start()
+
+    def start(self) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.cert, self._key)
+        server = Quiet(("127.0.0.1", self.port), self._handler())
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        self._server = server
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.shutdown()
+            server.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                receiver.take(self)
+
+            @override
+            def log_message(self, *_: object) -> None:
+                """Says nothing."""
+
+        return Handler
+
+    def take(self, request: BaseHTTPRequestHandler) -> None:
+        body = request.rfile.read(int(request.headers["Content-Length"]))
+        headers = request.headers
+        post = Post(
+            request.path, headers.get("Authorization", ""), headers["Content-Type"], body
+        )  # fmt: skip
+        status = self.answers.pop(0) if self.answers else 200
+        (self.posts if status == 200 else self.refused).append(post)
+        if status:
+            request.send_response(status)
+            request.send_header("Content-Length", "0")
+            request.end_headers()
+        request.close_connection = True
+
+
+class Quiet(ThreadingHTTPServer):
+    """Says nothing of connections that end."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    @override
+    def handle_error(self, *_: object) -> None:
+        """A client that went away."""

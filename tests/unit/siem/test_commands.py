@@ -1,0 +1,212 @@
+"""`mcpguard audit export` and `ship`, `audit.sinks`, and a session that delivers its own log."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+
+from mcpguard.audit.verify import read
+from mcpguard.cli.audit import audit
+from mcpguard.config.flags import data_dir
+from mcpguard.siem.formats import FORMATS, render
+from mcpguard.siem.sinks import KEYS, SINKS
+from tests.tools import ROOT
+from tests.unit.audit.logs import written
+from tests.unit.config.documents import Home
+from tests.unit.daemon.test_run import INITIALIZE, Place
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(audit, [*arguments], catch_exceptions=False)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MCPGUARD_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("MCPGUARD_CONFIG_DIR", str(tmp_path / "config"))
+    (data_dir() / "audit").mkdir()
+    (tmp_path / "config").mkdir()
+    return tmp_path
+
+
+def configured(home: Path, *sinks: str) -> None:
+    text = "audit:\n  sinks:\n" + "".join(f"    - {each}\n" for each in sinks)
+    (home / "config" / "mcpguard.yaml").write_text(text, "utf-8")
+
+
+# --- export --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", [name for name in FORMATS if name != "otlp"])
+def test_a_log_is_exported_a_record_a_line(tmp_path: Path, form: str) -> None:
+    written(tmp_path / "a.jsonl", 3)
+    done = run("export", str(tmp_path / "a.jsonl"), "--format", form)
+    wanted = [render(form, record) for record in read(tmp_path / "a.jsonl")]
+    assert (done.exit_code, done.stdout_bytes) == (0, b"".join(each + b"\n" for each in wanted))
+
+
+def test_an_exported_log_in_json_is_the_log_itself(tmp_path: Path) -> None:
+    written(tmp_path / "a.jsonl", 3)
+    run("export", str(tmp_path / "a.jsonl"), "--format", "json", "-o", str(tmp_path / "b"))
+    assert (tmp_path / "b").read_bytes() == (tmp_path / "a.jsonl").read_bytes()
+
+
+def test_otlp_is_exported_as_requests(tmp_path: Path) -> None:
+    written(tmp_path / "a.jsonl", 1200)
+    done = run("export", str(tmp_path / "a.jsonl"), "--format", "otlp")
+    bodies = [orjson.loads(line) for line in done.stdout_bytes.splitlines()]
+    logs = [body["resourceLogs"][0]["scopeLogs"][0]["logRecords"] for body in bodies]
+    assert [len(each) for each in logs] == [1000, 202]
+
+
+# --- ship ----------------------------------------------------------------------------------------
+
+
+def test_without_a_sink_there_is_nothing_to_do(home: Path) -> None:
+    with pytest.raises(Exception, match="no sink is configured"):
+        run("ship", "--once")
+
+
+@pytest.mark.guarantee("siem:what-is-lost-is-counted")
+def test_what_waits_is_delivered_once_and_shown(home: Path) -> None:
+    written(home / "data" / "audit" / "a.jsonl", 3)
+    configured(home, f"{{name: soc, to: 'file://{home / 'out'}', format: ecs}}",
+               f"{{name: far, to: 'unix://{home / 'nobody'}'}}")  # fmt: skip
+    assert run("ship", "--once").exit_code == 1
+    shown = run("ship", "--status").stdout
+    assert f"{home / 'data' / 'audit' / 'a.jsonl'}\n  soc: 5 delivered, 0 waiting" in shown
+    assert "far: 0 delivered, 5 waiting, 0 given up, 0 lost\n    unix:///" in shown
+    (soc, far) = orjson.loads(run("ship", "--status", "--format", "json").stdout)
+    assert (soc["sink"], soc["delivered"], far["waiting"], far["error"] != "") == (
+        "soc", 5, 5, True,
+    )  # fmt: skip
+    configured(home, f"{{name: soc, to: 'file://{home / 'out'}', format: ecs}}")
+    assert run("ship", "--once").exit_code == 0
+    assert len((home / "out").read_bytes().splitlines()) == 5
+
+
+# --- settings ------------------------------------------------------------------------------------
+
+
+def test_a_users_and_the_systems_sinks_are_both_delivered_to(tmp_path: Path) -> None:
+    own = "audit: {sinks: [{name: own, to: 'udp://h'}]}"
+    theirs = "audit: {sinks: [{name: soc, to: 'tls://soc.example', format: cef}]}"
+    sinks = Home(tmp_path).load(user=own, system=theirs).settings.audit.sinks
+    assert [(each.name, each.to, each.format) for each in sinks] == [
+        ("own", "udp://h", "syslog"),
+        ("soc", "tls://soc.example", "cef"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ("{name: a}", "`to`"),
+        ("{name: a, to: 'udp://h', token: secret}", "token"),
+        ("{name: a/b, to: 'udp://h'}", "letters, digits"),
+        ("{name: a, to: 'udp://h', format: xml}", "xml"),
+        ("{name: a, to: 'udp://h', ca: /ca.pem}", "no effect"),
+        ("{name: a, to: 'tls://h', ca: ca.pem}", "an absolute path"),
+        ("{name: a, to: 'file:///o', size: 1}", "65536"),
+        ("{name: a, to: 'udp://h'}, {name: a, to: 'udp://g'}", "a second entry is called `a`"),
+    ],
+)
+def test_an_entry_that_is_wrong_is_an_error_at_its_line(
+    tmp_path: Path, entry: str, why: str
+) -> None:
+    with pytest.raises(Exception, match=re.escape(why)) as caught:
+        Home(tmp_path).load(user=f"audit:\n  sinks: [{entry}]")
+    assert ":2:" in str(caught.value)
+
+
+# --- a session -----------------------------------------------------------------------------------
+
+
+def session(tmp_path: Path, *sinks: str) -> tuple[Place, subprocess.CompletedProcess[bytes]]:
+    place = Place(tmp_path)
+    config = tmp_path / "c.yaml"
+    config.write_text("audit:\n  sinks:\n" + "".join(f"    - {each}\n" for each in sinks))
+    done = place.run("--lock", str(place.lock), "--config", str(config), given=INITIALIZE)
+    return place, done
+
+
+@pytest.mark.guarantee("siem:session-delivers-its-log")
+def test_a_session_delivers_its_own_log_and_waits_for_no_collector(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never reads
+        port = silent.getsockname()[1]
+        place, done = session(
+            tmp_path,
+            f"{{name: soc, to: 'file://{tmp_path / 'out'}'}}",
+            f"{{name: silent, to: 'tcp://127.0.0.1:{port}'}}",
+            "{name: err, to: 'stderr:', format: leef}",
+        )
+        assert done.returncode == 0
+        (log,) = (place.data / "audit").glob("*.jsonl")
+        arrived(tmp_path / "out", log.read_bytes())
+    told = [line for line in done.stderr.splitlines() if line.startswith(b"LEEF:2.0|")]
+    assert len(told) == len(log.read_bytes().splitlines())
+
+
+def arrived(path: Path, wanted: bytes) -> None:
+    pause = threading.Event()
+    for _ in range(500):
+        if path.exists() and path.read_bytes() == wanted:
+            return
+        pause.wait(0.02)
+    assert path.read_bytes() == wanted
+
+
+@pytest.mark.guarantee("siem:session-delivers-its-log")
+def test_what_delivers_imports_nothing_from_the_working_directory(tmp_path: Path) -> None:
+    (tmp_path / "orjson.py").write_text("raise SystemExit(9)", "utf-8")
+    code = (
+        "import os, sys\n"
+        "from mcpguard.siem.process import Shipper\n"
+        "from mcpguard.siem.sinks import target_of\n"
+        f"os.chdir({str(tmp_path)!r})\n"
+        f"made = Shipper.start([target_of({{'name': 'a', 'to': 'file://{tmp_path}/o/out'}})])\n"
+        f"from pathlib import Path\nmade.deliver(Path({str(tmp_path / 'a.jsonl')!r}))\n"
+        "made.end()\n"
+    )
+    written(tmp_path / "a.jsonl", 3)
+    subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True
+    )
+    arrived(tmp_path / "o" / "out", (tmp_path / "a.jsonl").read_bytes())
+
+
+def test_a_session_without_sinks_starts_nothing_and_imports_nothing_of_it(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom mcpguard.daemon import run\nfrom mcpguard.config.loading import load\n"
+        "load()\nprint([m for m in sys.modules if m.startswith('mcpguard.siem')])"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "MCPGUARD_CONFIG_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+# --- papers --------------------------------------------------------------------------------------
+
+
+def table(heading: str) -> dict[str, str]:
+    text = (ROOT / "README.md").read_text("utf-8").partition(heading)[2].lstrip("\n")
+    rows = text.partition("\n\n")[0].splitlines()[2:]
+    cells = [[each.strip() for each in row.strip("|").split("|")] for row in rows]
+    return {first.strip("`").partition(":")[0]: last for first, *_, last in cells}
+
+
+def test_the_readmes_tables_are_those_of_the_code() -> None:
+    formats, sinks = table("<!-- siem formats -->"), table("<!-- siem sinks -->")
+    assert formats == {name: row.help for name, row in FORMATS.items()}
+    assert list(sinks) == list(SINKS)
+    for kind, keys in sinks.items():
+        assert set(re.findall(r"`(\w+)`", keys)) == SINKS[kind].keys & set(KEYS)
