@@ -1137,6 +1137,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "left = redact(arguments, taken[:1])",
         ),
     ),
+    "gateway:template-variables-looked-through": Guarantee(
+        _ARGUMENTS,
+        "What the variables of a template hold in a URI is looked through as arguments of their "
+        "names are, and so is every URL within it.",
+        Mutant(
+            "pipeline/gateway.py",
+            '{**named, "variables": self._templates.held(call.target)}',
+            "named",
+        ),
+    ),
     "handshake:capabilities-intersected": Guarantee(
         _SESSION,
         "The host sees the server capabilities that are both live and locked.",

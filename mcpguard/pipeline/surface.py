@@ -28,8 +28,9 @@ from mcpguard.model import (
     Subject,
     Verdict,
 )
+from mcpguard.pipeline.templates import Templates
 from mcpguard.wire.methods import LIST_CHANGED, LISTS, NOTIFICATIONS, REQUEST_KINDS, REQUESTS
-from mcpguard.wire.uri import Template, is_normal
+from mcpguard.wire.uri import is_normal
 
 __all__ = ["SurfaceStage"]
 
@@ -91,7 +92,7 @@ class SurfaceStage:
         self._pins: dict[str, _Pin] = {}
         self._shaped = _shaped(lock)
         self._outputs: dict[str, Check] = {}
-        self._templates: dict[str, Template | None] = {}
+        self._templates = Templates(lock)
         self._calls: Mapping[str, Callable[[Call, Context], Verdict]] = {
             "tools/call": self._tool,
             "prompts/get": self._prompt,
@@ -181,21 +182,13 @@ class SurfaceStage:
             return _unusable(exact)
         if not is_normal(uri):
             return Verdict.deny(Reason.URI_FORM, "the URI is not in normal form (RFC 3986)")
-        lock = self._lock
         states = [
-            self._state(ItemKind.TEMPLATE, name, ctx)
-            for name in (lock.items.get(ItemKind.TEMPLATE, {}) if lock else ())
-            if (template := self._template(name)) is not None and template.matches(uri)
+            self._state(ItemKind.TEMPLATE, template.text, ctx)
+            for template in self._templates.of(uri)
         ]
         if Reason.OK in states:
             return ALLOW
         return _unusable(states[0] if states else exact)
-
-    def _template(self, text: str) -> Template | None:
-        """The template, parsed once; None for one that is none and so matches nothing."""
-        if text not in self._templates:
-            self._templates[text] = _parsed(text)
-        return self._templates[text]
 
     def _completion(self, call: Call, ctx: Context) -> Verdict:
         kinds = {"ref/prompt": ItemKind.PROMPT, "ref/resource": ItemKind.TEMPLATE}
@@ -348,13 +341,6 @@ def _unnamed(call: Call, _: Context) -> Verdict:
     if call.method in _FREE:
         return ALLOW
     return Verdict.deny(Reason.UNKNOWN_METHOD, "nothing says what it may name")
-
-
-def _parsed(template: str) -> Template | None:
-    try:
-        return Template.parse(template)
-    except ValueError:
-        return None
 
 
 def _rewritten(subject: Result, body: JsonObject) -> Verdict:

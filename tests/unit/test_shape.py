@@ -31,7 +31,12 @@ MOST_FILES = 12
 ROOMY = {"mcpguard/cli": 30}
 """Modules of a room that may have more: `cli` has one file a command, by design."""
 
-PARTS = {"sanitise": "gateway", "scopes": "gateway", "terms": "gateway"}
+PARTS = {
+    "sanitise": "gateway",
+    "scopes": "gateway",
+    "templates": "gateway",
+    "terms": "gateway",
+}
 """Modules of `pipeline` that are no stages: module -> the stage whose part it is."""
 
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
