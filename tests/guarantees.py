@@ -1078,6 +1078,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "if len(piece) >= self._limit:",
         ),
     ),
+    "framing:rewrites-within-the-limit": Guarantee(
+        _WIRE,
+        "A result that a rewrite made longer than a line may be is an error that says so.",
+        Mutant(
+            "proxy/from_server.py",
+            "if sent is not body and len(line) > MAX_LINE:",
+            "if sent is not body and len(line) > 2 * MAX_LINE:",
+        ),
+    ),
     "gateway:bound-is-covered": Guarantee(
         _ARGUMENTS,
         "Every reading of every value of a bound argument is inside the scopes, or the call is "
@@ -2419,6 +2428,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "pipeline/surface.py",
             '_LINKING = ("content", "messages")',
             '_LINKING = ("content",)',
+        ),
+    ),
+    "surface:links-bounded": Guarantee(
+        _SESSION,
+        "A result with more links than can be looked up quickly is withheld.",
+        Mutant(
+            "pipeline/surface.py",
+            "> MAX_LINKS:\n                    text",
+            "> 2 * MAX_LINKS:\n                    text",
         ),
     ),
     "surface:listed-unchanged": Guarantee(

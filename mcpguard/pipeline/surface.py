@@ -69,6 +69,9 @@ _QUARANTINED = frozenset({Reason.DRIFTED, Reason.DOUBLED})
 _LINKING = ("content", "messages")
 """Keys of a result under which blocks, and so links, stand."""
 
+MAX_LINKS = 10_000
+"""Links of one result that are looked up, each in some 30 microseconds; nothing else is done then."""
+
 _LINK_WITHHELD = "[mcpguard: a link to a resource that is not in the lockfile was withheld]"
 
 
@@ -241,6 +244,9 @@ class SurfaceStage:
         kept = body = subject.body
         for key in _LINKING:
             if key in body and not _without_links(body[key]):
+                if _links(body[key]) > MAX_LINKS:
+                    text = f"the result holds more than {MAX_LINKS} links"
+                    return Verdict.deny(Reason.OVER_LONG, text)
                 safe = self._safe(body[key], ctx)
                 kept = kept if safe is body[key] else {**kept, key: safe}
         if kept is not body:
@@ -264,7 +270,10 @@ class SurfaceStage:
 
     def _contents(self, subject: Result, ctx: Context) -> Verdict:
         contents = subject.body.get("contents", [])
-        for part in contents if isinstance(contents, list) else [contents]:
+        parts = contents if isinstance(contents, list) else [contents]
+        if len(parts) > MAX_LINKS:
+            return Verdict.deny(Reason.OVER_LONG, f"the answer has more than {MAX_LINKS} parts")
+        for part in parts:
             uri = part.get("uri") if isinstance(part, dict) else None
             if uri == subject.target:
                 continue
@@ -321,6 +330,15 @@ def _off_schema(wrong: str) -> Verdict:
     text = f"it is not what the reviewed output schema says: {wrong}"
     found = Finding(OFF_SCHEMA, Severity.MODERATE, "/structuredContent", text)
     return Verdict(Effect.ALLOW, findings=(found,))
+
+
+def _links(value: Json) -> int:
+    """How many blocks `SurfaceStage._safe` looks up."""
+    if isinstance(value, list):
+        return sum(map(_links, value))
+    if not isinstance(value, dict):
+        return 0
+    return _links(value.get("content")) + (value.get("type") == "resource_link")
 
 
 def _without_links(value: Json) -> bool:

@@ -21,7 +21,7 @@ from mcpguard.proxy.core import DOWN, Core, outcome_of
 from mcpguard.proxy.pending import Entry, RefusedError
 from mcpguard.proxy.plain import CONTINUING, PlainAnswers
 from mcpguard.proxy.translate import Task, subscription, with_meta
-from mcpguard.wire.framing import Dropped
+from mcpguard.wire.framing import MAX_LINE, Dropped
 from mcpguard.wire.jsonrpc import (
     Notification,
     Request,
@@ -62,6 +62,11 @@ MAX_ELICITATIONS = 1024
 """Elicitations announced by errors whose end is still passed on."""
 
 _GARBLED = "the server's answer could not be read; the request may have run, do not retry blindly"
+
+_GROWN = (
+    "the result is longer than mcpguard passes on (8 MiB) with what stands in the place of what was"
+    " taken out; the request ran, ask for less at once"
+)
 
 
 class ServerSide:
@@ -235,8 +240,13 @@ class ServerSide:
             core.withhold(entry, decision)
             core.event("result.withheld", method=method, rule=decision.rule)
             return
-        body = decision.subject.body if isinstance(decision.subject, Result) else body
-        line = encode_result(entry.given, body, exact_form=exact_form)
+        sent = decision.subject.body if isinstance(decision.subject, Result) else body
+        line = encode_result(entry.given, sent, exact_form=exact_form)
+        if sent is not body and len(line) > MAX_LINE:
+            core.note(DOWN, method, Reason.OVER_LONG, _GROWN, "deny")
+            error = denial.error_line(entry, denial.INTERNAL, f"mcpguard: {_GROWN}")
+            core.send(Side.HOST, error, Role.RESULT, entry)
+            return
         core.send(Side.HOST, line, Role.RESULT, entry)
 
     def _named(self, entry: Entry, body: JsonObject) -> JsonObject:
