@@ -1391,6 +1391,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "bytes(512)",
         ),
     ),
+    "ids:unusable-ids-answered": Guarantee(
+        _WIRE,
+        "A request whose id cannot be used is answered with an error under it, and so is each of a "
+        "batch.",
+        Mutant(
+            "wire/recover.py",
+            "return [*dict.fromkeys(filter(_echoes, given))]",
+            "return [*dict.fromkeys(filter(is_id, given))][:1]",
+        ),
+    ),
     "identity:chain-of-approvers": Guarantee(
         _APPROVALS,
         "No key counts as approver, and none ceases to, without a signature by one that "

@@ -70,7 +70,7 @@ _LINKING = ("content", "messages")
 """Keys of a result under which blocks, and so links, stand."""
 
 MAX_LINKS = 10_000
-"""Links of one result that are looked up, each in some 30 microseconds; nothing else is done then."""
+"""Links of one result that are looked up, each in some 30 microseconds; nothing else goes on."""
 
 _LINK_WITHHELD = "[mcpguard: a link to a resource that is not in the lockfile was withheld]"
 

@@ -390,7 +390,7 @@ class Core:
         """One line, after the records before it."""
         self.batch.sends.append(Send(to, data, role, entry))
 
-    def refuse(self, given: Id, to: Side, code: int, message: str) -> None:
+    def refuse(self, given: Id | float, to: Side, code: int, message: str) -> None:
         """A JSON-RPC error for whoever asked."""
         self.send(to, encode_error(given, {"code": code, "message": message}))
 
