@@ -150,7 +150,8 @@ class Session:
         early = "" if core.heard else core.settings.early_exit
         text = " ".join(filter(None, ("mcpguard: the server ended before it answered.", early)))
         for entry in core.calls:
-            core.note(DOWN, entry.row.name, Reason.SERVER_GONE, "the server ended", "deny")
+            what = "note" if entry.cancelled else "deny"  # nobody waits for its answer
+            core.note(DOWN, entry.row.name, Reason.SERVER_GONE, "the server ended", what)
             core.end_call(entry, denial.INTERNAL, text)
         for entry in core.asks:
             core.close_ask(entry)
