@@ -1630,6 +1630,11 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "in denied:",
         ),
     ),
+    "listing:announcements-bounded": Guarantee(
+        _SESSION,
+        "However often a server announces that a list changed, a second adds few lines to the log.",
+        Mutant("proxy/from_server.py", "if key in core.changed:", "if not key:"),
+    ),
     "live:approved-call-goes-once": Guarantee(
         _APPROVALS,
         "A call that waits goes once after a signed yes; one that was taken back meanwhile "
@@ -2505,6 +2510,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             '            entry.judged_as = ("tasks/result", "")',
         ),
     ),
+    "tasks:unasked-left-out": Guarantee(
+        _WIRE,
+        "A task that a server makes of a request that asked for none is not passed on.",
+        Mutant(
+            "proxy/from_server.py",
+            'body = {key: body[key] for key in body if key != "task"}',
+            "body = {**body}",
+        ),
+    ),
     "trust:attacks-lower": Guarantee(
         _TRUST,
         "An attack lowers a score by all that it costs, whatever good came before it.",
@@ -2625,6 +2639,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "trust/fold.py",
             ' and not _text(record, "method")',
             "",
+        ),
+    ),
+    "trust:leaving-is-no-failure": Guarantee(
+        _TRUST,
+        "A server that ends while it owes only what the host cancelled has not failed.",
+        Mutant(
+            "proxy/session.py",
+            'what = "note" if entry.cancelled else "deny"  # nobody waits for its answer',
+            'what = "deny"',
         ),
     ),
     "uri:only-normal-form": Guarantee(

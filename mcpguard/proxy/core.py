@@ -339,7 +339,7 @@ class Core:
 
     def note(self, direction: str, method: str, reason: Reason, detail: str, what: str) -> None:
         """One line of the audit log for a wire rule. `what`: drop | deny | note."""
-        if what == "drop" and not self._told(direction, reason):
+        if what == "drop" and not self.told(direction, reason):
             return
         record: JsonObject = {
             "direction": direction,
@@ -353,7 +353,7 @@ class Core:
         }
         self.batch.records.append((record, b""))
 
-    def _told(self, direction: str, reason: Reason) -> bool:
+    def told(self, direction: str, reason: Reason) -> bool:
         """Whether a dropped line gets a record of its own; past `MAX_DROPS` a second it is counted.
 
         The count goes into the log with the next one that does, or at the end: a peer that floods

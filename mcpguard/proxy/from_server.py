@@ -220,6 +220,10 @@ class ServerSide:
             body = self._named(entry, body)
         if not body.keys().isdisjoint(CONTINUING):
             body = {key: body[key] for key in body if key not in CONTINUING}
+        if not makes_task and _is_task(body.get("task")):
+            text = "a task that nobody asked for"
+            self.core.note(DOWN, entry.row.name, Reason.DROPPED_KEYS, text, "note")
+            body = {key: body[key] for key in body if key != "task"}
         self._judged(entry, body, exact_form=exact_form)
         if entry is self.core.initialize:
             self._ready()
@@ -506,10 +510,16 @@ class ServerSide:
         if core.listings is None:
             self._pass_notice(message.method, params, exact_form=message.exact)
             return
-        decision = core.judge(Notice(message.method, params))
-        core.record(DOWN, message.method, "", decision)
-        if not core.stops(decision):
-            core.changed[message.method, subscription(params)] = params
+        key = message.method, subscription(params)
+        if key in core.changed:
+            self._drop(message, Reason.SATURATED, "announced again before it was verified")
+        else:
+            decision = core.judge(Notice(message.method, params))
+            stops = core.stops(decision)
+            if not stops or core.told(DOWN, decision.reason):
+                core.record(DOWN, message.method, "", decision)
+            if not stops:
+                core.changed[key] = params
         for kind in LIST_CHANGED[message.method]:
             core.listings.doubt(kind, core.now)
 
@@ -586,6 +596,10 @@ def _granted(given: JsonObject, asked: JsonObject) -> JsonObject:
         elif key in asked:
             granted[key] = value
     return granted
+
+
+def _is_task(value: Json) -> bool:
+    return isinstance(value, dict) and "taskId" in value
 
 
 def _is_name(value: Json) -> TypeGuard[str]:
