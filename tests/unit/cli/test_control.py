@@ -239,6 +239,7 @@ def test_a_ticket_nobody_or_more_than_one_session_has_is_an_error(data: Path) ->
         absent, twice = run("approve", "show", "t9"), run("approve", "no", "t1")
         named = run("approve", "show", "t1", "--session", "mail", "--format", "json")
     assert (code(absent), code(twice), told(named)["session"]) == (1, 2, "bbbb")
+    assert said(absent)[0].startswith("no call waits under 't9':")
     assert said(twice) == ("t1 waits in 2 sessions: aaaa, bbbb", "name one: --session ID")
 
 
