@@ -433,6 +433,11 @@ class Decision(NamedTuple):
         return f"{self.stage}.{self.reason}" if self.stage else ""
 
 
+PASSED: Final = Decision(True, Notice("", {}))
+"""The decision on whatever every stage allows without remark, compared by identity. Nearly all are;
+one that names its subject is made for the others alone."""
+
+
 class _Nobody:
     """Nobody, at no time."""
 

@@ -44,7 +44,7 @@ COMPILE = ("-m", "compileall", "-q", "--invalidation-mode", "checked-hash")
 """Bytecode that counts only for the very source it was made from: the time and the size of a file,
 which Python looks at otherwise, can be the same for a mutant."""
 
-FIXED = ("-x", "-q", "--no-header", "--tb=line", "--assert=plain", "-p", "no:cov")
+FIXED = ("-x", "-q", "--no-header", "--tb=line", "--assert=plain")
 """Options of every run. Plain asserts: pytest's own rewriting wants to load the plugins itself."""
 
 TESTS_FAILED = 1

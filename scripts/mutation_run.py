@@ -266,5 +266,5 @@ def fresh_run(room: str, module: str) -> bool:
 def imports_and_passes(files: Sequence[str]) -> bool:
     for name in [name for name in sys.modules if name.split(".")[0] in {"mcpguard", "tests"}]:
         del sys.modules[name]
-    options = ("-x", "-q", "--no-header", "-p", "mutation_run", "-p", "no:cov")
+    options = ("-x", "-q", "--no-header", "-p", "mutation_run")
     return pytest.main([*options, *files]) == 0

@@ -1983,8 +1983,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "Taking a stage away never turns a denial into an allow.",
         Mutant(
             "pipeline/__init__.py",
-            "verdict = _MISSING if stage is None",
-            "verdict = ALLOW if stage is None",
+            'return Verdict.deny(Reason.STAGE_MISSING, "a required stage is not there")',
+            "return ALLOW",
         ),
     ),
     "pipeline:rewrites-are-sent": Guarantee(
@@ -2314,8 +2314,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "what, never which value.",
         Mutant(
             "lock/arguments.py",
-            "if validator.is_valid(arguments):",
-            "if not arguments or validator.is_valid(arguments):",
+            "return Check(made().is_valid, wrong)",
+            "return Check(lambda arguments: not arguments or made().is_valid(arguments), wrong)",
         ),
     ),
     "schema:hostile-refused": Guarantee(
@@ -2334,6 +2334,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "lock/arguments.py",
             "retriever=_refuse",
             "retriever=lambda _: {}",
+        ),
+    ),
+    "schema:plainly-valid-is-valid": Guarantee(
+        "JSON Schema 2020-12",
+        "What is seen to be valid without the validator is valid by the validator.",
+        Mutant(
+            "lock/arguments.py",
+            "                if not more:\n                    return False\n",
+            "                continue\n",
         ),
     ),
     "stop:engine-decides": Guarantee(

@@ -1,16 +1,16 @@
 """AuditLog: the chained, locked, append-only log of one session."""
 
 import contextlib
-import hashlib
 import os
 from binascii import hexlify
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Literal, TypeAlias, cast
 
 from mcpguard.audit.logfile import LogFile, open_log
-from mcpguard.audit.record import DOMAIN_READ, SEALED, Encoder, Field, Told
+from mcpguard.audit.record import DOMAIN, HASH_KEY, LINE_END, Encoder, Field, Told
 from mcpguard.audit.sync import Syncer, datasync
 from mcpguard.errors import AuditError
 from mcpguard.model import Allowed, Json, JsonObject
@@ -53,11 +53,12 @@ class AuditLog:
         "_keyed",
         "_looked",
         "_previous",
-        "_seq",
         "_size",
         "_where",
         "_why",
+        "now",
         "path",
+        "seq",
         "skipped",
         "syncer",
     )
@@ -78,15 +79,18 @@ class AuditLog:
         self._where = file.path.absolute()
         self._looked = float("-inf")
         self._size = file.size
-        self._seq = file.seq
+        self.seq = file.seq
+        """Of the last record that was written."""
+        self.now = 0.0
+        """Unix seconds of the last records; of those that could not be written, too."""
         self._before = file.seq
         self._previous = file.previous
-        self._keyed = hashlib.blake2b(digest_size=32, key=key, person=_PERSON)
+        self._keyed = blake2b(digest_size=32, key=key, person=_PERSON)
         self._encoder = encoder
         self._clock = clock
         self._durability = durability
         self.syncer = Syncer(file.fd)
-        self._counts: defaultdict[Field, int] = defaultdict(int)
+        self._counts: Counter[str] = Counter()
         self._gap = 0
         self._why = ""
         self._excess = 0
@@ -133,11 +137,6 @@ class AuditLog:
             raise
         return log
 
-    @property
-    def seq(self) -> int:
-        """Of the last record that was written."""
-        return self._seq
-
     def restate(self, level: int, score: int) -> None:
         """What decision records state from now on: see `Encoder.restate`.
 
@@ -152,26 +151,18 @@ class AuditLog:
         Raises AuditError, with nothing of them in the file; ValueError, before anything is written,
         for a field that only the log itself writes (`seq`, `ts`, `hash`, ...).
         """
-        now = self._clock()
+        now = self.now = self._clock()
         if self._gap:
             gap: JsonObject = {"event": "audit.gap", "withheld": self._gap, "detail": self._why}
             records = [(gap, b""), *records]
-        body, seq, previous = self._encoder.body, self._seq, self._previous
-        counts, hashed = self._counts, DOMAIN_READ.copy
+        body, seq, previous = self._encoder.body, self.seq, self._previous
         lines: list[bytes] = []
-        try:
-            for told, args in records:
-                seq += 1
-                digest = self._digest(args) if args else b""
-                text = body(seq, now, told, digest)
-                made = hashed()  # `record.link` and `record.seal`, spared their calls
-                made.update(previous + text)
-                previous = made.digest()
-                lines.append(SEALED % (text, hexlify(previous)))
-                counts[_decision(told)] += 1
-        except ValueError:
-            self._uncount(records[: len(lines)])
-            raise
+        for told, args in records:
+            seq += 1
+            text = body(seq, now, told, self._digest(args) if args else b"")
+            previous = sha256(DOMAIN + previous + text).digest()
+            # `record.link` and `record.seal`, spared their calls
+            lines += (text, HASH_KEY, hexlify(previous), LINE_END)
         data = b"".join(lines)
         try:
             if self.syncer.failure or not 0.0 <= now - self._looked < LOOK_SECONDS:
@@ -184,9 +175,22 @@ class AuditLog:
         except AuditError as error:
             raise self._withhold(records, error.message, error.hint) from error
         self._size += written
-        self._seq, self._previous, self._gap = seq, previous, 0
+        self.seq, self._previous = seq, previous
+        if len(records) != 1 or type(records[0][0]) is not Allowed:
+            self._count(records)
         if self._durability == "grouped":
             self.syncer.wrote(len(records))
+
+    def _count(self, records: Sequence[Record]) -> None:
+        """What other records than allowed ones decided: what is not counted here is one of those.
+
+        No more is missing than is said in them.
+        """
+        self._gap = 0
+        for told, _ in records:
+            if type(told) is not Allowed:
+                decision = cast("Mapping[str, Field]", told).get("decision")
+                self._counts[decision if isinstance(decision, str) else ""] += 1
 
     def _finish(self, written: int, wanted: int) -> None:
         """What a short write left is no record; under `strict` a whole one waits for the disk."""
@@ -231,7 +235,6 @@ class AuditLog:
 
     def _withhold(self, records: Sequence[Record], why: str, hint: str = "") -> AuditError:
         """Counts what was not written and undoes, after a short write, what is in the file."""
-        self._uncount(records)
         self._gap += len(records) - (1 if self._gap else 0)
         self._why = why
         self._looked = float("-inf")
@@ -242,10 +245,6 @@ class AuditLog:
             f"{self.path}: the audit log cannot be written: {why}",
             hint=hint or "make room on the disk, or make the file writable",
         )
-
-    def _uncount(self, records: Sequence[Record]) -> None:
-        for told, _ in records:
-            self._counts[_decision(told)] -= 1
 
     def _undo(self) -> None:
         """Takes off what a failed write left at the end, and not a byte of what was there."""
@@ -278,8 +277,10 @@ class AuditLog:
             self._release()
 
     def _closing(self) -> JsonObject:
-        told: JsonObject = {key: n for key, n in self._counts.items() if isinstance(key, str) and n}
-        return {"event": "session.end", "records": self._seq + 1 - self._before, "decisions": told}
+        written, told = self.seq - self._before, self._counts.copy()
+        told["allow"] += written - told.total()
+        decisions: JsonObject = {key: n for key, n in told.items() if key and n}
+        return {"event": "session.end", "records": written + 1, "decisions": decisions}
 
     def _release(self) -> None:
         """Ends the thread, syncs what is left, unlocks. An OSError of the last sync is raised."""
@@ -303,10 +304,6 @@ class AuditLog:
                 f"{self.path}: the disk did not take the last records: {why}",
                 hint="check the disk",
             )
-
-
-def _decision(told: Told) -> Field:
-    return "allow" if type(told) is Allowed else cast("Mapping[str, Field]", told).get("decision")
 
 
 def _opening(file: LogFile) -> JsonObject:

@@ -19,11 +19,11 @@ __all__ = [
     "BLANK",
     "CONTROL",
     "DOMAIN",
-    "DOMAIN_READ",
     "GENESIS",
+    "HASH_KEY",
+    "LINE_END",
     "MAX_BODY",
     "MAX_LINE",
-    "SEALED",
     "VERSION",
     "Encoder",
     "Told",
@@ -130,21 +130,12 @@ def changed(event: str, *, by: str, key: str = "", why: str = "", **what: str) -
 
 def link(previous: bytes, body: bytes) -> bytes:
     """The 32-byte hash of a line: SHA-256(DOMAIN, `previous` (32 bytes), `body`). FIPS 180-4."""
-    made = DOMAIN_READ.copy()
-    made.update(previous + body)
-    return made.digest()
-
-
-DOMAIN_READ = hashlib.sha256(DOMAIN)
-"""What `link` begins with. Copied, never updated."""
-
-SEALED = b'%b,"hash":"%b"}\n'
-"""A whole line: its BODY and the 64 hexadecimal digits of its hash."""
+    return hashlib.sha256(DOMAIN + previous + body).digest()
 
 
 def seal(body: bytes, digest: bytes) -> bytes:
     """The whole line of `body`, newline included."""
-    return SEALED % (body, hexlify(digest))
+    return b"".join((body, HASH_KEY, hexlify(digest), LINE_END))
 
 
 class Encoder:

@@ -53,6 +53,9 @@ TICK = 1.0
 TRIM_AFTER = 0.25
 """Seconds from the end of a long write to giving its memory back."""
 
+TRIM_FIRST = 2.0
+"""Seconds from the start to giving back what loading the modules and the lockfile left behind."""
+
 BY_SIGNAL = "SIGUSR1"
 """Why a session was killed that a signal has killed."""
 
@@ -231,6 +234,7 @@ class Callbacks(Driver):
             os.set_blocking(fd, False)
         self.stderr.on_blocked = self._await_stderr
         self._loop.add_reader(self.child.stderr, self._read_stderr)
+        self._trimmer = self._loop.call_later(TRIM_FIRST, self._trim)
         self.flush()  # a prelude may have left something
 
     @property

@@ -46,6 +46,14 @@ class Governing(Protocol):
         """A turn of the session has ended."""
 
 
+def _unobserved(_: Sequence[tuple[JsonObject | Allowed, bytes]]) -> None:
+    """For a session beside which nothing is kept."""
+
+
+def _unstirred() -> None:
+    """Likewise."""
+
+
 class _Way:
     """What comes from one side: cut into lines, which may have to wait, and given to `feed`."""
 
@@ -68,10 +76,11 @@ class Engine:
         "_audit",
         "_batch",
         "_failing",
-        "_governing",
         "_log",
         "_session",
+        "_stir",
         "_ways",
+        "_written",
         "exit_code",
         "sinks",
     )
@@ -83,7 +92,8 @@ class Engine:
         self._batch = session.batch
         self._audit = audit
         self._log = log
-        self._governing = governing
+        self._written = governing.written if governing is not None else _unobserved
+        self._stir = governing.stir if governing is not None else _unstirred
         self._failing = False
         self._ways = {Side.HOST: _Way(session.feed_host), Side.SERVER: _Way(session.feed_server)}
         self.sinks = {side: Sink() for side in Side}
@@ -192,28 +202,28 @@ class Engine:
 
     def _commit(self) -> None:
         batch = self._batch
-        if batch.records:
+        records, sends = batch.records, batch.sends
+        if records:
             try:
                 if self._audit is not None:
-                    self._audit.write(batch.records)
+                    self._audit.write(records)
                 self._failing = False
-                if self._governing is not None:
-                    self._governing.written(batch.records)
+                self._written(records)
             except AuditError as error:
                 batch = self._unrecorded(self._session.take(), error)
-            batch.records.clear()
-        if len(batch.sends) == 1:
-            to, data, _, _ = batch.sends[0]
+                records, sends = batch.records, batch.sends
+            records.clear()
+        if len(sends) == 1:
+            to, data, _, _ = sends[0]
             self.sinks[to].add(data)
-        else:
+        elif sends:
             for side, sink in self.sinks.items():
-                sink.add(b"".join([data for to, data, _, _ in batch.sends if to is side]))
-        batch.sends.clear()
+                sink.add(b"".join([data for to, data, _, _ in sends if to is side]))
+        sends.clear()
         if batch.events or batch.stop is not None:
             self._tell(batch)
             batch.clear()
-        if self._governing is not None:
-            self._governing.stir()
+        self._stir()
 
     def _unrecorded(self, batch: Batch, error: AuditError) -> Batch:
         """What to do instead of `batch`: none of its records is in the log."""

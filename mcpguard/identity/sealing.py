@@ -7,7 +7,6 @@ million; what it reads is stronger. So the envelope is written here, and read th
 import base64
 import os
 import textwrap
-import unicodedata
 from typing import TYPE_CHECKING
 
 from mcpguard.errors import IdentityError
@@ -37,6 +36,8 @@ _LONG = 0x80
 
 def prepared(passphrase: str) -> bytes:
     """The passphrase as it is used: NFC, UTF-8. Raises IdentityError when it is too short."""
+    import unicodedata  # not on the way of a proxy
+
     text = unicodedata.normalize("NFC", passphrase)
     if not SHORTEST <= len(text) <= LONGEST:
         raise IdentityError(

@@ -8,9 +8,8 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -38,7 +37,7 @@ from mcpguard.model import (
     Verdict,
     Wait,
 )
-from mcpguard.pipeline import NoRules, Stage, decide, make_stages
+from mcpguard.pipeline import NoRules, Panel, Stage, make_stages
 from mcpguard.pipeline.gateway import GatewayStage
 from mcpguard.pipeline.trust import TIERS, Approve, TrustStage
 from mcpguard.scan.semantics import System
@@ -209,14 +208,19 @@ class Governor:
         self._approvals: Approvals | None = None
         self.limiters: tuple[Limiter, ...] = ()
         """Of rates and of rules."""
-        self.stages: dict[str, Stage] = {}
-        self.decide = partial(decide, self.stages)
+        self.panel = Panel({})
+        self.decide = self.panel.decide
         self.held: Callable[[], Collection[int]] = tuple
         """The wire ids of the calls that wait; the session says."""
         self.worker: Worker | None = None
         self.govern(settings)
         if plan.mode is Mode.ENFORCE:
-            self.stages["trust"] = Unread(lambda: self.observer.state)
+            self.panel.seat({"trust": Unread(lambda: self.observer.state)})
+
+    @property
+    def stages(self) -> Mapping[str, Stage]:
+        """The stages that judge now, by name."""
+        return self.panel.stages
 
     @property
     def approvals(self) -> "Approvals":
@@ -274,7 +278,7 @@ class Governor:
         # Nothing raises from here on.
         if isinstance(self.stages.get("trust"), Unread):
             stages["trust"] = self.stages["trust"]
-        self.stages.update(stages)
+        self.panel.seat(stages)
         self._made = made
         self.settings, self.budgets = settings, budgets
         if self.tally is None and settings.rules is not None:
@@ -371,7 +375,7 @@ class Governor:
             self.tally.count(records)
         watcher, audit = self.observer.watcher, self.audit
         if watcher is not None and audit is not None:
-            watcher.seen(records, audit.seq, time.time())  # noqa: TID251 - the log's own clock
+            watcher.seen(records, audit.seq, audit.now)
 
     def stir(self) -> None:
         """After every turn of the session: its counters and waiting calls may need the store."""
@@ -391,7 +395,7 @@ class Governor:
         def ready() -> None:
             unread = isinstance(self.stages["trust"], Unread)
             if unread and (self.observer.state == "known" or self._alone):
-                self.stages["trust"] = self._made["trust"]
+                self.panel.seat({"trust": self._made["trust"]})
             resume()
 
         self.worker = Worker(

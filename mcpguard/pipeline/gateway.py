@@ -25,6 +25,7 @@ from mcpguard.model import (
     Reason,
     Result,
     Subject,
+    SubjectKind,
     Verdict,
     Wait,
 )
@@ -72,6 +73,8 @@ class _Plan(NamedTuple):
     sanitiser: Sanitiser
     bound: tuple[Bound, ...]
     approved: bool
+    alone: Callable[[JsonObject], bool] | None
+    """The sanitiser's look, where nothing else is to be done about a call of the tool."""
 
 
 class GatewayStage:
@@ -113,6 +116,11 @@ class GatewayStage:
         self._plain = Sanitiser(self._rules, None)
         self._about_uris = self._bound(RESOURCES)
         self._templates = Templates(lock)
+        counts = budgets is not None or not self._on
+        self.unmoved: frozenset[SubjectKind] = (
+            frozenset() if counts else frozenset({SubjectKind.RESULT})
+        )
+        """See `pipeline.Panel`: of results there is nothing to take note of without budgets."""
         self._others: Mapping[str, Callable[[Call], Verdict]] = {
             "prompts/get": self._plain.judge,
             "completion/complete": self._completion,
@@ -128,19 +136,21 @@ class GatewayStage:
 
     def judge(self, subject: Subject, ctx: Context) -> Verdict | Wait:
         """See `Stage.judge`."""
+        if isinstance(subject, Call) and subject.method == _TOOL and self._on:
+            plan = self._plans.get(subject.target) or self._plan(subject.target)
+            if plan.alone is not None and plan.alone(subject.arguments):
+                return ALLOW
+            return self._tool(subject, ctx, plan)
         if not self._on:
             return _ABSTAINS
         if not isinstance(subject, Call):
             if self._budgets is not None and isinstance(subject, Result):
                 self._budgets.answered(subject, ctx)
             return ALLOW
-        if subject.method == _TOOL:
-            return self._tool(subject, ctx)
         other = self._others.get(subject.method)
         return ALLOW if other is None else other(subject)
 
-    def _tool(self, call: Call, ctx: Context) -> Verdict | Wait:
-        plan = self._plans.get(call.target) or self._plan(call.target)
+    def _tool(self, call: Call, ctx: Context, plan: _Plan) -> Verdict | Wait:
         if plan.listed is not ALLOW:
             return plan.listed
         seen = plan.sanitiser.judge(call, plan.bound)
@@ -168,12 +178,11 @@ class GatewayStage:
     # plans
 
     def _plan(self, tool: str) -> _Plan:
-        plan = _Plan(
-            self._listed(tool),
-            Sanitiser(self._rules, self._schema(tool)),
-            self._bound(tool),
-            any(glob.matches(tool) for glob in self._asked),
-        )
+        listed, bound = self._listed(tool), self._bound(tool)
+        sanitiser = Sanitiser(self._rules, self._schema(tool))
+        approved = any(glob.matches(tool) for glob in self._asked)
+        more = listed is not ALLOW or bound or approved or self._budgets is not None
+        plan = _Plan(listed, sanitiser, bound, approved, None if more else sanitiser.quiet)
         if len(self._plans) >= MAX_KNOWN:
             self._plans.clear()
         if len(tool) <= MAX_NAME:

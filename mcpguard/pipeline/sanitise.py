@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from mcpguard.errors import ScanError, UsageError
-from mcpguard.model import ALLOW, Call, Effect, Finding, JsonObject, Reason, Verdict
+from mcpguard.model import ALLOW, Call, Effect, Finding, Json, JsonObject, Reason, Verdict
 from mcpguard.pipeline.scopes import Bound
 from mcpguard.pipeline.terms import Handling
 from mcpguard.scan import DETECTORS, Detector, Hit, find, finding, redact
@@ -67,17 +67,22 @@ def _sought(detectors: Mapping[str, Handling], patterns: Patterns, *handled: Han
     return _Sought(tuple(chosen), Patterns.of(rows))
 
 
+def _always(_: Json) -> bool:
+    """For nothing that is looked for."""
+    return True
+
+
 class Sanitiser:
     """Judges the arguments of one tool. `names`: its reviewed arguments, which may be named."""
 
-    __slots__ = ("_any", "_by", "_names", "_on", "_rules")
+    __slots__ = ("_by", "_names", "_rules", "quiet")
 
     def __init__(self, rules: Rules, schema: JsonObject | None) -> None:
         declared = schema.get("properties") if schema else None
         self._names = frozenset(declared if isinstance(declared, dict) else ())
         self._rules = rules
-        self._on = bool(rules)
-        self._any = Finder(*rules.any, schema)
+        self.quiet = Finder(*rules.any, schema).quiet if rules else _always
+        """Whether nothing can be found in arguments. False says nothing: ask `judge`."""
         self._by = {
             each: Finder(*sought, schema) for each, sought in rules.by.items() if any(sought)
         }
@@ -91,7 +96,7 @@ class Sanitiser:
         it out of what a binding reads.
         """
         arguments = call.arguments if looked is None else looked
-        if not self._on or self._any.quiet(arguments):
+        if self.quiet(arguments):
             return ALLOW
         try:
             return self._searched(call, arguments, bound, fixed=looked is not None)

@@ -80,11 +80,12 @@ class _Pin(NamedTuple):
 
     names: Names
     check: Check
+    valid: Callable[[JsonObject], bool]
+    """The check's own."""
 
 
-def _unchecked(_: JsonObject) -> str:
-    """For a schema that does not compile: locked as `arguments: unchecked`, with a finding."""
-    return ""
+_UNCHECKED = Check(lambda _: True, lambda _: "")
+"""For a schema that does not compile: locked as `arguments: unchecked`, with a finding."""
 
 
 class SurfaceStage:
@@ -105,23 +106,29 @@ class SurfaceStage:
             "completion/complete": self._completion,
         }
 
-    def judge(self, subject: Subject, ctx: Context) -> Verdict:  # noqa: PLR0911 - one a kind
+    def judge(self, subject: Subject, ctx: Context) -> Verdict:
         """See `Stage.judge`."""
-        if self._lock is None:
+        lock = self._lock
+        if lock is None:
             return Verdict.deny(Reason.NO_LOCK, "there is no lockfile to hold it against")
+        if isinstance(subject, Call):  # nearly all are one of these two
+            return self._calls.get(subject.method, _unnamed)(subject, ctx)
+        if isinstance(subject, Result):
+            return self._result(subject, ctx)
+        return self._other(subject, ctx, lock)
+
+    def _other(
+        self, subject: Definition | ServerRequest | Answer | Notice, ctx: Context, lock: Lockfile
+    ) -> Verdict:
         match subject:
-            case Call():
-                return self._calls.get(subject.method, _unnamed)(subject, ctx)
-            case Result():
-                return self._result(subject, ctx)
             case Definition():
-                return self._definition(subject, self._lock)
+                return self._definition(subject, lock)
             case ServerRequest():
-                return self._server_request(subject, self._lock)
+                return self._server_request(subject, lock)
             case Answer():
                 return ALLOW
             case Notice():
-                return self._notice(subject, ctx, self._lock)
+                return self._notice(subject, ctx, lock)
 
     # calls
 
@@ -147,18 +154,20 @@ class SurfaceStage:
         state = ctx.session.item_state(_TOOL, call.target)
         if state is not _OK:
             return _unusable(state)
-        name = pin.names.folding(call.arguments)
+        arguments = call.arguments
+        name = pin.names.folding(arguments)
         if name:
             return Verdict.deny(Reason.KEY_FOLDING, f"an argument is {name!r} but for its case")
-        wrong = pin.check(call.arguments)
-        return Verdict.deny(Reason.ARGUMENTS, wrong) if wrong else ALLOW
+        if pin.valid(arguments):
+            return ALLOW
+        return Verdict.deny(Reason.ARGUMENTS, pin.check.wrong(arguments))
 
     def _pin(self, name: str) -> _Pin:
         item = self._item(ItemKind.TOOL, name)
         schema = item.definition.get("inputSchema") if item else None
         checked = item is not None and item.arguments_checked and isinstance(schema, dict)
-        check = compile_schema(schema) if checked and isinstance(schema, dict) else _unchecked
-        pin = self._pins[name] = _Pin(Names(schema, schema), check)
+        check = compile_schema(schema) if checked and isinstance(schema, dict) else _UNCHECKED
+        pin = self._pins[name] = _Pin(Names(schema, schema), check, check.valid)
         return pin
 
     def _prompt(self, call: Call, ctx: Context) -> Verdict:
@@ -262,11 +271,12 @@ class SurfaceStage:
         check = self._outputs.get(subject.target)
         if check is None:
             check = self._outputs[subject.target] = _output_check(schema)
-        if check is _unchecked or not _has_ended(subject.body):
+        if check is _UNCHECKED or not _has_ended(subject.body):
             return ALLOW
         given = subject.body.get("structuredContent")
-        wrong = check(given) if isinstance(given, dict) else "there is no structured content"
-        return _off_schema(wrong) if wrong else ALLOW
+        if not isinstance(given, dict):
+            return _off_schema("there is no structured content")
+        return ALLOW if check.valid(given) else _off_schema(check.wrong(given))
 
     def _contents(self, subject: Result, ctx: Context) -> Verdict:
         contents = subject.body.get("contents", [])
@@ -314,7 +324,7 @@ def _output_check(schema: JsonObject) -> Check:
     try:
         return compile_schema(schema, "the structured content")
     except SchemaError:
-        return _unchecked
+        return _UNCHECKED
 
 
 def _has_ended(body: JsonObject) -> bool:

@@ -139,25 +139,31 @@ class TrustStage:
         """See `Stage.judge`."""
         if not isinstance(subject, Call):
             return ALLOW
-        findings = self._claims(subject)
-        verdict = self._checked(subject, ctx)
+        arguments = subject.arguments
+        known = self._harmless.issuperset(arguments) and _FLAT(map(type, arguments.values()))
+        findings = () if known and not subject.meta else self._claims(subject)
+        parties, target = ctx.parties, subject.target
+        caller = parties.caller
+        passed = self._passed.get(target)
+        if (
+            passed is not None
+            and passed[0] is parties.held()
+            and passed[1] is caller
+            and subject.method == _TOOL
+            and caller.id not in self._blocked
+            and target not in self._tools
+        ):
+            if self._limits is None and not findings:
+                return ALLOW
+            verdict = self._rate(subject, ctx, passed[2])
+        else:
+            verdict = self._checked(subject, ctx)
         if not findings or isinstance(verdict, Wait):
             return verdict
         return verdict._replace(findings=verdict.findings + findings)
 
     def _checked(self, call: Call, ctx: Context) -> Verdict | Wait:
-        parties = ctx.parties
-        caller, held = parties.caller, parties.held()
-        passed = self._passed.get(call.target)
-        if (
-            passed is not None
-            and passed[0] is held
-            and passed[1] is caller
-            and call.method == _TOOL
-            and caller.id not in self._blocked
-            and call.target not in self._tools
-        ):
-            return ALLOW if self._limits is None else self._rate(call, ctx, passed[2])
+        caller, held = ctx.parties.caller, ctx.parties.held()
         policy = self._policy(call)
         for check in self._checks:
             verdict = check(call, ctx, policy)
@@ -242,12 +248,6 @@ class TrustStage:
 
     def _claims(self, call: Call) -> tuple[Finding, ...]:
         """What in `call` looks like somebody's own word for his trust."""
-        if not call.meta and self._harmless.issuperset(call.arguments):
-            for value in call.arguments.values():
-                if type(value) in _NESTED:
-                    break
-            else:
-                return ()
         found: list[str] = []
         todo: list[tuple[str, Json, int]] = [("/arguments", call.arguments, 0)]
         if call.meta:
@@ -279,6 +279,8 @@ class TrustStage:
 
 
 _NESTED: Final = frozenset((dict, list))
+_FLAT: Final = _NESTED.isdisjoint
+"""Whether among types of values there is none that has more keys below it."""
 
 
 def _children(value: Json) -> ItemsView[str, Json] | enumerate[Json]:

@@ -10,6 +10,7 @@ from mcpguard.model import (
     APPROVED,
     NOBODY,
     OFF_SCHEMA,
+    PASSED,
     Allowed,
     Call,
     Context,
@@ -30,7 +31,7 @@ from mcpguard.model import (
     Wait,
 )
 from mcpguard.proxy import denial, eras
-from mcpguard.proxy.actions import Batch, Event, Role, Send
+from mcpguard.proxy.actions import Batch, Event, Role
 from mcpguard.proxy.listing import BY_KIND, Listings, Outcome
 from mcpguard.proxy.pending import Entry, PendingTable, RefusedError
 from mcpguard.proxy.translate import Aliases, Continuations, Tokens
@@ -186,7 +187,8 @@ class Core:
         self.gone = ""
         self.envelope: JsonObject = {}
         self.changed: dict[tuple[str, Json], JsonObject] = {}
-        self._decide = decide
+        self.decide = decide
+        """The pipeline itself. `judge` and `ask` say what its answers mean."""
         self._blocks = BLOCKS[mode]
         self._drops: dict[tuple[str, Reason], list[float]] = {}
         self._reported: dict[ItemKind, dict[str, Reason]] = {}
@@ -212,7 +214,12 @@ class Core:
 
     def judge(self, subject: Subject) -> Decision:
         """The pipeline's decision; what nobody can decide now is a denial."""
-        decision = self._decide(subject, self.ctx)
+        return self.final(subject, self.decide(subject, self.ctx))
+
+    def final(self, subject: Subject, decision: Decision | Wait) -> Decision:
+        """What `decide` answered for `subject`, as `judge` gives it."""
+        if decision is PASSED:
+            return Decision(True, subject)
         if type(decision) is Decision:
             return decision
         detail = "nobody can answer in this session"
@@ -221,7 +228,12 @@ class Core:
     def ask(self, entry: Entry, call: Call) -> Decision | None:
         """The pipeline's decision on what `entry` wants. None: it waits, and is judged again."""
         self.call = entry.wire_id
-        decision = self._decide(call, self.ctx)
+        return self.taken(entry, call, self.decide(call, self.ctx))
+
+    def taken(self, entry: Entry, call: Call, decision: Decision | Wait) -> Decision | None:
+        """What `decide` answered for `call`, as `ask` gives it."""
+        if decision is PASSED:
+            return Decision(True, call)
         if type(decision) is Decision:
             return decision
         assert isinstance(decision, Wait)  # noqa: S101 - what a pipeline answers
@@ -231,13 +243,13 @@ class Core:
         """As `ask`, for a call that waited."""
         entry = waiting.entry
         self.call, self.again, self.said = entry.wire_id, waiting.wait, waiting.said
-        decision = self._decide(waiting.call, self.ctx)
+        decision = self.decide(waiting.call, self.ctx)
         self.again = self.said = None
         if isinstance(decision, Wait):
             return self._waits(waiting._replace(wait=decision), waiting.wait)
         self.unwait(entry)
         entry.deadline = self.now + self.settings.timeout
-        return decision
+        return Decision(True, waiting.call) if decision is PASSED else decision
 
     def _waits(self, waiting: Waiting, before: Wait | None = None) -> Decision | None:
         """Keep `waiting`; its denial in a mode that holds up nothing, or when it took too long."""
@@ -388,7 +400,7 @@ class Core:
         self, to: Side, data: bytes, role: Role = Role.OWN, entry: Entry | None = None
     ) -> None:
         """One line, after the records before it."""
-        self.batch.sends.append(Send(to, data, role, entry))
+        self.batch.sends.append((to, data, role, entry))
 
     def refuse(self, given: Id | float, to: Side, code: int, message: str) -> None:
         """A JSON-RPC error for whoever asked."""

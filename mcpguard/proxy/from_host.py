@@ -89,7 +89,8 @@ class HostSide:
         self._finder: RequestIdFinder | None = None
         self._early: Notification | None = None
         self._ids = WireIdFinder()
-        self._short_way = PlainCalls(core, self._judged).take
+        self.feed = PlainCalls(core, self._judged, self._any).feed
+        """One line, or a piece of one that is over the limit; the time."""
         self._requests: dict[str, Callable[[Entry], None]] = {
             "initialize": self._initialize,
             "server/discover": self._discover,
@@ -109,10 +110,8 @@ class HostSide:
             "notifications/roots/list_changed": self._roots_changed,
         }
 
-    def feed(self, item: bytes | Dropped, now: float) -> None:
-        """One line, or a piece of one that is over the limit, at `now`."""
-        if type(item) is bytes and self._short_way(item, now):
-            return
+    def _any(self, item: bytes | Dropped, now: float) -> None:
+        """Whatever is no plain call."""
         self.core.now = now
         if isinstance(item, Dropped):
             self._over_long(item)

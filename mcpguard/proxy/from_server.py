@@ -78,7 +78,8 @@ class ServerSide:
         self._finder: WireIdFinder | None = None
         self._elicitations: set[str] = set()
         self._size = 0
-        self._short_way = PlainAnswers(core, self._decided).take
+        self.feed = PlainAnswers(core, self._decided, self._any).feed
+        """One line, or a piece of one that is over the limit; the time."""
         self._results: dict[str, Callable[[Entry, JsonObject], JsonObject | None]] = {
             "initialize": self._handshake,
             "server/discover": self._handshake,
@@ -97,10 +98,8 @@ class ServerSide:
             "notifications/message": lambda message: message.params,
         }
 
-    def feed(self, item: bytes | Dropped, now: float) -> None:
-        """One line, or a piece of one that is over the limit, at `now`."""
-        if type(item) is bytes and self._short_way(item, now):
-            return
+    def _any(self, item: bytes | Dropped, now: float) -> None:
+        """Whatever is no plain answer."""
         self.core.now = now
         if isinstance(item, Dropped):
             self._over_long(item)

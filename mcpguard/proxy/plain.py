@@ -9,15 +9,15 @@ from collections.abc import Callable
 
 import orjson
 
-from mcpguard.model import Allowed, Call, Decision, JsonObject, Result, Side, SubjectKind
-from mcpguard.proxy.actions import Role, Send
+from mcpguard.model import PASSED, Allowed, Call, Decision, JsonObject, Result, Side, SubjectKind
+from mcpguard.proxy.actions import Role
 from mcpguard.proxy.core import DOWN, SHOWN, UP, Core
 from mcpguard.proxy.pending import Entry, RefusedError
+from mcpguard.wire.framing import Dropped
 from mcpguard.wire.jsonrpc import (
     MAX_DEPTH,
     MAX_SAFE_INTEGER,
     SHORT,
-    encode_result,
     holds_long_integer,
     is_id,
     may_nest,
@@ -43,6 +43,7 @@ _SHORTEST = b'{"jsonrpc":"2.0","id":0,"method":"tools/call","params":{"name":"",
 _ROOMY = len(_SHORTEST) + 2 * (MAX_DEPTH - 3)
 """Bytes. A plain call has three levels; one of more than MAX_DEPTH is longer by their brackets."""
 
+_NEWLINE = orjson.OPT_APPEND_NEWLINE
 _made = tuple.__new__
 """A named tuple of a tuple, without the Python frame of its own constructor."""
 
@@ -50,113 +51,154 @@ _HOST, _SERVER, _REQUEST, _RESULT = Side.HOST, Side.SERVER, Role.REQUEST, Role.R
 _CALL, _RESULTS = SubjectKind.CALL, SubjectKind.RESULT
 """On every call's way: a global is read fifty times faster than a member of an enumeration."""
 
+MAX_KNOWN = 1024
+"""Tools whose records are kept: one that is the same object is made once and found faster."""
+
+
+class _Records:
+    """The records of calls allowed without remark, or of their results."""
+
+    __slots__ = ("_direction", "known")
+
+    def __init__(self, direction: str) -> None:
+        self._direction = direction
+        self.known: dict[str, Allowed] = {}
+
+    def of(self, target: str) -> Allowed:
+        """That of `target`, from now on among `known`."""
+        if len(self.known) >= MAX_KNOWN:
+            self.known.clear()
+        record = self.known[target] = Allowed(self._direction, "tools/call", target)
+        return record
+
 
 class PlainCalls:
     """Calls of a tool with nothing but its name and arguments.
 
-    `judged` goes on with one that the stages denied, remarked on, rewrote or found something in.
+    `judged` goes on with one that the stages denied, remarked on, rewrote or found something in,
+    `otherwise` with every other line.
     """
 
-    __slots__ = ("_core", "_judged")
+    __slots__ = ("_core", "_judged", "_otherwise", "_records")
 
-    def __init__(self, core: Core, judged: Callable[[Entry, Call, Decision], None]) -> None:
+    def __init__(
+        self,
+        core: Core,
+        judged: Callable[[Entry, Call, Decision], None],
+        otherwise: Callable[[bytes | Dropped, float], None],
+    ) -> None:
         self._core = core
         self._judged = judged
+        self._otherwise = otherwise
+        self._records = _Records(UP)
 
-    def take(self, line: bytes, now: float) -> bool:
-        """Handle `line` if it is such a call. False: it is not, and nothing was done."""
+    def feed(self, line: bytes | Dropped, now: float) -> None:
+        """One line, or a piece of one that is over the limit, at `now`."""
         core = self._core
-        if not core.settled or len(line) > SHORT:
-            return False
+        if not core.settled or type(line) is not bytes or len(line) > SHORT:
+            self._otherwise(line, now)
+            return
         try:
             message = orjson.loads(line)
-            if orjson.dumps(message) != line or (len(line) > _ROOMY and may_nest(line)):
-                return False
             given, params = message["id"], message["params"]
             target, arguments = params["name"], params["arguments"]
-            if (
-                message["method"] != "tools/call"
-                or message["jsonrpc"] != "2.0"
-                or len(message) + len(params) != _CALL_KEYS
-                or type(target) is not str
-                or len(target) > SHOWN
-                or type(arguments) is not dict
-                or not ((type(given) is int and 0 <= given <= MAX_SAFE_INTEGER) or is_id(given))
-            ):
-                return False
-            entry = core.calls.open(given, _ROW, now)
+            plain = (
+                orjson.dumps(message) == line
+                and not (len(line) > _ROOMY and may_nest(line))
+                and message["method"] == "tools/call"
+                and message["jsonrpc"] == "2.0"
+                and len(message) + len(params) == _CALL_KEYS
+                and type(target) is str
+                and len(target) <= SHOWN
+                and type(arguments) is dict
+                and ((type(given) is int and 0 <= given <= MAX_SAFE_INTEGER) or is_id(given))
+            )
+            entry = core.calls.open(given, _ROW, now) if plain else None
         except (ValueError, TypeError, KeyError, RefusedError):
-            return False
+            self._otherwise(line, now)
+            return
+        if entry is None:
+            self._otherwise(line, now)
+            return
         core.now = now
         entry.plain = True
         entry.target = target
         call = _made(Call, ("tools/call", target, arguments, _CALL, None))
-        decision = core.ask(entry, call)
-        if decision is None or not (
-            decision.subject is call and not decision.stage and not decision.findings
-        ):
+        core.call = entry.wire_id
+        answer = core.decide(call, core.ctx)
+        if answer is not PASSED:
             entry.params = params
+            decision = core.taken(entry, call, answer)
             if decision is not None:  # else it waits, and is judged again
                 self._judged(entry, call, decision)
-            return True
+            return
         batch = core.batch
-        record = _made(Allowed, (UP, "tools/call", target))
+        record = self._records.known.get(target) or self._records.of(target)
         batch.records.append((record, orjson.dumps(arguments) if arguments else b""))
         entry.sent = True
         passed = {"jsonrpc": "2.0", "id": entry.wire_id, "method": "tools/call", "params": params}
-        data = orjson.dumps(passed, option=orjson.OPT_APPEND_NEWLINE)
-        batch.sends.append(_made(Send, (_SERVER, data, _REQUEST, entry)))
-        return True
+        data = orjson.dumps(passed, option=_NEWLINE)
+        batch.sends.append((_SERVER, data, _REQUEST, entry))
 
 
 class PlainAnswers:
     """Results of plain calls.
 
-    `judged` goes on with one that the stages denied, remarked on, rewrote or found something in.
+    `judged` goes on with one that the stages denied, remarked on, rewrote or found something in,
+    `otherwise` with every other line.
     """
 
-    __slots__ = ("_core", "_judged")
+    __slots__ = ("_core", "_judged", "_otherwise", "_records")
 
     def __init__(
-        self, core: Core, judged: Callable[[Entry, JsonObject, Decision, bool], None]
+        self,
+        core: Core,
+        judged: Callable[[Entry, JsonObject, Decision, bool], None],
+        otherwise: Callable[[bytes | Dropped, float], None],
     ) -> None:
         self._core = core
         self._judged = judged
+        self._otherwise = otherwise
+        self._records = _Records(DOWN)
 
-    def take(self, line: bytes, now: float) -> bool:
-        """Handle `line` if it is such an answer. False: it is not, and nothing was done."""
+    def feed(self, line: bytes | Dropped, now: float) -> None:
+        """One line, or a piece of one that is over the limit, at `now`."""
+        if type(line) is not bytes or len(line) > SHORT:
+            self._otherwise(line, now)
+            return
         core = self._core
-        if len(line) > SHORT:
-            return False
         try:
             message = orjson.loads(line)
             result = message["result"]
             entry = core.calls.sent(message["id"])
-            if (
-                entry is None
-                or not entry.plain
-                or entry.cancelled
-                or message["jsonrpc"] != "2.0"
-                or len(message) != _ANSWER_KEYS
-                or type(result) is not dict
-                or not _NOTHING_ELSE(result)
-                or (orjson.dumps(message) != line and holds_long_integer(line))
-            ):
-                return False
+            plain = (
+                entry is not None
+                and entry.plain
+                and not entry.cancelled
+                and message["jsonrpc"] == "2.0"
+                and len(message) == _ANSWER_KEYS
+                and type(result) is dict
+                and _NOTHING_ELSE(result)
+                and (orjson.dumps(message) == line or not holds_long_integer(line))
+            )
         except (ValueError, TypeError, KeyError):
-            return False
+            self._otherwise(line, now)
+            return
+        if not plain or entry is None:
+            self._otherwise(line, now)
+            return
         core.now = now
         core.calls.close(entry)  # before anything is sent: a second answer finds nothing
         target = entry.target
         core.call = entry.wire_id
         answer = _made(Result, ("tools/call", target, result, False, _RESULTS))
-        decision = core.judge(answer)
-        failed = result.get("isError", False) is not False  # its record says so
-        if failed or decision.stage or decision.subject is not answer or decision.findings:
-            self._judged(entry, result, decision, False)
-            return True
+        decision = core.decide(answer, core.ctx)
+        if decision is not PASSED or result.get("isError", False) is not False:
+            self._judged(entry, result, core.final(answer, decision), False)
+            return
         batch = core.batch
-        batch.records.append((_made(Allowed, (DOWN, "tools/call", target)), b""))
-        data = encode_result(entry.given, result)
-        batch.sends.append(_made(Send, (_HOST, data, _RESULT, entry)))
-        return True
+        record = self._records.known.get(target) or self._records.of(target)
+        batch.records.append((record, b""))
+        passed = {"jsonrpc": "2.0", "id": entry.given, "result": result}
+        data = orjson.dumps(passed, option=_NEWLINE)  # nothing in it that was not written above
+        batch.sends.append((_HOST, data, _RESULT, entry))

@@ -182,7 +182,7 @@ class Session:
         core = self._core
         core.now = now
         core.count_drops()
-        core.batch.sends[:] = [send for send in core.batch.sends if send.to is Side.HOST]
+        core.batch.sends[:] = [send for send in core.batch.sends if send[0] is Side.HOST]
         core.batch.records.append(({"event": "session.killed", "detail": why}, b""))
         for entry in core.calls:
             text = _KILLED_SENT if entry.sent else _KILLED_NOT_RUN
@@ -212,16 +212,16 @@ class Session:
         return self.take()
 
     def _instead(self, send: Send) -> None:
-        core, entry = self._core, send.entry
-        if send.role is Role.OWN:
+        core, (_, _, role, entry) = self._core, send
+        if role is Role.OWN:
             core.batch.sends.append(send)
-        elif entry is None or send.role is Role.NOTICE:
+        elif entry is None or role is Role.NOTICE:
             return
-        elif send.role is Role.REQUEST:
+        elif role is Role.REQUEST:
             core.end_call(entry, denial.DENIED, _NOT_RUN)
-        elif send.role is Role.RESULT:
+        elif role is Role.RESULT:
             core.send(Side.HOST, denial.error_line(entry, denial.DENIED, _EXECUTED))
-        elif send.role is Role.SERVER_REQUEST:
+        elif role is Role.SERVER_REQUEST:
             core.close_ask(entry)
             core.refuse(entry.given, Side.SERVER, denial.INTERNAL, "not passed on")
         else:

@@ -5,7 +5,6 @@
 RFC 4291 section 2.5.5, RFC 6052).
 """
 
-import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -130,6 +129,8 @@ def _plain(host: str) -> str:
     text = unquote(unquote(host)) if "%" in host else host
     if text.isascii():
         return text
+    import unicodedata
+
     text = "".join(each for each in text if unicodedata.category(each) != "Cf")
     return unicodedata.normalize("NFKC", text).replace("\u3002", ".")
 

@@ -1,6 +1,5 @@
 """Paths read piece by piece: how they are spelt, where they climb, where they end."""
 
-import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import unquote_to_bytes
@@ -56,6 +55,8 @@ def read(path: str) -> Read:
     """Decode `path` as a lenient server might, and say whether that mattered."""
     if len(path) > MAX_PATH:
         return Read(path, Spelling.LONG)
+    import unicodedata
+
     text, spelling = decoded(path)
     folded = text.translate(_FOLDING)
     if folded != text and pieces(folded) != pieces(text) and _climbs(folded):

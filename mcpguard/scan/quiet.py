@@ -5,10 +5,10 @@ learnt that for the keys of one schema, and searches all texts of one use at onc
 those who look there. Whatever is not plainly quiet goes to `find`, so that both agree.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from mcpguard.model import Json, JsonObject
-from mcpguard.scan.needles import Meter
+from mcpguard.scan.needles import Meter, Needles
 from mcpguard.scan.patterns import Patterns
 from mcpguard.scan.redact import SHORTEST_NUMBER, Hit
 from mcpguard.scan.sites import Detector, Role, Site
@@ -61,7 +61,7 @@ _NUMBER: Mapping[Role, int] = {role: number for number, role in enumerate(_ROLES
 class Finder:
     """`find` for one set of detectors and patterns, and one schema; faster where nothing is."""
 
-    __slots__ = ("_detectors", "_known", "_patterns", "_root", "_schema", "_silent")
+    __slots__ = ("_detectors", "_known", "_matching", "_needles", "_patterns", "_root", "_schema")
 
     def __init__(
         self,
@@ -74,7 +74,8 @@ class Finder:
         self._schema = schema
         self._root = _Node(schema, Site("", Role.UNKNOWN, Meter(0)))
         self._known = 0
-        self._silent: list[Callable[[bytes], bool] | None] = [None] * len(_ROLES)
+        self._needles: list[Needles | None] = [None] * len(_ROLES)
+        self._matching = bool(patterns)
 
     def find(self, value: Json) -> tuple[Hit, ...]:
         """What `find` finds, and its errors. Raises ScanError."""
@@ -84,28 +85,29 @@ class Finder:
 
     def quiet(self, value: Json) -> bool:
         """Whether nothing can be found. False says nothing: ask `find`."""
-        if self._patterns or type(value) is not dict:
+        if self._matching or type(value) is not dict:
             return False
         groups: dict[int, list[str]] = {}
         if not self._members(value, self._root, groups, MAX_DEPTH):
             return False
-        silent = self._silent
-        try:
-            for role, texts in groups.items():
+        for role, texts in groups.items():
+            needles = self._needles[role] or self._learnt(role)
+            try:
+                texts.append(needles.end)
                 raw = _BETWEEN.join(texts).encode()
-                if len(texts) > MAX_TEXTS or len(raw) > MAX_SIZE:
-                    return False
-                if not (silent[role] or self._needles(role))(raw):
-                    return False
-        except UnicodeEncodeError:  # half a surrogate pair
-            return False
+            except UnicodeEncodeError:  # half a surrogate pair
+                return False
+            if len(texts) > MAX_TEXTS or len(raw) > MAX_SIZE:
+                return False
+            if needles.found(raw) != needles.nothing:
+                return False
         return True
 
-    def _needles(self, role: int) -> Callable[[bytes], bool]:
-        """Whether nobody who looks at texts of this use has a needle in a text."""
+    def _learnt(self, role: int) -> Needles:
+        """The needles of those who look at texts of this use."""
         needles, _ = needles_of(looking(self._detectors, _ROLES[role]))
-        self._silent[role] = needles.none_in
-        return needles.none_in
+        self._needles[role] = needles
+        return needles
 
     def _members(
         self, value: JsonObject, node: _Node, groups: dict[int, list[str]], depth: int

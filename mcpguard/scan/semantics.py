@@ -4,7 +4,6 @@ An argument is resolved to every reading that some server may give it; a scope h
 them. What cannot be resolved is refused with a reason, never passed.
 """
 
-import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -141,6 +140,8 @@ def _contains(network: IPv4Network | IPv6Network | None, ip: IP | None) -> bool:
 
 
 def _folded(segments: tuple[str, ...]) -> tuple[str, ...]:
+    import unicodedata
+
     return tuple(unicodedata.normalize("NFC", each).casefold() for each in segments)
 
 

@@ -230,7 +230,9 @@ def looking(detectors: tuple[Detector, ...], role: Role) -> tuple[Detector, ...]
 def needles_of(detectors: tuple[Detector, ...]) -> tuple[Needles, tuple[Detector, ...]]:
     """One automaton over every needle, and whose needle each is."""
     pairs = [(needle, each) for each in detectors for needle in each.needles]
-    return Needles([needle for needle, _ in pairs]), tuple(owner for _, owner in pairs)
+    return Needles([needle for needle, _ in pairs], open_ended=True), tuple(
+        owner for _, owner in pairs
+    )
 
 
 def awake(detectors: tuple[Detector, ...], text: str) -> tuple[Detector, ...]:

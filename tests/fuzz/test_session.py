@@ -290,12 +290,12 @@ class Sitting:
             assert all(
                 type(each) in (str, int) or isinstance(each, str) for each in event.fields.values()
             )
-        for send in batch.sends:
-            assert send.data.endswith(b"\n")
-            assert send.data.count(b"\n") == 1
-            message = json.loads(send.data)
+        for to, data, _, _ in batch.sends:
+            assert data.endswith(b"\n")
+            assert data.count(b"\n") == 1
+            message = json.loads(data)
             assert message["jsonrpc"] == "2.0"
-            if send.to is Side.SERVER:
+            if to is Side.SERVER:
                 self.to_server(message)
             else:
                 self.to_host(message)

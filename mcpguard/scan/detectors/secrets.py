@@ -188,7 +188,7 @@ _SECRET_NAMES = frozenset(_NAMED.split())
 
 @cache
 def _needles() -> Needles:
-    return Needles([TYPES[name].pattern for name in _NAMES])
+    return Needles([TYPES[name].pattern for name in _NAMES], open_ended=True)
 
 
 def _spans(text: str, site: Site) -> Iterator[Span]:

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mcpguard.lock.arguments import SchemaError, compile_schema
+from mcpguard.lock.arguments import MAX_LEVELS, SchemaError, compile_schema, simple
 from mcpguard.model import Json, JsonObject
 
 PERSON: JsonObject = {
@@ -96,7 +97,9 @@ PHRASES: dict[str, tuple[JsonObject, JsonObject, str]] = {
 def test_the_phrase_says_where_and_what_never_which_value(
     schema: JsonObject, arguments: JsonObject, phrase: str
 ) -> None:
-    assert compile_schema(schema)(arguments) == phrase
+    check = compile_schema(schema)
+    assert check.wrong(arguments) == phrase
+    assert check.valid(arguments) is not bool(phrase)
 
 
 def nested(depth: int) -> JsonObject:
@@ -194,14 +197,14 @@ LOOPS: dict[str, JsonObject] = {
 @pytest.mark.guarantee("schema:hostile-refused")
 @pytest.mark.parametrize("schema", LOOPS.values(), ids=LOOPS)
 def test_a_schema_that_refers_to_itself_ends(schema: JsonObject) -> None:
-    assert compile_schema(schema)({"a": {"a": 1}}) == ""
+    assert compile_schema(schema).wrong({"a": {"a": 1}}) == ""
 
 
 @pytest.mark.guarantee("schema:hostile-refused")
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "^(?=a)(a|aa)+\\1$", "^((a|a)(?=a|b))+$"])
 def test_a_pattern_that_explodes_elsewhere_ends_here(pattern: str) -> None:
     check = compile_schema({"properties": {"a": {"pattern": pattern}}})
-    assert check({"a": "a" * 60 + "!"}) == "/a: does not satisfy 'pattern'"
+    assert check.wrong({"a": "a" * 60 + "!"}) == "/a: does not satisfy 'pattern'"
 
 
 values = st.recursive(
@@ -235,7 +238,7 @@ schemas = st.dictionaries(
 @pytest.mark.guarantee("schema:arguments-checked")
 @given(st.dictionaries(st.sampled_from(["name", "home", "x"]), values))
 def test_any_arguments_get_a_phrase_or_pass(arguments: JsonObject) -> None:
-    phrase = compile_schema(PERSON)(arguments)
+    phrase = compile_schema(PERSON).wrong(arguments)
     assert phrase == "" or ": " in phrase
     assert "\n" not in phrase
 
@@ -247,4 +250,143 @@ def test_any_schema_compiles_or_is_our_own_error(schema: JsonObject, arguments: 
         check = compile_schema(schema)
     except SchemaError:
         return
-    assert isinstance(check(arguments), str)
+    assert isinstance(check.wrong(arguments), str)
+
+
+TEXT: JsonObject = {"type": "string"}
+DRAFT_7 = "http://json-schema.org/draft-07/schema#"
+OBJECT: JsonObject = {"type": "object"}
+
+ORDINARY: dict[str, JsonObject] = {
+    "nothing": OBJECT,
+    "a-text": {**OBJECT, "properties": {"path": TEXT}, "required": ["path"]},
+    "draft-7-and-closed": {
+        **OBJECT,
+        "$schema": DRAFT_7,
+        "properties": {"path": TEXT, "head": {"type": "number", "description": "first lines"}},
+        "required": ["path"],
+        "additionalProperties": False,
+    },
+    "below": {
+        **OBJECT,
+        "title": "Edit",
+        "properties": {
+            "edits": {
+                "type": "array",
+                "items": {**OBJECT, "properties": {"old": TEXT}, "required": ["old"]},
+            },
+            "kind": {"type": "string", "enum": ["a", "b"], "default": "a"},
+            "dry": {"type": "boolean", "default": False},
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("schema", ORDINARY.values(), ids=ORDINARY)
+def test_a_schema_of_ordinary_words_needs_no_validator_for_valid_arguments(
+    schema: JsonObject,
+) -> None:
+    plainly = simple(schema)
+    assert plainly is not None
+    given: JsonObject = {"path": "x", "head": 1.5}
+    filled: JsonObject = {"edits": [{"old": "x", "new": 1}, {"old": ""}], "kind": "b", "dry": True}
+    assert plainly(filled if schema is ORDINARY["below"] else given)
+
+
+OTHERS: dict[str, JsonObject] = {
+    "no-type": {"properties": {"a": TEXT}},
+    "another-type": {"type": "string"},
+    "types": {"type": ["object", "null"]},
+    "another-draft": {**OBJECT, "$schema": "http://json-schema.org/draft-04/schema#"},
+    "another-word": {**OBJECT, "minProperties": 1},
+    "a-word-below": {**OBJECT, "properties": {"a": {"type": "string", "minLength": 1}}},
+    "a-word-of-another-type": {**OBJECT, "properties": {"a": {"type": "integer", "enum": ["a"]}}},
+    "a-draft-below": {**OBJECT, "properties": {"a": {**TEXT, "$schema": DRAFT_7}}},
+    "a-reference": {**OBJECT, "properties": {"a": {"$ref": "#"}}},
+    "more-of-a-kind": {**OBJECT, "additionalProperties": {"type": "string"}},
+    "false": {**OBJECT, "properties": {"a": False}},
+    "numbers-to-choose": {**OBJECT, "properties": {"a": {"type": "string", "enum": [1]}}},
+    "nothing-to-choose": {**OBJECT, "properties": {"a": {"type": "string", "enum": []}}},
+    "required-twice": {**OBJECT, "required": ["a", "a"]},
+    "required-number": {**OBJECT, "required": [1]},
+    "title-of-no-text": {**OBJECT, "title": 1},
+    "elements-of-many-kinds": {
+        **OBJECT,
+        "properties": {"a": {"type": "array", "items": [TEXT]}},
+    },
+}
+
+
+@pytest.mark.parametrize("schema", OTHERS.values(), ids=OTHERS)
+def test_any_other_schema_is_left_to_the_validator(schema: JsonObject) -> None:
+    assert simple(schema) is None
+
+
+def test_a_deep_schema_is_left_to_the_validator() -> None:
+    schema: JsonObject = {**OBJECT, "properties": {"a": TEXT}}
+    for _ in range(MAX_LEVELS - 2):
+        schema = {**OBJECT, "properties": {"a": schema}}
+    assert simple(schema) is not None
+    assert simple({**OBJECT, "properties": {"a": schema}}) is None
+
+
+KEYS = st.sampled_from(["a", "b", "A", "$ref", "type"])
+LEAVES: st.SearchStrategy[Json] = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**63), 2**64 - 1),
+    st.sampled_from([0.0, 1.0, 1.5, -2.0, 1e300]),
+    st.sampled_from(["", "a", "b", "A"]),
+)
+ARGUMENTS: st.SearchStrategy[Json] = st.recursive(
+    LEAVES,
+    lambda below: st.one_of(st.lists(below, max_size=3), st.dictionaries(KEYS, below, max_size=3)),
+    max_leaves=6,
+)
+OBJECTS = st.dictionaries(KEYS, ARGUMENTS, max_size=4)
+TYPES = st.sampled_from(["string", "integer", "number", "boolean", "null", "array", "object"])
+
+
+def of_words(below: st.SearchStrategy[JsonObject]) -> st.SearchStrategy[JsonObject]:
+    """Schemas of ordinary words; some hold one that is none of its type's."""
+    words: dict[str, st.SearchStrategy[Json]] = {
+        "properties": st.dictionaries(KEYS, below, max_size=3),
+        "required": st.lists(KEYS, max_size=2),
+        "additionalProperties": st.booleans(),
+    }
+    kind: dict[str, st.SearchStrategy[Json]] = {"type": st.just("object")}
+    objects: st.SearchStrategy[JsonObject] = st.fixed_dictionaries(kind, optional=words)
+    lists: st.SearchStrategy[JsonObject] = st.builds(
+        lambda items: {"type": "array", "items": items}, below
+    )
+    return st.one_of(objects, objects, lists)
+
+
+CHOICE: JsonObject = {"type": "string", "enum": ["a", "b"]}
+MANY: JsonObject = {"type": "array", "items": CHOICE}
+CHOICES: st.SearchStrategy[JsonObject] = st.builds(
+    lambda texts: {"type": "string", "enum": texts}, st.lists(KEYS, min_size=1, max_size=3)
+)
+ANY_SCHEMA: st.SearchStrategy[JsonObject] = st.recursive(
+    st.one_of(st.builds(lambda name: {"type": name}, TYPES), CHOICES), of_words, max_leaves=6
+)
+
+
+@pytest.mark.guarantee("schema:plainly-valid-is-valid")
+@example({**OBJECT, "additionalProperties": False}, {}, [{"a": 1}])
+@example({**OBJECT, "required": ["a", "b"]}, {}, [{"a": 1}, {"a": 1, "b": None}])
+@example({**OBJECT, "properties": {"a": CHOICE}}, {}, [{"a": "b"}, {"a": "A"}, {"a": 1}])
+@example({**OBJECT, "properties": {"a": MANY}}, {}, [{"a": ["b", "A"]}, {"a": "b"}, {"a": [1]}])
+@given(of_words(ANY_SCHEMA), st.sampled_from([{}, {"$schema": DRAFT_7}]), st.lists(OBJECTS))
+def test_what_is_plainly_valid_is_valid(
+    schema: JsonObject, draft: JsonObject, each: list[JsonObject]
+) -> None:
+    plainly = simple({**schema, **draft})
+    if plainly is None:
+        return
+    validator = jsonschema_rs.validator_for({**schema, **draft})
+    check = compile_schema({**schema, **draft})
+    for arguments in [{}, *each]:
+        assert not plainly(arguments) or validator.is_valid(arguments)
+        assert check.valid(arguments) is validator.is_valid(arguments)
+        assert bool(check.wrong(arguments)) is not validator.is_valid(arguments)

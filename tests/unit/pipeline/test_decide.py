@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mcpguard.model import (
     ALLOW,
+    PASSED,
     Answer,
     Call,
     Context,
@@ -26,7 +27,7 @@ from mcpguard.model import (
     Verdict,
     Wait,
 )
-from mcpguard.pipeline import REQUIRED, STAGES, Stage, decide, make_pipeline
+from mcpguard.pipeline import REQUIRED, STAGES, NoRules, Panel, Stage, decide, make_pipeline
 
 Judge = Callable[[Subject], Verdict | Wait]
 
@@ -78,6 +79,21 @@ def raising(_: Subject) -> Verdict:
 def once(subject: Subject) -> Verdict:
     """Rewrites the original call, is content with what came of it."""
     return rewriting(CHANGED) if subject is CALL else ALLOW
+
+
+def both(stages: Mapping[str, Stage], subject: Subject) -> Decision | Wait:
+    """What `decide` says, and a panel of these stages says as well, asking the same questions."""
+    scripted = [each for each in stages.values() if isinstance(each, Scripted)]
+    for each in scripted:
+        each.asked = []
+    said = decide(stages, subject, CTX)
+    asked = [each.asked for each in scripted]
+    for each in scripted:
+        each.asked = []
+    panel = Panel(stages).decide(subject, CTX)
+    assert (Decision(True, subject) if panel is PASSED else panel) == said
+    assert [each.asked for each in scripted] == asked
+    return said
 
 
 CHANGED = Call("tools/call", "t", {"a": 2})
@@ -152,7 +168,33 @@ PATHS: dict[str, tuple[Mapping[str, Stage], Decision | Wait]] = {
 @pytest.mark.guarantee("pipeline:deny-unless-permit")
 @pytest.mark.parametrize(("stages", "expected"), PATHS.values(), ids=PATHS)
 def test_every_path_through_decide(stages: Mapping[str, Stage], expected: Decision | Wait) -> None:
-    assert decide({**willing(), **stages}, CALL, CTX) == expected
+    fresh = {name: always(ALLOW) for name in willing()}
+    assert both({**fresh, **stages}, CALL) == expected
+
+
+@pytest.mark.guarantee("pipeline:deny-unless-permit")
+def test_a_raising_stage_is_a_denial_wherever_it_sits() -> None:
+    for name in REQUIRED[SubjectKind.CALL]:
+        decision = both({"surface": always(ALLOW), **willing(), name: Scripted(raising)}, CALL)
+        text = "it raised RuntimeError"
+        assert decision == Decision(False, CALL, name, Reason.STAGE_FAILED, text)
+
+
+def test_who_allows_all_of_a_kind_is_not_asked_about_it() -> None:
+    panel = Panel({"surface": always(ALLOW), **willing(), "policy": NoRules()})
+    assert panel.decide(CALL, CTX) is PASSED
+    assert panel.decide(SUBJECTS[SubjectKind.RESULT], CTX) is PASSED
+
+
+def test_who_is_seated_later_judges_from_then_on() -> None:
+    panel = Panel({"surface": always(ALLOW), **willing()})
+    assert panel.decide(CALL, CTX) is PASSED
+    panel.seat({"trust": always(DENY)})
+    decision = panel.decide(CALL, CTX)
+    assert isinstance(decision, Decision)
+    assert (decision.allowed, decision.stage) == (False, "trust")
+    panel.seat({"trust": always(ALLOW)})
+    assert panel.decide(CALL, CTX) is PASSED
 
 
 def test_a_rewrite_is_judged_again_exactly_once() -> None:
@@ -224,8 +266,8 @@ def test_taking_a_stage_away_never_turns_a_denial_into_an_allow(
 ) -> None:
     whole = {name: always(answer) for name, answer in script.items()}
     less = {name: stage for name, stage in whole.items() if name != gone}
-    if not allows(decide(whole, subject, CTX)):
-        assert not allows(decide(less, subject, CTX))
+    if not allows(both(whole, subject)):
+        assert not allows(both(less, subject))
 
 
 @pytest.mark.guarantee("pipeline:deny-unless-permit")

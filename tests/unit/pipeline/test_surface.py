@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -32,7 +33,7 @@ from mcpguard.model import (
     Subject,
     Verdict,
 )
-from mcpguard.pipeline import Decide, NoRules, make_pipeline
+from mcpguard.pipeline import Decide, NoRules, decide, make_stages
 from mcpguard.pipeline.surface import MAX_LINKS, SurfaceStage
 from mcpguard.wire.methods import NOTIFICATIONS, REQUESTS
 
@@ -110,7 +111,7 @@ CTX = context()
 
 def ruleless(lock: Lockfile) -> Decide:
     """The pipeline of an operator without rules."""
-    return make_pipeline(lock, {"policy": NoRules(), "gateway": NoRules()})
+    return partial(decide, make_stages(lock, {"policy": NoRules(), "gateway": NoRules()}))
 
 
 def judged(subject: Subject, ctx: Context = CTX, lock: Lockfile | None = LOCK) -> Verdict:

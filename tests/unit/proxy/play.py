@@ -275,10 +275,10 @@ class Play:
         return self
 
     def _keep(self, batch: Batch) -> None:
-        for send in batch.sends:
-            assert send.data.endswith(b"\n")
-            assert send.data.count(b"\n") == 1
-            self.sends[send.to].append(send.data[:-1])
+        for to, data, _, _ in batch.sends:
+            assert data.endswith(b"\n")
+            assert data.count(b"\n") == 1
+            self.sends[to].append(data[:-1])
         for record, args in batch.records:
             told = record.fields() if isinstance(record, Allowed) else record
             self.records.append({**told, "args": args} if args else told)  # type: ignore[dict-item]

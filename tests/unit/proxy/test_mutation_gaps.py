@@ -561,7 +561,7 @@ def test_what_was_taken_from_the_batch_is_whole_and_no_longer_in_it() -> None:
     session.feed_host(b"", 1000.0)
     growing = session.batch
     held = growing.sends, growing.records, growing.events
-    assert [send.data for send in growing.sends] == [line(call(wire(0))) + b"\n"]
+    assert [data for _, data, _, _ in growing.sends] == [line(call(wire(0))) + b"\n"]
     growing.stop = Stop(3, "why")
     taken, later = session.take(), session.take()
     assert (taken.sends, taken.records, taken.events) == held

@@ -1,12 +1,14 @@
 """The short way itself: which lines it takes, and what it tells the pipeline about them."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from mcpguard.model import Call, Context, Decision, Json, JsonObject, Result, Subject, Wait
 from mcpguard.proxy.core import Core
 from mcpguard.proxy.plain import PlainAnswers, PlainCalls
+from mcpguard.wire.framing import Dropped
 from mcpguard.wire.jsonrpc import MAX_SAFE_INTEGER, SHORT
 from tests.unit.proxy.play import LOCK, Play, call, line, opened, usual, wire
 
@@ -21,10 +23,26 @@ def core_of(session: Play) -> Core:
     return session.session._core  # noqa: SLF001 - what the short way is made with
 
 
+Otherwise = Callable[[bytes | Dropped, float], None]
+
+
+def way(make: Callable[[Otherwise], PlainCalls | PlainAnswers]) -> Callable[[bytes, float], bool]:
+    """Feeds a line to the short way; whether it took it, and did not leave it to the general."""
+    left: list[bytes | Dropped] = []
+    feed = make(lambda item, _: left.append(item)).feed
+
+    def takes(text: bytes, now: float) -> bool:
+        left.clear()
+        feed(text, now)
+        return left != [text]
+
+    return takes
+
+
 def calls(session: Play) -> Callable[[bytes, float], bool]:
     """The short way of calls, into a session that has passed one."""
     session.host(call("before", arguments={}))
-    return PlainCalls(core_of(session), unused).take
+    return way(partial(PlainCalls, core_of(session), unused))
 
 
 def padded(size: int) -> bytes:
@@ -79,7 +97,7 @@ def test_a_result_with_nothing_to_translate_takes_the_short_way(
     session = opened()
     given = session.ids.next
     assert calls(session)(line(call(1, arguments={})), 1.0)
-    answers = PlainAnswers(core_of(session), unused).take
+    answers = way(partial(PlainAnswers, core_of(session), unused))
     text = line({"id": given + 1, "result": result})
     assert answers(text + b" " * (SHORT + 1 - len(text)), 1.0) is False
     assert answers(text + b" " * (SHORT - len(text)), 1.0) is (taken and b"18446" not in text)

@@ -202,6 +202,7 @@ def test_an_automaton_that_gave_up_wakes_every_detector() -> None:
 
 NEEDLES = [needle for each in ALL for needle in each.needles]
 AUTOMATON = Needles(NEEDLES)
+OPEN_ENDED = Needles(NEEDLES, open_ended=True)
 
 
 @settings(deadline=None)
@@ -210,6 +211,15 @@ def test_the_automaton_finds_what_each_pattern_finds(text: str) -> None:
     plain = encodable(text)
     alone = [number for number, each in enumerate(NEEDLES) if any(matches(each, plain, Meter(1)))]
     assert sorted(AUTOMATON.within(plain)) == alone
+    assert set(OPEN_ENDED.within(plain)) >= set(alone)
+
+
+@pytest.mark.guarantee("scan:short-way-agrees")
+def test_where_a_text_ends_hides_nothing_from_the_faster_automaton() -> None:
+    values = [each for line in LINES if isinstance(line, dict) for each in line.values()]
+    for plain in [encodable(each)[:100] for each in values if isinstance(each, str)]:
+        for end in range(len(plain) + 1):
+            assert set(OPEN_ENDED.within(plain[:end])) >= set(AUTOMATON.within(plain[:end]))
 
 
 @settings(deadline=None)
