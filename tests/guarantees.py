@@ -1055,7 +1055,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A line that is no message is dropped and recorded; the session goes on.",
         Mutant(
             "proxy/from_host.py",
-            'self.core.note(UP, "", reason, str(error), "drop" if given is None else "deny")',
+            'self.core.note(UP, "", reason, str(error), "deny" if asked else "drop")',
             "pass",
         ),
     ),
@@ -2552,8 +2552,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "An ordinary denial of what a host asks for moves nobody's score.",
         Mutant(
             "trust/fold.py",
-            "elif sender is server and reason in _SERVER and self._is_news(reason, session):",
-            "elif reason in _SERVER and self._is_news(reason, session):",
+            "elif sender is server and reason in _SERVER and self._is_news(record, session):",
+            "elif reason in _SERVER and self._is_news(record, session):",
         ),
     ),
     "trust:events": Guarantee(
