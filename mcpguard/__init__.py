@@ -5,6 +5,8 @@ each other (held by import-linter):
 
                   cli                  commands, exit codes, rendering
                    |
+                survey                 what is wrong with servers that are not being run
+                   |
                  daemon                processes, pipes, loops: the I/O on a message's way
                    |
                   live                 what stages ask: scores, counters, approvals, a store
@@ -15,7 +17,9 @@ each other (held by import-linter):
                    |
              proxy | pipeline          sans-IO session state machine | stages, `decide`
                    |
-          lock | audit | hosts         lockfile, drift | hash-chained log | hosts' files
+                 hosts                 hosts' files: what they start, and what is wrong with it
+                   |
+              lock | audit             lockfile, drift | hash-chained log
          trust | policy | scan         scores, limits | rules | what arguments hold
                approval                calls that wait for a person, and what a yes is bound to
                    |

@@ -67,9 +67,12 @@ _PROCESS = "The rules: process"
 _POLICY = "The rules: policy"
 _LIMITS = "The rules: limits"
 _ARGUMENTS = "The rules: arguments"
+_RESULTS = "The rules: results"
+_DEFINITIONS = "The rules: definitions"
 _HOSTS = "The rules: hosts' files"
 _APPROVALS = "The rules: approvals"
 _CONTROL = "The rules: control"
+_SURVEY = "The rules: scanning"
 
 GUARANTEES: Mapping[str, Guarantee] = {
     "approval:bound-to-the-call": Guarantee(
@@ -2308,6 +2311,102 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "return True",
         ),
     ),
+    "scan:all-a-model-reads": Guarantee(
+        _RESULTS,
+        "Every string and key of a result, an error or a prompt is judged, blobs of text decoded.",
+        Mutant(
+            "scan/threats/outputs/texts.py",
+            '        return binascii.a2b_base64(blob).decode("utf-8", "replace")',
+            '        return ""',
+        ),
+    ),
+    "scan:hidden-orders-are-read": Guarantee(
+        _RESULTS,
+        "An order that is invisible, disguised, in a comment or encoded is read and told.",
+        Mutant(
+            "scan/threats/outputs/__init__.py",
+            "for place in chain(_open(text), _hidden(text), _decoded(text)):",
+            "for place in chain(_open(text), _hidden(text)):",
+        ),
+    ),
+    "scan:honest-results-pass": Guarantee(
+        _RESULTS,
+        "Mails, documentation, code, data and articles about attacks pass as results.",
+        Mutant(
+            "scan/threats/outputs/judging.py",
+            "ABOUT = 0.45",
+            "ABOUT = 1.0",
+        ),
+    ),
+    "scan:orders-in-results-are-told": Guarantee(
+        _RESULTS,
+        "A result that gives the model orders is for review or blocked, in every language.",
+        Mutant(
+            "scan/threats/outputs/reading.py",
+            "        text = _spaced(text)",
+            "        pass",
+        ),
+    ),
+    "scan:quick-look-misses-nothing": Guarantee(
+        _RESULTS,
+        "What passes the quick look weighs too little to be told.",
+        Mutant(
+            "scan/threats/outputs/needles.py",
+            "    S.VOID\n    | S.VOIDED",
+            "    S.VOIDED",
+        ),
+    ),
+    "scan:unread-is-for-review": Guarantee(
+        _RESULTS,
+        "A result that is too much to be looked through is for review, never clean.",
+        Mutant(
+            "scan/threats/outputs/__init__.py",
+            "    return Report(Outcome.REVIEW, REVIEW, (signal,))",
+            "    return Report(Outcome.ALLOW, 0.0, (signal,))",
+        ),
+    ),
+    "scan:every-string-walked": Guarantee(
+        _DEFINITIONS,
+        "Every string and key of a definition is looked at, however deep, known to MCP or not.",
+        Mutant(
+            "scan/threats/definition.py",
+            "for number, each in enumerate(value):",
+            "for number, each in enumerate(value[:1]):",
+        ),
+    ),
+    "scan:disguise-is-read": Guarantee(
+        _DEFINITIONS,
+        "An order in look-alikes, escapes, comments, base64 or unseen characters is that order.",
+        Mutant(
+            "scan/threats/text.py",
+            "return text if text.isascii() else _unmasked(text)",
+            "return text",
+        ),
+    ),
+    "scan:shows-what-is-hidden": Guarantee(
+        _DEFINITIONS,
+        "A signal points at the original's characters and says what a person cannot see there.",
+        Mutant(
+            "scan/threats/definition.py",
+            "if each.says and each.start < span[1] and span[0] < each.end",
+            "if each.says and each.start > span[1]",
+        ),
+    ),
+    "scan:signals-add-up": Guarantee(
+        _DEFINITIONS,
+        "Signals of one passage add up, each rule once; what stands far apart does not.",
+        Mutant("scan/threats/score.py", "if at <= place <= at + WINDOW", "if at <= place"),
+    ),
+    "scan:reading-is-bounded": Guarantee(
+        _DEFINITIONS,
+        "A reading is at most four times as long as its text.",
+        Mutant("scan/threats/text.py", "LONGEST_FORM = 3", "LONGEST_FORM = 18"),
+    ),
+    "scan:honest-definitions-pass": Guarantee(
+        _DEFINITIONS,
+        "Near misses of every threat, in several languages, are let through.",
+        Mutant("scan/threats/calibration.py", "REVIEW = 3.0", "REVIEW = 0.5"),
+    ),
     "schema:arguments-checked": Guarantee(
         "JSON Schema 2020-12",
         "Arguments are checked against the pinned schema; the phrase says where and "
@@ -2489,6 +2588,59 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "pipeline/surface.py",
             "_QUARANTINED = frozenset({Reason.DRIFTED, Reason.DOUBLED})",
             "_QUARANTINED: frozenset[Reason] = frozenset()",
+        ),
+    ),
+    "survey:never-scanned-is-not-clean": Guarantee(
+        _SURVEY,
+        "A server that nobody has looked into is reported as never scanned, never as clean.",
+        Mutant(
+            "survey/page.py",
+            "    looked = subject.state in {State.INSPECTED, State.LOCKED}\n",
+            "    looked = True\n",
+        ),
+    ),
+    "survey:other-servers-in-sight": Guarantee(
+        _SURVEY,
+        "A tool that imitates one of another server locked on this machine is found.",
+        Mutant(
+            "survey/gathering.py",
+            "items_known([each for each in registered if each.command != mine], beside)",
+            "items_known([], beside)",
+        ),
+    ),
+    "survey:page-is-inert": Guarantee(
+        _SURVEY,
+        "No text of a server or a file is markup in the HTML report, which runs and fetches "
+        "nothing.",
+        Mutant("survey/page.py", "return escape(cut, quote=True)", "return cut"),
+    ),
+    "survey:secrets-never-shown": Guarantee(
+        _SURVEY,
+        "A credential in a host's file is told by its kind and place, and never shown.",
+        Mutant(
+            "hosts/checks.py",
+            'f"{kept}<{secret[0]}>" if secret else shlex.quote(word)',
+            "shlex.quote(word)",
+        ),
+    ),
+    "survey:starts-nothing-doubtful": Guarantee(
+        _SURVEY,
+        "`scan --start` starts no command with a critical finding and none that the project "
+        "chose, whatever was agreed to, and says so.",
+        Mutant("survey/gathering.py", "    if worst:\n", "    if worst and trust_project:\n"),
+    ),
+    "survey:suppressions-expire": Guarantee(
+        _SURVEY,
+        "A suppressed finding counts again after the last day of its suppression, and says so.",
+        Mutant("policy/suppress.py", "return today > self.expires", "return False"),
+    ),
+    "survey:unreadable-is-not-clean": Guarantee(
+        _SURVEY,
+        "A file or server that could not be looked at makes a scan end with 2, never with 0.",
+        Mutant(
+            "survey/report.py",
+            "return not self.unread and not self.of_state(State.FAILED)",
+            "return True",
         ),
     ),
     "tasks:bound-only": Guarantee(

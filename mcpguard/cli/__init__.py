@@ -45,7 +45,7 @@ class Row:
 
 
 COMMANDS: Final[dict[str, Row]] = {
-    "scan": Row("mcpguard.cli.scan", _REVIEW, "Show everything a server lists."),
+    "scan": Row("mcpguard.cli.scan", _REVIEW, "Judge what a server, or every one, tells a model."),
     "lock": Row("mcpguard.cli.lock", _REVIEW, "Write all it lists to a lockfile, to review."),
     "check": Row("mcpguard.cli.check", _REVIEW, "Compare a server with its lockfile; for CI."),
     "diff": Row("mcpguard.cli.diff", _REVIEW, "Show every difference from the lockfile in full."),

@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,8 @@ from mcpguard.lock import drift, lockfile
 from mcpguard.lock.lockfile import Launch, Lockfile
 from mcpguard.lock.surface import Surface
 from mcpguard.model import ItemKind, RequestKind, Severity
+from mcpguard.survey import locking
+from mcpguard.survey.report import Survey
 
 __all__ = ["Wish", "data_option", "lock", "replace", "requests_option", "review"]
 
@@ -32,7 +35,8 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 class Wish:
     """What is to be locked, and where. What is empty is taken from the lockfile that is there.
 
-    `env` is taken from it only where it is None.
+    `env` is taken from it only where it is None. `fail_on`: the mildest finding of a scan for which
+    nothing is written.
     """
 
     output: Path
@@ -43,6 +47,7 @@ class Wish:
     data: Sequence[str] = ()
     update: bool = False
     eras: Eras = Eras.BOTH
+    fail_on: Severity | None = None
     timeout: float
     """Seconds each start of the server may take."""
 
@@ -102,6 +107,11 @@ def data_option(function: _F) -> _F:
     show_default=True,
     help="Which protocol era to lock: legacy (initialize), modern (server/discover).",
 )
+@click.option(
+    "--fail-on-scan",
+    type=click.Choice([each.value for each in Severity]),
+    help="Write nothing when what the server lists is judged this bad, or worse.",
+)
 @look.timeout_option
 @look.command_argument
 def lock(
@@ -113,6 +123,7 @@ def lock(
     data: Sequence[str],
     update: bool,
     era: str,
+    fail_on_scan: str | None,
     timeout: float,
     command: Sequence[str],
 ) -> int:
@@ -122,8 +133,12 @@ def lock(
     is, unless --update is given. Options that are not given keep what the file says; so does the
     command. Tiers, notes and `vary` entries are kept.
 
-    Exit codes: 0 written, or nothing changed; 1 the server changed and the file was left as it is;
-    2 the server could not be looked at, or the file could not be read or written.
+    What the server lists is judged as `mcpguard scan` does. Doubts are shown, for you to weigh;
+    with --fail-on-scan nothing is written then.
+
+    Exit codes: 0 written, or nothing changed; 1 the file was left as it is: the server changed, or
+    what it lists was judged too bad; 2 the server could not be looked at, or the file could not be
+    read or written.
     """  # fmt: skip
     wish = Wish(
         output=output,
@@ -134,6 +149,7 @@ def lock(
         data=data,
         update=update,
         eras=Eras(era),
+        fail_on=Severity(fail_on_scan) if fail_on_scan else None,
         timeout=timeout,
     )
     code, written = review(wish)
@@ -164,9 +180,38 @@ def review(wish: Wish) -> tuple[int, bool]:
         requests=_requests(wish.requests, previous),
         previous=previous,
     )
+    home = flags.data_dir()
+    survey = locking.before(
+        surface,
+        locked,
+        wish.output,
+        home=home,
+        today=datetime.now(UTC).date(),
+        fail_on=wish.fail_on or Severity.CRITICAL,
+        previous=previous,
+    )
+    _tell_doubts(survey)
+    if wish.fail_on is not None and survey.outcome != "clean":
+        render.answer([f"{wish.output}: nothing was written: --fail-on-scan {wish.fail_on}"])
+        return 1, False
     if previous is None:
-        return _write(wish.output, locked, "locked")
-    return _again(wish, previous, locked, surface)
+        code, written = _write(wish.output, locked, "locked")
+    else:
+        code, written = _again(wish, previous, locked, surface)
+    if written or locked == previous:
+        problems = locking.remembered(home, locked, wish.output, survey)
+        render.talk(*(f"mcpguard lock: {render.printable(each)}" for each in problems))
+    return code, written
+
+
+def _tell_doubts(survey: Survey) -> None:
+    """What a reader of the lockfile should look at first."""
+    for _, told in survey.counting:
+        render.talk(*render.finding_lines([told.finding]))
+        quoted = [told.finding.evidence.get(key) for key in ("text", "shown")]
+        render.talk(*(" " * 10 + "| " + render.plain(each) for each in quoted if each))
+    if survey.names_lost:
+        render.talk(f"mcpguard lock: {render.printable(survey.names_lost)}")
 
 
 def _again(wish: Wish, previous: Lockfile, locked: Lockfile, surface: Surface) -> tuple[int, bool]:

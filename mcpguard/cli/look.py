@@ -24,6 +24,7 @@ from mcpguard.lock.surface import Surface
 
 __all__ = [
     "DEFAULT_LOCK",
+    "Progress",
     "command_argument",
     "lock_option",
     "read_lockfile",
@@ -131,7 +132,7 @@ async def _look(
     caught: list[int],
 ) -> Surface | McpguardError | None:
     outcome: Surface | McpguardError | None = None
-    progress = _Progress()
+    progress = Progress()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(progress.run)
         await tasks.start(_signals, tasks.cancel_scope, caught)
@@ -162,7 +163,7 @@ async def _signals(
             return
 
 
-class _Progress:
+class Progress:
     """What is being waited for, on stderr. On a terminal one line that changes, else one line."""
 
     def __init__(self) -> None:

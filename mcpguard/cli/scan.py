@@ -1,261 +1,449 @@
-"""`mcpguard scan`: everything a server lists, as the model would be told it."""
+"""`mcpguard scan`: what a server, a lockfile or every configured server tells a model, judged."""
 
-import textwrap
-from collections.abc import Iterator, Sequence
-from itertools import islice
-from typing import Final, TypeAlias
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
 
 import click
 
-from mcpguard.cli import look, render
+from mcpguard.cli import listing, look, render
+from mcpguard.cli.lock import replace as write_file
 from mcpguard.config import flags
+from mcpguard.errors import McpguardError, StoreError, SurfaceError, UnreachableError, UsageError
+from mcpguard.hosts import checks
+from mcpguard.hosts.declared import Server
+from mcpguard.hosts.known import KNOWN
+from mcpguard.live import names
 from mcpguard.lock.surface import Surface
-from mcpguard.model import ItemKind, Json, JsonObject
+from mcpguard.model import JsonObject, Severity
+from mcpguard.policy.suppress import Suppressions
+from mcpguard.survey import configs, gathering, history, page, report, sarif, starting
+from mcpguard.survey.gathering import Gathered
+from mcpguard.survey.judging import listed
+from mcpguard.survey.report import Survey
+from mcpguard.survey.subjects import Place, State, Subject, Told
 
-__all__ = ["scan", "surface_lines", "type_of"]
+__all__ = ["scan"]
 
-MAX_TYPE = 48
-"""Characters of a parameter's type; the whole schema is in the JSON output."""
 
-MAX_COLUMN = 32
-"""Columns for parameter names; a longer one stands out of line."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """The command line."""
 
-MAX_DEPTH = 5
-"""Levels of parameters inside parameters that are shown."""
+    form: str
+    output: Path | None
+    fail_on: Severity
+    settings: Path | None
+    env: Sequence[str]
+    timeout: float
+    lock: Path | None
+    host: str
+    config: Path | None
+    start: bool
+    yes: bool
+    trust_project: bool
+    only_list: bool
+    command: Sequence[str]
 
-MAX_ROWS = 200
-"""Parameters of one tool that are shown; a schema can repeat itself without end."""
 
-Row: TypeAlias = tuple[str, str, str]
-"""A parameter: its name, its type in a few words, its description."""
+@dataclass(slots=True)
+class _Seen:
+    """What was gathered. `surface`: of the one server that was named on the command line."""
 
-_SHOWN: Final = frozenset(
-    {
-        "name", "title", "description", "inputSchema", "outputSchema", "annotations", "execution",
-        "arguments", "uri", "uriTemplate", "mimeType", "size",
-    }
-)  # fmt: skip
-"""Keys of definitions that the text shows or that only say what comes back; others are named."""
+    rows: list[Gathered]
+    unread: Sequence[configs.Unread] = ()
+    surface: Surface | None = None
+    error: McpguardError | None = None
+    signal: int = 0
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
 @click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+    "--lock",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Judge what this lockfile holds; nothing is started.",
+)
+@click.option("--hosts", is_flag=True, help="Every server of every known host: the default.")
+@click.option(
+    "--host",
+    type=click.Choice([*KNOWN]),
+    metavar="HOST",
+    help=f"Only servers of this host: {', '.join(KNOWN)}.",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Only servers in this file of a host, where it is not in its usual place.",
+)
+@click.option("--start", is_flag=True, help="Start hosts' servers to look into them; asks first.")
+@click.option("--yes", is_flag=True, help="With --start: do not ask.")
+@click.option(
+    "--trust-project",
+    is_flag=True,
+    help="With --start: also what a file of the project in the working directory names.",
+)
+@click.option(
+    "--list", "only_list", is_flag=True, help="Only show what CMD lists; judge and record nothing."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif", "html"]),
+    default="text",
+    show_default=True,
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the answer to this file.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice([each.value for each in Severity]),
+    default=Severity.CRITICAL.value,
+    show_default=True,
+    help="The mildest severity that fails.",
+)
+@click.option(
+    "--settings",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Take suppressions from this file instead of your mcpguard.yaml.",
 )
 @click.option(
     "--env", "env", multiple=True, metavar="NAME", help="Pass this variable on. Repeatable."
 )
 @look.timeout_option
 @look.command_argument
-def scan(*, form: str, env: Sequence[str], timeout: float, command: Sequence[str]) -> int:
-    """Show everything a server lists: tools, prompts, resources, templates, instructions.
+def scan(*, hosts: bool, host: str | None, fail_on: str, **given: object) -> int:
+    """Judge what servers tell a model: definitions that direct it, hide or imitate; risky starts.
 
-    All pages, in both protocol eras, with every client capability declared, so that a server shows
-    all it has. Nothing is called, nothing is written.
+    With CMD, that server is started, asked for all it lists, in all pages and eras, with every
+    client capability declared, and ended. With --lock, what the lockfile holds is judged. Otherwise
+    every server in the files of all known hosts: how it is started is checked, and what it lists
+    where it runs behind a lockfile; nothing is started without --start. A server that nobody has
+    looked into is "never scanned", which is not clean.
 
-    Exit codes: 0 shown; 2 the server could not be started, did not answer or cannot be pinned.
+    Suppressions are in mcpguard.yaml under `scan.suppress`. Every scan leaves a record in the audit
+    log, and holds tools against those of all servers locked on this machine.
+
+    Exit codes: 0 nothing at or above --fail-on; 1 there is; 2 it could not be found out (no answer,
+    an unreadable file). A finding is certain, so 1 goes before 2.
     """
-    surface = look.surface_of(flags.command(command), env, timeout=timeout)
-    if form == "json":
-        render.answer([render.json_text(_as_json(surface))])
+    asked = _Asked(host=host or "", fail_on=Severity(fail_on), **given)  # type: ignore[arg-type]
+    _check(asked, hosts=hosts)
+    if asked.only_list:
+        return _list(asked)
+    seen = _gathered(asked)
+    survey = _surveyed(asked, seen)
+    if seen.error is None or asked.form != "text":
+        _answer(asked, seen, survey)
+    if seen.error is not None:
+        render.talk(*render.error_lines(seen.error, "scan"))
+    if seen.signal:
+        raise click.exceptions.Exit(128 + seen.signal)
+    return report.OUTCOMES[survey.outcome]
+
+
+def _check(asked: _Asked, *, hosts: bool) -> None:
+    """What does not go together is said, never ignored."""
+    places = {
+        "--lock": asked.lock is not None,
+        "--hosts": hosts,
+        "--host": bool(asked.host),
+        "--config": asked.config is not None,
+        "--start": asked.start,
+    }
+    given = [name for name, is_given in places.items() if is_given]
+    if asked.command and given:
+        raise UsageError(f"{given[0]} does not go with a command", hint="leave one of the two out")
+    if asked.lock is not None and len(given) > 1:
+        raise UsageError(f"--lock does not go with {given[1]}", hint="leave one of the two out")
+    if asked.only_list and (not asked.command or asked.form not in {"text", "json"}):
+        raise UsageError(
+            "--list shows what one command lists, as text or json",
+            hint="mcpguard scan --list -- CMD ARGS...",
+        )
+    if (asked.yes or asked.trust_project) and not asked.start:
+        raise UsageError("--yes and --trust-project are about --start", hint="add --start")
+    if asked.env and not asked.command:
+        raise UsageError("--env is about the server of a command", hint="put CMD after --")
+
+
+def _list(asked: _Asked) -> int:
+    surface = look.surface_of(flags.command(asked.command), asked.env, timeout=asked.timeout)
+    if asked.form == "json":
+        render.answer([render.json_text(listing.surface_json(surface))])
     else:
-        render.answer(surface_lines(surface))
+        render.answer(listing.surface_lines(surface))
     return 0
 
 
-def _as_json(surface: Surface) -> JsonObject:
-    facts = surface.server
-    whole: JsonObject = {
-        "server": {
-            "era": facts.era.value,
-            "protocolVersion": facts.protocol_version,
-            "serverInfo": facts.server_info,
-            "instructions": facts.instructions,
-            "capabilities": facts.capabilities,
-        }
-    }
-    for kind in ItemKind:
-        whole[kind.value] = dict(surface.of(kind))
-    return whole
+# --- looking -------------------------------------------------------------------------------------
 
 
-# --- as text -------------------------------------------------------------------------------------
+def _gathered(asked: _Asked) -> _Seen:
+    if asked.command:
+        return _commanded(asked)
+    if asked.lock is not None:
+        return _Seen([gathering.locked_subject(asked.lock, gathering.read_lock(asked.lock))])
+    subjects, unread = configs.survey(os.environ, asked.host, asked.config)
+    laid = report.survey_of(
+        subjects, (), _suppressions(asked, subjects), asked.fail_on
+    )  # a suppressed finding does not keep a server from being started
+    rows = gathering.behind_locks(laid.subjects)
+    seen = _Seen(rows, unread)
+    return _started(asked, seen) if asked.start else seen
 
 
-def surface_lines(surface: Surface) -> list[str]:
-    """Everything a model is told by this server, for a person to read."""
-    lines = _server_lines(surface)
-    for kind in ItemKind:
-        items = surface.of(kind)
-        if items:
-            lines += [
-                "",
-                render.painted("bold", f"{render.PLURALS[kind].capitalize()} ({len(items)})"),
-            ]
-            for name in sorted(items):
-                lines += ["", *_item_lines(kind, name, items[name])]
-    lines += [
-        "",
-        render.painted("dim", "Whole definitions, as the server wrote them: --format json"),
-    ]
-    return lines
+def _commanded(asked: _Asked) -> _Seen:
+    argv = flags.command(asked.command)
+    subject = Subject(name=Path(argv[0]).name, server=Server(words=argv), place=_source(argv))
+    try:
+        surface = look.surface_of(argv, asked.env, timeout=asked.timeout)
+    except (UnreachableError, SurfaceError) as error:
+        failed = replace(subject, state=State.FAILED, why=error.message.partition("\n")[0])
+        return _Seen([Gathered(failed)], error=error)
+    return _Seen([_looked_into(subject, surface, _own_name(surface))], surface=surface)
 
 
-def _server_lines(surface: Surface) -> list[str]:
-    facts = surface.server
-    name = render.plain(facts.server_info.get("name", "(no name)"))
-    version = render.plain(facts.server_info.get("version", ""))
-    what = render.counted({kind: len(surface.of(kind)) for kind in ItemKind})
-    era = {"dual": "both eras", "modern": "modern era", "legacy": "legacy era"}[facts.era.value]
-    capabilities = ", ".join(render.printable(key) for key in sorted(facts.capabilities)) or "none"
-    lines = [
-        f"{render.painted('bold', name)} {version}".rstrip(),
-        f"  lists         {what}",
-        f"  protocol      {render.printable(facts.protocol_version)}, {era}",
-    ]
-    lines += render.hung("  capabilities ", 16, capabilities)
-    if facts.instructions:
-        lines += ["  instructions  (every model connected to it is told this)"]
-        lines += _paragraphs(facts.instructions, 16)
-    return lines
+def _own_name(surface: Surface) -> str:
+    name = surface.server.server_info.get("name")
+    return name if isinstance(name, str) and name else ""
 
 
-def _paragraphs(text: str, indent: int) -> list[str]:
-    """`text` at `indent`, its own line breaks kept, everything else about it made printable."""
-    width = max(render.width() - indent, 20)
-    lines: list[str] = []
-    for line in text.strip().split("\n"):
-        shown = render.printable(line.rstrip())
-        lines += textwrap.wrap(shown, width, break_on_hyphens=False) or [""]
-    return [(" " * indent + line).rstrip() for line in lines]
+def _looked_into(subject: Subject, surface: Surface, name: str = "") -> Gathered:
+    called = name or subject.name
+    one = listed(called, names.publisher(subject.server.words), surface)
+    place = subject.place
+    if place is not None:
+        one = replace(one, place=lambda *_: place)
+    now = replace(subject, name=called, state=State.INSPECTED, why="", listed=one.counts)
+    return Gathered(now, one)
 
 
-def _item_lines(kind: ItemKind, name: str, definition: JsonObject) -> list[str]:
-    title = definition.get("title")
-    if not isinstance(title, str) or title == name:
-        title = ""
-    remarks = [f'"{render.printable(title)}"'] if title else []
-    remarks += _remarks(kind, definition)
-    tail = render.painted("dim", "  " + ", ".join(remarks)) if remarks else ""
-    lines = [f"  {render.painted('bold', render.printable(name))}{tail}"]
-    description = definition.get("description")
-    if isinstance(description, str) and description.strip():
-        lines += _paragraphs(description, 4)
-    lines += _parameters(kind, definition)
-    more = ", ".join(sorted(map(render.printable, definition.keys() - _SHOWN)))
-    return [*lines, f"    and {more}: see --format json"] if more else lines
+def _source(argv: Sequence[str]) -> Place | None:
+    """The first word that is a file below the working directory: what a reviewer can open."""
+    here = Path.cwd()
+    words = [Path(word).absolute() for word in argv if len(word) < MAX_WORD and "\0" not in word]
+    return next(
+        (Place(path) for path in words if path.is_relative_to(here) and path.is_file()), None
+    )
 
 
-_FLAGS: Final[tuple[tuple[str, str], ...]] = (
-    ("readOnlyHint", "read-only"),
-    ("destructiveHint", "destructive"),
-    ("idempotentHint", "idempotent"),
-    ("openWorldHint", "open world"),
-)
+MAX_WORD = 4096
+"""Characters. A longer word is no file's name."""
 
 
-def _remarks(kind: ItemKind, definition: JsonObject) -> list[str]:
-    """What a tool says of itself (hints, never proofs); what a resource is."""
-    if kind is ItemKind.TOOL:
-        annotations = definition.get("annotations")
-        hints = annotations if isinstance(annotations, dict) else {}
-        return [word for key, word in _FLAGS if hints.get(key) is True]
-    shown = [definition.get("name"), definition.get("mimeType")]
-    return [render.printable(each) for each in shown if isinstance(each, str)][
-        kind is ItemKind.PROMPT :
-    ]
+def _started(asked: _Asked, seen: _Seen) -> _Seen:
+    """Starts what may be started, after asking; says of everything else why it is not."""
+    waiting: dict[int, starting.Start] = {}
+    for number, row in enumerate(seen.rows):
+        if row.listed is not None or not row.subject.startable or row.subject.lock:
+            continue
+        why, start = _start_of(asked, row.subject)
+        if start is not None:
+            waiting[number] = start
+        else:
+            seen.rows[number] = Gathered(replace(row.subject, why=why))
+    if not waiting or not _agreed(asked, seen, waiting):
+        return seen
+    outcomes, seen.signal = starting.looked(
+        [*waiting.values()], timeout=asked.timeout, progress=look.Progress()
+    )
+    for number, outcome in zip(waiting, outcomes, strict=True):
+        subject = seen.rows[number].subject
+        if isinstance(outcome, Surface):
+            seen.rows[number] = _looked_into(subject, outcome)
+        else:
+            why = outcome.message.partition("\n")[0]
+            seen.rows[number] = Gathered(replace(subject, state=State.FAILED, why=why))
+    return seen
 
 
-def _parameters(kind: ItemKind, definition: JsonObject) -> list[str]:
-    rows = _tool_rows(definition) if kind is ItemKind.TOOL else _prompt_rows(definition)
-    if not rows:
-        return []
-    widest = min(max(len(name) for name, _, _ in rows), MAX_COLUMN)
-    lines: list[str] = []
-    for name, what, text in rows:
-        label = f"      {name:<{widest}}  {what}"
-        lines += _parameter_lines(label, text)
-    return lines
+def _start_of(asked: _Asked, subject: Subject) -> tuple[str, starting.Start | None]:
+    why = gathering.refused(subject, trust_project=asked.trust_project)
+    if why:
+        return why, None
+    try:
+        directory = subject.directory or Path.cwd()
+        return "", starting.prepared(subject.name, subject.server, directory, os.environ)
+    except McpguardError as error:
+        return f"not started: {error.message}", None
 
 
-def _parameter_lines(label: str, text: str) -> list[str]:
-    return [label, *_paragraphs(text, 10)] if text.strip() else [label]
-
-
-def _tool_rows(definition: JsonObject) -> list[Row]:
-    schema = definition.get("inputSchema")
-    whole = schema if isinstance(schema, dict) else {}
-    return list(islice(_properties(whole, whole, "", MAX_DEPTH), MAX_ROWS))
-
-
-def _properties(whole: JsonObject, schema: JsonObject, prefix: str, depth: int) -> Iterator[Row]:
-    """A row for each property, and below it for what is inside: `items[].name`."""
-    properties, needed = schema.get("properties"), schema.get("required")
-    if not isinstance(properties, dict) or not depth:
-        return
-    required = needed if isinstance(needed, list) else []
-    for name, each in properties.items():
-        label, inner = prefix + render.printable(name), _resolved(whole, each)
-        what = type_of(inner) + (", required" if name in required else "")
-        yield label, what, _description(each) or _description(inner)
-        items = _resolved(whole, inner.get("items"))
-        yield from _properties(whole, inner, f"{label}.", depth - 1)
-        yield from _properties(whole, items, f"{label}[].", depth - 1)
-
-
-def _resolved(whole: JsonObject, schema: Json) -> JsonObject:
-    """`schema`, or the definition of `whole` that it refers to (`#/$defs/Name`, one step)."""
-    if not isinstance(schema, dict):
-        return {}
-    reference = schema.get("$ref")
-    head, _, name = reference.rpartition("/") if isinstance(reference, str) else ("", "", "")
-    definitions = whole.get(head.removeprefix("#/")) if head.startswith("#/") else None
-    found = definitions.get(name) if isinstance(definitions, dict) else schema
-    return found if isinstance(found, dict) else {}
-
-
-def _prompt_rows(definition: JsonObject) -> list[Row]:
-    arguments = definition.get("arguments")
-    if not isinstance(arguments, list):
-        return []
-    return [
-        (
-            render.plain(each.get("name", "")),
-            "required" if each.get("required") is True else "optional",
-            _description(each),
+def _agreed(asked: _Asked, seen: _Seen, waiting: Mapping[int, starting.Start]) -> bool:
+    """Lists what will be started and what will not; asks, unless --yes."""
+    many = "1 server" if len(waiting) == 1 else f"{len(waiting)} servers"
+    render.talk(f"mcpguard scan: {many} will be started:")
+    for number, start in waiting.items():
+        shown = checks.shown(seen.rows[number].subject.server.words)
+        cut = shown if len(shown) <= MAX_WORD else f"{shown[:MAX_WORD]}... (cut: read the file)"
+        render.talk(render.printable(f"  {start.name}: {cut}"))
+    for row in seen.rows:
+        if row.subject.why.startswith("not started"):
+            render.talk(render.printable(f"  {row.subject.name} is {row.subject.why}"))
+    if asked.yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "there is no terminal to ask whether these may be started",
+            hint="read the list, then add --yes",
         )
-        for each in arguments
-        if isinstance(each, dict)
-    ]
+    if click.confirm("Start them?", err=True):
+        return True
+    render.talk("mcpguard scan: nothing was started")
+    return False
 
 
-def _description(schema: Json) -> str:
-    text = schema.get("description") if isinstance(schema, dict) else None
-    return text if isinstance(text, str) else ""
+# --- judging -------------------------------------------------------------------------------------
 
 
-def type_of(schema: Json) -> str:
-    """A few words for a JSON Schema: `string`, `array of number`, `"a" | "b"`, `any`."""
-    text = render.printable(_type(schema, 3))
-    return text if len(text) <= MAX_TYPE else text[: MAX_TYPE - 3] + "..."
+def _surveyed(asked: _Asked, seen: _Seen) -> Survey:
+    lost, registered = "", []
+    home = _home()
+    try:
+        registered = names.others(home, asked.lock) if home is not None else []
+    except StoreError as error:
+        lost = f"tools were not held against those of other servers: {error.message}"
+        render.talk(render.printable(f"mcpguard scan: {lost}"))
+    subjects = gathering.in_sight(seen.rows, registered)
+    suppressions = _suppressions(asked, subjects)
+    survey = report.survey_of(subjects, seen.unread, suppressions, asked.fail_on, lost)
+    if home is not None:
+        problem = history.record(home, "scan.server", survey.subjects, survey.outcome)
+        if problem:
+            render.talk(render.printable(f"mcpguard scan: {problem}"))
+    return survey
 
 
-def _type(schema: Json, depth: int) -> str:
-    if not isinstance(schema, dict) or not depth:
-        return "any"
-    if isinstance(choices := schema.get("enum"), list):
-        return " | ".join(render.plain(each) for each in choices)
-    if "const" in schema:
-        return render.plain(schema["const"])
-    if isinstance(options := schema.get("anyOf", schema.get("oneOf")), list):
-        return " | ".join(dict.fromkeys(_type(each, depth - 1) for each in options))
-    return _named_type(schema, depth)
+def _home() -> Path | None:
+    try:
+        return flags.data_dir()
+    except UsageError as error:
+        render.talk(render.printable(f"mcpguard scan: {error.message}: nothing is recorded"))
+        return None
 
 
-def _named_type(schema: JsonObject, depth: int) -> str:
-    kind = schema.get("type")
-    if kind == "array":
-        return "array of " + _type(schema.get("items"), depth - 1)
-    if isinstance(kind, list):
-        return " | ".join(render.plain(each) for each in kind)
-    return kind if isinstance(kind, str) else "any"
+def _suppressions(asked: _Asked, subjects: Sequence[Subject]) -> Suppressions:
+    names_here = [each.name for each in subjects]
+    return report.accepted(asked.settings, names_here, datetime.now(UTC).date())
+
+
+# --- telling -------------------------------------------------------------------------------------
+
+
+def _answer(asked: _Asked, seen: _Seen, survey: Survey) -> None:
+    lines = [*_lines(asked.form, seen, survey)]
+    if asked.output is None:
+        render.answer(lines)
+        return
+    write_file(asked.output, "".join(line + "\n" for line in lines).encode(errors="replace"))
+    render.talk(render.printable(f"mcpguard scan: {_verdict(survey)}; written to {asked.output}"))
+
+
+def _lines(form: str, seen: _Seen, survey: Survey) -> Iterator[str]:
+    if form == "html":
+        yield page.page(survey, datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
+    elif form == "sarif":
+        yield render.json_text(sarif.sarif(survey, Path.cwd()))
+    elif form == "json":
+        whole: JsonObject = report.as_json(survey)
+        if seen.surface is not None:
+            whole |= listing.surface_json(seen.surface)
+        yield render.json_text(whole)
+    else:
+        if seen.surface is not None:
+            yield from listing.surface_lines(seen.surface)
+            yield ""
+        yield from _text(survey, whole=seen.surface is None)
+
+
+def _text(survey: Survey, *, whole: bool) -> Iterator[str]:
+    if whole:
+        yield from _subject_lines(survey)
+    for subject, told in survey.counting:
+        yield from _told_lines(subject, told)
+    for each in survey.unread:
+        yield from render.hung(
+            render.painted("critical", "unread   "), 10,
+            render.printable(f"{each.host}: {each.file}: {each.why}"),
+        )  # fmt: skip
+    yield from _suppressed_lines(survey)
+    yield _verdict_line(survey)
+
+
+def _subject_lines(survey: Survey) -> Iterator[str]:
+    """Every server under the file that declares it, and how much of it was looked at."""
+    at = None
+    for each in survey.subjects:
+        head = (each.host, each.place.file if each.place else None)
+        if head != at:
+            at = head
+            yield render.printable(f"{each.host}: {head[1]}" if each.host else str(head[1]))
+        what = render.counted(dict(each.listed)) if each.listed else each.why
+        state = render.painted(_PAINT[each.state], each.state.value)
+        tail = f": {render.printable(what)}" if what else ""
+        yield f"  {render.painted('bold', render.printable(each.name))}  {state}{tail}"
+    if not survey.subjects:
+        yield "no known host has a server here"
+    yield ""
+
+
+_PAINT: Final = {
+    State.INSPECTED: "good",
+    State.LOCKED: "good",
+    State.NEVER: "moderate",
+    State.FAILED: "critical",
+}
+
+
+def _told_lines(subject: Subject, told: Told) -> Iterator[str]:
+    finding = told.finding
+    label = render.painted(finding.severity.value, f"{finding.severity.value:<9}")
+    yield from render.hung(label, 10, render.printable(f"{subject.name}: {finding.message}"))
+    for key in ("text", "shown"):
+        quoted = finding.evidence.get(key)
+        if quoted:
+            yield from render.hung(" " * 9 + " |", 12, render.plain(quoted))
+    place = f"{told.place.file}:{told.place.line} " if told.place else ""
+    yield " " * 10 + render.painted("dim", render.printable(f"{place}[{finding.rule}]"))
+    if told.run_out is not None:
+        until = f"suppressed until {told.run_out.expires}: {told.run_out.reason}; counts again"
+        yield " " * 10 + render.printable(until)
+
+
+def _suppressed_lines(survey: Survey) -> Iterator[str]:
+    for subject, told in survey.suppressed:
+        if told.suppressed is not None:
+            until = f"until {told.suppressed.expires}: {told.suppressed.reason}"
+            said = f"{subject.name}: {told.finding.message} ({until})"
+            yield from render.hung(render.painted("dim", "accepted "), 10, render.printable(said))
+    for row in survey.idle:
+        said = f"{row.origin}: the suppression of {row.rule} is about nothing that was found"
+        yield from render.hung(render.painted("dim", "idle     "), 10, render.printable(said))
+
+
+def _verdict_line(survey: Survey) -> str:
+    paint = {"clean": "good", "findings": "critical", "unknown": "moderate"}[survey.outcome]
+    return render.painted(paint, _verdict(survey))
+
+
+def _verdict(survey: Survey) -> str:
+    numbers = report.counted(survey)
+    found = ", ".join(f"{number} {each.value}" for each, number in numbers.items() if number)
+    counts = {state: len(survey.of_state(state)) for state in State}
+    states = ", ".join(f"{number} {state.value}" for state, number in counts.items() if number)
+    files = len(survey.unread)
+    unread = f", {files} file{'s' * (files != 1)} unread" if files else ""
+    word = {"clean": "pass", "findings": "fail", "unknown": "could not be found out"}
+    said = f"{word[survey.outcome]}: {found or 'nothing found'}; servers: {states or 'none'}"
+    return f"{said}{unread}; fails on {survey.fail_on.value}"

@@ -107,6 +107,7 @@ def settings_of(values: Values, system: Values | None = None) -> Settings:
             elicit=_each(values, ("approvals", "elicit")),
         ),
         rules=_rules(values, floor),
+        suppress=_each(values, ("scan", "suppress")),
         requests=_set(values, ("requests",)),
         audit=AuditSettings(
             log=one("audit", "log", default=""), durability=one("audit", "durability")

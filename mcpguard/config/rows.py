@@ -379,6 +379,13 @@ ROWS: Final = (
         apart=True,
     ),
     Row(
+        ("scan", "suppress"),
+        "findings that do not count: {rule, server, item, reason, expires}",
+        read.suppression,
+        many=500,
+        adds=True,
+    ),
+    Row(
         ("requests",),
         "roots, sampling, elicitation: what a server may ask, if its lockfile allows it too",
         read.word(RequestKind),
@@ -408,7 +415,7 @@ ROWS: Final = (
 """Every key, in the order in which `config show` prints them."""
 
 PER_SERVER: Final = (
-    "tools", "limits", "gateway", "approvals", "rules", "requests", "trust",
+    "tools", "limits", "gateway", "scan", "approvals", "rules", "requests", "trust",
 )  # fmt: skip
 """What `servers: NAME:` may hold; the others are for a whole user or session."""
 

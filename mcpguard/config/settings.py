@@ -16,6 +16,7 @@ from mcpguard.trust.policy import PolicyTable
 
 if TYPE_CHECKING:  # brings what reads conditions, which most sessions have none of
     from mcpguard.policy.rules import RuleSet
+    from mcpguard.policy.suppress import Suppression
 
 __all__ = [
     "BASELINE_DETECTORS",
@@ -118,8 +119,8 @@ class Settings:
 
     `mode`: None leaves it to the flags, see `loading.chosen_mode`. `floor`: the weakest mode the
     system's file permits. `profile`: the host is the principal `local:<profile>`. `limits`: rates
-    only. `requests`: the server-initiated kinds that may pass if the lockfile allows them too;
-    None: all it allows.
+    only. `suppress`: findings of definitions that do not count. `requests`: the server-initiated
+    kinds that may pass if the lockfile allows them too; None: all it allows.
     """
 
     preset: Preset = Preset.BASELINE
@@ -137,6 +138,7 @@ class Settings:
     )
     approvals: ApprovalSettings = field(default_factory=ApprovalSettings)
     rules: "RuleSet | None" = None
+    suppress: "tuple[Suppression, ...]" = ()
     requests: frozenset[RequestKind] | None = None
     audit: AuditSettings = field(default_factory=AuditSettings)
     store: StoreSettings = field(default_factory=StoreSettings)

@@ -5,6 +5,7 @@ Each reader takes the node of one value or one entry of a list, and raises Polic
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from enum import StrEnum
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Final, TypeVar
@@ -14,6 +15,7 @@ from mcpguard.pipeline.terms import Binding
 from mcpguard.policy.document import Node
 from mcpguard.policy.loading import rules_of
 from mcpguard.policy.rules import Rule
+from mcpguard.policy.suppress import Suppression
 from mcpguard.scan.patterns import MAX_PATTERN, Action, Form, Pattern, Patterns
 from mcpguard.scan.semantics import ACTIONS, Resource, Scope
 from mcpguard.store.ledger import MAX_AMOUNT, Kind, Limit
@@ -34,6 +36,7 @@ __all__ = [
     "rate",
     "rule",
     "scope",
+    "suppression",
     "text",
     "word",
 ]
@@ -208,3 +211,29 @@ def _argument(node: Node) -> str:
 def rule(node: Node) -> tuple[Rule, ...]:
     """One rule as `policy.loading` reads it: none when it is not enabled, two for some."""
     return rules_of(replace(node, value=(node,)), RULES).rules
+
+
+def suppression(node: Node) -> Suppression:
+    """`{rule, server, item, reason, expires}`: a finding of `mcpguard scan` that does not count."""
+    required = ("rule", "reason", "expires")
+    table = node.table((*required, "server", "item"), required=required)
+    return Suppression(
+        rule=text(table["rule"]),
+        reason=text(table["reason"]),
+        expires=_day(table["expires"]),
+        server=text(table["server"]) if "server" in table else "*",
+        item=text(table["item"]) if "item" in table else "*",
+        origin=f"{node.source}:{node.place[0]}",
+    )
+
+
+def _day(node: Node) -> date:
+    """`"2026-12-31"` (RFC 3339, full-date); of what else ISO 8601 knows, nothing."""
+    said = node.text(MAX_NAME)
+    try:
+        day = date.fromisoformat(said)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != said:
+        raise node.error("no day", hint='write the last day on which it holds: "2026-12-31"')
+    return day

@@ -37,6 +37,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "line.over_long": "a line of the {side} was longer than 8 MiB and dropped",
     "audit.unwritable": "the audit log cannot be written ({detail})",
     "audit.off": "no audit log ({detail}): this session is not recorded",
+    "names.off": "other servers are not held against this one's tools: {detail}",
     "control.off": "this session has no control socket: {detail}",
     "guardian.lost": "the guardian of the server was killed, so the server was ended",
     "processes.left": "{count} processes that the server started could not be ended",

@@ -47,6 +47,9 @@ GC_THRESHOLD = 50_000
 LAST_WORDS = 0.3
 """Seconds of a session's end for the store, beside `drivers.STOP_BUDGET`."""
 
+NAMES_AFTER = 1.0
+"""Seconds of a session before its lockfile is registered: the first calls have gone by then."""
+
 SHOWN_NAMES = 12
 """Names of withheld variables listed when a server ends before it answered."""
 
@@ -109,6 +112,7 @@ def _session(plan: Plan, early_exit: str, child: processes.Child, alarm: prelude
             _governed(engine, governor),
             _hurried(engine, governor),
             _kill_watch(plan.name, governor),
+            _named(plan, log),
             _controlled(engine, governor),
         )
         code, lingering = _run(engine, child, log, alarm, beside)
@@ -202,6 +206,30 @@ def _kill_watch(name: str, governor: "Governor") -> "Beside":
         with contextlib.suppress(UsageError):  # as in `_refuse_killed`
             home = data_dir()
             await kill.watch(lambda: kill.check(home, name) or governor.blocked.killed, driver.kill)
+
+    return beside
+
+
+def _named(plan: Plan, log: Log) -> "Beside":
+    """Puts the lockfile into the machine's registry of names, once the session's start is over."""
+
+    async def beside(_: "Driver") -> None:
+        lock, file = plan.lock, plan.flags.lock
+        if lock is None or file is None:
+            return
+        import anyio
+        import anyio.to_thread
+
+        def remember() -> None:
+            from mcpguard.live.names import remember as register
+
+            register(data_dir(), lock, file, plan.digest)
+
+        await anyio.sleep(NAMES_AFTER)
+        try:
+            await anyio.to_thread.run_sync(remember, abandon_on_cancel=True)
+        except (McpguardError, OSError) as error:
+            log.event("names.off", "warning", {"detail": str(error)})
 
     return beside
 

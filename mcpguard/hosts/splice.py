@@ -67,15 +67,18 @@ class Edit(NamedTuple):
     new: bytes
 
 
-def parse(data: bytes) -> Node:
-    """The one value in `data`. Raises HostError with line and column, and without a word of it."""
+def parse(data: bytes, *, trailing_commas: bool = False) -> Node:
+    """The one value in `data`. Raises HostError with line and column, and without a word of it.
+
+    `trailing_commas`: one may stand before a closing bracket, as in the files of some hosts.
+    """
     if data.startswith(_OTHER_BOMS):
         raise HostError("it is UTF-16, not UTF-8", hint="save it as UTF-8")
     try:
         data.decode()
     except UnicodeDecodeError as error:
         raise _error(data, error.start, "bytes that are not UTF-8") from None
-    return _Reader(data).whole()
+    return _Reader(data, trailing_commas=trailing_commas).whole()
 
 
 def find(node: Node, path: Sequence[str]) -> Node | None:
@@ -155,8 +158,9 @@ def _tokens(data: bytes) -> Iterator[_Token]:
 class _Reader:
     """A descent over the tokens, one token ahead."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, *, trailing_commas: bool = False) -> None:
         self._data = data
+        self._lenient = trailing_commas
         self._tokens = _tokens(data)
         self._next = next(self._tokens)
 
@@ -227,6 +231,6 @@ class _Reader:
         if not so_far:
             return True
         self._expect(",", f"a comma or {closing}")
-        if self._next.kind == closing:
+        if self._next.kind == closing and not self._lenient:
             raise self._wrong(f"a comma before {closing}")
-        return True
+        return self._next.kind != closing

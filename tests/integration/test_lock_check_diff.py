@@ -399,11 +399,11 @@ def test_an_unchecked_schema_is_said_and_written_down(tmp_path: Path) -> None:
     assert json.loads(place.lock.read_bytes())["tools"]["odd"]["arguments"] == "unchecked"
 
 
-@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "html"])
 @pytest.mark.guarantee("cli:printable-only")
 def test_scan_shows_hostile_text_without_obeying_it(form: str, tmp_path: Path) -> None:
     place = scripted(tmp_path, "ambiguous")
-    text = run(place, "scan", "--format", form, "--", *place.command, code=0)
+    text = run(place, "scan", "--format", form, "--", *place.command, code=1)
     assert [line for line in text.split("\n") if not line.isprintable()] == []
 
 

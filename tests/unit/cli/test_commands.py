@@ -16,9 +16,13 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def empty_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    """An empty working directory, a home and a data directory beside it."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MCPGUARD_DATA_DIR", str(tmp_path / "data"))
+    place = tmp_path / "place"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    return place
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -63,10 +67,15 @@ def test_version_is_the_packages(capsys: Capture) -> None:
         (["chek"], "mcpguard: no such command 'chek'", "mcpguard check --help"),
         (["--nonsense"], "mcpguard: no such option", "mcpguard --help"),
         (["scan", "--nonsense"], "mcpguard scan: no such option", "mcpguard scan --help"),
-        (["scan"], "mcpguard scan: there is no server to start", "put its command after --"),
-        (["scan", "--"], "mcpguard scan: there is no server to start", "put its command after --"),
+        (["scan", "--list"], "mcpguard scan: --list shows what one command lists", "-- CMD ARGS"),
+        (["scan", "--hosts", "--", "x"], "mcpguard scan: --hosts does not go", "one of the two"),
+        (["scan", "--lock", "x", "--start"], "--lock does not go with --start", "one of the two"),
+        (["scan", "--yes"], "mcpguard scan: --yes and --trust-project are", "add --start"),
+        (["scan", "--env", "A"], "mcpguard scan: --env is about the server", "put CMD after --"),
+        (["scan", "--lock", "/nonexistent/x"], "mcpguard scan: /nonexistent/x: ", "mcpguard lock"),
+        (["scan", "--config", "x.txt"], "x.txt: whose file is this", "add --host"),
         (["scan", "--timeout", "-1", "--", "x"], "mcpguard scan: invalid value", "scan --help"),
-        (["scan", "--format", "sarif", "--", "x"], "mcpguard scan: invalid value", "scan --help"),
+        (["scan", "--format", "yaml", "--", "x"], "mcpguard scan: invalid value", "scan --help"),
         (["scan", "--", "'unclosed quote"], "mcpguard scan: the command", "close the quotes"),
         (["scan", "--", "/nonexistent/x"], "mcpguard scan: /nonexistent/x", "check the command"),
         (["scan", "--env", "UNSET_HERE", "--", "true"], "UNSET_HERE", "set UNSET_HERE"),

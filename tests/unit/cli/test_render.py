@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpguard.cli import render, scan
+from mcpguard.cli import listing, render
 from mcpguard.errors import UsageError
 from mcpguard.lock.surface import ServerFacts, Surface
 from mcpguard.model import Era, Finding, ItemKind, Json, JsonObject, Severity
@@ -48,7 +48,7 @@ def test_no_line_of_an_answer_holds_what_a_terminal_obeys(one: str, two: str, th
         "inputSchema": {"properties": {two: {"description": one, "enum": [three]}}},
     }
     lines = [
-        *scan.surface_lines(surface([tool], name=three, version=one, instructions=two)),
+        *listing.surface_lines(surface([tool], name=three, version=one, instructions=two)),
         *render.finding_lines([finding(Severity.CRITICAL, one)], evidence=True),
         *render.error_lines(UsageError(two, hint=three)),
     ]
@@ -81,7 +81,7 @@ def test_json_shows_what_is_invisible_and_still_means_the_same(value: Json) -> N
     ],
 )
 def test_a_schema_is_a_few_words(schema: Json, words: str) -> None:
-    assert scan.type_of(schema) == words
+    assert listing.type_of(schema) == words
 
 
 def test_a_surface_shows_all_that_a_model_is_told() -> None:
@@ -95,7 +95,7 @@ def test_a_surface_shows_all_that_a_model_is_told() -> None:
         },
         "annotations": {"destructiveHint": True, "readOnlyHint": False},
     }
-    assert scan.surface_lines(surface([tool], instructions="Be careful.")) == [
+    assert listing.surface_lines(surface([tool], instructions="Be careful.")) == [
         "notes 1",
         "  lists         1 tool",
         "  protocol      2025-11-25, legacy era",

@@ -59,6 +59,8 @@ class Review:
 def review(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Review:
+    monkeypatch.setenv("MCPGUARD_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PROBE_SURFACE", str(tmp_path / "surface.json"))
     return Review(tmp_path, capsys)
@@ -177,7 +179,7 @@ def test_scan_shows_what_is_inside_parameters_and_names_what_it_does_not_show(
 ) -> None:
     review.lists(NESTED, prompts=[{"name": "p", "arguments": [{"name": "a", "required": True}]}])
     code, out, _ = review.run(
-        "scan", "--env", "PROBE_SURFACE", "--", sys.executable, SCRIPT, "surface"
+        "scan", "--list", "--env", "PROBE_SURFACE", "--", sys.executable, SCRIPT, "surface"
     )
     assert code == 0
     assert out.splitlines()[6:-2] == [
@@ -194,7 +196,7 @@ def test_scan_shows_what_is_inside_parameters_and_names_what_it_does_not_show(
         "      a  required",
     ]
     command = ["--env", "PROBE_SURFACE", "--", sys.executable, SCRIPT, "surface"]
-    whole = orjson.loads(review.run("scan", "--format", "json", *command)[1])
+    whole = orjson.loads(review.run("scan", "--list", "--format", "json", *command)[1])
     assert list(whole) == ["server", "tools", "prompts", "resources", "resourceTemplates"]
     assert whole["tools"] == {"nested": NESTED}
 

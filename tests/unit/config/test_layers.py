@@ -281,6 +281,7 @@ LOOSE: dict[str, Json] = {
     "principals.*.capabilities": ["fs:*"],
     "gateway.scopes": ["command:git x run"],
     "gateway.arguments": [{"tools": ["a"], "argument": "c", "is": "command", "action": "run"}],
+    "scan.suppress": [{"rule": "scan.*", "reason": "ours", "expires": "2026-12-31"}],
     "audit.log": "/var/log/a.jsonl",
     "store.backend": "memory",
     "store.where": "/var/lib/a",

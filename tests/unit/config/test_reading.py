@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import fields
+from datetime import date
 from pathlib import Path
 from typing import Any, get_args
 
@@ -26,6 +27,7 @@ from mcpguard.config.settings import (
 from mcpguard.errors import PolicyError
 from mcpguard.model import Json, Mode, RequestKind, Tier
 from mcpguard.pipeline.terms import Binding, Handling
+from mcpguard.policy.suppress import Suppression
 from mcpguard.scan import DETECTORS
 from mcpguard.scan.patterns import Action, Form, Pattern
 from mcpguard.scan.semantics import Resource, Scope
@@ -134,6 +136,11 @@ EFFECTS: dict[str, tuple[str, str, Any]] = {
     "approvals.retry": ("approvals: {retry: 9}", "approvals", ApprovalSettings(retry=9)),
     "approvals.quorum": ("approvals: {quorum: 2}", "approvals", ApprovalSettings(quorum=2)),
     "approvals.elicit": ("approvals: {elicit: [a]}", "approvals", ApprovalSettings(elicit=("a",))),
+    "scan.suppress": (
+        'scan: {suppress: [{rule: scan.*, reason: ours, expires: "2026-12-31", item: tool x}]}',
+        "suppress",
+        (Suppression("scan.*", "ours", date(2026, 12, 31), "*", "tool x"),),
+    ),
     "requests": (
         "requests: [roots, elicitation]",
         "requests",
@@ -405,6 +412,21 @@ BAD: dict[str, tuple[str, str, str]] = {
         "store: {where: state.db}",
         "f.yaml:1:16: the place of the store is not an absolute path",
         "",
+    ),
+    "a suppression without a reason": (
+        'scan: {suppress: [{rule: x, expires: "2026-12-31"}]}',
+        "f.yaml:1:19: `reason` is missing",
+        "add `reason:`",
+    ),
+    "a suppression without an end": (
+        "scan: {suppress: [{rule: x, reason: y}]}",
+        "f.yaml:1:19: `expires` is missing",
+        "add `expires:`",
+    ),
+    "an end that is no day": (
+        'scan: {suppress: [{rule: x, reason: y, expires: "2026-W01-1"}]}',
+        "f.yaml:1:49: no day",
+        "2026-12-31",
     ),
     "a request that nobody makes": ("requests: [root]", "f.yaml:1:12: unknown word", "`roots`?"),
     "a condition that is none": (

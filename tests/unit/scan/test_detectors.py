@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from mcpguard.model import JsonObject
-from mcpguard.scan import DETECTORS, find
+from mcpguard.scan import DETECTORS, find, threats
 from mcpguard.scan.detectors.card import luhn
 from mcpguard.scan.sites import Role, role_of
 from tests.tools import FIXTURES, ROOT
@@ -22,9 +22,9 @@ def lines(path: Path) -> list[JsonObject]:
 def test_table_files_and_fixtures_name_the_same_detectors() -> None:
     files = (ROOT / "mcpguard" / "scan" / "detectors").glob("*.py")
     names = sorted(path.stem for path in files if path.stem != "__init__")
-    assert (
-        names == sorted(DETECTORS) == sorted(path.name for path in SCAN.iterdir() if path.is_dir())
-    )
+    folders = {path.name for path in SCAN.iterdir() if path.is_dir()}
+    assert names == sorted(DETECTORS)
+    assert folders == {*DETECTORS, *threats.DETECTORS}
     assert [name for name, each in DETECTORS.items() if each.id != name] == []
 
 

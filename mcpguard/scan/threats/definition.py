@@ -1,0 +1,262 @@
+"""A definition as its texts: every string of it, read once, with where it stands and what it is."""
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple, TypeAlias
+
+from mcpguard.errors import ScanError
+from mcpguard.model import ItemKind, Json, JsonObject
+from mcpguard.scan.threats.parameters import Parameter, parameters
+from mcpguard.scan.threats.signals import Part, Signal
+from mcpguard.scan.threats.text import Normal, as_is, normalise, plain
+
+__all__ = [
+    "MAX_CHARACTERS",
+    "MAX_TEXTS",
+    "Item",
+    "Known",
+    "Said",
+    "View",
+    "plain_texts",
+    "texts_of",
+]
+
+MAX_CHARACTERS = 1024 * 1024
+"""Characters of one definition that are looked at: no host shows a model more."""
+
+MAX_TEXTS = 20_000
+"""Strings of one definition that are looked at."""
+
+MAX_DEPTH = 64
+"""Nesting, as on the wire."""
+
+_WORD = 20
+"""Characters. A single word of letters that is not longer says nothing by itself."""
+
+APART = "\n\x1f\n"
+"""Between two texts: no pattern reaches across."""
+
+
+class Item(NamedTuple):
+    """What is known of an item of another server, or of the same one."""
+
+    server: str
+    publisher: str
+    definition: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a definition is compared with.
+
+    `server`, `publisher`: whose definition is judged. `items`: what other servers list, trusted
+    because it was locked. `locked`: the definition of this item as it was reviewed.
+    """
+
+    server: str = ""
+    publisher: str = ""
+    items: tuple[Item, ...] = ()
+    locked: JsonObject | None = None
+
+
+class Said(NamedTuple):
+    """One string: its JSON pointer, what it is, and its reading."""
+
+    where: str
+    part: Part
+    normal: Normal
+
+
+@dataclass
+class View:
+    """What detectors look at."""
+
+    kind: ItemKind | None
+    definition: JsonObject
+    said: tuple[Said, ...]
+    known: Known = field(default_factory=Known)
+
+    @cached_property
+    def parameters(self) -> list[Parameter]:
+        """The arguments it asks for."""
+        return parameters(self.definition)
+
+    @cached_property
+    def spoken(self) -> tuple[Said, ...]:
+        """The strings that can say something: not single short words, and each once."""
+        seen: dict[str, Said] = {}
+        for each in self.said:
+            text = each.normal.text
+            if len(text) > _WORD or not text.isalnum() or not text.isascii():
+                seen.setdefault(f"{each.part}{text}", each)
+        return tuple(seen.values())
+
+    @cached_property
+    def text(self) -> str:
+        """The readings of `spoken`, with `APART` between them."""
+        return APART.join(each.normal.text for each in self.spoken)
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        starts, at = [], 0
+        for each in self.spoken:
+            starts.append(at)
+            at += len(each.normal.text) + len(APART)
+        return starts
+
+    def at(self, place: int) -> tuple[Said, int]:
+        """The string that holds the character `place` of `text`, and where in its reading."""
+        number = bisect_right(self._starts, place) - 1
+        return self.spoken[number], place - self._starts[number]
+
+    def signal(self, rule: str, weight: float, message: str, start: int, end: int) -> Signal:
+        """The signal of what stands at `start` to `end` of `text`."""
+        said, first = self.at(start)
+        inside = min(first + max(1, end - start), len(said.normal.text))
+        span = said.normal.span(first, max(first, inside))
+        hidden = [
+            each.says
+            for each in said.normal.hidden
+            if each.says and each.start < span[1] and span[0] < each.end
+        ]
+        return Signal(rule, weight, said.where, *span, message, "; ".join(hidden))
+
+
+def texts_of(definition: Mapping[str, Json]) -> tuple[Said, ...]:
+    """Every string and key of `definition`, read.
+
+    Raises:
+        ScanError: it is over one of the limits, so it was not looked at whole.
+    """
+    found: list[_Text] = []
+    _walk(dict(definition), "", Part.PROSE, 0, found)
+    return _read(found)
+
+
+def plain_texts(texts: Mapping[str, str], part: Part) -> tuple[Said, ...]:
+    """`texts` (JSON pointer -> text), read.
+
+    Raises:
+        ScanError: it is over one of the limits, so it was not looked at whole.
+    """
+    return _read([(where, part, text) for where, text in texts.items()])
+
+
+_Text: TypeAlias = tuple[str, Part, str]
+_HINT = "nothing honest is as long: look at what the server lists"
+
+
+def _read(found: list[_Text]) -> tuple[Said, ...]:
+    if sum(len(text) for _, _, text in found) > MAX_CHARACTERS:
+        raise ScanError(f"definition: more than {MAX_CHARACTERS} characters", hint=_HINT)
+    if plain("\n".join(text for _, _, text in found)):
+        return tuple(Said(where, part, as_is(text)) for where, part, text in found if text)
+    return tuple(Said(where, part, normalise(text)) for where, part, text in found if text)
+
+
+_PARTS = {
+    "name": Part.NAME,
+    "uri": Part.NAME,
+    "uriTemplate": Part.NAME,
+    "instructions": Part.INSTRUCTIONS,
+    "inputSchema": Part.ARGUMENT,
+    "outputSchema": Part.ARGUMENT,
+    "arguments": Part.ARGUMENT,
+    "parameters": Part.ARGUMENT,
+}
+"""Keys at the top of a definition -> what is below them; everything else is prose."""
+
+_VALUES = frozenset({"enum", "default", "const", "pattern", "examples", "example"})
+_FIXED = frozenset({"type", "format", "$ref", "$schema", "$id"})
+_NAMING = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+_WORDS = frozenset(
+    [
+        "type",
+        "format",
+        "properties",
+        "required",
+        "items",
+        "description",
+        "title",
+        "enum",
+        "default",
+        "const",
+        "pattern",
+        "examples",
+        "minimum",
+        "maximum",
+        "minLength",
+        "maxLength",
+        "minItems",
+        "maxItems",
+        "uniqueItems",
+        "additionalProperties",
+        "anyOf",
+        "oneOf",
+        "allOf",
+        "not",
+        "$ref",
+        "$defs",
+        "definitions",
+        "$schema",
+        "$id",
+        "name",
+        "annotations",
+        "inputSchema",
+        "outputSchema",
+        "readOnlyHint",
+        "destructiveHint",
+        "idempotentHint",
+        "openWorldHint",
+        "string",
+        "number",
+        "integer",
+        "boolean",
+        "object",
+        "array",
+        "null",
+    ]
+)
+"""What the schema language and MCP say themselves: nobody's text."""
+
+
+def _walk(value: Json, where: str, part: Part, depth: int, found: list[_Text]) -> None:
+    if isinstance(value, str):
+        found.append((where, part, value))
+    elif isinstance(value, dict | list):
+        if depth >= MAX_DEPTH:
+            raise ScanError("definition: nested too deeply to be looked at")
+        if isinstance(value, dict):
+            _members(value, where, part, depth, found)
+        else:
+            for number, each in enumerate(value):
+                _walk(each, f"{where}/{number}", part, depth + 1, found)
+        if len(found) > MAX_TEXTS:
+            raise ScanError(f"definition: more than {MAX_TEXTS} texts", hint=_HINT)
+
+
+def _members(value: JsonObject, where: str, part: Part, depth: int, found: list[_Text]) -> None:
+    naming = where.rpartition("/")[2] in _NAMING
+    for key, below in value.items():
+        token = key.replace("~", "~0").replace("/", "~1") if "~" in key or "/" in key else key
+        here = f"{where}/{token}"
+        if naming or key not in _WORDS:
+            found.append((here, Part.NAME, key))
+        if isinstance(below, str):
+            if key in _FIXED and below in _WORDS:
+                continue
+            found.append((here, _part(key, where, part, naming), below))
+        elif isinstance(below, dict | list):
+            _walk(below, here, _part(key, where, part, naming), depth + 1, found)
+
+
+def _part(key: str, where: str, part: Part, naming: bool) -> Part:
+    if naming:
+        return Part.ARGUMENT
+    if not where:
+        return _PARTS.get(key, Part.PROSE)
+    if part is Part.ARGUMENT and key in _VALUES:
+        return Part.VALUE
+    return part

@@ -1,0 +1,1 @@
+"""One threat a file. The table is in `mcpguard.scan.threats`."""

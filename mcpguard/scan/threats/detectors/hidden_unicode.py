@@ -1,0 +1,80 @@
+"""Characters and comments that a person does not see and a model reads."""
+
+from collections.abc import Iterator
+
+from mcpguard.model import Severity
+from mcpguard.scan.threats.definition import View
+from mcpguard.scan.threats.signals import Signal, Structure, Threat, ThreatDetector
+
+__all__ = ["DETECTOR"]
+
+_WEIGHTS = {
+    "tags": 6.0,
+    "selectors": 6.0,
+    "bidi": 4.0,
+    "control": 3.0,
+    "ansi": 4.0,
+    "look-alike": 4.0,
+    "filler": 4.0,
+    "zero-width": 4.0,
+    "comment": 3.0,
+    "overflow": 3.0,
+}
+"""Kind -> weight: how rarely an honest text has it."""
+
+_SAYS = {
+    "tags": "holds a text in tag characters, which nobody sees",
+    "selectors": "holds a text in variation selectors, which nobody sees",
+    "bidi": "holds marks that change the order in which it is shown",
+    "control": "holds control characters",
+    "ansi": "holds terminal escapes",
+    "look-alike": "holds a word with letters of another alphabet that look alike",
+    "filler": "holds characters that take space and show nothing",
+    "zero-width": "holds characters of no width inside words",
+    "comment": "holds a comment that is not shown where the text is rendered",
+    "overflow": "holds more escapes than were read",
+}
+
+_SENTENCE = 3
+"""Words. A shorter comment is a mark of a template."""
+
+_PADDING = 20
+"""Empty lines, or 200 spaces, in a row: what follows is out of a reader's sight."""
+
+
+def _judge(view: View) -> Iterator[Signal]:
+    for said in view.said:
+        for each in said.normal.hidden:
+            if each.kind == "comment" and len(each.says.split()) < _SENTENCE:
+                continue
+            if each.kind in _WEIGHTS:
+                yield Signal(
+                    f"hidden.{each.kind}",
+                    _WEIGHTS[each.kind],
+                    said.where,
+                    each.start,
+                    each.end,
+                    _SAYS[each.kind],
+                    each.says,
+                )
+        text = said.normal.text
+        for gap in ("\n" * _PADDING, " " * (10 * _PADDING)):
+            at = text.find(gap)
+            if at >= 0 and text[at:].strip():
+                span = said.normal.span(at, at + len(gap))
+                yield Signal(
+                    "hidden.padding", 3.0, said.where, *span, "hides text far below or far right"
+                )
+
+
+DETECTOR = ThreatDetector(
+    id="hidden_unicode",
+    threat=Threat.HIDDEN_INSTRUCTION,
+    severity=Severity.CRITICAL,
+    owasp="MCP03:2025",
+    agentic="ASI01",
+    atlas="AML.T0068",
+    explanation="What a person reads is not what the model reads.",
+    fix="Look at what is shown as hidden. Unless the author explains it, do not use the server.",
+    structure=Structure((*(f"hidden.{kind}" for kind in _WEIGHTS), "hidden.padding"), _judge),
+)

@@ -1,0 +1,256 @@
+"""A tool that passes for another server's: a name almost the same, a description almost the same.
+
+Two git servers both list `git_add`, honestly. What counts is another publisher with a name that is
+meant to be mistaken, or with a description that was copied.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from mcpguard.model import JsonObject, Severity
+from mcpguard.scan.threats.definition import Item, View
+from mcpguard.scan.threats.parameters import words
+from mcpguard.scan.threats.signals import Signal, Structure, Threat, ThreatDetector
+from mcpguard.scan.threats.text import normalise
+
+__all__ = ["DETECTOR"]
+
+_COPIED = 0.75
+"""Share of common words from which one description was copied from the other."""
+
+_ALIKE = 0.3
+"""Share of common words from which two tools with nearly one name do the same."""
+
+_FEW = 3
+"""Words. Shorter descriptions are alike by chance."""
+
+_SWAPPED = 2
+
+_SHORT_NAME = 5
+"""Characters. Shorter names differ by a letter by chance."""
+
+_FILLING = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "my",
+        "your",
+        "new",
+        "real",
+        "original",
+        "official",
+        "secure",
+        "safe",
+        "fast",
+        "best",
+        "better",
+        "pro",
+        "plus",
+        "ultimate",
+        "tool",
+        "tools",
+        "function",
+        "v0",
+        "v1",
+        "v2",
+        "v3",
+        "v4",
+        "1",
+        "2",
+        "3",
+        "4",
+        "enhanced",
+        "advanced",
+        "improved",
+        "latest",
+        "copy",
+    ]
+)
+"""Words that make another name of one without another meaning."""
+
+
+def _judge(view: View) -> Iterator[Signal]:
+    name = _text(view.definition, "name")
+    if not name or not view.known.items:
+        return
+    told = _content(_text(view.definition, "description"))
+    best: Signal | None = None
+    for item in view.known.items:
+        if _same(view, item):
+            continue
+        signal = _compared(name, told, item)
+        if signal and (best is None or signal.weight > best.weight):
+            best = signal
+    if best:
+        yield best
+
+
+def _same(view: View, item: Item) -> bool:
+    """Whether the item is of the same server, or of the same publisher."""
+    known = view.known
+    return item.server == known.server or (
+        bool(item.publisher) and item.publisher == known.publisher
+    )
+
+
+def _compared(name: str, told: frozenset[str], item: Item) -> Signal | None:
+    other = _text(item.definition, "name")
+    share = _share(told, _content(_text(item.definition, "description")))
+    if name == other:
+        # Two honest servers of one kind list the same names; a host tells them apart by server.
+        return _signal("impersonation.same-name", 2 if share >= _COPIED else 1, name, other, item)
+    if not name.isascii() and _skeleton(name) == _skeleton(other):
+        return _signal("impersonation.look-alike", 4.5, name, other, item)
+    if _skeleton(name) == _skeleton(other) or _near(name, other):
+        return _signal(
+            "impersonation.near-name", 3.5 if share >= _ALIKE else 1.5, name, other, item
+        )
+    if share >= _COPIED and len(told) >= _FEW and _bare(name) & _bare(other):
+        return _signal("impersonation.copied", 3, name, other, item)
+    return None
+
+
+def _signal(rule: str, weight: float, name: str, other: str, item: Item) -> Signal:
+    message = f"is easily taken for the tool {other!r} of the server {item.server!r}"
+    return Signal(rule, weight, "/name", 0, len(name), message)
+
+
+def _text(definition: JsonObject, key: str) -> str:
+    text = definition.get(key)
+    return text if isinstance(text, str) else ""
+
+
+@lru_cache(maxsize=4096)
+def _skeleton(name: str) -> str:
+    """A name as it is seen at a glance: without case, separators and look-alikes."""
+    return "".join(words(normalise(name[:256]).text))
+
+
+_STOP = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "of",
+        "to",
+        "in",
+        "for",
+        "and",
+        "or",
+        "is",
+        "are",
+        "be",
+        "by",
+        "with",
+        "from",
+        "on",
+        "at",
+        "as",
+        "this",
+        "that",
+        "it",
+        "its",
+        "into",
+        "given",
+        "tool",
+        "returns",
+        "return",
+        "get",
+        "use",
+        "used",
+        "using",
+        "will",
+        "can",
+        "your",
+        "you",
+        "if",
+        "when",
+        "which",
+        "all",
+        "any",
+    ]
+)
+
+
+@lru_cache(maxsize=4096)
+def _content(text: str) -> frozenset[str]:
+    """The words of a description that say what it is about."""
+    kept = "".join(each if each.isalnum() else " " for each in normalise(text[:2000]).text.lower())
+    return frozenset(each for each in kept.split() if each not in _STOP)
+
+
+def _share(one: frozenset[str], other: frozenset[str]) -> float:
+    return len(one & other) / len(one | other) if one and other else 0.0
+
+
+@lru_cache(maxsize=4096)
+def _bare(name: str) -> frozenset[str]:
+    """The words of a name that mean something, in the singular."""
+    kept = (each.removesuffix("s") for each in words(name) if each not in _FILLING)
+    return frozenset(each for each in kept if each not in _VERBS)
+
+
+_VERBS = frozenset(
+    [
+        "get",
+        "list",
+        "add",
+        "create",
+        "delete",
+        "remove",
+        "update",
+        "set",
+        "read",
+        "write",
+        "search",
+        "run",
+        "do",
+    ]
+)
+
+
+@lru_cache(maxsize=4096)
+def _plain(name: str) -> tuple[str, ...]:
+    return tuple(each.removesuffix("s") for each in words(name) if each not in _FILLING)
+
+
+def _near(one: str, other: str) -> bool:
+    """Whether the names are one edit, two swapped letters, or words without meaning apart."""
+    if _plain(one) == _plain(other) and _plain(one):
+        return True
+    a, b = _skeleton(one), _skeleton(other)
+    if min(len(a), len(b)) < _SHORT_NAME or abs(len(a) - len(b)) > 1:
+        return False
+    if len(a) == len(b):
+        differ = [place for place, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
+        swapped = (
+            len(differ) == _SWAPPED
+            and differ[1] == differ[0] + 1
+            and a[differ[0]] == b[differ[1]]
+            and a[differ[1]] == b[differ[0]]
+        )
+        return len(differ) == 1 or swapped
+    short, long = sorted((a, b), key=len)
+    return any(long[:place] + long[place + 1 :] == short for place in range(len(long)))
+
+
+DETECTOR = ThreatDetector(
+    id="impersonation",
+    threat=Threat.CROSS_SERVER_ATTACK,
+    severity=Severity.MODERATE,
+    owasp="MCP09:2025",
+    agentic="ASI04",
+    atlas="AML.T0073",
+    explanation="It is easily taken for a tool of another server.",
+    fix="Find out which one you meant, and lock only that one.",
+    structure=Structure(
+        (
+            "impersonation.same-name",
+            "impersonation.look-alike",
+            "impersonation.near-name",
+            "impersonation.copied",
+        ),
+        _judge,
+    ),
+)

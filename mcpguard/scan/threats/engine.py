@@ -1,0 +1,117 @@
+"""Judges definitions and texts: one pass over all strings, then only what that pass points at."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from mcpguard.scan.needles import SET_MEMORY, Meter, compiled, matches, told
+from mcpguard.scan.threats.definition import View, texts_of
+from mcpguard.scan.threats.lexicon import form, read
+from mcpguard.scan.threats.score import Placed, Report, report
+from mcpguard.scan.threats.signals import Meaning, Text, ThreatDetector
+
+if TYPE_CHECKING:
+    import re2
+
+__all__ = ["MAX_SIGNALS", "Engine"]
+
+MAX_SIGNALS = 300
+"""Signals of one definition: the score was decided long before."""
+
+MOST_EACH = 4
+"""Times that one pattern is told in one definition: the score counts it once."""
+
+INTRODUCED = "rug-pull.introduced"
+_SINCE = "says what it did not say when it was reviewed"
+_RUG_PULL = "rug_pull"
+_ALWAYS = r"(?:)"
+
+
+class Engine:
+    """The rules of some detectors, in two automata."""
+
+    def __init__(self, detectors: tuple[ThreatDetector, ...]) -> None:
+        self.detectors = detectors
+        self._meanings = [
+            (rule, form(each)) for row in detectors for rule in row.meanings for each in rule.forms
+        ]
+        self._texts = [
+            (rule, f"(?i){each}")
+            for row in detectors
+            for rule in row.texts
+            for each in rule.patterns
+        ]
+        self._owners = {rule: row for row in detectors for rule in row.rules}
+        self._structures = [row.structure for row in detectors if row.structure]
+        self._by_meaning = _set_of([pattern for _, pattern in self._meanings])
+        self._by_text = _set_of([pattern for _, pattern in self._texts])
+
+    def judge(self, view: View) -> Report:
+        """The report on `view`, of at most `MAX_SIGNALS` signals."""
+        found = list(islice(self._all(view), MAX_SIGNALS))
+        if view.known.locked is not None:
+            found += self._introduced(view, found)
+        return report(found, self._owners)
+
+    def _introduced(self, view: View, found: list[Placed]) -> list[Placed]:
+        """What the definition says now and did not say when it was reviewed."""
+        locked = view.known.locked or {}
+        before = View(view.kind, locked, texts_of(locked), replace(view.known, locked=None))
+        known = {each.signal.rule for each in islice(self._all(before), MAX_SIGNALS)}
+        new = (
+            each.signal
+            for each in found
+            if each.signal.rule not in known and self._owners[each.signal.rule].id != _RUG_PULL
+        )
+        return [
+            Placed(each._replace(rule=INTRODUCED, weight=3.0, message=_SINCE), None)
+            for each in islice(new, 1)
+        ]
+
+    def _all(self, view: View) -> Iterator[Placed]:
+        for structure in self._structures:
+            counts: Counter[str] = Counter()
+            for signal in structure.judge(view):
+                counts[signal.rule] += 1
+                if counts[signal.rule] <= MOST_EACH:
+                    yield Placed(signal, None)
+        text = view.text
+        for number in told(self._by_text.Match(text), len(self._texts)):
+            rule, pattern = self._texts[number]
+            spans = matches(pattern, text, Meter(len(text) + 1))
+            yield from _placed(view, rule, ((start, end) for start, end, *_ in spans))
+        yield from self._meant(view, text)
+
+    def _meant(self, view: View, text: str) -> Iterator[Placed]:
+        codes, spans = read(text)
+        if not codes:
+            return
+        raw = codes.encode()
+        for number in told(self._by_meaning.Match(codes), len(self._meanings)):
+            rule, pattern = self._meanings[number]
+            found = (match.span() for match in compiled(pattern).finditer(raw))
+            yield from _placed(
+                view, rule, ((spans[first][0], spans[last - 1][1]) for first, last in found)
+            )
+
+
+def _placed(view: View, rule: Meaning | Text, spans: Iterator[tuple[int, int]]) -> Iterator[Placed]:
+    """The first of `spans` that stand where the rule holds: others do not use up its turns."""
+    valid = (each for each in spans if view.at(each[0])[0].part in rule.parts)
+    for start, end in islice(valid, MOST_EACH):
+        yield Placed(view.signal(rule.id, rule.weight, rule.message, start, end), start)
+
+
+def _set_of(patterns: list[str]) -> "re2.Set":
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = SET_MEMORY
+    found = re2.Set.SearchSet(options)
+    for pattern in (*patterns, _ALWAYS):
+        found.Add(pattern)
+    found.Compile()
+    return found

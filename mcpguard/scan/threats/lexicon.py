@@ -1,0 +1,319 @@
+"""A text as the concepts it speaks of, one letter each, so that a rule can be about meaning.
+
+"Never mention this to the user" and "no se lo digas al usuario" are NEG, TELL, USER. A rule is a
+short pattern over these letters; `codes` also holds `.` where a sentence ends and `_` where more
+than a few words stand between two concepts.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cache, lru_cache
+from typing import NamedTuple, TypeAlias
+
+from mcpguard.scan.needles import Meter, compiled, matches
+from mcpguard.scan.threats.text import normalise
+from mcpguard.scan.threats.words import CONCEPTS
+
+__all__ = ["CODES", "Reading", "form", "read"]
+
+GAP = 48
+"""Characters between two concepts, from which they are no longer next to each other."""
+
+_SPOKEN: Mapping[str, str] = {
+    "URL": r"(?:https?|wss?|ftp)://[^\s\"'<>)\]`\x1f]+",
+    "MAIL": r"[a-z0-9._%+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+",
+    "TAG": (
+        r"<\s*/?\s*(?:important|system|critical|secret|instructions?|hidden|admin|priority|mandatory"
+        r"|assistant|note|override|rules?|policy|urgent|attention|directive|sys|developer|tool_use|im_start)\b[^>\x1f]*>"
+        r"|<\|[a-z_]+\|>|\[/?(?:inst|system|sys|admin|important|hidden|override|developer|secret|internal)\]|<<\s*/?sys\s*>>"
+        r"|\[(?:system|admin|internal|developer|security|hidden|ai)[ _:-][^\]\n\x1f]*\]"
+    ),
+    "PATH": (
+        r"(?:~|\$home|%userprofile%|/root|/home/[a-z0-9_.<>{}*-]+|/users/[a-z0-9_.<>{}*-]+)/\.[a-z0-9_./*-]+"
+        r"|\bid_(?:rsa|ed25519|ecdsa|dsa)(?:\.pub)?\b|\bauthorized_keys\b|\bknown_hosts\b"
+        r"|/etc/(?:passwd|shadow|sudoers|hosts|ssl|ssh)\b|/proc/self/environ\b"
+        r"|\.(?:aws|ssh|gnupg|kube|docker|azure|gcloud|cursor|claude|vscode|codeium|config)/[a-z0-9_./*-]+"
+        r"|\.(?:npmrc|netrc|pypirc|git-credentials|bash_history|zsh_history|pgpass|bashrc|zshrc|htpasswd)\b"
+        r"|\B\.env(?:\.[a-z]+)?\b|\b(?:mcp|claude_desktop_config|credentials|secrets|wallet)\.(?:json|ya?ml|dat|env)\b"
+        r"|\b[a-z0-9_-]+\.(?:pem|kdbx|p12|pfx|keystore)\b|\blogin data\b|\bkeychain-db\b"
+    ),
+    "SHELL": (
+        r"\b(?:curl|wget)\s+(?:-\S+\s+)*[\"']?(?:https?:|\$|-[a-z]|[a-z0-9.-]+\.[a-z]+/)|\bbash\s+-[ci]\b|\bsh\s+-c\b|\bchmod\s+(?:\+x|[0-7][0-7][0-7])|\brm\s+-[rf]+\b"
+        r"|\bcat\s+(?:[~/$.][^\s]*|\S+\.\w+)|\bbase64\s+(?:-|<|[~/])|\bnc\s+-|\|\s*(?:ba|z)?sh\b|\bpython3?\s+-c\b|\bpowershell\s+-|\bos\.system\(|\bsubprocess\.|\beval\(|\bexec\(|\bscp\s+\S|\bssh-keygen\b"
+        r"|\bpip3?\s+install\b|\bnpm\s+(?:install|i)\b|\bcrontab\b|\becho\s+[\"'$][^|>\x1f\n]*>+|\bsudo\s+\w|\bnpx\s+-y\b|\btouch\s+[~/]|\bprintenv\b|\bwhoami\b|\binvoke-expression\b|\biex\b|\bnslookup\s|\bdig\s+\+"
+    ),
+    "SYSPATH": (
+        r"\B/(?:etc|tmp|var|home|root|usr|opt|mnt|srv|dev|proc|public|shared|users)/[\w./<>{}-]+"
+        r"|\b[a-z]:\\[\w.\\ -]+|\B~/[\w./-]+|\B\$home/[\w./-]+"
+    ),
+    "IDENT": (
+        r"`[a-z][a-z0-9_.-]+(?:\(\))?`|\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b"
+        r"|(?-i:\b[a-z]+[0-9]*(?:[A-Z][a-z0-9]+)+\b)|\b[a-z][a-z0-9]+(?:-[a-z0-9]+)*\(\)"
+    ),
+}
+"""Concepts of more than words."""
+
+_MARKED = f"(?i){'|'.join(_SPOKEN.values())}"
+_END = "\x01"
+_PAUSE = "\x02"
+"""A comma, a colon, a bracket: no phrase reaches across, and nothing is next to what follows."""
+
+_ENDINGS = (
+    (". ", f"{_END} "),
+    (".\n", f"{_END}\n"),
+    ("\n\n", f"{_END}\n"),
+    ("\n- ", f"{_END}- "),
+    ("\n* ", f"{_END}* "),
+)
+_BETWEEN = '\n\t\r\f\v.)[]{}<>"`*_-/\\|=+&#@%$^~«»'
+_SEPARATORS = {point: point for point in range(0xE00)} | {ord(each): 0x20 for each in _BETWEEN}
+_SEPARATORS |= {ord(each): ord(_END) for each in "\x1f!?;。।؟؛"}
+_SEPARATORS |= {ord(each): ord(_PAUSE) for each in ",:(、，،"}  # noqa: RUF001
+"""What stands between words, each as a space: the length stays. What is left out costs translate
+an exception a character, so the alphabets are not."""
+
+_NAMES = (*CONCEPTS, *_SPOKEN)
+CODES: dict[str, str] = {
+    name: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[number]
+    for number, name in enumerate(_NAMES)
+}
+"""Concept -> its letter."""
+
+_ANY = "[A-Za-z_]"
+_SHORT, _LONG = 3, 8
+"""Concepts that may stand between two others of a form, at `~` and `~~`."""
+
+
+def _letters(name: str) -> str:
+    """A concept's letter; a negation may also be one that follows its verb."""
+    return CODES["NEG"] + CODES["NEGP"] if name == "NEG" else CODES[name]
+
+
+class Reading(NamedTuple):
+    """`codes` of a text, and for each letter the characters of the text that it stands for."""
+
+    codes: str
+    spans: list[tuple[int, int]]
+
+
+_Token: TypeAlias = tuple[str, int, int]
+_Tails: TypeAlias = dict[str, list[tuple[tuple[str, ...], str]]]
+
+
+class _Entry(NamedTuple):
+    """What a word means by itself, and second word -> the rest of phrases with what they mean."""
+
+    code: str
+    tails: _Tails
+
+
+_NOTHING = _Entry("", {})
+
+
+def form(written: str) -> str:
+    """The pattern over codes that `A|B ~ C ~~ D` means. Raises KeyError for an unknown concept."""
+    parts = []
+    for word in written.split():
+        if word == "/":
+            parts.append(r"\.?")
+        elif word.startswith("~"):
+            parts.append(f"{_ANY}{{0,{_LONG if word == '~~' else _SHORT}}}")
+        else:
+            letters = "".join(map(_letters, word.split("|")))
+            parts.append(f"[{letters}]" if len(letters) > 1 else letters)
+    return "".join(parts)
+
+
+def read(text: str) -> Reading:
+    """The concepts of a reading, in order. Linear: each word is looked up once."""
+    found: list[_Token] = []
+    done = 0
+    for start, end in _marks(text):
+        if start > done:
+            _words(_lowered(text[done:start]), done, found)
+        found.append((_code(text[start:end]), start, end))
+        done = end
+    _words(_lowered(text[done:]), done, found)
+    return _spaced(found)
+
+
+def _marks(text: str) -> Iterator[tuple[int, int]]:
+    if not text.isascii():
+        for start, end, *_ in matches(_MARKED, text, Meter(len(text) + 1)):
+            yield start, end
+        return
+    for match in compiled(_MARKED).finditer(text.encode()):
+        yield match.span()
+
+
+def _spaced(found: list[_Token]) -> Reading:
+    codes: list[str] = []
+    spans: list[tuple[int, int]] = []
+    last = 0
+    for code, start, end in found:
+        if start - last > GAP and codes:
+            codes.append("_")
+            spans.append((last, start))
+        last = end
+        codes.append(code)
+        spans.append((start, end))
+    return Reading("".join(codes), spans)
+
+
+def _lowered(text: str) -> str:
+    low = text.lower()
+    if len(low) != len(text):
+        low = "".join(each if len(each.lower()) != 1 else each.lower() for each in text)
+    for ending, mark in _ENDINGS:
+        low = low.replace(ending, mark)
+    return low.translate(_SEPARATORS)
+
+
+def _words(part: str, offset: int, found: list[_Token]) -> None:
+    """Add the concepts of `part`, which holds words, spaces and ends of sentences only."""
+    known = _vocabulary()
+    ascii_only = part.isascii()
+    listed = part.replace(_END, f" {_END} ").replace(_PAUSE, f" {_PAUSE} ").split()
+    at = skip = 0
+    for number, word in enumerate(listed):
+        if skip:
+            skip -= 1
+            continue
+        entry = known.get(word)
+        if entry is None and (ascii_only or word.isascii()):
+            continue
+        if entry is None:
+            entry = known.get(_headed(word))
+        code, tails = entry or _NOTHING
+        if tails:
+            code, skip = _longest(listed, number, tails, code)
+        if code:
+            start = part.find(word, at)
+            at = start + len(word)
+            for each in listed[number + 1 : number + 1 + skip]:
+                at = part.find(each, at) + len(each)
+            found.append((code, offset + start, offset + at))
+        elif not (ascii_only or word.isascii()):
+            start = part.find(word, at)
+            at = start + len(word)
+            _foreign(word, offset + start, found)
+
+
+@lru_cache(maxsize=4096)
+def _headed(word: str) -> str:
+    """An Arabic word that begins a phrase, without what is written together with it."""
+    known = _vocabulary()
+    cut = (word.removeprefix(each) for each in _PREFIXES if word.startswith(each))
+    return next((each for each in cut if each in known and known[each].tails), "")
+
+
+def _longest(listed: list[str], number: int, tails: _Tails, code: str) -> tuple[str, int]:
+    """The code of the longest phrase at `number` and how many words follow its first one."""
+    if number + 1 < len(listed):
+        for tail, found in tails.get(listed[number + 1], ()):
+            if tuple(listed[number + 1 : number + 1 + len(tail)]) == tail:
+                return found, len(tail)
+    return code, 0
+
+
+def _foreign(word: str, at: int, found: list[_Token]) -> None:
+    """Add the concepts of a word that is not in the table as it stands."""
+    if _worded(word[0]):
+        code = _stemmed(word)
+        if code:
+            found.append((code, at, at + len(word)))
+        return
+    runs, place = _runs(), 0
+    while place < len(word):
+        for run, code in runs.get(word[place], ()):
+            if word.startswith(run, place):
+                found.append((code, at + place, at + place + len(run)))
+                place += len(run) - 1
+                break
+        place += 1
+
+
+@cache
+def _codes() -> dict[str, str]:
+    """Word or phrase, folded as a reading is, one space between its words -> code."""
+    found = {_END: ".", _PAUSE: "_"}
+    for name, words in CONCEPTS.items():
+        for word in words.split(";"):
+            bare = " ".join(_lowered(normalise(word).text).split())
+            if bare:
+                found.setdefault(bare, CODES[name])
+    return found
+
+
+@cache
+def _vocabulary() -> dict[str, _Entry]:
+    """First word -> its own code, if any, and the phrases that begin with it."""
+    found: dict[str, _Entry] = {}
+    for phrase, code in _codes().items():
+        first, *rest = phrase.split() or [phrase]
+        entry = found.get(first, _Entry("", {}))
+        if rest:
+            entry.tails.setdefault(rest[0], []).append((tuple(rest), code))
+        found[first] = entry if rest else entry._replace(code=code)
+    for entry in found.values():
+        for tails in entry.tails.values():
+            tails.sort(key=lambda each: -len(each[0]))
+    return found
+
+
+@cache
+def _runs() -> dict[str, list[tuple[str, str]]]:
+    """First character -> words of the scripts without spaces, the longest first."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for word, code in _codes().items():
+        if not word[0].isascii() and not _worded(word[0]):
+            found.setdefault(word[0], []).append((word, code))
+    for words in found.values():
+        words.sort(key=lambda each: -len(each[0]))
+    return found
+
+
+def _worded(letter: str) -> bool:
+    """Whether the script has spaces between words, and endings."""
+    return "\u0600" <= letter < "\u0980"
+
+
+@lru_cache(maxsize=4096)
+def _stemmed(word: str) -> str:
+    known = _codes()
+    return next((known[each] for each in _stems(word) if each in known), "")
+
+
+_PREFIXES = ("وال", "بال", "فال", "كال", "لل", "ال", "و", "ف", "ب", "ل", "ك", "س", "ت", "ي", "ن")
+_SUFFIXES = ("ها", "هم", "نا", "كم", "ات", "ه", "ك", "ي", "ا", "ة", "ت")  # noqa: RUF001
+
+
+def _stems(word: str) -> Iterator[str]:
+    """An Arabic word without what is written together with it; a Hindi one without its ending."""
+    if word[0] >= "\u0900":
+        yield from (word[:-1], word[:-2])
+        return
+    fronts = [word, *(word[len(each) :] for each in _PREFIXES if word.startswith(each))]
+    for front in fronts:
+        if len(front) > _SHORT:
+            yield front
+            yield from (front[: -len(each)] for each in _SUFFIXES if front.endswith(each))
+
+
+_KEYS = frozenset(
+    f"{key}{end}" for key in ("id_rsa", "id_ed25519", "id_ecdsa", "id_dsa") for end in ("", ".pub")
+) | {"authorized_keys", "known_hosts"}
+"""Files of keys whose names look like those of tools."""
+
+
+@lru_cache(maxsize=4096)
+def _code(token: str) -> str:
+    """The code of what is more than a word."""
+    low = token.lower()
+    if token[0] == "`" and low.strip("`") in _codes():
+        return _codes()[low.strip("`")]
+    if token.replace("_", "").isalnum() and ("_" in token or token != low) and low not in _KEYS:
+        return CODES["IDENT"]
+    for name, pattern in _SPOKEN.items():
+        if compiled(rf"(?i)\A(?:{pattern})\z").search(token) is not None:
+            return CODES[name]
+    return CODES["IDENT"]

@@ -1,0 +1,270 @@
+"""Whether what a tool brought, or a prompt, or a server's question, tries to direct the model.
+
+A result is data. What makes it an instruction is not one phrase but several things together: it
+gives orders, says who it is, changes the topic, names a recipient, hides. So:
+
+    texts.py      what of a result a model reads
+    needles.py    what tells at once that nothing is in it
+    lexicon.py    words by what they do in an instruction; words.py, unspaced.py: the words
+    reading.py    a text as such words
+    frames.py     words in an order, and what each order weighs
+    judging.py    the passage of a text that weighs most
+    encodings.py  what has to be decoded first
+
+What is hidden or encoded weighs more by itself. Texts that speak about attacks weigh less.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+from mcpguard.errors import ScanError
+from mcpguard.model import Json
+from mcpguard.scan.needles import encodable
+from mcpguard.scan.threats.outputs.encodings import decoded, respelt
+from mcpguard.scan.threats.outputs.judging import NOTHING, Passage, weigh
+from mcpguard.scan.threats.outputs.needles import needles, quiet
+from mcpguard.scan.threats.outputs.texts import (
+    DEPTH,
+    Said,
+    Text,
+    gathered,
+    joined,
+    named,
+    said,
+)
+from mcpguard.scan.threats.score import Outcome, Report
+from mcpguard.scan.threats.signals import Signal
+
+__all__ = ["BLOCK", "MAX_CHARACTERS", "REVIEW", "SHORT", "judge_result", "judge_texts", "needles"]
+
+REVIEW = 3.0
+"""Weight from which a person, or the model, should be told."""
+
+BLOCK = 5.0
+"""Weight from which a result is no data any more. No honest result of 5,000 has reached it."""
+
+MAX_CHARACTERS = 2 * 1024 * 1024
+"""Characters of one result that are looked at. What is longer is for review: nobody looked."""
+
+PIECE = 16 * 1024
+"""Characters that are looked at together."""
+
+OVERLAP = 1024
+"""Characters that two pieces share; no passage is longer."""
+
+SHORT = 400
+"""Characters of a text that is told as a whole."""
+
+GRAIN = 16
+"""Characters to which the place of a passage is told."""
+
+MAX_SHOWN = 200
+"""Characters of what was hidden that a finding shows."""
+
+MAX_SAYS = 4096
+"""Characters of a hidden text that are judged as one; all of it is judged with the rest."""
+
+_ALLOWED = Report(Outcome.ALLOW, 0.0, ())
+
+_FORMS: dict[str, tuple[float, float, str]] = {
+    "tags": (4.0, 0.0, "in tag characters, which nobody sees"),
+    "selectors": (4.0, 0.0, "in variation selectors, which nobody sees"),
+    "encoded": (2.5, 2.0, "in an encoded run"),
+    "comment": (1.5, 1.5, "in a comment"),
+    "ansi": (1.0, 2.0, "behind escape sequences"),
+}
+"""How a text is hidden -> what that weighs, the least that the text itself weighs, and words."""
+
+_DECODED = (2.5, 2.0)
+"""The same for what `encodings` finds."""
+
+
+class _Place(NamedTuple):
+    """A passage with the characters of the joined texts that it stands for, and what is hidden."""
+
+    passage: Passage
+    extra: float
+    rule: str
+    start: int
+    end: int
+    shown: str = ""
+    message: str = ""
+
+    @property
+    def weight(self) -> float:
+        return self.passage.weight + self.extra
+
+
+def judge_result(value: Json) -> Report:
+    """What is to be thought of what a model is to read.
+
+    That is a result, an error's `message` and `data`, a prompt's messages, or the params of a
+    sampling or elicitation request.
+    Every string and key of `value` is looked at, as a model would be shown it. What is more than
+    `MAX_CHARACTERS` is for review, as `output-unscanned`. Linear in the size of `value`.
+    """
+    try:
+        strings: list[str] = []
+        gathered(value, strings, DEPTH)
+        if "blob" not in strings and quiet("\n".join(strings)):
+            return _ALLOWED
+        return _judged(said(value))
+    except ScanError as error:
+        return _unscanned(str(error))
+
+
+def judge_texts(texts: Mapping[str, str]) -> Report:
+    """The same of texts that are named by JSON pointers."""
+    return _judged(named(texts))
+
+
+def _judged(texts: Sequence[Said]) -> Report:
+    whole = joined(texts)
+    if len(whole) > MAX_CHARACTERS:
+        return _unscanned(f"result: more than {MAX_CHARACTERS} characters")
+    if quiet(whole):
+        return _ALLOWED
+    return _report(_heaviest(encodable(whole)), texts)
+
+
+def _unscanned(why: str) -> Report:
+    signal = Signal("output-unscanned", REVIEW, "", 0, 0, f"it was not looked through: {why}")
+    return Report(Outcome.REVIEW, REVIEW, (signal,))
+
+
+def _heaviest(whole: str) -> _Place:
+    """The place in `whole` that weighs most, or the first one that weighs enough to block."""
+    text = Text(whole)
+    best = _NOWHERE
+    for place in chain(_open(text), _hidden(text), _decoded(text)):
+        if place.weight > best.weight:
+            best = place
+        if best.weight >= BLOCK:
+            break
+    if best.weight < REVIEW:
+        return _NOWHERE
+    return best if best.extra else _narrowed(text, best)
+
+
+_NOWHERE = _Place(NOTHING, 0.0, "", 0, 0)
+
+
+def _open(text: Text) -> Iterator[_Place]:
+    """Passages in sight: of each piece of the reading. `start` and `end` are the piece's there."""
+    for start, piece in _pieces(text.text):
+        found = weigh(piece, REVIEW)
+        if found.weight:
+            yield _Place(found, 0.0, "", start, start + len(piece))
+
+
+def _pieces(text: str) -> Iterator[tuple[int, str]]:
+    for start in range(0, max(1, len(text)), PIECE):
+        begin = max(0, start - OVERLAP)
+        yield begin, text[begin : start + PIECE]
+
+
+def _narrowed(text: Text, place: _Place) -> _Place:
+    """`place` of the reading as the part of the source that weighs as much."""
+    piece = text.text[place.start : place.end]
+    first, last = narrowed(piece, place.passage.weight)
+    start, end = text.span(place.start + first, place.start + last)
+    return place._replace(start=start, end=end)
+
+
+def narrowed(piece: str, weight: float) -> tuple[int, int]:
+    """The start and end of a part of `piece` that weighs as much, to `GRAIN` characters."""
+    if len(piece) <= SHORT:
+        return 0, len(piece)
+    least = weight - _ROUNDING
+    for start in range(0, len(piece), OVERLAP):
+        part = piece[start : start + 2 * OVERLAP]
+        if weigh(part, least).weight >= least:
+            first, last = _edges(part, least)
+            return start + first, start + last
+    return 0, len(piece)
+
+
+_ROUNDING = 0.01
+
+
+def _edges(part: str, least: float) -> tuple[int, int]:
+    grains = -(-len(part) // GRAIN)
+    end = _least(grains, lambda at: weigh(part[: at * GRAIN], least).weight >= least) * GRAIN
+    size = _least(
+        -(-end // GRAIN),
+        lambda at: weigh(part[max(0, end - at * GRAIN) : end], least).weight >= least,
+    )
+    start = max(0, end - size * GRAIN)
+    return start, min(end, len(part))
+
+
+def _least(high: int, enough: Callable[[int], bool]) -> int:
+    """The least number up to `high` that is enough, by halving."""
+    low = 0
+    while low < high:
+        middle = (low + high) // 2
+        if enough(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return high
+
+
+def _hidden(text: Text) -> Iterator[_Place]:
+    for kind, start, end, says in text.hidden:
+        if kind in _FORMS and " " in says:
+            extra, least, words = _FORMS[kind]
+            found = weigh(says[:MAX_SAYS], least)
+            if found.weight or not least:
+                rule, message = f"output-hidden-{kind}", f"it is said {words}"
+                yield _Place(found, extra, rule, start, end, says[:MAX_SHOWN], message)
+
+
+def _decoded(text: Text) -> Iterator[_Place]:
+    extra, least = _DECODED
+    for source, reader, back in (
+        (text.source, decoded, _same),
+        (text.text, respelt, text.span),
+    ):
+        for start, piece in _pieces(source):
+            for form, first, last, says in reader(piece):
+                found = weigh(says, least)
+                if found.weight:
+                    span = back(start + first, start + last)
+                    message = f"it has to be decoded first ({form})"
+                    shown = says[:MAX_SHOWN]
+                    yield _Place(found, extra, "output-encoded", *span, shown, message)
+
+
+def _same(start: int, end: int) -> tuple[int, int]:
+    return start, end
+
+
+def _report(place: _Place, texts: Iterable[Said]) -> Report:
+    if place is _NOWHERE:
+        return _ALLOWED
+    where, start, end = _located(place, texts)
+    signals = [
+        Signal(frame.rule, frame.weight, where, start, end, frame.message, place.shown)
+        for frame in place.passage.frames
+    ]
+    if place.extra:
+        signals.append(
+            Signal(place.rule, place.extra, where, start, end, place.message, place.shown)
+        )
+    signals.sort(key=lambda each: -each.weight)
+    weight = round(place.weight, 2)
+    outcome = Outcome.BLOCK if weight >= BLOCK else Outcome.REVIEW
+    return Report(outcome, weight, tuple(signals))
+
+
+def _located(place: _Place, texts: Iterable[Said]) -> tuple[str, int, int]:
+    """The pointer of the text in which `place` begins, and its characters there."""
+    at, middle = 0, (place.start + place.end) // 2
+    for where, text in texts:
+        if middle <= at + len(text):
+            start = max(0, place.start - at)
+            return where, start, max(start, min(len(text), place.end - at))
+        at += len(text) + 1
+    return "", 0, 0

@@ -1,0 +1,191 @@
+"""Texts that are written so that a model can read them and a pattern cannot.
+
+Base64, hex, percent, escapes and entities are read by `threats.text`; here are the others: base32,
+binary, base85, ROT13, digits for letters, and letters in reverse.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import product
+from typing import NamedTuple
+
+from mcpguard.scan.needles import Needles, compiled
+
+__all__ = ["KEYWORD_FORMS", "MAX_RUNS", "Decoded", "decoded", "respelt"]
+
+MAX_RUNS = 16
+"""Runs of one kind that are read in one text: each costs as much as the text that it holds."""
+
+MAX_RUN = 8192
+"""Characters of a run that are read; a text that is longer is not there to be overlooked."""
+
+SHORTEST = 12
+"""Characters. No order is shorter."""
+
+_KEYWORDS = (
+    *("ignore", "disregard", "forget", "override", "previous", "instructions", "instruction"),
+    *("prompt", "system", "password", "assistant", "reveal", "developer", "exfiltrate"),
+    *("credentials", "forward", "execute"),
+)
+"""English words of orders to a model, looked for in ROT13, in reverse and with digits."""
+
+_LEET = {"o": "0", "i": "1", "e": "3", "a": "4", "s": "5", "t": "7"}
+_PLAIN = str.maketrans({digit: letter for letter, digit in _LEET.items()} | {"@": "a", "$": "s"})
+_ROT = str.maketrans(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "nopqrstuvwxyzabcdefghijklmNOPQRSTUVWXYZABCDEFGHIJKLM",
+)
+
+
+class Decoded(NamedTuple):
+    """`says` is what `start` to `end` of a text hold, in this `form`."""
+
+    form: str
+    start: int
+    end: int
+    says: str
+
+
+def _disguised(word: str) -> Iterator[str]:
+    """Every spelling of `word` with digits for some of its letters."""
+    choices = [(letter, _LEET[letter]) if letter in _LEET else (letter,) for letter in word]
+    yield from ("".join(each) for each in product(*choices) if "".join(each) != word)
+
+
+def _words(forms: Iterator[str]) -> str:
+    return rf"(?i)\b(?:{'|'.join(forms)})\b"
+
+
+@cache
+def _whole() -> tuple[tuple[str, str, Callable[[str], str]], ...]:
+    """Name, what shows it, and the way back, of what is done to a text as a whole."""
+    return (
+        ("rot13", _words(each.translate(_ROT) for each in _KEYWORDS), _rotated),
+        ("reversed", _words(each[::-1] for each in _KEYWORDS), _reversed),
+        ("digits", _words(form for each in _KEYWORDS for form in _disguised(each)), _spelt),
+        ("joined words", _JOINED, _parted),
+        ("spread letters", rf"(?i)\b(?:{'|'.join(map(_spread, _SPREAD))})", _gathered),
+    )
+
+
+_JOINED = (
+    r"(?i)\b(?:ignore|disregard|forget|override)[-_/.](?:all|any|the|your|every|everything|previous"
+    r"|prior|above|earlier|system)[-_/.]"
+)
+_SPREAD = ("ignore", "disregard", "forget", "override", "previous", "instruction", "password")
+
+
+def _spread(word: str) -> str:
+    return "[ ._*-]".join(word)
+
+
+def _parted(text: str) -> str:
+    return text.translate(str.maketrans("-_/.", "    "))
+
+
+def _gathered(text: str) -> str:
+    """Letters with one mark between each as words; what parts the words is wider."""
+    for gap in ("   ", ". .", "- -", "_ _", "* *"):
+        text = text.replace(gap, "\x00")
+    return text.translate(_TOGETHER)
+
+
+_TOGETHER: dict[int, str | None] = {**dict.fromkeys(map(ord, " ._*-")), 0: " "}
+
+
+def _rotated(text: str) -> str:
+    return text.translate(_ROT)
+
+
+def _reversed(text: str) -> str:
+    return text[::-1]
+
+
+def _spelt(text: str) -> str:
+    return text.translate(_PLAIN)
+
+
+def _base32(run: str) -> bytes:
+    bare = run.rstrip("=")
+    bare = bare[: len(bare) - (len(bare) % 8 in {1, 3, 6})]
+    return base64.b32decode(bare + "=" * (-len(bare) % 8))
+
+
+def _binary(run: str) -> bytes:
+    bits = "".join(run.split())
+    return bytes(int(bits[at : at + 8], 2) for at in range(0, len(bits) - 7, 8))
+
+
+def _ascii85(run: str) -> bytes:
+    return base64.a85decode(run[2:-2])
+
+
+_RUNS: tuple[tuple[str, str, Callable[[str], bytes]], ...] = (
+    ("base32", r"[A-Z2-7]{16}[A-Z2-7]*=*", _base32),
+    ("binary", r"[01]{8}(?:\s?[01]{8})+", _binary),
+    ("base85", r"<~[!-u\s]+~>", _ascii85),
+    (
+        "base85",
+        r"[0-9A-Za-z!#$%&()*+\-;<=>?@^_`{|}~]{19}[0-9A-Za-z!#$%&()*+\-;<=>?@^_`{|}~]+",
+        base64.b85decode,
+    ),
+)
+"""Name, pattern and decoder of what stands as a run among other text."""
+
+
+KEYWORD_FORMS = tuple(pattern for _, pattern, _ in _whole())
+"""RE2 patterns of keywords in ROT13, in reverse and with digits for letters."""
+
+
+def respelt(text: str) -> Iterator[Decoded]:
+    """What `text`, a reading, says as a whole when letters are turned back."""
+    raw = text.encode()
+    if _none_of(1, raw):
+        return
+    for form, pattern, back in _whole():
+        if compiled(pattern).search(raw):
+            yield Decoded(form, 0, len(text), back(text))
+
+
+def decoded(text: str) -> Iterator[Decoded]:
+    """What runs of `text`, as it was written, hold."""
+    raw = text.encode()
+    if _none_of(0, raw):
+        return
+    for form, pattern, read in _RUNS:
+        for count, match in enumerate(compiled(pattern).finditer(raw)):
+            if count >= MAX_RUNS:
+                break
+            says = _read(match.group().decode(), form, read)
+            if says:
+                start = len(raw[: match.start()].decode())
+                yield Decoded(form, start, start + len(match.group().decode()), says)
+
+
+@cache
+def _known(forms: int) -> Needles:
+    return Needles(KEYWORD_FORMS if forms else [pattern for _, pattern, _ in _RUNS])
+
+
+def _none_of(forms: int, raw: bytes) -> bool:
+    """Whether no pattern of the forms, or of the runs, is in `raw`."""
+    known = _known(forms)
+    return known.found(raw) == known.nothing
+
+
+_RARE = frozenset("!#$%&()*+;<>?@^`{|}~")
+_VARIED = 3
+"""Different ones of these that a run of base85 has; names and paths have fewer."""
+
+
+def _read(run: str, form: str, read: Callable[[str], bytes]) -> str:
+    """What `run` says; nothing when it is no text."""
+    if form == "base85" and len(_RARE.intersection(run)) < _VARIED:
+        return ""
+    try:
+        says = read(run[:MAX_RUN]).decode()
+    except (ValueError, binascii.Error):
+        return ""
+    return says if len(says) >= SHORTEST and says.isprintable() else ""

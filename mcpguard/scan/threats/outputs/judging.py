@@ -1,0 +1,238 @@
+"""Frames over a text: which passage of it is most of an instruction, and how much."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from mcpguard.scan.threats.outputs.frames import FRAMES, Frame, Step
+from mcpguard.scan.threats.outputs.lexicon import Sense
+from mcpguard.scan.threats.outputs.reading import Reading, folded, read
+
+__all__ = ["ABOUT", "NOTHING", "Passage", "weigh"]
+
+S = Sense
+
+REACH = 60
+"""Words. What stands farther apart does not add up."""
+
+ABOUT_REACH = 30
+"""Words around a passage in which a text can say that it speaks about attacks."""
+
+ABOUT = 0.45
+"""Times. What a passage weighs in a text that speaks about attacks."""
+
+DOUBT = 0.4
+"""Times. What a frame weighs when others are said to do it: "attackers may try to ignore ..."."""
+
+DOUBT_REACH = 3
+"""Words before a frame in which that is said."""
+
+DOUBTED = frozenset({"override", "leak", "conceal", "persona"})
+"""Topics that people write about."""
+
+_CLAUSE = int(
+    S.EDGE | S.STOP | S.COMMA | S.COLON | S.HASH | S.LEAD | S.MUST | S.URGENT | S.MARKUP | S.COMMENT
+)
+_HEADS = int(
+    S.VOID
+    | S.HEADER
+    | S.TODO
+    | S.NEW_TASK
+    | S.URGENT
+    | S.ROLE
+    | S.MODEL
+    | S.AGENT
+    | S.AUTHORITY
+    | S.NOTE
+)
+"""What is followed by a colon and still a beginning."""
+
+_HEADED = int(S.COLON | S.EDGE)
+_TODO = int(S.TODO)
+_COMMENT = int(S.HASH | S.COMMENT)
+_ORDER = int(S.ORDER)
+_STOP = int(S.STOP)
+_ABOUT = int(S.ABOUT)
+_SURE = int(S.STOP | S.COLON | S.COMMA | S.YOU | S.MUST | S.MODEL | S.AGENT)
+_TELLING = int(S.MENTION | S.TO)
+_LEAD = int(S.LEAD)
+
+
+class _Match(NamedTuple):
+    frame: Frame
+    start: int
+    end: int
+    weight: float
+
+
+class Passage(NamedTuple):
+    """The heaviest part of a text: its weight, and the frame that counts of each topic."""
+
+    weight: float
+    frames: tuple[Frame, ...]
+
+
+NOTHING = Passage(0.0, ())
+
+
+def weigh(text: str, least: float) -> Passage:
+    """The heaviest passage of `text`, a reading, if it weighs `least` or more. Linear."""
+    found = read(folded(text))
+    able = _able(found.senses)
+    if _bound(able) < least:
+        return NOTHING
+    matches = list(_matches(found, frozenset(map(id, able))))
+    most = _bound({id(match.frame): match.frame for match in matches}.values())
+    if most < least:
+        return NOTHING
+    abouts = [at for at, sense in zip(found.at, found.senses, strict=True) if sense & _ABOUT]
+    best = NOTHING
+    for passage in _passages(matches, abouts):
+        if passage.weight > best.weight:
+            best = passage
+        if best.weight >= most:
+            break  # nothing in the text can weigh more
+    return best if best.weight >= least else NOTHING
+
+
+def _able(senses: Sequence[int]) -> list[Frame]:
+    """The frames all of whose steps are somewhere among `senses`."""
+    present = 0
+    begun: dict[int, tuple[Frame, list[int]]] = {}
+    for sense in set(senses):
+        present |= sense
+        begun.update(_starting(sense))
+    return [frame for frame, steps in begun.values() if _all_in(steps, present)]
+
+
+def _all_in(steps: Sequence[int], present: int) -> bool:
+    for step in steps:  # noqa: SIM110 - a loop takes half the time of a generator, and it is hot
+        if not step & present:
+            return False
+    return True
+
+
+@lru_cache(maxsize=4096)
+def _starting(sense: int) -> dict[int, tuple[Frame, list[int]]]:
+    """The frames that a word with these senses may begin, by id, with the senses of their steps."""
+    return {
+        id(frame): (frame, [step.senses for step in frame.steps])
+        for frame in FRAMES
+        if frame.steps[0].senses & sense
+    }
+
+
+def _bound(frames: Iterable[Frame]) -> float:
+    """What `frames` weigh at most together."""
+    heaviest: dict[str, float] = {}
+    for frame in frames:
+        heaviest[frame.topic] = max(frame.weight, heaviest.get(frame.topic, 0.0))
+    return sum(heaviest.values())
+
+
+def _matches(found: Reading, able: frozenset[int]) -> Iterator[_Match]:
+    ready: dict[int, list[Frame]] = {}
+    for number, sense in enumerate(found.senses):
+        frames = ready.get(sense)
+        if frames is None:
+            frames = ready[sense] = [
+                each for key, (each, _) in _starting(sense).items() if key in able
+            ]
+        if not frames:
+            continue
+        begins = _begins(found, number)
+        for frame in frames:
+            if frame.order and not begins:
+                continue
+            end = _end(found, number, frame.steps)
+            if end >= 0:
+                weight = frame.weight
+                if frame.topic in DOUBTED:
+                    weight *= _doubt(found, number)
+                yield _Match(frame, found.at[number], end, weight)
+
+
+def _begins(found: Reading, number: int) -> bool:
+    """Whether the word begins a clause, so that a verb is an order and not a heading."""
+    at, sense = found.at[number], found.senses[number]
+    end = at + found.size.get(at, 1)
+    heads = number + 1 < len(found.at) and found.at[number + 1] == end and not sense & _HEADS
+    if heads and found.senses[number + 1] & _HEADED:
+        return False
+    if at == 0 or sense & _ORDER:
+        return True
+    if not number:
+        return False
+    last = _before(found, number)
+    before = found.senses[last]
+    gap = found.at[last] + found.size.get(found.at[last], 1) < at
+    if gap or (sense & _TODO and before & _COMMENT):
+        return False
+    return bool(before & _CLAUSE)
+
+
+def _before(found: Reading, number: int) -> int:
+    """The word, or the phrase, before a word: its number."""
+    last = number - 1
+    for earlier in range(last - 1, max(-1, last - 4), -1):
+        at = found.at[earlier]
+        if at + found.size.get(at, 1) == found.at[number]:
+            return earlier
+    return last
+
+
+def _end(found: Reading, number: int, steps: Sequence[Step]) -> int:
+    """Where the last of `steps` ends; -1 when they are not met within one sentence."""
+    ats, senses, size = found.at, found.senses, found.size
+    end = ats[number] + size.get(ats[number], 1)
+    count = len(ats)
+    for wanted, gap in steps[1:]:
+        while True:
+            number += 1
+            if number >= count:
+                return -1
+            at = ats[number]
+            if at - end > gap:
+                return -1
+            if at < end:
+                continue
+            sense = senses[number]
+            if sense & wanted:
+                break
+            if sense & _STOP:
+                return -1
+        end = at + size.get(at, 1)
+    return end
+
+
+def _doubt(found: Reading, number: int) -> float:
+    """Less than one when the words before say that somebody tells of it."""
+    at = found.at[number]
+    while number > 0:
+        number -= 1
+        sense = found.senses[number]
+        if at - found.at[number] > DOUBT_REACH or sense & _SURE:
+            return 1.0
+        if sense & _TELLING and not sense & _LEAD:
+            return DOUBT
+    return 1.0
+
+
+def _passages(matches: Sequence[_Match], abouts: Sequence[int]) -> Iterator[Passage]:
+    """The passage that begins with each match."""
+    for number, first in enumerate(matches):
+        best: dict[str, _Match] = {}
+        end = first.end
+        for at in range(number, len(matches)):
+            match = matches[at]
+            if match.start > first.start + REACH:
+                break
+            held = best.get(match.frame.topic)
+            if held is None or match.weight > held.weight:
+                best[match.frame.topic] = match
+                end = max(end, match.end)
+        weight = sum(match.weight for match in best.values())
+        if any(first.start - ABOUT_REACH <= at <= end + ABOUT_REACH for at in abouts):
+            weight *= ABOUT
+        frames = sorted(best.values(), key=lambda match: -match.weight)
+        yield Passage(weight, tuple(match.frame for match in frames))

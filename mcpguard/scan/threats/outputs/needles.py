@@ -1,0 +1,138 @@
+"""What tells at once that a text holds no instruction: none of the words that any needs.
+
+The senses of `ANCHORS` are chosen so that what can be said without their words never weighs enough
+to be told (a test adds it up). Beyond ASCII, and in whatever looks encoded, the text is read.
+"""
+
+from functools import cache
+
+from mcpguard.scan.needles import Needles
+from mcpguard.scan.threats.outputs.encodings import KEYWORD_FORMS
+from mcpguard.scan.threats.outputs.frames import FRAMES
+from mcpguard.scan.threats.outputs.lexicon import Sense, entries
+from mcpguard.scan.threats.outputs.reading import MARKS
+
+__all__ = ["ANCHORS", "needles", "quiet", "unanchored"]
+
+S = Sense
+
+GLANCE = 1024
+"""Bytes that are searched at once: most texts have a needle in their beginning, or none at all."""
+
+EDGE = 128
+"""Bytes that two of these share; no needle is longer, but by blanks between its words."""
+
+ANCHORS = int(
+    S.VOID
+    | S.VOIDED
+    | S.RULES
+    | S.PROMPT
+    | S.FOLLOW
+    | S.SWITCH
+    | S.NEW_TASK
+    | S.ONWARD
+    | S.MUST
+    | S.BEFORE
+    | S.INSTEAD
+    | S.SECRET
+    | S.SPOT
+    | S.YOU_NOW
+    | S.UNBOUND
+    | S.RESTRICT
+    | S.SPECIAL_MODE
+    | S.ANSWER
+    | S.GRANT
+    | S.AUTHORITY
+    | S.HEADER
+    | S.PERSON_CLAIM
+    | S.MODEL
+    | S.AGENT
+    | S.KNOW
+    | S.UNNOTICED
+    | S.SAFETY
+    | S.CANCELLED
+    | S.GAVE
+    | S.ASIDE
+    | S.FULLY
+    | S.OWNER_CLAIM
+    | S.ENDING
+    | S.TELL
+    | S.SILENT
+    | S.YOUR
+    | S.FUTURE
+    | S.WHEN_YOU
+    | S.TODO
+    | S.DECODE
+    | S.OBEY_IT
+    | S.SEED
+    | S.SEND
+    | S.ORDER
+    | S.PURPOSE
+    | S.GIVEN
+    | S.END_OF
+    | S.IMAGE
+    | S.BEACON
+    | S.STYLED
+    | S.MARKUP
+    | S.TELL_LAST
+)
+"""Senses, the rarer ones of each frame."""
+
+_ODD = (
+    r"[^\x00-\x7F]",
+    r"[\x01-\x08\x0B\x0C\x0E-\x1F\x7F]",
+    r"%[0-9A-Fa-f][0-9A-Fa-f]",
+    r"\\[xu][0-9A-Fa-f]",
+    r"&[#A-Za-z]",
+    r"<!--|\[//\]|\[comment\]",
+    r"[0-9A-Za-z!#$%&()*+\-;<=>?@^_`{|}~]{20}",
+    r"[01]{8}\s?[01]{8}",
+    r"<~",
+)
+"""What has to be read before it can be said what it holds."""
+
+
+def unanchored() -> float:
+    """What a text can weigh without any word of `ANCHORS`."""
+    heaviest: dict[str, float] = {}
+    for frame in FRAMES:
+        if all(step.senses & ~ANCHORS for step in frame.steps):
+            heaviest[frame.topic] = max(frame.weight, heaviest.get(frame.topic, 0.0))
+    return sum(heaviest.values())
+
+
+@cache
+def needles() -> tuple[str, ...]:
+    """RE2 patterns, one of which is in every text, or JSON of texts, that weighs enough."""
+    plain = {entry for entry, sense in entries() if sense & ANCHORS and entry.isascii()}
+    inner = sorted(each for each in plain if each[0].isalnum())
+    outer = sorted(each for each in plain if not each[0].isalnum())
+    return (
+        rf"(?i)\b(?:{'|'.join(map(_written, inner))})\b",
+        rf"(?i)(?:{'|'.join(map(_written, outer))})",
+        *(pattern.decode() for _, pattern in MARKS),
+        *KEYWORD_FORMS,
+        *_ODD,
+    )
+
+
+@cache
+def _all() -> Needles:
+    return Needles(needles())
+
+
+def quiet(text: str) -> bool:
+    """Whether no needle is in `text`. Looks no farther than the first one, or nearly so."""
+    if not text.isascii():
+        return False
+    raw, known = text.encode(), _all()
+    pieces = (raw[at : at + GLANCE + EDGE] for at in range(0, len(raw) or 1, GLANCE))
+    return all(known.found(each) == known.nothing for each in pieces)
+
+
+def _written(entry: str) -> str:
+    """A word or phrase as RE2 reads it; between the words of a phrase is anything but words."""
+    return r"[^0-9A-Za-z]+".join(
+        "".join(letter if letter.isalnum() else f"\\{letter}" for letter in word)
+        for word in entry.split("+")
+    )

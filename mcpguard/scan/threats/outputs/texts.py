@@ -1,0 +1,169 @@
+"""What of a result a model may come to read: every string and key of it, blobs of text decoded."""
+
+import binascii
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from mcpguard.errors import ScanError
+from mcpguard.model import Json, JsonObject
+from mcpguard.scan.threats.text import Hidden, Normal, normalise
+
+__all__ = ["DEPTH", "SEGMENT", "Said", "Text", "gathered", "joined", "named", "said"]
+
+DEPTH = 64
+"""Nesting, as on the wire."""
+
+_PICTURES = frozenset({"image", "audio"})
+"""Types of content whose `data` is no text."""
+
+_TEXTUAL = ("text/", "application/json", "application/xml", "application/javascript", "")
+"""What the media type of a blob begins with that a host may show as text; none is said: it may."""
+
+
+SEGMENT = 2048
+"""Characters that are read together: most of a text needs no reading."""
+
+LONGEST_SEGMENT = 8192
+"""Characters. A run without a blank is cut there."""
+
+
+class Said(NamedTuple):
+    """A string, with the RFC 6901 pointer to it (to its object, for a key)."""
+
+    where: str
+    text: str
+
+
+def gathered(value: Json, into: list[str], depth: int) -> None:
+    """Append every string and key of `value`: quickly, for a first look at all of them.
+
+    Raises:
+        ScanError: it is nested too deep.
+    """
+    if isinstance(value, str):
+        into.append(value)
+    elif isinstance(value, dict):
+        below = _deeper(depth)
+        for key, each in value.items():
+            into.append(key)
+            if isinstance(each, str):
+                into.append(each)
+            elif each is not None:
+                gathered(each, into, below)
+    elif isinstance(value, list):
+        below = _deeper(depth)
+        for each in value:
+            gathered(each, into, below)
+
+
+def said(value: Json) -> list[Said]:
+    """Every string and key of `value`, each text once, in order.
+
+    Raises:
+        ScanError: it is nested too deep.
+    """
+    found: dict[str, str] = {}
+    _walk(value, "", found, DEPTH)
+    return [Said(where, text) for text, where in found.items()]
+
+
+def _walk(value: Json, where: str, found: dict[str, str], depth: int) -> None:
+    if isinstance(value, str):
+        found.setdefault(value, where)
+    elif isinstance(value, dict):
+        _members(value, where, found, _deeper(depth))
+    elif isinstance(value, list):
+        for number, each in enumerate(value):
+            _walk(each, f"{where}/{number}", found, _deeper(depth))
+
+
+def _deeper(depth: int) -> int:
+    if not depth:
+        raise ScanError(f"result: nested more than {DEPTH} deep")
+    return depth - 1
+
+
+def _members(value: JsonObject, where: str, found: dict[str, str], depth: int) -> None:
+    unread = _unread(value)
+    for key, each in value.items():
+        found.setdefault(key, where)
+        here = f"{where}/{_token(key)}"
+        if key != unread:
+            _walk(each, here, found, depth)
+        elif key == "blob" and isinstance(each, str):
+            _walk(_blob(each, value.get("mimeType")), here, found, depth)
+
+
+def _unread(value: JsonObject) -> str:
+    """The member that is no text as it is written: a picture's `data`, a resource's `blob`."""
+    if value.get("type") in _PICTURES and isinstance(value.get("mimeType"), str):
+        return "data"
+    return "blob" if "uri" in value else ""
+
+
+def _blob(blob: str, media: Json) -> str:
+    """The text in a blob; the blob itself when it is not base64; nothing when it is no text."""
+    if isinstance(media, str) and not media.startswith(_TEXTUAL[:-1]) and media:
+        return ""
+    try:
+        return binascii.a2b_base64(blob).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        return blob
+
+
+def _token(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def joined(texts: Iterable[Said]) -> str:
+    """All texts as one, each on its own line, as a model is shown them."""
+    return "\n".join(each.text for each in texts)
+
+
+def named(texts: Mapping[str, str]) -> list[Said]:
+    """`texts`, JSON pointer -> text."""
+    return [Said(where, text) for where, text in texts.items()]
+
+
+class Text:
+    """A long text, read segment by segment: `text` is the reading, `hidden` what nobody sees."""
+
+    __slots__ = ("_outs", "_parts", "_starts", "hidden", "source", "text")
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._parts: list[Normal] = []
+        self._starts: list[int] = []
+        self._outs: list[int] = []
+        self.hidden: list[Hidden] = []
+        at = out = 0
+        while at < len(source) or not self._parts:
+            end = _cut(source, at)
+            part = normalise(source[at:end])
+            self._parts.append(part)
+            self._starts.append(at)
+            self._outs.append(out)
+            self.hidden += (
+                each._replace(start=each.start + at, end=each.end + at) for each in part.hidden
+            )
+            at, out = max(end, at + 1), out + len(part.text)
+        self.text = "".join(part.text for part in self._parts)
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """The characters of the source that `start` to `end` of the reading stand for."""
+        return self._place(start, start + 1)[0], self._place(max(start, end - 1), end)[1]
+
+    def _place(self, start: int, end: int) -> tuple[int, int]:
+        number = max(0, bisect_right(self._outs, start) - 1)
+        out, at = self._outs[number], self._starts[number]
+        first, last = self._parts[number].span(start - out, max(end - out, start - out + 1))
+        return at + first, at + last
+
+
+def _cut(source: str, at: int) -> int:
+    """Where the segment that begins at `at` ends: behind a line, else a blank, else anywhere."""
+    least, most = at + SEGMENT, at + SEGMENT + LONGEST_SEGMENT
+    line = source.find("\n", least, at + 2 * SEGMENT)
+    blank = line if line >= 0 else source.find(" ", least, most)
+    return blank + 1 if blank >= 0 else min(len(source), most)

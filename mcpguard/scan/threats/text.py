@@ -1,0 +1,419 @@
+"""One reading of a text, with what a person cannot see in it, and the way back to the original.
+
+Compatibility forms, accents and look-alike letters are folded (NFKC; UTS 39), what is invisible is
+taken out, escapes and tag characters are read, runs of base64 and hex that hold text are appended.
+Linear in the text. The result is at most four times as long, plain ASCII text stays as it is.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from typing import NamedTuple
+from unicodedata import category, combining, normalize
+
+from mcpguard.scan.needles import Meter, compiled, encodable, matches
+from mcpguard.scan.threats.confusables import LOOK_ALIKE
+from mcpguard.scan.threats.escapes import RUN, TOKENS, decoded, tokens
+
+__all__ = ["GROWTH", "MAX_PIECES", "Hidden", "Normal", "as_is", "normalise", "plain"]
+
+GROWTH = 4
+"""Times. No reading of a text is longer than that; decoded runs are left out beyond it."""
+
+MAX_PIECES = 1000
+"""Escapes and encoded runs of one text that are read; each costs about a microsecond. More of them
+are themselves told, as `overflow`."""
+
+MAX_HIDDEN = 64
+"""Hidden places of one text that are told one by one: a person reads no more."""
+
+DEPTH = 2
+"""Levels of encoding within encoding that are read."""
+
+LONGEST_FORM = 3
+"""Characters that one character may become; the few longer compatibility forms are cut."""
+
+
+class Hidden(NamedTuple):
+    """What a person does not see: its kind, its place in the original, and what it says."""
+
+    kind: str
+    start: int
+    end: int
+    says: str
+
+
+class _Piece(NamedTuple):
+    """`text` at `at` of the reading stands for `start` to `end` of the original.
+
+    `whole`: it does so only as a whole; otherwise cluster by cluster.
+    """
+
+    at: int
+    start: int
+    end: int
+    text: str
+    whole: bool
+
+
+class Normal:
+    """A reading: `text`, what was `hidden`, and where each part of it comes from."""
+
+    __slots__ = ("_pieces", "_places", "_source", "hidden", "text")
+
+    def __init__(
+        self, source: str, pieces: tuple[_Piece, ...], hidden: tuple[Hidden, ...], text: str
+    ) -> None:
+        self.text = text
+        self.hidden = hidden
+        self._source = source
+        self._pieces = pieces
+        self._places: dict[int, tuple[list[int], list[int]] | None] = {}
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """The characters of the original that `start` to `end` of `text` stand for.
+
+        Whole clusters and whole escapes: reading that part again gives the asked text, or more.
+        """
+        if not self._pieces:
+            return start, end
+        first, last = self._place(start), self._place(max(start, end - 1))
+        return min(first[0], last[0]), max(first[1], last[1])
+
+    def _place(self, at: int) -> tuple[int, int]:
+        """The smallest part of the original that the character at `at` comes from."""
+        number = max(0, bisect_right(self._pieces, at, key=lambda piece: piece.at) - 1)
+        piece = self._pieces[number]
+        if piece.whole:
+            return piece.start, piece.end
+        if number not in self._places:
+            source = self._source[piece.start : piece.end]
+            self._places[number] = None if source == piece.text else _clusters(source)
+        places = self._places[number]
+        if places is None:
+            return piece.start + at - piece.at, piece.start + at - piece.at + 1
+        outs, ins = places
+        found = max(0, bisect_right(outs, at - piece.at) - 1)
+        return piece.start + ins[found], piece.start + ins[min(found + 1, len(ins) - 1)]
+
+
+def normalise(text: str) -> Normal:
+    """Read `text`. Total; half surrogate pairs become U+FFFD."""
+    text = encodable(text)
+    if plain(text):
+        return as_is(text)
+    if not text.isascii() and compiled(_HARD).search(text) is None and not _encoded(text.encode()):
+        return as_is(text.translate(_after()) if compiled(_FOLDING).search(text) else text)
+    return _read(text, DEPTH)
+
+
+def plain(text: str) -> bool:
+    """Whether `text` reads as it stands: ASCII without escapes, comments and encoded runs."""
+    if not text.isascii():
+        return False
+    raw = text.encode()
+    return compiled(_ODD).search(raw) is None and not _encoded(raw)
+
+
+def _encoded(raw: bytes) -> bool:
+    return any(_likely(match.group().decode()) for match in compiled(RUN).finditer(raw))
+
+
+@lru_cache(maxsize=1024)
+def _likely(run: str) -> bool:
+    """Whether a run may be encoded text, and not a long name or path."""
+    return bool(decoded(run))
+
+
+def as_is(text: str) -> Normal:
+    """The reading of a text that is `plain`, or is part of one."""
+    return Normal(text, (), (), text)
+
+
+def _read(text: str, depth: int) -> Normal:
+    pieces: list[_Piece] = []
+    hidden = list(_hidden(text))
+    at = done = 0
+    for count, (start, end, kind, says) in enumerate(tokens(text)):
+        if count >= MAX_PIECES:
+            hidden.append(Hidden("overflow", start, len(text), ""))
+            break
+        if done < start:
+            pieces.append(_Piece(at, done, start, _folded(text[done:start]), False))
+            at += len(pieces[-1].text)
+        pieces.append(_Piece(at, start, end, _folded(says), True))
+        at += len(pieces[-1].text)
+        if kind in _UNSEEN and len(hidden) < MAX_HIDDEN:
+            hidden.append(Hidden(kind, start, end, says))
+        done = end
+    pieces.append(_Piece(at, done, len(text), _folded(text[done:]), False))
+    plain = "".join(piece.text for piece in pieces)
+    if depth:
+        _decode(text, plain, pieces, hidden, depth)
+    return Normal(text, tuple(pieces), tuple(hidden), "".join(piece.text for piece in pieces))
+
+
+_EASY = (
+    r"\x09\x0a\x0d\x20-\x7e\xa0\xa3\xa7\xa9\xab\xae\xb0\xb1\xb7\xbb\xbf-\xff"
+    r"\x{2010}-\x{2027}\x{2030}-\x{203b}\x{20ac}\x{2190}-\x{22ff}\x{2500}-\x{27bf}"
+    r"\x{3001}-\x{3011}\x{3041}-\x{3096}\x{30a1}-\x{30fa}\x{4e00}-\x{9fff}\x{ff0c}\x{1f300}-\x{1faff}"
+)
+"""Common characters that stand alone: typography, Latin letters, Han and Kana, emoji."""
+
+_FOLDING = r"[\xbf-\xff\x{2010}-\x{201f}\x{2212}]"
+
+
+# --- folding -------------------------------------------------------------------------------------
+
+_ZERO_WIDTH = (
+    r"\x{AD}\x{34F}\x{61C}\x{180E}\x{200B}-\x{200F}\x{2060}-\x{2064}\x{206A}-\x{206F}\x{FEFF}"
+    r"\x{FFF9}-\x{FFFB}\x{1D173}-\x{1D17A}"
+)
+_BIDI = "\\x{202A}-\\x{202E}\\x{2066}-\\x{2069}"
+_FILLER = "\\x{115F}\\x{1160}\\x{3164}\\x{FFA0}\\x{2800}\\x{17B4}\\x{17B5}"
+_BIDI_POINTS = frozenset((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+_FILLER_POINTS = frozenset((0x115F, 0x1160, 0x3164, 0xFFA0, 0x2800, 0x17B4, 0x17B5))
+_CONTROL = "\\x{00}-\\x{08}\\x{0B}\\x{0C}\\x{0E}-\\x{1F}\\x{7F}-\\x{9F}"
+
+_CONTROLS = f"[{_CONTROL}]"
+
+_RANGES = (
+    *((0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x180B, 0x180F), (0x200B, 0x200F)),
+    *((0x2060, 0x2064), (0x206A, 0x206F), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB), (0x1D173, 0x1D17A)),
+    *((0x202A, 0x202E), (0x2066, 0x2069)),
+    *((0x115F, 0x1160), (0x3164, 0x3164), (0xFFA0, 0xFFA0), (0x2800, 0x2800), (0x17B4, 0x17B5)),
+    *((0xFE00, 0xFE0F), (0xE0100, 0xE01EF), (0xE0000, 0xE007F)),
+    *((0x00, 0x08), (0x0E, 0x1F), (0x7F, 0x84), (0x86, 0x9F)),
+)
+"""First and last code points of what is not seen, and taken out of the reading."""
+
+_MARKS = (*range(0x300, 0x370), *range(0x64B, 0x660), 0x640, 0x670)
+"""Accents, Arabic vowel signs and the Arabic elongation: no word is another one without them."""
+
+
+_FILLED = 0xE00
+"""Code points that the tables name though they stay: what is left out costs translate an exception
+a character."""
+
+
+@cache
+def _before() -> dict[int, int | str | None]:
+    """Applied before NFKC: takes out what is not seen, and cuts the longest compatibility forms."""
+    table: dict[int, int | str | None] = {point: point for point in range(_FILLED)}
+    table |= {point: None for first, last in _RANGES for point in range(first, last + 1)}
+    for first, last in ((0x2057, 0x2057), (0x2150, 0x2488), (0x2A0C, 0x2A0C), (0x3200, 0x33FF)):
+        table |= {point: _cut(point) for point in range(first, last + 1) if _cut(point)}
+    return table | {point: _cut(point) for point in range(0xFDF2, 0xFDFD)}
+
+
+def _cut(point: int) -> str | None:
+    form = normalize("NFKC", chr(point))
+    return form[:LONGEST_FORM] if len(form) > LONGEST_FORM else None
+
+
+@cache
+def _after() -> dict[int, str | int | None]:
+    """Applied after NFKC: letters without their accents, every kind of quote and dash as one."""
+    table: dict[int, str | int | None] = {point: point for point in range(_FILLED)}
+    table |= dict.fromkeys(_MARKS)
+    for first, last in ((0xC0, 0x250), (0x1E00, 0x1F00)):
+        for point in range(first, last):
+            letter = normalize("NFD", chr(point))[0]
+            if letter.isascii():
+                table[point] = ord(letter)
+    quotes = {0x2018: "'", 0x2019: "'", 0x201B: "'", 0x201C: '"', 0x201D: '"', 0x2E3A: "-"}
+    dashes = dict.fromkeys((0x2010, 0x2011, 0x2012, 0x2013, 0x2014, 0x2212), "-")
+    return table | quotes | dashes | {0x622: 0x627, 0x623: 0x627, 0x625: 0x627}
+
+
+_LOOK_ALIKES = "[" + "".join(rf"\x{{{point:x}}}" for point in LOOK_ALIKE) + "]"
+
+
+def _folded(text: str) -> str:
+    """`text` as it is compared. Works cluster by cluster, so parts of it fold to its parts."""
+    if text.isascii():
+        seen = text.isprintable() or compiled(_CONTROLS).search(text.encode()) is None
+        return text if seen else text.translate(_before())
+    text = normalize("NFKC", text.translate(_before())).translate(_after())
+    return text if text.isascii() else _unmasked(text)
+
+
+def _unmasked(text: str) -> str:
+    """`text` with look-alike letters as what they look like, in words that have ASCII ones too."""
+    parts, done = [], 0
+    for start, end in _masked(text):
+        parts += [text[done:start], text[start:end].translate(LOOK_ALIKE)]
+        done = end
+    return "".join((*parts, text[done:])) if parts else text
+
+
+def _masked(text: str) -> Iterator[tuple[int, int]]:
+    """Words of ASCII and look-alike letters, both of them; or of nothing else in an ASCII text."""
+    if compiled(_LOOK_ALIKES).search(text) is None:
+        return
+    mostly_ascii = len(text.encode()) < len(text) * 1.25
+    at = 0
+    for chunk in text.split(" "):
+        if not chunk.isascii():
+            for start, end in _words(chunk):
+                if mostly_ascii or any(map(_ascii_letter, chunk[start:end])):
+                    yield at + start, at + end
+        at += len(chunk) + 1
+
+
+def _words(chunk: str) -> Iterator[tuple[int, int]]:
+    """Runs of letters with look-alikes among them and nothing but ASCII beside those."""
+    if not any(map(str.isascii, chunk)) and not chunk.translate(LOOK_ALIKE).isascii():
+        return
+    start, odd, other = 0, False, False
+    for place, letter in enumerate(f"{chunk} "):
+        if letter.isalnum():
+            odd = odd or ord(letter) in LOOK_ALIKE
+            other = other or not (letter.isascii() or ord(letter) in LOOK_ALIKE)
+            continue
+        if odd and not other:
+            yield start, place
+        start, odd, other = place + 1, False, False
+
+
+def _ascii_letter(letter: str) -> bool:
+    return letter.isascii() and letter.isalpha()
+
+
+# --- hidden characters and comments --------------------------------------------------------------
+
+_INVISIBLE = "|".join(f"[{each}]+" for each in (_ZERO_WIDTH, _BIDI, _FILLER, _CONTROL))
+_HARD = rf"[^{_EASY}\x{{fe0f}}]|{TOKENS}|<!--|\[//\]: #|\[comment\]:"
+_ODD = rf"{TOKENS}|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|<!--|\[//\]: #|\[comment\]:"
+_OPENERS = (("<!--", "-->"), ("[//]: #", "\n"), ("[comment]: #", "\n"), ("[comment]: <>", "\n"))
+_UNSEEN = frozenset({"ansi", "tags", "selectors"})
+
+
+def _hidden(text: str) -> Iterator[Hidden]:
+    """Invisible characters that have no honest reason where they stand, comments, look-alikes."""
+    found = 0
+    for start, end, *_ in matches(_INVISIBLE, text, Meter(len(text))):
+        kind = _kind(ord(text[start]))
+        if kind == "zero-width" and _joining(text, start, end):
+            continue
+        yield Hidden(kind, start, end, "")
+        found += 1
+        if found >= MAX_HIDDEN:
+            break
+    if not text.isascii():
+        yield from _disguised(text)
+    for opener, closer in _OPENERS:
+        yield from _comments(text, opener, closer)
+
+
+def _kind(point: int) -> str:
+    if point in _BIDI_POINTS:
+        return "bidi"
+    if point in _FILLER_POINTS:
+        return "filler"
+    return "control" if point <= _LAST_CONTROL else "zero-width"
+
+
+def _joining(text: str, start: int, end: int) -> bool:
+    """Whether this joins emoji or letters of a script that needs it, or opens a text (a BOM)."""
+    what = text[start:end]
+    if start == 0 and what == "\N{ZERO WIDTH NO-BREAK SPACE}":
+        return True
+    beside = text[max(0, start - 1) : start] + text[end : end + 1]
+    return what in _JOINERS and bool(beside) and not any(map(_latin, beside))
+
+
+_LAST_CONTROL = 0x9F
+_JOINERS = frozenset("\u200c\u200d\u200e\u200f")
+
+
+def _latin(letter: str) -> bool:
+    return letter.isascii() or letter < "\u0250"
+
+
+def _disguised(text: str) -> Iterator[Hidden]:
+    shown = normalize("NFKC", text)
+    if len(shown) != len(text):
+        shown = text
+    for count, (start, end) in enumerate(_masked(shown)):
+        word = shown[start:end]
+        mixed = any(each.isascii() and each.isalpha() for each in word)
+        if mixed and end - start > _SHORT and count < MAX_HIDDEN:
+            yield Hidden("look-alike", start, end, word.translate(LOOK_ALIKE))
+
+
+_SHORT = 3
+"""Characters. Shorter mixed words are units and formulas."""
+
+
+def _comments(text: str, opener: str, closer: str) -> Iterator[Hidden]:
+    start = text.find(opener)
+    for _ in range(MAX_HIDDEN):
+        if start < 0:
+            return
+        end = text.find(closer, start + len(opener))
+        stop = len(text) if end < 0 else end + len(closer)
+        says = text[start + len(opener) : stop].removesuffix(closer).strip()
+        yield Hidden("comment", start, stop, says)
+        start = -1 if end < 0 else text.find(opener, stop)
+
+
+# --- encoded runs --------------------------------------------------------------------------------
+
+
+def _decode(text: str, plain: str, pieces: list[_Piece], hidden: list[Hidden], depth: int) -> None:
+    """Append to `pieces` what runs of base64 and hex in `plain` say."""
+    room = GROWTH * len(text) - len(plain)
+    shown = Normal(text, tuple(pieces), (), plain)
+    at = len(plain)
+    for count, match in enumerate(compiled(RUN).finditer(plain)):
+        if count >= MAX_HIDDEN:
+            hidden.append(Hidden("overflow", 0, len(text), ""))
+            return
+        says = decoded(match.group())
+        if not says:
+            continue
+        says = "\n" + _read(encodable(says), depth - 1).text
+        if len(says) > room:
+            continue
+        start, end = shown.span(*match.span())
+        pieces.append(_Piece(at, start, end, says, True))
+        hidden.append(Hidden("encoded", start, end, says.strip()))
+        at += len(says)
+        room -= len(says)
+
+
+def _clusters(text: str) -> tuple[list[int], list[int]]:
+    """Where each part that folds by itself starts, folded and in `text`; both end with the end."""
+    outs, ins, at, start = [0], [0], 0, 0
+    for place, letter in enumerate(text):
+        if place > start and _starts(letter):
+            part = text[start:place]
+            at += 1 if part.isascii() and part.isprintable() else len(_alone(part))
+            outs.append(at)
+            ins.append(place)
+            start = place
+    ins.append(len(text))
+    return outs, ins
+
+
+@lru_cache(maxsize=4096)
+def _alone(cluster: str) -> str:
+    return normalize("NFKC", cluster.translate(_before())).translate(_after())
+
+
+_JAMO = range(0x1160, 0x1200)
+"""Vowels and finals of Hangul, which are composed with what is before them."""
+
+
+def _starts(letter: str) -> bool:
+    """Whether nothing before `letter` can be composed or reordered with it."""
+    if letter.isascii():
+        return True
+    point = ord(letter)
+    return (
+        not combining(letter)
+        and category(letter)[0] != "M"
+        and point not in _JAMO
+        and point not in _before()
+    )
