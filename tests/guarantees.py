@@ -1108,7 +1108,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A line that is no message is dropped and recorded; the session goes on.",
         Mutant(
             "proxy/from_host.py",
-            'self.core.note(UP, "", reason, str(error), "drop" if given is None else "deny")',
+            'self.core.note(UP, "", reason, str(error), "deny" if asked else "drop")',
             "pass",
         ),
     ),
@@ -1129,6 +1129,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "wire/framing.py",
             "if len(piece) > self._limit:",
             "if len(piece) >= self._limit:",
+        ),
+    ),
+    "framing:rewrites-within-the-limit": Guarantee(
+        _WIRE,
+        "A result that a rewrite made longer than a line may be is an error that says so.",
+        Mutant(
+            "proxy/from_server.py",
+            "if sent is not body and len(line) > MAX_LINE:",
+            "if sent is not body and len(line) > 2 * MAX_LINE:",
         ),
     ),
     "gateway:bound-is-covered": Guarantee(
@@ -1188,6 +1197,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "pipeline/sanitise.py",
             "left = redact(arguments, taken)",
             "left = redact(arguments, taken[:1])",
+        ),
+    ),
+    "gateway:template-variables-looked-through": Guarantee(
+        _ARGUMENTS,
+        "What the variables of a template hold in a URI is looked through as arguments of their "
+        "names are, and so is every URL within it.",
+        Mutant(
+            "pipeline/gateway.py",
+            '{**named, "variables": self._templates.held(call.target)}',
+            "named",
         ),
     ),
     "handshake:capabilities-intersected": Guarantee(
@@ -1425,6 +1444,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "bytes(512)",
         ),
     ),
+    "ids:unusable-ids-answered": Guarantee(
+        _WIRE,
+        "A request whose id cannot be used is answered with an error under it, and so is each of a "
+        "batch.",
+        Mutant(
+            "wire/recover.py",
+            "return [*dict.fromkeys(filter(_echoes, given))]",
+            "return [*dict.fromkeys(filter(is_id, given))][:1]",
+        ),
+    ),
     "identity:chain-of-approvers": Guarantee(
         _APPROVALS,
         "No key counts as approver, and none ceases to, without a signature by one that "
@@ -1653,6 +1682,11 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "in denied[:MAX_REPORTED]:",
             "in denied:",
         ),
+    ),
+    "listing:announcements-bounded": Guarantee(
+        _SESSION,
+        "However often a server announces that a list changed, a second adds few lines to the log.",
+        Mutant("proxy/from_server.py", "if key in core.changed:", "if not key:"),
     ),
     "live:approved-call-goes-once": Guarantee(
         _APPROVALS,
@@ -2691,6 +2725,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             '_LINKING = ("content",)',
         ),
     ),
+    "surface:links-bounded": Guarantee(
+        _SESSION,
+        "A result with more links than can be looked up quickly is withheld.",
+        Mutant(
+            "pipeline/surface.py",
+            "> MAX_LINKS:\n                    text",
+            "> 2 * MAX_LINKS:\n                    text",
+        ),
+    ),
     "surface:listed-unchanged": Guarantee(
         _SESSION,
         "A locked item is usable only when this session listed it, once and unchanged.",
@@ -2800,6 +2843,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             '            entry.judged_as = ("tasks/result", "")',
         ),
     ),
+    "tasks:unasked-left-out": Guarantee(
+        _WIRE,
+        "A task that a server makes of a request that asked for none is not passed on.",
+        Mutant(
+            "proxy/from_server.py",
+            'body = {key: body[key] for key in body if key != "task"}',
+            "body = {**body}",
+        ),
+    ),
     "trust:attacks-lower": Guarantee(
         _TRUST,
         "An attack lowers a score by all that it costs, whatever good came before it.",
@@ -2824,8 +2876,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "An ordinary denial of what a host asks for moves nobody's score.",
         Mutant(
             "trust/fold.py",
-            "elif sender is server and reason in _SERVER and self._is_news(reason, session):",
-            "elif reason in _SERVER and self._is_news(reason, session):",
+            "elif sender is server and reason in _SERVER and self._is_news(record, session):",
+            "elif reason in _SERVER and self._is_news(record, session):",
         ),
     ),
     "trust:events": Guarantee(
@@ -2920,6 +2972,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "trust/fold.py",
             ' and not _text(record, "method")',
             "",
+        ),
+    ),
+    "trust:leaving-is-no-failure": Guarantee(
+        _TRUST,
+        "A server that ends while it owes only what the host cancelled has not failed.",
+        Mutant(
+            "proxy/session.py",
+            'what = "note" if entry.cancelled else "deny"  # nobody waits for its answer',
+            'what = "deny"',
         ),
     ),
     "uri:only-normal-form": Guarantee(

@@ -435,6 +435,10 @@ def _refuse_foreign(path: Path, reader: _Reader) -> None:
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
+        if path.exists() and not (
+            path.is_file() or path.is_dir()
+        ):  # a device may never end, a pipe never begin
+            raise AuditError(f"{path}: not a regular file", hint="name an audit log")
         with path.open("rb") as file:
             yield file
     except OSError as error:

@@ -119,10 +119,11 @@ def no_command(*, ticket: str, all_like: bool, session: str, form: str) -> None:
     Exit codes: 0 denied; 1 no such call waits; 2 it could not be found out.
     """
     outcomes = _asked(session)
-    ticket = _as_meant(ticket, outcomes)
+    given, ticket = ticket, _as_meant(ticket, outcomes)
     found = _holder(ticket, outcomes)
     if found is None:
-        _take_back(ticket, outcomes, all_like=all_like)
+        if not _taken_back(ticket, outcomes, all_like=all_like):
+            raise _unknown(given, outcomes)
         found, result = _nobody(), None
     else:
         verb = "refuse_like" if all_like else "decide"
@@ -133,15 +134,14 @@ def no_command(*, ticket: str, all_like: bool, session: str, form: str) -> None:
     _answered(found, result, form, f"denied: {count} {'call' if count == '1' else 'calls'}")
 
 
-def _take_back(ticket: str, outcomes: Sequence[Outcome], *, all_like: bool) -> None:
+def _taken_back(ticket: str, outcomes: Sequence[Outcome], *, all_like: bool) -> bool:
     """A no to what no session holds: a yes not used yet, or what an ended session left."""
     done = not all_like and leftover.taken_back(ticket)
     for one in outcomes if not (done or all_like) else ():
         with suppress(McpguardError), client.connected(reach.home(), one.found.session) as line:
             line.ask("decide", {"ticket": ticket, "yes": False})
             done = True
-    if not done:
-        raise _unknown(ticket, outcomes)
+    return done
 
 
 def _answered(found: Found, result: Json, form: str, text: str) -> None:
@@ -164,13 +164,13 @@ def _approved(told: JsonObject, result: Json) -> str:
 def _shown(ticket: str, wanted: str) -> tuple[Found, JsonObject]:
     """The session in which `ticket` waits, and the call. Raises RefusalError, ControlError."""
     outcomes = _asked(wanted)
-    ticket = _as_meant(ticket, outcomes)
+    given, ticket = ticket, _as_meant(ticket, outcomes)
     found = _holder(ticket, outcomes)
     if found is None:
         remaining = {} if wanted else {each[1]["ticket"]: each for each in leftover.every()}
         one = remaining.get(ticket)
         if one is None:
-            raise _unknown(ticket, outcomes)
+            raise _unknown(given, outcomes)
         session, told = one
         return Found(session, {"server": told["server"]}, ended=True), told
     with client.connected(reach.home(), found.session) as line:

@@ -47,7 +47,8 @@ def _text(
     for path in switches:
         yield f"The kill switch is on: {render.printable(path)} (off: mcpguard kill --off)"
     if not outcomes:
-        yield "No session runs now. A host starts its own; which are wrapped: mcpguard hosts"
+        yield "No session runs now; one that has just begun shows in a moment"
+        yield "A host starts its own; which are wrapped: mcpguard hosts"
     for at, one in enumerate(outcomes):
         yield from _session(one)
         if at < len(numbers):

@@ -31,6 +31,7 @@ from mcpguard.model import (
 )
 from mcpguard.pipeline.sanitise import Rules, Sanitiser
 from mcpguard.pipeline.scopes import Bound
+from mcpguard.pipeline.templates import Templates
 from mcpguard.pipeline.terms import GatewayPolicy
 from mcpguard.pipeline.trust import Approve, no_approval
 from mcpguard.scan import Detector
@@ -117,6 +118,7 @@ class GatewayStage:
         self._plans: dict[str, _Plan] = {}
         self._plain = Sanitiser(self._rules, None)
         self._about_uris = self._bound(RESOURCES)
+        self._templates = Templates(lock)
         counts = budgets is not None or not self._on
         self.unmoved: frozenset[SubjectKind] = (
             frozenset() if counts else frozenset({SubjectKind.RESULT})
@@ -217,10 +219,16 @@ class GatewayStage:
         return self._plain.judge(call, looked=given)
 
     def _resource(self, call: Call) -> Verdict:
-        """A URI that was reviewed itself needs no look; the scopes are the operator's own."""
+        """A URI that was reviewed itself needs no look; the scopes are the operator's own.
+
+        Of another, what the variables of a template hold is looked through under their names.
+        """
         named: JsonObject = {"uri": call.target}
         reviewed = self._lock is not None and self._lock.item(ItemKind.RESOURCE, call.target)
-        seen = ALLOW if reviewed else self._plain.judge(call, looked=named)
+        seen = ALLOW
+        if not reviewed:
+            looked = {**named, "variables": self._templates.held(call.target)}
+            seen = self._plain.judge(call, looked=looked)
         if seen.effect is not Effect.ALLOW:
             return seen
         return _noted(_outside(self._about_uris, named), seen)

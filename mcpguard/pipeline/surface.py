@@ -28,8 +28,9 @@ from mcpguard.model import (
     Subject,
     Verdict,
 )
+from mcpguard.pipeline.templates import Templates
 from mcpguard.wire.methods import LIST_CHANGED, LISTS, NOTIFICATIONS, REQUEST_KINDS, REQUESTS
-from mcpguard.wire.uri import Template, is_normal
+from mcpguard.wire.uri import is_normal
 
 __all__ = ["SurfaceStage"]
 
@@ -68,6 +69,9 @@ _QUARANTINED = frozenset({Reason.DRIFTED, Reason.DOUBLED})
 _LINKING = ("content", "messages")
 """Keys of a result under which blocks, and so links, stand."""
 
+MAX_LINKS = 10_000
+"""Links of one result that are looked up, each in some 30 microseconds; nothing else goes on."""
+
 _LINK_WITHHELD = "[mcpguard: a link to a resource that is not in the lockfile was withheld]"
 
 
@@ -92,7 +96,7 @@ class SurfaceStage:
         self._pins: dict[str, _Pin] = {}
         self._shaped = _shaped(lock)
         self._outputs: dict[str, Check] = {}
-        self._templates: dict[str, Template | None] = {}
+        self._templates = Templates(lock)
         self._calls: Mapping[str, Callable[[Call, Context], Verdict]] = {
             "tools/call": self._tool,
             "prompts/get": self._prompt,
@@ -190,21 +194,13 @@ class SurfaceStage:
             return _unusable(exact)
         if not is_normal(uri):
             return Verdict.deny(Reason.URI_FORM, "the URI is not in normal form (RFC 3986)")
-        lock = self._lock
         states = [
-            self._state(ItemKind.TEMPLATE, name, ctx)
-            for name in (lock.items.get(ItemKind.TEMPLATE, {}) if lock else ())
-            if (template := self._template(name)) is not None and template.matches(uri)
+            self._state(ItemKind.TEMPLATE, template.text, ctx)
+            for template in self._templates.of(uri)
         ]
         if Reason.OK in states:
             return ALLOW
         return _unusable(states[0] if states else exact)
-
-    def _template(self, text: str) -> Template | None:
-        """The template, parsed once; None for one that is none and so matches nothing."""
-        if text not in self._templates:
-            self._templates[text] = _parsed(text)
-        return self._templates[text]
 
     def _completion(self, call: Call, ctx: Context) -> Verdict:
         kinds = {"ref/prompt": ItemKind.PROMPT, "ref/resource": ItemKind.TEMPLATE}
@@ -257,6 +253,9 @@ class SurfaceStage:
         kept = body = subject.body
         for key in _LINKING:
             if key in body and not _without_links(body[key]):
+                if _links(body[key]) > MAX_LINKS:
+                    text = f"the result holds more than {MAX_LINKS} links"
+                    return Verdict.deny(Reason.OVER_LONG, text)
                 safe = self._safe(body[key], ctx)
                 kept = kept if safe is body[key] else {**kept, key: safe}
         if kept is not body:
@@ -281,7 +280,10 @@ class SurfaceStage:
 
     def _contents(self, subject: Result, ctx: Context) -> Verdict:
         contents = subject.body.get("contents", [])
-        for part in contents if isinstance(contents, list) else [contents]:
+        parts = contents if isinstance(contents, list) else [contents]
+        if len(parts) > MAX_LINKS:
+            return Verdict.deny(Reason.OVER_LONG, f"the answer has more than {MAX_LINKS} parts")
+        for part in parts:
             uri = part.get("uri") if isinstance(part, dict) else None
             if uri == subject.target:
                 continue
@@ -340,6 +342,15 @@ def _off_schema(wrong: str) -> Verdict:
     return Verdict(Effect.ALLOW, findings=(found,))
 
 
+def _links(value: Json) -> int:
+    """How many blocks `SurfaceStage._safe` looks up."""
+    if isinstance(value, list):
+        return sum(map(_links, value))
+    if not isinstance(value, dict):
+        return 0
+    return _links(value.get("content")) + (value.get("type") == "resource_link")
+
+
 def _without_links(value: Json) -> bool:
     """Whether `value` is a list of plain texts: the usual result, and nothing to look into."""
     if type(value) is not list:
@@ -358,13 +369,6 @@ def _unnamed(call: Call, _: Context) -> Verdict:
     if call.method in _FREE:
         return ALLOW
     return Verdict.deny(Reason.UNKNOWN_METHOD, "nothing says what it may name")
-
-
-def _parsed(template: str) -> Template | None:
-    try:
-        return Template.parse(template)
-    except ValueError:
-        return None
 
 
 def _rewritten(subject: Result, body: JsonObject) -> Verdict:

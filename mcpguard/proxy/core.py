@@ -400,7 +400,7 @@ class Core:
 
     def note(self, direction: str, method: str, reason: Reason, detail: str, what: str) -> None:
         """One line of the audit log for a wire rule. `what`: drop | deny | note."""
-        if what == "drop" and not self._told(direction, reason):
+        if what == "drop" and not self.told(direction, reason):
             return
         record: JsonObject = {
             "direction": direction,
@@ -414,7 +414,7 @@ class Core:
         }
         self.batch.records.append((record, b""))
 
-    def _told(self, direction: str, reason: Reason) -> bool:
+    def told(self, direction: str, reason: Reason) -> bool:
         """Whether a dropped line gets a record of its own; past `MAX_DROPS` a second it is counted.
 
         The count goes into the log with the next one that does, or at the end: a peer that floods
@@ -451,7 +451,7 @@ class Core:
         """One line, after the records before it."""
         self.batch.sends.append((to, data, role, entry))
 
-    def refuse(self, given: Id, to: Side, code: int, message: str) -> None:
+    def refuse(self, given: Id | float, to: Side, code: int, message: str) -> None:
         """A JSON-RPC error for whoever asked."""
         self.send(to, encode_error(given, {"code": code, "message": message}))
 

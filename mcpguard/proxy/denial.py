@@ -63,6 +63,7 @@ _NEXT: dict[Reason, str] = {
     Reason.UNVERIFIED: "Ask the server for its list again, or restart it",
     Reason.ARGUMENTS: "Change the arguments to fit the reviewed input schema",
     Reason.KEY_FOLDING: "Spell the arguments exactly as the input schema does",
+    Reason.OVER_LONG: "Ask for less at once",
     Reason.URI_FORM: "Use the URI's normal form (RFC 3986 section 6)",
     Reason.LINK_NOT_LOCKED: "Do not retry; add the resource with: mcpguard lock --update",
     Reason.REQUEST_KIND: "Allow it with: mcpguard lock --update --allow-request KIND",

@@ -45,7 +45,7 @@ from mcpguard.wire.methods import (
     VERSIONS,
     folding_key,
 )
-from mcpguard.wire.recover import RequestIdFinder, WireIdFinder
+from mcpguard.wire.recover import RequestIdFinder, WireIdFinder, answerable
 
 __all__ = ["HostSide"]
 
@@ -152,10 +152,11 @@ class HostSide:
         given = error.request_id
         if given is None and reason is Reason.PARSE:  # what no parser reads may still name its id
             given = RequestIdFinder().feed(line)
-        self.core.note(UP, "", reason, str(error), "drop" if given is None else "deny")
+        asked = answerable(line) if given is None else [given]
+        self.core.note(UP, "", reason, str(error), "deny" if asked else "drop")
         self._fail_named(WireIdFinder().feed(line))
-        if given is not None:
-            self._refuse(given, denial.INVALID_REQUEST, f"Invalid Request: {error}")
+        for each in asked:
+            self._refuse(each, denial.INVALID_REQUEST, f"Invalid Request: {error}")
 
     def _fail_named(self, candidates: list[int]) -> None:
         """An answer that was dropped leaves no server hanging."""
@@ -167,9 +168,10 @@ class HostSide:
                     text = "the host's answer could not be read"
                     self.core.refuse_ask(entry, text)
 
-    def _refuse(self, given: Id, code: int, text: str) -> None:
+    def _refuse(self, given: Id | float, code: int, text: str) -> None:
         """An error for the host; none when it would pass for the answer of a request in flight."""
-        if self.core.calls.given(given) is None:
+        known = int(given) if type(given) is float and given.is_integer() else given
+        if self.core.calls.given(known) is None:
             self.core.refuse(given, Side.HOST, code, text)
 
     # requests: taken up, held or begun

@@ -21,7 +21,7 @@ from mcpguard.proxy.core import DOWN, Core, HeldAnswer, outcome_of
 from mcpguard.proxy.pending import Entry, RefusedError
 from mcpguard.proxy.plain import CONTINUING, PlainAnswers
 from mcpguard.proxy.translate import Task, subscription, with_meta
-from mcpguard.wire.framing import Dropped
+from mcpguard.wire.framing import MAX_LINE, Dropped
 from mcpguard.wire.jsonrpc import (
     Notification,
     Request,
@@ -62,6 +62,11 @@ MAX_ELICITATIONS = 1024
 """Elicitations announced by errors whose end is still passed on."""
 
 _GARBLED = "the server's answer could not be read; the request may have run, do not retry blindly"
+
+_GROWN = (
+    "the result is longer than mcpguard passes on (8 MiB) with what stands in the place of what was"
+    " taken out; the request ran, ask for less at once"
+)
 
 
 class ServerSide:
@@ -214,6 +219,10 @@ class ServerSide:
             body = self._named(entry, body)
         if not body.keys().isdisjoint(CONTINUING):
             body = {key: body[key] for key in body if key not in CONTINUING}
+        if not makes_task and _is_task(body.get("task")):
+            text = "a task that nobody asked for"
+            self.core.note(DOWN, entry.row.name, Reason.DROPPED_KEYS, text, "note")
+            body = {key: body[key] for key in body if key != "task"}
         self._judged(entry, body, exact_form=exact_form)
         if entry is self.core.initialize:
             self._ready()
@@ -246,8 +255,13 @@ class ServerSide:
             core.withhold(entry, decision)
             core.event("result.withheld", method=method, rule=decision.rule)
             return
-        body = decision.subject.body if isinstance(decision.subject, Result) else body
-        line = encode_result(entry.given, body, exact_form=exact_form)
+        sent = decision.subject.body if isinstance(decision.subject, Result) else body
+        line = encode_result(entry.given, sent, exact_form=exact_form)
+        if sent is not body and len(line) > MAX_LINE:
+            core.note(DOWN, method, Reason.OVER_LONG, _GROWN, "deny")
+            error = denial.error_line(entry, denial.INTERNAL, f"mcpguard: {_GROWN}")
+            core.send(Side.HOST, error, Role.RESULT, entry)
+            return
         core.send(Side.HOST, line, Role.RESULT, entry)
 
     def _named(self, entry: Entry, body: JsonObject) -> JsonObject:
@@ -514,10 +528,16 @@ class ServerSide:
         if core.listings is None:
             self._pass_notice(message.method, params, exact_form=message.exact)
             return
-        decision = core.judge(Notice(message.method, params))
-        core.record(DOWN, message.method, "", decision)
-        if not core.stops(decision):
-            core.changed[message.method, subscription(params)] = params
+        key = message.method, subscription(params)
+        if key in core.changed:
+            self._drop(message, Reason.SATURATED, "announced again before it was verified")
+        else:
+            decision = core.judge(Notice(message.method, params))
+            stops = core.stops(decision)
+            if not stops or core.told(DOWN, decision.reason):
+                core.record(DOWN, message.method, "", decision)
+            if not stops:
+                core.changed[key] = params
         for kind in LIST_CHANGED[message.method]:
             core.listings.doubt(kind, core.now)
 
@@ -594,6 +614,10 @@ def _granted(given: JsonObject, asked: JsonObject) -> JsonObject:
         elif key in asked:
             granted[key] = value
     return granted
+
+
+def _is_task(value: Json) -> bool:
+    return isinstance(value, dict) and "taskId" in value
 
 
 def _is_name(value: Json) -> TypeGuard[str]:

@@ -30,7 +30,7 @@ CONTINUING = frozenset({"inputRequests", "requestState"})
 """What only an interrupted result (2026-07-28) may hold; in a complete one nobody judged it."""
 
 _ROW = REQUESTS[Side.HOST]["tools/call"]
-_NOTHING_ELSE = (CONTINUING | {"resultType", "_meta"}).isdisjoint
+_NOTHING_ELSE = (CONTINUING | {"resultType", "_meta", "task"}).isdisjoint
 """Whether a result holds nothing that is translated, judged or left out on its way."""
 
 _CALL_KEYS = 4 + 2

@@ -160,7 +160,8 @@ class Session:
         text = " ".join(filter(None, ("mcpguard: the server ended before it answered.", early)))
         self._end_answers(Reason.SERVER_GONE, "the server ended", denial.INTERNAL, text)
         for entry in core.calls:
-            core.note(DOWN, entry.row.name, Reason.SERVER_GONE, "the server ended", "deny")
+            what = "note" if entry.cancelled else "deny"  # nobody waits for its answer
+            core.note(DOWN, entry.row.name, Reason.SERVER_GONE, "the server ended", what)
             core.end_call(entry, denial.INTERNAL, text)
         for entry in core.asks:
             core.close_ask(entry)

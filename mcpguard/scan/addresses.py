@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import NamedTuple, TypeAlias
 from urllib.parse import unquote
 
-__all__ = ["IP", "Address", "Authority", "Reach", "authorities", "ipv4", "look"]
+__all__ = ["IP", "WEB", "Address", "Authority", "Reach", "authorities", "ipv4", "look"]
 
 IP: TypeAlias = IPv4Address | IPv6Address
 
@@ -255,14 +255,14 @@ def authorities(url: str) -> tuple[Authority, ...]:
     outer, scheme, rest = "", *_scheme(text)
     for _ in range(MAX_NESTED):
         inner, beyond = _scheme(rest)
-        if scheme in _WEB or not inner or not beyond.startswith(("/", "\\")):
+        if scheme in WEB or not inner or not beyond.startswith(("/", "\\")):
             break
         outer, scheme, rest = outer or scheme, inner, beyond
     if not scheme or (scheme == "file" and rest.startswith("///")):
         return ()
     odd = text != trimmed or not rest.startswith("//") or rest.startswith("///")
     straight = rest.replace("\\", "/")
-    if not straight.startswith("/") and scheme not in _WEB:
+    if not straight.startswith("/") and scheme not in WEB:
         return ()
     readings = dict.fromkeys((straight.lstrip("/"), rest.lstrip("/\\")))
     return tuple(_authority(outer or scheme, each, odd or len(readings) > 1) for each in readings)
@@ -289,7 +289,7 @@ def _like_a_host(user: str) -> bool:
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+")
 _TRIMMED = "".join(map(chr, range(0x21))) + "\"'`<>"
-_WEB = frozenset({"ftp", "http", "https", "ws", "wss"})
+WEB = frozenset({"ftp", "http", "https", "ws", "wss"})
 """The special schemes of WHATWG URL section 3.1 that have a host."""
 _VANISHING = {ord(letter): None for letter in "\t\r\n"}
 

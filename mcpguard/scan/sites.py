@@ -59,6 +59,8 @@ class Detector:
     `blocking`: ordinary arguments do not fire it, so a hit is reason enough to deny.
     `reference`: the entry of the OWASP MCP Top 10 (2025) that it answers.
     `roles`: where it finds something; texts with other roles are never given to `spans`.
+    `for_paths`: stands in its place where a path is asked for, under the same id, with needles that
+    ordinary paths do not hold. What has a span there has one of `needles` as well.
     """
 
     id: str
@@ -69,6 +71,7 @@ class Detector:
     spans: Callable[[str, Site], Iterable[Span]]
     blocking: bool = True
     roles: frozenset[Role] = ROLES
+    for_paths: "Detector | None" = None
 
 
 _COMMAND = "arg args arguments argv cmd cmdline command commandline commands exec shell"

@@ -222,7 +222,8 @@ class _Origin:
 @lru_cache(maxsize=16)
 def looking(detectors: tuple[Detector, ...], role: Role) -> tuple[Detector, ...]:
     """Those of `detectors` that find anything in a text of this role."""
-    return tuple(each for each in detectors if role in each.roles)
+    found = tuple(each for each in detectors if role in each.roles)
+    return tuple(each.for_paths or each for each in found) if role is Role.PATH else found
 
 
 @lru_cache(maxsize=16)

@@ -9,7 +9,9 @@ Which record is which event is `_SERVER` and `_CALLER` below, and these rules:
 - what a mode let pass (`would_deny`) counts like a denial: it was observed;
 - an item that drifted counts once, until a session starts with a lockfile never seen before: that
   is a person's new review, and a server that had fallen begins anew;
-- a server that ended counts once a session, however many answers it owed;
+- a server that ended counts once a session, however many answers it owed. One that ended over an
+  `initialize`, whose parameters are the host's own, has failed nobody who could use it: it moves
+  nothing, and nor does the end of one that owed only what the host had cancelled (a "note");
 - an answer to no request is forged, unless a request of that session had timed out before it:
   then it may be the late answer to that one, once. A notice about something unknown is no
   answer (its record names a method): a cancellation crosses the answer on its way;
@@ -137,7 +139,7 @@ class Reader:
         if decision in _DENIED:
             if _text(record, "stage") == _SCAN:
                 yield sender, Event.SCANNER
-            elif sender is server and reason in _SERVER and self._is_news(reason, session):
+            elif sender is server and reason in _SERVER and self._is_news(record, session):
                 yield server, _SERVER[reason]
         elif decision == "drop" and reason == Reason.UNKNOWN_ID and not _text(record, "method"):
             if self._late[session, direction]:
@@ -147,10 +149,12 @@ class Reader:
         elif sender is server and decision == "allow" and record.get("method") == _CALL:
             yield from _answered(record, server, caller)
 
-    def _is_news(self, reason: str, session: str) -> bool:
+    def _is_news(self, record: JsonObject, session: str) -> bool:
         """A server that ended is news once a session; what drifted, its account knows."""
-        if reason != Reason.SERVER_GONE:
+        if record["reason"] != Reason.SERVER_GONE:
             return True
+        if record.get("method") == "initialize":
+            return False
         news = session not in self._gone
         self._gone.add(session)
         return news

@@ -294,7 +294,7 @@ def encode_result(given: Id, result: JsonObject, *, exact_form: bool = False) ->
     return _line({"jsonrpc": "2.0", "id": given, "result": result}, exact_form)
 
 
-def encode_error(given: Id, error: JsonObject, *, exact_form: bool = False) -> bytes:
+def encode_error(given: Id | float, error: JsonObject, *, exact_form: bool = False) -> bytes:
     """One line with its newline; `error` is `{code, message, data?}`."""
     return _line({"jsonrpc": "2.0", "id": given, "error": error}, exact_form)
 

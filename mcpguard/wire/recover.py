@@ -1,12 +1,19 @@
-"""Finds ids in lines too long or too broken to parse, so that nobody is left hanging."""
+"""Finds ids in lines too long, broken or unusual to be taken, so that nobody is left hanging."""
 
 import re
 
 import orjson
 
-from mcpguard.wire.jsonrpc import Id, is_id
+from mcpguard.model import Json
+from mcpguard.wire.jsonrpc import MAX_SAFE_INTEGER, Id, is_id
 
-__all__ = ["RequestIdFinder", "WireIdFinder"]
+__all__ = ["RequestIdFinder", "WireIdFinder", "answerable"]
+
+MAX_BATCH = 1024
+"""Messages of a batch whose ids are told: no session has more requests in flight."""
+
+MAX_ECHO = 8192
+"""Characters of an id that is no usable one, but is given back with an error."""
 
 MAX_TOKENS = 100_000
 """Structural bytes looked at in one over-long line (about 20 ms); past it the id is not sought."""
@@ -20,6 +27,29 @@ _WIRE_ID = re.compile(rb"[0-9]{16}")
 
 WIRE_ID_DIGITS = 16
 """Decimal digits of every wire id (2**52 <= id < 2**53)."""
+
+
+def answerable(line: bytes) -> list[Id | float]:
+    """The ids under which a host may wait for what this line asks, usable or not.
+
+    Of a batch (JSON-RPC 2.0 section 6) those of its requests. None of `null`, which the section 4
+    advises against and no host of MCP sends, nor of what cannot be an id.
+    """
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return []
+    messages = value[:MAX_BATCH] if type(value) is list else [value]
+    given = (
+        each["id"] for each in messages if type(each) is dict and {"id", "method"} <= each.keys()
+    )
+    return [*dict.fromkeys(filter(_echoes, given))]
+
+
+def _echoes(given: Json) -> bool:
+    if type(given) is float:  # an integer beyond 64 bits is read as one, and not exactly
+        return abs(given) <= MAX_SAFE_INTEGER
+    return type(given) is int or (type(given) is str and len(given) <= MAX_ECHO)
 
 
 class WireIdFinder:

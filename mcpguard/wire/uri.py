@@ -208,12 +208,14 @@ class Template:
     part of the authority.
     """
 
-    __slots__ = ("_authority", "_whole", "text")
+    __slots__ = ("_authority", "_held", "_parts", "_whole", "text")
 
     def __init__(self, text: str, parts: tuple[_Part, ...]) -> None:
         self.text = text
         self._whole: re2._Regexp[str] | None = None
         self._authority: re2._Regexp[str] | None = None
+        self._held: list[re2._Regexp[str]] = []
+        self._parts = parts
         if _scheme_is_literal(parts):
             self._whole = _compiled("".join(map(_pattern, parts)))
             authority = _authority_pattern(parts)
@@ -244,6 +246,26 @@ class Template:
         if split is None or split.authority is None or self._authority is None:
             return split is not None and split.authority is None and self._authority is None
         return self._authority.fullmatch(split.authority) is not None
+
+    def values(self, uri: str) -> Iterator[tuple[str, list[str]]]:
+        """Each variable of a URI that matches, and what it holds, percent-decoded.
+
+        That is its text whole and, for a list, its members. Where a URI can be divided in several
+        ways, once with the first variables as long as can be, once with the last.
+
+        Raises:
+            ValueError: The template is too large to tell its variables apart.
+        """
+        if not self._held:
+            pattern = "".join(_pattern(part, "({})") for part in self._parts)
+            self._held = [_compiled(pattern), _compiled(f"(?U:{pattern})")]
+        expressions = [each for each in self._parts if isinstance(each, _Expression)]
+        held = [(each, variable) for each in expressions for variable in _in_pattern(each)]
+        for found in (each.fullmatch(uri) for each in self._held):
+            texts = found.groups() if found else [None] * len(held)
+            for (expression, variable), text in zip(held, texts, strict=True):
+                if text:
+                    yield variable.name, _readings(expression, variable, text)
 
 
 def _parts(text: str) -> Iterator[_Part]:
@@ -391,11 +413,31 @@ def _value(operator: _Operator, variable: _Variable) -> str:
     return f"{name}=(?:{listed})?" if operator.equals_if_empty else f"{name}(?:=(?:{listed}))?"
 
 
-def _pattern(part: _Part) -> str:
+def _in_pattern(part: _Expression) -> list[_Variable]:
+    """The variables in the order in which the values of `_pattern` stand."""
+    operator, variables = _OPERATORS[part.operator], part.variables
+    if operator.first == operator.separator:
+        return [*variables]
+    return [each for at in range(len(variables)) for each in variables[at:]]
+
+
+def _readings(part: _Expression, variable: _Variable, text: str) -> list[str]:
+    from urllib.parse import unquote  # only a read by a template pays for it
+
+    operator = _OPERATORS[part.operator]
+    whole = text.removeprefix(f"{variable.name}=") if operator.named else text
+    members = whole.replace(operator.separator, ",").split(",") if variable.explode else [whole]
+    members = [each for member in members for each in member.split(",")]
+    values = [each.partition("=")[2] for each in members if variable.explode and "=" in each]
+    return [*dict.fromkeys(map(unquote, (whole, *members, *values)))]
+
+
+def _pattern(part: _Part, around: str = "{}") -> str:
+    """`around`: what every value is put into."""
     if isinstance(part, str):
         return _escaped(part)
     operator = _OPERATORS[part.operator]
-    values = [_value(operator, each) for each in part.variables]
+    values = [around.format(_value(operator, each)) for each in part.variables]
     separator = _escaped(operator.separator)
     build: Callable[[list[str], str], str] = (
         _each_optional if operator.first == operator.separator else _some_in_order

@@ -36,6 +36,7 @@ PARTS = {
     "output": "scan",
     "sanitise": "gateway",
     "scopes": "gateway",
+    "templates": "gateway",
     "terms": "gateway",
 }
 """Modules of `pipeline` that are no stages: module -> the stage whose part it is."""

@@ -5,10 +5,11 @@ server must not reach inside, configure it to deny.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from mcpguard.model import Severity
 from mcpguard.scan.addresses import Reach
-from mcpguard.scan.detectors.ssrf_url import NEEDLES, ROLES, targets
+from mcpguard.scan.detectors.ssrf_url import NEEDLES, PATH_NEEDLES, ROLES, targets
 from mcpguard.scan.sites import Detector, Site, Span
 
 __all__ = ["DETECTOR"]
@@ -20,7 +21,7 @@ def _spans(text: str, site: Site) -> Iterator[Span]:
             yield Span(target.start, target.end, "url")
 
 
-DETECTOR = Detector(
+_DETECTOR = Detector(
     id="local_url",
     finds="an address of this machine or a private network",
     severity=Severity.MODERATE,
@@ -30,3 +31,4 @@ DETECTOR = Detector(
     blocking=False,
     roles=ROLES,
 )
+DETECTOR = replace(_DETECTOR, for_paths=replace(_DETECTOR, needles=PATH_NEEDLES))

@@ -1,15 +1,15 @@
 """Addresses of cloud metadata, and of this machine or network in disguise (SSRF)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 from mcpguard.model import Severity
-from mcpguard.scan.addresses import Address, Authority, Reach, authorities, look
+from mcpguard.scan.addresses import WEB, Address, Authority, Reach, authorities, look
 from mcpguard.scan.needles import matches
 from mcpguard.scan.sites import Detector, Role, Site, Span
 
-__all__ = ["DETECTOR", "NEEDLES", "ROLES", "targets"]
+__all__ = ["DETECTOR", "NEEDLES", "PATH_NEEDLES", "ROLES", "targets"]
 
 NEEDLES = (
     r"[a-zA-Z]:[/\\\t\r\n0-9]",
@@ -20,7 +20,16 @@ NEEDLES = (
     r"(?i)(?:%[0-9a-f]{2}){2}|%3[0-9].?\.",
 )
 
-ROLES = frozenset({Role.COMMAND, Role.UNKNOWN, Role.URL})
+PATH_NEEDLES = (
+    r"\n[^:/\\\x1f]{2,}:",
+    r"\x1f[^:/\\\n]{2,}:",
+    r"\n[^:/\\\n]:(?:[/\\]{2}|[^/\\])|\n[pPsS]:",
+)
+"""A colon before any slash, where a path is asked for: how a text begins, behind the line end after
+its name, that programs fetch which take a URL as well. The drive of a path has one letter; what
+stands between two texts (`quiet`), or within a scheme and vanishes, makes none of one."""
+
+ROLES = frozenset({Role.COMMAND, Role.PATH, Role.UNKNOWN, Role.URL})
 """Where `targets` looks for URLs."""
 
 MOST = 500
@@ -52,7 +61,7 @@ def targets(text: str, site: Site) -> Iterator[Target]:
     """The URLs and hosts that `text` is used for; none of prose and other texts."""
     if site.role is Role.COMMAND:
         yield from _several(f"{_URL}|{_ADDRESS}", text, site)
-    elif site.role is Role.URL or (site.role is Role.UNKNOWN and _one_url(text)):
+    elif site.role is Role.URL or _USED_AS_URL[site.role](text):
         yield _target(text, 0)
         if site.role is Role.URL and len(text.split()) > 1:
             yield from _several(_URL, text, site)
@@ -73,6 +82,21 @@ def _one_url(text: str) -> bool:
 
 
 _AROUND = "\"'`<"
+
+
+def _fetched(text: str) -> bool:
+    """Whether programs that take a path or a URL would fetch `text`: not so `host:/a/path`."""
+    scheme = next((each.scheme for each in authorities(text)), "")
+    return scheme in WEB or (len(scheme) > 1 and "://" in text.replace("\\", "/"))
+
+
+_USED_AS_URL: Mapping[Role, Callable[[str], bool]] = {
+    Role.PATH: _fetched,
+    Role.TEXT: lambda _: False,
+    Role.UNKNOWN: _one_url,
+    Role.WORD: lambda _: False,
+}
+"""The roles in which no text, or not every one, is a URL."""
 
 
 def _target(text: str, at: int) -> Target:
@@ -106,7 +130,7 @@ def _is_attack(address: Address) -> bool:
     return address.reach in _CLOUD or (address.disguised and address.reach is not Reach.PUBLIC)
 
 
-DETECTOR = Detector(
+_DETECTOR = Detector(
     id="ssrf_url",
     finds="an address of cloud metadata, or a local one in disguise",
     severity=Severity.CRITICAL,
@@ -115,3 +139,4 @@ DETECTOR = Detector(
     spans=_spans,
     roles=ROLES,
 )
+DETECTOR = replace(_DETECTOR, for_paths=replace(_DETECTOR, needles=PATH_NEEDLES))

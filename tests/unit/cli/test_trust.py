@@ -176,6 +176,13 @@ def test_verify_compares_nothing_where_nothing_is_stated(tmp_path: Path) -> None
     )
 
 
+@pytest.mark.parametrize("command", ["verify", "show"])
+def test_what_is_no_file_is_no_log(command: str) -> None:
+    result = run(command, "/dev/zero")
+    assert isinstance(result.exception, AuditError)
+    assert str(result.exception) == "/dev/zero: not a regular file"
+
+
 @pytest.mark.guarantee("trust:verify-recomputes")
 def test_verify_refuses_a_log_that_is_not_what_was_written(tmp_path: Path) -> None:
     path = log(tmp_path / "a.jsonl", DRIFT, DOWN)

@@ -792,6 +792,37 @@ def test_prompts_completions_and_resources_are_looked_through(
         assert verdict.rewrite is None
 
 
+WRITTEN = ("web:///{+url}", "api:///{host}/x", "net:///{+a}/{+b}", "doc:///{+path}{?url,q}")
+TEMPLATES: list[JsonObject] = [{"uriTemplate": text, "name": text} for text in WRITTEN]
+TEMPLATED = from_surface(
+    collect(FACTS, {ItemKind.TEMPLATE: TEMPLATES}),
+    name="s",
+    launch=Launch(("server",), "", (), {}),
+    requests=(),
+)
+HELD: dict[str, tuple[str, bool]] = {
+    "a-url": ("web:///http://169.254.169.254/", True),
+    "a-host": ("web:///169.254.169.254/latest", True),
+    "an-encoded-url": ("web:///http%3A169.254.169.254", True),
+    "a-host-by-its-name": ("api:///169.254.169.254/x", True),
+    "in-a-list": ("web:///example.com,http://169.254.169.254/", True),
+    "however-it-is-divided": ("net:///q/r/http://169.254.169.254/x", True),
+    "in-a-query": ("doc:///a?url=169.254.169.254", True),
+    "a-url-as-a-path": ("doc:///http:169.254.169.254", True),
+    "a-public-url": ("web:///https://example.org/169.254.169.254", False),
+    "words": ("doc:///a/b.txt?q=169.254.169.254", False),
+}
+
+
+@pytest.mark.guarantee("gateway:template-variables-looked-through")
+@pytest.mark.parametrize(("uri", "denied"), HELD.values(), ids=HELD)
+def test_what_a_template_holds_is_looked_through(uri: str, denied: bool) -> None:
+    gateway = GatewayStage(GatewayPolicy(detectors={"ssrf_url": DENY}), TEMPLATED)
+    verdict = gateway.judge(Call("resources/read", uri, {}), CTX)
+    assert isinstance(verdict, Verdict)
+    assert (verdict.reason is Reason.SANITISED) is denied
+
+
 # What does not load
 
 BIND = Binding(("*",), "path", Resource.FILESYSTEM, "read")

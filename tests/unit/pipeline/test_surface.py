@@ -34,7 +34,7 @@ from mcpguard.model import (
     Verdict,
 )
 from mcpguard.pipeline import Decide, NoRules, decide, make_stages
-from mcpguard.pipeline.surface import SurfaceStage
+from mcpguard.pipeline.surface import MAX_LINKS, SurfaceStage
 from mcpguard.wire.methods import NOTIFICATIONS, REQUESTS
 
 LISTED: JsonObject = {"tools": {}, "prompts": {}, "resources": {}}
@@ -564,6 +564,25 @@ def test_contents_of_a_read_are_of_locked_resources(contents: Json, allowed: boo
     body: JsonObject = {} if contents is None else {"contents": contents}
     verdict = judged(Result("resources/read", "file:///srv/readme", body))
     assert verdict.reason is (Reason.OK if allowed else Reason.LINK_NOT_LOCKED)
+
+
+LINK: JsonObject = {"type": "resource_link", "uri": "memo://1"}
+MANY: dict[str, tuple[str, JsonObject]] = {
+    "blocks": ("tools/call", {"content": [LINK] * MAX_LINKS}),
+    "one-block-after-another": ("tools/call", {"content": [{"content": [LINK]}] * MAX_LINKS}),
+    "messages": ("prompts/get", {"messages": [{"content": LINK}] * MAX_LINKS}),
+    "contents": ("resources/read", {"contents": [{"uri": "memo://1"}] * MAX_LINKS}),
+}
+
+
+@pytest.mark.guarantee("surface:links-bounded")
+@pytest.mark.parametrize(("method", "body"), MANY.values(), ids=MANY)
+def test_a_result_of_too_many_links_is_not_looked_up(method: str, body: JsonObject) -> None:
+    assert judged(Result(method, "file:///srv/readme", body)).reason is Reason.OK
+    key, blocks = next(iter(body.items()))
+    assert isinstance(blocks, list)
+    more: JsonObject = {key: [*blocks, blocks[0]]}
+    assert judged(Result(method, "file:///srv/readme", more)).reason is Reason.OVER_LONG
 
 
 ANSWERS: dict[str, tuple[str, JsonObject, str]] = {

@@ -452,7 +452,7 @@ def call(
     return {"id": given, "method": "tools/call", "params": called(name, arguments, **more)}
 
 
-def refused(given: int | str, code: int, message: str) -> JsonObject:
+def refused(given: float | str, code: int, message: str) -> JsonObject:
     """An error answer."""
     return {"id": given, "error": {"code": code, "message": message}}
 

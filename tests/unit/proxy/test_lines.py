@@ -37,7 +37,11 @@ NOISE: list[tuple[bytes, str]] = [
     (b"Content-Length: 52\r", "parse"),
     (b"\x00\x01\x02", "parse"),
     (b'{"jsonrpc":"2.0","id":1,"method":"ping"', "parse"),
-    (b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', "batch"),
+    (b'[{"jsonrpc":"2.0","method":"ping"},{"id":1,"result":{}},5]', "batch"),
+    (b'{"jsonrpc":"2.0","id":null,"method":"ping"}', "bad_id"),
+    (b'{"jsonrpc":"2.0","id":true,"method":"ping"}', "bad_id"),
+    (b'{"jsonrpc":"2.0","id":18446744073709551616,"method":"ping"}', "number_range"),
+    (b'{"jsonrpc":"2.0","id":"' + b"i" * 8193 + b'","method":"ping"}', "bad_id"),
     (b"[]", "batch"),
     (b"5", "parse"),
     (b'"text"', "parse"),
@@ -76,6 +80,54 @@ def test_an_unreadable_request_whose_id_can_be_told_is_answered(line: bytes) -> 
     session.sends_host(refused(1, -32600, "Invalid Request: not one JSON object in UTF-8"))
     session.recorded(decision="deny", reason="parse").quiet()
     session.host({"id": 1, "method": "ping"}).sends_server({"id": wire(0), "method": "ping"})
+
+
+ID = "Invalid Request: id is not a short string or a safe integer"
+BATCH = "Invalid Request: a batch; no MCP revision since 2025-06-18 has them"
+ANSWERED: dict[str, tuple[bytes, list[int | str | float], str, str]] = {
+    "a-long-id": (
+        b'{"jsonrpc":"2.0","id":"' + b"i" * 8192 + b'","method":"ping"}',
+        ["i" * 8192],
+        "bad_id",
+        ID,
+    ),
+    "a-number-with-a-fraction": (
+        b'{"jsonrpc":"2.0","id":18.0,"method":"ping"}',
+        [18.0],
+        "bad_id",
+        ID,
+    ),
+    "a-long-number": (b'{"jsonrpc":"2.0","id":%d,"method":"ping"}' % 2**53, [2**53], "bad_id", ID),
+    "one-of-a-batch": (b'[{"jsonrpc":"2.0","id":17,"method":"ping"}]', [17], "batch", BATCH),
+    "some-of-a-batch": (
+        b'[{"id":"a","method":"x"},{"method":"x"},{"id":2,"method":"x"},{"id":2,"method":""},[],7]',
+        ["a", 2],
+        "batch",
+        BATCH,
+    ),
+    "the-first-of-a-great-batch": (
+        b"[" + b",".join(b'{"id":%d,"method":"x"}' % each for each in range(2000)) + b"]",
+        [*range(1024)],
+        "batch",
+        BATCH,
+    ),
+}
+
+
+@pytest.mark.guarantee("ids:unusable-ids-answered")
+@pytest.mark.parametrize(("line", "ids", "reason", "text"), ANSWERED.values(), ids=ANSWERED)
+def test_whoever_asks_under_an_id_that_cannot_be_used_is_told(
+    line: bytes, ids: list[int | str | float], reason: str, text: str
+) -> None:
+    session = opened().host(line).sends_host(*(refused(each, -32600, text) for each in ids))
+    session.quiet().recorded(decision="deny", reason=reason).unrecorded()
+
+
+@pytest.mark.guarantee("ids:unusable-ids-answered")
+@pytest.mark.parametrize("given", [b"7.0", b"7"])
+def test_no_such_error_passes_for_the_answer_of_a_request_in_flight(given: bytes) -> None:
+    asked = b'{"jsonrpc":"2.0","id":' + given + b',"method":"ping"}'
+    opened().host(call(7)).forget().host(asked if given != b"7" else b"[" + asked + b"]").quiet()
 
 
 def request(rest: bytes) -> bytes:

@@ -6,9 +6,9 @@ from typing import cast
 import pytest
 
 from mcpguard.lock.lockfile import Vary
-from mcpguard.model import ItemKind, Json, JsonObject, Mode
+from mcpguard.model import ItemKind, Json, JsonObject, Mode, Side
 from mcpguard.proxy import listing
-from mcpguard.proxy.core import MAX_REPORTED
+from mcpguard.proxy.core import MAX_DROPS, MAX_REPORTED
 from mcpguard.wire.methods import LISTS
 from tests.unit.proxy.play import (
     CAPABILITIES,
@@ -614,6 +614,19 @@ def test_a_flood_of_changes_starts_four_listings_a_second() -> None:
     session.ticks(0.1).sends_server({"id": wire(4), "method": "tools/list"}).quiet()
     answered(session, 4, ECHO, FREE)
     session.sends_host(CHANGED).quiet().idle()
+
+
+@pytest.mark.guarantee("listing:announcements-bounded")
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_flood_of_changes_fills_no_log(allowed: bool) -> None:
+    session = opened() if allowed else opened(locked(capabilities={}))
+    session.forget()
+    for _ in range(1000):
+        session.server(CHANGED)
+    assert len(session.records) == MAX_DROPS + allowed
+    session.forget().closes(Side.SERVER)
+    told = f"{899 if allowed else 900} more lines were dropped in a second"
+    session.recorded(decision="note", detail=told)
 
 
 @pytest.mark.guarantee("listing:host-joins")

@@ -24,6 +24,7 @@ from mcpguard.model import (
 )
 from mcpguard.pipeline import Decide
 from mcpguard.proxy.core import BLOCKS
+from mcpguard.wire.framing import MAX_LINE
 from tests.unit.proxy.play import (
     ENVELOPE,
     LOCK,
@@ -33,6 +34,7 @@ from tests.unit.proxy.play import (
     Play,
     blocked,
     call,
+    line,
     locked,
     modern,
     opened,
@@ -364,6 +366,30 @@ def test_what_was_rewritten_is_what_is_sent() -> None:
     session = opened(ALL, decide=answering(Notice, rewriting))
     session.server({"method": "notifications/message", "params": {"data": "secret"}})
     session.sends_host({"method": "notifications/message", "params": stars})
+
+
+GROWN = (
+    "the result is longer than mcpguard passes on (8 MiB) with what stands in the place of what was"
+    " taken out; the request ran, ask for less at once"
+)
+
+
+@pytest.mark.guarantee("framing:rewrites-within-the-limit")
+@pytest.mark.parametrize("over", [0, 1])
+def test_a_result_that_grew_over_the_limit_as_it_was_rewritten_is_an_error(over: int) -> None:
+    frame = len(line({"id": 1, "result": {"x": ""}})) + 1  # and its newline
+    grown: JsonObject = {"x": "*" * (MAX_LINE - frame + over)}
+
+    def growing(subject: Subject) -> Decision:
+        return Decision(True, subject._replace(body=grown) if type(subject) is Result else subject)
+
+    session = opened(ALL, decide=answering(Result, growing)).host(call(1)).forget()
+    session.server({"id": wire(0), "result": {"x": "a"}})
+    if over:
+        session.sends_host(refused(1, -32603, f"mcpguard: {GROWN}")).quiet().idle()
+        session.recorded(decision="deny", reason="over_long", method="tools/call")
+    else:
+        session.sends_host({"id": 1, "result": grown}).quiet().idle()
 
 
 @pytest.mark.guarantee("pipeline:rewrites-are-sent")

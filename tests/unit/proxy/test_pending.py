@@ -100,6 +100,16 @@ def test_a_flood_of_noise_is_counted_not_written_down_line_by_line() -> None:
     session.recorded(decision="note", reason="empty_line", detail=told)
 
 
+@pytest.mark.guarantee("trust:leaving-is-no-failure")
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_server_that_ends_over_a_cancelled_call_owed_nothing(cancelled: bool) -> None:
+    session = opened().host(call(7))
+    if cancelled:
+        session.host({"method": "notifications/cancelled", "params": {"requestId": 7}})
+    session.forget().closes(Side.SERVER)
+    session.recorded(decision="note" if cancelled else "deny", reason="server_gone").unrecorded()
+
+
 # deadlines
 
 

@@ -22,6 +22,7 @@ NAME = text(1) + text(2)
 """The host's name for the first task that is made after the ids 0 and, for a token, none."""
 
 NO_TASK = "Invalid params: no such task"
+GREET: JsonObject = {"name": "greet", "arguments": {"who": "x"}}
 LINK: JsonObject = {"type": "resource_link", "uri": "file:///secret", "name": "secret"}
 WITHHELD: JsonObject = {
     "type": "text",
@@ -63,6 +64,22 @@ def test_a_task_has_one_name_on_each_side(method: str) -> None:
         .quiet()
         .idle()
     )
+
+
+@pytest.mark.guarantee("tasks:unasked-left-out")
+@pytest.mark.parametrize("asked", [call(1), {"id": 1, "method": "prompts/get", "params": GREET}])
+@pytest.mark.parametrize("kept", [{}, {"content": []}, {"_meta": {"x": 1}}])
+def test_a_task_that_nobody_asked_for_is_left_out(asked: JsonObject, kept: JsonObject) -> None:
+    session = opened().host(asked).forget()
+    session.server({"id": wire(0), "result": {**kept, "task": task("srv-1")}})
+    session.sends_host({"id": 1, "result": kept}).quiet().idle()
+    session.recorded(decision="note", reason="dropped_keys")
+
+
+@pytest.mark.parametrize("value", [1, "srv-1", {"name": "x"}, None])
+def test_what_is_called_a_task_and_has_no_id_is_passed_on(value: Json) -> None:
+    session = opened().host(call(1)).forget().server({"id": wire(0), "result": {"task": value}})
+    session.sends_host({"id": 1, "result": {"task": value}}).quiet()
 
 
 @pytest.mark.guarantee("tasks:bound-only")

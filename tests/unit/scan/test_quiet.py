@@ -111,6 +111,7 @@ QUIET: list[Json] = [
     {"cmd": "git log", "id": "a", "format": "x", "env": {"find": "y"}},
     {"a": None, "b": 1.5, "c": [True, None, 3], "d": {}, "e": []},
     deep(3, "x"),
+    {"paths": ["/srv/2026-01-02/a.txt", "C:\\x\\10.0.txt", "a.txt", "b c"], "dir": "./metadata"},
 ]
 
 

@@ -86,6 +86,8 @@ WHICH: dict[str, tuple[JsonObject, list[tuple[Party, Event]]]] = {
     "a list that cannot be verified": (denied("unverified"), [(FILES, Event.FAILURE)]),
     "a result of an unknown kind": (denied("unknown_result_type"), [(FILES, Event.FAILURE)]),
     "a server that ended": (denied("server_gone"), [(FILES, Event.FAILURE)]),
+    "a server that ended over a handshake": (denied("server_gone", method="initialize"), []),
+    "a server that ended over what was cancelled": (denied("server_gone", decision="note"), []),
     "a request after it ended": (denied("server_gone", UP), []),
     "drift": (denied("drifted", target="t"), [(FILES, Event.DRIFT)]),
     "drift that a mode let pass": (
@@ -159,6 +161,11 @@ def test_a_server_that_ends_counts_once_a_session() -> None:
     gone = [denied("server_gone", seq=n) for n in range(4)]
     again = [denied("server_gone", seq=n, session="s2") for n in range(4)]
     assert events(*gone, *again) == [(FILES, Event.FAILURE)] * 2
+
+
+def test_a_server_that_ends_over_a_handshake_and_owed_more_counts() -> None:
+    gone = [denied("server_gone", method=name) for name in ("initialize", "tools/list")]
+    assert events(*gone) == [(FILES, Event.FAILURE)]
 
 
 def test_drift_of_an_item_counts_once_until_somebody_reviews_it_anew() -> None:

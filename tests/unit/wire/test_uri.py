@@ -223,6 +223,36 @@ def test_a_template_matches_its_expansions(template: str, uri: str) -> None:
     assert Template.parse("x://h/" + template).matches("x://h/" + uri)
 
 
+HELD: list[tuple[str, str, dict[str, set[str]]]] = [
+    ("{+url}", "http://a.example/b", {"url": {"http://a.example/b"}}),
+    ("{x}", "a%3Ab%20%C3%A9", {"x": {"a:b é"}}),
+    ("{a}/{+b}", "c/d/e", {"a": {"c"}, "b": {"d/e"}}),
+    ("{x,y}", "1024", {"x": {"1024"}}),
+    ("{list}", "red,green", {"list": {"red,green", "red", "green"}}),
+    ("{list*}", "red,green", {"list": {"red,green", "red", "green"}}),
+    ("a{/list*}", "a/red/b", {"list": {"red/b", "red", "b"}}),
+    ("a{.list*}", "a.red.b", {"list": {"red.b", "red", "b"}}),
+    ("{?keys*}", "?b=1&c=2", {"keys": {"b=1&c=2", "b=1", "c=2", "1", "2"}}),
+    ("a{?x,y}", "a?y=768", {"y": {"768"}}),
+    ("{;x}", ";x=1", {"x": {"1"}}),
+    ("a{#x}", "a", {}),
+    ("{a:1,a}", "1,2", {"a": {"1", "2"}}),
+    ("{+a}/{+b}", "1/2/3", {"a": {"1", "1/2"}, "b": {"3", "2/3"}}),
+    ("{+a}{?b}", "1?b=2", {"a": {"1", "1?b=2"}, "b": {"2"}}),
+    ("{a}", "b/c", {}),
+]
+
+
+@pytest.mark.parametrize(("template", "uri", "held"), HELD)
+def test_what_the_variables_of_a_uri_hold_is_told(
+    template: str, uri: str, held: dict[str, set[str]]
+) -> None:
+    found: dict[str, set[str]] = {}
+    for name, texts in Template.parse("x://h/" + template).values("x://h/" + uri):
+        found.setdefault(name, set()).update(texts)
+    assert found == held
+
+
 OTHERS = [
     # whole templates and URIs that are none of their expansions
     ("x://h/{a}", "x://h/a/b"),
