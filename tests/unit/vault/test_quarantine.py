@@ -148,7 +148,7 @@ def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     kept = Quarantine(tmp_path)
     kept.put(entry())
     (tmp_path / "quarantine.key").chmod(0o644)
-    with pytest.raises(VaultError, match="the quarantine key can be read by others"):
+    with pytest.raises(VaultError, match="the quarantine key: open to others"):
         kept.put(entry())
 
 
