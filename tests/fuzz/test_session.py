@@ -364,7 +364,7 @@ def server_ids(line: bytes) -> set[str]:
 
 
 def json_ids(line: bytes) -> list[str]:
-    """The id in a line, read the lenient way; broken ones give what can be recovered."""
+    """The ids in a line, read the lenient way; broken ones give what can be recovered."""
     recovered = RequestIdFinder().feed(line)
     if recovered is not None:
         return [repr(recovered)]
@@ -372,9 +372,11 @@ def json_ids(line: bytes) -> list[str]:
         value = orjson.loads(line)
     except orjson.JSONDecodeError:
         value = {}
-    if isinstance(value, dict) and "method" in value and type(value.get("id")) in (int, str):
-        return [repr(value["id"])]
-    return []
+    return [
+        repr(each["id"])
+        for each in (value if isinstance(value, list) else [value])
+        if isinstance(each, dict) and "method" in each and type(each.get("id")) in (int, str, float)
+    ]
 
 
 @pytest.mark.guarantee("ids:host-ids-stay")
