@@ -165,9 +165,10 @@ def pytest(*args: str | Path, **extra: str) -> Step:
 def coverage(data: Path) -> tuple[Step, ...]:
     """The unit tests under branch coverage, then the two floors."""
     measured = ("-m", "slipcover", "--json", "--out", data, "-m", "pytest", *UNWATCHED)
-    tests = ("-q", "--no-header", "tests/unit", f"--ignore={HOUSE[0]}", *BUSY)
+    tests = ("tests/unit", f"--ignore={HOUSE[0]}", *BUSY, "-m", "not weighed")
     return (
-        command(environment.python(), *measured, *tests),
+        pytest("tests/unit", "-m", "weighed"),
+        command(environment.python(), *measured, "-q", "--no-header", *tests),
         lambda log: floor(data, CORE, CORE_FLOOR, log),
         lambda log: floor(data, ("*",), FLOOR, log),
     )

@@ -23,6 +23,7 @@ else:
     from typing_extensions import override
 
 ROOT = Path(__file__).parents[2]
+CHECKPOINT = "audit.checkpoint"
 PHRASE = "correct horse battery"
 LIMIT = 30.0
 """Seconds for whatever a test waits for; it takes a fraction of one."""
@@ -103,10 +104,10 @@ class Office:
         return [*rows, *told["left"]]
 
     def events(self) -> list[Message]:
-        """What people changed, as the audit logs have it, after they were verified."""
+        """What happened but for decisions and checkpoints, as the audit logs have it."""
         logs = sorted((self.data / "audit").glob("*.jsonl"))
         records = [orjson.loads(each) for log in logs for each in log.read_bytes().splitlines()]
-        return [one for one in records if "event" in one]
+        return [one for one in records if one.get("event", CHECKPOINT) != CHECKPOINT]
 
 
 class Talking(Session):

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ipaddress
+import os
 import shutil
 import signal
 import socket
@@ -103,11 +104,14 @@ input(type="imuxsock" socket="{folder}/sock" UseSpecialParser="off" ParseHostnam
 """
 
 
+PROGRAM = shutil.which("rsyslogd", path=f"{os.environ['PATH']}:/usr/sbin")
+
+
 class Rsyslog:
     """An rsyslogd with four inputs and one file, `out`: an object a message, as it was parsed."""
 
     def __init__(self) -> None:
-        if shutil.which("rsyslogd") is None:
+        if PROGRAM is None:
             pytest.fail("not found: apt-get install rsyslog rsyslog-gnutls (Debian)")
         self.folder = Path(tempfile.mkdtemp(prefix="mcpguard-rsyslog-"))
         self.out = self.folder / "out.jsonl"
@@ -124,7 +128,7 @@ class Rsyslog:
         place = ["-f", str(self.folder / "conf"), "-i", str(self.folder / "pid")]
         with self.said.open("ab") as said:
             self.process = subprocess.Popen(
-                ["rsyslogd", "-n", *place], stdout=said, stderr=subprocess.STDOUT
+                [str(PROGRAM), "-n", *place], stdout=said, stderr=subprocess.STDOUT
             )
         until(lambda: all(map(self._listens, ("tcp", "tls"))), self.said.read_text())
 

@@ -267,8 +267,9 @@ def test_a_number_that_was_the_guardians_spares_nobody(tmp_path: Path) -> None:
     with subprocess.Popen(("sleep", "60")) as sleeper:
         (found,) = [each for each in processes.descendants(frozenset()) if each.pid == sleeper.pid]
         earlier = frozenset({(found.pid, found.started - 1)})
-        assert found in processes.descendants(earlier)
-        assert found not in processes.descendants(frozenset({(found.pid, found.started)}))
+        spared = frozenset({(found.pid, found.started)})
+        assert found.pid in {each.pid for each in processes.descendants(earlier)}
+        assert found.pid not in {each.pid for each in processes.descendants(spared)}
         sleeper.kill()
 
 

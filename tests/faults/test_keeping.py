@@ -76,7 +76,7 @@ def test_a_planted_credential_is_kept_from_the_model_until_a_person_releases_it(
         assert quarantined(office) == []
     (act,) = [one for one in office.events() if one["event"] == "quarantine.release"]
     assert (act["by"], act["admits"], act["name"]) == ("ana", "retry", name)
-    (log,) = (office.data / "audit").glob("*.jsonl")
+    log = office.data / "audit" / "files.jsonl"
     office.run("audit", "verify", str(log))
     records = [orjson.loads(each) for each in log.read_bytes().splitlines()]
     withheld = [one for one in records if one.get("rule") == "scan.quarantined"]

@@ -33,8 +33,9 @@ LOOKED_AT = ("read_", "edit_", "get_file", "move_")
 CLOCKED = frozenset({"get_file_info", "get_current_time", "convert_time"})
 """Tools whose answers hold the time of the call."""
 
-LISTING = {"not_listed", "server_gone"}
-"""Remarks beside calls: `everything` lists more once it knows its host, and asks as that leaves."""
+LISTING = {"not_listed", "server_gone", "saturated"}
+"""Remarks beside calls: `everything` lists more once it knows its host, announces that again before
+it could be asked, and asks as its host leaves."""
 
 AS_TEXT: Mapping[str, Row] = {
     "everything": ("echo", {"message": "TEXT"}),

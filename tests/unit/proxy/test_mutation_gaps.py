@@ -97,6 +97,7 @@ def test_the_parameters_of_a_question_in_a_result_are_what_is_judged() -> None:
     assert judged == [ELICIT]
 
 
+@pytest.mark.weighed
 def test_the_parameters_of_a_call_are_forgotten_once_it_was_sent() -> None:
     session = opened()
     tracemalloc.start()
@@ -613,8 +614,10 @@ def test_a_server_request_whose_token_cannot_be_drawn_may_be_sent_again() -> Non
     session.server(request).sends_host({"id": wire(2), **shown}).quiet()
 
 
+@pytest.mark.weighed
 def test_the_parameters_of_a_server_request_are_forgotten_once_it_was_sent() -> None:
     session = opened(ALL)
+    session.server({"id": "first", "method": "ping"}).forget()  # loads what looks through them
     tracemalloc.start()
     try:
         for number in range(100):
@@ -709,6 +712,7 @@ def test_a_server_that_answered_a_discovery_did_not_end_early() -> None:
     session.sends_host(refused(2, -32603, "mcpguard: the server ended before it answered."))
 
 
+@pytest.mark.weighed
 def test_a_host_that_sends_and_cancels_leaves_no_tokens_behind() -> None:
     session = opened(max_pending=5)
     tracemalloc.start()
@@ -734,6 +738,7 @@ def test_a_reference_with_a_key_that_differs_by_case_is_refused(key: str) -> Non
     session.sends_host(refused(1, -32602, text)).quiet()
 
 
+@pytest.mark.weighed
 def test_the_parameters_of_a_call_with_a_token_are_forgotten_too() -> None:
     session = opened()
     tracemalloc.start()
