@@ -15,7 +15,7 @@ import orjson
 from mcpguard.errors import ScanError
 from mcpguard.model import Json, JsonObject
 from mcpguard.scan import Detector, Hit, find, redact
-from mcpguard.scan.needles import Needles
+from mcpguard.scan.needles import LONG_WORD, Needles
 from mcpguard.scan.redact import placeholder
 
 __all__ = [
@@ -244,7 +244,11 @@ def quiet_of(
     Whatever a needle matches in a text it matches among others, and more. `more`: other needles.
     """
     own = [needle for each in detectors for needle in each.needles]
-    return Needles([*own, *more(), _BLOB]).none_in
+    patterns = [*own, *more(), _BLOB]
+    known = Needles(patterns)
+    if LONG_WORD not in patterns:
+        return known.none_in
+    return known.none_but_rules(patterns.index(LONG_WORD))
 
 
 _BLOB: Final = '"blob"'

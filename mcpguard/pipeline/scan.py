@@ -223,8 +223,12 @@ class ScanStage:
             return ALLOW
         if size <= AT_ONCE:
             return self._taken(self._examined(result))
-        verdict = self._aside(ctx.live.call, lambda: self._examined(result))
+        verdict = self._aside(ctx.live.call, lambda: self._large(result, raw))
         return verdict if isinstance(verdict, Wait) else self._taken(verdict)
+
+    def _large(self, result: Result, raw: bytes | None) -> Verdict:
+        """What is examined beside the session. Of any thread, as far as `keep` is."""
+        return ALLOW if raw is not None and self._quiet(raw) else self._examined(result)
 
     def _taken(self, verdict: Verdict) -> Verdict:
         """What this stage made of a body it does not judge again."""

@@ -9,10 +9,15 @@ from mcpguard.errors import ScanError
 if TYPE_CHECKING:
     import re2
 
-__all__ = ["Match", "Meter", "Needles", "compiled", "encodable", "matches", "told"]
+__all__ = ["LONG_WORD", "Match", "Meter", "Needles", "compiled", "encodable", "matches", "told"]
 
 SET_MEMORY = 16 * 1024 * 1024
 """Bytes that the automaton of a set may grow to; beyond, RE2 forgets it and starts over."""
+
+LONG_WORD = r"[0-9A-Za-z!#$%&()*+\-;<=>?@^_`{|}~]{20}"
+"""What may be encoded, or words without blanks between them."""
+
+_LONG_WORDS = f"{LONG_WORD[:-4]}{{20,}}"
 
 _ALWAYS = r"(?:)"
 """Matches every text. Its absence from an answer means that RE2 ran out of memory."""
@@ -117,6 +122,24 @@ class Needles:
     def none_in(self, raw: bytes) -> bool:
         """Whether none of the patterns is in this UTF-8 text; False too if RE2 gave up."""
         return self.found(raw + self.end.encode()) == self.nothing
+
+    def none_but_rules(self, number: int) -> Callable[[bytes], bool]:
+        """`none_in`, but pattern `number`, which is `LONG_WORD`, may be in what says nothing.
+
+        That is one character again and again, as in the rules of tables and headings.
+        """
+        alone = {number, self._count}
+        words = compiled(_LONG_WORDS)
+
+        def none(raw: bytes) -> bool:
+            found = self.found(raw + self.end.encode())
+            if found == self.nothing:
+                return True
+            if found is None or set(found) != alone:
+                return False
+            return all(word.count(word[:1]) == len(word) for word in words.findall(raw))
+
+        return none
 
     def within(self, text: str) -> list[int]:
         """The numbers of the patterns in `text`; all of them when RE2 could not find it out."""

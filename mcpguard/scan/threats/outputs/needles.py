@@ -6,7 +6,7 @@ to be told (a test adds it up). Beyond ASCII, and in whatever looks encoded, the
 
 from functools import cache
 
-from mcpguard.scan.needles import Needles
+from mcpguard.scan.needles import LONG_WORD, Needles
 from mcpguard.scan.threats.outputs.encodings import KEYWORD_FORMS
 from mcpguard.scan.threats.outputs.frames import FRAMES
 from mcpguard.scan.threats.outputs.lexicon import Sense, entries
@@ -85,7 +85,7 @@ _ODD = (
     r"\\[xu][0-9A-Fa-f]",
     r"&[#A-Za-z]",
     r"<!--|\[//\]|\[comment\]",
-    r"[0-9A-Za-z!#$%&()*+\-;<=>?@^_`{|}~]{20}",
+    LONG_WORD,
     r"[01]{8}\s?[01]{8}",
     r"<~",
 )
