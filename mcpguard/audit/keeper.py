@@ -6,7 +6,6 @@ What is quick is done where the log is written (`due`, `take`, `commit`), what i
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -94,7 +93,7 @@ class Keeper:
         self._seq = log.origin.seq
         self._signed: Checkpoint | None = None
         self._busy = threading.Lock()
-        self._stopping = False
+        self._stopping = threading.Event()
         self.failure = ""
 
     def due(self) -> bool:
@@ -144,7 +143,7 @@ class Keeper:
 
     def last(self) -> Sequence[Record]:
         """The record of the last checkpoint, of everything; none when `failure` says why not."""
-        self._stopping = True
+        self._stopping.set()
         with self._busy:
             self.take()
             if len(self._batch) > LATE:
@@ -185,10 +184,8 @@ class Keeper:
         return tree
 
     def _wait(self, pause: float) -> None:
-        if pause:
-            if self._stopping:
-                raise _StoppedError
-            time.sleep(pause)
+        if pause and self._stopping.wait(pause):
+            raise _StoppedError
 
     def _found(self, pause: float) -> Tree:
         """The tree over what stood in the log when it was opened."""

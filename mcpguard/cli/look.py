@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,7 +10,6 @@ from typing import Any, TypeVar
 
 import anyio
 import click
-from anyio.abc import TaskStatus
 
 from mcpguard.cli import render
 from mcpguard.config.files import plain_bytes
@@ -21,6 +19,7 @@ from mcpguard.errors import LockfileError, McpguardError, UsageError
 from mcpguard.lock import lockfile
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.lock.surface import Surface
+from mcpguard.survey.starting import ended_by_signals
 
 __all__ = [
     "DEFAULT_LOCK",
@@ -135,7 +134,7 @@ async def _look(
     progress = Progress()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(progress.run)
-        await tasks.start(_signals, tasks.cancel_scope, caught)
+        await tasks.start(ended_by_signals, tasks.cancel_scope, caught)
         try:
             outcome = await probe(argv, env=env, timeout=timeout, eras=eras, say=progress.say)
         except McpguardError as error:
@@ -144,23 +143,6 @@ async def _look(
             progress.close()
             tasks.cancel_scope.cancel()
     return outcome
-
-
-async def _signals(
-    scope: anyio.CancelScope,
-    caught: list[int],
-    *,
-    task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
-) -> None:
-    if os.name != "posix":
-        task_status.started()
-        return
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as received:
-        task_status.started()  # only now may a server be started
-        async for number in received:
-            caught.append(int(number))
-            scope.cancel()
-            return
 
 
 class Progress:

@@ -24,7 +24,15 @@ from mcpguard.lock.surface import ServerFacts, Surface, collect
 from mcpguard.model import Era, ItemKind, Json, JsonObject
 from mcpguard.wire import exact
 
-__all__ = ["AT_ONCE", "Progress", "Start", "looked", "prepared", "surface_from"]
+__all__ = [
+    "AT_ONCE",
+    "Progress",
+    "Start",
+    "ended_by_signals",
+    "looked",
+    "prepared",
+    "surface_from",
+]
 
 AT_ONCE = 4
 """Servers that are looked at beside each other: a `npx` alone keeps a core and a disk busy."""
@@ -153,7 +161,7 @@ async def _look(
     progress.say(f"looking into {len(starts)} servers, at most {AT_ONCE} at a time")
     async with anyio.create_task_group() as beside:
         beside.start_soon(progress.run)
-        await beside.start(_signals, beside.cancel_scope, caught)
+        await beside.start(ended_by_signals, beside.cancel_scope, caught)
         try:
             async with anyio.create_task_group() as tasks:
                 for number in range(len(starts)):
@@ -163,12 +171,13 @@ async def _look(
             beside.cancel_scope.cancel()
 
 
-async def _signals(
+async def ended_by_signals(
     scope: anyio.CancelScope,
     caught: list[int],
     *,
     task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
+    """Cancels `scope` at the first SIGINT, SIGTERM or SIGHUP, whose number goes into `caught`."""
     if os.name != "posix":
         task_status.started()
         return
