@@ -11,7 +11,7 @@ from functools import lru_cache
 from mcpguard.model import Severity
 from mcpguard.scan.threats.definition import View
 from mcpguard.scan.threats.parameters import Parameter, words
-from mcpguard.scan.threats.signals import Signal, Structure, Threat, ThreatDetector
+from mcpguard.scan.threats.signals import ASKED, Meaning, Signal, Structure, Threat, ThreatDetector
 
 __all__ = ["DETECTOR"]
 
@@ -219,6 +219,58 @@ DETECTOR = ThreatDetector(
     atlas="AML.T0057",
     explanation="It has an argument through which the conversation or private data leave.",
     fix="Deny the argument with a policy rule, or do not use the tool.",
+    meanings=(
+        Meaning(
+            "collecting.whole-conversation",
+            3,
+            "asks for what was said, and the tool is not about that",
+            (
+                "WHOLE|PRIOR ~ CONV",
+                "CONV ~ WHOLE|PRIOR",
+                "CONV ~ USER ~ MODEL",
+                "CONV CONV",
+                "OTHER TOOL ~ USE",
+                "PRIOR ~ INSTR ~ USER",
+            ),
+            ASKED,
+            alien="CONV",
+        ),
+        Meaning(
+            "collecting.of-the-model",
+            3,
+            "asks for what the model knows, thinks or was told",
+            (
+                "YOU ~ SYSTEM|INSTR|MIND|CONV",
+                "SYSTEM ~ YOU|WHOLE",
+                "MODEL ~ USE ~ THIS TOOL",
+                "INSTR|TOOL ~ YOU",
+                "WHOLE ~ MIND",
+                "MIND ~ USER|MODEL",
+                "WHOLE ~ USER",
+                "WHOLE ~ YOU",
+                "YOU WHOLE",
+                "OTHER ~ YOU",
+            ),
+            ASKED,
+            alien="SYSTEM|MODEL|MIND",
+        ),
+        Meaning(
+            "collecting.secrets",
+            3,
+            "asks for keys or passwords, and the tool has no use for them",
+            ("SECRET ~ USER", "USER ~ SECRET", "READ ~ SECRET|PATH", "PRIOR ~ SECRET"),
+            ASKED,
+            alien="SECRET|LOGIN|FILE",
+        ),
+        Meaning(
+            "collecting.about-user",
+            1.5,
+            "asks about the user's life",
+            ("LIFE ~ USER", "USER ~ LIFE", "LIFE ~ LIFE ~ LIFE", "WHOLE ~ LIFE"),
+            ASKED,
+            alien="LIFE|USER",
+        ),
+    ),
     structure=Structure(
         (
             "collecting.conversation",

@@ -101,6 +101,7 @@ DETECTOR = ThreatDetector(
                 "USE IDENT ~ SEND|PUT",
                 "WHEN IDENT ~ USE IDENT",
                 "OTHER TOOL ~ MUST",
+                "OTHER ~ TOOL",
                 "WHEN RECIP ~ TOOL",
             ),
             TOLD,

@@ -1,12 +1,12 @@
-"""What words mean, in English, Spanish, German, Chinese, Hindi and Arabic.
+"""What words mean, in English, Spanish, German, Chinese, Hindi and Arabic; others: `tongues`.
 
 A concept stands for one thing that an order to a model is built of. A word has one concept, the
 first that names it. Written as a reading is: lower case, without accents.
 """
 
-__all__ = ["CONCEPTS"]
+__all__ = ["FIRST"]
 
-CONCEPTS: dict[str, str] = {
+FIRST: dict[str, str] = {
     "NEG": """
         need not; needn't; without waiting; no further; never; not; don't; do not; dont;
         must not; should not; shouldn't; cannot; can't; without; avoid; refrain from; no need to;
@@ -492,6 +492,44 @@ CONCEPTS: dict[str, str] = {
         privileged account; as root; bypassing authorization; any user's; impersonate;
         impersonating; as any user; privilegios de administrador; en nombre de;
         administratorrechten; im namen; 管理员权限; 代表任何; व्यवस्थापक अधिकार; صلاحيات المسؤول;
+    """,
+    "WHOLE": """
+        full; entire; complete; whole; verbatim; unmodified; raw; dump; so far; until now;
+        up to now; to date; in as much detail; word for word; everything that; everything you;
+        complete text; full text; toda; todo el; completo; completa; hasta ahora; gesamte;
+        gesamten; gesamter; vollstandig; vollstandige; vollstandigen; bisherige; wortlich; toute la;
+        tout l'historique; en entier; jusqu'ici; complet; complete de; todo o; ate agora;
+        inteiro; inteira; intera; intero; finora; 完整; 全部; 全文; 到目前为止; 整个; 迄今; पूरी;
+        पूरा; अब तक; كامل; الكامل; كاملة; حتى الان; вся; весь; всю; полный; полност; целиком;
+        до этого момента; 全文; 全履歴; 全体; 전체; 전부; 지금까지의;
+    """,
+    "MIND": """
+        reasoning; thinking; rationale; memory; memories; long-term memory; working memory;
+        context; knowledge; internal state; complete state; state of mind; plan; intentions;
+        temperature; top_p; sampling parameters; razonamiento; memoria; contexto; uberlegungen;
+        gedachtnis; kontext; raisonnement; contexte; raciocinio; ragionamento; contesto; 思维;
+        推理; 记忆; 思考过程; तर्क प्रक्रिया; स्मृति; संदर्भ; التفكير; الذاكرة; السياق; рассужден;
+        памят; контекст; 思考; 推論; 記憶; 추론; 기억; 생각; 맥락;
+    """,
+    "LIFE": """
+        location; whereabouts; home address; street address; postal address; date of birth;
+        birthday; birthdate; age; gender; occupation; job; employer; salary; income; health;
+        medical; religion; identity; nationality; contacts; contact details; address book;
+        phone; full name; real name; family; habits; interests; personal details; passport;
+        bank statement; browsing; ubicacion; direccion; fecha de nacimiento; edad; salud;
+        standort; wohnort; anschrift; geburtsdatum; alter; gesundheit; adresse postale;
+        date de naissance; localisation; sante; endereco; data de nascimento; saude; indirizzo di
+        casa; data di nascita; salute; 位置; 住址; 年龄; 职业; 健康; 身份证; 姓名; पता; उम्र; स्थान;
+        स्वास्थ्य; العمر; الموقع; الصحة; العنوان; адрес проживания; возраст; здоров; паспорт;
+        местополож; 住所; 年齢; 健康; 氏名; 職業; 位置情報; 주소; 나이; 건강; 이름; 직업; 위치;
+    """,
+    "LOGIN": """
+        login; logs in; log in; sign in; sign-in; signin; authenticate; authenticates;
+        authentication; authorizes; connect; connects; connection; vault; keychain; register;
+        registers; sign up; rotate; rotates; hash; hashes; verify; verifies; encrypt; encrypts;
+        decrypt; decrypts; unlock; credentials for; iniciar sesion; anmelden; anmeldung;
+        connexion; entrar; accedi; 登录; 连接; 认证; लॉगिन; تسجيل الدخول; вход; авториз; 接続;
+        ログイン; 認証; 로그인; 연결;
     """,
 }
 """Concept -> its words, `;` between them."""
