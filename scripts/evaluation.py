@@ -95,12 +95,17 @@ def judged(corpus: Path, part: str) -> list[Judged]:
         if row.group == "live"
     )
     _judge(chosen[0], ())
-    found = [_judge(row, ()) for row in chosen]
+    beside = defaultdict(set)
+    for row in everything:
+        if row.group == "live":
+            beside[row.body["server"]].add(row.name)
+    found = [_judge(row, (), frozenset(beside[row.body.get("server")])) for row in chosen]
     for row in chosen:
         if row.group == "D":
             found.append(_judge(_regrouped(row, "D+registry"), (*registry, _original(row))))
         if row.group == "live":
-            found.append(_judge(_regrouped(row, "live+registry"), registry))
+            own = frozenset(beside[row.body["server"]])
+            found.append(_judge(_regrouped(row, "live+registry"), registry, own))
     return found
 
 
@@ -129,11 +134,13 @@ def _definition(body: dict[str, Any]) -> dict[str, Any]:
     return {key: body[key] for key in keys if body.get(key) is not None}
 
 
-def _judge(row: Row, registry: tuple[Item, ...]) -> Judged:
+def _judge(
+    row: Row, registry: tuple[Item, ...], siblings: frozenset[str] = frozenset()
+) -> Judged:
     start = time.thread_time()
     if row.file == "tools":
         server = str(row.body.get("server", "judged"))
-        known = Known(server=server, publisher=server, items=registry)
+        known = Known(server=server, publisher=server, items=registry, siblings=siblings)
         report = judge_definition(ItemKind.TOOL, _definition(row.body), known=known)
     else:
         report = judge_result({"content": [{"type": "text", "text": _text(row.body)}]})

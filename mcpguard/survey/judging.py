@@ -106,7 +106,8 @@ def _judged(one: Listed, known: Sequence[Item]) -> Iterator[Told]:
 
 
 def _scope(one: Listed, known: Sequence[Item], reviewed: JsonObject | None) -> Known:
-    return Known(one.server, one.publisher, tuple(known), reviewed)
+    siblings = frozenset(one.items.get(ItemKind.TOOL, {}))
+    return Known(one.server, one.publisher, tuple(known), reviewed, siblings)
 
 
 def _told(

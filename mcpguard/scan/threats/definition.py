@@ -52,13 +52,15 @@ class Known:
     """What a definition is compared with.
 
     `server`, `publisher`: whose definition is judged. `items`: what other servers list, trusted
-    because it was locked. `locked`: the definition of this item as it was reviewed.
+    because it was locked. `locked`: the definition of this item as it was reviewed. `siblings`:
+    what the same server lists, by name: it may say how its own tools go together.
     """
 
     server: str = ""
     publisher: str = ""
     items: tuple[Item, ...] = ()
     locked: JsonObject | None = None
+    siblings: frozenset[str] = frozenset()
 
 
 class Said(NamedTuple):

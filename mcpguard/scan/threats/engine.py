@@ -117,11 +117,15 @@ class Engine:
 
 
 def _own(view: View, text: str, codes: str, spans: list[tuple[int, int]]) -> str:
-    """`codes` where a tool that names itself says "this", and its own arguments are arguments."""
+    """`codes` where a tool that names itself says "this", and its own arguments are arguments.
+
+    The other tools of its server, where they are known, are none of somebody else's.
+    """
     if _IDENT not in codes or not view.definition:
         return codes
     name = view.definition.get("name")
     arguments = {each.name.lower() for each in view.parameters}
+    siblings = {words(each) for each in view.known.siblings}
     found = list(codes)
     for number, code in enumerate(codes):
         if code == _IDENT:
@@ -130,6 +134,8 @@ def _own(view: View, text: str, codes: str, spans: list[tuple[int, int]]) -> str
                 found[number] = CODES["THIS"]
             elif said in arguments:
                 found[number] = CODES["PARAM"]
+            elif words(text[slice(*spans[number])]) in siblings:
+                found[number] = CODES["KIN"]
     return "".join(found)
 
 

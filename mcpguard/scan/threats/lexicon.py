@@ -71,7 +71,7 @@ _SEPARATORS |= {ord(each): ord(_PAUSE) for each in ",:(、，،"}  # noqa: RUF00
 """What stands between words, each as a space: the length stays. What is left out costs translate
 an exception a character, so the alphabets are not."""
 
-_NAMES = (*CONCEPTS, *_SPOKEN)
+_NAMES = (*CONCEPTS, *_SPOKEN, "KIN")
 CODES: dict[str, str] = {
     name: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"[number]
     for number, name in enumerate(_NAMES)

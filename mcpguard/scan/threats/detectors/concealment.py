@@ -49,6 +49,7 @@ DETECTOR = ThreatDetector(
                 "SEND|READ|RUN|PUT|CHANGE ~ NEG ASK",
             ),
             SAID,
+            deniable=True,
         ),
         Meaning(
             "concealment.silent",

@@ -128,6 +128,17 @@ _SECRET = tuple(
 )
 """Words of a name, all of one set: what is personal, or secret."""
 
+_KEYS = frozenset((*_SECRET, frozenset({"private", "key"}), frozenset({"ssh", "key"})))
+_CONNECTS = frozenset(
+    ["connect", "connects", "login", "logs", "auth", "authenticate", "sign", "deploy", "ssh"]
+)
+"""Words of tools that have a use for a key or a password."""
+
+_TALKS = frozenset(
+    ["chat", "bot", "llm", "prompt", "prompts", "agent", "agents", "assistant", "conversation"]
+)
+"""Words of tools that talk to a model themselves."""
+
 _COMMON = frozenset(
     [
         "key",
@@ -159,19 +170,16 @@ def _judge(view: View) -> Iterator[Signal]:
         elif named == _MODEL and "model" not in _about(view):
             yield _signal("collecting.conversation", 3, each, _NEVER_SAYS)
         elif _never(named):
-            yield _signal(
-                "collecting.conversation",
-                4 if len(asked) > 1 or each.required else 3,
-                each,
-                _NEVER_SAYS,
-            )
+            heavy = 4 if len(asked) > 1 or each.required else 3
+            weight = 1.4 if _TALKS & _subject(view) else heavy
+            yield _signal("collecting.conversation", weight, each, _NEVER_SAYS)
         elif len(named) > _LONG_NAME and not _READS.isdisjoint(named):
             yield _signal(
                 "collecting.order-in-name", 4, each, "its name is an order to read something"
             )
         elif kind := _personal(named):
             about = _about(view) if about is None else about
-            if (kind - _COMMON or kind) & about:
+            if (kind - _COMMON or kind) & about or (kind in _KEYS and about & _CONNECTS):
                 continue
             count += 1
             weight = 1.0 if kind in _SECRET else 2.0 if each.required else 1.5
@@ -192,6 +200,14 @@ def _about(view: View) -> set[str]:
     return {part for word in joined.split() for part in words(word)}
 
 
+def _subject(view: View) -> set[str]:
+    """The words of its name and of how its description begins."""
+    texts = [view.definition.get(key) for key in ("name", "description")]
+    begins = [each[:_BEGINS].partition(". ")[0].partition("\n")[0] for each in texts if isinstance(each, str)]
+    return {part for each in begins for word in each.split() for part in words(word)}
+
+
+_BEGINS = 80
 _READ = 4000
 
 
@@ -258,7 +274,7 @@ DETECTOR = ThreatDetector(
             "collecting.secrets",
             3,
             "asks for keys or passwords, and the tool has no use for them",
-            ("SECRET ~ USER", "USER ~ SECRET", "READ ~ SECRET|PATH", "PRIOR ~ SECRET"),
+            ("SECRET ~ USER", "USER ~ SECRET", "READ ~ PATH", "PRIOR ~ SECRET"),
             ASKED,
             alien="SECRET|LOGIN|FILE",
         ),

@@ -107,6 +107,21 @@ DETECTOR = ThreatDetector(
             TOLD,
         ),
         Meaning(
+            "side-effect.foreign-tool",
+            1.5,
+            "speaks of what another tool does or is given",
+            (
+                "WHEN|ALWAYS|PRIOR ~ USE ~ IDENT ~~ PUT|SEND",
+                "WHEN|ALWAYS|PRIOR ~ IDENT ~ USE ~~ PUT|SEND",
+                "IDENT ~ MUST ~ PUT|SEND|CHANGE|USE|GONE",
+                "TOOL IDENT ~~ SEND|PUT",
+                "IDENT ~ PARAM ~ MUST",
+                "IDENT ~ GONE",
+                "THIS IDENT",
+            ),
+            TOLD,
+        ),
+        Meaning(
             "side-effect.destroys",
             1.5,
             "speaks of weakening or destroying something",

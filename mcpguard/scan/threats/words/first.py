@@ -37,6 +37,7 @@ FIRST: dict[str, str] = {
         output; visible; expose; summarize; summarise;
     """,
     "ASK": """
+        wait; waiting; await; waits; double check;
         ask; asking; confirm; confirming; confirmation; consent; permission; approval; approve;
         authorization; verify with; check with; asking for; clarification; prompting; consult;
         consulting; double-check; request permission; seeking; seek; pausing; preguntar;
@@ -53,6 +54,7 @@ FIRST: dict[str, str] = {
         प्रयोक्ता; उपभोक्ता; किसी को; المستخدم; للمستخدم; مستخدم; العميل; احد; مستخدمين;
     """,
     "MODEL": """
+        sprachmodells; llm agent; coding agent; chatbot;
         assistant; the assistant; ai; ai assistant; ai agent; ai model; llm; llms;
         language model; the model; claude; chatgpt; gpt; gpt-4; copilot; gemini; agents must;
         ai agents; assistants; agent; asistente; modelo de lenguaje; el modelo; agente; ia;
@@ -66,6 +68,7 @@ FIRST: dict[str, str] = {
         आप; आपको; तुम; आपके; तुम्हें; انت; عليك; يجب عليك;
     """,
     "MUST": """
+        obliges; obliged to; is asked to; are asked to; kindly; would appreciate; needs to; need to be; expects; is expected; has to be; have to; supposed to;
         has to; have to be; it's necessary; necessary to; is needed; you are advised;
         strongly advised; must; shall; have to; required to; is required; are required; obliged;
         mandatory; mandatorily; should; ought to; make sure; be sure; ensure; it is essential;
@@ -79,6 +82,7 @@ FIRST: dict[str, str] = {
         يجب; ينبغي; ضروري; الزامي; لازم; لا بد; مطلوب; يرجى;
     """,
     "ALWAYS": """
+        for any; in any case; no matter when; on all; for all; with all;
         always; every time; each time; whenever; in all cases; in every case; automatically;
         under any circumstances; under all circumstances; invariably; at all times; any time;
         anytime; exclusively; no exceptions; without exception; on every; for every; with every;
@@ -100,6 +104,8 @@ FIRST: dict[str, str] = {
         जब; यदि; अगर; तुरंत; फिर; قبل; بعد; عندما; اذا; اولا; ثم; فورا; عند;
     """,
     "USE": """
+        aufruft; aufgerufen wird;
+        consult; turn to; draw on;
         verwendest; benutzt; nutzt; usala; usalo; utilizala; uselo; elija; utilizalo;
         verwendest du; use; using; used; call; calling; called; invoke; invoking; invoked;
         calls to; invocation; invocations; usage of; utilize; utilise; utilizing; employ; select;
@@ -132,6 +138,7 @@ FIRST: dict[str, str] = {
         यह; हमारे; इसे; هذه; هذا; هذي;
     """,
     "OTHER": """
+        different; unlike the; built-in; rivals; rival tools; third-party tools; every alternative; any alternative;
         alternatives; all alternatives; no other; the rest; anything else; multiple tools;
         several tools; other sources; everything else; many tools; tools with similar names;
         multiple functions; other options; anyone else; elsewhere; anderer; anderem;
@@ -155,6 +162,7 @@ FIRST: dict[str, str] = {
         مكان;
     """,
     "GONE": """
+        worse results; a mistake; outdated results; leak data; leaks data; sloppy; overpriced;
         stale; discarded; invalid results; bug; wrong; incorrect; imitations; imitation; fake;
         worse; no longer maintained; flawed; poorly; unstable; being migrated; deprecated;
         obsolete; disabled; unavailable; broken; outdated; no longer; discontinued; retired;
@@ -172,6 +180,7 @@ FIRST: dict[str, str] = {
         غير متاحة; معطل; مهجورة;
     """,
     "BEST": """
+        beats; beat; outclasses; outshines; unequalled; unequaled; works better; actually works; no equal; like no other; most trusted; most capable;
         far superior; superior to; trusted by; favoured; favored; as precise as; most precise;
         unmatched accuracy; only this; best; superior; most accurate; most reliable;
         most most efficient; only reliable; the only; fastest; most secure; safest;
@@ -187,6 +196,7 @@ FIRST: dict[str, str] = {
         الافضل; الاكثر دقة; الوحيدة; الاسرع; الاكثر موثوقية;
     """,
     "PREFER": """
+        higher priority; steer; steers; favourably; favorably; stick with; stick to; trust only; rank first; present first; promote; endorse; first pick; top pick; delegate; defer to; go for;
         come here first; skip the rest; first choice; your first choice; precedence; advised;
         more accurate; more reliable; more efficient; more secure; more effective; preferred;
         prefer; preferable; preferably; top priority; highest priority; top choice; priority;
@@ -200,6 +210,7 @@ FIRST: dict[str, str] = {
         الاولوية; المفضلة; مفضل; اولوية; افضلية; يفضل; تفضيل;
     """,
     "IGNORE": """
+        leave alone; left alone; leave out; left out; pay no heed; do away with; steer clear;
         ignore; ignoring; disregard; disregarding; forget; overrule; bypass; bypassing; discard;
         neglect; pay no attention; set aside; override; overrides; overriding; supersede;
         supersedes all; void; nullify; dismiss; suspend; circumvent; drop all; stop following;
@@ -228,6 +239,7 @@ FIRST: dict[str, str] = {
         قواعد; اوامر; التوجيهات; القيود;
     """,
     "CONV": """
+        discussed; what was discussed; was said; user said; has said; talked about; wants to achieve; what the developer; this dialogue; asked before; asked so far; user typed; user wrote;
         first message; this chat; in this chat; question the user; questions the user;
         user has asked; so far; user's contacts; previous answers; earlier messages; last prompt;
         conversation; conversations; conversation history; chat history; chat log; chat logs;
@@ -256,6 +268,7 @@ FIRST: dict[str, str] = {
         موجه النظام; رسالة النظام; تعليمات النظام;
     """,
     "SECRET": """
+        cookies; cookie; session cookies; browser cookies; wallet; seed; private keys of; login cookies; access keys; signing key; recovery code; pin code; cvv; bank details; payroll;
         password; passwords; passwd; credential; credentials; secret; secrets; api key; api keys;
         api-key; apikey; private key; private keys; ssh key; ssh keys; access token;
         access tokens; auth token; authentication token; bearer token; session token;
@@ -328,6 +341,7 @@ FIRST: dict[str, str] = {
         फील्ड; तर्क; मान; इनपुट; المعامل; معامل; حقل; الحقل; وسيط; المعلمة; معلمة; المدخلات;
     """,
     "CHANGE": """
+        modifies; set its; alters; rewrites; replaces the; swap out; adjusts;
         change; changing; modify; modifying; modified; alter; altering; altered; swap; rewrite;
         rewriting; adjust; adjusted; tamper; multiply; double; falsify; manipulate; reroute;
         replace; replacing; substitute; substituting; changed; corrected; invert; reverse;
@@ -417,6 +431,7 @@ FIRST: dict[str, str] = {
         المستفيد; البريد; التحويل; المبلغ; الدفع; حساب;
     """,
     "DEST": """
+        ftp server; external host; backup server; analytics team;
         attacker; external server; our server; third party; third-party server;
         the following address; the following url; following endpoint; external endpoint;
         our endpoint; collection server; external address; audit server; command and control;
@@ -492,6 +507,12 @@ FIRST: dict[str, str] = {
         privileged account; as root; bypassing authorization; any user's; impersonate;
         impersonating; as any user; privilegios de administrador; en nombre de;
         administratorrechten; im namen; 管理员权限; 代表任何; व्यवस्थापक अधिकार; صلاحيات المسؤول;
+    """,
+    "MEANT": """
+        best results; best result; for best results; best practice; best practices; best effort;
+        best-effort; best match; best matches; best matching; best for; best used; works best;
+        works best with; better results; at best; first use; other than; each other; one another;
+        in other words; on the other hand; among other; other details; other fields;
     """,
     "WHOLE": """
         full; entire; complete; whole; verbatim; unmodified; raw; dump; so far; until now;

@@ -167,7 +167,7 @@ TONGUES: dict[str, str] = {
     """,
     "READ": """
         lis; lire; lisez; ouvre; ouvrir; ouvrez; recupere; recuperer; recuperez; copie; copier;
-        collecte; collecter; consulte; consulter; charge; contenu; le contenu; leia; abra;
+        collecte; collecter; consulte; consulter; contenu; le contenu; leia; abra;
         leitura; copie; colete; obtenha; conteudo; o conteudo; leggi; leggere; apri; aprire;
         raccogli; recupera; contenuto; il contenuto; прочита; чита; откро; открыва; собер;
         собира; скопиру; извлек; содержим; загрузи; 読み取; 読ん; 読み込; 開い; 取得し; 収集;
@@ -207,7 +207,7 @@ TONGUES: dict[str, str] = {
         にかかわらず; としても; 問わず; 상관없이; 관계없이; 무관하게; 하더라도;
     """,
     "SILENT": """
-        discretement; en silence; secretement; a l'insu; en cachette; cache; silenciosamente;
+        discretement; en silence; secretement; a l'insu; en cachette; silenciosamente;
         em segredo; discretamente; copia oculta; em copia oculta; sem que; di nascosto;
         segretamente; in silenzio; all'insaputa; copia nascosta; тайно; незаметно; скрытно;
         втайне; молча; こっそり; 密かに; 黙っ; 気づかれ; 内緒; 몰래; 조용히; 비밀리; 은밀;
