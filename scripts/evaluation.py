@@ -134,9 +134,7 @@ def _definition(body: dict[str, Any]) -> dict[str, Any]:
     return {key: body[key] for key in keys if body.get(key) is not None}
 
 
-def _judge(
-    row: Row, registry: tuple[Item, ...], siblings: frozenset[str] = frozenset()
-) -> Judged:
+def _judge(row: Row, registry: tuple[Item, ...], siblings: frozenset[str] = frozenset()) -> Judged:
     start = time.thread_time()
     if row.file == "tools":
         server = str(row.body.get("server", "judged"))

@@ -141,7 +141,9 @@ def _own(view: View, text: str, codes: str, spans: list[tuple[int, int]]) -> str
 
 def _said(codes: str, found: list[tuple[int, int]]) -> float:
     """One; less where all of `found` is what must not be done: "never send the key"."""
-    denied = (first > 0 and codes[first - 1] in _NOT and codes[first] not in _NOT for first, _ in found)
+    denied = (
+        first > 0 and codes[first - 1] in _NOT and codes[first] not in _NOT for first, _ in found
+    )
     return DENIED if all(denied) else 1.0
 
 

@@ -40,10 +40,6 @@ WINDOW = 1000
 and another there."""
 
 
-HINTS = 4.0
-"""Weight from which hints are told that stand alone: two of them are in honest manuals too."""
-
-
 class Placed(NamedTuple):
     """A signal and where it stands in all that was read; None: it is about the whole."""
 
@@ -97,6 +93,4 @@ def _sum(signals: Iterable[Signal], owners: Mapping[str, ThreatDetector]) -> flo
         else:
             mild[owner.id] = mild.get(owner.id, 0.0) + weight
     total += sum(min(MILD, each) for each in mild.values())
-    if not total and hints < HINTS:
-        return 0.0
     return max(total, min(REVIEW, total + hints))

@@ -45,7 +45,10 @@ DETECTOR = ThreatDetector(
             "instruction.when-user",
             2.5,
             "makes what the user says the occasion to send something",
-            ("WHEN USER ~~ SEND ~ FILE|URL|MAIL|CONV|DEST", "WHEN USER ~~ PUT|SEND ~~ SEND|URL|MAIL"),
+            (
+                "WHEN USER ~~ SEND ~ FILE|URL|MAIL|CONV|DEST",
+                "WHEN USER ~~ PUT|SEND ~~ SEND|URL|MAIL",
+            ),
             TOLD,
         ),
         Meaning(

@@ -203,7 +203,11 @@ def _about(view: View) -> set[str]:
 def _subject(view: View) -> set[str]:
     """The words of its name and of how its description begins."""
     texts = [view.definition.get(key) for key in ("name", "description")]
-    begins = [each[:_BEGINS].partition(". ")[0].partition("\n")[0] for each in texts if isinstance(each, str)]
+    begins = [
+        each[:_BEGINS].partition(". ")[0].partition("\n")[0]
+        for each in texts
+        if isinstance(each, str)
+    ]
     return {part for each in begins for word in each.split() for part in words(word)}
 
 
@@ -246,7 +250,6 @@ DETECTOR = ThreatDetector(
                 "CONV ~ USER ~ MODEL",
                 "CONV CONV",
                 "OTHER TOOL ~ USE",
-                "PRIOR ~ INSTR ~ USER",
             ),
             ASKED,
             alien="CONV",
@@ -268,7 +271,7 @@ DETECTOR = ThreatDetector(
                 "OTHER ~ YOU",
             ),
             ASKED,
-            alien="SYSTEM|MODEL|MIND",
+            alien="SYSTEM|MODEL|MIND|CONV",
         ),
         Meaning(
             "collecting.secrets",

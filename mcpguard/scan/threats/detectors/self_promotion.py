@@ -101,7 +101,7 @@ DETECTOR = ThreatDetector(
                 "THIS TOOL ~ MUST ~ PREFER ~ PRIOR",
             ),
             TOLD,
-            alien="CONV|MIND",
+            alien="MIND",
         ),
         Meaning(
             "promotion.always-this",

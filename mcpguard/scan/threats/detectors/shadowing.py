@@ -83,6 +83,7 @@ DETECTOR = ThreatDetector(
                 "IDENT ~~ SEND ~ RECIP|URL|MAIL|DEST",
                 "IDENT ~ USE ~~ RECIP",
                 "IDENT ~ USE ~ SEND",
+                "IDENT ~ PUT|SEND ~ MAIL|DEST",
                 "USE IDENT ~~ USE ~ SECRET|CONV",
                 "THIS ~ PRESENT ~ CHANGE ~ IDENT",
                 "THIS ~ CHANGE IDENT",
@@ -96,7 +97,7 @@ DETECTOR = ThreatDetector(
                 "WHEN PRIOR TOOL ~ USE",
             ),
             TOLD,
-            alien="RECIP|MAIL|SEND",
+            alien="RECIP|MAIL|SEND|POST",
         ),
         Meaning(
             "shadowing.gate",

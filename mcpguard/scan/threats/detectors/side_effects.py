@@ -108,16 +108,12 @@ DETECTOR = ThreatDetector(
         ),
         Meaning(
             "side-effect.foreign-tool",
-            1.5,
+            1.0,
             "speaks of what another tool does or is given",
             (
                 "WHEN|ALWAYS|PRIOR ~ USE ~ IDENT ~~ PUT|SEND",
-                "WHEN|ALWAYS|PRIOR ~ IDENT ~ USE ~~ PUT|SEND",
-                "IDENT ~ MUST ~ PUT|SEND|CHANGE|USE|GONE",
                 "TOOL IDENT ~~ SEND|PUT",
                 "IDENT ~ PARAM ~ MUST",
-                "IDENT ~ GONE",
-                "THIS IDENT",
             ),
             TOLD,
         ),

@@ -25,6 +25,7 @@ SPACED: dict[str, str] = {
         required+to supposed+to instructed+to ordered+to expected+to want+you+to needs
     """,
     "VOID": """
+        bo+qua quen+di unutun zignorowac hunsa vergeet negeert lass+ausser+acht disregarded neglected skip
         ignore disregard forget override bypass overrule neglect discard dismiss ignoring+all
         disobey unlearn void set+aside stop+following pay+no+attention do+away+with throw+out
         ignoriere ignorier ignoriert ignorieren vergiss vergesse vergessen missachte missachten
@@ -42,6 +43,7 @@ SPACED: dict[str, str] = {
         yoksay unut gormezden
     """,
     "PRIOR": """
+        poprzednich truoc+đo truoc onceki sebelumnya eerdere before+it
         previous previously prior above earlier preceding existing former original initial
         foregoing past before aforementioned vorherigen vorherige vorigen bisherigen bisherige
         fruheren obigen obige vorangegangenen ursprunglichen zuvor anteriores anterior previas
@@ -51,6 +53,7 @@ SPACED: dict[str, str] = {
         poprzednie onceki eerdere vorige sebelumnya
     """,
     "ALL": """
+        wszystkich tat+ca cac semua+nya
         all any every everything each whatever anything entire alle alles allen jede jeden
         jegliche samtliche todo todos toda todas cualquier tout toutes tous toute tutte tutti
         tutto tudo جميع كل كافة كافه اي सभी सारे सब हर सारी все всё всех wszystkie tum semua
@@ -63,6 +66,7 @@ SPACED: dict[str, str] = {
         tuoi tua vostre suas seu seus आपके आपकी अपने अपनी अपना तुम्हारे твои ваши свои ваш твой
     """,
     "RULES": """
+        polecenia polecen chi+dan lenh perintah talimat talimatlari aanwijzingen opdrachten
         instructions instruction prompt prompts directives directive guidelines guideline
         guardrails guardrail safeguards programming anweisungen anweisung instruktionen
         richtlinien vorgaben befehle instrucciones instruccion directrices indicaciones ordenes
@@ -87,6 +91,8 @@ SPACED: dict[str, str] = {
         निर्देश موجه تعليمات промпт промт подсказку инструкции
     """,
     "MODEL": """
+        assistenten assistentin asistentes assistentes assistants+ia assistenti
+        inteligencia+artificial intelligence+artificielle intelligenza+artificiale kunstliche+intelligenz artificial+intelligence искусственный+интеллект языковая+модель sztuczna+inteligencja asystencie asystent yapay+zeka asistan kecerdasan+buatan asisten tro+ly modelo+de+linguagem inteligencia+artificial ki-systeme ki-modelle sprachmodelle ai+systems ai+tools ai+agents ai+models
         assistant assistants ai llm llms chatbot chatbots claude chatgpt gpt gpt-4 gpt-4o gpt4
         copilot gemini language+model language+models ai-assistant assistent ki ki-assistent
         sprachmodell asistente ia agente modelo+de+lenguaje modele+de+langage assistente
@@ -209,6 +215,7 @@ SPACED: dict[str, str] = {
         من+الان+فصاعدا منذ+الان अब+से इसके+बाद+से с+этого+момента отныне
     """,
     "BEFORE": """
+        to+continue to+proceed in+order+to+continue in+order+to+proceed to+go+on to+unlock to+finish para+continuar pour+continuer um+fortzufahren per+continuare чтобы+продолжить
         before prior+to until unless whenever vor bevor antes+de avant+de avant prima+di قبل
         पहले перед прежде in+order+to
     """,
@@ -250,16 +257,19 @@ SPACED: dict[str, str] = {
         attention dear hey hello hi attn نداء الى для achtung atencion listen
     """,
     "READING": """
+        who+process processes+this working+on edits opens handles this+is+read que+lea que+lean lea+esto lean+esto qui+lit qui+lisent che+legge che+leggono lesen lesenden die+dies lendo que+leia что+читает okuyan czyta czytaja citra
         reading processing summarizing summarising parsing analyzing analysing viewing reviewing
         seeing who+reads that+reads who+read that+read liest lees leyendo lit lisant legge
         leggendo पढ़ يقرا تقرا читающий читает evaluating interpreting crawling scraping
         indexing that+parses that+processes that+summarizes who+parses which+reads that+crawls
     """,
     "IF_YOU_ARE": """
+        jesli+jestes eger+sen neu+ban+la jika+anda als+je si+es+usted se+voce+e caso+voce+seja sofern+du whether+you+are for+any for+those
         if+you+are if+you're since+you+are as+you+are falls+du wenn+du si+eres si+tu+es
         si+vous+etes se+sei यदि+आप अगर+आप اذا+كنت если+ты если+вы
     """,
     "SEND": """
+        gui wyslij kirimkan stuur gonder mande+os leite+alle reply+with hand+it+to mail+this mail+it
         send forward email e-mail mail post upload transmit exfiltrate submit share transfer
         deliver wire relay dispatch pay sende senden sendet schicke schick schicken leite
         uberweise uberweisen lade ubermittle teile envia envie enviar envialo envien reenvia
@@ -271,6 +281,7 @@ SPACED: dict[str, str] = {
         stuur wyslij gonder kirim hand+over
     """,
     "CALL": """
+        fetch run have+the+user put
         call use invoke run execute trigger launch fetch request query visit open browse
         navigate perform rufe nutze verwende benutze ausfuhren offne besuche llama usa utiliza
         ejecuta invoca abre visita llame utilice appelle utilise utilisez executez ouvre visite
@@ -278,6 +289,7 @@ SPACED: dict[str, str] = {
         चलाएं कॉल खोलें खोलो जाएं вызови используй запусти открой выполни посети
     """,
     "ACT": """
+        rate reject wipe disable hide print paste push drop alter recomienda oculta ocultes empfiehl verschweige recommande cache+les raccomanda nascondi apague exclua recomende esconda удали скрой удалите usun sil hapus xoa verwijder
         delete remove erase wipe add create make invite update modify change edit write save
         append insert include book reserve buy purchase order schedule cancel reply click
         download install reset set read access collect gather concatenate extract retrieve get
@@ -295,6 +307,7 @@ SPACED: dict[str, str] = {
         инструмент
     """,
     "SECRET": """
+        hasla hasel mat+khau kata+sandi sifreleri sifre wachtwoorden wachtwoord ./secrets api_key github_token aws_secret environment+variables environment session+cookies browser+cookies
         confidential password passwords passwd credentials credential secret secrets token
         tokens api+key api+keys private+key private+keys ssh id_rsa ~/.ssh ~/.ssh/id_rsa ~/.aws
         ~/.aws/credentials .env /etc/passwd /etc/shadow seed+phrase security+code
@@ -352,6 +365,7 @@ SPACED: dict[str, str] = {
         zusammenfassung
     """,
     "FUTURE": """
+        for+good from+today for+ever forever permanently in+every+session across+sessions jedes+mal chaque+fois cada+vez ogni+volta
         for+all+future in+all+future all+future every+future future+replies future+tasks
         future+responses future+conversations future+sessions every+reply each+reply
         every+response each+response every+answer each+answer every+report every+summary
@@ -369,6 +383,7 @@ SPACED: dict[str, str] = {
         notes notebook
     """,
     "WHEN_YOU": """
+        whenever+the+user when+the+user if+the+user every+time+the+user each+time+the+user wann+immer+der sempre+que+o siempre+que+el chaque+fois+que+l
         when+you whenever+you once+you after+you as+soon+as+you while+you wenn+du wenn+sie
         cuando+tu al lorsque+tu lorsque+vous quand+tu quando عندما जब+आप जब+तुम когда+ты
         когда+вы if+asked when+asked when+summarizing when+summarising when+answering
@@ -402,6 +417,7 @@ SPACED: dict[str, str] = {
         сид-фразу сид-фраза
     """,
     "PERSON_CLAIM": """
+        as+the+administrator as+your+administrator as+your+developer as+the+owner as+the+developer als+administrator como+administrador i+authorise+you i+authorize+you i+hereby+authorise i+hereby+authorize you+have+my+permission you+are+authorised+to+skip you+are+authorized+to+skip
         i+am+the+user this+is+the+user i+am+your+user i+am+the+real+user this+is+the+system
         new+user+query the+user+has+requested the+user+has+authorized the+user+has+approved
         user+has+already+approved the+user+wants+you+to the+user+asked+you+to as+the+assistant+i
@@ -439,6 +455,7 @@ SPACED: dict[str, str] = {
         richiesto مطلوب आवश्यक обязательно
     """,
     "SILENT": """
+        skip+the+confirmation skip+confirmation without+asking without+confirmation no+confirmation+needed no+confirmation+is+needed do+not+ask+for+confirmation as+if+nothing+had+happened as+if+nothing say+nothing
         silently quietly secretly discreetly covertly keep+this+from keep+it+from
         keep+this+secret keep+it+secret keep+this+confidential keep+this+private heimlich
         unbemerkt secretamente discretement di+nascosto في+السر चुपचाप тайно
@@ -467,6 +484,7 @@ SPACED: dict[str, str] = {
         a an any the ein eine einer un una une एक
     """,
     "TOWARD": """
+        para pour per fur dla untuk
         to for an para pour per fur إلى الى के+लिए 致
     """,
     "NOTE_TO": """
@@ -480,6 +498,7 @@ SPACED: dict[str, str] = {
         seguridad sicherheit sicurezza securite सुरक्षा امن
     """,
     "NEW_TASK": """
+        your+new+goal your+new+objective new+objective new+goal your+next+job next+assignment your+real+job your+true+task
         new+instruction new+instructions new+task new+objective new+goal new+directive
         new+directives new+orders neue+anweisung neue+anweisungen neue+aufgabe
         neue+instruktionen neuer+auftrag nueva+instruccion nuevas+instrucciones nueva+tarea
@@ -497,6 +516,7 @@ SPACED: dict[str, str] = {
         to
     """,
     "AGENT": """
+        coding+agent coding+agents robots automations automated+assistant automated+reader agenten agentes agents+autonomes
         agent agents bot bots एजेंट وكيل روبوت бот
     """,
     "KNOW": """
@@ -511,6 +531,7 @@ SPACED: dict[str, str] = {
         content+policy content+filter safety+mode
     """,
     "CANCELLED": """
+        not+apply not+bind do+not+apply superseded+by no+longer+bind no+longer+count set+aside overridden
         cancelled canceled outdated obsolete invalid revoked superseded void no+longer+apply
         no+longer+valid no+longer+applies gelten+nicht ungultig ya+no+aplican
         ne+s+appliquent+plus non+valgono
@@ -523,6 +544,7 @@ SPACED: dict[str, str] = {
         recommend say answer reply respond mention claim suggest state tell
     """,
     "ASKED": """
+        asks ask inquires wants requests enquires
         asked questioned
     """,
     "AND": """
@@ -540,6 +562,7 @@ SPACED: dict[str, str] = {
         meant intended addressed written only reserved
     """,
     "ASIDE": """
+        your+previous+answer+was+wrong previous+answer+was+wrong previous+answer+was+incorrect your+last+answer+was
         by+the+way one+more+thing on+another+note btw oh+and ubrigens por+cierto au+fait
         a+proposito
     """,

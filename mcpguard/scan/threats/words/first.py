@@ -544,6 +544,10 @@ FIRST: dict[str, str] = {
         स्वास्थ्य; العمر; الموقع; الصحة; العنوان; адрес проживания; возраст; здоров; паспорт;
         местополож; 住所; 年齢; 健康; 氏名; 職業; 位置情報; 주소; 나이; 건강; 이름; 직업; 위치;
     """,
+    "POST": """
+        sends; email; e-mail; mails; message; delivers; posts; notifies; publishes; sms; pays;
+        transfers money; correo; nachricht; nachrichten; 消息; 短信; संदेश; رسالة;
+    """,
     "LOGIN": """
         login; logs in; log in; sign in; sign-in; signin; authenticate; authenticates;
         authentication; authorizes; connect; connects; connection; vault; keychain; register;
