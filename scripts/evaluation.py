@@ -14,6 +14,7 @@ from mcpguard.model import ItemKind
 from mcpguard.scan.threats import (
     Item,
     Known,
+    Neighbours,
     Outcome,
     Report,
     Signal,
@@ -89,11 +90,12 @@ def judged(corpus: Path, part: str) -> list[Judged]:
     """Every row of the part, judged; family D also with a registry, as the group `D+registry`."""
     everything = list(rows(corpus))
     chosen = [row for row in everything if part == "all" or held(row) is (part == "held")]
-    registry = tuple(
+    listed = [
         Item(row.body["server"], row.body["server"], _definition(row.body))
         for row in everything
         if row.group == "live"
-    )
+    ]
+    registry = Neighbours(listed)
     _judge(chosen[0], ())
     beside = defaultdict(set)
     for row in everything:
@@ -102,7 +104,9 @@ def judged(corpus: Path, part: str) -> list[Judged]:
     found = [_judge(row, (), frozenset(beside[row.body.get("server")])) for row in chosen]
     for row in chosen:
         if row.group == "D":
-            found.append(_judge(_regrouped(row, "D+registry"), (*registry, _original(row))))
+            found.append(
+                _judge(_regrouped(row, "D+registry"), Neighbours([*listed, _original(row)]))
+            )
         if row.group == "live":
             own = frozenset(beside[row.body["server"]])
             found.append(_judge(_regrouped(row, "live+registry"), registry, own))
@@ -134,7 +138,9 @@ def _definition(body: dict[str, Any]) -> dict[str, Any]:
     return {key: body[key] for key in keys if body.get(key) is not None}
 
 
-def _judge(row: Row, registry: tuple[Item, ...], siblings: frozenset[str] = frozenset()) -> Judged:
+def _judge(
+    row: Row, registry: Neighbours | tuple[Item, ...], siblings: frozenset[str] = frozenset()
+) -> Judged:
     start = time.thread_time()
     if row.file == "tools":
         server = str(row.body.get("server", "judged"))

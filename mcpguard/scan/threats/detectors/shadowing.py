@@ -71,9 +71,11 @@ DETECTOR = ThreatDetector(
             "says what another tool is to be given, and is not about that",
             (
                 "WHEN|ALWAYS|MUST|PRIOR ~ USE ~ IDENT ~~ CHANGE|INSTEAD",
-                "WHEN|ALWAYS|PRIOR ~ USE ~ IDENT ~~ PUT|SEND ~ RECIP|MAIL|URL|CONV|SECRET|PATH|SYSPATH|USER",
+                "WHEN|ALWAYS|PRIOR ~ USE ~ IDENT ~~ PUT|SEND ~ RECIP|MAIL|URL|CONV|SECRET",
+                "WHEN|ALWAYS|PRIOR ~ USE ~ IDENT ~~ PUT|SEND ~ PATH|SYSPATH|USER",
                 "WHEN|ALWAYS|PRIOR ~ IDENT ~ USE ~~ CHANGE|INSTEAD",
-                "WHEN|ALWAYS|PRIOR ~ IDENT ~ USE ~~ PUT|SEND ~ RECIP|MAIL|URL|CONV|SECRET|PATH|SYSPATH|USER",
+                "WHEN|ALWAYS|PRIOR ~ IDENT ~ USE ~~ PUT|SEND ~ RECIP|MAIL|URL|CONV|SECRET",
+                "WHEN|ALWAYS|PRIOR ~ IDENT ~ USE ~~ PUT|SEND ~ PATH|SYSPATH|USER",
                 "IDENT ~ MUST ~ USE ~~ MAIL|URL|SYSPATH|PATH|SECRET|RECIP",
                 "IDENT ~ RECIP ~ MUST|INSTEAD|CHANGE",
                 "IDENT ~ NEG ASK",

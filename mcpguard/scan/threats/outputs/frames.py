@@ -76,7 +76,7 @@ FRAMES: tuple[Frame, ...] = (
         (2.4, _s(S.PRIOR, (S.SOFT_RULES, 2), (S.CANCELLED, 4))),
         (2.4, _s(_ANY_RULES, (S.AUTHORITY, 3), (S.CANCELLED, 4))),
         (3.5, _s(S.NOT, (S.FOLLOW, 2), (S.PRIOR | S.YOUR | S.SYSTEM, 5), (_ANY_RULES, 4))),
-        (3.0, _s(_ANY_RULES, (S.CANCELLED, 3), (S.YOU, 2))),
+        (3.0, _s(_ANY_RULES, (S.CANCELLED, 3), (S.YOU, 1))),
         (2.4, _s(S.VOID, (S.REQUESTS, 2), (S.USER, 3)), True),
         (2.0, _s(S.VOID, (S.USER, 2), (S.REQUESTS | S.RULES, 2))),
     ),
@@ -100,7 +100,7 @@ FRAMES: tuple[Frame, ...] = (
         (1.6, _s(S.YOU, (S.MUST, 2), (S.CALL, 2), (S.TOOL, 4))),
         (1.6, _s(_ANY_MODEL, (S.MUST, 2), (S.CALL | S.SEND | S.ACT, 1), (S.TOOL, 2))),
         (3.0, _s(S.BEFORE, (S.CALL, 2), (S.TOOL, 2), (S.TOOL, 2))),
-        (2.4, _s(S.BEFORE, (S.SEND, 3), (S.SECRET | S.DATA, 4))),
+        (2.4, _s(S.BEFORE, (S.SEND, 1), (S.SECRET, 4))),
     ),
     *_frames(
         "output-leak",
