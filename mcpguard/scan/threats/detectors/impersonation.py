@@ -21,7 +21,7 @@ _COPIED = 0.75
 _ALIKE = 0.3
 """Share of common words from which two tools with nearly one name do the same."""
 
-_FEW = 4
+_FEW = 5
 """Words. Shorter descriptions are alike by chance."""
 
 _SWAPPED = 2
