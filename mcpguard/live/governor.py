@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -43,6 +43,7 @@ from mcpguard.pipeline import NoRules, Panel, Stage, make_stages
 from mcpguard.pipeline.gateway import GatewayStage
 from mcpguard.pipeline.scan import ScanStage
 from mcpguard.pipeline.trust import TIERS, Approve, TrustStage
+from mcpguard.policy.suppress import Suppressions
 from mcpguard.scan.semantics import System
 from mcpguard.store import BACKENDS
 from mcpguard.store.clock import uptime
@@ -352,7 +353,17 @@ class Governor:
             keep=self.keeping if enforces else None,
             aside=self.examiner.aside,
             planted=self.planted.detector,
+            accepted=self._accepted(settings),
         )
+
+    def _accepted(self, settings: Settings) -> Callable[[str, str], bool]:
+        """Which findings do not count today: a session may last beyond a suppression's last day."""
+
+        def holds(rule: str, item: str) -> bool:
+            day = Suppressions(settings.suppress, datetime.now(UTC).date())
+            return day.holding(rule, self.plan.name, item) is not None
+
+        return holds
 
     def warm(self) -> None:
         """Load what the first result would wait for. From another thread."""

@@ -90,12 +90,12 @@ def _known(rows: Iterable[Registered], beside: Iterable[Listed]) -> Iterator[Ite
             yield Item(one.server, one.publisher, definition)
 
 
-def judged(one: Listed, known: Neighbours) -> tuple[Told, ...]:
+def judged(one: Listed, known: Neighbours | tuple[Item, ...]) -> tuple[Told, ...]:
     """Every reason to doubt what `one` lists, worst first. Total: too much is a finding too."""
     return tuple(sorted(_judged(one, known), key=lambda told: -told.finding.severity.rank))
 
 
-def _judged(one: Listed, known: Neighbours) -> Iterator[Told]:
+def _judged(one: Listed, known: Neighbours | tuple[Item, ...]) -> Iterator[Told]:
     if one.instructions:
         words: JsonObject = {"instructions": one.instructions}
         yield from _told(one, None, "", words, _scope(one, known, None))
@@ -107,7 +107,7 @@ def _judged(one: Listed, known: Neighbours) -> Iterator[Told]:
             yield from _told(one, kind, name, pinned(kind, definition), scope)
 
 
-def _scope(one: Listed, known: Neighbours, reviewed: JsonObject | None) -> Known:
+def _scope(one: Listed, known: Neighbours | tuple[Item, ...], reviewed: JsonObject | None) -> Known:
     siblings = frozenset(one.items.get(ItemKind.TOOL, {}))
     return Known(one.server, one.publisher, known, reviewed, siblings)
 

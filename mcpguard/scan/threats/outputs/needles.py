@@ -7,7 +7,7 @@ to be told (a test adds it up). Beyond ASCII, and in whatever looks encoded, the
 from functools import cache
 
 from mcpguard.scan.needles import LONG_WORD, Needles
-from mcpguard.scan.threats.outputs.encodings import KEYWORD_FORMS
+from mcpguard.scan.threats.outputs.encodings import BYTES, KEYWORD_FORMS, LINES
 from mcpguard.scan.threats.outputs.frames import FRAMES
 from mcpguard.scan.threats.outputs.lexicon import Sense, entries
 from mcpguard.scan.threats.outputs.reading import MARKS
@@ -86,6 +86,8 @@ _ODD = (
     r"&[#A-Za-z]",
     r"<!--|\[//\]|\[comment\]",
     LONG_WORD,
+    LINES,
+    BYTES,
     r"[01]{8}\s?[01]{8}",
     r"<~",
 )

@@ -14,9 +14,9 @@ SPACED: dict[str, str] = {
         please kindly now then and also first immediately just instead always simply next finally
         automatically secretly silently quietly you-must bitte jetzt dann sofort stattdessen immer
         und por+favor ahora luego y siempre primero s'il+te+plait s'il+vous+plait veuillez
-        maintenant puis et toujours per+favore adesso ora poi e sempre agora depois कृपया अब और
-        फिर तुरंत رجاء يرجى من+فضلك الان ثم و пожалуйста теперь затем и всегда lutfen simdi ve
-        proszę prosze teraz i alsjeblieft nu dan en
+        maintenant puis et toujours per+favore adesso ora poi e sempre agora depois कृपया अब और फिर
+        तुरंत رجاء يرجى من+فضلك الان ثم و пожалуйста теперь затем и всегда lutfen simdi ve proszę
+        prosze teraz i alsjeblieft nu dan en
     """,
     "MUST": """
         must should shall need have+to has+to required obliged mandatory necessary musst muss
@@ -52,9 +52,9 @@ SPACED: dict[str, str] = {
         उपरोक्त ऊपर मूल предыдущие предыдущих прежние прошлые poprzednie vorige
     """,
     "ALL": """
-        wszystkich tat+ca cac semua+nya all any every everything each whatever anything entire
-        alle alles allen jede jeden jegliche samtliche todo todos toda todas cualquier tout toutes
-        tous toute tutte tutti tutto tudo جميع كل كافة كافه اي सभी सारे सब हर सारी все всё всех
+        wszystkich tat+ca cac semua+nya all any every everything each whatever anything entire alle
+        alles allen jede jeden jegliche samtliche todo todos toda todas cualquier tout toutes tous
+        toute tutte tutti tutto tudo جميع كل كافة كافه اي सभी सारे सब हर सारी все всё всех
         wszystkie tum semua
     """,
     "YOU": """
@@ -67,10 +67,10 @@ SPACED: dict[str, str] = {
     "RULES": """
         polecenia polecen chi+dan lenh perintah talimat talimatlari aanwijzingen opdrachten
         instructions instruction prompt prompts directives directive guidelines guideline
-        guardrails guardrail safeguards programming anweisungen anweisung instruktionen
-        richtlinien vorgaben befehle instrucciones instruccion directrices indicaciones ordenes
-        consignes instrucoes instrucao diretrizes istruzioni istruzione direttive تعليمات تعليماتك
-        اوامر ارشادات توجيهات निर्देश निर्देशों अनुदेश अनुदेशों आदेश आदेशों инструкции инструкций
+        guardrails guardrail safeguards programming anweisungen anweisung instruktionen richtlinien
+        vorgaben befehle instrucciones instruccion directrices indicaciones ordenes consignes
+        instrucoes instrucao diretrizes istruzioni istruzione direttive تعليمات تعليماتك اوامر
+        ارشادات توجيهات निर्देश निर्देशों अनुदेश अनुदेशों आदेश आदेशों инструкции инструкций
         указания указаний instrukcje instructies instruksi directions instruccion+previa قواعدك
         ارشاداتك توجيهاتك اوامرك setup+instructions guidance
     """,
@@ -98,8 +98,8 @@ SPACED: dict[str, str] = {
         ai+agents ai+models assistant assistants ai llm llms chatbot chatbots claude chatgpt gpt
         gpt-4 gpt-4o gpt4 copilot gemini language+model language+models ai-assistant assistent ki
         ki-assistent sprachmodell asistente ia agente modelo+de+lenguaje modele+de+langage
-        assistente modello+linguistico सहायक एआई असिस्टेंट مساعد ذكاء ассистент ассистента
-        помощник ии нейросеть assistent:in ki-system ki-agent
+        assistente modello+linguistico सहायक एआई असिस्टेंट مساعد ذكاء ассистент ассистента помощник
+        ии нейросеть assistent:in ki-system ki-agent
     """,
     "USER": """
         user users customer customers client human person operator owner benutzer nutzer anwender
@@ -111,8 +111,8 @@ SPACED: dict[str, str] = {
         nadie ello personne rien nessuno احد किसी никому никто об+этом
     """,
     "NOT": """
-        not never dont don't no stop refrain cannot nicht nie niemals kein keine keinen nunca
-        jamas ne pas jamais non mai nao मत न नहीं बिना لا لن لم ليس не никогда нет niet geen
+        not never dont don't no stop refrain cannot nicht nie niemals kein keine keinen nunca jamas
+        ne pas jamais non mai nao मत न नहीं बिना لا لن لم ليس не никогда нет niet geen
     """,
     "WITHOUT": """
         without ohne sin sans senza sem zonder دون بدون без बिना
@@ -124,8 +124,7 @@ SPACED: dict[str, str] = {
         decir digas diga informes informe menciones mencione avises avise notifiques notificar
         informar avisar dis dites informez informer mentionne mentionnez mentionner previens
         prevenir dire dica dirlo informare menzionare avvisare تخبر تخبري اخبار تذكر ابلاغ تبلغ
-        बताएं बताना बताए बताओ सूचित сообщай сообщайте говори говорите упоминай упоминайте
-        уведомляй
+        बताएं बताना बताए बताओ सूचित сообщай сообщайте говори говорите упоминай упоминайте уведомляй
     """,
     "LEAK": """
         reveal show print output display repeat disclose expose dump leak share recite echo return
@@ -137,30 +136,29 @@ SPACED: dict[str, str] = {
     """,
     "HIDDEN": """
         hidden secret initial original internal private confidential operating underlying geheimen
-        versteckten oculto oculta cache cachee segreto nascosto مخفي سري छिपा गुप्त скрытый
-        скрытую internen interne interner internas internos
+        versteckten oculto oculta cache cachee segreto nascosto مخفي سري छिपा गुप्त скрытый скрытую
+        internen interne interner internas internos
     """,
     "VERBATIM": """
         verbatim word+for+word exactly literally in+full wortlich palabra+por+palabra mot+pour+mot
         parola+per+parola
     """,
     "FOLLOW": """
-        follow following obey heed adhere listen comply respect observe abide folge befolge
-        beachte sigas siga suis suivez segui seguire اتبع تتبع следуй следуйте पालन
+        follow following obey heed adhere listen comply respect observe abide folge befolge beachte
+        sigas siga suis suivez segui seguire اتبع تتبع следуй следуйте पालन
     """,
     "YOU_NOW": """
         you+are+now you're+now you+will+now you+are+no+longer you+now+are act+as+if+you+are
-        you+have+been+upgraded du+bist+jetzt du+bist+nun ab+jetzt+bist+du sie+sind+jetzt
-        ahora+eres eres+ahora ahora+actua tu+es+maintenant vous+etes+maintenant ora+sei adesso+sei
-        sei+ora agora+voce+e voce+agora+e अब+आप अब+तुम आप+अब انت+الان أنت+الآن теперь+ты ты+теперь
+        you+have+been+upgraded du+bist+jetzt du+bist+nun ab+jetzt+bist+du sie+sind+jetzt ahora+eres
+        eres+ahora ahora+actua tu+es+maintenant vous+etes+maintenant ora+sei adesso+sei sei+ora
+        agora+voce+e voce+agora+e अब+आप अब+तुम आप+अब انت+الان أنت+الآن теперь+ты ты+теперь
         вы+теперь
     """,
     "UNBOUND": """
         unrestricted uncensored unfiltered jailbroken jailbreak dan unbound unlimited unaligned
         rogue lawless evil amoral uneingeschrankt uneingeschrankter unzensiert unzensierter
         sin+restricciones sin+censura sans+restriction sans+restrictions non+censure
-        senza+restrizioni senza+limiti بلا+قيود بدون+قيود बिना+प्रतिबंध अप्रतिबंधित
-        без+ограничений
+        senza+restrizioni senza+limiti بلا+قيود بدون+قيود बिना+प्रतिबंध अप्रतिबंधित без+ограничений
     """,
     "RESTRICT": """
         restrictions restriction limits limitations filters filter guidelines rules censorship
@@ -175,14 +173,14 @@ SPACED: dict[str, str] = {
     "SPECIAL_MODE": """
         developer+mode dan+mode god+mode admin+mode jailbreak+mode unrestricted+mode
         maintenance+mode debug+mode root+mode sudo+mode entwicklermodus modo+desarrollador
-        modo+de+desarrollador mode+developpeur modalita+sviluppatore وضع+المطور وضع+مطور
-        डेवलपर+मोड режим+разработчика
+        modo+de+desarrollador mode+developpeur modalita+sviluppatore وضع+المطور وضع+مطور डेवलपर+मोड
+        режим+разработчика
     """,
     "ANSWER": """
         answer respond comply reply obey agree grant approve fulfil fulfill responding antworte
         beantworte befolge antworten responde responder contesta cumple obedece reponds repondez
-        obeis obeissez rispondi rispondere obbedisci اجب نفذ اطع उत्तर जवाब ответь отвечай
-        выполняй reponse
+        obeis obeissez rispondi rispondere obbedisci اجب نفذ اطع उत्तर जवाब ответь отвечай выполняй
+        reponse
     """,
     "REQUESTS": """
         request requests command commands question questions order orders demands anfragen anfrage
@@ -193,8 +191,8 @@ SPACED: dict[str, str] = {
         grant give allow elevate authorize authorise approve otorga concede accorde concedi
     """,
     "ADMIN": """
-        admin administrator root superuser sudo owner full+access unrestricted+access
-        administrador administrateur amministratore write+access
+        admin administrator root superuser sudo owner full+access unrestricted+access administrador
+        administrateur amministratore write+access
     """,
     "SWITCH": """
         new+user+query new+system+prompt updated+instructions updated+task revised+instructions
@@ -232,11 +230,11 @@ SPACED: dict[str, str] = {
         администратора система व्यवस्थापक
     """,
     "NOTE": """
-        note message notice update alert override instruction instructions prompt directive
-        command warning announcement request reminder notification broadcast advisory bulletin
-        memo nota mensaje aviso alerta hinweis nachricht meldung warnung avis alerte messaggio
-        avviso mensagem संदेश सूचना नोट चेतावनी رسالة ملاحظة تنبيه تحذير اشعار сообщение
-        уведомление внимание instruccion anweisung
+        note message notice update alert override instruction instructions prompt directive command
+        warning announcement request reminder notification broadcast advisory bulletin memo nota
+        mensaje aviso alerta hinweis nachricht meldung warnung avis alerte messaggio avviso
+        mensagem संदेश सूचना नोट चेतावनी رسالة ملاحظة تنبيه تحذير اشعار сообщение уведомление
+        внимание instruccion anweisung
     """,
     "HEADER": """
         system_message system_note system_instruction system_instructions systemnachricht
@@ -248,8 +246,8 @@ SPACED: dict[str, str] = {
         important+message important+instruction important+instructions important+information
         important attention urgent very+important extremely+important wichtig dringend achtung
         importante urgente atencion attenzione importante+messaggio mensaje+importante
-        wichtige+nachricht message+important مهم عاجل انتباه महत्वपूर्ण ध्यान важно внимание
-        срочно ध्यान+दें
+        wichtige+nachricht message+important مهم عاجل انتباه महत्वपूर्ण ध्यान важно внимание срочно
+        ध्यान+दें
     """,
     "ROLE": """
         system assistant user human developer ai sistema asistente assistent usuario système
@@ -270,8 +268,7 @@ SPACED: dict[str, str] = {
     "IF_YOU_ARE": """
         jesli+jestes eger+sen neu+ban+la jika+anda als+je si+es+usted se+voce+e caso+voce+seja
         sofern+du whether+you+are for+any for+those if+you+are if+you're since+you+are as+you+are
-        falls+du wenn+du si+eres si+tu+es si+vous+etes se+sei यदि+आप अगर+आप اذا+كنت если+ты
-        если+вы
+        falls+du wenn+du si+eres si+tu+es si+vous+etes se+sei यदि+आप अगर+आप اذا+كنت если+ты если+вы
     """,
     "SEND": """
         gui wyslij kirimkan stuur gonder mande+os leite+alle reply+with hand+it+to mail+this
@@ -280,14 +277,13 @@ SPACED: dict[str, str] = {
         uberweise uberweisen lade ubermittle teile envia envie enviar envialo envien reenvia
         reenvie reenviar transfiere transfiera transferir manda mande mandar sube comparte publica
         envoie envoyez envoyer transferez transfere transferer transmets publie partagez invia
-        invii inviare inoltra inoltrare trasferisci trasferire carica condividi transfira
-        encaminhe ارسل ارسلي ارسال حول تحويل شارك قم+بارسال ابعث भेजें भेजो भेज भेजिए अपलोड साझा
-        स्थानांतरित отправь отправьте перешли перешлите переведи переведите загрузи verzend kirim
-        hand+over
+        invii inviare inoltra inoltrare trasferisci trasferire carica condividi transfira encaminhe
+        ارسل ارسلي ارسال حول تحويل شارك قم+بارسال ابعث भेजें भेजो भेज भेजिए अपलोड साझा स्थानांतरित
+        отправь отправьте перешли перешлите переведи переведите загрузи verzend kirim hand+over
     """,
     "CALL": """
-        fetch run have+the+user put call use invoke execute trigger launch request query visit
-        open browse navigate perform rufe nutze verwende benutze ausfuhren offne besuche llama usa
+        fetch run have+the+user put call use invoke execute trigger launch request query visit open
+        browse navigate perform rufe nutze verwende benutze ausfuhren offne besuche llama usa
         utiliza ejecuta invoca abre visita llame utilice appelle utilise utilisez executez ouvre
         visite visitez chiama esegui apri utilizza استدع استخدم نفذ شغل افتح قم+بزيارة زيارة उपयोग
         चलाएं कॉल खोलें खोलो जाएं вызови используй запусти открой выполни посети
@@ -300,11 +296,11 @@ SPACED: dict[str, str] = {
         purchase order schedule cancel reply click download install reset set read access collect
         gather concatenate extract retrieve get find obtain copy grant give approve accept confirm
         withdraw donate recommend tell contact ask losche erstelle andere buche kaufe speichere
-        lies fuge lade borra elimina crea modifica cambia reserva compra guarda lee agrega
-        descarga actualiza supprime supprimez cree creez modifie modifiez reservez achete achetez
-        lis lisez ajoute ajoutez telecharge cancella prenota salva leggi aggiungi scarica aggiorna
-        احذف انشئ عدل احجز اشتر اقرا اضف حمل غير हटाएं हटाओ मिटाएं बनाएं बदलें खरीदें पढ़ें जोड़ें
-        डाउनलोड создай измени купи прочитай добавь скачай encode load collate take grab pull merge
+        lies fuge lade borra elimina crea modifica cambia reserva compra guarda lee agrega descarga
+        actualiza supprime supprimez cree creez modifie modifiez reservez achete achetez lis lisez
+        ajoute ajoutez telecharge cancella prenota salva leggi aggiungi scarica aggiorna احذف انشئ
+        عدل احجز اشتر اقرا اضف حمل غير हटाएं हटाओ मिटाएं बनाएं बदलें खरीदें पढ़ें जोड़ें डाउनलोड
+        создай измени купи прочитай добавь скачай encode load collate take grab pull merge
     """,
     "TOOL": """
         tool function tools functions werkzeug herramienta outil strumento أداة ادا टूल инструмент
@@ -314,12 +310,12 @@ SPACED: dict[str, str] = {
         github_token aws_secret environment+variables environment session+cookies browser+cookies
         confidential password passwords passwd credentials credential secret secrets token tokens
         api+key api+keys private+key private+keys ssh id_rsa ~/.ssh ~/.ssh/id_rsa ~/.aws
-        ~/.aws/credentials .env /etc/passwd /etc/shadow seed+phrase security+code
-        verification+code one-time pin ssn creds cookies session+token access+token bank+account
-        credit+card card+number passwort passworter kennwort zugangsdaten schlussel contrasena
-        contrasenas credenciales claves mot+de+passe mots+de+passe identifiants credenziali chiavi
-        senha senhas كلمة كلمات بيانات اعتماد पासवर्ड पासवर्डों गोपनीय क्रेडेंशियल пароль пароли
-        паролей учетные ключи ключ
+        ~/.aws/credentials .env /etc/passwd /etc/shadow seed+phrase security+code verification+code
+        one-time pin ssn creds cookies session+token access+token bank+account credit+card
+        card+number passwort passworter kennwort zugangsdaten schlussel contrasena contrasenas
+        credenciales claves mot+de+passe mots+de+passe identifiants credenziali chiavi senha senhas
+        كلمة كلمات بيانات اعتماد पासवर्ड पासवर्डों गोपनीय क्रेडेंशियल пароль пароли паролей учетные
+        ключи ключ
     """,
     "DATA": """
         conversation history chat+history messages emails inbox contacts files documents records
@@ -344,8 +340,7 @@ SPACED: dict[str, str] = {
         extern externe externo externa esterno خارجي बाहरी внешний
     """,
     "SPOT": """
-        /etc/passwd /etc/shadow id_rsa ~/.ssh/id_rsa ~/.ssh ~/.aws/credentials .env
-        authorized_keys
+        /etc/passwd /etc/shadow id_rsa ~/.ssh/id_rsa ~/.ssh ~/.aws/credentials .env authorized_keys
     """,
     "TODO": """
         todo to-do task action+required action+item aufgabe tarea tache compito
@@ -353,9 +348,9 @@ SPACED: dict[str, str] = {
     "ADD": """
         append include add insert put repeat mention begin start end prefix prepend attach say
         print write output echo sign finish close state recommend embed reproduce fuge erwahne
-        wiederhole beginne beende anade agrega incluye repite empieza termina ajoute ajoutez
-        inclus incluez repete termine aggiungi includi ripeti inizia اضف كرر ادرج ابدا जोड़ें
-        शामिल दोहराएं लिखें добавь добавьте включи повтори начинай
+        wiederhole beginne beende anade agrega incluye repite empieza termina ajoute ajoutez inclus
+        incluez repete termine aggiungi includi ripeti inizia اضف كرر ادرج ابدا जोड़ें शामिल
+        दोहराएं लिखें добавь добавьте включи повтори начинай
     """,
     "ADDED": """
         included appended added inserted repeated mentioned shown printed displayed attached
@@ -364,20 +359,18 @@ SPACED: dict[str, str] = {
     """,
     "REPLY": """
         reply response answer replies responses answers output summary report summaries reports
-        messages antwort antworten respuesta respuestas reponse reponses risposta risposte
-        resposta رد ردك اجابة اجابتك ردود उत्तर जवाब ответ ответе ответы ответа resumen
-        zusammenfassung
+        messages antwort antworten respuesta respuestas reponse reponses risposta risposte resposta
+        رد ردك اجابة اجابتك ردود उत्तर जवाब ответ ответе ответы ответа resumen zusammenfassung
     """,
     "FUTURE": """
-        for+good from+today for+ever forever permanently in+every+session across+sessions
-        jedes+mal chaque+fois cada+vez ogni+volta for+all+future in+all+future all+future
-        every+future future+replies future+tasks future+responses future+conversations
-        future+sessions every+reply each+reply every+response each+response every+answer
-        each+answer every+report every+summary all+responses all+replies every+future+reply
-        ogni+risposta jede+antwort jeder+antwort cada+respuesta chaque+reponse
-        todas+las+respuestas toutes+les+reponses tutte+le+risposte كل+رد جميع+الردود كل+اجابة
-        हर+उत्तर हर+जवाब каждый+ответ каждом+ответе каждого+ответа all+later all+subsequent
-        every+later later+questions every+subsequent
+        for+good from+today for+ever forever permanently in+every+session across+sessions jedes+mal
+        chaque+fois cada+vez ogni+volta for+all+future in+all+future all+future every+future
+        future+replies future+tasks future+responses future+conversations future+sessions
+        every+reply each+reply every+response each+response every+answer each+answer every+report
+        every+summary all+responses all+replies every+future+reply ogni+risposta jede+antwort
+        jeder+antwort cada+respuesta chaque+reponse todas+las+respuestas toutes+les+reponses
+        tutte+le+risposte كل+رد جميع+الردود كل+اجابة हर+उत्तर हर+जवाब каждый+ответ каждом+ответе
+        каждого+ответа all+later all+subsequent every+later later+questions every+subsequent
     """,
     "REMEMBER": """
         remember save store memorize memorise keep retain persist record merke speichere recuerda
@@ -389,18 +382,17 @@ SPACED: dict[str, str] = {
     """,
     "WHEN_YOU": """
         whenever+the+user when+the+user if+the+user every+time+the+user each+time+the+user
-        wann+immer+der sempre+que+o siempre+que+el chaque+fois+que+l when+you whenever+you
-        once+you after+you as+soon+as+you while+you wenn+du wenn+sie cuando+tu al lorsque+tu
-        lorsque+vous quand+tu quando عندما जब+आप जब+तुम когда+ты когда+вы if+asked when+asked
-        when+summarizing when+summarising when+answering when+responding
+        wann+immer+der sempre+que+o siempre+que+el chaque+fois+que+l when+you whenever+you once+you
+        after+you as+soon+as+you while+you wenn+du wenn+sie cuando+tu al lorsque+tu lorsque+vous
+        quand+tu quando عندما जब+आप जब+तुम когда+ты когда+вы if+asked when+asked when+summarizing
+        when+summarising when+answering when+responding
     """,
     "SUMMARISE": """
         summarize summarise answer respond reply process read finish report continue proceed
         complete solve summarizing answering responding replying continuing proceeding completing
         asked zusammenfasst antwortest antworten fortfahrst resumas resumir respondas responder
         continuar resumes repondre repondez continuer rispondere riassumi continuare تلخص الرد
-        الاجابة المتابعة उत्तर जवाब सारांश देने отвечать ответить продолжить суммируешь give
-        giving
+        الاجابة المتابعة उत्तर जवाब सारांश देने отвечать ответить продолжить суммируешь give giving
     """,
     "DECODE": """
         decode decipher decrypt unscramble dekodiere entschlussle decodifica decodez
@@ -424,12 +416,12 @@ SPACED: dict[str, str] = {
         as+the+administrator as+your+administrator as+your+developer as+the+owner as+the+developer
         als+administrator como+administrador i+authorise+you i+authorize+you i+hereby+authorise
         i+hereby+authorize you+have+my+permission you+are+authorised+to+skip
-        you+are+authorized+to+skip i+am+the+user this+is+the+user i+am+your+user
-        i+am+the+real+user this+is+the+system new+user+query the+user+has+requested
-        the+user+has+authorized the+user+has+approved user+has+already+approved
-        the+user+wants+you+to the+user+asked+you+to as+the+assistant+i ich+bin+der+benutzer
-        yo+soy+el+usuario soy+el+usuario je+suis+l'utilisateur sono+l'utente انا+المستخدم
-        انا+مستخدم मैं+उपयोगकर्ता я+пользователь important+message+from
+        you+are+authorized+to+skip i+am+the+user this+is+the+user i+am+your+user i+am+the+real+user
+        this+is+the+system new+user+query the+user+has+requested the+user+has+authorized
+        the+user+has+approved user+has+already+approved the+user+wants+you+to the+user+asked+you+to
+        as+the+assistant+i ich+bin+der+benutzer yo+soy+el+usuario soy+el+usuario
+        je+suis+l'utilisateur sono+l'utente انا+المستخدم انا+مستخدم मैं+उपयोगकर्ता я+пользователь
+        important+message+from
     """,
     "GIVEN": """
         you+were+given you+were+told you+have+been+given you+have+been+told you+received
@@ -447,8 +439,8 @@ SPACED: dict[str, str] = {
     "ABOUT": """
         injection injections attacker attackers malicious adversarial jailbreaks jailbreaking
         vulnerability vulnerabilities attack attacks phishing red-team red-teaming untrusted
-        exploit detection mitigation defense threat inyeccion ataque angriff attaque attacco 注入 攻击
-        detecting detected scanners injecting exploits
+        exploit detection mitigation defense threat inyeccion ataque angriff attaque attacco 注入
+        攻击 detecting detected scanners injecting exploits
     """,
     "MENTION": """
         may might could would can attempt attempts try tries trying make makes making cause causes
@@ -464,9 +456,9 @@ SPACED: dict[str, str] = {
         skip+the+confirmation skip+confirmation without+asking without+confirmation
         no+confirmation+needed no+confirmation+is+needed do+not+ask+for+confirmation
         as+if+nothing+had+happened as+if+nothing say+nothing silently quietly secretly discreetly
-        covertly keep+this+from keep+it+from keep+this+secret keep+it+secret
-        keep+this+confidential keep+this+private heimlich unbemerkt secretamente discretement
-        di+nascosto في+السر चुपचाप тайно
+        covertly keep+this+from keep+it+from keep+this+secret keep+it+secret keep+this+confidential
+        keep+this+private heimlich unbemerkt secretamente discretement di+nascosto في+السر चुपचाप
+        тайно
     """,
     "ALLOWED": """
         authorised authorized allowed permitted cleared approved entitled
@@ -476,13 +468,14 @@ SPACED: dict[str, str] = {
         billing
     """,
     "ORDER": """
-        भेजें भेजो भेजिए दिखाएं दिखाओ बताओ हटाएं हटाओ चलाएं खोलें जोड़ें लिखें ارسل ارسلي اكشف
-        احذف استخدم استدع افتح اطبع اعرض отправь отправьте удали удалите перешли открой sende
-        schicke leite losche zeige envia envialo reenvia borra elimina envoie envoyez supprime
-        inoltra invia cancella
+        भेजें भेजो भेजिए दिखाएं दिखाओ बताओ हटाएं हटाओ चलाएं खोलें जोड़ें लिखें ارسل ارسلي اكشف احذف
+        استخدم استدع افتح اطبع اعرض отправь отправьте удали удалите перешли открой sende schicke
+        leite losche zeige envia envialo reenvia borra elimina envoie envoyez supprime inoltra
+        invia cancella
     """,
     "TELL_LAST": """
-        sagen mitteilen erzahlen informieren verraten बताएं बताना बताओ बताइए सूचित 말하지 알리지 बता
+        sagen mitteilen erzahlen informieren verraten बताएं बताना बताओ बताइए सूचित 말하지 알리지
+        बता
     """,
     "OFF": """
         off disabled lifted removed suspended inactive deactivated ausgeschaltet desactivados
