@@ -77,7 +77,7 @@ ASKED = 8 * 1024
 """The same of a notice or a request of the server. Nobody can hold it: beyond, nobody looks."""
 
 MAX_KNOWN = 4096
-"""Listed definitions whose outcome is remembered; then it begins anew."""
+"""Listed definitions whose report is remembered; then it begins anew."""
 
 _PII: Final = ("ssn", "card", "iban", "email", "phone")
 
@@ -188,7 +188,7 @@ class ScanStage:
         self._blind = not self._detectors and not judging
         self.unmoved = frozenset(self._unmoved())
         self._settled: JsonObject | None = None
-        self._known: dict[tuple[ItemKind, str], tuple[JsonObject, Verdict]] = {}
+        self._known: dict[tuple[ItemKind, str], tuple[JsonObject, Report | None]] = {}
         self._schemas: dict[str, Check] = {}
 
     def _unmoved(self) -> Iterator[SubjectKind]:
@@ -379,17 +379,17 @@ class ScanStage:
         if known is None or known[0] != subject.definition:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
-            item = f"{subject.item.singular} {subject.target}"
-            verdict = self._listed(subject.item, subject.definition, item)
-            known = self._known[name] = subject.definition, verdict
-        return known[1]
+            report = self._reported(subject.item, subject.definition)
+            known = self._known[name] = subject.definition, report
+        return self._listed(known[1], f"{subject.item.singular} {subject.target}")
 
     def _greeted(self, result: Result) -> Verdict:
         """A handshake: it holds what was reviewed, but for the server's instructions."""
         instructions = result.body.get("instructions")
         if instructions is None or not self._judges(self._policy.definitions):
             return ALLOW
-        verdict = self._listed(None, {"instructions": instructions}, "instructions")
+        report = self._reported(None, {"instructions": instructions})
+        verdict = self._listed(report, "instructions")
         if verdict.effect is Effect.ALLOW:
             return verdict
         left = {key: value for key, value in result.body.items() if key != "instructions"}
@@ -397,12 +397,17 @@ class ScanStage:
         rewrite = result._replace(body=left)
         return Verdict(Effect.ALLOW, verdict.reason, text, verdict.findings, rewrite)
 
-    def _listed(self, kind: ItemKind | None, definition: JsonObject, item: str) -> Verdict:
-        policy = self._policy.definitions
+    def _reported(self, kind: ItemKind | None, definition: JsonObject) -> Report | None:
+        """What the scanner says; None when it is too much to be looked through."""
         try:
-            part = of_report(self._left(self._judge_definition(kind, definition), item), policy)
+            return self._judge_definition(kind, definition)
         except ScanError:
-            part = too_much(policy.block)
+            return None
+
+    def _listed(self, report: Report | None, item: str) -> Verdict:
+        policy = self._policy.definitions
+        left = None if report is None else self._left(report, item)
+        part = too_much(policy.block) if left is None else of_report(left, policy)
         if part is None:
             return ALLOW
         if part.response is Response.BLOCK:

@@ -127,15 +127,16 @@ def _own(view: View, text: str, codes: str, spans: list[tuple[int, int]]) -> str
     arguments = {each.name.lower() for each in view.parameters}
     siblings = {words(each) for each in view.known.siblings}
     found = list(codes)
-    for number, code in enumerate(codes):
-        if code == _IDENT:
-            said = text[slice(*spans[number])].strip("`()").lower()
-            if isinstance(name, str) and said == name.lower():
-                found[number] = CODES["THIS"]
-            elif said in arguments:
-                found[number] = CODES["PARAM"]
-            elif words(text[slice(*spans[number])]) in siblings:
-                found[number] = CODES["KIN"]
+    number = codes.find(_IDENT)
+    while number >= 0:
+        said = text[slice(*spans[number])].strip("`()")
+        if isinstance(name, str) and said.lower() == name.lower():
+            found[number] = CODES["THIS"]
+        elif said.lower() in arguments:
+            found[number] = CODES["PARAM"]
+        elif siblings and words(said) in siblings:
+            found[number] = CODES["KIN"]
+        number = codes.find(_IDENT, number + 1)
     return "".join(found)
 
 

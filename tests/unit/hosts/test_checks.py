@@ -171,6 +171,7 @@ def found(said: Json, facts: Facts = FACTS) -> set[tuple[str, str]]:
     return {(each.rule, each.severity.value) for each in check(server(said), facts)}
 
 
+@pytest.mark.guarantee("scan:near-package-names")
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_entry_is_found_for_one_reason(case: str) -> None:
     said, wanted = BAD[case]
