@@ -13,7 +13,7 @@ from mcpguard.scan.threats.neighbours import bare, neighbours, plain_words, skel
 from mcpguard.scan.threats.signals import Signal, Structure, Threat, ThreatDetector
 from mcpguard.scan.threats.text import normalise
 
-__all__ = ["DETECTOR"]
+__all__ = ["DETECTOR", "compared", "content"]
 
 _COPIED = 0.75
 """Share of common words from which one description was copied from the other."""
@@ -34,12 +34,12 @@ def _judge(view: View) -> Iterator[Signal]:
     name = _text(view.definition, "name")
     if not name or not view.known.items:
         return
-    told = _content(_text(view.definition, "description"))
+    told = content(_text(view.definition, "description"))
     best: Signal | None = None
     for item in neighbours(view.known.items).near(name):
         if _same(view, item):
             continue
-        signal = _compared(name, told, item)
+        signal = compared(name, told, item)
         if signal and (best is None or signal.weight > best.weight):
             best = signal
     if best:
@@ -54,9 +54,10 @@ def _same(view: View, item: Item) -> bool:
     )
 
 
-def _compared(name: str, told: frozenset[str], item: Item) -> Signal | None:
+def compared(name: str, told: frozenset[str], item: Item) -> Signal | None:
+    """Why a tool of this name, with these words of its description, may be taken for `item`."""
     other = _text(item.definition, "name")
-    share = _share(told, _content(_text(item.definition, "description")))
+    share = _share(told, content(_text(item.definition, "description")))
     if name == other:
         # Two honest servers of one kind list the same names; a host tells them apart by server.
         return _signal("impersonation.same-name", 2 if share >= _COPIED else 1, name, other, item)
@@ -126,7 +127,7 @@ _STOP = frozenset(
 
 
 @lru_cache(maxsize=4096)
-def _content(text: str) -> frozenset[str]:
+def content(text: str) -> frozenset[str]:
     """The words of a description that say what it is about."""
     kept = "".join(each if each.isalnum() else " " for each in normalise(text[:2000]).text.lower())
     return frozenset(each for each in kept.split() if each not in _STOP)

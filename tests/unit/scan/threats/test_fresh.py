@@ -18,7 +18,7 @@ from mcpguard.scan.threats import (
     Report,
     judge_definition,
 )
-from mcpguard.scan.threats.detectors.impersonation import DETECTOR
+from mcpguard.scan.threats.detectors.impersonation import compared, content
 from mcpguard.scan.threats.lexicon import CODES
 from mcpguard.scan.threats.outputs import judge_result
 from tests.tools import FIXTURES
@@ -139,18 +139,10 @@ def test_whoever_a_tool_may_be_taken_for_is_among_those_it_is_compared_with(
 ) -> None:
     text = "Reads the words of every file in the archive of the office."
     items = [Item("other", "acme", tool(each, text)) for each in (*names, edited(name, edit))]
-    judged = tool(name, text if same else "Counts the pages of a book that is printed today.")
-    structure = DETECTOR.structure
-    assert structure is not None
-    alone = [
-        each.rule
-        for item in items
-        for each in judge_definition(ItemKind.TOOL, judged, known=Known(items=(item,))).signals
-        if each.rule in structure.ids
-    ]
-    every = judge_definition(ItemKind.TOOL, judged, known=Known(items=Neighbours(items)))
-    found = [each for each in every.signals if each.rule in structure.ids]
-    assert bool(found) is bool(alone)
+    words = content(text) if same else frozenset[str]()
+    taken = [each for each in items if compared(name, words, each)]
+    near = Neighbours(items).near(name)
+    assert [each for each in taken if each not in near] == []
 
 
 def test_rules_that_ask_what_a_tool_is_about_name_concepts_there_are() -> None:
