@@ -158,6 +158,27 @@ def _text(body: dict[str, Any]) -> str:
     return json.dumps(body)
 
 
+def fresh(path: Path) -> str:
+    """Family by family of a file of fixtures: told when it was written, and told now."""
+    members: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
+    for line in _lines(path):
+        if "definition" in line:
+            report = judge_definition(ItemKind.TOOL, line["definition"])
+        else:
+            report = judge_result({"content": [{"type": "text", "text": line["text"]}]})
+        told = report.outcome is not Outcome.ALLOW
+        if line["family"] == "B":
+            alone = Known(siblings=frozenset({line["definition"]["name"]}))
+            listed = judge_definition(ItemKind.TOOL, line["definition"], known=alone)
+            members["B, all listed"].append((False, listed.outcome is not Outcome.ALLOW))
+        members[line["family"]].append((line["sight"] != Outcome.ALLOW, told))
+    lines = [f"{path.stem:<18}{'rows':>6}{'first':>9}{'now':>9}"]
+    for family, pairs in members.items():
+        first, now = (sum(each) / len(pairs) for each in zip(*pairs, strict=True))
+        lines.append(f"{family:<18}{len(pairs):>6}{first:>9.1%}{now:>9.1%}")
+    return "\n".join(lines)
+
+
 # --- tables --------------------------------------------------------------------------------------
 
 

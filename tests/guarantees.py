@@ -2543,6 +2543,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "if about.isdisjoint(letters(rule.alien)):",
         ),
     ),
+    "scan:strangers-known": Guarantee(
+        _DEFINITIONS,
+        "Where all tools of a server are known, a description that speaks of one it does not have "
+        "is told.",
+        Mutant(
+            "scan/threats/engine.py",
+            "elif siblings and _does(said):",
+            "elif not siblings and _does(said):",
+        ),
+    ),
     "scan:arranged-names-miss-nobody": Guarantee(
         _DEFINITIONS,
         "Whoever a tool's name or description may be taken for is found among many tools as it "

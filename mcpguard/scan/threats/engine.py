@@ -32,6 +32,19 @@ DENIED = 0.5
 """Times. What an order weighs that is denied: not nothing, as "it cannot work without sending" is
 written like one."""
 
+_DOING = frozenset(
+    (verb,)
+    for verb in [
+        *("add", "approve", "ask", "book", "call", "cancel", "clone", "compose", "create"),
+        *("delete", "deploy", "download", "edit", "execute", "export", "fetch", "git", "http"),
+        *("import", "insert", "invite", "issue", "list", "login", "mail", "move", "open", "pay"),
+        *("place", "post", "publish", "push", "query", "read", "remove", "reply", "request"),
+        *("run", "save", "schedule", "search", "select", "send", "share", "show", "store"),
+        *("submit", "transfer", "update", "upload", "verify", "web", "write"),
+    ]
+)
+"""First words of names of tools, and of little else."""
+
 _NOT = letters("NEG")
 _IDENT = CODES["IDENT"]
 INTRODUCED = "rug-pull.introduced"
@@ -119,7 +132,8 @@ class Engine:
 def _own(view: View, text: str, codes: str, spans: list[tuple[int, int]]) -> str:
     """`codes` where a tool that names itself says "this", and its own arguments are arguments.
 
-    The other tools of its server, where they are known, are none of somebody else's.
+    The other tools of its server, where they are known, are none of somebody else's; and then a
+    name that begins with a verb is a stranger's.
     """
     if _IDENT not in codes or not view.definition:
         return codes
@@ -136,8 +150,19 @@ def _own(view: View, text: str, codes: str, spans: list[tuple[int, int]]) -> str
             found[number] = CODES["PARAM"]
         elif siblings and words(said) in siblings:
             found[number] = CODES["KIN"]
+        elif siblings and _does(said):
+            found[number] = CODES["STRANGER"]
         number = codes.find(_IDENT, number + 1)
     return "".join(found)
+
+
+def _does(name: str) -> bool:
+    """Whether this is the name of a tool, and not of a field or a constant."""
+    named = words(name)
+    return "_" in name and name.islower() and named[:1] in _DOING and named[-1] not in _FIELDS
+
+
+_FIELDS = frozenset({"id", "ids", "url", "at", "by", "count", "token", "key"})
 
 
 def _said(codes: str, found: list[tuple[int, int]]) -> float:

@@ -71,7 +71,7 @@ _SEPARATORS |= {ord(each): ord(_PAUSE) for each in ",:(、，،"}  # noqa: RUF00
 """What stands between words, each as a space: the length stays. What is left out costs translate
 an exception a character, so the alphabets are not."""
 
-_NAMES = (*CONCEPTS, *_SPOKEN, "KIN")
+_NAMES = (*CONCEPTS, *_SPOKEN, "KIN", "STRANGER")
 CODES: dict[str, str] = {
     name: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"[number]
     for number, name in enumerate(_NAMES)
@@ -84,8 +84,11 @@ _SHORT, _LONG = 3, 8
 
 
 def _letters(name: str) -> str:
-    """A concept's letter; a negation may also be one that follows its verb."""
-    return CODES["NEG"] + CODES["NEGP"] if name == "NEG" else CODES[name]
+    """A concept's letter; a negation may follow its verb, and a name may be a stranger's."""
+    return CODES[name] + CODES[_BESIDE[name]] if name in _BESIDE else CODES[name]
+
+
+_BESIDE = {"NEG": "NEGP", "IDENT": "STRANGER"}
 
 
 def letters(concepts: str) -> str:

@@ -102,6 +102,13 @@ DETECTOR = ThreatDetector(
             alien="RECIP|MAIL|SEND|POST",
         ),
         Meaning(
+            "shadowing.stranger",
+            3,
+            "speaks of a tool that its server does not have",
+            ("STRANGER",),
+            TOLD,
+        ),
+        Meaning(
             "shadowing.gate",
             2.5,
             "has to be called before, after or with every other tool",
