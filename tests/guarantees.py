@@ -2549,8 +2549,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "is told.",
         Mutant(
             "scan/threats/engine.py",
-            "elif siblings and _does(said):",
-            "elif not siblings and _does(said):",
+            "elif siblings and does(said):",
+            "elif not siblings and does(said):",
         ),
     ),
     "scan:arranged-names-miss-nobody": Guarantee(

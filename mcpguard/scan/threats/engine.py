@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mcpguard.scan.needles import SET_MEMORY, Meter, compiled, matches, told
 from mcpguard.scan.threats.definition import View, texts_of
 from mcpguard.scan.threats.lexicon import CODES, form, letters, read
-from mcpguard.scan.threats.parameters import words
+from mcpguard.scan.threats.parameters import does, words
 from mcpguard.scan.threats.score import Placed, Report, report
 from mcpguard.scan.threats.signals import Meaning, Text, ThreatDetector
 from mcpguard.scan.threats.text import normalise
@@ -31,19 +31,6 @@ ABOUT = 160
 DENIED = 0.5
 """Times. What an order weighs that is denied: not nothing, as "it cannot work without sending" is
 written like one."""
-
-_DOING = frozenset(
-    (verb,)
-    for verb in [
-        *("add", "approve", "ask", "book", "call", "cancel", "clone", "compose", "create"),
-        *("delete", "deploy", "download", "edit", "execute", "export", "fetch", "git", "http"),
-        *("import", "insert", "invite", "issue", "list", "login", "mail", "move", "open", "pay"),
-        *("place", "post", "publish", "push", "query", "read", "remove", "reply", "request"),
-        *("run", "save", "schedule", "search", "select", "send", "share", "show", "store"),
-        *("submit", "transfer", "update", "upload", "verify", "web", "write"),
-    ]
-)
-"""First words of names of tools, and of little else."""
 
 _NOT = letters("NEG")
 _IDENT = CODES["IDENT"]
@@ -150,19 +137,10 @@ def _own(view: View, text: str, codes: str, spans: list[tuple[int, int]]) -> str
             found[number] = CODES["PARAM"]
         elif siblings and words(said) in siblings:
             found[number] = CODES["KIN"]
-        elif siblings and _does(said):
+        elif siblings and does(said):
             found[number] = CODES["STRANGER"]
         number = codes.find(_IDENT, number + 1)
     return "".join(found)
-
-
-def _does(name: str) -> bool:
-    """Whether this is the name of a tool, and not of a field or a constant."""
-    named = words(name)
-    return "_" in name and name.islower() and named[:1] in _DOING and named[-1] not in _FIELDS
-
-
-_FIELDS = frozenset({"id", "ids", "url", "at", "by", "count", "token", "key"})
 
 
 def _said(codes: str, found: list[tuple[int, int]]) -> float:
