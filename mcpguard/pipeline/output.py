@@ -237,18 +237,21 @@ _ESCAPES: Final = tuple(
 
 
 def quiet_of(
-    detectors: tuple[Detector, ...], more: Callable[[], tuple[str, ...]]
+    detectors: tuple[Detector, ...],
+    more: Callable[[], tuple[str, ...]],
+    dull: Callable[[bytes], bool],
 ) -> Callable[[bytes], bool]:
     """Whether nothing can be found in the texts of a message, given as `encoded` has them.
 
-    Whatever a needle matches in a text it matches among others, and more. `more`: other needles.
+    Whatever a needle matches in a text it matches among others, and more. `more`: other needles;
+    when `LONG_WORD` is one of them, `dull` says of what words it says nothing.
     """
     own = [needle for each in detectors for needle in each.needles]
     patterns = [*own, *more(), _BLOB]
-    known = Needles(patterns)
+    known = Needles(patterns, open_ended=True)
     if LONG_WORD not in patterns:
         return known.none_in
-    return known.none_but_rules(patterns.index(LONG_WORD))
+    return known.none_but_words(patterns.index(LONG_WORD), dull)
 
 
 _BLOB: Final = '"blob"'

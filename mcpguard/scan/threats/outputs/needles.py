@@ -4,15 +4,16 @@ The senses of `ANCHORS` are chosen so that what can be said without their words 
 to be told (a test adds it up). Beyond ASCII, and in whatever looks encoded, the text is read.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 
 from mcpguard.scan.needles import LONG_WORD, Needles
-from mcpguard.scan.threats.outputs.encodings import KEYWORD_FORMS
+from mcpguard.scan.threats.outputs.encodings import KEYWORD_FORMS, decoded
 from mcpguard.scan.threats.outputs.frames import FRAMES
 from mcpguard.scan.threats.outputs.lexicon import Sense, entries
 from mcpguard.scan.threats.outputs.reading import MARKS
+from mcpguard.scan.threats.text import plain
 
-__all__ = ["ANCHORS", "needles", "quiet", "unanchored"]
+__all__ = ["ANCHORS", "dull", "needles", "quiet", "unanchored"]
 
 S = Sense
 
@@ -80,7 +81,7 @@ ANCHORS = int(
 
 _ODD = (
     r"[^\x00-\x7F]",
-    r"[\x01-\x08\x0B\x0C\x0E-\x1F\x7F]",
+    r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]",
     r"%[0-9A-Fa-f][0-9A-Fa-f]",
     r"\\[xu][0-9A-Fa-f]",
     r"&[#A-Za-z]",
@@ -118,7 +119,7 @@ def needles() -> tuple[str, ...]:
 
 @cache
 def _all() -> Needles:
-    return Needles(needles())
+    return Needles(needles(), open_ended=True)
 
 
 def quiet(text: str) -> bool:
@@ -126,8 +127,30 @@ def quiet(text: str) -> bool:
     if not text.isascii():
         return False
     raw, known = text.encode(), _all()
-    pieces = (raw[at : at + GLANCE + EDGE] for at in range(0, len(raw) or 1, GLANCE))
-    return all(known.found(each) == known.nothing for each in pieces)
+    return all(
+        known.none_in(raw[at : at + GLANCE + EDGE]) for at in range(0, len(raw) or 1, GLANCE)
+    )
+
+
+def dull(word: bytes) -> bool:
+    """Whether no reader of encodings makes anything of this word of ASCII.
+
+    Then a text of such words, with no needle but `LONG_WORD`, reads as it stands.
+    """
+    if word.count(word[:1]) == len(word):
+        return True
+    return _looked_up(word) if len(word) <= MAX_KNOWN_WORD else _dull(word)
+
+
+def _dull(word: bytes) -> bool:
+    text = word.decode()
+    return plain(text) and next(decoded(text), None) is None
+
+
+MAX_KNOWN_WORD = 128
+"""Bytes of a word that is remembered, so that 2048 of them stay small."""
+
+_looked_up = lru_cache(maxsize=2048)(_dull)
 
 
 def _written(entry: str) -> str:
