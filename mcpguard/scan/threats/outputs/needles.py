@@ -137,8 +137,6 @@ def dull(word: bytes) -> bool:
 
     Then a text of such words, with no needle but `LONG_WORD`, reads as it stands.
     """
-    if word.count(word[:1]) == len(word):
-        return True
     return _looked_up(word) if len(word) <= MAX_KNOWN_WORD else _dull(word)
 
 
