@@ -179,6 +179,7 @@ class ScanStage:
         self._quiet: Callable[[bytes], bool] = self._first
         self._blind = not self._detectors and not judging
         self.unmoved = frozenset(self._unmoved())
+        self.by_kind = {SubjectKind.RESULT: self._result}
         self._settled: JsonObject | None = None
         self._known: dict[tuple[ItemKind, str], tuple[JsonObject, Verdict]] = {}
         self._schemas: dict[str, Check] = {}
