@@ -3,10 +3,10 @@
 import binascii
 import sys
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from html.entities import html5
 
 from mcpguard.scan.needles import Meter, compiled, encodable, matches
+from mcpguard.scan.remembered import remembered
 
 __all__ = ["RUN", "TOKENS", "decoded", "tokens"]
 
@@ -112,7 +112,7 @@ _READERS: dict[str, Callable[[str], str]] = {
 }
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def decoded(run: str) -> str:
     """The text that a run of hex or base64 holds; empty when it holds none."""
     bare = run.rstrip("=")

@@ -4,9 +4,10 @@ The senses of `ANCHORS` are chosen so that what can be said without their words 
 to be told (a test adds it up). Beyond ASCII, and in whatever looks encoded, the text is read.
 """
 
-from functools import cache, lru_cache
+from functools import cache
 
 from mcpguard.scan.needles import LONG_WORD, Needles
+from mcpguard.scan.remembered import remembered
 from mcpguard.scan.threats.outputs.encodings import KEYWORD_FORMS, decoded
 from mcpguard.scan.threats.outputs.frames import FRAMES
 from mcpguard.scan.threats.outputs.lexicon import Sense, entries
@@ -132,23 +133,14 @@ def quiet(text: str) -> bool:
     )
 
 
+@remembered(2048)
 def dull(word: bytes) -> bool:
     """Whether no reader of encodings makes anything of this word of ASCII.
 
     Then a text of such words, with no needle but `LONG_WORD`, reads as it stands.
     """
-    return _looked_up(word) if len(word) <= MAX_KNOWN_WORD else _dull(word)
-
-
-def _dull(word: bytes) -> bool:
     text = word.decode()
     return plain(text) and next(decoded(text), None) is None
-
-
-MAX_KNOWN_WORD = 128
-"""Bytes of a word that is remembered, so that 2048 of them stay small."""
-
-_looked_up = lru_cache(maxsize=2048)(_dull)
 
 
 def _written(entry: str) -> str:
