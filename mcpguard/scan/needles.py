@@ -17,7 +17,7 @@ SET_MEMORY = 16 * 1024 * 1024
 _LONG = 20
 """Characters. What is encoded in fewer is no order."""
 
-_WORDLY = r"0-9A-Za-z!#$%&()*+\-;<=>?@^_`{|}~"
+_WORDLY = r"0-9A-Za-z!#$%&()*+\-/;<=>?@^_`{|}~"
 
 LONG_WORD = rf"[{_WORDLY}]{{{_LONG}}}(?:[^{_WORDLY}]|\z)"
 """The end of what may be encoded: in base64, hex, base32, base85. Matches once a word, as each
@@ -27,7 +27,7 @@ _APART = bytes(
     each if chr(each).isalnum() or chr(each) in "!#$%&()*+-/;<=>?@^_`{|}~" else ord(" ")
     for each in range(0x80)
 ).ljust(0x100)
-"""Of each byte itself if it may stand in such a word, or beside it in one (`/`); else a blank."""
+"""Of each byte itself if it may stand in such a word, else a blank."""
 
 _ALWAYS = r"(?:)"
 """Matches every text. Its absence from an answer means that RE2 ran out of memory."""

@@ -8,11 +8,12 @@ from functools import cache
 
 from mcpguard.scan.needles import LONG_WORD, Needles
 from mcpguard.scan.remembered import remembered
-from mcpguard.scan.threats.outputs.encodings import KEYWORD_FORMS, decoded
+from mcpguard.scan.threats.escapes import decoded as encoded_run
+from mcpguard.scan.threats.escapes import runs
+from mcpguard.scan.threats.outputs.encodings import KEYWORD_FORMS, decoded, may_hold
 from mcpguard.scan.threats.outputs.frames import FRAMES
 from mcpguard.scan.threats.outputs.lexicon import Sense, entries
 from mcpguard.scan.threats.outputs.reading import MARKS
-from mcpguard.scan.threats.text import plain
 
 __all__ = ["ANCHORS", "dull", "needles", "quiet", "unanchored"]
 
@@ -140,7 +141,9 @@ def dull(word: bytes) -> bool:
     Then a text of such words, with no needle but `LONG_WORD`, reads as it stands.
     """
     text = word.decode()
-    return plain(text) and next(decoded(text), None) is None
+    if any(map(encoded_run, runs(text))):
+        return False
+    return not may_hold(text) or next(decoded(text), None) is None
 
 
 def _written(entry: str) -> str:
