@@ -12,6 +12,9 @@ __all__ = ["Neighbours", "bare", "neighbours", "plain_words", "skeleton"]
 LONGEST = 256
 """Characters of a name that are looked at: no host takes a longer one."""
 
+LONG = 32
+"""Characters of a name that has as many keys, each as long: a stranger chooses both."""
+
 _FILLING = frozenset(
     (
         "a",
@@ -89,17 +92,28 @@ def bare(name: str) -> frozenset[str]:
     return frozenset(each for each in plain_words(name) if each not in _VERBS)
 
 
-def _keys(name: str) -> Iterator[tuple[str, object]]:
+@lru_cache(maxsize=2048)
+def _keys(name: str) -> tuple[tuple[str, object], ...]:
+    """The same for every server of a survey, each of which is held against all others."""
+    return tuple(_shared(name))
+
+
+def _shared(name: str) -> Iterator[tuple[str, object]]:
     """What two names have in common, one of these at least, that are near or about the same.
 
-    Names one edit or two swapped letters apart share a name with one letter less.
+    Names one edit or two swapped letters apart share a name with one letter less; long ones, their
+    beginning or their end.
     """
     seen = skeleton(name)
     yield "seen", seen
     yield "plain", plain_words(name)
     yield from (("about", word) for word in bare(name))
-    yield from (("less", seen[:at] + seen[at + 1 :]) for at in range(len(seen)))
-    yield "less", seen
+    if len(seen) <= LONG + 1:
+        yield from (("less", seen[:at] + seen[at + 1 :]) for at in range(len(seen)))
+        yield "less", seen
+    if len(seen) >= LONG:
+        yield "begins", seen[: LONG // 2 - 1]
+        yield "ends", seen[-(LONG // 2 - 1) :]
 
 
 class Neighbours:

@@ -148,7 +148,7 @@ NAMES = st.lists(
     min_size=1,
     max_size=4,
 ).flatmap(lambda words: st.sampled_from(["_", "-", ""]).map(lambda mark: mark.join(words)))
-EDITS = st.tuples(st.integers(0, 20), st.sampled_from(["", "x", "\u0430", "swap"]))
+EDITS = st.tuples(st.integers(0, 80), st.sampled_from(["", "x", "\u0430", "swap"]))
 
 
 def edited(name: str, edit: tuple[int, str]) -> str:
@@ -159,10 +159,17 @@ def edited(name: str, edit: tuple[int, str]) -> str:
 
 
 @pytest.mark.guarantee("scan:arranged-names-miss-nobody")
-@given(st.lists(NAMES, min_size=1, max_size=6), NAMES, EDITS, st.booleans())
+@given(
+    st.lists(NAMES, min_size=1, max_size=6),
+    NAMES,
+    EDITS,
+    st.booleans(),
+    st.sampled_from([0, 20, 28]),
+)
 def test_whoever_a_tool_may_be_taken_for_is_among_those_it_is_compared_with(
-    names: list[str], name: str, edit: tuple[int, str], same: bool
+    names: list[str], name: str, edit: tuple[int, str], same: bool, longer: int
 ) -> None:
+    name = f"{name}{'q' * longer}"
     text = "Reads the words of every file in the archive of the office."
     items = [Item("other", "acme", tool(each, text)) for each in (*names, edited(name, edit))]
     words = content(text) if same else frozenset[str]()
