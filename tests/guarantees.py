@@ -598,7 +598,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A call counts once against every rate, rule and budget, whoever rewrites it and however "
         "often it waits and is judged again.",
         Mutant(
-            "live/counting.py",
+            "live/stages/counting.py",
             'return again is not None and again.stage != "trust" and again != _POLICY_UNITS',
             "return False",
         ),
@@ -607,7 +607,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _LIMITS,
         "The same call that fails again and again is refused before it is made.",
         Mutant(
-            "live/counting.py",
+            "live/stages/counting.py",
             "self._limiter.failed(*opened, self._clock())",
             "self._limiter.succeeded(*opened)",
         ),
@@ -798,7 +798,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _LIMITS,
         "A call that waited for the store before anything was counted is counted like any other.",
         Mutant(
-            "live/counting.py",
+            "live/stages/counting.py",
             "_NOT_COUNTED = (None, _TRUST_UNITS, UNREAD)",
             "_NOT_COUNTED = (None, _TRUST_UNITS)",
         ),
@@ -858,14 +858,14 @@ GUARANTEES: Mapping[str, Guarantee] = {
         Mutant(
             "live/governor.py",
             'stages["trust"] = self.stages["trust"]',
-            'made["trust"] = self.stages["trust"]',
+            'made.stages["trust"] = self.stages["trust"]',
         ),
     ),
     "control:unread-lets-nobody-through": Guarantee(
         _LIMITS,
         "Until the store was read, or while it cannot be, no call of a tool passes.",
         Mutant(
-            "live/governor.py",
+            "live/stages/unread.py",
             'return Verdict.deny(Reason.STORE_LOST, _SLOW if state == "slow" else _UNREADABLE)',
             "return ALLOW",
         ),

@@ -23,9 +23,10 @@ from mcpguard.config.settings import (
 from mcpguard.control.blocks import Block, add
 from mcpguard.errors import StoreError, UsageError
 from mcpguard.identity.roster import Roster
-from mcpguard.live.counting import UNREAD
-from mcpguard.live.governor import Governor, Unread
+from mcpguard.live.governor import Governor
 from mcpguard.live.observing import Blocked, Observer, Parties
+from mcpguard.live.stages.counting import UNREAD
+from mcpguard.live.stages.unread import Unread
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
     ALLOW,
