@@ -1763,6 +1763,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "for grant in ():\n                shared",
         ),
     ),
+    "live:attack-is-told-at-once": Guarantee(
+        _TRUST,
+        "What an attack takes from a score is in the store at once, four times a second at most.",
+        Mutant(
+            "live/observing.py",
+            "        self._attacked = True\n        self._stir()\n",
+            "        self._stir()\n",
+        ),
+    ),
     "lock:digests-verified-on-load": Guarantee(
         _LOCKFILE,
         "A definition that was edited without its digest is an error on load.",

@@ -92,6 +92,7 @@ class Governor:
             server=plan.name,
             lock=plan.digest,
             clock=time.time,  # noqa: TID251 - the shell hands its clock in; nothing below reads one
+            stir=self._hurried,
         )
         self.examiner = Examiner()
         self.keeping = Keeping(
@@ -226,6 +227,11 @@ class Governor:
             worker = self.worker
             if worker is not None:
                 worker.stir()
+
+    def _hurried(self) -> None:
+        """The store is to be told something before the next look."""
+        if self.worker is not None:
+            self.worker.stir()
 
     async def serve(self, resume: Callable[[], None], tell: Callable[[str, str], None]) -> None:
         """Ask the store until cancelled. `resume`: judge again what waits."""

@@ -16,6 +16,7 @@ from mcpguard.live import standings
 from mcpguard.live.worker import Job
 from mcpguard.model import Held, Principal
 from mcpguard.store import Store
+from mcpguard.store.clock import uptime
 from mcpguard.trust.account import CALLER, SERVER, Entry, Party
 from mcpguard.trust.score import Standing, effective
 from mcpguard.trust.watch import Watcher
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from mcpguard.audit import AuditLog
 
 __all__ = ["Blocked", "Observer", "Parties"]
+
+HASTE = 0.25
+"""Seconds between two times that attacks are told of before the next look: the first one at once,
+and a flood of them is no flood of writes."""
 
 MAX_KEPT = 100_000
 """Entries kept for a store that is lost: an hour of calls. The logs hold them all."""
@@ -113,11 +118,15 @@ class Blocked:
         self.tools.update(about)
 
 
+def _unstirred() -> None:
+    """What is urgent waits for the next look."""
+
+
 class Observer:
     """A `worker.Keeper` of standings and blocks. Its own thread only.
 
     `server`: its name. `lock`: the lockfile's digest, or empty. `clock`: Unix seconds, the log's.
-    `logs`: finds the directory of the audit logs, from which a lost copy is made again.
+    `now`: seconds that never go back. `stir`: the worker is to look whether something is urgent.
     """
 
     def __init__(
@@ -130,8 +139,12 @@ class Observer:
         server: str,
         lock: str,
         clock: Callable[[], float],
+        now: Callable[[], float] = uptime,
+        stir: Callable[[], None] = _unstirred,
     ) -> None:
         self.parties, self.blocked = parties, blocked
+        self._now, self._stir = now, stir
+        self._attacked, self._away, self._hasty = False, False, float("-inf")
         self._audit = audit
         self._server = server
         self._names = (Party(CALLER, parties.caller.id), Party(SERVER, server))
@@ -150,15 +163,23 @@ class Observer:
                 lock=lock,
                 seq=audit.seq,
                 now=clock(),
+                alarm=self._alarm,
             )
+
+    def _alarm(self) -> None:
+        """An attack was seen: every proxy is to know what its party fell to."""
+        self._attacked = True
+        self._stir()
 
     @property
     def urgent(self) -> bool:
-        """Nothing that cannot wait for the next look."""
-        return False
+        """An attack was seen that the store was not told of."""
+        return self._attacked and not self._away and self._now() - self._hasty >= HASTE
 
     def job(self) -> Job:
         """See `worker.Keeper`."""
+        if self._attacked:
+            self._attacked, self._hasty = False, self._now()
         if self.watcher is not None:
             self._pending += self.watcher.drain()
             del self._pending[:-MAX_KEPT]
@@ -179,7 +200,7 @@ class Observer:
                 self.parties.now_stand(found[names[0]], found[names[1]])
                 self.blocked.now(every)
                 self._state_score()
-                self.state = "known"
+                self.state, self._away = "known", False
 
             return take
 
@@ -187,6 +208,7 @@ class Observer:
 
     def lost(self) -> None:
         """See `worker.Keeper`."""
+        self._away = True
         if self.state != "known":
             self.state = "lost"
 
