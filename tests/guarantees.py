@@ -897,6 +897,54 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "if plan.mode is Mode.AUDIT_ONLY:",
         ),
     ),
+    "embed:approved-by-a-plain-yes": Guarantee(
+        _APPROVALS,
+        "A program's approval callback approves one call with True and nothing else; what it "
+        "raises, its silence and a quorum of more than one deny.",
+        Mutant(
+            "embed/guard.py",
+            "moment.said = (await approve(asked)) is True",
+            "moment.said = bool(await approve(asked))",
+        ),
+    ),
+    "embed:asserted-only-lowers": Guarantee(
+        _TRUST,
+        "A score that an embedding program asserts is recorded as asserted, and lowers ours or "
+        "counts for nothing.",
+        Mutant(
+            "embed/words.py",
+            "return (*self._parties.held(), Held(self.caller.level, self._asserted))",
+            "return (Held(self.caller.level, self._asserted),)",
+        ),
+    ),
+    "embed:nobody-by-default": Guarantee(
+        _TRUST,
+        "The library calls for nobody whom no setting enrols, and for nobody once it was ended.",
+        Mutant(
+            "embed/opening.py",
+            "if principal not in plan.settings.principals:",
+            "if not principal.isprintable():",
+        ),
+    ),
+    "embed:same-answers": Guarantee(
+        _DECISION,
+        "An embedding program is told what a proxy would do with exactly those arguments, and "
+        "each answer is recorded.",
+        Mutant(
+            "embed/guard.py",
+            "call = Call(_TOOL, tool, _plain(arguments))",
+            "call = Call(_TOOL, tool, arguments)",
+        ),
+    ),
+    "embed:unrecorded-is-not-allowed": Guarantee(
+        _AUDIT,
+        "What the library cannot record, it does not allow where the mode filters or enforces.",
+        Mutant(
+            "embed/guard.py",
+            '_EVERY_MODE = frozenset({"wire", "audit"})',
+            '_EVERY_MODE = frozenset({"wire"})',
+        ),
+    ),
     "denial:as-if-absent": Guarantee(
         _DECISION,
         "A call of what is not locked is answered as if it had never existed.",

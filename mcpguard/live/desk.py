@@ -6,7 +6,7 @@ except what ends the session.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -22,6 +22,8 @@ from mcpguard.config.loading import Loaded
 from mcpguard.config.plan import Plan, make_plan
 from mcpguard.control import blocks
 from mcpguard.control.blocks import Block
+from mcpguard.control.operations import Conversation, nobody_signs
+from mcpguard.control.proof import proven
 from mcpguard.errors import AuditError, ControlError, McpguardError, RefusalError, StoreError
 from mcpguard.identity.keys import roster
 from mcpguard.identity.roster import Roster
@@ -58,6 +60,15 @@ class Desk:
         self._resume, self._kill, self._killed = resume, kill, killed
         self._since, self._clock = since, clock
         self._loaded = governor.plan.loaded
+
+    def conversation(self, now: Callable[[], float]) -> Callable[[bytes], Awaitable[bytes]]:
+        """Answers one connection of the control socket. `now`: monotonic seconds."""
+        governor = self._governor
+        session, server = governor.session, governor.plan.name
+        hello: JsonObject = {"session": session, "server": server, "pid": os.getpid()}
+        known = governor.roster.approvers
+        check = proven(session, governor.approvals.verify) if known else nobody_signs
+        return Conversation(self, hello, check, now).answer
 
     # what is looked at
 

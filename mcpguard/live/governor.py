@@ -67,11 +67,15 @@ class Governor:
         audit: "AuditLog | None",
         data: Callable[[], Path],
         roster: "Roster",
+        *,
+        program: bool = False,
     ) -> None:
         """`session`: its id. `audit`: its log, if it has one. `data`: finds the data directory.
 
-        `roster`: the approvers who count in this session.
+        `roster`: the approvers who count in this session. `program`: it embeds the session and
+        answers for its users.
         """
+        self._program = program
         self.plan, self.session = plan, session
         self.audit, self._data = audit, data
         self.settings = settings = plan.settings
@@ -149,6 +153,7 @@ class Governor:
                 source=os.urandom,
                 now=time.monotonic,
                 unix=lambda: int(time.time()),  # noqa: TID251 - as above
+                program=self._program,
             )
             if self.worker is not None:
                 self.worker.keep(self._approvals)

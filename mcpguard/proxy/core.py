@@ -55,6 +55,7 @@ __all__ = [
     "SessionSettings",
     "Waiting",
     "outcome_of",
+    "record_of",
 ]
 
 UP = "host>server"
@@ -161,6 +162,30 @@ def outcome_of(body: JsonObject) -> str:
     `off_schema` is a result, passed on as it came, that its tool's `outputSchema` does not permit.
     """
     return "tool_error" if "isError" in body and body["isError"] is not False else ""
+
+
+def record_of(
+    allowed: Allowed, decision: Decision, outcome: str = "", *, stops: bool
+) -> JsonObject:
+    """The record of a decision that is more than a permission without remark.
+
+    `outcome`: see `outcome_of`. `stops`: the mode holds its subject up.
+    """
+    record = allowed.fields()
+    if decision.stage:  # a denial, or a permission with a rewrite
+        record["stage"] = decision.stage
+        record["rule"] = decision.rule
+        record["reason"] = decision.reason
+        record["detail"] = decision.detail[:SHOWN]
+    if outcome:
+        record["outcome"] = outcome
+    elif not decision.stage and any(each.rule == OFF_SCHEMA for each in decision.findings):
+        record["outcome"] = "off_schema"
+    if decision.findings:
+        _tell_findings(record, decision.findings)
+    if not decision.allowed:
+        record["decision"] = "deny" if stops else "would_deny"
+    return record
 
 
 def _tell_findings(record: JsonObject, findings: Sequence[Finding]) -> None:
@@ -380,22 +405,9 @@ class Core:
         if not (decision.stage or outcome or decision.findings):
             self.batch.records.append((allowed, args))
             return
-        record = allowed.fields()
-        if decision.stage:  # a denial, or a permission with a rewrite
-            record["stage"] = decision.stage
-            record["rule"] = decision.rule
-            record["reason"] = decision.reason
-            record["detail"] = decision.detail[:SHOWN]
-        if outcome:
-            record["outcome"] = outcome
-        elif not decision.stage and any(each.rule == OFF_SCHEMA for each in decision.findings):
-            record["outcome"] = "off_schema"
-        if decision.findings:
-            _tell_findings(record, decision.findings)
-            if any(each.rule == CANARY for each in decision.findings):
-                self.event("canary.seen", "error", direction=direction, method=method)
-        if not decision.allowed:
-            record["decision"] = "deny" if self.stops(decision) else "would_deny"
+        record = record_of(allowed, decision, outcome, stops=self.stops(decision))
+        if any(each.rule == CANARY for each in decision.findings):
+            self.event("canary.seen", "error", direction=direction, method=method)
         self.batch.records.append((record, args))
 
     def note(self, direction: str, method: str, reason: Reason, detail: str, what: str) -> None:

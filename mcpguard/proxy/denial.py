@@ -18,6 +18,7 @@ __all__ = [
     "DenyStyle",
     "denial",
     "error_line",
+    "sentence",
     "withheld",
 ]
 
