@@ -1778,7 +1778,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _CONTROL,
         "A running proxy widens nothing without the signature of an approver it knew at its start.",
         Mutant(
-            "daemon/run.py",
+            "live/desk.py",
             "check = proven(session, governor.approvals.verify) if known else nobody_signs",
             "check = lambda *_: (known[0].key_id if known else 'x',)",
         ),
@@ -1796,9 +1796,9 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _CONTROL,
         "A session that enforces changes nothing that it cannot record.",
         Mutant(
-            "live/desk.py",
-            "if governor.plan.mode is Mode.ENFORCE:",
-            "if governor.plan.mode is Mode.FILTER_ONLY:",
+            "live/governor.py",
+            "if self.plan.mode is Mode.ENFORCE:",
+            "if self.plan.mode is Mode.FILTER_ONLY:",
         ),
     ),
     "live:yes-crosses-proxies-once": Guarantee(
@@ -1818,6 +1818,26 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "live/observing.py",
             "        self._attacked = True\n        self._stir()\n",
             "        self._stir()\n",
+        ),
+    ),
+    "live:policy-ends-by-a-later-one": Guarantee(
+        _CONTROL,
+        "A policy that an approver set for all proxies ends by a later signed one; one that is "
+        "deleted, put back or cannot be taken over lets nobody through.",
+        Mutant(
+            "live/reloading.py",
+            "(known is None or policy.at > known.at)",
+            "(known is None or policy.at != known.at)",
+        ),
+    ),
+    "live:policy-is-an-approvers": Guarantee(
+        _CONTROL,
+        "A tool's policy in the store holds in every proxy when an approver signed exactly it, and "
+        "in none otherwise.",
+        Mutant(
+            "live/reloading.py",
+            "return bool(verify(policy.key, policies.payload(policy), policy.signature))",
+            "return bool(policy.key)",
         ),
     ),
     "lock:digests-verified-on-load": Guarantee(

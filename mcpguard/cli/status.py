@@ -74,8 +74,18 @@ def _session(one: Outcome) -> Iterator[str]:
     }
     for name, text in lines.items():
         yield f"  {name:<10}{text}"
+    yield from map(_policy, _rows(told.get("policies")))
     if told.get("killed") is True:
         yield "  killed: it is ending"
+
+
+def _rows(told: Json) -> Sequence[Json]:
+    return told if isinstance(told, list) else ()
+
+
+def _policy(told: Json) -> str:
+    """One that approvers set beside the settings."""
+    return f"  {'policy':<10}{field(told, 'glob')}: {field(told, 'fields')} by {field(told, 'key')}"
 
 
 def _lockfile(told: Json) -> str:

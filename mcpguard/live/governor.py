@@ -10,10 +10,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import orjson
+
 from mcpguard.config.flags import STATE
 from mcpguard.config.plan import Plan
 from mcpguard.config.settings import OnLoss, Settings
-from mcpguard.errors import StoreError, UsageError
+from mcpguard.errors import AuditError, ControlError, McpguardError, StoreError, UsageError
 from mcpguard.live.examining import Examiner
 from mcpguard.live.keeping import Keeping, Planted
 from mcpguard.live.observing import Blocked, Observer, Parties
@@ -31,17 +33,23 @@ from mcpguard.trust.limits import Limiter
 
 if TYPE_CHECKING:
     from mcpguard.audit import AuditLog
+    from mcpguard.config.loading import Loaded
+    from mcpguard.control.policies import Policy
     from mcpguard.identity.roster import Roster
     from mcpguard.live.approvals import Approvals
+    from mcpguard.live.reloading import Ruled
     from mcpguard.live.worker import Worker
     from mcpguard.store import Store
 
-__all__ = ["Governor"]
+__all__ = ["UNSIGNED", "Governor"]
 
 PATIENCE = 10.0
 """Seconds that a session's first calls wait for the store. Usually they wait for 20 ms; a store
 that has forgotten everything is made again from the logs, and a gigabyte of those takes minutes.
 Nobody whose score is not known yet is let through, so they are told; hosts give up after 60 s."""
+
+UNSIGNED = "a user of the control socket"
+"""By whom something was done that nobody signs."""
 
 LEVEL = 1
 """Of a profile: the operator enrolled it by starting mcpguard (DESIGN section 7)."""
@@ -79,6 +87,9 @@ class Governor:
         self.plan, self.session = plan, session
         self.audit, self._data = audit, data
         self.settings = settings = plan.settings
+        self.loaded = plan.loaded
+        """What the files say now, beneath the policies that approvers set for all proxies."""
+        self.ruled: Ruled | None = None
         self.roster = roster
         self.tally: Tally | None = None
         """Counts since there have been rules, which may read them."""
@@ -88,16 +99,7 @@ class Governor:
             counts_server=settings.trust.servers,
         )
         self.blocked = Blocked(plan.name, _blocked(settings))
-        self.observer = Observer(
-            self.parties,
-            self.blocked,
-            audit,
-            session=session,
-            server=plan.name,
-            lock=plan.digest,
-            clock=time.time,  # noqa: TID251 - the shell hands its clock in; nothing below reads one
-            stir=self._hurried,
-        )
+        self.observer = self._observer()
         self.examiner = Examiner()
         self.keeping = Keeping(
             plan,
@@ -122,6 +124,19 @@ class Governor:
         self.govern(settings)
         if plan.mode is Mode.ENFORCE:
             self.panel.seat({"trust": Unread(lambda: self.observer.state)})
+
+    def _observer(self) -> Observer:
+        return Observer(
+            self.parties,
+            self.blocked,
+            self.audit,
+            session=self.session,
+            server=self.plan.name,
+            lock=self.plan.digest,
+            clock=time.time,  # noqa: TID251 - the shell hands its clock in; nothing below reads one
+            stir=self._hurried,
+            rule=self.rule,
+        )
 
     def _around(self) -> Around:
         return Around(
@@ -193,6 +208,57 @@ class Governor:
         self.parties.caller = _caller(self.plan.principal, settings)
         if self.worker is not None:
             self.worker.count_for(made.limiters, before)
+
+    def over(self, loaded: "Loaded") -> "Loaded":
+        """`loaded` beneath the policies that approvers set. Raises UsageError."""
+        return loaded if self.ruled is None else self.ruled.over(loaded)
+
+    def rule(self, told: "Sequence[Policy]") -> None:
+        """Take over what approvers say of tools' policies, and record it.
+
+        Raises McpguardError, and nothing changes. What nobody signed, or is known, is no news.
+        """
+        if not told or not self.roster.approvers:
+            return
+        from mcpguard.identity.keys import verifier
+        from mcpguard.live.reloading import Ruled
+
+        ruled = self.ruled or Ruled(self.plan.name)
+        news = ruled.news(told, verifier(self.roster.approvers))
+        if not news:
+            return
+        known, before = ruled.known, self.settings
+        ruled.known = known | {each.about: each for each in news}
+        try:
+            self.govern(ruled.over(self.loaded).settings)
+            for each in news:
+                fields = orjson.dumps(each.fields, option=orjson.OPT_SORT_KEYS).decode()
+                self.note("control.policy", (each.key,), glob=each.glob, policy=fields)
+        except McpguardError:
+            ruled.known = known
+            self.govern(before)
+            raise
+        self.ruled = ruled
+
+    def note(self, event: str, keys: Sequence[str] = (), why: str = "", **what: str) -> None:
+        """Record what a person changed; `keys`: who signed it.
+
+        Raises ControlError when the session enforces and it cannot be written.
+        """
+        from mcpguard.audit.record import changed
+
+        names = {each.key_id: each.name for each in self.roster.approvers}
+        by = ", ".join(names.get(key, key) for key in keys) or UNSIGNED
+        record = changed(event, by=by, key=keys[0] if keys else "", why=why, **what)
+        try:
+            if self.audit is not None:
+                self.audit.write([(record, b"")])
+                self.written([(record, b"")])
+        except AuditError as error:
+            if self.plan.mode is Mode.ENFORCE:
+                raise ControlError(
+                    f"it was not done, as it cannot be recorded: {error.message}", hint=error.hint
+                ) from error
 
     def warm(self) -> None:
         """Load what the first result would wait for. From another thread."""

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcpguard.control import blocks
+from mcpguard.control import blocks, policies
 from mcpguard.control.kill import clean
-from mcpguard.errors import AuditError, StoreError
+from mcpguard.control.policies import Policy
+from mcpguard.errors import AuditError, McpguardError, StoreError
 from mcpguard.live import standings
 from mcpguard.live.worker import Job
 from mcpguard.model import Held, Principal
@@ -122,11 +123,16 @@ def _unstirred() -> None:
     """What is urgent waits for the next look."""
 
 
+def _unruled(_: Sequence[Policy]) -> None:
+    """Nobody sets policies of tools."""
+
+
 class Observer:
     """A `worker.Keeper` of standings and blocks. Its own thread only.
 
     `server`: its name. `lock`: the lockfile's digest, or empty. `clock`: Unix seconds, the log's.
     `now`: seconds that never go back. `stir`: the worker is to look whether something is urgent.
+    `rule`: takes over policies of tools, or raises; then nobody is let through who was not before.
     """
 
     def __init__(
@@ -141,9 +147,10 @@ class Observer:
         clock: Callable[[], float],
         now: Callable[[], float] = uptime,
         stir: Callable[[], None] = _unstirred,
+        rule: Callable[[Sequence[Policy]], None] = _unruled,
     ) -> None:
         self.parties, self.blocked = parties, blocked
-        self._now, self._stir = now, stir
+        self._now, self._stir, self._rule = now, stir, rule
         self._attacked, self._away, self._hasty = False, False, float("-inf")
         self._audit = audit
         self._server = server
@@ -193,13 +200,17 @@ class Observer:
                     found |= standings.publish(store, entries, logs)
             except AuditError as error:  # the copy cannot be made again: scores are not known
                 raise StoreError(error.message, hint=error.hint) from error
-            every = blocks.every(store)
+            every, ruled = blocks.every(store), policies.every(store)
 
             def take() -> None:
                 del self._pending[: len(entries)]
                 self.parties.now_stand(found[names[0]], found[names[1]])
                 self.blocked.now(every)
                 self._state_score()
+                try:
+                    self._rule(ruled)
+                except McpguardError as error:
+                    raise StoreError(error.message, hint=error.hint) from error
                 self.state, self._away = "known", False
 
             return take

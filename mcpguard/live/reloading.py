@@ -1,7 +1,7 @@
 """The settings of a session that runs, read again or changed in part: what differs, what may."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import orjson
@@ -11,11 +11,16 @@ from mcpguard.config.loading import Loaded, preset_values
 from mcpguard.config.reading import read_document
 from mcpguard.config.rows import Path, Values
 from mcpguard.config.settings import Preset
+from mcpguard.control import policies
+from mcpguard.control.policies import Policy
 from mcpguard.errors import PolicyError, UsageError
 from mcpguard.model import Json, JsonObject
 from mcpguard.wire.canonical import canonical
 
-__all__ = ["at_start_only", "differing", "digest", "with_policy"]
+__all__ = ["Ruled", "at_start_only", "differing", "digest", "with_policy"]
+
+Verify = Callable[[str, bytes, bytes], str]
+"""(key, text, signature) -> the approver's name, empty when it is none's."""
 
 AT_START: Sequence[Path] = (
     ("store",),
@@ -61,6 +66,45 @@ def with_policy(loaded: Loaded, glob: str, fields: JsonObject) -> Loaded:
         return replace(loaded, settings=settings_of(values, loaded.floor), values=values)
     except PolicyError as error:
         raise UsageError(f"the policy of {glob}: {error.what}", hint=error.hint) from error
+
+
+class Ruled:
+    """The policies of tools that approvers set for all proxies, as this session has seen them.
+
+    What was seen once ends by a later policy alone, and not because the store forgot it.
+    `server`: the session's. `known`: the latest of each pattern, those that ended among them.
+    """
+
+    def __init__(self, server: str) -> None:
+        self._server = server
+        self.known: dict[tuple[str, str], Policy] = {}
+
+    def news(self, told: Sequence[Policy], verify: Verify) -> list[Policy]:
+        """Those of `told` that are about this server, signed, and later than what is known."""
+        return [each for each in told if self._is_news(each) and _is_signed(each, verify)]
+
+    def _is_news(self, policy: Policy) -> bool:
+        known = self.known.get(policy.about)
+        return policy.server in {"", self._server} and (known is None or policy.at > known.at)
+
+    @property
+    def held(self) -> list[Policy]:
+        """Those that hold, in the order in which they were set."""
+        rows = [each for each in self.known.values() if each.fields]
+        return sorted(rows, key=lambda each: (each.at, each.about))
+
+    def over(self, loaded: Loaded) -> Loaded:
+        """`loaded` with them laid over it. Raises UsageError for one that cannot be."""
+        for policy in self.held:
+            loaded = with_policy(loaded, policy.glob, policy.fields)
+        return loaded
+
+
+def _is_signed(policy: Policy, verify: Verify) -> bool:
+    try:
+        return bool(verify(policy.key, policies.payload(policy), policy.signature))
+    except ValueError:  # no canonical form, so nobody signed it
+        return False
 
 
 def _values(loaded: Loaded) -> Values:

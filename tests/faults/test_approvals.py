@@ -82,6 +82,7 @@ def test_nothing_is_widened_without_a_signature(office: Office) -> None:
             ("decide", {"ticket": ticket, "yes": True}),
             ("unblock", {"kind": "tool", "name": "echo"}),
             ("set_policy", {"glob": "*", "fields": {"min_trust": 0}}),
+            ("rule", {"policy": {"glob": "*", "fields": {"min_trust": 0}}}),
             ("reset_budgets", {}),
             ("reset_trust", {"kind": "caller", "name": "local:default"}),
             ("reload", {}),

@@ -479,6 +479,7 @@ def test_a_flood_of_attacks_is_no_flood_of_writes(tmp_path: Path) -> None:
     now[0] += 1.0
     assert not observer.urgent  # until a look has found the store again
     observer.job()(store)()
+    assert observer.watcher is not None
     observer.watcher.seen([(FORGED, b"")], log.seq, 1_800_000_000.0)
     now[0] += 1.0
     assert observer.urgent
