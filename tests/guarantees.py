@@ -685,6 +685,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             '"path_traversal": Handling.DENY,',
         ),
     ),
+    "config:system-fixes-scopes": Guarantee(
+        _ARGUMENTS,
+        "What the system's file fenced in by scopes, no user's file opens.",
+        Mutant(
+            "pipeline/gateway.py",
+            "for fence, place in fences\n",
+            "for fence, place in fences[1:]\n",
+        ),
+    ),
     "control:private-socket": Guarantee(
         _CONTROL,
         "A control socket and its directory are their user's alone, and answer him and root alone.",

@@ -21,7 +21,7 @@ from mcpguard.config.settings import (
 )
 from mcpguard.errors import PolicyError
 from mcpguard.model import Mode, Tier
-from mcpguard.pipeline.terms import GatewayPolicy, Handling, Response, Responses, ScanPolicy
+from mcpguard.pipeline.terms import Fence, GatewayPolicy, Handling, Response, Responses, ScanPolicy
 from mcpguard.policy.rules import RuleSet
 from mcpguard.scan.patterns import MAX_PATTERNS, Patterns
 from mcpguard.trust.limits import Limits
@@ -49,7 +49,8 @@ def laid(layers: Iterable[Values]) -> Values:
 def tightened(values: Values, system: Values) -> Values:
     """What holds of `values` when the system's file says `system`. Raises PolicyError.
 
-    Tools' policies and rules stay apart: `settings_of` puts them beneath the others as a floor.
+    Tools' policies, rules and scopes stay apart: `settings_of` puts them beneath the others as a
+    floor, and both must allow.
     """
     made = dict(values)
     for path, held in system.items():
@@ -99,7 +100,7 @@ def settings_of(values: Values, system: Values | None = None) -> Settings:
             principal=_each(values, ("limits", "principal")),
             server=_each(values, ("limits", "server")),
         ),
-        gateway=_gateway(values),
+        gateway=replace(_gateway(values), fixed=_fence(floor)),
         scan=_scan(one),
         approvals=ApprovalSettings(
             hold=one("approvals", "hold"),
@@ -203,14 +204,14 @@ def _field(key: str, held: tuple[Held, ...]) -> Any:  # noqa: ANN401 - the type 
 
 def _gateway(values: Values) -> GatewayPolicy:
     allow = _each(values, ("gateway", "allow")) if ("gateway", "allow") in values else None
-    budget = _One(values)
+    budget, own = _One(values), _fence(values)
     count, within = budget("gateway", "budgets", "repeated_failures", default=(None, 60.0))
     policy = GatewayPolicy(
         deny=_each(values, ("gateway", "deny")),
         allow=allow,
         detectors=_detectors(values),
-        scopes=_each(values, ("gateway", "scopes")),
-        bindings=_bindings(values),
+        scopes=own.scopes,
+        bindings=own.bindings,
         budgets=Limits(
             max_tool_calls=budget("gateway", "budgets", "tool_calls", default=None),
             max_bytes_in=budget("gateway", "budgets", "bytes_in", default=None),
@@ -261,6 +262,10 @@ def _detectors(values: Values) -> Mapping[str, Handling]:
             if path[:2] == ("gateway", "detect") and held[0].value != "off"
         }
     )
+
+
+def _fence(values: Values) -> Fence:
+    return Fence(_each(values, ("gateway", "scopes")), _bindings(values))
 
 
 def _bindings(values: Values) -> tuple[Any, ...]:

@@ -319,6 +319,7 @@ ROWS: Final = (
         "what is open: filesystem:/data/** x read, network:HOST x connect, command:git x run",
         read.scope,
         many=1000,
+        apart=True,
     ),
     Row(
         ("gateway", "arguments"),
@@ -326,6 +327,7 @@ ROWS: Final = (
         read.binding,
         many=1000,
         adds=True,
+        apart=True,
     ),
     Row(
         ("gateway", "budgets", "tool_calls"),
