@@ -1829,6 +1829,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "        self._stir()\n",
         ),
     ),
+    "live:latency-of-answers": Guarantee(
+        _CONTROL,
+        "How long a tool takes is counted from its call's line to its answer's, once.",
+        Mutant(
+            "proxy/plain.py",
+            "core.took.append((target, now - entry.deadline))",
+            "core.took.append((target, core.now - entry.deadline))\n        core.timed(entry)",
+        ),
+    ),
     "live:policy-ends-by-a-later-one": Guarantee(
         _CONTROL,
         "A policy that an approver set for all proxies ends by a later signed one; one that is "

@@ -105,7 +105,11 @@ class Operations(Protocol):
         """
 
     async def stats(self) -> JsonObject:
-        """Numbers of this session: calls by tool, how many were denied or held, the store."""
+        """Numbers of this session: calls by tool, how many were denied or held, the store.
+
+        latency_ms: p50, p95 and p99 of the last calls: `server`, by tool, from the call's line to
+        its answer's; `own`, of one line in 16, from its reading to its record.
+        """
 
     async def pending(self) -> list[JsonObject]:
         """Calls that wait for a person: ticket, server, tool, principal, waiting and left (s)."""

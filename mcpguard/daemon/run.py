@@ -423,6 +423,7 @@ def _engine(
 ) -> "tuple[Engine, Governor]":
     from mcpguard.daemon.engine import Engine
     from mcpguard.live.governor import Governor
+    from mcpguard.live.stages.latency import Latency
     from mcpguard.proxy.denial import DenyStyle
     from mcpguard.proxy.session import Session, SessionSettings
 
@@ -446,6 +447,7 @@ def _engine(
         now=time.monotonic(),
     )
     governor.held = lambda: session.held_calls
+    governor.latency = Latency(time.monotonic, lambda: session.now, session.took)
     return Engine(session, audit, log, governor), governor
 
 

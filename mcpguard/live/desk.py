@@ -101,6 +101,7 @@ class Desk:
             "calls": calls,
             "denied": denied,
             "by_tool": _by_tool(governor),
+            "latency_ms": governor.latency.told() if governor.latency is not None else {},
             "held": len(governor.held()),
             "store": f"{governor.settings.store.backend}, {governor.observer.state}",
             "settings": reloading.digest(governor.over(self._loaded)),

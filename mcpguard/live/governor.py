@@ -20,6 +20,7 @@ from mcpguard.live.examining import Examiner
 from mcpguard.live.keeping import Keeping, Planted
 from mcpguard.live.observing import Blocked, Observer, Parties
 from mcpguard.live.stages.counting import Budgets
+from mcpguard.live.stages.latency import SAMPLED, Latency
 from mcpguard.live.stages.making import Around, Maker
 from mcpguard.live.stages.tally import Tally, Told
 from mcpguard.live.stages.unread import AT_HAND, Unread
@@ -118,6 +119,8 @@ class Governor:
         self._maker = Maker(plan, self._around())
         self.panel = Panel({})
         self.decide = self.panel.decide
+        self.latency: Latency | None = None
+        """How long calls take, where a session's lines are timed."""
         self.held: Callable[[], Collection[int]] = tuple
         """The wire ids of the calls that wait; the session says."""
         self.worker: Worker | None = None
@@ -287,6 +290,8 @@ class Governor:
         watcher, audit = self.observer.watcher, self.audit
         if watcher is not None and audit is not None:
             watcher.seen(records, audit.seq, audit.now)
+            if self.latency is not None and not audit.seq & SAMPLED:
+                self.latency.handled()
 
     def stir(self) -> None:
         """After every turn of the session: its counters and waiting calls may need the store."""

@@ -79,6 +79,9 @@ SHOWN = 512
 """Characters of a target or a detail in a record."""
 
 
+MAX_TOOK = 4096
+"""Calls whose times are remembered: two minutes of a busy session, for percentiles of each tool."""
+
 MAX_WAIT = 300.0
 """Seconds. A call that no stage decides within this is denied; stages give up long before."""
 
@@ -228,6 +231,9 @@ class Core:
         """By wire id: judged again until somebody decides."""
         self.answers: dict[int, HeldAnswer] = {}
         """By wire id, likewise."""
+        self.took: deque[tuple[str, float]] = deque(maxlen=MAX_TOOK)
+        """By tool: when the answer came, against the call's deadline; without its time limit the
+        seconds that it took. Calls whose deadline moved are not among them."""
         self.call = 0
         self.again: Wait | None = None
         self.said: bool | None = None
@@ -466,6 +472,11 @@ class Core:
     def refuse(self, given: Id | float, to: Side, code: int, message: str) -> None:
         """A JSON-RPC error for whoever asked."""
         self.send(to, encode_error(given, {"code": code, "message": message}))
+
+    def timed(self, entry: Entry) -> None:
+        """A call of a tool has its answer, now."""
+        if entry.row.name == "tools/call" and entry.wire_token is None:
+            self.took.append((entry.target, self.now - entry.deadline))
 
     def close_call(self, entry: Entry) -> None:
         """A host request has its answer; an `initialize` that ends here may be sent again."""

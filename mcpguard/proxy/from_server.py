@@ -229,6 +229,7 @@ class ServerSide:
 
     def _judged(self, entry: Entry, body: JsonObject, *, exact_form: bool) -> None:
         method, target = entry.judged_as or (entry.row.name, entry.target)
+        self.core.timed(entry)
         self._ask_about(HeldAnswer(entry, Result(method, target, body), exact_form, self.core.now))
 
     def _ask_about(self, held: HeldAnswer) -> None:
@@ -275,6 +276,7 @@ class ServerSide:
         body = _error_object(given)
         method, target = entry.judged_as or (entry.row.name, entry.target)
         result = Result(method, target, body, error=True)
+        core.timed(entry)
         self._ask_about(HeldAnswer(entry, result, exact_form, core.now))
 
     def _error_decided(

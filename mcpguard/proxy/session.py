@@ -86,6 +86,16 @@ class Session:
         """Wire ids of the calls that wait for a person or a store."""
         return self._core.waits.keys()
 
+    @property
+    def now(self) -> float:
+        """When the line came that was fed last."""
+        return self._core.now
+
+    def took(self) -> list[tuple[str, float]]:
+        """The last tools that answered, and the seconds each took."""
+        timeout = self._core.settings.timeout
+        return [(tool, timeout + late) for tool, late in self._core.took]
+
     def resume(self, now: float) -> None:
         """A person or a store has answered: judge again what waits for it."""
         core = self._core
