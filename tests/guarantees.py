@@ -301,7 +301,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _AUDIT,
         "Every decision, allowed or not, is one record that says who asked for what and why not.",
         Mutant(
-            "proxy/core.py",
+            "proxy/actions.py",
             'record["rule"] = decision.rule',
             'record["rule"] = ""',
         ),
@@ -893,7 +893,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "With every driver a locked server answers through the proxy and each step is recorded.",
         Mutant(
             "daemon/run.py",
-            "            _close(audit, keeping, log)\n",
+            "            close_audit(audit, keeping, log)\n",
             "            log.close()\n",
         ),
     ),
@@ -2296,6 +2296,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "proxy/core.py",
             "        return self._waits(Waiting(entry, call, decision, self.now))",
             "        return Decision(True, call)",
+        ),
+    ),
+    "proxy:asked-inside-a-result": Guarantee(
+        _APPROVALS,
+        "In 2026-07-28 the host's user is asked inside a result; a plain yes to this very call "
+        "lets it go once, and the server hears nothing of it.",
+        Mutant(
+            "proxy/translate.py",
+            "if bound != entry.bound or now >= until or",
+            "if now >= until or",
         ),
     ),
     "requests:allowed-translated": Guarantee(

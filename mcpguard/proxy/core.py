@@ -1,23 +1,20 @@
 """The state both directions of a session share, and the few things done with it."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
-    APPROVED,
     CANARY,
     NOBODY,
-    OFF_SCHEMA,
     PASSED,
     Allowed,
     Call,
     Context,
     Decision,
     Definition,
-    Finding,
     ItemKind,
     Json,
     JsonObject,
@@ -32,10 +29,10 @@ from mcpguard.model import (
     Wait,
 )
 from mcpguard.proxy import denial, eras
-from mcpguard.proxy.actions import Batch, Event, Role
+from mcpguard.proxy.actions import SHOWN, Batch, Event, Role, outcome_of, record_of
 from mcpguard.proxy.listing import BY_KIND, Listings, Outcome
 from mcpguard.proxy.pending import Entry, PendingTable, RefusedError
-from mcpguard.proxy.translate import Aliases, Continuations, Tokens
+from mcpguard.proxy.translate import Aliases, Continuations, Questions, Tokens
 from mcpguard.wire.jsonrpc import (
     Id,
     encode_error,
@@ -43,7 +40,7 @@ from mcpguard.wire.jsonrpc import (
     encode_request,
     encode_result,
 )
-from mcpguard.wire.methods import REQUESTS, SERVER_INFO
+from mcpguard.wire.methods import CLIENT_CAPABILITIES, REQUESTS, SERVER_INFO
 
 __all__ = [
     "BLOCKS",
@@ -75,18 +72,11 @@ MAX_REPORTED = 100
 """Denied items of one listing that get a record each; the rest are counted. A server that lists ten
 thousand new names a second must not fill the disk."""
 
-SHOWN = 512
-"""Characters of a target or a detail in a record."""
-
-
 MAX_TOOK = 4096
 """Calls whose times are remembered: two minutes of a busy session, for percentiles of each tool."""
 
 MAX_WAIT = 300.0
 """Seconds. A call that no stage decides within this is denied; stages give up long before."""
-
-MAX_FINDINGS = 8
-"""Findings of one decision that its record names."""
 
 
 def _always() -> bool:
@@ -134,6 +124,17 @@ _YES_OR_NO: JsonObject = {
 """The form that the host shows its user."""
 
 
+_CONTINUED = frozenset({"requestState", "inputResponses"})
+
+
+def _agreed(answer: Json) -> bool:
+    """Whether it accepts, and says nothing but a plain yes."""
+    if not isinstance(answer, dict) or answer.get("action") != "accept":
+        return False
+    content = answer.get("content")
+    return isinstance(content, dict) and content.get("allow") is True
+
+
 class Waiting(NamedTuple):
     """A call that a stage cannot decide yet. `since`: when it came. `told`: reminders sent.
 
@@ -156,49 +157,6 @@ class HeldAnswer(NamedTuple):
     result: Result
     exact_form: bool
     since: float
-
-
-def outcome_of(body: JsonObject) -> str:
-    """The `outcome` of a record: `tool_error` for the tool's own `isError`, empty for others.
-
-    The two that no result has: `error`, a JSON-RPC error; `asked`, one that asks for a person.
-    `off_schema` is a result, passed on as it came, that its tool's `outputSchema` does not permit.
-    """
-    return "tool_error" if "isError" in body and body["isError"] is not False else ""
-
-
-def record_of(
-    allowed: Allowed, decision: Decision, outcome: str = "", *, stops: bool
-) -> JsonObject:
-    """The record of a decision that is more than a permission without remark.
-
-    `outcome`: see `outcome_of`. `stops`: the mode holds its subject up.
-    """
-    record = allowed.fields()
-    if decision.stage:  # a denial, or a permission with a rewrite
-        record["stage"] = decision.stage
-        record["rule"] = decision.rule
-        record["reason"] = decision.reason
-        record["detail"] = decision.detail[:SHOWN]
-    if outcome:
-        record["outcome"] = outcome
-    elif not decision.stage and any(each.rule == OFF_SCHEMA for each in decision.findings):
-        record["outcome"] = "off_schema"
-    if decision.findings:
-        _tell_findings(record, decision.findings)
-    if not decision.allowed:
-        record["decision"] = "deny" if stops else "would_deny"
-    return record
-
-
-def _tell_findings(record: JsonObject, findings: Sequence[Finding]) -> None:
-    """The findings of a decision in its record, `MAX_FINDINGS` of them; and who approved it."""
-    others = [each for each in findings if each.rule != APPROVED]
-    if others:
-        record["findings"] = [f"{each.rule} {each.where}"[:SHOWN] for each in others[:MAX_FINDINGS]]
-    for each in findings:
-        if each.rule == APPROVED:
-            record["approval"] = f"{each.where} {each.message}"[:SHOWN]
 
 
 class Core:
@@ -225,6 +183,7 @@ class Core:
         self.down_tokens = Tokens(mint)
         self.aliases = Aliases(mint, self.up_tokens.close)
         self.continuations = Continuations()
+        self.questions = Questions(mint, MAX_WAIT)
         self.held: deque[tuple[Entry, int]] = deque()
         self.held_bytes = 0
         self.waits: dict[int, Waiting] = {}
@@ -338,8 +297,13 @@ class Core:
         if self.now - waiting.since > MAX_WAIT:
             self.unwait(entry)
             return Decision(False, call, wait.stage, Reason.STAGE_TIMEOUT, "nobody decided in time")
-        if wait.question and waiting.asked is None and self.elicits:
-            waiting = waiting._replace(asked=self._question(wait.question))
+        if wait.question and waiting.asked is None and waiting.said is None:
+            if entry.said is not None:
+                return self.ask_again(waiting._replace(said=entry.said))
+            if entry.modern and self._asked_modern(entry, wait.question):
+                return None
+            if self.elicits and not entry.modern:
+                waiting = waiting._replace(asked=self._question(wait.question))
         self.waits[entry.wire_id] = waiting
         if wait.detail and wait != before:
             self.note(UP, call.method, Reason.WAITING, wait.detail, "hold")
@@ -360,11 +324,39 @@ class Core:
         self.send(Side.HOST, encode_request(asked.wire_id, row.name, params))
         return asked
 
+    def _asked_modern(self, entry: Entry, text: str) -> bool:
+        """Answer a call with a question to the host's user, who repeats it with the answer.
+
+        Not one that goes on with what the server asked, nor of a host whose user cannot be asked.
+        """
+        params, meta = entry.params, entry.params.get("_meta")
+        shown = meta.get(CLIENT_CAPABILITIES) if isinstance(meta, dict) else None
+        able = isinstance(shown, dict) and isinstance(shown.get("elicitation"), dict)
+        if not able or "requestState" in params or "inputResponses" in params:
+            return False
+        question: JsonObject = {"message": text, "requestedSchema": _YES_OR_NO}
+        try:
+            result = self.questions.ask(entry, question, self.now)
+        except RefusedError as error:
+            self.note(DOWN, entry.row.name, error.reason, str(error), "deny")
+            return False
+        self.note(DOWN, entry.row.name, Reason.OK, "mcpguard asks the host's user", "note")
+        self.close_call(entry)
+        self.send(Side.HOST, encode_result(entry.given, result))
+        return True
+
+    def user_answered(self, entry: Entry) -> None:
+        """A request that was repeated with the answer to our question goes on without it."""
+        answer = self.questions.answered(entry, self.now)
+        if answer is not None:
+            entry.said = _agreed(answer)
+            entry.params = {key: entry.params[key] for key in entry.params if key not in _CONTINUED}
+            said = "yes" if entry.said else "no"
+            self.note(UP, entry.row.name, Reason.OK, f"the host's user says {said}", "note")
+
     def user_said(self, asked: Entry, answer: JsonObject) -> None:
         """What the host's user said to `_question`: nothing but a plain yes is one."""
-        content = answer.get("content")
-        agreed = answer.get("action") == "accept" and isinstance(content, dict)
-        said = agreed and isinstance(content, dict) and content.get("allow") is True
+        said = _agreed(answer)
         for wire_id, waiting in self.waits.items():
             if waiting.asked is asked:
                 self.waits[wire_id] = waiting._replace(said=said)

@@ -358,6 +358,7 @@ class HostSide:
         call = Call(entry.row.name, entry.target, arguments, meta=params.get("_meta"))
         if entry.modern:
             self.core.continuations.bind(entry)
+            self.core.user_answered(entry)
         decision = self.core.ask(entry, call)
         if decision is not None:
             self._settled(entry, call, decision)

@@ -43,7 +43,7 @@ class Entry:
     """One request in flight. `given` is its sender's id and never crosses; `wire_id` does.
 
     `plain`: a tool's call with nothing in it but name and arguments, which has no token, task or
-    state of its own.
+    state of its own. `said`: what the host's user answered before the request was repeated.
     """
 
     __slots__ = (
@@ -57,6 +57,7 @@ class Entry:
         "params",
         "plain",
         "row",
+        "said",
         "sent",
         "target",
         "token",
@@ -76,6 +77,7 @@ class Entry:
         self.wire_token: Json = None
         self.judged_as: tuple[str, str] | None = None
         self.bound = b""
+        self.said: bool | None = None
 
     def forget(self) -> None:
         """Keep of the parameters only what the answer is read with (`Row.kept`)."""
