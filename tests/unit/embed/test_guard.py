@@ -1,5 +1,8 @@
 """The library: the same answers as a proxy gives, without one, and nothing by default."""
 
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -19,6 +22,8 @@ from mcpguard.identity.roster import EMPTY
 from mcpguard.live.governor import Governor
 from mcpguard.lock import lockfile
 from mcpguard.model import ItemKind, JsonObject, Mode, Reason
+from tests.integration import readme
+from tests.tools import ROOT
 from tests.unit.proxy.play import SURFACE, locked
 
 SAY: JsonObject = {"text": "hello"}
@@ -374,3 +379,29 @@ async def test_a_guard_needs_a_lockfile_that_can_be_read(tmp_path: Path) -> None
     with pytest.raises(McpguardError, match="cannot be read"):
         async with open_guard(tmp_path / "none.json"):
             pass
+
+
+def test_the_program_of_the_readme_prints_what_it_is_told(tmp_path: Path) -> None:
+    schema: JsonObject = {"type": "object", "properties": {"path": {"type": "string"}}}
+    tool: JsonObject = {"name": "read_text_file", "inputSchema": schema}
+    lock = locked({**{each: {} for each in ItemKind}, ItemKind.TOOL: {"read_text_file": tool}})
+    (tmp_path / "mcp-lock.json").write_bytes(lockfile.render(lock))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", readme.block("python guard.py")],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "MCPGUARD_DATA_DIR": str(tmp_path / "data"),
+            "MCPGUARD_CONFIG_DIR": str(tmp_path / "none"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.stderr == ""
+    first, second, third = done.stdout.splitlines()
+    assert first == "True {'path': 'a.txt'}"
+    assert second == "True {'content': [{'type': 'text', 'text': 'hello'}]}"
+    assert third.startswith("surface.not_locked Blocked by mcpguard [surface.not_locked]")
