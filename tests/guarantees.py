@@ -1854,8 +1854,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "in none otherwise.",
         Mutant(
             "live/reloading.py",
-            "return bool(verify(policy.key, policies.payload(policy), policy.signature))",
-            "return bool(policy.key)",
+            "if verify(policy.key, text, policy.signature):",
+            "if verify(policy.key, text, policy.signature) or policy.key:",
         ),
     ),
     "lock:digests-verified-on-load": Guarantee(

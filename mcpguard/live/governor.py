@@ -223,11 +223,10 @@ class Governor:
         """
         if not told or not self.roster.approvers:
             return
-        from mcpguard.identity.keys import verifier
         from mcpguard.live.reloading import Ruled
 
-        ruled = self.ruled or Ruled(self.plan.name)
-        news = ruled.news(told, verifier(self.roster.approvers))
+        ruled = self.ruled = self.ruled or Ruled(self.plan.name)
+        news = ruled.news(told, self.roster.approvers)
         if not news:
             return
         known, before = ruled.known, self.settings
@@ -241,7 +240,6 @@ class Governor:
             ruled.known = known
             self.govern(before)
             raise
-        self.ruled = ruled
 
     def note(self, event: str, keys: Sequence[str] = (), why: str = "", **what: str) -> None:
         """Record what a person changed; `keys`: who signed it.

@@ -124,6 +124,18 @@ def test_a_policy_ends_by_a_later_one_and_by_nothing_else(room: Room, ana: Signe
     assert len(room.events()) == 2
 
 
+def test_a_policy_of_somebody_who_becomes_an_approver_counts_then(room: Room, ana: Signer) -> None:
+    store, place = MemoryStore(), room.folder / "data" / "approvers"
+    create(place, "ben", PHRASE, ana, work=2)
+    policies.add(store, made(open_key(place, "ben", PHRASE)))
+    look(room, store)
+    look(room, store)
+    assert trust(room) == 300
+    room.governor.roster = roster(place)
+    look(room, store)
+    assert trust(room) == 0
+
+
 def test_policies_of_another_server_are_none_of_ours(room: Room, ana: Signer) -> None:
     store = MemoryStore()
     policies.add(store, made(ana, server="other"))
