@@ -332,6 +332,7 @@ async def test_a_killed_guard_allows_nothing_not_even_what_waits(
     waited = Reason.KILLED if mode is Mode.ENFORCE else Reason.WAITING
     assert [each.reason for each in answers] == [waited, Reason.KILLED, Reason.KILLED]
     assert [each.allowed for each in answers] == [mode is Mode.AUDIT_ONLY, False, False]
+    assert "[wire.killed]: the session was ended. Do not retry" in answers[-1].text
 
 
 async def test_no_guard_opens_while_the_kill_switch_is_on(opened: Opened, tmp_path: Path) -> None:
