@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from mcpguard.identity.roster import Roster
     from mcpguard.live.desk import Desk
     from mcpguard.live.governor import Governor
+    from mcpguard.proxy.tracing import Tracer
 
     Keeping = Callable[[], Keeper]
 
@@ -428,11 +429,20 @@ def _engine(
             parties=governor.parties,
             ready=governor.ready,
             settle=governor.examiner.settle,
+            tracer=_tracer(plan),
         ),
         now=time.monotonic(),
     )
     governor.held = lambda: session.held_calls
     return Engine(session, audit, log, governor), governor
+
+
+def _tracer(plan: Plan) -> "Tracer | None":
+    if not plan.settings.telemetry.trace:
+        return None
+    from mcpguard.proxy.tracing import Tracer
+
+    return Tracer(os.urandom)
 
 
 def _roster() -> "Roster":

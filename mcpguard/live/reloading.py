@@ -20,6 +20,7 @@ __all__ = ["at_start_only", "differing", "digest", "with_policy"]
 AT_START: Sequence[Path] = (
     ("store",),
     ("audit",),
+    ("telemetry",),
     ("profile",),
     ("mode",),
     ("requests",),

@@ -1,6 +1,7 @@
 """What the host sends: requests on their way to the server, answers to the server's, notices."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -47,6 +48,9 @@ from mcpguard.wire.methods import (
 )
 from mcpguard.wire.recover import RequestIdFinder, WireIdFinder, answerable
 
+if TYPE_CHECKING:
+    from mcpguard.proxy.tracing import Tracer
+
 __all__ = ["HostSide"]
 
 _ROWS = REQUESTS[Side.HOST]
@@ -89,7 +93,8 @@ class HostSide:
         self._finder: RequestIdFinder | None = None
         self._early: Notification | None = None
         self._ids = WireIdFinder()
-        self.feed = PlainCalls(core, self._judged, self._any).feed
+        short = PlainCalls(core, self._judged, self._any).feed
+        self.feed = short if core.tracer is None else self._any
         """One line, or a piece of one that is over the limit; the time."""
         self._requests: dict[str, Callable[[Entry], None]] = {
             "initialize": self._initialize,
@@ -193,10 +198,21 @@ class HostSide:
             self._not_taken_up(message, error)
             return
         entry.params = message.params
+        if core.tracer is not None and not self._begin_span(core.tracer, entry):
+            return
         if wrong := self._shape(entry):
             core.deny_wire(entry, Reason.ENVELOPE, denial.INVALID_PARAMS, wrong)
         elif (core.settled and not entry.modern) or self._may_begin(entry, size):
             self._begin(entry)
+
+    def _begin_span(self, tracer: "Tracer", entry: Entry) -> bool:
+        """Give the request its span; False when it was refused for want of one."""
+        try:
+            tracer.begin(entry, self.core.now)
+        except RefusedError as error:
+            self.core.deny_wire(entry, error.reason, _REFUSALS[error.reason], str(error))
+            return False
+        return True
 
     def _not_taken_up(self, message: Request, error: RefusedError) -> None:
         """A second request under an id in flight gets no answer: it would pass for the first's."""
@@ -273,7 +289,7 @@ class HostSide:
         if isinstance(version, str) and version in VERSIONS:
             return True
         reason, text = Reason.PROTOCOL_VERSION, "Unsupported protocol version"
-        self.core.note(UP, entry.row.name, reason, text, "deny")
+        self.core.note(UP, entry.row.name, reason, text, "deny", span=self.core.ended(entry))
         self.core.close_call(entry)
         data: JsonObject = {"supported": [*sorted(VERSIONS)], "requested": version}
         error: JsonObject = {
@@ -422,8 +438,10 @@ class HostSide:
     def _decided(self, entry: Entry, decision: Decision, arguments: JsonObject) -> None:
         core = self.core
         encoded = orjson.dumps(arguments) if arguments else b""
-        core.record(UP, entry.row.name, entry.target, decision, encoded)
-        if not decision.allowed and core.stops(decision):
+        denied = not decision.allowed and core.stops(decision)
+        span = core.ended(entry) if denied else core.traced(entry)
+        core.record(UP, entry.row.name, entry.target, decision, encoded, span=span)
+        if denied:
             core.deny(entry, decision)
             core.event("call.denied", "info", method=entry.row.name, rule=decision.rule)
             return
@@ -454,6 +472,8 @@ class HostSide:
                 core.deny_wire(entry, Reason.UNKNOWN_TASK, denial.INVALID_PARAMS, text)
                 return
             params = translated
+        if core.tracer is not None:
+            params = core.tracer.carried(entry, params)
         entry.sent = True
         line = encode_request(entry.wire_id, entry.row.name, params)
         core.send(Side.SERVER, line, Role.REQUEST, entry)
@@ -513,8 +533,10 @@ class HostSide:
             core.deny_wire(entry, Reason.CURSOR, denial.INVALID_PARAMS, text)
         else:
             decision = core.judge(Call(entry.row.name, "", {}))
-            core.record(UP, entry.row.name, "", decision)
-            if core.stops(decision):
+            denied = core.stops(decision)
+            span = core.ended(entry) if denied else core.traced(entry)
+            core.record(UP, entry.row.name, "", decision, span=span)
+            if denied:
                 core.deny(entry, decision)
                 return
             core.listings.wait(LISTS[entry.row.name].kind, entry, core.now)
@@ -577,13 +599,15 @@ class HostSide:
             message = message._replace(params=params)
         self._notices[row.name](message)
 
-    def _pass_notice(self, method: str, params: JsonObject) -> None:
+    def _pass_notice(
+        self, method: str, params: JsonObject, *, span: JsonObject | None = None
+    ) -> None:
         meta = params.get("_meta")
         if isinstance(meta, dict):
             shown = {k: v for k, v in meta.items() if k not in _HOST_NAMES}
             params = {**params, "_meta": shown}
             params = self.core.aliases.to_server(params) or with_meta(params, RELATED_TASK, None)
-        self.core.note(UP, method, Reason.OK, "", "allow")
+        self.core.note(UP, method, Reason.OK, "", "allow", span=span)
         self.core.send(Side.SERVER, encode_notification(method, params), Role.NOTICE)
 
     def _drop_notice(self, method: str, reason: Reason, text: str) -> None:
@@ -610,12 +634,15 @@ class HostSide:
         entry.cancelled = True
         self.core.up_tokens.close(entry)
         entry.deadline = min(entry.deadline, self.core.now + self.core.settings.timeout)
+        span = self.core.ended(entry, apart=True)
         if not entry.sent:
-            self.core.note(UP, message.method, Reason.OK, "cancelled before it was sent", "allow")
+            text = "cancelled before it was sent"
+            self.core.note(UP, message.method, Reason.OK, text, "allow", span=span)
             if entry.wire_id in self.core.waits:
                 self.core.close_call(entry)
             return
-        self._pass_notice(message.method, {**message.params, "requestId": entry.wire_id})
+        cancelled: JsonObject = {**message.params, "requestId": entry.wire_id}
+        self._pass_notice(message.method, cancelled, span=span)
 
     def _progress(self, message: Notification) -> None:
         entry = self.core.down_tokens.find(message.params.get("progressToken"))

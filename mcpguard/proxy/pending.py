@@ -1,10 +1,14 @@
 """What is in flight in one direction: the only place where a peer's id and a wire id meet."""
 
 from collections.abc import Callable, Container, Iterator
+from typing import TYPE_CHECKING
 
 from mcpguard.model import Json, JsonObject, Reason
 from mcpguard.wire.jsonrpc import Id
 from mcpguard.wire.methods import Row
+
+if TYPE_CHECKING:
+    from mcpguard.proxy.tracing import Span
 
 __all__ = ["NEVER", "Entry", "PendingTable", "RefusedError", "draw"]
 
@@ -43,8 +47,10 @@ class Entry:
     """One request in flight. `given` is its sender's id and never crosses; `wire_id` does.
 
     `plain`: a tool's call with nothing in it but name and arguments, which has no token, task or
-    state of its own.
+    state of its own. `span`: set by a tracer alone, see `tracing`.
     """
+
+    span: "Span"
 
     __slots__ = (
         "bound",
@@ -58,6 +64,7 @@ class Entry:
         "plain",
         "row",
         "sent",
+        "span",
         "target",
         "token",
         "wire_id",

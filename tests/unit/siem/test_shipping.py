@@ -11,9 +11,9 @@ import pytest
 from mcpguard.audit import AuditLog
 from mcpguard.errors import UsageError
 from mcpguard.siem import shipping
-from mcpguard.siem.shipping import Courier, cursor_path, follow, once, states
+from mcpguard.siem.shipping import Courier, follow, once, states
 from mcpguard.siem.sinks import SINKS, plain, target_of
-from mcpguard.siem.spool import MAX_RECORDS, Cursor, Spool
+from mcpguard.siem.spool import MAX_RECORDS, Cursor, Spool, cursor_path
 from mcpguard.siem.web import _after
 
 if sys.version_info >= (3, 12):
@@ -173,7 +173,9 @@ def test_parts_that_were_set_aside_are_delivered_before_what_came_after(
     courier = to_file(tmp_path)
     lines = Spool(tmp_path / "log.jsonl").take(Cursor()).lines
     if before:
-        lines[before - 1].passed(Cursor()).save(cursor_path(tmp_path / "log.jsonl", courier.target))
+        lines[before - 1].passed(Cursor()).save(
+            cursor_path(tmp_path / "log.jsonl", courier.target.name)
+        )
     courier.end()
     assert courier.begin()
     set_aside(tmp_path)
