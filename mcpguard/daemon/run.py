@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from mcpguard.identity.roster import Roster
     from mcpguard.live.desk import Desk
     from mcpguard.live.governor import Governor
-    from mcpguard.proxy.tracing import Tracer
+    from mcpguard.wire.tracing import Tracer
 
     Keeping = Callable[[], Keeper]
 
@@ -440,7 +440,7 @@ def _engine(
 def _tracer(plan: Plan) -> "Tracer | None":
     if not plan.settings.telemetry.trace:
         return None
-    from mcpguard.proxy.tracing import Tracer
+    from mcpguard.wire.tracing import Tracer
 
     return Tracer(os.urandom)
 

@@ -46,7 +46,7 @@ from mcpguard.wire.jsonrpc import (
 from mcpguard.wire.methods import REQUESTS, SERVER_INFO
 
 if TYPE_CHECKING:
-    from mcpguard.proxy.tracing import Tracer
+    from mcpguard.wire.tracing import Tracer
 
 __all__ = [
     "BLOCKS",
@@ -57,6 +57,7 @@ __all__ = [
     "HeldAnswer",
     "SessionSettings",
     "Waiting",
+    "has_span",
     "outcome_of",
 ]
 
@@ -81,11 +82,22 @@ SHOWN = 512
 """Characters of a target or a detail in a record."""
 
 
+MAX_ID = 64
+"""Characters of a request's id in its record: a number or a UUID fits."""
+
 MAX_WAIT = 300.0
 """Seconds. A call that no stage decides within this is denied; stages give up long before."""
 
 MAX_FINDINGS = 8
 """Findings of one decision that its record names."""
+
+
+ITEM_EVENTS = {
+    Reason.DRIFTED: "item.drifted",
+    Reason.DOUBLED: "item.doubled",
+    Reason.NOT_LOCKED: "item.not_locked",
+}
+"""What is said of an item that is not let through, where it is not `item.denied`."""
 
 
 def _always() -> bool:
@@ -176,6 +188,11 @@ def _tell_findings(record: JsonObject, findings: Sequence[Finding]) -> None:
     for each in findings:
         if each.rule == APPROVED:
             record["approval"] = f"{each.where} {each.message}"[:SHOWN]
+
+
+def has_span(entry: Entry) -> bool:
+    """Whether it is traced and has not ended: where nobody traces, nothing is set in an entry."""
+    return hasattr(entry, "span")
 
 
 def _failure(outcome: Outcome) -> str:
@@ -438,15 +455,22 @@ class Core:
 
     def traced(self, entry: Entry) -> JsonObject | None:
         """What a record says of the span of a request that goes on; None where nobody traces."""
-        return self.tracer.told(entry) if self.tracer is not None else None
+        return entry.span.told() if self.tracer is not None and has_span(entry) else None
 
     def ended(self, entry: Entry, *, apart: bool = False) -> JsonObject | None:
         """What that record says of it with which the request ends; of no other afterwards.
 
         `apart`: that record is about another method.
         """
-        tracer = self.tracer
-        return tracer.ended(entry, self.now, apart=apart) if tracer is not None else None
+        if self.tracer is None or not has_span(entry):
+            return None
+        made = entry.span.ended(self.now)
+        del entry.span  # a second end finds nothing
+        if apart:
+            made["request_method"] = entry.row.name
+        made["target"] = entry.target[:SHOWN]
+        made["request_id"] = str(entry.given)[:MAX_ID]
+        return made
 
     def told(self, direction: str, reason: Reason) -> bool:
         """Whether a dropped line gets a record of its own; past `MAX_DROPS` a second it is counted.
@@ -620,7 +644,8 @@ class Core:
         self.record(DOWN, method, definition.target, told)
         kind = definition.item.singular
         name = definition.target[:SHOWN]
-        self.event(f"item.{decision.reason}", kind=kind, name=name, why=why[:SHOWN])
+        said = {"kind": kind, "name": name, "why": why[:SHOWN], "rule": decision.rule}
+        self.event(ITEM_EVENTS.get(decision.reason, "item.denied"), **said)
 
     def _sentences(self, definition: Definition) -> str:
         """What changed, in words; imported only when something did."""

@@ -18,7 +18,7 @@ from mcpguard.model import (
 )
 from mcpguard.proxy import denial, eras
 from mcpguard.proxy.actions import Role
-from mcpguard.proxy.core import UP, Core, Waiting
+from mcpguard.proxy.core import UP, Core, Waiting, has_span
 from mcpguard.proxy.pending import NEVER, Entry, RefusedError
 from mcpguard.proxy.plain import PlainCalls
 from mcpguard.proxy.translate import with_meta
@@ -49,7 +49,7 @@ from mcpguard.wire.methods import (
 from mcpguard.wire.recover import RequestIdFinder, WireIdFinder, answerable
 
 if TYPE_CHECKING:
-    from mcpguard.proxy.tracing import Tracer
+    from mcpguard.wire.tracing import Tracer
 
 __all__ = ["HostSide"]
 
@@ -208,9 +208,10 @@ class HostSide:
     def _begin_span(self, tracer: "Tracer", entry: Entry) -> bool:
         """Give the request its span; False when it was refused for want of one."""
         try:
-            tracer.begin(entry, self.core.now)
-        except RefusedError as error:
-            self.core.deny_wire(entry, error.reason, _REFUSALS[error.reason], str(error))
+            entry.span = tracer.begin(entry.params.get("_meta"), self.core.now)
+        except Exception:  # noqa: BLE001 - whatever the random source raises denies
+            text = "no random id can be drawn"
+            self.core.deny_wire(entry, Reason.RNG_FAILED, _REFUSALS[Reason.RNG_FAILED], text)
             return False
         return True
 
@@ -472,8 +473,8 @@ class HostSide:
                 core.deny_wire(entry, Reason.UNKNOWN_TASK, denial.INVALID_PARAMS, text)
                 return
             params = translated
-        if core.tracer is not None:
-            params = core.tracer.carried(entry, params)
+        if core.tracer is not None and has_span(entry):
+            params = entry.span.carried(params)
         entry.sent = True
         line = encode_request(entry.wire_id, entry.row.name, params)
         core.send(Side.SERVER, line, Role.REQUEST, entry)

@@ -8,7 +8,7 @@ from mcpguard.wire.jsonrpc import Id
 from mcpguard.wire.methods import Row
 
 if TYPE_CHECKING:
-    from mcpguard.proxy.tracing import Span
+    from mcpguard.wire.tracing import Span
 
 __all__ = ["NEVER", "Entry", "PendingTable", "RefusedError", "draw"]
 

@@ -92,7 +92,7 @@ def spans_of(receiver: Receiver) -> dict[str, Span]:
     return made
 
 
-@pytest.mark.guarantee("telemetry:host-proxy-server")
+@pytest.mark.guarantee("telemetry:own-span-to-the-server")
 def test_a_trace_goes_from_the_host_through_the_proxy_to_the_server(tmp_path: Path) -> None:
     receiver = Receiver(tmp_path)
     names = ("logs", "traces", "metrics")
@@ -210,7 +210,7 @@ def test_a_proxy_without_telemetry_imports_nothing_of_it(tmp_path: Path) -> None
     place = Place(tmp_path)
     code = (
         "import sys; from mcpguard.__main__ import main\nmain(sys.argv[1:])\n"
-        "late = ('mcpguard.proxy.tracing', 'mcpguard.siem', 'opentelemetry', 'prometheus_client')\n"
+        "late = ('mcpguard.wire.tracing', 'mcpguard.siem', 'opentelemetry', 'prometheus_client')\n"
         "print([m for m in sys.modules if m.startswith(late)], file=sys.stderr)"
     )
 

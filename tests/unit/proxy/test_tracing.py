@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcpguard.model import Json, JsonObject, Mode, Side
-from mcpguard.proxy.tracing import Tracer, parent_of
+from mcpguard.wire.tracing import Tracer, parent_of
 from tests.unit.proxy.play import (
     ENVELOPE,
     LOCK,
@@ -217,6 +217,12 @@ RESULT: JsonObject = {"content": [{"type": "text", "text": "done"}]}
 FAILED: JsonObject = {**RESULT, "isError": True}
 ASKED = call(7, "free", {}, _meta={"traceparent": HOSTS})
 
+MISSHAPEN: JsonObject = {
+    "id": 7,
+    "method": "tools/call",
+    "params": {"name": "free", "arguments": [], "_meta": {"traceparent": HOSTS}},
+}
+
 ENDS: dict[str, tuple[Callable[[Play], object], JsonObject]] = {
     "answered": (
         lambda made: made.host(ASKED).after(0.25).server({"id": wire(0), "result": RESULT}),
@@ -237,7 +243,7 @@ ENDS: dict[str, tuple[Callable[[Play], object], JsonObject]] = {
         {"decision": "deny", "reason": "not_locked", "target": "unknown", "duration_us": 0},
     ),
     "misshapen": (
-        lambda made: made.host(call(7, "free", _meta={"traceparent": HOSTS}, arguments=[])),
+        lambda made: made.host(MISSHAPEN),
         {"decision": "deny", "stage": "wire"},
     ),
     "cancelled": (
@@ -338,7 +344,6 @@ def _raises(_: int) -> bytes:
     raise OSError("no entropy")
 
 
-@pytest.mark.guarantee("telemetry:no-randomness-no-call")
 @pytest.mark.parametrize("broken", [_raises, bytes, lambda _: b"", lambda _: b"\1"])
 def test_without_randomness_a_request_is_denied(broken: Callable[[int], bytes]) -> None:
     draw = Bytes()

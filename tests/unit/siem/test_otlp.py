@@ -60,7 +60,6 @@ def only(record: JsonObject) -> Span:
 # --- logs ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.guarantee("telemetry:otlp-is-otlp")
 def test_an_otlp_body_is_a_request_of_the_official_messages() -> None:
     body = FORMATS["otlp"].body([render("otlp", record) for record in RECORDS])
     (resource,) = ExportLogsServiceRequest.FromString(body).resource_logs
@@ -98,7 +97,6 @@ def test_whatever_a_record_says_its_log_record_is_one_of_the_official_messages(
 # --- spans ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.guarantee("telemetry:otlp-is-otlp")
 def test_a_record_that_ends_a_request_is_a_span_between_host_and_server() -> None:
     span = only(ANSWERED)
     ids = (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex())
