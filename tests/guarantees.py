@@ -2253,13 +2253,11 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "an unknown kind of result is withheld.",
         Mutant(
             "proxy/from_server.py",
-            "            if core.stops(decision):\n"
+            "            if stops:\n"
             "                core.withhold(entry, decision)\n"
             "                return\n"
             "        core.continuations",
-            "            if core.stops(decision):\n"
-            "                continue\n"
-            "        core.continuations",
+            "            if stops:\n                continue\n        core.continuations",
         ),
     ),
     "requests:unknown-methods": Guarantee(

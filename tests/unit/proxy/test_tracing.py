@@ -143,7 +143,6 @@ def test_the_server_is_given_our_span_and_else_what_the_host_sent(
     made.sends_server(wanted)  # to the byte: order of keys and numbers too
 
 
-@pytest.mark.guarantee("telemetry:untouched-when-off")
 @pytest.mark.parametrize("meta", [{"traceparent": HOSTS, "tracestate": "v=1"}, {"traceparent": 7}])
 def test_without_a_tracer_nothing_of_a_trace_is_touched_or_recorded(meta: JsonObject) -> None:
     made = opened().host(call(7, "free", {"a": 1}, _meta=meta), call(8, "free", {"a": 1}))
@@ -319,10 +318,20 @@ def test_a_request_without_a_parent_begins_a_trace_and_names_none() -> None:
 
 
 @pytest.mark.guarantee("telemetry:one-span-a-request")
-def test_a_late_answer_after_a_cancellation_ends_nothing_again() -> None:
-    made = traced()
-    ENDS["cancelled"][0](made)
-    assert any(record.get("reason") == "late_answer" for record in made.records)
+@pytest.mark.parametrize(
+    "later",
+    [
+        lambda made: made.ticks(3601),
+        lambda made: made.closes(Side.SERVER),
+        lambda made: made.server({"id": wire(0), "error": {"code": 1, "message": "no"}}),
+    ],
+    ids=["expired", "server-gone", "answered"],
+)
+def test_what_becomes_of_a_cancelled_request_ends_it_no_second_time(
+    later: Callable[[Play], object],
+) -> None:
+    made = traced().host(ASKED, {"method": "notifications/cancelled", "params": {"requestId": 7}})
+    later(made)
     assert len(spans(made)) == 1
 
 
