@@ -3,6 +3,7 @@
 import gzip
 import http.client
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,6 +29,9 @@ MAX_AFTER = 300.0
 
 SUCCESS = 2
 """First digit of the statuses that mean it was taken (RFC 9110 section 15.3)."""
+
+CLIENT_ERROR = 400
+"""The least status of an error; what is below and no success leads elsewhere: to nobody."""
 
 NEVER = frozenset((400, 413, 415, 422))
 """Statuses of a body that will never be taken. Others (401: the token) are tried again."""
@@ -68,7 +72,7 @@ class Posts:
             connection = self._opened()
             connection.request("POST", self._target.place, body, headers)
             answer = connection.getresponse()
-            said = answer.read(MAX_ANSWER) if self._format.otlp else answer.read1(MAX_ANSWER)
+            said = _read(answer) if self._format.otlp else answer.read1(MAX_ANSWER)
             if not answer.isclosed():  # more than that is not waited for
                 self.close()
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -86,7 +90,8 @@ class Posts:
         why = f"{self._target.to}: {answer.status} {answer.reason[:80]}"
         if answer.status in NEVER:
             raise SinkRefusedError(why)
-        if signal and answer.status not in OTLP_AGAIN | OTLP_MENDED:
+        final = answer.status >= CLIENT_ERROR
+        if signal and final and answer.status not in OTLP_AGAIN | OTLP_MENDED:
             raise SinkRefusedError(why, whole=True)
         raise SinkDownError(why, after=_after(answer.getheader("Retry-After", "")))
 
@@ -137,6 +142,17 @@ class Posts:
         if self._connection is not None:
             self._connection.close()
         self._connection = None
+
+
+def _read(answer: http.client.HTTPResponse) -> bytes:
+    """What it says, as far as that comes within `TIMEOUT`: a trickle holds up nothing longer."""
+    until, said = time.monotonic() + TIMEOUT, b""
+    while time.monotonic() < until and len(said) < MAX_ANSWER:
+        piece = answer.read1(MAX_ANSWER)
+        said += piece
+        if not piece:
+            break
+    return said
 
 
 def _after(text: str) -> float:

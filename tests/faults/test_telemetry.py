@@ -169,6 +169,7 @@ def courier(folder: Path, receiver: Receiver, records: int) -> tuple[Courier, li
         (504, 0, 0, True),
         (401, 0, 0, True),
         (404, 0, 0, True),
+        (302, 0, 0, True),
         (500, 0, 5, False),
         (501, 0, 5, False),
         (418, 0, 5, False),

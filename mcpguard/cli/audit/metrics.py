@@ -41,6 +41,9 @@ def metrics(logs: tuple[Path, ...], listen: str | None, config: Path | None, *, 
         )
     from mcpguard.siem.exposition import Exporter, Gathering, text
 
+    for log in logs:
+        if not log.is_file():
+            raise UsageError(f"{log}: there is no such log", hint="see: mcpguard audit show")
     settings = load(config).settings
     place = "" if once else listen or settings.telemetry.listen
     gathering = Gathering(found(logs, settings.audit.log), settings.audit.sinks, _waiting)

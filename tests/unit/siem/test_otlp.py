@@ -1,5 +1,6 @@
 """OTLP in protobuf, read with the official messages: log records, spans, and what is answered."""
 
+import sys
 from typing import Any
 
 import orjson
@@ -229,3 +230,14 @@ def test_an_answer_says_how_many_were_not_taken(
 def test_protobuf_goes_over_http_alone(form: str, to: str) -> None:
     with pytest.raises(UsageError, match="over HTTP alone"):
         target_of({"name": "x", "to": to, "format": form})
+
+
+@pytest.mark.parametrize("form", [name for name, row in FORMATS.items() if row.needs])
+def test_without_its_packages_a_format_is_an_error_that_says_what_to_install(
+    form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "opentelemetry.proto")
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    with pytest.raises(UsageError, match="the extra `otel`") as caught:
+        target_of({"name": "x", "to": "https://h/", "format": form})
+    assert "otlp-json" in caught.value.hint

@@ -285,5 +285,10 @@ def test_without_a_port_the_command_prints_them(
     assert parsed(done.stdout)["mcpguard_decisions_total"]["tools/call", "allow", UP, "notes"] == 1
 
 
+def test_a_log_that_is_not_there_is_no_log_without_records(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no such log"):
+        CliRunner().invoke(metrics, [str(tmp_path / "no.jsonl")], catch_exceptions=False)
+
+
 def test_durations_begin_at_none() -> None:
     assert Durations().buckets == [0] * (len(BOUNDS) + 1)
