@@ -2876,7 +2876,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "Decision 0022",
         "A traced request ends in exactly one record that states its span and duration, however "
         "it ends: answered, denied, cancelled, expired, killed.",
-        Mutant("proxy/core.py", "        del entry.span  # a second end finds nothing\n", ""),
+        Mutant("proxy/pending.py", "    del entry.span  # a second end finds nothing\n", ""),
     ),
     "telemetry:only-a-valid-parent": Guarantee(
         "W3C Trace Context, section 3.2.2",

@@ -34,7 +34,7 @@ from mcpguard.model import (
 from mcpguard.proxy import denial, eras
 from mcpguard.proxy.actions import Batch, Event, Role
 from mcpguard.proxy.listing import BY_KIND, Listings, Outcome
-from mcpguard.proxy.pending import Entry, PendingTable, RefusedError
+from mcpguard.proxy.pending import Entry, PendingTable, RefusedError, end_span, has_span
 from mcpguard.proxy.translate import Aliases, Continuations, Tokens
 from mcpguard.wire.jsonrpc import (
     Id,
@@ -57,7 +57,6 @@ __all__ = [
     "HeldAnswer",
     "SessionSettings",
     "Waiting",
-    "has_span",
     "outcome_of",
 ]
 
@@ -81,9 +80,6 @@ thousand new names a second must not fill the disk."""
 SHOWN = 512
 """Characters of a target or a detail in a record."""
 
-
-MAX_ID = 64
-"""Characters of a request's id in its record: a number or a UUID fits."""
 
 MAX_WAIT = 300.0
 """Seconds. A call that no stage decides within this is denied; stages give up long before."""
@@ -188,11 +184,6 @@ def _tell_findings(record: JsonObject, findings: Sequence[Finding]) -> None:
     for each in findings:
         if each.rule == APPROVED:
             record["approval"] = f"{each.where} {each.message}"[:SHOWN]
-
-
-def has_span(entry: Entry) -> bool:
-    """Whether it is traced and has not ended: where nobody traces, nothing is set in an entry."""
-    return hasattr(entry, "span")
 
 
 def _failure(outcome: Outcome) -> str:
@@ -462,15 +453,7 @@ class Core:
 
         `apart`: that record is about another method.
         """
-        if self.tracer is None or not has_span(entry):
-            return None
-        made = entry.span.ended(self.now)
-        del entry.span  # a second end finds nothing
-        if apart:
-            made["request_method"] = entry.row.name
-        made["target"] = entry.target[:SHOWN]
-        made["request_id"] = str(entry.given)[:MAX_ID]
-        return made
+        return end_span(entry, self.now, apart=apart) if self.tracer is not None else None
 
     def told(self, direction: str, reason: Reason) -> bool:
         """Whether a dropped line gets a record of its own; past `MAX_DROPS` a second it is counted.

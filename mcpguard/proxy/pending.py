@@ -10,10 +10,21 @@ from mcpguard.wire.methods import Row
 if TYPE_CHECKING:
     from mcpguard.wire.tracing import Span
 
-__all__ = ["NEVER", "Entry", "PendingTable", "RefusedError", "draw"]
+__all__ = [
+    "NEVER",
+    "Entry",
+    "PendingTable",
+    "RefusedError",
+    "draw",
+    "end_span",
+    "has_span",
+]
 
 NEVER = float("inf")
 """Deadline of `subscriptions/listen`, which ends when somebody ends it."""
+
+MAX_TARGET, MAX_ID = 512, 64
+"""Characters of what a request is about, as in every record, and of its id: a UUID fits."""
 
 _TRIES = 3
 """Draws before a repeating random source counts as broken."""
@@ -90,6 +101,27 @@ class Entry:
         for key in self.row.kept:
             if key in params:
                 self.params[key] = params[key]
+
+
+def has_span(entry: Entry) -> bool:
+    """Whether it is traced and has not ended: where nobody traces, nothing is set in an entry."""
+    return hasattr(entry, "span")
+
+
+def end_span(entry: Entry, now: float, *, apart: bool) -> JsonObject | None:
+    """What the record says of its span with which a request ends; None when none is left.
+
+    `apart`: that record is about another method, so it names the request's too.
+    """
+    if not has_span(entry):
+        return None
+    made = entry.span.ended(now)
+    del entry.span  # a second end finds nothing
+    if apart:
+        made["request_method"] = entry.row.name
+    made["target"] = entry.target[:MAX_TARGET]
+    made["request_id"] = str(entry.given)[:MAX_ID]
+    return made
 
 
 class PendingTable:
