@@ -2429,7 +2429,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _RESULTS,
         "What a server says is not kept in any cache of the scanner, but for short words.",
         Mutant(
-            "scan/remembered.py",
+            "scan/needles.py",
             "return known(text) if len(text) <= LONGEST else work(text)",
             "return known(text)",
         ),

@@ -1,15 +1,26 @@
-"""RE2, as this room uses it: one pattern, or one automaton over many."""
+"""RE2, as this room uses it: one pattern, or one automaton over many. And what is remembered."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from functools import lru_cache, wraps
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mcpguard.errors import ScanError
 
 if TYPE_CHECKING:
     import re2
 
-__all__ = ["LONG_WORD", "Match", "Meter", "Needles", "compiled", "encodable", "matches", "told"]
+__all__ = [
+    "LONGEST",
+    "LONG_WORD",
+    "Match",
+    "Meter",
+    "Needles",
+    "compiled",
+    "encodable",
+    "matches",
+    "remembered",
+    "told",
+]
 
 SET_MEMORY = 16 * 1024 * 1024
 """Bytes that the automaton of a set may grow to; beyond, RE2 forgets it and starts over."""
@@ -185,3 +196,28 @@ def encodable(text: str) -> str:
     except UnicodeEncodeError:
         return text.translate(_SURROGATES)
     return text
+
+
+# What is remembered of what strangers write
+
+LONGEST = 256
+"""Characters or bytes of what is remembered. A stranger who writes a thousand different texts of a
+megabyte each must not have them kept."""
+
+T = TypeVar("T", str, bytes)
+R = TypeVar("R")
+
+
+def remembered(entries: int) -> Callable[[Callable[[T], R]], Callable[[T], R]]:
+    """Remember what a function of one text gave for at most so many short ones, used last."""
+
+    def remembering(work: Callable[[T], R]) -> Callable[[T], R]:
+        known = lru_cache(maxsize=entries)(work)
+
+        @wraps(work)
+        def asked(text: T) -> R:
+            return known(text) if len(text) <= LONGEST else work(text)
+
+        return asked
+
+    return remembering

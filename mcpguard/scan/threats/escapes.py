@@ -5,8 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from html.entities import html5
 
-from mcpguard.scan.needles import Meter, encodable, matches
-from mcpguard.scan.remembered import remembered
+from mcpguard.scan.needles import Meter, encodable, matches, remembered
 
 __all__ = ["RUN", "TOKENS", "decoded", "runs", "tokens"]
 

@@ -11,8 +11,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 from unicodedata import category, combining, normalize
 
-from mcpguard.scan.needles import Meter, compiled, encodable, matches
-from mcpguard.scan.remembered import remembered
+from mcpguard.scan.needles import Meter, compiled, encodable, matches, remembered
 from mcpguard.scan.threats.confusables import LOOK_ALIKE
 from mcpguard.scan.threats.escapes import RUN, TOKENS, decoded, tokens
 

@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from mcpguard.scan.remembered import LONGEST, remembered
+from mcpguard.scan.needles import LONGEST, remembered
 
 
 @pytest.mark.parametrize(("length", "asked"), [(1, 1), (LONGEST, 1), (LONGEST + 1, 2)])

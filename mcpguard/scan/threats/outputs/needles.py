@@ -6,8 +6,7 @@ to be told (a test adds it up). Beyond ASCII, and in whatever looks encoded, the
 
 from functools import cache
 
-from mcpguard.scan.needles import LONG_WORD, Needles
-from mcpguard.scan.remembered import remembered
+from mcpguard.scan.needles import LONG_WORD, Needles, remembered
 from mcpguard.scan.threats.escapes import decoded as encoded_run
 from mcpguard.scan.threats.escapes import runs
 from mcpguard.scan.threats.outputs.encodings import KEYWORD_FORMS, decoded, may_hold
