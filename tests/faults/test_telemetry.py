@@ -207,6 +207,39 @@ def test_what_a_receiver_does_not_take_of_a_batch_is_counted_and_not_sent_again(
     assert said[0].endswith("2 were not taken: too \x1b[31mold")
 
 
+def counted(receiver: Receiver) -> list[int]:
+    """Decisions that each message of metrics tells of."""
+    found = []
+    for post in receiver.posts:
+        (made,) = ExportMetricsServiceRequest.FromString(post.body).resource_metrics
+        by_name = {each.name: each for each in made.scope_metrics[0].metrics}
+        points = by_name["mcpguard.decisions"].sum.data_points
+        found.append(sum(point.as_int for point in points))
+    return found
+
+
+def test_metrics_are_sent_at_their_pace_and_the_rest_of_them_at_the_end(tmp_path: Path) -> None:
+    receiver = Receiver(tmp_path, answers=[200, 200, 503])
+    log = tmp_path / "log.jsonl"
+    where = f"https://127.0.0.1:{receiver.port}/v1/metrics"
+    given = {"name": "m", "to": where, "ca": str(receiver.cert), "format": "otlp-metrics"}
+    target = target_of(given)
+    written(log, 600)
+    made = Courier(log, target, sinks=[target])
+    assert made.begin()
+    assert made.step() == 0.0  # a whole batch: more waits
+    assert made.step() == 0.0
+    assert made.step() > 1
+    written(log, 5)
+    assert made.step() > 1
+    assert counted(receiver) == [500 - 1, 600]
+    assert made.step(last=True) > 0  # 503: nothing is lost, and nothing is counted twice
+    assert made.step(last=True) == 0.0
+    assert counted(receiver)[-1] == 605
+    made.end()
+    receiver.stop()
+
+
 def test_a_proxy_without_telemetry_imports_nothing_of_it(tmp_path: Path) -> None:
     place = Place(tmp_path)
     code = (
