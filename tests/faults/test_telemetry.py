@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,10 +18,12 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from prometheus_client.parser import text_string_to_metric_families
 
 from mcpguard.siem.shipping import Courier
 from mcpguard.siem.sinks import target_of
-from tests.faults.collectors import Receiver, until
+from tests.faults.collectors import Receiver, free_port, until
+from tests.tools import ROOT
 from tests.unit.audit.logs import written
 from tests.unit.daemon.test_run import INITIALIZE, SERVER, Place
 
@@ -238,6 +241,31 @@ def test_metrics_are_sent_at_their_pace_and_the_rest_of_them_at_the_end(tmp_path
     assert counted(receiver)[-1] == 605
     made.end()
     receiver.stop()
+
+
+@pytest.mark.guarantee("telemetry:this-machine-alone")
+def test_the_exporter_serves_a_sessions_counts_until_it_is_ended(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "audit"
+    folder.mkdir(parents=True)
+    written(folder / "log.jsonl", 3)
+    place = f"127.0.0.1:{free_port()}"
+    home = {"MCPGUARD_DATA_DIR": str(tmp_path / "data"), "MCPGUARD_CONFIG_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "mcpguard", "metrics", "--listen", place]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **home}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=env) as process:
+        try:
+            assert process.stderr is not None
+            said = process.stderr.readline()
+            assert said == f"mcpguard: serving http://{place}/metrics\n".encode()
+            line = HTTPConnection(place, timeout=10)
+            line.request("GET", "/metrics")
+            body = line.getresponse().read().decode()
+            line.close()
+            found = {each.name for each in text_string_to_metric_families(body)}
+            assert "mcpguard_decisions" in found
+        finally:
+            process.terminate()
+        assert process.wait(10) == 0
 
 
 def test_a_proxy_without_telemetry_imports_nothing_of_it(tmp_path: Path) -> None:
