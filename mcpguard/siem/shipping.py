@@ -4,6 +4,7 @@ import secrets
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -37,6 +38,10 @@ the second, each at random between half of it and all of it."""
 
 PACE: Final = 10.0
 """Seconds between two messages of metrics, unless records come faster than a batch holds."""
+
+SETTLE: Final = 3.0
+"""Seconds for which a collector of syslog must go on taking what comes after a batch. One that is
+stopped takes a last batch and throws it away, in peace: then all of this time is sent again."""
 
 GRACE: Final = 10.0
 """Seconds in which what waits is still delivered after the session has ended; then the next session
@@ -79,6 +84,7 @@ class Courier:
         self._failures = 0
         self._meter = _meter(log, target, sinks)
         self._due = 0.0
+        self._unsettled: deque[tuple[float, Cursor]] = deque()
         self.cursor = Cursor()
 
     def begin(self) -> bool:
@@ -120,13 +126,26 @@ class Courier:
             self.cursor = self._delivered(before, taken.lines)
         except SinkDownError as error:
             return self._down(error)
+        self._settle(before)
         if self._failures:
             self._say(f"{self.target.name} is back")
         self._failures = 0
         self._keep()
         return 0.0
 
+    def _settle(self, before: Cursor) -> None:
+        """A batch was taken: those that were taken long before it have arrived."""
+        if not SINKS[self.target.kind].unsure:
+            return
+        now = time.monotonic()
+        self._unsettled.append((now, before))
+        while self._unsettled[0][0] < now - SETTLE:
+            self._unsettled.popleft()
+
     def _down(self, error: SinkDownError) -> float:
+        if self._unsettled:
+            self.cursor = self._unsettled[0][1]
+            self._unsettled.clear()
         self.cursor = replace(self.cursor, error=error.message)
         self._keep()
         if not self._failures:
@@ -158,7 +177,7 @@ class Courier:
         except SinkPartlyError as error:
             return self._partly(cursor, batch, error)
         except SinkDownError as error:
-            done = batch[: error.delivered]
+            done = told[: error.delivered]
             self.cursor = _behind(cursor, [line for line, _ in done])
             raise
         return _behind(cursor, [line for line, _ in batch])

@@ -49,6 +49,7 @@ class Sink:
     """A kind of sink. `keys`: what it takes beside name, to and format. `format`: where none is.
 
     `module`: holds `open_<kind>`. `syslog`: what is sent is framed as RFC 5424. `port`: it has one.
+    `unsure`: a collector that ends may have taken a batch and lost it.
     """
 
     help: str
@@ -57,6 +58,7 @@ class Sink:
     keys: frozenset[str] = frozenset()
     syslog: bool = False
     port: int = 0
+    unsure: bool = False
 
 
 SINKS: Final[Mapping[str, Sink]] = {
@@ -64,8 +66,12 @@ SINKS: Final[Mapping[str, Sink]] = {
     "stderr": Sink("the session's own stderr", "files", "json"),
     "unix": Sink("a datagram socket of this machine", "sockets", "syslog", syslog=True),
     "udp": Sink("syslog, a datagram a record", "sockets", "syslog", syslog=True, port=514),
-    "tcp": Sink("syslog with octet counting", "sockets", "syslog", syslog=True, port=514),
-    "tls": Sink("syslog over TLS (RFC 5425)", "sockets", "syslog", _TLS, syslog=True, port=6514),
+    "tcp": Sink(
+        "syslog with octet counting", "sockets", "syslog", syslog=True, port=514, unsure=True
+    ),
+    "tls": Sink(
+        "syslog over TLS (RFC 5425)", "sockets", "syslog", _TLS, syslog=True, port=6514, unsure=True
+    ),
     "https": Sink("batches as POST requests", "web", "json", _TLS | _TOKEN, port=443),
     "http": Sink("the same without TLS, to this machine", "web", "json", _TOKEN, port=80),
 }

@@ -132,7 +132,8 @@ def test_a_collector_that_is_away_under_load_has_everything_in_order_when_it_is_
     until(lambda: seqs(rsyslog, before)[-1:] == [COUNT + 2], "the last record did not arrive")
     arrived = seqs(rsyslog, before)
     assert list(dict.fromkeys(arrived)) == list(range(1, COUNT + 3))
-    assert len(arrived) - len(set(arrived)) <= MAX_RECORDS  # syslog does not say what it took
+    # syslog does not say what it took, so what was sent just before may come again
+    assert len(arrived) - len(set(arrived)) <= COUNT // 4 + MAX_RECORDS
 
 
 def seqs(rsyslog: Rsyslog, before: int) -> list[int]:

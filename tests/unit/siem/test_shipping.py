@@ -1,5 +1,7 @@
 """From the log into a sink: in order, once, whatever happens to the log and to the collector."""
 
+import re
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -134,6 +136,42 @@ def test_what_is_written_is_delivered_in_order_and_a_restart_goes_on_behind_it(
     assert delivered(tmp_path) == list(range(1, 1211))
     (state,) = states([tmp_path / "log.jsonl"], [second.target])
     assert (state.cursor.delivered, state.waiting, state.cursor.lost) == (1210, 0, 0)
+
+
+def taken(server: socket.socket, courier: Courier) -> list[int]:
+    """The records of a batch that a collector takes, and ends the connection in peace."""
+    texts: list[bytes] = []
+
+    def take() -> None:
+        connection, _ = server.accept()
+        with connection:
+            texts.extend(iter(lambda: connection.recv(65536), b""))
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    assert courier.step() == 0.0
+    thread.join()
+    return [int(each) for each in re.findall(rb'"seq":(\d+)', b"".join(texts))]
+
+
+@pytest.mark.guarantee("siem:nothing-lost-while-away")
+def test_what_a_collector_took_just_before_it_ended_is_sent_again(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    written(path, 5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        to = {"name": "soc", "to": f"tcp://127.0.0.1:{port}", "format": "json"}
+        courier = Courier(path, target_of(to))
+        assert courier.begin()
+        assert taken(server, courier) == [1, 2, 3, 4, 5]  # and thrown away
+    written(path, 4, "s2")
+    assert (courier.step() > 0.0, courier.failing) == (True, True)
+    with socket.create_server(("127.0.0.1", port)) as server:
+        assert taken(server, courier) == list(range(1, 10))
+        written(path, 3, "s3")
+        assert taken(server, courier) == [10, 11, 12]
+    courier.end()
+    assert Cursor.load(cursor_path(path, "soc")).delivered == 12
 
 
 def test_a_line_that_is_not_whole_waits(tmp_path: Path) -> None:
