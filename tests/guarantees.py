@@ -575,6 +575,11 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "return bool(char) and",
         ),
     ),
+    "cli:one-table-of-events": Guarantee(
+        "Decision 0022",
+        "Everything that a session says of itself is in one table, and all of the table is said.",
+        Mutant("daemon/log.py", '    "canary.seen": ', '    "canary.found": '),
+    ),
     "config:flags-take-effect": Guarantee(
         _PROCESS,
         "Every flag of `proxy` sets its setting.",
@@ -2353,13 +2358,11 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "an unknown kind of result is withheld.",
         Mutant(
             "proxy/from_server.py",
-            "            if core.stops(decision):\n"
+            "            if stops:\n"
             "                core.withhold(entry, decision)\n"
             "                return\n"
             "        core.continuations",
-            "            if core.stops(decision):\n"
-            "                continue\n"
-            "        core.continuations",
+            "            if stops:\n                continue\n        core.continuations",
         ),
     ),
     "requests:unknown-methods": Guarantee(
@@ -2964,6 +2967,58 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "proxy/from_server.py",
             'body = {key: body[key] for key in body if key != "task"}',
             "body = {**body}",
+        ),
+    ),
+    "telemetry:bounded-labels": Guarantee(
+        "Decision 0022",
+        "Names that nobody reviewed make no series: a label is a word of ours, of the settings or "
+        "of a lockfile, and a metric has a limit.",
+        Mutant(
+            "siem/formats/tally.py", "            tool = OTHER\n", "            tool += OTHER\n"
+        ),
+    ),
+    "telemetry:one-span-a-request": Guarantee(
+        "Decision 0022",
+        "A traced request ends in exactly one record that states its span and duration, however "
+        "it ends: answered, denied, cancelled, expired, killed.",
+        Mutant("proxy/pending.py", "    del entry.span  # a second end finds nothing\n", ""),
+    ),
+    "telemetry:only-a-valid-parent": Guarantee(
+        "W3C Trace Context, section 3.2.2",
+        "Only a valid traceparent of the host becomes a parent; else a new trace begins.",
+        Mutant(
+            "wire/tracing.py",
+            'if not trace.strip("0") or not ident.strip("0"):',
+            'if not trace.strip("0"):',
+        ),
+    ),
+    "telemetry:otlp-answers": Guarantee(
+        "OTLP, Failures",
+        "The statuses that OTLP names are tried again, others are not; what a receiver rejects "
+        "of a batch is counted and not sent again.",
+        Mutant("siem/web.py", "frozenset((429, 502, 503, 504))", "frozenset((429, 500, 502, 503))"),
+    ),
+    "telemetry:own-span-to-the-server": Guarantee(
+        "Decision 0022",
+        "The server is given the proxy's span as its parent, and else exactly what the host sent.",
+        Mutant(
+            "wire/tracing.py",
+            "        shown[PARENT] = self.header\n",
+            "        shown.setdefault(PARENT, self.header)\n",
+        ),
+    ),
+    "telemetry:this-machine-alone": Guarantee(
+        "Decision 0022",
+        "Counts are served at a port of 127.0.0.1 or ::1 alone, to requests that call it so.",
+        Mutant("config/values.py", "if host not in LOOPBACK or not port", "if not port"),
+    ),
+    "telemetry:untouched-when-off": Guarantee(
+        "Decision 0022",
+        "Without the setting nothing of a trace is touched, recorded or loaded.",
+        Mutant(
+            "daemon/run.py",
+            "    if not plan.settings.telemetry.trace:\n",
+            "    if plan.settings.telemetry.trace:\n",
         ),
     ),
     "trust:attacks-lower": Guarantee(

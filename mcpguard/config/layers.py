@@ -17,6 +17,7 @@ from mcpguard.config.settings import (
     PrincipalSettings,
     Settings,
     StoreSettings,
+    TelemetrySettings,
     TrustSettings,
 )
 from mcpguard.errors import PolicyError
@@ -33,6 +34,9 @@ _TOOL: Final = ("limits", "tool")
 _TOOLS: Final = ("limits", "tools")
 _SYSTEM: Final = "system"
 """What the counters of the system's rules are kept under: no rule of another file shares them."""
+
+_SPANS: Final = "otlp-traces"
+"""The format of a sink that takes nothing but spans."""
 
 _REDIS: Final = ("redis://", "rediss://", "unix://")
 
@@ -114,12 +118,16 @@ def settings_of(values: Values, system: Values | None = None) -> Settings:
         audit=AuditSettings(
             log=one("audit", "log", default=""),
             durability=one("audit", "durability"),
-            sinks=_sinks(values),
+            sinks=_sinks(values, traced=one("telemetry", "trace", default="off") == "on"),
             on_failure=one("audit", "on_failure"),
             rotate_size=one("audit", "rotate_size"),
             rotate_age=one("audit", "rotate_age"),
             keep=one("audit", "keep"),
             anchors=one("audit", "anchors", default=""),
+        ),
+        telemetry=TelemetrySettings(
+            trace=one("telemetry", "trace", default="off") == "on",
+            listen=one("telemetry", "listen", default=""),
         ),
         store=_store(values),
     )
@@ -247,10 +255,16 @@ def _scan(one: _One) -> ScanPolicy:
     )
 
 
-def _sinks(values: Values) -> tuple[Any, ...]:
+def _sinks(values: Values, *, traced: bool) -> tuple[Any, ...]:
     rows = values.get(("audit", "sinks"), ())
     for error in _doubles((held.value.name, held) for held in rows):
         raise error
+    for held in rows:
+        if held.value.format == _SPANS and not traced:
+            raise held.node.error(
+                f"there are no spans to send to `{held.value.name}`",
+                hint="write telemetry: {trace: on}",
+            )
     return tuple(held.value for held in rows)
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from mcpguard.identity.roster import Roster
     from mcpguard.live.desk import Desk
     from mcpguard.live.governor import Governor
+    from mcpguard.wire.tracing import Tracer
 
     Keeping = Callable[[], Keeper]
 
@@ -443,12 +444,21 @@ def _engine(
             parties=governor.parties,
             ready=governor.ready,
             settle=governor.examiner.settle,
+            tracer=_tracer(plan),
         ),
         now=time.monotonic(),
     )
     governor.held = lambda: session.held_calls
     governor.latency = Latency(time.monotonic, lambda: session.now, session.took)
     return Engine(session, audit, log, governor), governor
+
+
+def _tracer(plan: Plan) -> "Tracer | None":
+    if not plan.settings.telemetry.trace:
+        return None
+    from mcpguard.wire.tracing import Tracer
+
+    return Tracer(os.urandom)
 
 
 def approvers() -> "Roster":

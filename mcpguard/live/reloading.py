@@ -31,6 +31,7 @@ store that somebody filled with them would take that of the messages at every lo
 AT_START: Sequence[Path] = (
     ("store",),
     ("audit",),
+    ("telemetry",),
     ("profile",),
     ("mode",),
     ("requests",),

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
@@ -31,7 +31,7 @@ from mcpguard.model import (
 from mcpguard.proxy import denial, eras
 from mcpguard.proxy.actions import SHOWN, Batch, Event, Role, outcome_of, record_of
 from mcpguard.proxy.listing import BY_KIND, Listings, Outcome
-from mcpguard.proxy.pending import Entry, PendingTable, RefusedError
+from mcpguard.proxy.pending import Entry, PendingTable, RefusedError, end_span, has_span
 from mcpguard.proxy.translate import Aliases, Continuations, Questions, Tokens
 from mcpguard.wire.jsonrpc import (
     Id,
@@ -41,6 +41,9 @@ from mcpguard.wire.jsonrpc import (
     encode_result,
 )
 from mcpguard.wire.methods import CLIENT_CAPABILITIES, REQUESTS, SERVER_INFO
+
+if TYPE_CHECKING:
+    from mcpguard.wire.tracing import Tracer
 
 __all__ = [
     "BLOCKS",
@@ -79,6 +82,14 @@ MAX_WAIT = 300.0
 """Seconds. A call that no stage decides within this is denied; stages give up long before."""
 
 
+ITEM_EVENTS = {
+    Reason.DRIFTED: "item.drifted",
+    Reason.DOUBLED: "item.doubled",
+    Reason.NOT_LOCKED: "item.not_locked",
+}
+"""What is said of an item that is not let through, where it is not `item.denied`."""
+
+
 def _always() -> bool:
     return True
 
@@ -114,6 +125,8 @@ class SessionSettings:
     ready: Callable[[], bool] = _always
     """Whether the stages can judge yet. Until they can, the server's lists are not asked for, so
     requests are held in their order."""
+    tracer: "Tracer | None" = None
+    """Gives each request of the host a span; None: what passes is not touched for it."""
 
 
 _YES_OR_NO: JsonObject = {
@@ -159,6 +172,10 @@ class HeldAnswer(NamedTuple):
     since: float
 
 
+def _failure(outcome: Outcome) -> str:
+    return "error" if outcome.failure else ""
+
+
 class Core:
     """Tables, the verified lists, and the batch that is being filled."""
 
@@ -177,6 +194,7 @@ class Core:
         self.settings = settings
         self.now = now
         self.batch = Batch()
+        self.tracer = settings.tracer
         self.calls = PendingTable(settings.max_pending, settings.timeout, mint)
         self.asks = PendingTable(settings.max_pending, settings.timeout, mint)
         self.up_tokens = Tokens(mint)
@@ -306,7 +324,7 @@ class Core:
                 waiting = waiting._replace(asked=self._question(wait.question))
         self.waits[entry.wire_id] = waiting
         if wait.detail and wait != before:
-            self.note(UP, call.method, Reason.WAITING, wait.detail, "hold")
+            self.note(UP, call.method, Reason.WAITING, wait.detail, "hold", span=self.traced(entry))
             self.event("call.waits", "warning", why=wait.detail)
         return None
 
@@ -394,21 +412,32 @@ class Core:
         args: bytes = b"",
         *,
         outcome: str = "",
+        span: JsonObject | None = None,
     ) -> None:
         """One line of the audit log for a decided subject.
 
-        `args`: a call's encoded arguments. `outcome`: see `outcome_of`.
+        `args`: a call's encoded arguments. `outcome`: see `outcome_of`. `span`: see `traced`.
         """
         allowed = Allowed(direction, method, target[:SHOWN])
-        if not (decision.stage or outcome or decision.findings):
+        if not (decision.stage or outcome or decision.findings or span):
             self.batch.records.append((allowed, args))
             return
         record = record_of(allowed, decision, outcome, stops=self.stops(decision))
+        record.update(span or {})
         if any(each.rule == CANARY for each in decision.findings):
             self.event("canary.seen", "error", direction=direction, method=method)
         self.batch.records.append((record, args))
 
-    def note(self, direction: str, method: str, reason: Reason, detail: str, what: str) -> None:
+    def note(
+        self,
+        direction: str,
+        method: str,
+        reason: Reason,
+        detail: str,
+        what: str,
+        *,
+        span: JsonObject | None = None,
+    ) -> None:
         """One line of the audit log for a wire rule. `what`: drop | deny | note."""
         if what == "drop" and not self.told(direction, reason):
             return
@@ -421,8 +450,20 @@ class Core:
             "rule": f"wire.{reason}",
             "reason": reason,
             "detail": detail[:SHOWN],
+            **(span or {}),
         }
         self.batch.records.append((record, b""))
+
+    def traced(self, entry: Entry) -> JsonObject | None:
+        """What a record says of the span of a request that goes on; None where nobody traces."""
+        return entry.span.told() if self.tracer is not None and has_span(entry) else None
+
+    def ended(self, entry: Entry, *, apart: bool = False) -> JsonObject | None:
+        """What that record says of it with which the request ends; of no other afterwards.
+
+        `apart`: that record is about another method.
+        """
+        return end_span(entry, self.now, apart=apart) if self.tracer is not None else None
 
     def told(self, direction: str, reason: Reason) -> bool:
         """Whether a dropped line gets a record of its own; past `MAX_DROPS` a second it is counted.
@@ -522,7 +563,7 @@ class Core:
 
     def deny_wire(self, entry: Entry, reason: Reason, code: int, message: str) -> None:
         """Answer a host request that breaks a wire rule (in every mode), and record it."""
-        self.note(UP, entry.row.name, reason, message, "deny")
+        self.note(UP, entry.row.name, reason, message, "deny", span=self.ended(entry))
         self.end_call(entry, code, message)
 
     # lists
@@ -601,7 +642,8 @@ class Core:
         self.record(DOWN, method, definition.target, told)
         kind = definition.item.singular
         name = definition.target[:SHOWN]
-        self.event(f"item.{decision.reason}", kind=kind, name=name, why=why[:SHOWN])
+        said = {"kind": kind, "name": name, "why": why[:SHOWN], "rule": decision.rule}
+        self.event(ITEM_EVENTS.get(decision.reason, "item.denied"), **said)
 
     def _sentences(self, definition: Definition) -> str:
         """What changed, in words; imported only when something did."""
@@ -621,6 +663,9 @@ class Core:
         if outcome.error is not None:
             self._answer_error(entry, outcome.error)
             return
+        if span := self.ended(entry):  # it is answered from what was verified, and recorded, before
+            told: JsonObject = {"event": "request.ended", "method": entry.row.name}
+            self.batch.records.append(({**told, "outcome": _failure(outcome), **span}, b""))
         if outcome.failure:
             text = f"mcpguard cannot verify this list: {outcome.failure}"
             self.send(
@@ -638,7 +683,7 @@ class Core:
         """The server's own error for a list: judged like any other."""
         self.call = entry.wire_id
         decision = self.judge(Result(entry.row.name, "", error, error=True))
-        self.record(DOWN, entry.row.name, "", decision)
+        self.record(DOWN, entry.row.name, "", decision, span=self.ended(entry))
         if self.stops(decision):
             self.withhold(entry, decision)
         else:

@@ -139,7 +139,8 @@ class Session:
         if entry.sent and not entry.cancelled:
             core.send(Side.SERVER, _cancellation(entry, "no answer in time"))
         what = "note" if entry.cancelled else "deny"  # a cancelled request need not be answered
-        core.note(DOWN, entry.row.name, Reason.TIMEOUT, "no answer in time", what)
+        span = core.ended(entry)
+        core.note(DOWN, entry.row.name, Reason.TIMEOUT, "no answer in time", what, span=span)
         text = f"mcpguard: the server did not answer in {core.settings.timeout:g} s"
         core.end_call(entry, denial.TIMED_OUT, text)
 
@@ -171,7 +172,8 @@ class Session:
         self._end_answers(Reason.SERVER_GONE, "the server ended", denial.INTERNAL, text)
         for entry in core.calls:
             what = "note" if entry.cancelled else "deny"  # nobody waits for its answer
-            core.note(DOWN, entry.row.name, Reason.SERVER_GONE, "the server ended", what)
+            why, span = "the server ended", core.ended(entry)
+            core.note(DOWN, entry.row.name, Reason.SERVER_GONE, why, what, span=span)
             core.end_call(entry, denial.INTERNAL, text)
         for entry in core.asks:
             core.close_ask(entry)
@@ -182,7 +184,8 @@ class Session:
         """Answers that a stage has not decided are not given."""
         core = self._core
         for held in tuple(core.answers.values()):
-            core.note(DOWN, held.entry.row.name, reason, why, "deny")
+            span = core.ended(held.entry)
+            core.note(DOWN, held.entry.row.name, reason, why, "deny", span=span)
             core.end_call(held.entry, code, text)
         core.answers.clear()
 
@@ -214,7 +217,7 @@ class Session:
         core.batch.records.append(({"event": "session.killed", "detail": why}, b""))
         for entry in core.calls:
             text = _KILLED_SENT if entry.sent else _KILLED_NOT_RUN
-            core.note(UP, entry.row.name, Reason.KILLED, why, "deny")
+            core.note(UP, entry.row.name, Reason.KILLED, why, "deny", span=core.ended(entry))
             core.end_call(entry, denial.DENIED, text)
         self._end_answers(Reason.KILLED, why, denial.DENIED, _KILLED_SENT)
         for entry in core.asks:

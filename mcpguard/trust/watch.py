@@ -45,6 +45,22 @@ class _More(TypedDict, total=False):
     times: int
 
 
+_TRACED = frozenset((
+    "direction", "method", "target", "decision",
+    "trace_id", "span_id", "parent_id", "sampled", "request_id", "duration_us",
+))  # fmt: skip
+"""What the record says of a traced request that was allowed without remark, and no more."""
+
+
+def _unremarked(told: Told) -> Allowed | None:
+    """The same without its span: a traced session tells of each call apart."""
+    if isinstance(told, Allowed) or told.get("decision") != "allow":
+        return None
+    if not _TRACED.issuperset(told):
+        return None
+    return Allowed(str(told["direction"]), str(told["method"]), str(told["target"]))
+
+
 class Watcher:
     """One session's. `level`: of the caller, set anew when something else was proved of him.
 
@@ -85,8 +101,9 @@ class Watcher:
             self._second = int(now)
         counts = self._counts
         for told, _ in records:
-            if type(told) is Allowed:
-                counts[told] += 1
+            plain = told if type(told) is Allowed else _unremarked(told)
+            if plain is not None:
+                counts[plain] += 1
             else:
                 place = next(place for place, each in enumerate(records) if each[0] is told)
                 number = seq - len(records) + 1 + place
