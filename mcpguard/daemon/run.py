@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mcpguard.audit.keeper import Keeper
     from mcpguard.control.socket import Answer
     from mcpguard.daemon.drivers import Beside, Driver
-    from mcpguard.daemon.engine import Engine
+    from mcpguard.daemon.engine import Engine, Recording
     from mcpguard.identity.roster import Roster
     from mcpguard.live.desk import Desk
     from mcpguard.live.governor import Governor
@@ -413,6 +413,7 @@ def _engine(
     from mcpguard.proxy.session import Session, SessionSettings
 
     governor = Governor(plan, session_id, audit, data_dir, _roster())
+    recording, captured = _recording(audit, governor)
     session = Session(
         lock=plan.lock,
         mode=plan.mode,
@@ -425,6 +426,7 @@ def _engine(
             server=plan.name,
             early_exit=early_exit,
             unrecorded=plan.settings.audit.on_failure == "continue",
+            captured=captured,
             parties=governor.parties,
             ready=governor.ready,
             settle=governor.examiner.settle,
@@ -432,7 +434,27 @@ def _engine(
         now=time.monotonic(),
     )
     governor.held = lambda: session.held_calls
-    return Engine(session, audit, log, governor), governor
+    return Engine(session, recording, log, governor), governor
+
+
+def _recording(
+    audit: "AuditLog | None", governor: "Governor"
+) -> "tuple[Recording | None, Callable[[str], bool] | None]":
+    """What the session's records are written to; and of which tools they hold the results."""
+    chosen = governor.settings.audit
+    says_more = chosen.evidence or chosen.capture_arguments or chosen.capture_results
+    if audit is None or not says_more:
+        return audit, None
+    from mcpguard.evidence.capture import Choice, Witness
+
+    results = Choice(chosen.capture_results)
+    witness = Witness(
+        audit,
+        arguments=Choice(chosen.capture_arguments),
+        evidence=chosen.evidence,
+        patterns=lambda: governor.settings.gateway.patterns,
+    )
+    return witness, results.takes if results else None
 
 
 def _roster() -> "Roster":
@@ -477,13 +499,27 @@ def _open_audit(plan: Plan, session_id: str, log: Log) -> "AuditLog | None":
             durability=settings.audit.durability,
             tracked=True,
             defaults={"mode": mode},
-            facts={"mode": mode, "lock": plan.digest, "preset": settings.preset},
+            facts={
+                "mode": mode,
+                "lock": plan.digest,
+                "preset": settings.preset,
+                **_evident(plan),
+            },
         )
     except (McpguardError, OSError) as error:
         if plan.mode is Mode.ENFORCE and settings.audit.on_failure == "deny":
             raise _no_audit(error) from error
         log.event("audit.off", "warning", {"detail": str(error)})
         return None
+
+
+def _evident(plan: Plan) -> JsonObject:
+    """What the first record of a session says that evidence of its calls is made of."""
+    if not plan.settings.audit.evidence:
+        return {}
+    from mcpguard.live.reloading import digest
+
+    return {"evidence": True, "policy": digest(plan.loaded)}
 
 
 def _no_audit(error: McpguardError | OSError) -> AuditError:

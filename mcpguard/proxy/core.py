@@ -115,6 +115,8 @@ class SessionSettings:
     settle: Callable[[], None] = _nothing
     """Ends what stages do beside the session, however long it takes: the server has gone, and its
     last answers are to be judged."""
+    captured: Callable[[str], bool] | None = None
+    """Of which tools the results go to the log with their records; None: of none."""
     unrecorded: bool = False
     """What cannot be recorded may pass all the same. In audit-only it always may."""
     ready: Callable[[], bool] = _always
@@ -397,6 +399,13 @@ class Core:
         if not decision.allowed:
             record["decision"] = "deny" if self.stops(decision) else "would_deny"
         self.batch.records.append((record, args))
+
+    def capture(self, method: str, target: str, line: bytes) -> None:
+        """`line` is what the host gets of the result that was just recorded."""
+        captured = self.settings.captured
+        if captured is not None and method == "tools/call" and captured(target):
+            record, _ = self.batch.records[-1]
+            self.batch.records[-1] = record, line
 
     def note(self, direction: str, method: str, reason: Reason, detail: str, what: str) -> None:
         """One line of the audit log for a wire rule. `what`: drop | deny | note."""
