@@ -123,9 +123,11 @@ def verify_command(
     (unreadable, there are none, no key).
     """
     path = _path(file)
-    lines, torn = lines_of(path)
+    head = head_of(path.parent)
+    # A log that is gone altogether is one that was cut, for the head says so.
+    lines, torn = lines_of(path) if head is None or path.exists() else ([], 0)
     chosen = dict(load_public(each) for each in keys) if keys else _beside(path)
-    report = examine(lines, chosen, head_of(path.parent), _mark(known))
+    report = examine(lines, chosen, head, _mark(known))
     if audit:
         more = tuple(_against_logs(report.receipts))
         report = report._replace(problems=report.problems + more)
