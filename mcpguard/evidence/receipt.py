@@ -46,8 +46,8 @@ __all__ = [
 
 VERSION = "2.0"
 
-MAX_LINE = 256 * 1024
-"""Bytes. 64 rules of 512 characters with their controls are half of it."""
+MAX_LINE = 512 * 1024
+"""Bytes. 64 rules and 64 files, of 512 characters each in four bytes, are most of it."""
 
 MAX_TEXT = 512
 """Characters of a text in a receipt."""
@@ -110,7 +110,7 @@ def clean(value: Json) -> Json:
 
 
 def _text(text: str) -> str:
-    kept = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    kept = "".join(char if char.isprintable() else "\ufffd" for char in text)
     try:
         left = str(redact(kept, find(kept, _SECRETS)))
     except ScanError:

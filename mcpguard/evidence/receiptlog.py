@@ -39,6 +39,9 @@ __all__ = ["LOG", "append", "head_of", "known_keys", "lines_of", "ready"]
 
 LOG, HEAD = "receipts.jsonl", "receipts.head"
 
+USUAL = 16 * 1024
+"""Bytes at the end of the log that hold its last line, unless that is a very long one."""
+
 MAX_HEAD = 4096
 """Bytes of a head's file. One has some 250."""
 
@@ -91,9 +94,9 @@ def append(home: Path, draft: Draft, body: JsonObject, at: datetime) -> JsonObje
     return receipt
 
 
-def ready(home: Path) -> None:
-    """Raises AuditError when no receipt could be written now."""
-    with _opened(home):
+def ready(home: Path, patience: float = LOCK_SECONDS) -> None:
+    """Raises AuditError when no receipt could be written now. `patience`: seconds for the lock."""
+    with _opened(home, patience):
         _signer(home)
 
 
@@ -113,7 +116,7 @@ def _new_key(draft: Draft, before: str, now: str, at: datetime) -> JsonObject:
 
 
 @contextmanager
-def _opened(home: Path) -> Iterator[tuple[int, _End]]:
+def _opened(home: Path, patience: float = LOCK_SECONDS) -> Iterator[tuple[int, _End]]:
     """The log, locked, and where it ends. Raises AuditError, also for an OSError of the body."""
     path = home / LOG
     try:
@@ -123,7 +126,7 @@ def _opened(home: Path) -> Iterator[tuple[int, _End]]:
             fault = private.fault_of(path, os.fstat(fd))
             if fault:
                 raise AuditError(f"{path}: {fault.what}", hint=fault.hint)
-            _lock(fd, path)
+            _lock(fd, path, patience)
             yield fd, _end(home, fd)
         finally:
             os.close(fd)
@@ -134,15 +137,15 @@ def _opened(home: Path) -> Iterator[tuple[int, _End]]:
         ) from error
 
 
-def _lock(fd: int, path: Path) -> None:
-    until = time.monotonic() + LOCK_SECONDS
+def _lock(fd: int, path: Path, patience: float) -> None:
+    until = time.monotonic() + patience
     while True:
         try:
             lock(fd)
         except OSError as error:
             if time.monotonic() > until:
                 raise AuditError(
-                    f"{path}: another process has held it for {LOCK_SECONDS:g} s",
+                    f"{path}: another process has held it for {patience:g} s",
                     hint="find out which; it writes a receipt, or has stopped in the middle",
                 ) from error
             time.sleep(LOCK_LOOK)
@@ -153,20 +156,29 @@ def _lock(fd: int, path: Path) -> None:
 def _end(home: Path, fd: int) -> _End:
     """Where the log ends. Raises AuditError for one that is not what was written last."""
     size = os.fstat(fd).st_size
-    os.lseek(fd, max(0, size - 2 * MAX_LINE), os.SEEK_SET)
-    tail = os.read(fd, 2 * MAX_LINE)
-    torn = len(tail) - (tail.rfind(b"\n") + 1)
-    lines = tail[: len(tail) - torn].splitlines(keepends=True)
+    line, torn = _last_line(fd, size)
     head = _head_or_new(home, empty=not size)
-    found = _Last(lines[-1]) if lines else _Last(b"")
+    found = _Last(line)
     if found.seq < head.seq or (found.seq == head.seq and found.digest != head.digest):
         raise AuditError(
             f"{home / LOG}: it ends with receipt {found.seq}, and receipt {head.seq} was written",
             hint=_CHANGED,
         )
-    if lines and not found.seq:
+    if line and not found.seq:
         raise AuditError(f"{home / LOG}: its last line is no receipt", hint=_CHANGED)
     return _End(found.seq, found.digest, found.signer, size - torn)
+
+
+def _last_line(fd: int, size: int) -> tuple[bytes, int]:
+    """The last whole line of the `size` bytes, empty for none, and the bytes behind it."""
+    for window in (USUAL, 2 * MAX_LINE):
+        os.lseek(fd, max(0, size - window), os.SEEK_SET)
+        tail = os.read(fd, window)
+        end = tail.rfind(b"\n") + 1
+        begin = tail.rfind(b"\n", 0, max(0, end - 1)) + 1
+        if begin or window >= size:
+            return tail[begin:end], len(tail) - end
+    return b"?", 0  # longer than any receipt
 
 
 class _Last:

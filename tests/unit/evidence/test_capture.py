@@ -56,28 +56,23 @@ def told(
     return log.records[0]
 
 
-def captured(value: Json, *, patterns: Patterns | None = None) -> Any:
-    return told(CALL, orjson.dumps(value), patterns=patterns)[0]["captured"]
+def captured(value: Json, *, patterns: Patterns | None = None) -> dict[str, Any]:
+    made: dict[str, Any] = told(CALL, orjson.dumps(value), patterns=patterns)[0]["captured"]
+    return made
 
 
-def answered(result: Json, key: str = "result") -> Any:
+def answered(result: Json, key: str = "result") -> dict[str, Any]:
     line = orjson.dumps({"jsonrpc": "2.0", "id": 7, key: result}) + b"\n"
-    return told(RESULT, line)[0]["captured"]
+    made: dict[str, Any] = told(RESULT, line)[0]["captured"]
+    return made
 
 
 def test_a_record_of_a_captured_call_holds_its_arguments() -> None:
     record, encoded = told(CALL, b'{"path":"/srv/a","n":1.5}')
     assert encoded == b'{"path":"/srv/a","n":1.5}'  # digested as ever
-    assert record == {
-        **CALL.fields(),
-        "captured": {
-            "what": "arguments",
-            "text": '{"path":"/srv/a","n":1.5}',
-            "size": 25,
-            "cut": 0,
-            "redacted": 0,
-        },
-    }
+    shown = {"what": "arguments", "text": encoded.decode(), "size": 25, "cut": 0, "redacted": 0}
+    assert record.pop("captured") == shown
+    assert record == CALL.fields()
 
 
 @pytest.mark.parametrize(
@@ -214,11 +209,15 @@ def test_a_result_that_cannot_be_read_keeps_no_record_out_of_the_log(line: bytes
 
 RFC_8785: list[tuple[bytes, bytes]] = [
     (
-        b'{"numbers":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001],'
-        b'"string":"\\u20ac$\\u000F\\u000aA\'\\u0042\\u0022\\u005c\\\\\\"\\/",'
-        b'"literals":[null,true,false]}',
-        b'{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],'
-        b'"string":"\xe2\x82\xac$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}',
+        (
+            b'{"numbers":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001],'
+            b'"string":"\\u20ac$\\u000F\\u000aA\'\\u0042\\u0022\\u005c\\\\\\"\\/",'
+            b'"literals":[null,true,false]}'
+        ),
+        (
+            b'{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],'
+            b'"string":"\xe2\x82\xac$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}'
+        ),
     ),
     (
         b'{"\\u20ac":1,"\\r":2,"\\ufb33":3,"1":4,"\\ud83d\\ude00":5,"\\u0080":6,"\\u00f6":7}',
