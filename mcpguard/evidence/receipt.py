@@ -241,7 +241,7 @@ def examine(
     digests = {each.seq: each.digest for each in sound}
     last = max(digests, default=0)
     if lines or head is not None:
-        problems += _at_end(head, keys, digests, last)
+        problems += _at_end(head, keys, digests)
     if known is not None:
         problems += _against(known, digests)
     problems.sort()
@@ -306,9 +306,7 @@ def _shapes(sound: Sequence[_Line]) -> Iterator[Problem]:
             yield Problem(each.number, "shape", f"no receipt of version {VERSION}: {fault}")
 
 
-def _at_end(
-    head: Head | None, keys: Keys, digests: Mapping[int, str], last: int
-) -> Iterator[Problem]:
+def _at_end(head: Head | None, keys: Keys, digests: Mapping[int, str]) -> Iterator[Problem]:
     if head is None:
         yield Problem(0, "headless", "headless: the file that says how far the log went is gone")
         return
@@ -317,9 +315,6 @@ def _at_end(
         yield Problem(0, "forged", "forged: none of the keys signed how far the log went")
         return
     yield from _against((head.seq, head.digest), digests)
-    if last > head.seq + 1:
-        told = f"receipts {head.seq + 2} to {last} were never told to the head"
-        yield Problem(0, "forked", f"forked: {told}")
 
 
 def _against(known: tuple[int, str], digests: Mapping[int, str]) -> Iterator[Problem]:
