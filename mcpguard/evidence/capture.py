@@ -15,7 +15,7 @@ from mcpguard.audit.chain import Record
 from mcpguard.audit.record import Told
 from mcpguard.errors import AuditError, ScanError
 from mcpguard.model import Allowed, Json, JsonObject
-from mcpguard.scan import DETECTORS, find, redact
+from mcpguard.scan import DETECTORS, Budget, find, redact
 from mcpguard.scan.patterns import Patterns
 from mcpguard.scan.redact import placeholder
 from mcpguard.trust.policy import Glob
@@ -24,8 +24,11 @@ from mcpguard.wire.canonical import canonical
 __all__ = ["MAX_LOOKED", "MAX_SHOWN", "Choice", "Witness", "params_hash"]
 
 MAX_LOOKED = 64 * 1024
-"""Bytes of JSON. What is larger is not looked through on a message's way (64 KiB of prose take
-some milliseconds), and what was not looked through is not shown: its size is."""
+"""Bytes of JSON. What is larger is not looked through on a message's way (64 KiB of prose take ten
+milliseconds), and what was not looked through is not shown: its size is."""
+
+_BUDGET: Final = Budget(matches=500, hits=500)
+"""Of one look: ten milliseconds of hostile text, during which no other call moves."""
 
 MAX_SHOWN = 8 * 1024
 """Characters of one capture: escaped, and in UTF-8, at most 32 KiB of a line's 64."""
@@ -49,6 +52,7 @@ _NAMED: Final = (
 )  # fmt: skip
 """What a member's name holds, letters alone, whose value is never shown, whatever it looks like."""
 
+_ABOUT: Final = ("direction", "method", "target")
 _PICTURES: Final = frozenset({"image", "audio"})
 
 
@@ -116,18 +120,28 @@ class Witness:
         self._log.write([self._told(*each) for each in records])
 
     def _told(self, told: Told, encoded: bytes) -> Record:
-        record = told.fields() if isinstance(told, Allowed) else cast("JsonObject", told)
-        direction, method = record.get("direction"), record.get("method")
-        if direction == _DOWN and encoded:
-            return {**record, CAPTURED: self._result(encoded)}, b""
-        if (direction, method) != (_UP, _CALL) or record.get("stage") == "wire":
+        if type(told) is Allowed:  # nearly every one
+            direction, method, target = told
+        else:
+            record = cast("JsonObject", told)
+            direction, method, target = (str(record.get(key, "")) for key in _ABOUT)
+            if record.get("stage") == "wire" and direction == _UP:
+                return told, encoded
+        if direction == _DOWN:
+            more: JsonObject = {CAPTURED: self._result(encoded)} if encoded else {}
+            return ({**_fields(told), **more}, b"") if more else (told, encoded)
+        if (direction, method) != (_UP, _CALL):
             return told, encoded
+        more = self._of_call(target, encoded or b"{}")
+        return ({**_fields(told), **more}, encoded) if more else (told, encoded)
+
+    def _of_call(self, target: str, encoded: bytes) -> JsonObject:
         more: JsonObject = {}
         if self._evidence:
-            more[HASH] = _hashed(encoded or b"{}")
-        if self._arguments.takes(str(record.get("target"))):
-            more[CAPTURED] = self._shown("arguments", encoded or b"{}")
-        return ({**record, **more}, encoded) if more else (told, encoded)
+            more[HASH] = _hashed(encoded)
+        if self._arguments.takes(target):
+            more[CAPTURED] = self._shown("arguments", encoded)
+        return more
 
     def _result(self, line: bytes) -> JsonObject:
         """Of the line that answers the host: its result, or its error."""
@@ -158,10 +172,14 @@ class Witness:
         """
         patterns = self._patterns()
         seen = _readable(value)
-        hits = find(seen, _CONFIDENTIAL, patterns)
+        hits = find(seen, _CONFIDENTIAL, patterns, budget=_BUDGET)
         text = orjson.dumps(redact(seen, hits)).decode()
-        again = find(text, _CONFIDENTIAL, patterns)
+        again = find(text, _CONFIDENTIAL, patterns, budget=_BUDGET)
         return str(redact(text, again)), len(hits) + len(again)
+
+
+def _fields(told: Told) -> JsonObject:
+    return told.fields() if isinstance(told, Allowed) else cast("JsonObject", told)
 
 
 def _hashed(encoded: bytes) -> str:

@@ -160,6 +160,8 @@ def test_nothing_that_the_detectors_know_is_found_in_what_was_captured(value: Js
         ({"t": '"' * 20_000}, MAX_SHOWN, 40_008 - MAX_SHOWN, False),
         ({"t": "\U0001f600" * 15_000}, MAX_SHOWN, 15_008 - MAX_SHOWN, False),
         ({"t": "y" * MAX_LOOKED}, 0, 0, True),
+        ({"t": f"{MAIL} " * 400}, 400 * len("[mcpguard:email] ") + 8, 0, False),
+        ({"t": f"{MAIL} " * 3000}, 0, 0, True),  # more than a look may take
     ],
 )
 def test_what_is_long_is_cut_and_the_record_says_how_much(

@@ -36,7 +36,7 @@ for line in sys.stdin:
         continue
     print(json.dumps({"jsonrpc": "2.0", "id": m["id"], "result": r}), flush=True)
 """
-CLIENT = {"name": "t", "version": "1"}
+CLIENT: JsonObject = {"name": "t", "version": "1"}
 CALLS: list[tuple[str, JsonObject]] = [
     ("echo", {"n": 1.0, "mail": "anna@example.org"}),
     ("echo", {"bad": True}),
@@ -74,7 +74,11 @@ class Place:
 
     def calls(self) -> dict[int, Any]:
         """What the host gets, by id."""
-        version = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": CLIENT}
+        version: JsonObject = {
+            "protocolVersion": "2025-06-18",
+            "capabilities": {},
+            "clientInfo": CLIENT,
+        }
         given = [
             line(0, "initialize", version),
             b'{"jsonrpc":"2.0","method":"notifications/initialized"}\n',
