@@ -214,7 +214,9 @@ def _leave(
     missing = receipt.left(code, error=error, status=status)
     if missing is not None:
         text = f"mcpguard: there is no receipt of this session: {missing.message}"
-        sys.stderr.write(printable(text) + "\n")
+        with contextlib.suppress(OSError):  # the server's exit code counts, heard or not
+            sys.stderr.write(printable(text) + "\n")
+            sys.stderr.flush()
 
 
 def _status(own: int | None) -> str:

@@ -89,8 +89,8 @@ def append(home: Path, draft: Draft, body: JsonObject, at: datetime) -> JsonObje
             receipt = whole(each, seq, digest, signer.key, signer.over)
             lines.append(line_of(receipt))
             digest = digest_of(lines[-1])
-        _write(fd, b"".join(lines), end.size)
-        _put_head(home, head_line(seq, digest, signer.key, signer.over))
+        head = head_line(seq, digest, signer.key, signer.over)
+        _write(fd, b"".join(lines), end.size, lambda: _put_head(home, head))
     return receipt
 
 
@@ -205,13 +205,17 @@ def _head_or_new(home: Path, *, empty: bool) -> Head:
     return head
 
 
-def _write(fd: int, data: bytes, size: int) -> None:
-    """All of `data` behind the first `size` bytes, on the disk; or nothing. Raises OSError."""
+def _write(fd: int, data: bytes, size: int, then: Callable[[], None]) -> None:
+    """All of `data` behind the first `size` bytes, on the disk, and `then`; or nothing of it.
+
+    Raises OSError.
+    """
     os.ftruncate(fd, size)  # what a command that was killed left of its line
     try:
         if os.write(fd, data) != len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - as for the rest
         os.fsync(fd)
+        then()
     except OSError:
         os.ftruncate(fd, size)
         raise
@@ -251,6 +255,8 @@ def known_keys(home: Path) -> Keys:
 
 
 def _read(path: Path, read: Callable[[], bytes]) -> bytes:
+    if path.exists() and not path.is_file():  # a pipe never ends
+        raise AuditError(f"{path}: not a regular file", hint="move it away")
     try:
         return read()
     except OSError as error:

@@ -353,13 +353,18 @@ def a_folder(log: Path) -> None:
     log.mkdir()
 
 
+def a_pipe(log: Path) -> None:
+    log.unlink()
+    os.mkfifo(log, 0o600)
+
+
 def a_short_key(log: Path) -> None:
     (log.parent / SIGNING_KEY).write_bytes(b"short")
 
 
 @pytest.mark.parametrize(
     "damage",
-    [cut_last, another_last, open_to_others, headless, a_link, a_folder, a_short_key],
+    [cut_last, another_last, open_to_others, headless, a_link, a_folder, a_pipe, a_short_key],
 )
 def test_nothing_is_written_behind_what_is_not_the_end(
     log: Path, damage: Callable[[Path], None]
@@ -371,6 +376,41 @@ def test_nothing_is_written_behind_what_is_not_the_end(
     with pytest.raises(AuditError):
         left(log.parent)
     assert (log.read_bytes() if log.is_file() else b"") == before
+
+
+@pytest.mark.parametrize("room", [0, 300])
+def test_what_there_is_no_room_for_is_not_written_in_part(log: Path, room: int) -> None:
+    import resource
+
+    before = log.read_bytes()
+    child = os.fork()
+    if not child:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + room, len(before) + room))
+        code = 1
+        try:
+            left(log.parent)
+        except AuditError:
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+    assert log.read_bytes() == before
+    left(log.parent)
+    assert (examined(log).problems, len(examined(log).receipts)) == ((), 6)
+
+
+def test_a_receipt_of_which_the_head_cannot_be_told_is_taken_back(log: Path) -> None:
+    before = log.read_bytes()
+    (log.parent / f".{HEAD}.{os.getpid()}").mkdir()
+    with pytest.raises(AuditError):
+        left(log.parent)
+    assert (log.read_bytes(), examined(log).problems) == (before, ())
+
+
+def test_a_pipe_in_its_place_is_refused_not_waited_for(log: Path) -> None:
+    a_pipe(log)
+    with pytest.raises(AuditError, match="not a regular file"):
+        lines_of(log)
 
 
 @pytest.mark.parametrize("torn", [b"{", b'{"seq":6,"previous":"sha', b"\0" * 40])
