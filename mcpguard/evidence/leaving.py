@@ -37,7 +37,9 @@ class Leaving:
         if chosen == "required":
             from mcpguard.evidence.receiptlog import ready
 
+            self._done = True  # where there is no place for one, none is tried at the end
             ready(self._home())
+            self._done = False
 
     def left(
         self, code: int, kind: str = "", *, error: McpguardError | None = None, status: str = ""

@@ -14,8 +14,10 @@ import pytest
 from click.testing import CliRunner
 
 from mcpguard.cli import main, mcpguard_group
+from mcpguard.config.flags import APPROVERS
 from mcpguard.evidence.receipt import examine
 from mcpguard.evidence.receiptlog import LOG, head_of, known_keys, lines_of
+from mcpguard.identity.keys import approvers, create
 from mcpguard.model import JsonObject
 from tests.tools import FIXTURES
 from tests.unit.control import desk as desks
@@ -196,17 +198,23 @@ def test_changes_of_keys_leave_one_each(place: Place) -> None:
         finally:
             os.close(reading)
 
+    place.data.mkdir(mode=0o700)
+    anna = create(place.data / APPROVERS, "anna", PHRASE, work=10)
     codes = [
-        approver("add", "anna"),
         approver("add", "anna"),
         approver("remove", "bert"),
         approver("remove", "anna"),
+        approver("add", "carl"),
     ]
-    assert codes == [0, 2, 2, 0]
-    assert [each[1] for each in place.ended()] == ["pass", "error", "error", "pass"]
-    added, _, refused, removed = (each["key"] for each in place.told())
-    assert added == removed
-    assert refused == {"name": "bert"}
+    assert codes == [2, 2, 0, 0]
+    assert [each[1] for each in place.ended()] == ["error", "error", "pass", "pass"]
+    (carl,) = approvers(place.data / APPROVERS)
+    assert [each["key"] for each in place.told()] == [
+        {"name": "anna"},
+        {"name": "bert"},
+        {"name": "anna", "id": anna.key_id},
+        {"name": "carl", "id": carl.key_id},
+    ]
 
 
 READ_ONLY = {"on": (0, "there is no receipt of this"), "off": (0, ""), "required": (2, LOG)}

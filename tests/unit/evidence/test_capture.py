@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from mcpguard.audit.chain import Record
 from mcpguard.audit.record import MAX_BODY, Encoder
+from mcpguard.config.layers import settings_of
+from mcpguard.config.loading import preset_values
+from mcpguard.config.settings import Preset
 from mcpguard.errors import AuditError
 from mcpguard.evidence.capture import MAX_LOOKED, MAX_SHOWN, Choice, Witness, params_hash
 from mcpguard.model import Allowed, Json, JsonObject
@@ -264,6 +267,13 @@ def test_a_call_without_arguments_has_the_hash_of_an_empty_object() -> None:
 def test_a_call_whose_parameters_cannot_be_hashed_is_not_recorded() -> None:
     with pytest.raises(AuditError, match="no hash of a call's parameters"):
         told(CALL, b'{"a":"\\ud800"}', evidence=True)
+
+
+@pytest.mark.parametrize("preset", Preset)
+def test_no_preset_captures_anything(preset: Preset) -> None:
+    audit = settings_of(preset_values(preset)).audit
+    assert (audit.capture_arguments, audit.capture_results, audit.evidence) == ((), (), False)
+    assert audit.receipts == "on"
 
 
 def test_tools_are_named_by_globs() -> None:

@@ -11,8 +11,11 @@ import pytest
 
 from mcpguard.audit.verify import read, verify
 from mcpguard.cli import main
+from mcpguard.daemon import launch
 from mcpguard.evidence.capture import params_hash
-from mcpguard.model import JsonObject
+from mcpguard.lock import lockfile
+from mcpguard.lock.surface import ServerFacts, Surface
+from mcpguard.model import Era, ItemKind, JsonObject
 
 ROOT = Path(__file__).parents[3]
 SERVER = """
@@ -37,6 +40,7 @@ for line in sys.stdin:
     print(json.dumps({"jsonrpc": "2.0", "id": m["id"], "result": r}), flush=True)
 """
 CLIENT: JsonObject = {"name": "t", "version": "1"}
+NAMED: JsonObject = {"name": "s", "version": "1"}
 CALLS: list[tuple[str, JsonObject]] = [
     ("echo", {"n": 1.0, "mail": "anna@example.org"}),
     ("echo", {"bad": True}),
@@ -57,6 +61,18 @@ class Place:
         self.base = base
         (base / "server.py").write_text(SERVER)
         (base / "mcpguard.yaml").write_text(SETTINGS)
+        argv = (sys.executable, str(base / "server.py"))
+        facts = ServerFacts(Era.LEGACY, "2025-06-18", NAMED, "", {"tools": {}})
+        tools: dict[str, JsonObject] = {
+            name: {"name": name, "inputSchema": {"type": "object"}} for name in ("echo", "quiet")
+        }
+        locked = lockfile.from_surface(
+            Surface(facts, {ItemKind.TOOL: tools}),
+            name="s",
+            launch=launch.describe(argv),
+            requests=frozenset(),
+        )
+        (base / "lock.json").write_bytes(lockfile.render(locked))
         self.env = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -100,8 +116,6 @@ def test_a_session_captures_what_it_is_told_to_and_evidence_is_made_of_its_log(
     place = Place(tmp_path)
     for name in ("MCPGUARD_DATA_DIR", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, place.env[name])
-    command = (sys.executable, str(tmp_path / "server.py"))
-    place.run("lock", "--era", "legacy", "--name", "s", "-o", "lock.json", "--", *command)
     answers = place.calls()
     assert "anna@example.org" in str(answers[1])  # the host gets what it always gets
     log = tmp_path / "data" / "audit" / "s.jsonl"
