@@ -7,6 +7,8 @@ each other (held by import-linter):
                    |
                 survey                 what is wrong with servers that are not being run
                    |
+                 embed                 the same answers inside another program, without a process
+                   |
                  daemon                processes, pipes, loops: the I/O on a message's way
                    |
                   live                 what stages ask: scores, counters, approvals, a store
@@ -19,6 +21,8 @@ each other (held by import-linter):
              vault | siem              sealed texts, planted credentials | delivery of the log
                    |
                  hosts                 hosts' files: what they start, and what is wrong with it
+                   |
+               evidence                what was said, in the log; evidence of calls; receipts
                    |
               lock | audit             lockfile, drift | hash-chained log
          trust | policy | scan         scores, limits | rules | what arguments hold

@@ -23,13 +23,16 @@ from mcpguard.siem.formats import FORMATS
 from mcpguard.siem.formats import render as rendered
 from mcpguard.siem.sinks import target_of
 
-__all__ = ["export_command", "ship_command"]
+__all__ = ["export_command", "found", "ship_command"]
 
 PIECE = 1000
 """Records of a body that is written as one: OTLP's."""
 
 LAST_LINES = 1.0
 """Seconds after a session in which its stderr still gets what a sink writes there."""
+
+WRITTEN = {name: row for name, row in FORMATS.items() if not row.needs}
+"""Formats whose records are lines."""
 
 MAX_ORDER = 1024 * 1024
 """Bytes of what a session says should be delivered."""
@@ -38,15 +41,15 @@ MAX_ORDER = 1024 * 1024
 @click.command(name="export")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
-    "--format", "form", type=click.Choice([*FORMATS]), required=True, help="One of the table below."
+    "--format", "form", type=click.Choice([*WRITTEN]), required=True, help="One of the table below."
 )
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="A file; default: stdout.")
 def export_command(file: Path, form: str, output: Path | None) -> None:
     """Write the records of the log FILE in another format, one a line.
 
     Needs nothing but the file, sends nothing. Says nothing of the records' truth: run `mcpguard
-    audit verify` first. `--format hec` can be posted to a collector as it is, of `otlp` each line
-    is one request.
+    audit verify` first. `--format hec` can be posted to a collector as it is, of `otlp-json` each
+    line is one request.
 
     Exit codes: 0 written, 2 the file cannot be read.
     """
@@ -62,14 +65,14 @@ def export_command(file: Path, form: str, output: Path | None) -> None:
 
 def _export(file: Path, form: str, to: BinaryIO) -> None:
     records = (rendered(form, record) for record in read(file))
-    if form != "otlp":
+    if FORMATS[form].otlp == "":
         to.writelines(each + b"\n" for each in records)
         return
     while piece := list(islice(records, PIECE)):
         to.write(FORMATS[form].body(piece) + b"\n")
 
 
-export_command.epilog = "\b\n" + "\n".join(f"{key:<8}{row.help}" for key, row in FORMATS.items())
+export_command.epilog = "\b\n" + "\n".join(f"{key:<11}{row.help}" for key, row in WRITTEN.items())
 
 
 @click.command(name="ship")
@@ -108,7 +111,7 @@ def ship_command(  # noqa: PLR0917 - one option each
             "no sink is configured",
             hint="name one under `audit.sinks`; `mcpguard config path` says in which file",
         )
-    find = _found(logs, load(config).settings.audit.log)
+    find = found(logs, load(config).settings.audit.log)
     if status:
         _show([*shipping.states(find(), targets)], form)
     elif once:
@@ -118,7 +121,8 @@ def ship_command(  # noqa: PLR0917 - one option each
         shipping.follow(find, targets, _say, stop)
 
 
-def _found(logs: Sequence[Path], configured: str) -> Callable[[], list[Path]]:
+def found(logs: Sequence[Path], configured: str) -> Callable[[], list[Path]]:
+    """Finds the logs that are meant: `logs`, else every one of the data directory, and ours."""
     if logs:
         return lambda: list(logs)
     folder = data_dir() / "audit"

@@ -178,6 +178,9 @@ _REQUESTS: Final = ("off", "record", "block")
 _CANARY: Final = ("quarantine", "block")
 _DURABILITY: Final = ("none", "grouped", "strict")
 _ON_FAILURE: Final = ("continue", "deny")
+_TRACE: Final = ("off", "on")
+_EVIDENCE: Final = ("off", "on")
+_RECEIPTS: Final = ("off", "on", "required")
 _TIERS: Final = ("record", "decide")
 _SERVERS: Final = ("record", "hold")
 
@@ -319,6 +322,7 @@ ROWS: Final = (
         "what is open: filesystem:/data/** x read, network:HOST x connect, command:git x run",
         read.scope,
         many=1000,
+        apart=True,
     ),
     Row(
         ("gateway", "arguments"),
@@ -326,6 +330,7 @@ ROWS: Final = (
         read.binding,
         many=1000,
         adds=True,
+        apart=True,
     ),
     Row(
         ("gateway", "budgets", "tool_calls"),
@@ -507,6 +512,45 @@ ROWS: Final = (
         ("audit", "anchors"),
         "the absolute path of a folder that keeps each log's newest signed checkpoint",
         read.absolute,
+    ),
+    Row(
+        ("telemetry", "trace"),
+        "off or on: a span for each request, whose id the server is given",
+        read.choice(*_TRACE),
+        tighten=_rank(*_TRACE),
+    ),
+    Row(
+        ("telemetry", "listen"),
+        "127.0.0.1:PORT or [::1]:PORT at which `mcpguard metrics` serves Prometheus",
+        read.listener,
+    ),
+    Row(
+        ("audit", "capture", "arguments"),
+        "tools whose calls' arguments stand in the log, redacted and cut",
+        read.glob,
+        many=100,
+        adds=True,
+        tighten=_added,
+    ),
+    Row(
+        ("audit", "capture", "results"),
+        "tools whose results stand in the log, redacted and cut",
+        read.glob,
+        many=100,
+        adds=True,
+        tighten=_added,
+    ),
+    Row(
+        ("audit", "evidence"),
+        "off or on: each call's record holds what evidence of it needs (RFC-006)",
+        read.choice(*_EVIDENCE),
+        tighten=_rank(*_EVIDENCE),
+    ),
+    Row(
+        ("audit", "receipts"),
+        "off, on or required: whether commands leave a receipt, or do nothing without",
+        read.choice(*_RECEIPTS),
+        tighten=_rank(*_RECEIPTS),
     ),
     Row(
         ("store", "backend"),

@@ -6,14 +6,15 @@ session are imported meanwhile, so a person never waits for both.
 
 import contextlib
 import gc
+import hashlib
 import os
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mcpguard.config.files import plain_bytes
 from mcpguard.config.flags import APPROVERS, ProxySettings, data_dir, parse_proxy
@@ -24,6 +25,7 @@ from mcpguard.daemon import launch, prelude
 from mcpguard.daemon.environment import server_environment
 from mcpguard.daemon.log import Log, open_log, printable
 from mcpguard.errors import AuditError, LockfileError, McpguardError, UsageError
+from mcpguard.evidence.leaving import Leaving
 from mcpguard.lock import lockfile
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import JsonObject, Mode
@@ -38,10 +40,22 @@ if TYPE_CHECKING:
     from mcpguard.identity.roster import Roster
     from mcpguard.live.desk import Desk
     from mcpguard.live.governor import Governor
+    from mcpguard.wire.tracing import Tracer
 
     Keeping = Callable[[], Keeper]
 
-__all__ = ["main", "minter", "read_lock"]
+__all__ = [
+    "Events",
+    "approvers",
+    "close_audit",
+    "end_governor",
+    "keep",
+    "keeper_of",
+    "main",
+    "minter",
+    "open_audit",
+    "read_lock",
+]
 
 DRIVER_VARIABLE = "MCPGUARD_DRIVER"
 """Environment variable. Names a driver (`drivers.DRIVERS`) in place of the fastest that can be."""
@@ -65,34 +79,63 @@ SHELL_NOISE = frozenset({"_", "COLUMNS", "LINES", "OLDPWD", "PWD", "SHLVL"})
 """Variables a shell sets for itself; no server misses them."""
 
 
+class Events(Protocol):
+    """Where events for people go."""
+
+    def event(self, name: str, level: str, fields: Mapping[str, str | int]) -> None:
+        """Say `name`."""
+
+
 def main(argv: Sequence[str]) -> int:
     """Run `mcpguard proxy` with `argv`; gives the server's exit code, or 1 or 2 of our errors."""
     gc.disable()  # importing collects a dozen times for nothing: a tenth of the start
     _ensure_stdio()
+    receipt = None
     try:
-        return _proxy(parse_proxy(argv))
+        flags = parse_proxy(argv)
+        if flags.print_effective:
+            return _print_effective(make_plan(flags, _lock(flags, None)))
+        receipt = Leaving("run", data_dir, time.time)  # noqa: TID251 - the shell's clock
+        return _proxy(flags, receipt)
     except McpguardError as error:
         _complain(error)
+        if receipt is not None:
+            _leave(receipt, error.exit_code, error=error)
         return error.exit_code
 
 
 def read_lock(path: Path) -> Lockfile:
     """The lockfile at `path`. Raises LockfileError, naming the command that makes one."""
+    return lockfile.parse(_lock_bytes(path), str(path))
+
+
+def _lock_bytes(path: Path) -> bytes:
     try:
-        data = plain_bytes(path)
+        return plain_bytes(path)
     except OSError as error:
         raise LockfileError(
             f"{path}: the lockfile cannot be read: {error.strerror}",
             hint=f"make one: mcpguard lock -o {path} -- CMD ARGS...",
         ) from error
-    return lockfile.parse(data, str(path))
 
 
-def _proxy(flags: ProxySettings) -> int:
-    lock = read_lock(flags.lock) if flags.lock is not None else None
+def _lock(flags: ProxySettings, receipt: Leaving | None) -> Lockfile | None:
+    if flags.lock is None:
+        return None
+    told: JsonObject = {"path": str(flags.lock), "sha256": None}
+    if receipt is not None:
+        receipt.facts["lockfile"] = told
+    data = _lock_bytes(flags.lock)
+    told["sha256"] = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    return lockfile.parse(data, str(flags.lock))
+
+
+def _proxy(flags: ProxySettings, receipt: Leaving) -> int:
+    lock = _lock(flags, receipt)
     plan = make_plan(flags, lock)
-    if flags.print_effective:
-        return _print_effective(plan)
+    receipt.facts["server"] = plan.name
+    receipt.facts["policy"] = {"preset": plan.settings.preset.value, "mode": plan.mode.value}
+    receipt.begin(plan.settings.audit.receipts)
     argv = flags.command
     if lock is not None:
         launch.verify(lock.launch, argv)
@@ -103,7 +146,7 @@ def _proxy(flags: ProxySettings) -> int:
     with _shipping(plan) as deliver:
         child = processes.spawn(argv, env)
         try:
-            return _session(plan, _withheld(env), child, alarm, deliver)
+            return _session(plan, _withheld(env), child, alarm, deliver, receipt=receipt)
         except BaseException:
             child.abandon()
             raise
@@ -139,16 +182,18 @@ def _session(
     child: processes.Child,
     alarm: prelude.Alarm,
     deliver: "Callable[[Path], None]",
+    *,
+    receipt: Leaving,
 ) -> int:
     log = open_log(plan.flags.log_format, plan.flags.log_output)
     audit = governor = keeping = None
     stuck = False
     try:
         session_id = os.urandom(8).hex()
-        audit = _open_audit(plan, session_id, log)
+        audit = open_audit(plan, session_id, log)
         if audit is not None:
             deliver(audit.path)
-        keeping = _keeping(audit, plan)
+        keeping = keeper_of(audit, plan)
         engine, governor = _engine(plan, session_id, audit, log, early_exit)
         beside = (
             _governed(engine, governor),
@@ -163,15 +208,41 @@ def _session(
         _tell(child, log)
     finally:
         if governor is not None:
-            _end(governor)
+            end_governor(governor)
             stuck = governor.stuck(LAST_WORDS)
         if audit is not None:
-            _close(audit, keeping, log)
+            close_audit(audit, keeping, log)
         log.close()
+    if audit is not None:
+        receipt.facts["audit"] = {
+            "log": str(audit.path.absolute()),
+            "session": session_id,
+            "seq": audit.seq,
+            "hash": f"sha256:{audit.head.hex()}",
+        }
+    _leave(receipt, code, status=_status(engine.exit_code))
     if lingering or stuck:  # a thread blocked in a read of our stdin, or in a store that does not
         # answer, would hold up the interpreter's exit
         os._exit(code)
     return code
+
+
+def _leave(
+    receipt: Leaving, code: int, *, error: McpguardError | None = None, status: str = ""
+) -> None:
+    missing = receipt.left(code, error=error, status=status)
+    if missing is not None:
+        text = f"mcpguard: there is no receipt of this session: {missing.message}"
+        with contextlib.suppress(OSError):  # the server's exit code counts, heard or not
+            sys.stderr.write(printable(text) + "\n")
+            sys.stderr.flush()
+
+
+def _status(own: int | None) -> str:
+    """Of a receipt: what mcpguard says of the session, whatever the server's exit code."""
+    if own is None:
+        return "pass"
+    return "fail" if own == kill.KILLED else "error"
 
 
 def _refuse_killed(name: str) -> None:
@@ -318,35 +389,37 @@ def _controlled(engine: "Engine", governor: "Governor") -> "Beside":
 
 
 def _kept(engine: "Engine", keeping: "Keeping | None") -> "Beside":
-    """Signs the audit log, and sets it aside when it is large or old enough."""
-
     async def beside(_driver: "Driver") -> None:
-        if keeping is None:
-            return
-        import anyio
-        import anyio.to_thread
-
-        away = partial(anyio.to_thread.run_sync, abandon_on_cancel=True)
-        keeper = keeping()
-        told = ""
-        while True:
-            await anyio.sleep(KEEP_SECONDS)
-            if not keeper.due():
-                continue
-            keeper.take()
-            await away(keeper.sign)
-            try:
-                await away(keeper.commit())
-            except (McpguardError, OSError) as error:
-                keeper.failure = str(error)
-            if keeper.failure and keeper.failure != told:
-                engine.tell("audit.unsigned", keeper.failure)
-            told = keeper.failure
+        if keeping is not None:
+            await keep(keeping, engine.tell)
 
     return beside
 
 
-def _keeping(audit: "AuditLog | None", plan: Plan) -> "Keeping | None":
+async def keep(keeping: "Keeping", tell: Callable[[str, str], None]) -> None:
+    """Sign the audit log, and set it aside when it is large or old enough, until cancelled."""
+    import anyio
+    import anyio.to_thread
+
+    away = partial(anyio.to_thread.run_sync, abandon_on_cancel=True)
+    keeper = keeping()
+    told = ""
+    while True:
+        await anyio.sleep(KEEP_SECONDS)
+        if not keeper.due():
+            continue
+        keeper.take()
+        await away(keeper.sign)
+        try:
+            await away(keeper.commit())
+        except (McpguardError, OSError) as error:
+            keeper.failure = str(error)
+        if keeper.failure and keeper.failure != told:
+            tell("audit.unsigned", keeper.failure)
+        told = keeper.failure
+
+
+def keeper_of(audit: "AuditLog | None", plan: Plan) -> "Keeping | None":
     """Gives the log's keeper, which is made when the messages move already, or at the end."""
     if audit is None:
         return None
@@ -379,8 +452,6 @@ def _conversation(
         driver.flush()
 
     def converse() -> "Answer":
-        from mcpguard.control.operations import Conversation, nobody_signs
-        from mcpguard.control.proof import proven
         from mcpguard.live.desk import Desk
 
         if not desks:
@@ -394,11 +465,7 @@ def _conversation(
                     clock=time.time,  # noqa: TID251 - as above
                 )
             )
-        session = governor.session
-        hello: JsonObject = {"session": session, "server": governor.plan.name, "pid": os.getpid()}
-        known = governor.roster.approvers
-        check = proven(session, governor.approvals.verify) if known else nobody_signs
-        return Conversation(desks[0], hello, check, time.monotonic).answer
+        return desks[0].conversation(time.monotonic)
 
     desks: list[Desk] = []
     return converse
@@ -409,10 +476,13 @@ def _engine(
 ) -> "tuple[Engine, Governor]":
     from mcpguard.daemon.engine import Engine
     from mcpguard.live.governor import Governor
+    from mcpguard.live.stages.latency import Latency
+    from mcpguard.live.stages.recording import recording_of
     from mcpguard.proxy.denial import DenyStyle
     from mcpguard.proxy.session import Session, SessionSettings
 
-    governor = Governor(plan, session_id, audit, data_dir, _roster())
+    governor = Governor(plan, session_id, audit, data_dir, approvers())
+    recording, captured = recording_of(audit, lambda: governor.settings)
     session = Session(
         lock=plan.lock,
         mode=plan.mode,
@@ -425,17 +495,28 @@ def _engine(
             server=plan.name,
             early_exit=early_exit,
             unrecorded=plan.settings.audit.on_failure == "continue",
+            captured=captured,
             parties=governor.parties,
             ready=governor.ready,
             settle=governor.examiner.settle,
+            tracer=_tracer(plan),
         ),
         now=time.monotonic(),
     )
     governor.held = lambda: session.held_calls
-    return Engine(session, audit, log, governor), governor
+    governor.latency = Latency(time.monotonic, lambda: session.now, session.took)
+    return Engine(session, recording, log, governor), governor
 
 
-def _roster() -> "Roster":
+def _tracer(plan: Plan) -> "Tracer | None":
+    if not plan.settings.telemetry.trace:
+        return None
+    from mcpguard.wire.tracing import Tracer
+
+    return Tracer(os.urandom)
+
+
+def approvers() -> "Roster":
     """The approvers who count in this session. Raises IdentityError for a chain that is broken."""
     from mcpguard.identity import keys, roster
 
@@ -445,7 +526,7 @@ def _roster() -> "Roster":
         return roster.EMPTY
 
 
-def _end(governor: "Governor") -> None:
+def end_governor(governor: "Governor") -> None:
     """Tell the store, for as long as there is time: it forgets by itself what it is not told."""
     import threading
 
@@ -454,7 +535,7 @@ def _end(governor: "Governor") -> None:
     thread.join(LAST_WORDS)
 
 
-def _open_audit(plan: Plan, session_id: str, log: Log) -> "AuditLog | None":
+def open_audit(plan: Plan, session_id: str, log: Events) -> "AuditLog | None":
     """The session's audit log. Enforcing without one is refused; other modes say so and go on."""
     from mcpguard.audit import AuditLog
     from mcpguard.audit.key import DIGEST_KEY, SIGNING_KEY, load_or_create_key
@@ -477,13 +558,27 @@ def _open_audit(plan: Plan, session_id: str, log: Log) -> "AuditLog | None":
             durability=settings.audit.durability,
             tracked=True,
             defaults={"mode": mode},
-            facts={"mode": mode, "lock": plan.digest, "preset": settings.preset},
+            facts={
+                "mode": mode,
+                "lock": plan.digest,
+                "preset": settings.preset,
+                **_evident(plan),
+            },
         )
     except (McpguardError, OSError) as error:
         if plan.mode is Mode.ENFORCE and settings.audit.on_failure == "deny":
             raise _no_audit(error) from error
         log.event("audit.off", "warning", {"detail": str(error)})
         return None
+
+
+def _evident(plan: Plan) -> JsonObject:
+    """What the first record of a session says that evidence of its calls is made of."""
+    if not plan.settings.audit.evidence:
+        return {}
+    from mcpguard.live.reloading import digest
+
+    return {"evidence": True, "policy": digest(plan.loaded)}
 
 
 def _no_audit(error: McpguardError | OSError) -> AuditError:
@@ -494,14 +589,15 @@ def _no_audit(error: McpguardError | OSError) -> AuditError:
     )
 
 
-def _close(audit: "AuditLog", keeping: "Keeping | None", log: Log) -> None:
+def close_audit(audit: "AuditLog", keeping: "Keeping | None", log: Events) -> None:
+    """Sign the log a last time and close it; what goes wrong is said."""
     try:
         audit.close(lambda: _last(keeping, log))
     except (McpguardError, OSError) as error:
         log.event("audit.unwritable", "error", {"detail": str(error)})
 
 
-def _last(keeping: "Keeping | None", log: Log) -> "Sequence[Record]":
+def _last(keeping: "Keeping | None", log: Events) -> "Sequence[Record]":
     """The records behind the closing one: the last checkpoint."""
     records: Sequence[Record] = ()
     why = ""

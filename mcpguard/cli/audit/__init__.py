@@ -4,6 +4,8 @@ verify.py    the chain, signatures, proofs
 prove.py     proofs for others
 show.py      records for people and for pipes, as they come
 stats.py     what there is how often
+evidence.py  evidence of calls, and whether some is of a log
+metrics.py   the same for Prometheus: a command of its own
 replay.py    what other rules would have decided
 ../siem.py   export it in other formats, deliver it to collectors
 choosing.py  which logs, which records of them
@@ -11,6 +13,7 @@ choosing.py  which logs, which records of them
 
 import click
 
+from mcpguard.cli.audit.evidence import evidence_command
 from mcpguard.cli.audit.prove import prove_command
 from mcpguard.cli.audit.replay import replay_command
 from mcpguard.cli.audit.show import show_command, tail_command
@@ -39,6 +42,7 @@ for _command in (
     stats_command,
     verify_command,
     prove_command,
+    evidence_command,
     replay_command,
     export_command,
     ship_command,

@@ -177,7 +177,21 @@ EFFECTS: dict[str, tuple[str, str, Any]] = {
     "audit.rotate_age": ("audit: {rotate_age: 60}", "audit.rotate_age", 60),
     "audit.keep": ("audit: {keep: 7}", "audit.keep", 7),
     "audit.anchors": ("audit: {anchors: /mnt/a}", "audit.anchors", "/mnt/a"),
+    "audit.capture.arguments": (
+        "audit: {capture: {arguments: ['get_*']}}",
+        "audit.capture_arguments",
+        ("get_*",),
+    ),
+    "audit.capture.results": (
+        "audit: {capture: {results: [a, b]}}",
+        "audit.capture_results",
+        ("a", "b"),
+    ),
+    "audit.evidence": ("audit: {evidence: on}", "audit.evidence", True),
+    "audit.receipts": ("audit: {receipts: required}", "audit.receipts", "required"),
     "store.backend": ("store: {backend: memory}", "store.backend", "memory"),
+    "telemetry.trace": ("telemetry: {trace: on}", "telemetry.trace", True),
+    "telemetry.listen": ("telemetry: {listen: '[::1]:9'}", "telemetry.listen", "[::1]:9"),
     "store.where": ("store: {where: /var/db}", "store.where", "/var/db"),
     "store.on_loss": ("store: {on_loss: local}", "store.on_loss", OnLoss.LOCAL),
 }
@@ -513,7 +527,9 @@ def test_a_file_that_says_nothing_changes_nothing(home: Home, text: str) -> None
 
 def test_a_servers_section_has_the_keys_of_a_server() -> None:
     tops = {row.path[0] for row in ROWS}
-    assert tops - set(PER_SERVER) == {"preset", "mode", "profile", "principals", "audit", "store"}
+    assert tops - set(PER_SERVER) == {
+        "preset", "mode", "profile", "principals", "audit", "telemetry", "store"
+    }  # fmt: skip
 
 
 def paths() -> Iterator[str]:

@@ -39,9 +39,9 @@ for line in sys.stdin:
 class Place:
     """A directory with a server, its lockfile and a data directory."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, program: str = SERVER) -> None:
         self.server = folder / "server.py"
-        self.server.write_text(SERVER)
+        self.server.write_text(program)
         self.lock = folder / "mcp-lock.json"
         self.data = folder / "data"
         self.argv = (sys.executable, str(self.server))
@@ -305,7 +305,7 @@ def test_settings_that_cannot_be_read_start_nothing(place: Place, tmp_path: Path
     assert done.stderr.decode() == (
         f"mcpguard: {settings}:1:11: unknown key `denny`\n  next: did you mean `deny`?\n"
     )
-    assert not place.data.exists()
+    assert not (place.data / "audit").exists()
 
 
 @pytest.mark.guarantee("driver:any-stdio")
