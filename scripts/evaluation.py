@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mcpguard.model import ItemKind
-from mcpguard.scan.threats import (
+from mcpguard.scan.threats.detectors import (
     Item,
     Known,
     Neighbours,

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mcpguard.scan.threats import Outcome, Report
 from mcpguard.scan.threats.outputs import judge_result
+from mcpguard.scan.threats.score import Outcome, Report
 
 LONG = 8000
 """Characters of a result whose time is stated for 10,000 of them."""

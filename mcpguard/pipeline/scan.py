@@ -148,7 +148,9 @@ def _dull() -> Callable[[bytes], bool]:
 
 
 def _judge_definition(item: ItemKind | None, definition: JsonObject) -> Report:
-    from mcpguard.scan.threats import judge_definition  # a tenth of a second, where it is asked for
+    from mcpguard.scan.threats.detectors import (
+        judge_definition,  # a tenth of a second, where it is asked for
+    )
 
     return judge_definition(item, definition)
 

@@ -11,7 +11,7 @@ from mcpguard.hosts import checks
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.lock.surface import Surface, pinned
 from mcpguard.model import Finding, ItemKind, Json, JsonObject, Severity
-from mcpguard.scan.threats import (
+from mcpguard.scan.threats.detectors import (
     DETECTORS,
     Item,
     Known,

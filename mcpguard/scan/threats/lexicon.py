@@ -6,10 +6,10 @@ than a few words stand between two concepts.
 """
 
 from collections.abc import Iterator, Mapping
-from functools import cache, lru_cache
+from functools import cache
 from typing import NamedTuple, TypeAlias
 
-from mcpguard.scan.needles import Meter, compiled, matches
+from mcpguard.scan.needles import Meter, compiled, matches, remembered
 from mcpguard.scan.threats.text import normalise
 from mcpguard.scan.threats.words import CONCEPTS
 
@@ -206,7 +206,7 @@ def _words(part: str, offset: int, found: list[_Token]) -> None:
             _foreign(word, offset + start, found)
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def _headed(word: str) -> str:
     """An Arabic word that begins a phrase, without what is written together with it."""
     known = _vocabulary()
@@ -285,7 +285,7 @@ def _worded(letter: str) -> bool:
     return "\u0600" <= letter < "\u0980"
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def _stemmed(word: str) -> str:
     known = _codes()
     return next((known[each] for each in _stems(word) if each in known), "")
@@ -313,7 +313,7 @@ _KEYS = frozenset(
 """Files of keys whose names look like those of tools."""
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def _code(token: str) -> str:
     """The code of what is more than a word."""
     low = token.lower()

@@ -6,9 +6,10 @@ import orjson
 import pytest
 
 from mcpguard.model import JsonObject
-from mcpguard.scan import DETECTORS, find, threats
+from mcpguard.scan import DETECTORS, find
 from mcpguard.scan.detectors.card import luhn
 from mcpguard.scan.sites import Role, role_of
+from mcpguard.scan.threats.detectors import DETECTORS as THREATS
 from tests.tools import FIXTURES, ROOT
 
 SCAN = FIXTURES / "scan"
@@ -24,7 +25,7 @@ def test_table_files_and_fixtures_name_the_same_detectors() -> None:
     names = sorted(path.stem for path in files if path.stem != "__init__")
     folders = {path.name for path in SCAN.iterdir() if path.is_dir()}
     assert names == sorted(DETECTORS)
-    assert folders == {*DETECTORS, *threats.DETECTORS}
+    assert folders == {*DETECTORS, *THREATS}
     assert [name for name, each in DETECTORS.items() if each.id != name] == []
 
 

@@ -11,7 +11,7 @@ from mcpguard.live import names
 from mcpguard.lock import lockfile
 from mcpguard.lock.lockfile import Launch, Lockfile
 from mcpguard.model import ItemKind, Json, JsonObject, Severity
-from mcpguard.scan.threats import DETECTORS
+from mcpguard.scan.threats.detectors import DETECTORS
 from mcpguard.survey import gathering, judging, locking
 from mcpguard.survey.gathering import Gathered
 from mcpguard.survey.judging import UNSCANNED, explained, judged, listed

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpguard.model import ItemKind, JsonObject
-from mcpguard.scan.threats import (
+from mcpguard.scan.threats.detectors import (
     DETECTORS,
     Item,
     Known,

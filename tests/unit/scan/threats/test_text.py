@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mcpguard.scan.threats import judge_texts
 from mcpguard.scan.threats.confusables import LOOK_ALIKE
+from mcpguard.scan.threats.detectors import judge_texts
 from mcpguard.scan.threats.text import GROWTH, normalise
 
 

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from mcpguard.errors import ScanError
 from mcpguard.model import ItemKind, JsonObject, Severity
-from mcpguard.scan.threats import (
+from mcpguard.scan.threats.calibration import BLOCK, REVIEW
+from mcpguard.scan.threats.definition import MAX_CHARACTERS, MAX_TEXTS
+from mcpguard.scan.threats.detectors import (
     DETECTORS,
     Item,
     Known,
@@ -20,8 +22,6 @@ from mcpguard.scan.threats import (
     judge_definition,
     judge_texts,
 )
-from mcpguard.scan.threats.calibration import BLOCK, REVIEW
-from mcpguard.scan.threats.definition import MAX_CHARACTERS, MAX_TEXTS
 from mcpguard.scan.threats.lexicon import CODES, form, read
 from mcpguard.scan.threats.score import MILD, WINDOW, Placed, report
 from mcpguard.scan.threats.signals import Signal
