@@ -481,6 +481,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "        if last and self._anchor and self._anchor.size == self.size:",
         ),
     ),
+    "audit:executed-is-recorded": Guarantee(
+        _AUDIT,
+        "In strict durability a session that is killed at any moment has let no call be executed, "
+        "and no answer through, that is not in its log.",
+        Mutant(
+            "daemon/engine.py",
+            "                if self._audit is not None:\n",
+            "                if self._audit is not None and len(records) > 1:\n",
+        ),
+    ),
     "check:drift-fails": Guarantee(
         _LOCKFILE,
         "`check` exits 1 when the server is not the reviewed one, with a sentence for each change.",
