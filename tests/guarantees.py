@@ -695,6 +695,25 @@ GUARANTEES: Mapping[str, Guarantee] = {
             '"path_traversal": Handling.DENY,',
         ),
     ),
+    "config:log-keeps": Guarantee(
+        _PROCESS,
+        "A log in a place that keeps nothing is refused when the file is read.",
+        Mutant(
+            "config/values.py",
+            'if top in _NO_FILES and below[0] != "shm":',
+            'if top in _NO_FILES and below[0] == "shm":',
+        ),
+    ),
+    "config:weak-is-said": Guarantee(
+        _PROCESS,
+        "`config validate` says of each setting that takes a protection away, has no effect, or "
+        "fits no locked tool, where it stands.",
+        Mutant(
+            "config/doubts.py",
+            "        found += _weak(values)\n",
+            "        found += _weak({})\n",
+        ),
+    ),
     "control:private-socket": Guarantee(
         _CONTROL,
         "A control socket and its directory are their user's alone, and answer him and root alone.",
