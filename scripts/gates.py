@@ -53,10 +53,11 @@ UNCACHED = ("--no-cache", ".")
 BUSY = ("-n", "2", "--dist", "worksteal")
 """pytest-xdist, for tests that compute: a process a core, each takes what the other has left."""
 
-WAITING = ("-n", "4", "--dist", "loadgroup")
-"""For tests that mostly wait for other programs. One worker takes all tests of an `xdist_group`."""
+WAITING = ("-n", "4", "--dist", "loadscope")
+"""For tests that mostly wait for other programs. Of some files one worker takes all tests: see
+`SHARING` in tests/conftest.py."""
 
-TIMED = ("-m", "timed", "-n", "2", "--dist", "loadgroup")
+TIMED = ("-m", "timed", "-n", "2", "--dist", "loadscope")
 """For tests that say how many seconds something may take: no more of them than cores."""
 
 UNWATCHED = (

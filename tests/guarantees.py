@@ -2645,6 +2645,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "given_up=cursor.given_up",
         ),
     ),
+    "siem:client-certificate": Guarantee(
+        _AUDIT,
+        "A collector that asks for a certificate gets the one of its entry; without the right one "
+        "nothing is taken for delivered.",
+        Mutant(
+            "siem/sockets.py",
+            "        if target.cert:\n",
+            "        if not target.cert and target.key:\n",
+        ),
+    ),
     "stop:engine-decides": Guarantee(
         _PROCESS,
         "The session itself can end everything with an exit code of its own.",
