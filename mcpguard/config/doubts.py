@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from mcpguard.config.rows import Held, Path, Values
 from mcpguard.errors import PolicyError
 from mcpguard.lock.lockfile import Lockfile
+from mcpguard.model import ItemKind
 from mcpguard.trust.policy import Glob
 
 __all__ = ["doubts_of"]
@@ -140,12 +141,11 @@ def _nobodys(known: Values, own: Values) -> Iterator[PolicyError]:
     """Principals that no session of this file is of."""
     profile = known.get(("profile",))
     host = f"local:{profile[0].value if profile else 'default'}"
-    seen = set[str]()
-    for path, held in own.items():
-        if path[0] == "principals" and path[1].startswith("local:") and path[1] not in seen | {host}:
-            seen.add(path[1])
+    others = {path[1]: held for path, held in own.items() if path[0] == "principals"}
+    for name, held in others.items():
+        if name.startswith("local:") and name != host:
             told = f"no effect in this file: the host is {host}"
-            yield held[0].node.error(told, hint=f"principals: {host}, or profile: {path[1][6:]}")
+            yield held[0].node.error(told, hint=f"principals: {host}, or profile: {name[6:]}")
 
 
 # --- no such tool --------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ def _nobodys(known: Values, own: Values) -> Iterator[PolicyError]:
 
 def _unmatched(values: Values, lock: Lockfile) -> Iterator[PolicyError]:
     """Patterns that fit nothing that the lockfile holds, and asks that it does not permit."""
-    names = [name for kind, items in lock.items.items() if kind.singular == "tool" for name in items]
+    names = [*lock.items[ItemKind.TOOL]]
     for path, held in values.items():
         for each, globs in _patterns(path, held):
             if not any(glob.matches(name) for glob in map(Glob, globs) for name in names):

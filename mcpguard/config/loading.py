@@ -23,7 +23,15 @@ if TYPE_CHECKING:  # without any file there is nothing to read, and no reader to
     from mcpguard.lock.lockfile import Lockfile
     from mcpguard.policy.document import Node
 
-__all__ = ["Loaded", "chosen_mode", "doubts", "load", "preset_values", "problems_of", "problems_of_all"]
+__all__ = [
+    "Loaded",
+    "chosen_mode",
+    "doubts",
+    "load",
+    "preset_values",
+    "problems_of",
+    "problems_of_all",
+]
 
 PRESETS: Final = Path(__file__).with_name("presets")
 _WORDS: Final = tuple(each.value for each in Preset)
@@ -156,7 +164,7 @@ def problems_of_all(where: Places) -> list[tuple[Path, list[PolicyError]]]:
 
 
 def doubts(path: Path, lock: "Lockfile | None" = None) -> list[PolicyError]:
-    """What in the usable file at `path` is probably not meant, see `doubts_of`. Raises UsageError."""
+    """What in the usable file at `path` is probably not meant: `doubts_of`. Raises UsageError."""
     from mcpguard.config.doubts import doubts_of
 
     document = _read(path, _text(path, required=True) or "")

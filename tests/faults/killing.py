@@ -15,6 +15,7 @@ side and want the same log, so that they stand in each other's way, too.
 
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -391,7 +392,7 @@ def round_of(victim: type[Victim], at: Path, chance: random.Random) -> Sequence[
         for each in filter(lambda each: each.due(time.monotonic()), list(alive)):
             each.kill()
             alive.remove(each)
-        time.sleep(PAUSE)
+        select.select([], [], [], PAUSE)
     for each in victims:
         each.gone()
     return victims
