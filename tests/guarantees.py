@@ -2451,6 +2451,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "    S.VOIDED",
         ),
     ),
+    "scan:nothing-long-is-remembered": Guarantee(
+        _RESULTS,
+        "What a server says is not kept in any cache of the scanner, but for short words.",
+        Mutant(
+            "scan/needles.py",
+            "return known(text) if len(text) <= LONGEST else work(text)",
+            "return known(text)",
+        ),
+    ),
     "scan:unread-is-for-review": Guarantee(
         _RESULTS,
         "A result that is too much to be looked through is for review, never clean.",

@@ -22,18 +22,25 @@ AHEAD = 4
 Work = Callable[[], Verdict]
 
 
+_UNDONE = Verdict.deny(Reason.STAGE_FAILED, "it was not examined")
+
+
 class _Once:
-    """Work that is done once, by whoever comes first; the others wait for its result."""
+    """Work that is done once, by whoever comes first; the others wait for its result.
+
+    Then it is let go: it holds the result that was examined, and may itself be held for long.
+    """
 
     def __init__(self, work: Work) -> None:
-        self._work = work
+        self._work: Work | None = work
         self._lock = Lock()
-        self._verdict: Verdict | None = None
+        self._verdict = _UNDONE
 
     def __call__(self) -> Verdict:
         with self._lock:
-            if self._verdict is None:
-                self._verdict = _judged(self._work)
+            work, self._work = self._work, None
+            if work is not None:
+                self._verdict = _judged(work)
             return self._verdict
 
 

@@ -196,7 +196,8 @@ class Panel:
     """`decide` for the stages of one session, faster where all of them allow without remark.
 
     It knows beforehand who is asked about which kind, so only `seat` changes the stages. A stage
-    may say of which kinds it allows everything (`unmoved`): about those it is not asked.
+    may say of which kinds it allows everything (`unmoved`): about those it is not asked. And what
+    its `judge` calls for a kind (`by_kind`): that is asked at once.
     """
 
     def __init__(self, stages: Mapping[str, Stage]) -> None:
@@ -211,7 +212,7 @@ class Panel:
         for kind, required in REQUIRED.items():
             names = tuple(name for name in required if self._moved(name, kind))
             self._names[kind] = names
-            self._judges[kind] = tuple(_stage(self.stages, name).judge for name in names)
+            self._judges[kind] = tuple(_judge(_stage(self.stages, name), kind) for name in names)
 
     def _moved(self, name: str, kind: SubjectKind) -> bool:
         return kind not in getattr(self.stages.get(name), "unmoved", ())
@@ -234,6 +235,11 @@ class Panel:
 
 
 _Judge = Callable[[Subject, Context], Verdict | Wait]
+
+
+def _judge(stage: Stage, kind: SubjectKind) -> _Judge:
+    by_kind: Mapping[SubjectKind, _Judge] = getattr(stage, "by_kind", {})
+    return by_kind.get(kind, stage.judge)
 
 
 def _again(  # noqa: PLR0917 - `decide`'s own arguments, once more

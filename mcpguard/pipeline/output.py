@@ -192,7 +192,9 @@ _PLACES: Final[dict[str, Callable[[JsonObject, str], JsonObject | None]]] = {
 def only_text(body: JsonObject) -> bytes | None:
     """The text of the usual result, which holds one and nothing else; None of any other."""
     content = body.get("content")
-    if len(body) != 1 or type(content) is not list or len(content) != 1:
+    if type(content) is not list or len(content) != 1:
+        return None
+    if len(body) != 1 and (len(body) != _MARKED or body.get("isError") is not False):
         return None
     block = content[0]
     if type(block) is not dict or len(block) != _PLAIN or block.get("type") != "text":
@@ -206,6 +208,9 @@ def only_text(body: JsonObject) -> bytes | None:
 
 _PLAIN = 2
 """Members of a block of text: its type and its text."""
+
+_MARKED = 2
+"""Members of a result that says that it is none of an error."""
 
 
 def encoded(value: JsonObject) -> tuple[int, bytes | None]:
@@ -237,18 +242,21 @@ _ESCAPES: Final = tuple(
 
 
 def quiet_of(
-    detectors: tuple[Detector, ...], more: Callable[[], tuple[str, ...]]
+    detectors: tuple[Detector, ...],
+    more: Callable[[], tuple[str, ...]],
+    dull: Callable[[bytes], bool],
 ) -> Callable[[bytes], bool]:
     """Whether nothing can be found in the texts of a message, given as `encoded` has them.
 
-    Whatever a needle matches in a text it matches among others, and more. `more`: other needles.
+    Whatever a needle matches in a text it matches among others, and more. `more`: other needles;
+    when `LONG_WORD` is one of them, `dull` says of what words it says nothing.
     """
     own = [needle for each in detectors for needle in each.needles]
     patterns = [*own, *more(), _BLOB]
-    known = Needles(patterns)
+    known = Needles(patterns, open_ended=True)
     if LONG_WORD not in patterns:
         return known.none_in
-    return known.none_but_rules(patterns.index(LONG_WORD))
+    return known.none_but_words(patterns.index(LONG_WORD), dull)
 
 
 _BLOB: Final = '"blob"'

@@ -127,6 +127,12 @@ def _needles() -> tuple[str, ...]:
     return needles()
 
 
+def _dull() -> Callable[[bytes], bool]:
+    from mcpguard.scan.threats.outputs import dull
+
+    return dull
+
+
 def _judge_definition(item: ItemKind | None, definition: JsonObject) -> Report:
     from mcpguard.scan.threats import judge_definition  # a tenth of a second, where it is asked for
 
@@ -138,6 +144,7 @@ class ScanStage:
 
     `judge`, `judge_definition`: the scanners, which take a tenth of a second to load: see `warm`.
     `needles`: RE2 patterns, one of which occurs in every text that `judge` says anything about.
+    `dull`: what tells whether `judge` says nothing about a long word.
     `keep`: the quarantine; without one, what were to be kept is blocked. `aside`: who examines
     large results. `planted`: finds planted credentials.
     """
@@ -149,6 +156,7 @@ class ScanStage:
         *,
         judge: Judge = _judge,
         needles: Callable[[], tuple[str, ...]] = _needles,
+        dull: Callable[[], Callable[[bytes], bool]] = _dull,
         judge_definition: JudgeDefinition = _judge_definition,
         keep: Keep | None = None,
         aside: Aside = at_once,
@@ -156,6 +164,7 @@ class ScanStage:
     ) -> None:
         self._policy, self._lock = policy, lock
         self._judge = judge
+        self._dull = dull
         self._judge_definition = judge_definition
         self._keep, self._aside = keep, aside
         canaries = Class("a credential", (planted,) if planted else (), policy.canary)
@@ -170,6 +179,7 @@ class ScanStage:
         self._quiet: Callable[[bytes], bool] = self._first
         self._blind = not self._detectors and not judging
         self.unmoved = frozenset(self._unmoved())
+        self.by_kind = {SubjectKind.RESULT: self._result}
         self._settled: JsonObject | None = None
         self._known: dict[tuple[ItemKind, str], tuple[JsonObject, Verdict]] = {}
         self._schemas: dict[str, Check] = {}
@@ -187,7 +197,7 @@ class ScanStage:
     def warm(self) -> None:
         """Load what the first result needs, from whatever thread; it would take that long."""
         if not self._blind:
-            self._quiet = quiet_of(self._detectors, self._needles)
+            self._quiet = quiet_of(self._detectors, self._needles, self._dull())
 
     def _first(self, raw: bytes) -> bool:
         self.warm()

@@ -26,6 +26,7 @@ from mcpguard.model import (
     Severity,
     Side,
     Subject,
+    SubjectKind,
     Verdict,
 )
 from mcpguard.pipeline.templates import Templates
@@ -105,14 +106,17 @@ class SurfaceStage:
             "resources/unsubscribe": self._resource,
             "completion/complete": self._completion,
         }
+        self.by_kind: Mapping[
+            SubjectKind, Callable[[Call, Context], Verdict] | Callable[[Result, Context], Verdict]
+        ] = {SubjectKind.CALL: self._call, SubjectKind.RESULT: self._result} if lock else {}
 
     def judge(self, subject: Subject, ctx: Context) -> Verdict:
         """See `Stage.judge`."""
         lock = self._lock
         if lock is None:
             return Verdict.deny(Reason.NO_LOCK, "there is no lockfile to hold it against")
-        if isinstance(subject, Call):  # nearly all are one of these two
-            return self._calls.get(subject.method, _unnamed)(subject, ctx)
+        if isinstance(subject, Call):
+            return self._call(subject, ctx)
         if isinstance(subject, Result):
             return self._result(subject, ctx)
         return self._other(subject, ctx, lock)
@@ -131,6 +135,9 @@ class SurfaceStage:
                 return self._notice(subject, ctx, lock)
 
     # calls
+
+    def _call(self, call: Call, ctx: Context) -> Verdict:
+        return self._calls.get(call.method, _unnamed)(call, ctx)
 
     def _listed(self, kind: ItemKind, name: str, ctx: Context) -> Verdict:
         state = self._state(kind, name, ctx)

@@ -26,6 +26,7 @@ from mcpguard.model import (
     Reason,
     Severity,
     Subject,
+    SubjectKind,
     Tier,
     Verdict,
     Wait,
@@ -132,32 +133,34 @@ class TrustStage:
             self._capable,
             self._rate,
         )
+        self.by_kind = {SubjectKind.CALL: self._call}
         if limits is None:
             _refuse_rates(policies)
 
     def judge(self, subject: Subject, ctx: Context) -> Verdict | Wait:
         """See `Stage.judge`."""
-        if not isinstance(subject, Call):
-            return ALLOW
-        arguments = subject.arguments
+        return self._call(subject, ctx) if isinstance(subject, Call) else ALLOW
+
+    def _call(self, call: Call, ctx: Context) -> Verdict | Wait:
+        arguments = call.arguments
         known = self._harmless.issuperset(arguments) and _FLAT(map(type, arguments.values()))
-        findings = () if known and not subject.meta else self._claims(subject)
-        parties, target = ctx.parties, subject.target
+        findings = () if known and not call.meta else self._claims(call)
+        parties, target = ctx.parties, call.target
         caller = parties.caller
         passed = self._passed.get(target)
         if (
             passed is not None
             and passed[0] is parties.held()
             and passed[1] is caller
-            and subject.method == _TOOL
+            and call.method == _TOOL
             and caller.id not in self._blocked
             and target not in self._tools
         ):
             if self._limits is None and not findings:
                 return ALLOW
-            verdict = self._rate(subject, ctx, passed[2])
+            verdict = self._rate(call, ctx, passed[2])
         else:
-            verdict = self._checked(subject, ctx)
+            verdict = self._checked(call, ctx)
         if not findings or isinstance(verdict, Wait):
             return verdict
         return verdict._replace(findings=verdict.findings + findings)

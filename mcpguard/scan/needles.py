@@ -1,28 +1,49 @@
-"""RE2, as this room uses it: one pattern, or one automaton over many."""
+"""RE2, as this room uses it: one pattern, or one automaton over many. And what is remembered."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from functools import lru_cache, wraps
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mcpguard.errors import ScanError
 
 if TYPE_CHECKING:
     import re2
 
-__all__ = ["LONG_WORD", "Match", "Meter", "Needles", "compiled", "encodable", "matches", "told"]
+__all__ = [
+    "LONGEST",
+    "LONG_WORD",
+    "Match",
+    "Meter",
+    "Needles",
+    "compiled",
+    "encodable",
+    "matches",
+    "remembered",
+    "told",
+]
 
 SET_MEMORY = 16 * 1024 * 1024
 """Bytes that the automaton of a set may grow to; beyond, RE2 forgets it and starts over."""
 
-LONG_WORD = r"[0-9A-Za-z!#$%&()*+\-;<=>?@^_`{|}~]{20}"
-"""What may be encoded, or words without blanks between them."""
+_LONG = 20
+"""Characters. What is encoded in fewer is no order."""
 
-_LONG_WORDS = f"{LONG_WORD[:-4]}{{20,}}"
+_WORDLY = r"0-9A-Za-z!#$%&()*+\-/;<=>?@^_`{|}~"
+
+LONG_WORD = rf"[{_WORDLY}]{{{_LONG}}}(?:[^{_WORDLY}]|\z)"
+"""The end of what may be encoded: in base64, hex, base32, base85. Matches once a word, as each
+match costs RE2 as much as a byte."""
+
+_APART = bytes(
+    each if chr(each).isalnum() or chr(each) in "!#$%&()*+-/;<=>?@^_`{|}~" else ord(" ")
+    for each in range(0x80)
+).ljust(0x100)
+"""Of each byte itself if it may stand in such a word, else a blank."""
 
 _ALWAYS = r"(?:)"
 """Matches every text. Its absence from an answer means that RE2 ran out of memory."""
 
-END = "\n\x1f\x1e"
+END = "\n\t\r\t"
 """Matched instead, behind every text: after each byte with a match RE2 looks closer at what it has,
 so a pattern that matches from the first one on doubles the time. Begins with a line end."""
 
@@ -123,21 +144,28 @@ class Needles:
         """Whether none of the patterns is in this UTF-8 text; False too if RE2 gave up."""
         return self.found(raw + self.end.encode()) == self.nothing
 
-    def none_but_rules(self, number: int) -> Callable[[bytes], bool]:
+    def none_but_words(self, number: int, dull: Callable[[bytes], bool]) -> Callable[[bytes], bool]:
         """`none_in`, but pattern `number`, which is `LONG_WORD`, may be in what says nothing.
 
-        That is one character again and again, as in the rules of tables and headings.
+        That are the rules of tables, one character again and again, and paths, names, digests:
+        words of ASCII that are all `dull`.
         """
+        found, nothing, end = self.found, self.nothing, self.end.encode()
         alone = {number, self._count}
-        words = compiled(_LONG_WORDS)
 
         def none(raw: bytes) -> bool:
-            found = self.found(raw + self.end.encode())
-            if found == self.nothing:
+            seen = found(raw + end)
+            if seen == nothing:
                 return True
-            if found is None or set(found) != alone:
+            if seen is None or set(seen) != alone:
                 return False
-            return all(word.count(word[:1]) == len(word) for word in words.findall(raw))
+            return all(
+                dull(word)
+                for run in raw.split()
+                if len(run) >= _LONG and run != run[:1] * len(run)
+                for word in run.translate(_APART).split()
+                if len(word) >= _LONG
+            )
 
         return none
 
@@ -168,3 +196,28 @@ def encodable(text: str) -> str:
     except UnicodeEncodeError:
         return text.translate(_SURROGATES)
     return text
+
+
+# What is remembered of what strangers write
+
+LONGEST = 256
+"""Characters or bytes of what is remembered. A stranger who writes a thousand different texts of a
+megabyte each must not have them kept."""
+
+T = TypeVar("T", str, bytes)
+R = TypeVar("R")
+
+
+def remembered(entries: int) -> Callable[[Callable[[T], R]], Callable[[T], R]]:
+    """Remember what a function of one text gave for at most so many short ones, used last."""
+
+    def remembering(work: Callable[[T], R]) -> Callable[[T], R]:
+        known = lru_cache(maxsize=entries)(work)
+
+        @wraps(work)
+        def asked(text: T) -> R:
+            return known(text) if len(text) <= LONGEST else work(text)
+
+        return asked
+
+    return remembering

@@ -44,7 +44,7 @@ TEXTS = {
     f"the limit of {SERVER} calls a minute to this server is reached",
     f"the limit of {RULE}/hour is spent (rule few-searches)",
 }
-SLACK = 150.0
+SLACK = 500.0
 """Milliseconds between deciding a call and the time its record or the server's line has, at most:
 windows shorter by that much are never exceeded."""
 

@@ -3,12 +3,11 @@
 import binascii
 import sys
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from html.entities import html5
 
-from mcpguard.scan.needles import Meter, compiled, encodable, matches
+from mcpguard.scan.needles import Meter, encodable, matches, remembered
 
-__all__ = ["RUN", "TOKENS", "decoded", "tokens"]
+__all__ = ["RUN", "TOKENS", "decoded", "runs", "tokens"]
 
 _SELECTORS = "\\x{180B}-\\x{180D}\\x{180F}\\x{FE00}-\\x{FE0F}\\x{E0100}-\\x{E01EF}"
 
@@ -112,13 +111,25 @@ _READERS: dict[str, Callable[[str], str]] = {
 }
 
 
-@lru_cache(maxsize=256)
+_HEX = frozenset("0123456789abcdefABCDEF")
+_LEAST = 20
+"""Characters of a run."""
+
+_OTHERS = {each: " " for each in range(0x80) if not chr(each).isalnum() and chr(each) not in "+/_-"}
+
+
+def runs(text: str) -> list[str]:
+    """What `RUN` matches in an ASCII text, each without the `=` at its end."""
+    return [run for run in text.translate(_OTHERS).split() if len(run) >= _LEAST]
+
+
+@remembered(256)
 def decoded(run: str) -> str:
     """The text that a run of hex or base64 holds; empty when it holds none."""
     bare = run.rstrip("=")
     if bare.islower() and not bare.isalnum():
         return ""
-    if len(bare) % 2 == 0 and compiled(r"\A[0-9A-Fa-f]+\z").search(bare):
+    if len(bare) % 2 == 0 and _HEX.issuperset(bare):
         return _printable(bytes.fromhex(bare)) or ""
     bare = bare.replace("-", "+").replace("_", "/")
     try:

@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 from unicodedata import category, combining, normalize
 
-from mcpguard.scan.needles import Meter, compiled, encodable, matches
+from mcpguard.scan.needles import Meter, compiled, encodable, matches, remembered
 from mcpguard.scan.threats.confusables import LOOK_ALIKE
 from mcpguard.scan.threats.escapes import RUN, TOKENS, decoded, tokens
 
@@ -119,7 +119,7 @@ def _encoded(raw: bytes) -> bool:
     return any(_likely(match.group().decode()) for match in compiled(RUN).finditer(raw))
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def _likely(run: str) -> bool:
     """Whether a run may be encoded text, and not a long name or path."""
     return bool(decoded(run))

@@ -23,7 +23,7 @@ from mcpguard.model import Json
 from mcpguard.scan.needles import encodable
 from mcpguard.scan.threats.outputs.encodings import decoded, respelt
 from mcpguard.scan.threats.outputs.judging import NOTHING, Passage, weigh
-from mcpguard.scan.threats.outputs.needles import needles, quiet
+from mcpguard.scan.threats.outputs.needles import dull, needles, quiet
 from mcpguard.scan.threats.outputs.texts import (
     DEPTH,
     Said,
@@ -36,7 +36,16 @@ from mcpguard.scan.threats.outputs.texts import (
 from mcpguard.scan.threats.score import Outcome, Report
 from mcpguard.scan.threats.signals import Signal
 
-__all__ = ["BLOCK", "MAX_CHARACTERS", "REVIEW", "SHORT", "judge_result", "judge_texts", "needles"]
+__all__ = [
+    "BLOCK",
+    "MAX_CHARACTERS",
+    "REVIEW",
+    "SHORT",
+    "dull",
+    "judge_result",
+    "judge_texts",
+    "needles",
+]
 
 REVIEW = 3.0
 """Weight from which a person, or the model, should be told."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from mcpguard.scan.needles import Needles, compiled
 
-__all__ = ["KEYWORD_FORMS", "MAX_RUNS", "Decoded", "decoded", "respelt"]
+__all__ = ["KEYWORD_FORMS", "MAX_RUNS", "Decoded", "decoded", "may_hold", "respelt"]
 
 MAX_RUNS = 16
 """Runs of one kind that are read in one text: each costs as much as the text that it holds."""
@@ -178,6 +178,19 @@ def _none_of(forms: int, raw: bytes) -> bool:
 _RARE = frozenset("!#$%&()*+;<>?@^`{|}~")
 _VARIED = 3
 """Different ones of these that a run of base85 has; names and paths have fewer."""
+
+_THIRTY_TWO = {
+    each: " " for each in range(0x80) if chr(each) not in "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+}
+_LEAST = 16
+"""Characters of a run of base32, and of binary digits."""
+
+
+def may_hold(word: str) -> bool:
+    """Whether `decoded` may read something in a word of ASCII without blanks. Fast."""
+    if len(_RARE.intersection(word)) >= _VARIED:
+        return True
+    return any(len(run) >= _LEAST for run in word.translate(_THIRTY_TWO).split())
 
 
 def _read(run: str, form: str, read: Callable[[str], bytes]) -> str:

@@ -6,13 +6,15 @@ to be told (a test adds it up). Beyond ASCII, and in whatever looks encoded, the
 
 from functools import cache
 
-from mcpguard.scan.needles import LONG_WORD, Needles
-from mcpguard.scan.threats.outputs.encodings import KEYWORD_FORMS
+from mcpguard.scan.needles import LONG_WORD, Needles, remembered
+from mcpguard.scan.threats.escapes import decoded as encoded_run
+from mcpguard.scan.threats.escapes import runs
+from mcpguard.scan.threats.outputs.encodings import KEYWORD_FORMS, decoded, may_hold
 from mcpguard.scan.threats.outputs.frames import FRAMES
 from mcpguard.scan.threats.outputs.lexicon import Sense, entries
 from mcpguard.scan.threats.outputs.reading import MARKS
 
-__all__ = ["ANCHORS", "needles", "quiet", "unanchored"]
+__all__ = ["ANCHORS", "dull", "needles", "quiet", "unanchored"]
 
 S = Sense
 
@@ -80,7 +82,7 @@ ANCHORS = int(
 
 _ODD = (
     r"[^\x00-\x7F]",
-    r"[\x01-\x08\x0B\x0C\x0E-\x1F\x7F]",
+    r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]",
     r"%[0-9A-Fa-f][0-9A-Fa-f]",
     r"\\[xu][0-9A-Fa-f]",
     r"&[#A-Za-z]",
@@ -118,7 +120,7 @@ def needles() -> tuple[str, ...]:
 
 @cache
 def _all() -> Needles:
-    return Needles(needles())
+    return Needles(needles(), open_ended=True)
 
 
 def quiet(text: str) -> bool:
@@ -126,8 +128,21 @@ def quiet(text: str) -> bool:
     if not text.isascii():
         return False
     raw, known = text.encode(), _all()
-    pieces = (raw[at : at + GLANCE + EDGE] for at in range(0, len(raw) or 1, GLANCE))
-    return all(known.found(each) == known.nothing for each in pieces)
+    return all(
+        known.none_in(raw[at : at + GLANCE + EDGE]) for at in range(0, len(raw) or 1, GLANCE)
+    )
+
+
+@remembered(2048)
+def dull(word: bytes) -> bool:
+    """Whether no reader of encodings makes anything of this word of ASCII.
+
+    Then a text of such words, with no needle but `LONG_WORD`, reads as it stands.
+    """
+    text = word.decode()
+    if any(map(encoded_run, runs(text))):
+        return False
+    return not may_hold(text) or next(decoded(text), None) is None
 
 
 def _written(entry: str) -> str:
