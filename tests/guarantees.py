@@ -458,8 +458,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "in which nothing is obeyed by the terminal.",
         Mutant(
             "cli/audit/choosing.py",
-            "    for part in parts_of(file):\n",
-            "    for part in parts_of(file)[-1:]:\n",
+            "    for part in files_of(file):\n",
+            "    for part in files_of(file)[-1:]:\n",
         ),
     ),
     "audit:signed-checkpoints": Guarantee(
