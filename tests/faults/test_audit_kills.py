@@ -38,6 +38,6 @@ def test_a_thousand_writers_killed_at_random_leave_whole_logs_with_all_they_had_
 
 @pytest.mark.guarantee("audit:executed-is-recorded")
 def test_no_session_killed_at_random_executed_or_answered_a_call_without_its_record() -> None:
-    counted = killed("proxies", 40)
-    assert counted["killed at work"] > 10
+    counted = killed("proxies", 24)
+    assert counted["killed at work"] > 8
     assert counted["recorded"] >= counted["executed"] >= counted["answered"] > 0
