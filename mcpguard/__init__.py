@@ -7,6 +7,8 @@ each other (held by import-linter):
                    |
                 survey                 what is wrong with servers that are not being run
                    |
+                 embed                 the same answers inside another program, without a process
+                   |
                  daemon                processes, pipes, loops: the I/O on a message's way
                    |
                   live                 what stages ask: scores, counters, approvals, a store

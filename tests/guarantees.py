@@ -301,7 +301,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _AUDIT,
         "Every decision, allowed or not, is one record that says who asked for what and why not.",
         Mutant(
-            "proxy/core.py",
+            "proxy/actions.py",
             'record["rule"] = decision.rule',
             'record["rule"] = ""',
         ),
@@ -585,6 +585,11 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "return bool(char) and",
         ),
     ),
+    "cli:one-table-of-events": Guarantee(
+        "Decision 0022",
+        "Everything that a session says of itself is in one table, and all of the table is said.",
+        Mutant("daemon/log.py", '    "canary.seen": ', '    "canary.found": '),
+    ),
     "config:flags-take-effect": Guarantee(
         _PROCESS,
         "Every flag of `proxy` sets its setting.",
@@ -608,7 +613,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A call counts once against every rate, rule and budget, whoever rewrites it and however "
         "often it waits and is judged again.",
         Mutant(
-            "live/counting.py",
+            "live/stages/counting.py",
             'return again is not None and again.stage != "trust" and again != _POLICY_UNITS',
             "return False",
         ),
@@ -617,7 +622,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _LIMITS,
         "The same call that fails again and again is refused before it is made.",
         Mutant(
-            "live/counting.py",
+            "live/stages/counting.py",
             "self._limiter.failed(*opened, self._clock())",
             "self._limiter.succeeded(*opened)",
         ),
@@ -712,6 +717,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "config/doubts.py",
             "        found += _weak(values)\n",
             "        found += _weak({})\n",
+        ),
+    ),
+    "config:system-fixes-scopes": Guarantee(
+        _ARGUMENTS,
+        "What the system's file fenced in by scopes, no user's file opens.",
+        Mutant(
+            "pipeline/gateway.py",
+            "for fence, place in fences\n",
+            "for fence, place in fences[1:]\n",
         ),
     ),
     "control:private-socket": Guarantee(
@@ -827,7 +841,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _LIMITS,
         "A call that waited for the store before anything was counted is counted like any other.",
         Mutant(
-            "live/counting.py",
+            "live/stages/counting.py",
             "_NOT_COUNTED = (None, _TRUST_UNITS, UNREAD)",
             "_NOT_COUNTED = (None, _TRUST_UNITS)",
         ),
@@ -887,14 +901,14 @@ GUARANTEES: Mapping[str, Guarantee] = {
         Mutant(
             "live/governor.py",
             'stages["trust"] = self.stages["trust"]',
-            'made["trust"] = self.stages["trust"]',
+            'made.stages["trust"] = self.stages["trust"]',
         ),
     ),
     "control:unread-lets-nobody-through": Guarantee(
         _LIMITS,
         "Until the store was read, or while it cannot be, no call of a tool passes.",
         Mutant(
-            "live/governor.py",
+            "live/stages/unread.py",
             'return Verdict.deny(Reason.STORE_LOST, _SLOW if state == "slow" else _UNREADABLE)',
             "return ALLOW",
         ),
@@ -913,7 +927,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "With every driver a locked server answers through the proxy and each step is recorded.",
         Mutant(
             "daemon/run.py",
-            "            _close(audit, keeping, log)\n",
+            "            close_audit(audit, keeping, log)\n",
             "            log.close()\n",
         ),
     ),
@@ -924,6 +938,54 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "daemon/run.py",
             'if plan.mode is Mode.ENFORCE and settings.audit.on_failure == "deny":',
             "if plan.mode is Mode.AUDIT_ONLY:",
+        ),
+    ),
+    "embed:approved-by-a-plain-yes": Guarantee(
+        _APPROVALS,
+        "A program's approval callback approves one call with True and nothing else; what it "
+        "raises, its silence and a quorum of more than one deny.",
+        Mutant(
+            "embed/guard.py",
+            "moment.said = (await approve(asked)) is True",
+            "moment.said = bool(await approve(asked))",
+        ),
+    ),
+    "embed:asserted-only-lowers": Guarantee(
+        _TRUST,
+        "A score that an embedding program asserts is recorded as asserted, and lowers ours or "
+        "counts for nothing.",
+        Mutant(
+            "embed/words.py",
+            "return (*self._parties.held(), Held(self.caller.level, self._asserted))",
+            "return (Held(self.caller.level, self._asserted),)",
+        ),
+    ),
+    "embed:nobody-by-default": Guarantee(
+        _TRUST,
+        "The library calls for nobody whom no setting enrols, and for nobody once it was ended.",
+        Mutant(
+            "embed/opening.py",
+            "if principal not in plan.settings.principals:",
+            "if not principal.isprintable():",
+        ),
+    ),
+    "embed:same-answers": Guarantee(
+        _DECISION,
+        "An embedding program is told what a proxy would do with exactly those arguments, and "
+        "each answer is recorded.",
+        Mutant(
+            "embed/guard.py",
+            "call = Call(_TOOL, tool, _plain(arguments))",
+            "call = Call(_TOOL, tool, arguments)",
+        ),
+    ),
+    "embed:unrecorded-is-not-allowed": Guarantee(
+        _AUDIT,
+        "What the library cannot record, it does not allow where the mode filters or enforces.",
+        Mutant(
+            "embed/guard.py",
+            '_EVERY_MODE = frozenset({"wire", "audit"})',
+            '_EVERY_MODE = frozenset({"wire"})',
         ),
     ),
     "denial:as-if-absent": Guarantee(
@@ -1759,7 +1821,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _CONTROL,
         "A running proxy widens nothing without the signature of an approver it knew at its start.",
         Mutant(
-            "daemon/run.py",
+            "live/desk.py",
             "check = proven(session, governor.approvals.verify) if known else nobody_signs",
             "check = lambda *_: (known[0].key_id if known else 'x',)",
         ),
@@ -1777,9 +1839,9 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _CONTROL,
         "A session that enforces changes nothing that it cannot record.",
         Mutant(
-            "live/desk.py",
-            "if governor.plan.mode is Mode.ENFORCE:",
-            "if governor.plan.mode is Mode.FILTER_ONLY:",
+            "live/governor.py",
+            "if self.plan.mode is Mode.ENFORCE:",
+            "if self.plan.mode is Mode.FILTER_ONLY:",
         ),
     ),
     "live:yes-crosses-proxies-once": Guarantee(
@@ -1790,6 +1852,44 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "live/approvals.py",
             "for grant in leaving:\n                shared",
             "for grant in ():\n                shared",
+        ),
+    ),
+    "live:attack-is-told-at-once": Guarantee(
+        _TRUST,
+        "What an attack takes from a score is in the store at once, four times a second at most.",
+        Mutant(
+            "live/observing.py",
+            "        self._attacked = True\n        self._stir()\n",
+            "        self._stir()\n",
+        ),
+    ),
+    "live:latency-of-answers": Guarantee(
+        _CONTROL,
+        "How long a tool takes is counted from its call's line to its answer's, once.",
+        Mutant(
+            "proxy/plain.py",
+            "core.took.append((target, now - entry.deadline))",
+            "core.took.append((target, core.now - entry.deadline))\n        core.timed(entry)",
+        ),
+    ),
+    "live:policy-ends-by-a-later-one": Guarantee(
+        _CONTROL,
+        "A policy that an approver set for all proxies ends by a later signed one; one that is "
+        "deleted, put back or cannot be taken over lets nobody through.",
+        Mutant(
+            "live/reloading.py",
+            "(known is None or policy.at > known.at)",
+            "(known is None or policy.at != known.at)",
+        ),
+    ),
+    "live:policy-is-an-approvers": Guarantee(
+        _CONTROL,
+        "A tool's policy in the store holds in every proxy when an approver signed exactly it, and "
+        "in none otherwise.",
+        Mutant(
+            "live/reloading.py",
+            "if verify(policy.key, text, policy.signature):",
+            "if verify(policy.key, text, policy.signature) or policy.key:",
         ),
     ),
     "lock:digests-verified-on-load": Guarantee(
@@ -2232,6 +2332,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "        return Decision(True, call)",
         ),
     ),
+    "proxy:asked-inside-a-result": Guarantee(
+        _APPROVALS,
+        "In 2026-07-28 the host's user is asked inside a result; a plain yes to this very call "
+        "lets it go once, and the server hears nothing of it.",
+        Mutant(
+            "proxy/translate.py",
+            "if bound != entry.bound or now >= until or",
+            "if now >= until or",
+        ),
+    ),
     "requests:allowed-translated": Guarantee(
         _SESSION,
         "A server request that is allowed reaches the host under another id; answer "
@@ -2277,13 +2387,11 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "an unknown kind of result is withheld.",
         Mutant(
             "proxy/from_server.py",
-            "            if core.stops(decision):\n"
+            "            if stops:\n"
             "                core.withhold(entry, decision)\n"
             "                return\n"
             "        core.continuations",
-            "            if core.stops(decision):\n"
-            "                continue\n"
-            "        core.continuations",
+            "            if stops:\n                continue\n        core.continuations",
         ),
     ),
     "requests:unknown-methods": Guarantee(
@@ -2898,6 +3006,58 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "proxy/from_server.py",
             'body = {key: body[key] for key in body if key != "task"}',
             "body = {**body}",
+        ),
+    ),
+    "telemetry:bounded-labels": Guarantee(
+        "Decision 0022",
+        "Names that nobody reviewed make no series: a label is a word of ours, of the settings or "
+        "of a lockfile, and a metric has a limit.",
+        Mutant(
+            "siem/formats/tally.py", "            tool = OTHER\n", "            tool += OTHER\n"
+        ),
+    ),
+    "telemetry:one-span-a-request": Guarantee(
+        "Decision 0022",
+        "A traced request ends in exactly one record that states its span and duration, however "
+        "it ends: answered, denied, cancelled, expired, killed.",
+        Mutant("proxy/pending.py", "    del entry.span  # a second end finds nothing\n", ""),
+    ),
+    "telemetry:only-a-valid-parent": Guarantee(
+        "W3C Trace Context, section 3.2.2",
+        "Only a valid traceparent of the host becomes a parent; else a new trace begins.",
+        Mutant(
+            "wire/tracing.py",
+            'if not trace.strip("0") or not ident.strip("0"):',
+            'if not trace.strip("0"):',
+        ),
+    ),
+    "telemetry:otlp-answers": Guarantee(
+        "OTLP, Failures",
+        "The statuses that OTLP names are tried again, others are not; what a receiver rejects "
+        "of a batch is counted and not sent again.",
+        Mutant("siem/web.py", "frozenset((429, 502, 503, 504))", "frozenset((429, 500, 502, 503))"),
+    ),
+    "telemetry:own-span-to-the-server": Guarantee(
+        "Decision 0022",
+        "The server is given the proxy's span as its parent, and else exactly what the host sent.",
+        Mutant(
+            "wire/tracing.py",
+            "        shown[PARENT] = self.header\n",
+            "        shown.setdefault(PARENT, self.header)\n",
+        ),
+    ),
+    "telemetry:this-machine-alone": Guarantee(
+        "Decision 0022",
+        "Counts are served at a port of 127.0.0.1 or ::1 alone, to requests that call it so.",
+        Mutant("config/values.py", "if host not in LOOPBACK or not port", "if not port"),
+    ),
+    "telemetry:untouched-when-off": Guarantee(
+        "Decision 0022",
+        "Without the setting nothing of a trace is touched, recorded or loaded.",
+        Mutant(
+            "daemon/run.py",
+            "    if not plan.settings.telemetry.trace:\n",
+            "    if plan.settings.telemetry.trace:\n",
         ),
     ),
     "trust:attacks-lower": Guarantee(

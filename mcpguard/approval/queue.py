@@ -101,7 +101,8 @@ class Queue:
     `session`: its id, which every answer names. `hold`, `retry`: seconds; `quorum`: approvers; see
     `config.settings.ApprovalSettings`. `source`: n random bytes. `verify` decides whose signature
     an answer bears. `spent` is told what was used up, and shared with `shared.consume`, so that an
-    answer used here counts no more when somebody puts it into the store. Not thread-safe.
+    answer used here counts no more when somebody puts it into the store. `unsigned`: who answered
+    unsigned, in records. Not thread-safe.
     """
 
     def __init__(
@@ -114,7 +115,9 @@ class Queue:
         hold: int = 45,
         retry: int = 600,
         quorum: int = 1,
+        unsigned: str = HOST_USER,
     ) -> None:
+        self._host_user = unsigned
         self._spent = spent or Spent()
         self._session = session
         self._verify = verify
@@ -263,7 +266,7 @@ class Queue:
             return self._refuse(ticket, now)
         if not ticket.low_risk:
             return Outcome(Became.FLAWED, ticket.id, flaw=Flaw.UNSIGNED)
-        return self._lend(ticket, (HOST_USER,), now)
+        return self._lend(ticket, (self._host_user,), now)
 
     def release(self, ticket: str) -> Grant | None:
         """Takes a granted, unheld ticket out, for the shared store: then only that holds it.

@@ -8,12 +8,13 @@ from typing import TypeVar
 import click
 
 from mcpguard.cli import reach, render
-from mcpguard.cli.reach import Outcome, field
+from mcpguard.cli.reach import Outcome, Signing, field
 from mcpguard.cli.signing import Phrases, signer_option
-from mcpguard.control import blocks, client
+from mcpguard.control import blocks, client, policies
 from mcpguard.control.blocks import Block
 from mcpguard.control.operations import KINDS, PARTIES
 from mcpguard.control.places import offered
+from mcpguard.control.policies import Policy
 from mcpguard.errors import (
     ControlError,
     McpguardError,
@@ -140,9 +141,11 @@ def budgets_command(
     context.exit(reach.code_of(outcomes))
 
 
-@click.command(name="policy", short_help="Set a policy of tools, for now.")
+@click.command(name="policy", short_help="Set a policy of tools, or end it.")
 @click.argument("glob")
-@click.argument("fields", nargs=-1, required=True, metavar="FIELD=VALUE...")
+@click.argument("fields", nargs=-1, metavar="FIELD=VALUE...")
+@click.option("--server", default="", metavar="NAME", help="Of this server's tools alone.")
+@click.option("--remove", is_flag=True, help="End the policy that was set for GLOB.")
 @reach.SESSION
 @reach.FORM
 @signer_option
@@ -152,22 +155,93 @@ def policy_command(
     *,
     glob: str,
     fields: tuple[str, ...],
+    server: str,
+    remove: bool,
     session: str,
     form: str,
     by: str | None,
     said: Phrases,
 ) -> None:
-    """Set the policy of the tools that GLOB names, in running sessions, until they end or reload.
+    """Set the policy of the tools that GLOB names, from now on and everywhere.
 
     FIELD is one of the configuration's, such as min_trust=700, blocked=true or
-    max_calls_per_minute=10. What has to last belongs into mcpguard.yaml. Needs an approver key.
+    max_calls_per_minute=10. Needs an approver key, by which it is signed: written to the store that
+    all proxies share, it holds for sessions that start later, too. With --session it holds in that
+    one session alone, until it ends or reloads.
 
-    Exit codes: 0 set; 1 a session refused; 2 one could not be asked, or does not know the field.
+    Exit codes: 0 set; 1 a session refused; 2 the store or a session could not be told, or it is no
+    such field.
     """
-    args: JsonObject = {"glob": glob, "fields": dict(map(_field, fields))}
-    outcomes = reach.change(reach.unlocking(context, by, said), session, "set_policy", args)
-    _told(outcomes, form, "", "set")
+    if bool(fields) is remove or (session and (remove or server)):
+        raise UsageError(
+            "a policy is set with FIELD=VALUE, or ended with --remove",
+            hint="--session goes with fields alone",
+        )
+    told = dict(map(_field, fields))
+    if session:
+        args: JsonObject = {"glob": glob, "fields": told}
+        outcomes = reach.change(reach.unlocking(context, by, said), session, "set_policy", args)
+        _told(outcomes, form, "", "set")
+        context.exit(reach.code_of(outcomes))
+    _printable(glob + server, "")
+    if told:
+        _readable(glob, told)
+    signing = reach.unlocking(context, by, said)()
+    policy = _kept_policy(signing, server, glob, told)
+    args = {"policy": policies.as_json(policy)}
+    outcomes = list(reach.each(_running(), lambda line: reach.signed(signing, line, "rule", args)))
+    text = f"the policy of {glob} " + ("is set" if told else "has ended")
+    _done({"glob": glob, "server": server, "fields": told}, text, outcomes, form)
     context.exit(reach.code_of(outcomes))
+
+
+def _readable(glob: str, fields: JsonObject) -> None:
+    """Raises UsageError for what no session could take over."""
+    from mcpguard.config.loading import load
+    from mcpguard.live.reloading import with_policy
+
+    with_policy(load(), glob, fields)
+
+
+def _kept_policy(signing: Signing, server: str, glob: str, fields: JsonObject) -> Policy:
+    """The policy, signed and in the store. Raises RefusalError when there is none to end."""
+
+    def keep(store: Store) -> Policy:
+        before = [each for each in policies.every(store) if each.about == (server, glob)]
+        if not fields and not any(each.fields for each in before):
+            raise RefusalError(
+                f"no policy of {glob} was set", hint="see those that are: mcpguard trust policies"
+            )
+        after = max((each.at for each in before), default=0)
+        made = signing.policy(server, glob, fields, after=after)
+        policies.add(store, made)
+        return made
+
+    return _stored(keep)
+
+
+@click.command(name="policies", short_help="List the policies that were set.")
+@reach.FORM
+def policies_command(*, form: str) -> None:
+    """List the policies of tools that approvers set in the store that all proxies share.
+
+    Exit codes: 0 shown, also when none is set; 2 the store could not be read.
+    """
+    held = [each for each in _stored(policies.every) if each.fields]
+    if form == "json":
+        render.answer([render.json_text({"policies": [policies.as_json(each) for each in held]})])
+    elif not held:
+        render.answer(["No policy is set beside the settings."])
+    else:
+        table = [
+            (each.glob, each.server or "every", _moment(each.at), each.key, _fields(each))
+            for each in held
+        ]
+        render.answer(reach.rows([("TOOLS", "SERVER", "SINCE", "KEY", "POLICY"), *table]))
+
+
+def _fields(policy: Policy) -> str:
+    return " ".join(f"{key}={render.plain(value)}" for key, value in policy.fields.items())
 
 
 @click.command(name="reset", short_help="Begin a score anew.")
@@ -217,6 +291,7 @@ COMMANDS = (
     blocks_command,
     budgets_command,
     policy_command,
+    policies_command,
     reset_command,
 )
 """Added to the group `mcpguard trust`."""

@@ -12,6 +12,7 @@ from mcpguard.cli.signing import Phrases, unlock
 from mcpguard.config.flags import STATE, data_dir
 from mcpguard.control import client
 from mcpguard.control.client import Connection, Found
+from mcpguard.control.policies import Policy
 from mcpguard.errors import ControlError, McpguardError, StoreError
 from mcpguard.model import Json, JsonObject
 from mcpguard.store import BACKENDS, Store
@@ -54,6 +55,9 @@ class Signing(Protocol):
 
     def approval(self, session: str, shown: JsonObject) -> JsonObject:
         """The signed statement that the call in `shown` may run, once. See `Operations.show`."""
+
+    def policy(self, server: str, glob: str, fields: JsonObject, *, after: int = 0) -> Policy:
+        """A signed policy of tools. See `signing.Signing.policy`."""
 
 
 Unlock = Callable[[], Signing]

@@ -18,7 +18,7 @@ from mcpguard.model import JsonObject
 from mcpguard.siem import shipping
 from mcpguard.siem.sinks import target_of
 
-__all__ = ["ship_command"]
+__all__ = ["found", "ship_command"]
 
 LAST_LINES = 1.0
 """Seconds after a session in which its stderr still gets what a sink writes there."""
@@ -63,7 +63,7 @@ def ship_command(  # noqa: PLR0917 - one option each
             "no sink is configured",
             hint="name one under `audit.sinks`; `mcpguard config path` says in which file",
         )
-    find = _found(logs, load(config).settings.audit.log)
+    find = found(logs, load(config).settings.audit.log)
     if status:
         _show([*shipping.states(find(), targets)], form)
     elif once:
@@ -73,7 +73,8 @@ def ship_command(  # noqa: PLR0917 - one option each
         shipping.follow(find, targets, _say, stop)
 
 
-def _found(logs: Sequence[Path], configured: str) -> Callable[[], list[Path]]:
+def found(logs: Sequence[Path], configured: str) -> Callable[[], list[Path]]:
+    """Finds the logs that are meant: `logs`, else every one of the data directory, and ours."""
     if logs:
         return lambda: list(logs)
     folder = data_dir() / "audit"

@@ -23,6 +23,7 @@ from mcpguard.approval.statement import (
     sign_operation,
 )
 from mcpguard.config.flags import APPROVERS, data_dir
+from mcpguard.control.policies import Policy, signed
 from mcpguard.errors import IdentityError, UsageError
 from mcpguard.identity.keys import Signer, open_key, roster
 from mcpguard.identity.roster import Approver, Roster
@@ -141,6 +142,17 @@ class Signing:
             return envelope(make_signed(said, self._signer.key_id, self._signer.sign))
         except ValueError as error:
             raise _unsignable("the call") from error
+
+    def policy(self, server: str, glob: str, fields: JsonObject, *, after: int = 0) -> Policy:
+        """A policy of tools for all proxies, signed. `after`: Unix seconds it has to be later than.
+
+        Raises UsageError.
+        """
+        made = Policy(server, glob, fields, max(self._now(), after + 1))
+        try:
+            return signed(made, self._signer.key_id, self._signer.sign)
+        except ValueError as error:
+            raise _unsignable("the policy") from error
 
 
 def folder() -> Path:

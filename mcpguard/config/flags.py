@@ -57,7 +57,7 @@ class ProxySettings:
     """Seconds a request may stay unanswered."""
     name: str = ""
     env: tuple[str, ...] = ()
-    log_format: str = "pretty"
+    log_format: str = "auto"
     log_output: Path | None = None
     config: Path | None = None
     """None: the file in the user's configuration directory, if there is one."""
@@ -187,10 +187,11 @@ OPTIONS: Final = (
     Option(
         "--log-format",
         "log_format",
-        "What mcpguard says about the session: sentences, or JSON lines.",
+        "What mcpguard says about the session: sentences (pretty) or JSON lines. auto: JSON in a"
+        " file, sentences on stderr.",
         metavar="FORMAT",
-        default="pretty",
-        choices=("pretty", "jsonl"),
+        default="auto",
+        choices=("auto", "pretty", "jsonl"),
     ),
     Option(
         "--log-output",

@@ -17,11 +17,12 @@ from mcpguard.config.settings import (
     PrincipalSettings,
     Settings,
     StoreSettings,
+    TelemetrySettings,
     TrustSettings,
 )
 from mcpguard.errors import PolicyError
 from mcpguard.model import Mode, Tier
-from mcpguard.pipeline.terms import GatewayPolicy, Handling, Response, Responses, ScanPolicy
+from mcpguard.pipeline.terms import Fence, GatewayPolicy, Handling, Response, Responses, ScanPolicy
 from mcpguard.policy.rules import RuleSet
 from mcpguard.scan.patterns import MAX_PATTERNS, Patterns
 from mcpguard.trust.limits import Limits
@@ -33,6 +34,9 @@ _TOOL: Final = ("limits", "tool")
 _TOOLS: Final = ("limits", "tools")
 _SYSTEM: Final = "system"
 """What the counters of the system's rules are kept under: no rule of another file shares them."""
+
+_SPANS: Final = "otlp-traces"
+"""The format of a sink that takes nothing but spans."""
 
 _REDIS: Final = ("redis://", "rediss://", "unix://")
 
@@ -49,7 +53,8 @@ def laid(layers: Iterable[Values]) -> Values:
 def tightened(values: Values, system: Values) -> Values:
     """What holds of `values` when the system's file says `system`. Raises PolicyError.
 
-    Tools' policies and rules stay apart: `settings_of` puts them beneath the others as a floor.
+    Tools' policies, rules and scopes stay apart: `settings_of` puts them beneath the others as a
+    floor, and both must allow.
     """
     made = dict(values)
     for path, held in system.items():
@@ -99,7 +104,7 @@ def settings_of(values: Values, system: Values | None = None) -> Settings:
             principal=_each(values, ("limits", "principal")),
             server=_each(values, ("limits", "server")),
         ),
-        gateway=_gateway(values),
+        gateway=replace(_gateway(values), fixed=_fence(floor)),
         scan=_scan(one),
         approvals=ApprovalSettings(
             hold=one("approvals", "hold"),
@@ -113,12 +118,16 @@ def settings_of(values: Values, system: Values | None = None) -> Settings:
         audit=AuditSettings(
             log=one("audit", "log", default=""),
             durability=one("audit", "durability"),
-            sinks=_sinks(values),
+            sinks=_sinks(values, traced=one("telemetry", "trace", default="off") == "on"),
             on_failure=one("audit", "on_failure"),
             rotate_size=one("audit", "rotate_size"),
             rotate_age=one("audit", "rotate_age"),
             keep=one("audit", "keep"),
             anchors=one("audit", "anchors", default=""),
+        ),
+        telemetry=TelemetrySettings(
+            trace=one("telemetry", "trace", default="off") == "on",
+            listen=one("telemetry", "listen", default=""),
         ),
         store=_store(values),
     )
@@ -203,14 +212,14 @@ def _field(key: str, held: tuple[Held, ...]) -> Any:  # noqa: ANN401 - the type 
 
 def _gateway(values: Values) -> GatewayPolicy:
     allow = _each(values, ("gateway", "allow")) if ("gateway", "allow") in values else None
-    budget = _One(values)
+    budget, own = _One(values), _fence(values)
     count, within = budget("gateway", "budgets", "repeated_failures", default=(None, 60.0))
     policy = GatewayPolicy(
         deny=_each(values, ("gateway", "deny")),
         allow=allow,
         detectors=_detectors(values),
-        scopes=_each(values, ("gateway", "scopes")),
-        bindings=_bindings(values),
+        scopes=own.scopes,
+        bindings=own.bindings,
         budgets=Limits(
             max_tool_calls=budget("gateway", "budgets", "tool_calls", default=None),
             max_bytes_in=budget("gateway", "budgets", "bytes_in", default=None),
@@ -246,10 +255,16 @@ def _scan(one: _One) -> ScanPolicy:
     )
 
 
-def _sinks(values: Values) -> tuple[Any, ...]:
+def _sinks(values: Values, *, traced: bool) -> tuple[Any, ...]:
     rows = values.get(("audit", "sinks"), ())
     for error in _doubles((held.value.name, held) for held in rows):
         raise error
+    for held in rows:
+        if held.value.format == _SPANS and not traced:
+            raise held.node.error(
+                f"there are no spans to send to `{held.value.name}`",
+                hint="write telemetry: {trace: on}",
+            )
     return tuple(held.value for held in rows)
 
 
@@ -261,6 +276,10 @@ def _detectors(values: Values) -> Mapping[str, Handling]:
             if path[:2] == ("gateway", "detect") and held[0].value != "off"
         }
     )
+
+
+def _fence(values: Values) -> Fence:
+    return Fence(_each(values, ("gateway", "scopes")), _bindings(values))
 
 
 def _bindings(values: Values) -> tuple[Any, ...]:

@@ -26,6 +26,8 @@ class Plan:
     digest: str
     mode: Mode
     name: str
+    said: str = ""
+    """The principal that an embedding program names, of those that the files enrol."""
 
     @property
     def settings(self) -> Settings:
@@ -34,8 +36,8 @@ class Plan:
 
     @property
     def principal(self) -> str:
-        """Who the host is: the user's own desktop, enrolled by starting mcpguard."""
-        return f"local:{self.settings.profile}"
+        """Who calls: the user's own desktop, enrolled by starting mcpguard, unless it is named."""
+        return self.said or f"local:{self.settings.profile}"
 
 
 def make_plan(flags: ProxySettings, lock: Lockfile | None) -> Plan:

@@ -178,6 +178,7 @@ _REQUESTS: Final = ("off", "record", "block")
 _CANARY: Final = ("quarantine", "block")
 _DURABILITY: Final = ("none", "grouped", "strict")
 _ON_FAILURE: Final = ("continue", "deny")
+_TRACE: Final = ("off", "on")
 _TIERS: Final = ("record", "decide")
 _SERVERS: Final = ("record", "hold")
 
@@ -319,6 +320,7 @@ ROWS: Final = (
         "what is open: filesystem:/data/** x read, network:HOST x connect, command:git x run",
         read.scope,
         many=1000,
+        apart=True,
     ),
     Row(
         ("gateway", "arguments"),
@@ -326,6 +328,7 @@ ROWS: Final = (
         read.binding,
         many=1000,
         adds=True,
+        apart=True,
     ),
     Row(
         ("gateway", "budgets", "tool_calls"),
@@ -507,6 +510,17 @@ ROWS: Final = (
         ("audit", "anchors"),
         "the absolute path of a folder that keeps each log's newest signed checkpoint",
         read.absolute,
+    ),
+    Row(
+        ("telemetry", "trace"),
+        "off or on: a span for each request, whose id the server is given",
+        read.choice(*_TRACE),
+        tighten=_rank(*_TRACE),
+    ),
+    Row(
+        ("telemetry", "listen"),
+        "127.0.0.1:PORT or [::1]:PORT at which `mcpguard metrics` serves Prometheus",
+        read.listener,
     ),
     Row(
         ("store", "backend"),

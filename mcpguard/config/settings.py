@@ -118,6 +118,14 @@ class AuditSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TelemetrySettings:
+    """`trace`: each request gets a span. `listen`: where `mcpguard metrics` serves, or empty."""
+
+    trace: bool = False
+    listen: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StoreSettings:
     """`backend`: a key of `store.BACKENDS`. `where`: its place; empty: in the data directory."""
 
@@ -155,4 +163,5 @@ class Settings:
     suppress: "tuple[Suppression, ...]" = ()
     requests: frozenset[RequestKind] | None = None
     audit: AuditSettings = field(default_factory=AuditSettings)
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     store: StoreSettings = field(default_factory=StoreSettings)

@@ -73,9 +73,13 @@ def _values(loaded: Loaded) -> Values:
     return loaded.values or preset_values(Preset.BASELINE)
 
 
+_FLOOR = frozenset({"tools", "rules"})
+_FENCE = frozenset({("gateway", "scopes"), ("gateway", "arguments")})
+
+
 def _apart(floor: Values) -> Values:
-    """What tightens as a floor: tools and rules."""
-    return {path: held for path, held in floor.items() if path[0] in {"tools", "rules"}}
+    """What tightens as a floor: tools, rules and scopes."""
+    return {path: held for path, held in floor.items() if path[0] in _FLOOR or path[:2] in _FENCE}
 
 
 def _ordered(values: Values) -> _Tree:

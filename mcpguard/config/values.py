@@ -33,10 +33,12 @@ __all__ = [
     "failures",
     "glob",
     "integer",
+    "listener",
     "name",
     "own_file",
     "pattern",
     "place",
+    "place_of",
     "rate",
     "rule",
     "scope",
@@ -70,6 +72,9 @@ MIN_FILE, MAX_FILE = 64 * 1024, 2**53 - 1
 
 MAX_FILES = 1000
 """Files of records that are kept beside the newest."""
+
+LOOPBACK = ("127.0.0.1", "::1")
+"""Where alone something listens: a name could mean another machine, another 127. a container's."""
 
 RULES = "rules"
 """What the counters of the rules' limits are kept under."""
@@ -232,6 +237,30 @@ def sink(node: Node) -> "Target":
     }
     given = {key: readers.get(key, text)(each) for key, each in table.items()}
     return told(node, lambda: target_of(given))
+
+
+def listener(node: Node) -> str:
+    """`127.0.0.1:9464`: a port that nobody reaches from elsewhere."""
+    value = text(node)
+    told(node, lambda: place_of(value))
+    return value
+
+
+def place_of(said: str) -> tuple[str, int]:
+    """Host and port of `127.0.0.1:9464` or `[::1]:9464`. Raises UsageError for any other place."""
+    from urllib.parse import urlsplit  # most sessions say no place
+
+    try:
+        parts = urlsplit(f"//{said}")
+        host, port = parts.hostname or "", parts.port or 0
+    except ValueError:
+        host, port = "", 0
+    shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if host not in LOOPBACK or not port or said != shown:
+        raise UsageError(
+            f"{said!r} is no port of this machine alone", hint="write 127.0.0.1:9464 or [::1]:9464"
+        )
+    return host, port
 
 
 def binding(node: Node) -> Binding:

@@ -100,11 +100,16 @@ class Operations(Protocol):
         """What runs.
 
         session, server, pid, since (RFC 3339), lockfile (path and digest, or empty), mode, preset,
-        principal, level, score, allowed, denied, waiting, audit_log, killed (bool).
+        principal, level, score, allowed, denied, waiting, audit_log, killed (bool), policies (set
+        by approvers for all proxies).
         """
 
     async def stats(self) -> JsonObject:
-        """Numbers of this session: calls by tool, how many were denied or held, the store."""
+        """Numbers of this session: calls by tool, how many were denied or held, the store.
+
+        latency_ms: p50, p95 and p99 of the last calls: `server`, by tool, from the call's line to
+        its answer's; `own`, of one line in 16, from its reading to its record.
+        """
 
     async def pending(self) -> list[JsonObject]:
         """Calls that wait for a person: ticket, server, tool, principal, waiting and left (s)."""
@@ -140,6 +145,12 @@ class Operations(Protocol):
         self, glob: str, fields: JsonObject, approvers: Sequence[str]
     ) -> JsonObject:
         """The policy of the tools that `glob` names, until the session ends or reloads."""
+
+    async def rule(self, statement: JsonObject, approvers: Sequence[str]) -> JsonObject:
+        """A policy for all proxies of the store (`policies.as_json`), signed by one of `approvers`.
+
+        `here`: it is about this server. Whoever sets it has put it into the store.
+        """
 
     async def counts(self) -> JsonObject:
         """Calls and bytes so far, what is left of the budgets, calls by principal and tool."""
@@ -259,6 +270,11 @@ VERBS: Final[Mapping[str, Row]] = MappingProxyType({
             asked.text("glob"), asked.object("fields"), asked.approvers
         ),
         {"glob": Arg(str, 256), "fields": Arg(dict, 16)},
+        _widens,
+    ),
+    "rule": Row(
+        lambda ops, asked: ops.rule(asked.object("policy"), asked.approvers),
+        {"policy": Arg(dict, 16)},
         _widens,
     ),
     "counts": Row(lambda ops, _: ops.counts()),

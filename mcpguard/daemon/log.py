@@ -17,19 +17,24 @@ STDERR_BUFFER = 256 * 1024
 """Bytes kept for a stderr that nobody reads; what comes on top is dropped and counted."""
 
 EVENTS: Final[Mapping[str, str]] = {
-    "session.started": "{server}: {mode}, {items} reviewed items",
     "session.ended": "{why}",
     "session.crashed": "mcpguard itself failed ({what} at {where}): the session ends",
     "session.version": "a newer mcpguard may know the protocol version of this server",
     "item.drifted": "{kind} {name} changed since it was reviewed and is blocked: {why}",
     "item.doubled": "{kind} {name} is listed twice and blocked until it is locked again",
     "item.not_locked": "{kind} {name} is not in the lockfile and hidden",
+    "item.denied": "{kind} {name} is blocked [{rule}]: {why}",
     "item.missing": "{kind} {name} is locked but the server no longer lists it",
     "listing.failed": "the server's {kind} cannot be verified and stay blocked: {why}",
     "server.drifted": "the server's {what} changed since it was reviewed",
     "call.denied": "{method} blocked [{rule}]",
     "result.withheld": "the result of {method} was withheld [{rule}]",
     "call.waits": "{why}",
+    "canary.seen": "a planted credential was in {method} ({direction}): something read it that"
+    " nobody should read",
+    "canaries.unread": "the planted credentials cannot be read, those known before are looked for:"
+    " {detail}",
+    "quarantine.failed": "a result cannot be kept for a person, so it is withheld: {detail}",
     "store.lost": "the shared store cannot be used; what needs it is denied: {detail}",
     "store.back": "the shared store can be used again",
     "request.denied": "the server's {method} was refused [{rule}]",
@@ -46,9 +51,13 @@ EVENTS: Final[Mapping[str, str]] = {
     " what leaves the group is not ended",
     "stderr.dropped": "{bytes} bytes of the server's stderr were dropped: nobody read them here",
 }
-"""Event name -> the sentence for people. An event without one is shown as its fields."""
+"""Event name -> the sentence for people. Everything that is said is here; what comes without a
+sentence all the same is shown as its fields."""
 
 Fields = Mapping[str, Any]
+
+INT_BITS = 64
+"""Bits of a number with its sign: no larger one is written as a number."""
 
 _INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Letters and symbols that take room and show nothing."""
@@ -200,8 +209,11 @@ class Log:
             out.restore()
 
 
-def open_log(form: str = "pretty", output: Path | None = None) -> Log:
-    """The log on stderr, or appended to `output` (made 0600). Raises UsageError."""
+def open_log(form: str = "auto", output: Path | None = None) -> Log:
+    """The log on stderr, or appended to `output` (made 0600). Raises UsageError.
+
+    `auto`: sentences on stderr, which hosts show to people as it is, and on a terminal; else JSON.
+    """
     stderr = Stderr()
     if output is None:
         return Log(stderr, stderr, form)
@@ -212,6 +224,8 @@ def open_log(form: str = "pretty", output: Path | None = None) -> Log:
             f"{output}: the log cannot be opened: {error.strerror}",
             hint="give --log-output a file in a directory that exists",
         ) from error
+    if form == "auto":
+        form = "pretty" if os.isatty(fd) else "jsonl"
     return Log(stderr, Stderr(fd), form)
 
 
@@ -239,8 +253,28 @@ def _structlog() -> Callable[[str, str, Fields], str]:
     render = structlog.processors.JSONRenderer(serializer=orjson.dumps)
 
     def line(name: str, level: str, fields: Fields) -> str:
-        event = {"event": name, "level": level, "message": sentence(name, fields), **fields}
-        done = render(None, level, stamp(None, level, event))
-        return done.decode() if isinstance(done, bytes) else done
+        head = {"event": name, "level": level, "message": sentence(name, fields)}
+        said = {key: _encodable(value) for key, value in fields.items()}
+        done = render(None, level, stamp(None, level, {**head, **said, **head}))
+        return _escaped(done.decode() if isinstance(done, bytes) else done)
 
     return line
+
+
+def _encodable(value: object) -> object:
+    """What JSON can hold of a field: a lone surrogate or a huge number must not end a session."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value if isinstance(value, int) and value.bit_length() < INT_BITS else str(value)
+
+
+def _escaped(text: str) -> str:
+    """JSON whose texts are the same and whose hidden characters are written out."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(char if _shows(char) else _unit(char) for char in text)
+
+
+def _unit(char: str) -> str:
+    pair = char.encode("utf-16-be")
+    return "".join(f"\\u{pair[at : at + 2].hex()}" for at in range(0, len(pair), 2))

@@ -10,10 +10,10 @@ import os
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mcpguard.config.files import plain_bytes
 from mcpguard.config.flags import APPROVERS, ProxySettings, data_dir, parse_proxy
@@ -26,7 +26,7 @@ from mcpguard.daemon.log import Log, open_log, printable
 from mcpguard.errors import AuditError, LockfileError, McpguardError, UsageError
 from mcpguard.lock import lockfile
 from mcpguard.lock.lockfile import Lockfile
-from mcpguard.model import JsonObject, Mode
+from mcpguard.model import Mode
 
 if TYPE_CHECKING:
     from mcpguard.audit import AuditLog
@@ -38,10 +38,22 @@ if TYPE_CHECKING:
     from mcpguard.identity.roster import Roster
     from mcpguard.live.desk import Desk
     from mcpguard.live.governor import Governor
+    from mcpguard.wire.tracing import Tracer
 
     Keeping = Callable[[], Keeper]
 
-__all__ = ["main", "minter", "read_lock"]
+__all__ = [
+    "Events",
+    "approvers",
+    "close_audit",
+    "end_governor",
+    "keep",
+    "keeper_of",
+    "main",
+    "minter",
+    "open_audit",
+    "read_lock",
+]
 
 DRIVER_VARIABLE = "MCPGUARD_DRIVER"
 """Environment variable. Names a driver (`drivers.DRIVERS`) in place of the fastest that can be."""
@@ -63,6 +75,13 @@ SHOWN_NAMES = 12
 
 SHELL_NOISE = frozenset({"_", "COLUMNS", "LINES", "OLDPWD", "PWD", "SHLVL"})
 """Variables a shell sets for itself; no server misses them."""
+
+
+class Events(Protocol):
+    """Where events for people go."""
+
+    def event(self, name: str, level: str, fields: Mapping[str, str | int]) -> None:
+        """Say `name`."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -145,10 +164,10 @@ def _session(
     stuck = False
     try:
         session_id = os.urandom(8).hex()
-        audit = _open_audit(plan, session_id, log)
+        audit = open_audit(plan, session_id, log)
         if audit is not None:
             deliver(audit.path)
-        keeping = _keeping(audit, plan)
+        keeping = keeper_of(audit, plan)
         engine, governor = _engine(plan, session_id, audit, log, early_exit)
         beside = (
             _governed(engine, governor),
@@ -163,10 +182,10 @@ def _session(
         _tell(child, log)
     finally:
         if governor is not None:
-            _end(governor)
+            end_governor(governor)
             stuck = governor.stuck(LAST_WORDS)
         if audit is not None:
-            _close(audit, keeping, log)
+            close_audit(audit, keeping, log)
         log.close()
     if lingering or stuck:  # a thread blocked in a read of our stdin, or in a store that does not
         # answer, would hold up the interpreter's exit
@@ -318,35 +337,37 @@ def _controlled(engine: "Engine", governor: "Governor") -> "Beside":
 
 
 def _kept(engine: "Engine", keeping: "Keeping | None") -> "Beside":
-    """Signs the audit log, and sets it aside when it is large or old enough."""
-
     async def beside(_driver: "Driver") -> None:
-        if keeping is None:
-            return
-        import anyio
-        import anyio.to_thread
-
-        away = partial(anyio.to_thread.run_sync, abandon_on_cancel=True)
-        keeper = keeping()
-        told = ""
-        while True:
-            await anyio.sleep(KEEP_SECONDS)
-            if not keeper.due():
-                continue
-            keeper.take()
-            await away(keeper.sign)
-            try:
-                await away(keeper.commit())
-            except (McpguardError, OSError) as error:
-                keeper.failure = str(error)
-            if keeper.failure and keeper.failure != told:
-                engine.tell("audit.unsigned", keeper.failure)
-            told = keeper.failure
+        if keeping is not None:
+            await keep(keeping, engine.tell)
 
     return beside
 
 
-def _keeping(audit: "AuditLog | None", plan: Plan) -> "Keeping | None":
+async def keep(keeping: "Keeping", tell: Callable[[str, str], None]) -> None:
+    """Sign the audit log, and set it aside when it is large or old enough, until cancelled."""
+    import anyio
+    import anyio.to_thread
+
+    away = partial(anyio.to_thread.run_sync, abandon_on_cancel=True)
+    keeper = keeping()
+    told = ""
+    while True:
+        await anyio.sleep(KEEP_SECONDS)
+        if not keeper.due():
+            continue
+        keeper.take()
+        await away(keeper.sign)
+        try:
+            await away(keeper.commit())
+        except (McpguardError, OSError) as error:
+            keeper.failure = str(error)
+        if keeper.failure and keeper.failure != told:
+            tell("audit.unsigned", keeper.failure)
+        told = keeper.failure
+
+
+def keeper_of(audit: "AuditLog | None", plan: Plan) -> "Keeping | None":
     """Gives the log's keeper, which is made when the messages move already, or at the end."""
     if audit is None:
         return None
@@ -379,8 +400,6 @@ def _conversation(
         driver.flush()
 
     def converse() -> "Answer":
-        from mcpguard.control.operations import Conversation, nobody_signs
-        from mcpguard.control.proof import proven
         from mcpguard.live.desk import Desk
 
         if not desks:
@@ -394,11 +413,7 @@ def _conversation(
                     clock=time.time,  # noqa: TID251 - as above
                 )
             )
-        session = governor.session
-        hello: JsonObject = {"session": session, "server": governor.plan.name, "pid": os.getpid()}
-        known = governor.roster.approvers
-        check = proven(session, governor.approvals.verify) if known else nobody_signs
-        return Conversation(desks[0], hello, check, time.monotonic).answer
+        return desks[0].conversation(time.monotonic)
 
     desks: list[Desk] = []
     return converse
@@ -409,10 +424,11 @@ def _engine(
 ) -> "tuple[Engine, Governor]":
     from mcpguard.daemon.engine import Engine
     from mcpguard.live.governor import Governor
+    from mcpguard.live.stages.latency import Latency
     from mcpguard.proxy.denial import DenyStyle
     from mcpguard.proxy.session import Session, SessionSettings
 
-    governor = Governor(plan, session_id, audit, data_dir, _roster())
+    governor = Governor(plan, session_id, audit, data_dir, approvers())
     session = Session(
         lock=plan.lock,
         mode=plan.mode,
@@ -428,14 +444,24 @@ def _engine(
             parties=governor.parties,
             ready=governor.ready,
             settle=governor.examiner.settle,
+            tracer=_tracer(plan),
         ),
         now=time.monotonic(),
     )
     governor.held = lambda: session.held_calls
+    governor.latency = Latency(time.monotonic, lambda: session.now, session.took)
     return Engine(session, audit, log, governor), governor
 
 
-def _roster() -> "Roster":
+def _tracer(plan: Plan) -> "Tracer | None":
+    if not plan.settings.telemetry.trace:
+        return None
+    from mcpguard.wire.tracing import Tracer
+
+    return Tracer(os.urandom)
+
+
+def approvers() -> "Roster":
     """The approvers who count in this session. Raises IdentityError for a chain that is broken."""
     from mcpguard.identity import keys, roster
 
@@ -445,7 +471,7 @@ def _roster() -> "Roster":
         return roster.EMPTY
 
 
-def _end(governor: "Governor") -> None:
+def end_governor(governor: "Governor") -> None:
     """Tell the store, for as long as there is time: it forgets by itself what it is not told."""
     import threading
 
@@ -454,7 +480,7 @@ def _end(governor: "Governor") -> None:
     thread.join(LAST_WORDS)
 
 
-def _open_audit(plan: Plan, session_id: str, log: Log) -> "AuditLog | None":
+def open_audit(plan: Plan, session_id: str, log: Events) -> "AuditLog | None":
     """The session's audit log. Enforcing without one is refused; other modes say so and go on."""
     from mcpguard.audit import AuditLog
     from mcpguard.audit.key import DIGEST_KEY, SIGNING_KEY, load_or_create_key
@@ -494,14 +520,15 @@ def _no_audit(error: McpguardError | OSError) -> AuditError:
     )
 
 
-def _close(audit: "AuditLog", keeping: "Keeping | None", log: Log) -> None:
+def close_audit(audit: "AuditLog", keeping: "Keeping | None", log: Events) -> None:
+    """Sign the log a last time and close it; what goes wrong is said."""
     try:
         audit.close(lambda: _last(keeping, log))
     except (McpguardError, OSError) as error:
         log.event("audit.unwritable", "error", {"detail": str(error)})
 
 
-def _last(keeping: "Keeping | None", log: Log) -> "Sequence[Record]":
+def _last(keeping: "Keeping | None", log: Events) -> "Sequence[Record]":
     """The records behind the closing one: the last checkpoint."""
     records: Sequence[Record] = ()
     why = ""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from mcpguard.approval import orphans, shared
 from mcpguard.approval.asking import Asking
 from mcpguard.approval.outcome import Grant, Outcome, Parting, Row, Shown
-from mcpguard.approval.queue import Queue
+from mcpguard.approval.queue import HOST_USER, Queue
 from mcpguard.approval.statement import Binding, Signed
 from mcpguard.approval.tickets import SHORT, Spent
 from mcpguard.config.settings import ApprovalSettings
@@ -19,7 +19,10 @@ from mcpguard.live.worker import Job
 from mcpguard.store import Store
 from mcpguard.trust.policy import Glob
 
-__all__ = ["Approvals"]
+__all__ = ["PROGRAM", "Approvals"]
+
+PROGRAM = "the embedding program"
+"""By whom a yes of its callback was given, in records."""
 
 
 class Approvals:
@@ -39,8 +42,10 @@ class Approvals:
         source: Callable[[int], bytes],
         now: Callable[[], float],
         unix: Callable[[], int],
+        program: bool = False,
     ) -> None:
         self._settings, self._approvers = settings, tuple(approvers)
+        self._program = program
         self._verify = verifier(approvers)
         self._now, self._unix = now, unix
         self._spent = Spent()
@@ -52,11 +57,12 @@ class Approvals:
             hold=settings.hold,
             retry=settings.retry,
             quorum=settings.quorum,
+            unsigned=PROGRAM if program else HOST_USER,
         )
         self.asking = Asking(
             self.queue,
             lock=lock,
-            low_risk=_matching(settings.elicit),
+            low_risk=self._unsigned(settings),
             retry=settings.retry,
             anybody=bool(approvers),
         )
@@ -64,6 +70,12 @@ class Approvals:
         """A yes each that the store is to keep."""
         self._looked: frozenset[str] = frozenset()
         self._lost = False
+
+    def _unsigned(self, settings: ApprovalSettings) -> Callable[[str], bool]:
+        """Of which tools a yes counts that nobody signed."""
+        if self._program:
+            return lambda _: settings.quorum == 1
+        return _matching(settings.elicit)
 
     def change(self, settings: ApprovalSettings, approvers: Sequence[Approver]) -> None:
         """Other settings or approvers: if they differ, answers that wait to be used are void."""
@@ -75,7 +87,7 @@ class Approvals:
             self._verify, hold=settings.hold, retry=settings.retry, quorum=settings.quorum
         )
         self.asking.change(
-            low_risk=_matching(settings.elicit), retry=settings.retry, anybody=bool(approvers)
+            low_risk=self._unsigned(settings), retry=settings.retry, anybody=bool(approvers)
         )
 
     def verify(self, key: str, text: bytes, signature: bytes) -> str:

@@ -6,7 +6,7 @@ except what ends the session.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -16,25 +16,24 @@ from mcpguard.approval.outcome import Became, Outcome, Shown
 from mcpguard.approval.statement import Answer, Signed, opened
 from mcpguard.approval.texts import row_value, shown_value
 from mcpguard.approval.tickets import SHORT
-from mcpguard.audit.record import changed
 from mcpguard.config.flags import APPROVERS, data_dir
 from mcpguard.config.loading import Loaded
 from mcpguard.config.plan import Plan, make_plan
-from mcpguard.control import blocks
+from mcpguard.control import blocks, policies
 from mcpguard.control.blocks import Block
-from mcpguard.errors import AuditError, ControlError, McpguardError, RefusalError, StoreError
+from mcpguard.control.operations import Conversation, nobody_signs
+from mcpguard.control.policies import Policy
+from mcpguard.control.proof import proven
+from mcpguard.errors import ControlError, McpguardError, RefusalError, StoreError
 from mcpguard.identity.keys import roster
 from mcpguard.identity.roster import Roster
 from mcpguard.live import reloading
-from mcpguard.live.governor import Governor
+from mcpguard.live.governor import UNSIGNED, Governor
 from mcpguard.live.keeping import RELEASED_FOR
 from mcpguard.live.worker import Worker
-from mcpguard.model import JsonObject, Mode
+from mcpguard.model import JsonObject
 
 __all__ = ["Desk"]
-
-AT_HAND = "a user of the control socket"
-"""By whom something was done that nobody signs."""
 
 
 class Desk:
@@ -59,6 +58,15 @@ class Desk:
         self._since, self._clock = since, clock
         self._loaded = governor.plan.loaded
 
+    def conversation(self, now: Callable[[], float]) -> Callable[[bytes], Awaitable[bytes]]:
+        """Answers one connection of the control socket. `now`: monotonic seconds."""
+        governor = self._governor
+        session, server = governor.session, governor.plan.name
+        hello: JsonObject = {"session": session, "server": server, "pid": os.getpid()}
+        known = governor.roster.approvers
+        check = proven(session, governor.approvals.verify) if known else nobody_signs
+        return Conversation(self, hello, check, now).answer
+
     # what is looked at
 
     async def status(self) -> JsonObject:
@@ -82,6 +90,7 @@ class Desk:
             "waiting": len(governor.approvals.pending()),
             "audit_log": str(governor.audit.path) if governor.audit is not None else "",
             "killed": self._killed(),
+            "policies": [_policy_value(each) for each in _ruled(governor)],
         }
 
     async def stats(self) -> JsonObject:
@@ -92,9 +101,10 @@ class Desk:
             "calls": calls,
             "denied": denied,
             "by_tool": _by_tool(governor),
+            "latency_ms": governor.latency.told() if governor.latency is not None else {},
             "held": len(governor.held()),
             "store": f"{governor.settings.store.backend}, {governor.observer.state}",
-            "settings": reloading.digest(self._loaded),
+            "settings": reloading.digest(governor.over(self._loaded)),
         }
 
     async def pending(self) -> list[JsonObject]:
@@ -207,7 +217,7 @@ class Desk:
         self._record("control.block", why=why, kind=kind, name=name)
         self._governor.blocked.block(kind, name)
         self._stir()
-        made = Block(kind, name, why, int(self._clock()), AT_HAND)
+        made = Block(kind, name, why, int(self._clock()), UNSIGNED)
         try:
             new = await self._worker().do(lambda store: blocks.add(store, made))
         except StoreError as error:
@@ -239,6 +249,22 @@ class Desk:
         policy = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
         self._take(loaded, "control.policy", approvers, glob=glob, policy=policy)
         return {"glob": glob, "fields": fields}
+
+    async def rule(self, statement: JsonObject, approvers: Sequence[str]) -> JsonObject:
+        """See `Operations.rule`."""
+        policy, governor = policies.read(statement), self._governor
+        if policy is None or policy.key not in approvers:
+            raise RefusalError("the policy is not one that who signed the request signed")
+        governor.rule([policy])
+        known = governor.ruled.known.get(policy.about) if governor.ruled is not None else None
+        here = policy.server in {"", governor.plan.name}
+        if here and (known is None or known.at < policy.at):
+            raise RefusalError(
+                "the policy is not signed by an approver who counts in this session",
+                hint="see who does: mcpguard approver list",
+            )
+        self._stir()
+        return {"glob": policy.glob, "fields": policy.fields, "here": here}
 
     async def reload(self, approvers: Sequence[str]) -> JsonObject:
         """See `Operations.reload`."""
@@ -286,15 +312,16 @@ class Desk:
     ) -> None:
         """From now on, these settings hold. What raises leaves those of before."""
         governor, before = self._governor, self._governor.settings
-        governor.govern(loaded.settings)
+        held = governor.over(loaded).settings
+        governor.govern(held)
         try:
             self._record(event, approvers, **what)
         except McpguardError:
             governor.govern(before)
             raise
         governor.roster = known or governor.roster
-        governor.approvals.change(loaded.settings.approvals, governor.roster.approvers)
-        self._loaded = loaded
+        governor.approvals.change(held.approvals, governor.roster.approvers)
+        self._loaded = governor.loaded = loaded
         self._stir()
 
     async def reset_budgets(self, approvers: Sequence[str]) -> JsonObject:
@@ -335,19 +362,7 @@ class Desk:
 
     def _record(self, event: str, keys: Sequence[str] = (), why: str = "", **what: str) -> None:
         """Raises ControlError when the session enforces and it cannot be written."""
-        governor = self._governor
-        names = {each.key_id: each.name for each in governor.roster.approvers}
-        by = ", ".join(names.get(key, key) for key in keys) or AT_HAND
-        record = changed(event, by=by, key=keys[0] if keys else "", why=why, **what)
-        try:
-            if governor.audit is not None:
-                governor.audit.write([(record, b"")])
-                governor.written([(record, b"")])
-        except AuditError as error:
-            if governor.plan.mode is Mode.ENFORCE:
-                raise ControlError(
-                    f"it was not done, as it cannot be recorded: {error.message}", hint=error.hint
-                ) from error
+        self._governor.note(event, keys, why, **what)
 
     def _worker(self) -> Worker:
         worker = self._governor.worker
@@ -371,6 +386,14 @@ def _sums(governor: Governor) -> tuple[int, int]:
 def _by_tool(governor: Governor) -> JsonObject:
     rows = governor.calls().items()
     return {name: {"calls": calls, "denied": denied} for name, (calls, denied) in rows}
+
+
+def _ruled(governor: Governor) -> list[Policy]:
+    return governor.ruled.held if governor.ruled is not None else []
+
+
+def _policy_value(policy: Policy) -> JsonObject:
+    return {key: value for key, value in policies.as_json(policy).items() if key != "signature"}
 
 
 _MORE = frozenset((Became.COUNTED, Became.AGAIN))

@@ -5,165 +5,55 @@ thread; what needs the store is asked by `worker` beside it.
 """
 
 import os
-import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING
+
+import orjson
 
 from mcpguard.config.flags import STATE
 from mcpguard.config.plan import Plan
 from mcpguard.config.settings import OnLoss, Settings
-from mcpguard.errors import StoreError, UsageError
-from mcpguard.live.counting import UNREAD, Budgets, Rates, RuleLimits, rates_of
+from mcpguard.errors import AuditError, ControlError, McpguardError, StoreError, UsageError
 from mcpguard.live.examining import Examiner
 from mcpguard.live.keeping import Keeping, Planted
 from mcpguard.live.observing import Blocked, Observer, Parties
-from mcpguard.model import (
-    ALLOW,
-    Allowed,
-    Call,
-    Context,
-    Effect,
-    ItemKind,
-    JsonObject,
-    Mode,
-    Principal,
-    Proof,
-    Reason,
-    Result,
-    Subject,
-    Tier,
-    Verdict,
-    Wait,
-)
-from mcpguard.pipeline import NoRules, Panel, Stage, make_stages
-from mcpguard.pipeline.gateway import GatewayStage
+from mcpguard.live.stages.counting import Budgets
+from mcpguard.live.stages.latency import SAMPLED, Latency
+from mcpguard.live.stages.making import Around, Maker
+from mcpguard.live.stages.tally import Tally, Told
+from mcpguard.live.stages.unread import AT_HAND, Unread
+from mcpguard.model import Call, Context, Mode, Principal, Proof, Verdict, Wait
+from mcpguard.pipeline import Panel, Stage
 from mcpguard.pipeline.scan import ScanStage
-from mcpguard.pipeline.trust import TIERS, Approve, TrustStage
-from mcpguard.scan.semantics import System
+from mcpguard.pipeline.trust import Approve
 from mcpguard.store import BACKENDS
 from mcpguard.store.clock import uptime
-from mcpguard.trust.limits import Limiter, Limits
+from mcpguard.trust.limits import Limiter
 
 if TYPE_CHECKING:
     from mcpguard.audit import AuditLog
+    from mcpguard.config.loading import Loaded
+    from mcpguard.control.policies import Policy
     from mcpguard.identity.roster import Roster
     from mcpguard.live.approvals import Approvals
-    from mcpguard.live.worker import Job, Worker
-    from mcpguard.policy.cel import Facts
+    from mcpguard.live.reloading import Ruled
+    from mcpguard.live.worker import Worker
     from mcpguard.store import Store
 
-__all__ = ["Governor"]
-
-Told: TypeAlias = tuple[Allowed | JsonObject, bytes]
-"""A record and a call's encoded arguments, as a session gives them to the log."""
+__all__ = ["UNSIGNED", "Governor"]
 
 PATIENCE = 10.0
 """Seconds that a session's first calls wait for the store. Usually they wait for 20 ms; a store
 that has forgotten everything is made again from the logs, and a gigabyte of those takes minutes.
 Nobody whose score is not known yet is let through, so they are told; hosts give up after 60 s."""
 
+UNSIGNED = "a user of the control socket"
+"""By whom something was done that nobody signs."""
+
 LEVEL = 1
 """Of a profile: the operator enrolled it by starting mcpguard (DESIGN section 7)."""
-
-
-class Tally:
-    """What was decided in this session so far, as far as conditions may read it."""
-
-    def __init__(self) -> None:
-        self._allowed: Counter[Allowed] = Counter()
-        self._others: Counter[tuple[str, bool]] = Counter()
-
-    def count(self, records: Sequence[Told]) -> None:
-        """Records that were written."""
-        allowed = self._allowed
-        for record, _ in records:
-            if type(record) is Allowed:
-                allowed[record] += 1
-            else:
-                self._other(cast("JsonObject", record))
-
-    def _other(self, record: JsonObject) -> None:
-        decision = record.get("decision")
-        about = record.get("direction") == _UP and record.get("method") == "tools/call"
-        if about and decision in _DECIDED and record.get("stage") != "wire":
-            self._others[str(record["target"]), decision != "allow"] += 1
-
-    def of(self, tool: str) -> tuple[int, int, int]:
-        """Calls of tools, those of them of `tool`, and those that were denied."""
-        calls = [(one.target, n) for one, n in self._allowed.items() if one[:2] == _CALL_UP]
-        calls += [(target, n) for (target, _), n in self._others.items()]
-        denied = sum(n for (_, was), n in self._others.items() if was)
-        return sum(n for _, n in calls), sum(n for name, n in calls if name == tool), denied
-
-
-_UP = "host>server"
-_CALL_UP = (_UP, "tools/call")
-_DECIDED = frozenset({"allow", "deny", "would_deny"})
-
-
-_AT_HAND = frozenset({"loading", "known"})
-"""States in which the answer comes, or has come and is taken over in the same turn of the worker: a
-call that came in between was denied for a store that had just been read."""
-
-
-class Unread:
-    """The trust stage until the store was read: whoever is blocked is written there.
-
-    `state`: of the observer. Calls of tools wait; when the store cannot be read they are denied.
-    """
-
-    def __init__(self, state: Callable[[], str]) -> None:
-        self._state = state
-
-    def judge(self, subject: Subject, ctx: Context) -> Verdict | Wait:
-        """See `Stage.judge`."""
-        if not isinstance(subject, Call) or not subject.target:
-            return ALLOW
-        state = self._state()
-        if state in _AT_HAND:
-            return UNREAD
-        return Verdict.deny(Reason.STORE_LOST, _SLOW if state == "slow" else _UNREADABLE)
-
-
-_UNREADABLE = "the store that says who is blocked cannot be read"
-_SLOW = "scores are still being made from the audit logs: it works when they are, try again then"
-
-
-class Sweep:
-    """A `worker.Keeper`: once a session, deletes from the store what of approvals has expired."""
-
-    urgent = False
-
-    def __init__(self) -> None:
-        self._looks = 0
-
-    def job(self) -> "Job":
-        """See `worker.Keeper`. At the second look: for the first one calls wait."""
-        self._looks += 1
-        return _swept if self._looks == SWEPT_AT else lambda _: _nothing
-
-    def lost(self) -> None:
-        """See `worker.Keeper`. Another session will do it."""
-
-
-SWEPT_AT = 2
-
-
-def _swept(store: "Store") -> Callable[[], None]:
-    from mcpguard.approval import orphans, shared  # in the worker's thread
-
-    now = int(time.time())  # noqa: TID251 - the shell's clock
-    shared.sweep(store, now)
-    orphans.sweep_left(store, now)
-    return _nothing
-
-
-def _nothing() -> None:
-    """Nothing was asked, so there is nothing to take."""
 
 
 def _unheard(name: str, why: str) -> None:
@@ -186,14 +76,21 @@ class Governor:
         audit: "AuditLog | None",
         data: Callable[[], Path],
         roster: "Roster",
+        *,
+        program: bool = False,
     ) -> None:
         """`session`: its id. `audit`: its log, if it has one. `data`: finds the data directory.
 
-        `roster`: the approvers who count in this session.
+        `roster`: the approvers who count in this session. `program`: it embeds the session and
+        answers for its users.
         """
+        self._program = program
         self.plan, self.session = plan, session
         self.audit, self._data = audit, data
         self.settings = settings = plan.settings
+        self.loaded = plan.loaded
+        """What the files say now, beneath the policies that approvers set for all proxies."""
+        self.ruled: Ruled | None = None
         self.roster = roster
         self.tally: Tally | None = None
         """Counts since there have been rules, which may read them."""
@@ -203,15 +100,7 @@ class Governor:
             counts_server=settings.trust.servers,
         )
         self.blocked = Blocked(plan.name, _blocked(settings))
-        self.observer = Observer(
-            self.parties,
-            self.blocked,
-            audit,
-            session=session,
-            server=plan.name,
-            lock=plan.digest,
-            clock=time.time,  # noqa: TID251 - the shell hands its clock in; nothing below reads one
-        )
+        self.observer = self._observer()
         self.examiner = Examiner()
         self.keeping = Keeping(
             plan,
@@ -227,14 +116,41 @@ class Governor:
         self._approvals: Approvals | None = None
         self.limiters: tuple[Limiter, ...] = ()
         """Of rates and of rules."""
+        self._maker = Maker(plan, self._around())
         self.panel = Panel({})
         self.decide = self.panel.decide
+        self.latency: Latency | None = None
+        """How long calls take, where a session's lines are timed."""
         self.held: Callable[[], Collection[int]] = tuple
         """The wire ids of the calls that wait; the session says."""
         self.worker: Worker | None = None
         self.govern(settings)
         if plan.mode is Mode.ENFORCE:
             self.panel.seat({"trust": Unread(lambda: self.observer.state)})
+
+    def _observer(self) -> Observer:
+        return Observer(
+            self.parties,
+            self.blocked,
+            self.audit,
+            session=self.session,
+            server=self.plan.name,
+            lock=self.plan.digest,
+            clock=time.time,  # noqa: TID251 - the shell hands its clock in; nothing below reads one
+            stir=self._hurried,
+            rule=self.rule,
+        )
+
+    def _around(self) -> Around:
+        return Around(
+            self.parties,
+            self.blocked,
+            self.examiner,
+            self.keeping,
+            self.planted,
+            self._approve,
+            lambda: self.tally,
+        )
 
     @property
     def stages(self) -> Mapping[str, Stage]:
@@ -255,6 +171,7 @@ class Governor:
                 source=os.urandom,
                 now=time.monotonic,
                 unix=lambda: int(time.time()),  # noqa: TID251 - as above
+                program=self._program,
             )
             if self.worker is not None:
                 self.worker.keep(self._approvals)
@@ -262,7 +179,7 @@ class Governor:
 
     def ready(self) -> bool:
         """Whether the stages can judge: the store was read, or will not be."""
-        return not isinstance(self.stages["trust"], Unread) or self.observer.state not in _AT_HAND
+        return not isinstance(self.stages["trust"], Unread) or self.observer.state not in AT_HAND
 
     def _approve(self, stage: str) -> Approve:
         """What `stage` asks of a person."""
@@ -272,87 +189,77 @@ class Governor:
 
         return approve
 
-    # the stages
-
     def govern(self, settings: Settings) -> None:
         """From now on the stages are those of `settings`. Raises UsageError, and nothing changes.
 
         Rates begin with what the store has counted; budgets anew where they are others.
         """
-        lock, server = self.plan.lock, self.plan.name
-        tools = tuple(settings.tools.policies if lock is None else lock.items[ItemKind.TOOL])
-        rates = rates_of(settings.limits, settings.tools, tools)
-        # A rate of a tool that this server does not have is no reason not to start.
-        counted = rates != Limits() or settings.tools.rated() is not None
-        limiters = (Limiter(rates, server), Limiter(Limits(), server))
-        limits = settings.gateway.budgets
-        same = bool(self.stages) and limits == self.settings.gateway.budgets
-        budgets = self.budgets if same else Budgets(limits, server, uptime)
-        made: dict[str, Stage] = {
-            "trust": self._trust(settings, limiters[0] if counted else None),
-            "policy": self._policy(settings, limiters[1]),
-            "scan": self._scan(settings),
-            "gateway": self._gateway(settings, budgets),
-        }
-        stages = make_stages(lock, made)
+        same = bool(self.stages) and settings.gateway.budgets == self.settings.gateway.budgets
+        made = self._maker.make(settings, self.budgets if same else None)
+        stages = {**made.stages}
         # Nothing raises from here on.
         if isinstance(self.stages.get("trust"), Unread):
             stages["trust"] = self.stages["trust"]
         self.panel.seat(stages)
         self.examiner.forget()
-        self._made = made
-        self.settings, self.budgets = settings, budgets
+        self._made = made.stages
+        self.settings, self.budgets = settings, made.budgets
         if self.tally is None and settings.rules is not None:
             self.tally = Tally()
-        self.limiters, before = limiters, self.limiters
+        self.limiters, before = made.limiters, self.limiters
         self.blocked.own = _blocked(settings)
         self.parties.caller = _caller(self.plan.principal, settings)
         if self.worker is not None:
-            self.worker.count_for(limiters, before)
+            self.worker.count_for(made.limiters, before)
 
-    def _trust(self, settings: Settings, limiter: Limiter | None) -> Stage:
-        return TrustStage(
-            settings.tools,
-            limits=None if limiter is None else Rates(limiter, uptime),
-            blocked=self.blocked,
-            tools=self.blocked.tools,
-            tiers=self._tiers(),
-            strict=settings.trust.tiers,
-            approve=self._approve("trust"),
-        )
+    def over(self, loaded: "Loaded") -> "Loaded":
+        """`loaded` beneath the policies that approvers set. Raises UsageError."""
+        return loaded if self.ruled is None else self.ruled.over(loaded)
 
-    def _tiers(self) -> dict[str, Tier]:
-        """What the reviewed tools may do at least: as locked, and more if they are destructive."""
-        found: dict[str, Tier] = {}
-        lock = self.plan.lock
-        for name, item in (lock.items[ItemKind.TOOL] if lock is not None else {}).items():
-            noted = item.definition.get("annotations")
-            raised = isinstance(noted, dict) and noted.get("destructiveHint") is True
-            least = [Tier.ACT] * raised + ([Tier(item.tier)] if item.tier else [])
-            if least:
-                found[name] = max(least, key=TIERS.index)
-        return found
+    def rule(self, told: "Sequence[Policy]") -> None:
+        """Take over what approvers say of tools' policies, and record it.
 
-    def _gateway(self, settings: Settings, budgets: Budgets) -> Stage:
-        policy = settings.gateway
-        return GatewayStage(
-            policy,
-            self.plan.lock,
-            budgets=budgets if policy.budgets != Limits() else None,
-            approve=self._approve("gateway"),
-            system=_system(),
-            planted=self.planted.detector,
-        )
+        Raises McpguardError, and nothing changes. What nobody signed, or is known, is no news.
+        """
+        if not told or not self.roster.approvers:
+            return
+        from mcpguard.live.reloading import Ruled
 
-    def _scan(self, settings: Settings) -> Stage:
-        enforces = self.plan.mode is Mode.ENFORCE
-        return ScanStage(
-            settings.scan if enforces else settings.scan.watching(),
-            self.plan.lock,
-            keep=self.keeping if enforces else None,
-            aside=self.examiner.aside,
-            planted=self.planted.detector,
-        )
+        ruled = self.ruled = self.ruled or Ruled(self.plan.name)
+        news = ruled.news(told, self.roster.approvers)
+        if not news:
+            return
+        known, before = ruled.known, self.settings
+        ruled.known = known | {each.about: each for each in news}
+        try:
+            self.govern(ruled.over(self.loaded).settings)
+            for each in news:
+                fields = orjson.dumps(each.fields, option=orjson.OPT_SORT_KEYS).decode()
+                self.note("control.policy", (each.key,), glob=each.glob, policy=fields)
+        except McpguardError:
+            ruled.known = known
+            self.govern(before)
+            raise
+
+    def note(self, event: str, keys: Sequence[str] = (), why: str = "", **what: str) -> None:
+        """Record what a person changed; `keys`: who signed it.
+
+        Raises ControlError when the session enforces and it cannot be written.
+        """
+        from mcpguard.audit.record import changed
+
+        names = {each.key_id: each.name for each in self.roster.approvers}
+        by = ", ".join(names.get(key, key) for key in keys) or UNSIGNED
+        record = changed(event, by=by, key=keys[0] if keys else "", why=why, **what)
+        try:
+            if self.audit is not None:
+                self.audit.write([(record, b"")])
+                self.written([(record, b"")])
+        except AuditError as error:
+            if self.plan.mode is Mode.ENFORCE:
+                raise ControlError(
+                    f"it was not done, as it cannot be recorded: {error.message}", hint=error.hint
+                ) from error
 
     def warm(self) -> None:
         """Load what the first result would wait for. From another thread."""
@@ -366,46 +273,6 @@ class Governor:
     def _again(self) -> None:
         """The same settings, other planted credentials."""
         self.govern(self.settings)
-
-    def _policy(self, settings: Settings, limiter: Limiter) -> Stage:
-        if settings.rules is None:
-            return NoRules()
-        from mcpguard.pipeline.policy import PolicyStage  # brings CEL
-
-        return PolicyStage(
-            settings.rules,
-            self._facts,
-            RuleLimits(limiter, uptime),
-            approve=self._approve("policy"),
-            default=Effect.ALLOW,
-            clock=uptime,
-        )
-
-    def _facts(self, subject: Call | Result, ctx: Context) -> "Facts":
-        from mcpguard.policy.cel import Facts
-        from mcpguard.policy.replay import moment
-
-        caller, parties = ctx.parties.caller, self.parties
-        calls, of_tool, denied = self.tally.of(subject.target) if self.tally else (0, 0, 0)
-        lock = self.plan.lock
-        item = lock.item(ItemKind.TOOL, subject.target) if lock is not None else None
-        noted = item.definition.get("annotations") if item is not None else None
-        least = parties.effective
-        return Facts(
-            principal=caller.id,
-            level=caller.level,
-            score=parties.of_caller.score,
-            capabilities=tuple(sorted(caller.capabilities)),
-            trust_level=least.level,
-            trust_score=least.score,
-            annotations=noted if isinstance(noted, dict) else {},
-            tier=item.tier if item is not None else "",
-            server=self.plan.name,
-            moment=moment(datetime.now().astimezone()),
-            calls=calls,
-            tool_calls=of_tool,
-            denied=denied,
-        )
 
     def calls(self) -> dict[str, tuple[int, int]]:
         """Of each tool: its calls so far, and how many of them were denied. Empty without a log."""
@@ -421,6 +288,8 @@ class Governor:
         watcher, audit = self.observer.watcher, self.audit
         if watcher is not None and audit is not None:
             watcher.seen(records, audit.seq, audit.now)
+            if self.latency is not None and not audit.seq & SAMPLED:
+                self.latency.handled()
 
     def stir(self) -> None:
         """After every turn of the session: its counters and waiting calls may need the store."""
@@ -433,8 +302,14 @@ class Governor:
             if worker is not None:
                 worker.stir()
 
+    def _hurried(self) -> None:
+        """The store is to be told something before the next look."""
+        if self.worker is not None:
+            self.worker.stir()
+
     async def serve(self, resume: Callable[[], None], tell: Callable[[str, str], None]) -> None:
         """Ask the store until cancelled. `resume`: judge again what waits."""
+        from mcpguard.live.sweeping import Sweep
         from mcpguard.live.worker import Worker  # brings anyio
 
         self._tell = tell
@@ -505,8 +380,3 @@ def _caller(name: str, settings: Settings) -> Principal:
 
 def _blocked(settings: Settings) -> frozenset[str]:
     return frozenset(name for name, each in settings.principals.items() if each.blocked)
-
-
-def _system() -> System:
-    """What paths are resolved against: this machine's own, and never the working directory."""
-    return System(resolve=os.path.realpath, home=str(Path.home()), windows=sys.platform == "win32")

@@ -9,13 +9,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcpguard.control import blocks
+from mcpguard.control import blocks, policies
 from mcpguard.control.kill import clean
-from mcpguard.errors import AuditError, StoreError
+from mcpguard.control.policies import Policy
+from mcpguard.errors import AuditError, McpguardError, StoreError
 from mcpguard.live import standings
 from mcpguard.live.worker import Job
 from mcpguard.model import Held, Principal
 from mcpguard.store import Store
+from mcpguard.store.clock import uptime
 from mcpguard.trust.account import CALLER, SERVER, Entry, Party
 from mcpguard.trust.score import Standing, effective
 from mcpguard.trust.watch import Watcher
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from mcpguard.audit import AuditLog
 
 __all__ = ["Blocked", "Observer", "Parties"]
+
+HASTE = 0.25
+"""Seconds between two times that attacks are told of before the next look: the first one at once,
+and a flood of them is no flood of writes."""
 
 MAX_KEPT = 100_000
 """Entries kept for a store that is lost: an hour of calls. The logs hold them all."""
@@ -113,11 +119,20 @@ class Blocked:
         self.tools.update(about)
 
 
+def _unstirred() -> None:
+    """What is urgent waits for the next look."""
+
+
+def _unruled(_: Sequence[Policy]) -> None:
+    """Nobody sets policies of tools."""
+
+
 class Observer:
     """A `worker.Keeper` of standings and blocks. Its own thread only.
 
     `server`: its name. `lock`: the lockfile's digest, or empty. `clock`: Unix seconds, the log's.
-    `logs`: finds the directory of the audit logs, from which a lost copy is made again.
+    `now`: seconds that never go back. `stir`: the worker is to look whether something is urgent.
+    `rule`: takes over policies of tools, or raises; then nobody is let through who was not before.
     """
 
     def __init__(
@@ -130,8 +145,13 @@ class Observer:
         server: str,
         lock: str,
         clock: Callable[[], float],
+        now: Callable[[], float] = uptime,
+        stir: Callable[[], None] = _unstirred,
+        rule: Callable[[Sequence[Policy]], None] = _unruled,
     ) -> None:
         self.parties, self.blocked = parties, blocked
+        self._now, self._stir, self._rule = now, stir, rule
+        self._attacked, self._away, self._hasty = False, False, float("-inf")
         self._audit = audit
         self._server = server
         self._names = (Party(CALLER, parties.caller.id), Party(SERVER, server))
@@ -150,15 +170,23 @@ class Observer:
                 lock=lock,
                 seq=audit.seq,
                 now=clock(),
+                alarm=self._alarm,
             )
+
+    def _alarm(self) -> None:
+        """An attack was seen: every proxy is to know what its party fell to."""
+        self._attacked = True
+        self._stir()
 
     @property
     def urgent(self) -> bool:
-        """Nothing that cannot wait for the next look."""
-        return False
+        """An attack was seen that the store was not told of."""
+        return self._attacked and not self._away and self._now() - self._hasty >= HASTE
 
     def job(self) -> Job:
         """See `worker.Keeper`."""
+        if self._attacked:
+            self._attacked, self._hasty = False, self._now()
         if self.watcher is not None:
             self._pending += self.watcher.drain()
             del self._pending[:-MAX_KEPT]
@@ -172,14 +200,18 @@ class Observer:
                     found |= standings.publish(store, entries, logs)
             except AuditError as error:  # the copy cannot be made again: scores are not known
                 raise StoreError(error.message, hint=error.hint) from error
-            every = blocks.every(store)
+            every, ruled = blocks.every(store), policies.every(store)
 
             def take() -> None:
                 del self._pending[: len(entries)]
                 self.parties.now_stand(found[names[0]], found[names[1]])
                 self.blocked.now(every)
                 self._state_score()
-                self.state = "known"
+                try:
+                    self._rule(ruled)
+                except McpguardError as error:
+                    raise StoreError(error.message, hint=error.hint) from error
+                self.state, self._away = "known", False
 
             return take
 
@@ -187,6 +219,7 @@ class Observer:
 
     def lost(self) -> None:
         """See `worker.Keeper`."""
+        self._away = True
         if self.state != "known":
             self.state = "lost"
 

@@ -32,7 +32,7 @@ Tell = Callable[[str, str], None]
 
 Job = Callable[[Store], Callable[[], None]]
 """Writes and reads in the store, in the worker's thread; raises StoreError. What it gives is called
-on the session's own thread."""
+on the session's own thread; it may raise StoreError for what cannot be taken over."""
 
 
 class Keeper(Protocol):
@@ -173,11 +173,11 @@ class Worker:
     async def _synced(self, keeper: Keeper) -> bool:
         try:
             take = await self._in_thread(keeper.job(), self._opened())
+            take()
         except StoreError as error:
             self._lost(error)
             keeper.lost()
             return False
-        take()
         return True
 
     def _opened(self) -> Store:

@@ -32,7 +32,7 @@ from mcpguard.model import (
 from mcpguard.pipeline.sanitise import Rules, Sanitiser
 from mcpguard.pipeline.scopes import Bound
 from mcpguard.pipeline.templates import Templates
-from mcpguard.pipeline.terms import GatewayPolicy
+from mcpguard.pipeline.terms import Fence, GatewayPolicy
 from mcpguard.pipeline.trust import Approve, no_approval
 from mcpguard.scan import Detector
 from mcpguard.scan.patterns import Patterns
@@ -111,9 +111,14 @@ class GatewayStage:
         self._allow = None if policy.allow is None else _globs(policy.allow, "gateway.allow")
         self._asked = _globs(policy.approve, "gateway.approve")
         self._rules = Rules(policy.detectors, policy.patterns or Patterns.of(()), planted)
+        fences = (
+            (policy.fixed, "system gateway"),
+            (Fence(policy.scopes, policy.bindings), "gateway"),
+        )
         self._bindings = tuple(
-            Bound(binding, policy.scopes, system, f"gateway.bindings[{number}]")
-            for number, binding in enumerate(policy.bindings)
+            Bound(binding, fence.scopes, system, f"{place}.bindings[{number}]")
+            for fence, place in fences
+            for number, binding in enumerate(fence.bindings)
         )
         self._plans: dict[str, _Plan] = {}
         self._plain = Sanitiser(self._rules, None)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # settings are read before the server starts, the detectors a
     from mcpguard.scan.patterns import Patterns
     from mcpguard.scan.semantics import Resource, Scope
 
-__all__ = ["Binding", "GatewayPolicy", "Handling", "Response", "Responses", "ScanPolicy"]
+__all__ = ["Binding", "Fence", "GatewayPolicy", "Handling", "Response", "Responses", "ScanPolicy"]
 
 
 class Handling(StrEnum):
@@ -41,13 +41,21 @@ class Binding:
 
 
 @dataclass(frozen=True, slots=True)
+class Fence:
+    """What is open, and which arguments are held to it. Several fences: an argument is in each."""
+
+    scopes: "tuple[Scope, ...]" = ()
+    bindings: tuple[Binding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayPolicy:
     """The gateway's settings. Globs as in `trust.policy.Glob`.
 
     `allow`: None lets every tool through. `detectors`: what follows from each detector's hits;
     one that is not named is off. `patterns`: None for none, as `scan.find` takes them. `budgets`:
     only the budgets and repeated failures of `Limits`. `approve`: tools of which a person is asked
-    at each call.
+    at each call. `fixed`: the fence of the administrator, which no other scope opens.
     """
 
     deny: tuple[str, ...] = ()
@@ -58,6 +66,7 @@ class GatewayPolicy:
     bindings: tuple[Binding, ...] = ()
     budgets: Limits = field(default_factory=Limits)
     approve: tuple[str, ...] = ()
+    fixed: Fence = Fence()
 
 
 class Response(StrEnum):

@@ -1,13 +1,23 @@
-"""What a session wants done. The daemon does it in this order: records, then sends, then stop."""
+"""What a session wants done. The daemon does it in this order: records, then sends, then stop.
 
+And what its records say of a decision.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias
 
-from mcpguard.model import Allowed, JsonObject, Side
+from mcpguard.model import APPROVED, OFF_SCHEMA, Allowed, Decision, Finding, JsonObject, Side
 from mcpguard.proxy.pending import Entry
 
-__all__ = ["Batch", "Event", "Role", "Send", "Stop"]
+__all__ = ["SHOWN", "Batch", "Event", "Role", "Send", "Stop", "outcome_of", "record_of"]
+
+SHOWN = 512
+"""Characters of a target or a detail in a record."""
+
+MAX_FINDINGS = 8
+"""Findings of one decision that its record names."""
 
 
 class Role(Enum):
@@ -69,3 +79,46 @@ class Batch:
         self.sends.clear()
         self.events.clear()
         self.stop = None
+
+
+def outcome_of(body: JsonObject) -> str:
+    """The `outcome` of a record: `tool_error` for the tool's own `isError`, empty for others.
+
+    The two that no result has: `error`, a JSON-RPC error; `asked`, one that asks for a person.
+    `off_schema` is a result, passed on as it came, that its tool's `outputSchema` does not permit.
+    """
+    return "tool_error" if "isError" in body and body["isError"] is not False else ""
+
+
+def record_of(
+    allowed: Allowed, decision: Decision, outcome: str = "", *, stops: bool
+) -> JsonObject:
+    """The record of a decision that is more than a permission without remark.
+
+    `outcome`: see `outcome_of`. `stops`: the mode holds its subject up.
+    """
+    record = allowed.fields()
+    if decision.stage:  # a denial, or a permission with a rewrite
+        record["stage"] = decision.stage
+        record["rule"] = decision.rule
+        record["reason"] = decision.reason
+        record["detail"] = decision.detail[:SHOWN]
+    if outcome:
+        record["outcome"] = outcome
+    elif not decision.stage and any(each.rule == OFF_SCHEMA for each in decision.findings):
+        record["outcome"] = "off_schema"
+    if decision.findings:
+        _tell_findings(record, decision.findings)
+    if not decision.allowed:
+        record["decision"] = "deny" if stops else "would_deny"
+    return record
+
+
+def _tell_findings(record: JsonObject, findings: Sequence[Finding]) -> None:
+    """The findings of a decision in its record, `MAX_FINDINGS` of them; and who approved it."""
+    others = [each for each in findings if each.rule != APPROVED]
+    if others:
+        record["findings"] = [f"{each.rule} {each.where}"[:SHOWN] for each in others[:MAX_FINDINGS]]
+    for each in findings:
+        if each.rule == APPROVED:
+            record["approval"] = f"{each.where} {each.message}"[:SHOWN]

@@ -1,23 +1,20 @@
 """The state both directions of a session share, and the few things done with it."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
-    APPROVED,
     CANARY,
     NOBODY,
-    OFF_SCHEMA,
     PASSED,
     Allowed,
     Call,
     Context,
     Decision,
     Definition,
-    Finding,
     ItemKind,
     Json,
     JsonObject,
@@ -32,10 +29,10 @@ from mcpguard.model import (
     Wait,
 )
 from mcpguard.proxy import denial, eras
-from mcpguard.proxy.actions import Batch, Event, Role
+from mcpguard.proxy.actions import SHOWN, Batch, Event, Role, outcome_of, record_of
 from mcpguard.proxy.listing import BY_KIND, Listings, Outcome
-from mcpguard.proxy.pending import Entry, PendingTable, RefusedError
-from mcpguard.proxy.translate import Aliases, Continuations, Tokens
+from mcpguard.proxy.pending import Entry, PendingTable, RefusedError, end_span, has_span
+from mcpguard.proxy.translate import Aliases, Continuations, Questions, Tokens
 from mcpguard.wire.jsonrpc import (
     Id,
     encode_error,
@@ -43,7 +40,10 @@ from mcpguard.wire.jsonrpc import (
     encode_request,
     encode_result,
 )
-from mcpguard.wire.methods import REQUESTS, SERVER_INFO
+from mcpguard.wire.methods import CLIENT_CAPABILITIES, REQUESTS, SERVER_INFO
+
+if TYPE_CHECKING:
+    from mcpguard.wire.tracing import Tracer
 
 __all__ = [
     "BLOCKS",
@@ -55,6 +55,7 @@ __all__ = [
     "SessionSettings",
     "Waiting",
     "outcome_of",
+    "record_of",
 ]
 
 UP = "host>server"
@@ -74,15 +75,19 @@ MAX_REPORTED = 100
 """Denied items of one listing that get a record each; the rest are counted. A server that lists ten
 thousand new names a second must not fill the disk."""
 
-SHOWN = 512
-"""Characters of a target or a detail in a record."""
-
+MAX_TOOK = 4096
+"""Calls whose times are remembered: two minutes of a busy session, for percentiles of each tool."""
 
 MAX_WAIT = 300.0
 """Seconds. A call that no stage decides within this is denied; stages give up long before."""
 
-MAX_FINDINGS = 8
-"""Findings of one decision that its record names."""
+
+ITEM_EVENTS = {
+    Reason.DRIFTED: "item.drifted",
+    Reason.DOUBLED: "item.doubled",
+    Reason.NOT_LOCKED: "item.not_locked",
+}
+"""What is said of an item that is not let through, where it is not `item.denied`."""
 
 
 def _always() -> bool:
@@ -120,6 +125,8 @@ class SessionSettings:
     ready: Callable[[], bool] = _always
     """Whether the stages can judge yet. Until they can, the server's lists are not asked for, so
     requests are held in their order."""
+    tracer: "Tracer | None" = None
+    """Gives each request of the host a span; None: what passes is not touched for it."""
 
 
 _YES_OR_NO: JsonObject = {
@@ -128,6 +135,17 @@ _YES_OR_NO: JsonObject = {
     "required": ["allow"],
 }
 """The form that the host shows its user."""
+
+
+_CONTINUED = frozenset({"requestState", "inputResponses"})
+
+
+def _agreed(answer: Json) -> bool:
+    """Whether it accepts, and says nothing but a plain yes."""
+    if not isinstance(answer, dict) or answer.get("action") != "accept":
+        return False
+    content = answer.get("content")
+    return isinstance(content, dict) and content.get("allow") is True
 
 
 class Waiting(NamedTuple):
@@ -154,23 +172,8 @@ class HeldAnswer(NamedTuple):
     since: float
 
 
-def outcome_of(body: JsonObject) -> str:
-    """The `outcome` of a record: `tool_error` for the tool's own `isError`, empty for others.
-
-    The two that no result has: `error`, a JSON-RPC error; `asked`, one that asks for a person.
-    `off_schema` is a result, passed on as it came, that its tool's `outputSchema` does not permit.
-    """
-    return "tool_error" if "isError" in body and body["isError"] is not False else ""
-
-
-def _tell_findings(record: JsonObject, findings: Sequence[Finding]) -> None:
-    """The findings of a decision in its record, `MAX_FINDINGS` of them; and who approved it."""
-    others = [each for each in findings if each.rule != APPROVED]
-    if others:
-        record["findings"] = [f"{each.rule} {each.where}"[:SHOWN] for each in others[:MAX_FINDINGS]]
-    for each in findings:
-        if each.rule == APPROVED:
-            record["approval"] = f"{each.where} {each.message}"[:SHOWN]
+def _failure(outcome: Outcome) -> str:
+    return "error" if outcome.failure else ""
 
 
 class Core:
@@ -191,18 +194,23 @@ class Core:
         self.settings = settings
         self.now = now
         self.batch = Batch()
+        self.tracer = settings.tracer
         self.calls = PendingTable(settings.max_pending, settings.timeout, mint)
         self.asks = PendingTable(settings.max_pending, settings.timeout, mint)
         self.up_tokens = Tokens(mint)
         self.down_tokens = Tokens(mint)
         self.aliases = Aliases(mint, self.up_tokens.close)
         self.continuations = Continuations()
+        self.questions = Questions(mint, MAX_WAIT)
         self.held: deque[tuple[Entry, int]] = deque()
         self.held_bytes = 0
         self.waits: dict[int, Waiting] = {}
         """By wire id: judged again until somebody decides."""
         self.answers: dict[int, HeldAnswer] = {}
         """By wire id, likewise."""
+        self.took: deque[tuple[str, float]] = deque(maxlen=MAX_TOOK)
+        """By tool: when the answer came, against the call's deadline; without its time limit the
+        seconds that it took. Calls whose deadline moved are not among them."""
         self.call = 0
         self.again: Wait | None = None
         self.said: bool | None = None
@@ -307,11 +315,16 @@ class Core:
         if self.now - waiting.since > MAX_WAIT:
             self.unwait(entry)
             return Decision(False, call, wait.stage, Reason.STAGE_TIMEOUT, "nobody decided in time")
-        if wait.question and waiting.asked is None and self.elicits:
-            waiting = waiting._replace(asked=self._question(wait.question))
+        if wait.question and waiting.asked is None and waiting.said is None:
+            if entry.said is not None:
+                return self.ask_again(waiting._replace(said=entry.said))
+            if entry.modern and self._asked_modern(entry, wait.question):
+                return None
+            if self.elicits and not entry.modern:
+                waiting = waiting._replace(asked=self._question(wait.question))
         self.waits[entry.wire_id] = waiting
         if wait.detail and wait != before:
-            self.note(UP, call.method, Reason.WAITING, wait.detail, "hold")
+            self.note(UP, call.method, Reason.WAITING, wait.detail, "hold", span=self.traced(entry))
             self.event("call.waits", "warning", why=wait.detail)
         return None
 
@@ -329,11 +342,39 @@ class Core:
         self.send(Side.HOST, encode_request(asked.wire_id, row.name, params))
         return asked
 
+    def _asked_modern(self, entry: Entry, text: str) -> bool:
+        """Answer a call with a question to the host's user, who repeats it with the answer.
+
+        Not one that goes on with what the server asked, nor of a host whose user cannot be asked.
+        """
+        params, meta = entry.params, entry.params.get("_meta")
+        shown = meta.get(CLIENT_CAPABILITIES) if isinstance(meta, dict) else None
+        able = isinstance(shown, dict) and isinstance(shown.get("elicitation"), dict)
+        if not able or "requestState" in params or "inputResponses" in params:
+            return False
+        question: JsonObject = {"message": text, "requestedSchema": _YES_OR_NO}
+        try:
+            result = self.questions.ask(entry, question, self.now)
+        except RefusedError as error:
+            self.note(DOWN, entry.row.name, error.reason, str(error), "deny")
+            return False
+        self.note(DOWN, entry.row.name, Reason.OK, "mcpguard asks the host's user", "note")
+        self.close_call(entry)
+        self.send(Side.HOST, encode_result(entry.given, result))
+        return True
+
+    def user_answered(self, entry: Entry) -> None:
+        """A request that was repeated with the answer to our question goes on without it."""
+        answer = self.questions.answered(entry, self.now)
+        if answer is not None:
+            entry.said = _agreed(answer)
+            entry.params = {key: entry.params[key] for key in entry.params if key not in _CONTINUED}
+            said = "yes" if entry.said else "no"
+            self.note(UP, entry.row.name, Reason.OK, f"the host's user says {said}", "note")
+
     def user_said(self, asked: Entry, answer: JsonObject) -> None:
         """What the host's user said to `_question`: nothing but a plain yes is one."""
-        content = answer.get("content")
-        agreed = answer.get("action") == "accept" and isinstance(content, dict)
-        said = agreed and isinstance(content, dict) and content.get("allow") is True
+        said = _agreed(answer)
         for wire_id, waiting in self.waits.items():
             if waiting.asked is asked:
                 self.waits[wire_id] = waiting._replace(said=said)
@@ -371,34 +412,32 @@ class Core:
         args: bytes = b"",
         *,
         outcome: str = "",
+        span: JsonObject | None = None,
     ) -> None:
         """One line of the audit log for a decided subject.
 
-        `args`: a call's encoded arguments. `outcome`: see `outcome_of`.
+        `args`: a call's encoded arguments. `outcome`: see `outcome_of`. `span`: see `traced`.
         """
         allowed = Allowed(direction, method, target[:SHOWN])
-        if not (decision.stage or outcome or decision.findings):
+        if not (decision.stage or outcome or decision.findings or span):
             self.batch.records.append((allowed, args))
             return
-        record = allowed.fields()
-        if decision.stage:  # a denial, or a permission with a rewrite
-            record["stage"] = decision.stage
-            record["rule"] = decision.rule
-            record["reason"] = decision.reason
-            record["detail"] = decision.detail[:SHOWN]
-        if outcome:
-            record["outcome"] = outcome
-        elif not decision.stage and any(each.rule == OFF_SCHEMA for each in decision.findings):
-            record["outcome"] = "off_schema"
-        if decision.findings:
-            _tell_findings(record, decision.findings)
-            if any(each.rule == CANARY for each in decision.findings):
-                self.event("canary.seen", "error", direction=direction, method=method)
-        if not decision.allowed:
-            record["decision"] = "deny" if self.stops(decision) else "would_deny"
+        record = record_of(allowed, decision, outcome, stops=self.stops(decision))
+        record.update(span or {})
+        if any(each.rule == CANARY for each in decision.findings):
+            self.event("canary.seen", "error", direction=direction, method=method)
         self.batch.records.append((record, args))
 
-    def note(self, direction: str, method: str, reason: Reason, detail: str, what: str) -> None:
+    def note(
+        self,
+        direction: str,
+        method: str,
+        reason: Reason,
+        detail: str,
+        what: str,
+        *,
+        span: JsonObject | None = None,
+    ) -> None:
         """One line of the audit log for a wire rule. `what`: drop | deny | note."""
         if what == "drop" and not self.told(direction, reason):
             return
@@ -411,8 +450,20 @@ class Core:
             "rule": f"wire.{reason}",
             "reason": reason,
             "detail": detail[:SHOWN],
+            **(span or {}),
         }
         self.batch.records.append((record, b""))
+
+    def traced(self, entry: Entry) -> JsonObject | None:
+        """What a record says of the span of a request that goes on; None where nobody traces."""
+        return entry.span.told() if self.tracer is not None and has_span(entry) else None
+
+    def ended(self, entry: Entry, *, apart: bool = False) -> JsonObject | None:
+        """What that record says of it with which the request ends; of no other afterwards.
+
+        `apart`: that record is about another method.
+        """
+        return end_span(entry, self.now, apart=apart) if self.tracer is not None else None
 
     def told(self, direction: str, reason: Reason) -> bool:
         """Whether a dropped line gets a record of its own; past `MAX_DROPS` a second it is counted.
@@ -454,6 +505,11 @@ class Core:
     def refuse(self, given: Id | float, to: Side, code: int, message: str) -> None:
         """A JSON-RPC error for whoever asked."""
         self.send(to, encode_error(given, {"code": code, "message": message}))
+
+    def timed(self, entry: Entry) -> None:
+        """A call of a tool has its answer, now."""
+        if entry.row.name == "tools/call" and entry.wire_token is None:
+            self.took.append((entry.target, self.now - entry.deadline))
 
     def close_call(self, entry: Entry) -> None:
         """A host request has its answer; an `initialize` that ends here may be sent again."""
@@ -507,7 +563,7 @@ class Core:
 
     def deny_wire(self, entry: Entry, reason: Reason, code: int, message: str) -> None:
         """Answer a host request that breaks a wire rule (in every mode), and record it."""
-        self.note(UP, entry.row.name, reason, message, "deny")
+        self.note(UP, entry.row.name, reason, message, "deny", span=self.ended(entry))
         self.end_call(entry, code, message)
 
     # lists
@@ -586,7 +642,8 @@ class Core:
         self.record(DOWN, method, definition.target, told)
         kind = definition.item.singular
         name = definition.target[:SHOWN]
-        self.event(f"item.{decision.reason}", kind=kind, name=name, why=why[:SHOWN])
+        said = {"kind": kind, "name": name, "why": why[:SHOWN], "rule": decision.rule}
+        self.event(ITEM_EVENTS.get(decision.reason, "item.denied"), **said)
 
     def _sentences(self, definition: Definition) -> str:
         """What changed, in words; imported only when something did."""
@@ -606,6 +663,9 @@ class Core:
         if outcome.error is not None:
             self._answer_error(entry, outcome.error)
             return
+        if span := self.ended(entry):  # it is answered from what was verified, and recorded, before
+            told: JsonObject = {"event": "request.ended", "method": entry.row.name}
+            self.batch.records.append(({**told, "outcome": _failure(outcome), **span}, b""))
         if outcome.failure:
             text = f"mcpguard cannot verify this list: {outcome.failure}"
             self.send(
@@ -623,7 +683,7 @@ class Core:
         """The server's own error for a list: judged like any other."""
         self.call = entry.wire_id
         decision = self.judge(Result(entry.row.name, "", error, error=True))
-        self.record(DOWN, entry.row.name, "", decision)
+        self.record(DOWN, entry.row.name, "", decision, span=self.ended(entry))
         if self.stops(decision):
             self.withhold(entry, decision)
         else:

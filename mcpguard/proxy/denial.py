@@ -18,6 +18,7 @@ __all__ = [
     "DenyStyle",
     "denial",
     "error_line",
+    "sentence",
     "withheld",
 ]
 
@@ -91,6 +92,7 @@ _NEXT: dict[Reason, str] = {
     Reason.REPEATED_FAILURE: "Do not repeat the same call; change it, or wait a minute",
     Reason.WAITING: "Do not repeat it before the user has answered",
     Reason.AUDIT_UNWRITABLE: "Make room for the audit log, or check its permissions",
+    Reason.KILLED: "Do not retry; whoever runs mcpguard ended it",
     Reason.UNKNOWN_RESULT_TYPE: "Do not retry; update mcpguard if the server is newer",
 }
 """What to do about it, by reason; the rest names the check that finds out more."""

@@ -1,6 +1,7 @@
 """What the host sends: requests on their way to the server, answers to the server's, notices."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -18,7 +19,7 @@ from mcpguard.model import (
 from mcpguard.proxy import denial, eras
 from mcpguard.proxy.actions import Role
 from mcpguard.proxy.core import UP, Core, Waiting
-from mcpguard.proxy.pending import NEVER, Entry, RefusedError
+from mcpguard.proxy.pending import NEVER, Entry, RefusedError, has_span
 from mcpguard.proxy.plain import PlainCalls
 from mcpguard.proxy.translate import with_meta
 from mcpguard.wire.framing import Dropped
@@ -46,6 +47,9 @@ from mcpguard.wire.methods import (
     folding_key,
 )
 from mcpguard.wire.recover import RequestIdFinder, WireIdFinder, answerable
+
+if TYPE_CHECKING:
+    from mcpguard.wire.tracing import Tracer
 
 __all__ = ["HostSide"]
 
@@ -89,7 +93,8 @@ class HostSide:
         self._finder: RequestIdFinder | None = None
         self._early: Notification | None = None
         self._ids = WireIdFinder()
-        self.feed = PlainCalls(core, self._judged, self._any).feed
+        short = PlainCalls(core, self._judged, self._any).feed
+        self.feed = short if core.tracer is None else self._any
         """One line, or a piece of one that is over the limit; the time."""
         self._requests: dict[str, Callable[[Entry], None]] = {
             "initialize": self._initialize,
@@ -193,10 +198,22 @@ class HostSide:
             self._not_taken_up(message, error)
             return
         entry.params = message.params
+        if core.tracer is not None and not self._begin_span(core.tracer, entry):
+            return
         if wrong := self._shape(entry):
             core.deny_wire(entry, Reason.ENVELOPE, denial.INVALID_PARAMS, wrong)
         elif (core.settled and not entry.modern) or self._may_begin(entry, size):
             self._begin(entry)
+
+    def _begin_span(self, tracer: "Tracer", entry: Entry) -> bool:
+        """Give the request its span; False when it was refused for want of one."""
+        try:
+            entry.span = tracer.begin(entry.params.get("_meta"), self.core.now)
+        except Exception:  # noqa: BLE001 - whatever the random source raises denies
+            text = "no random id can be drawn"
+            self.core.deny_wire(entry, Reason.RNG_FAILED, _REFUSALS[Reason.RNG_FAILED], text)
+            return False
+        return True
 
     def _not_taken_up(self, message: Request, error: RefusedError) -> None:
         """A second request under an id in flight gets no answer: it would pass for the first's."""
@@ -273,7 +290,7 @@ class HostSide:
         if isinstance(version, str) and version in VERSIONS:
             return True
         reason, text = Reason.PROTOCOL_VERSION, "Unsupported protocol version"
-        self.core.note(UP, entry.row.name, reason, text, "deny")
+        self.core.note(UP, entry.row.name, reason, text, "deny", span=self.core.ended(entry))
         self.core.close_call(entry)
         data: JsonObject = {"supported": [*sorted(VERSIONS)], "requested": version}
         error: JsonObject = {
@@ -358,6 +375,7 @@ class HostSide:
         call = Call(entry.row.name, entry.target, arguments, meta=params.get("_meta"))
         if entry.modern:
             self.core.continuations.bind(entry)
+            self.core.user_answered(entry)
         decision = self.core.ask(entry, call)
         if decision is not None:
             self._settled(entry, call, decision)
@@ -422,8 +440,10 @@ class HostSide:
     def _decided(self, entry: Entry, decision: Decision, arguments: JsonObject) -> None:
         core = self.core
         encoded = orjson.dumps(arguments) if arguments else b""
-        core.record(UP, entry.row.name, entry.target, decision, encoded)
-        if not decision.allowed and core.stops(decision):
+        denied = not decision.allowed and core.stops(decision)
+        span = core.ended(entry) if denied else core.traced(entry)
+        core.record(UP, entry.row.name, entry.target, decision, encoded, span=span)
+        if denied:
             core.deny(entry, decision)
             core.event("call.denied", "info", method=entry.row.name, rule=decision.rule)
             return
@@ -454,6 +474,8 @@ class HostSide:
                 core.deny_wire(entry, Reason.UNKNOWN_TASK, denial.INVALID_PARAMS, text)
                 return
             params = translated
+        if core.tracer is not None and has_span(entry):
+            params = entry.span.carried(params)
         entry.sent = True
         line = encode_request(entry.wire_id, entry.row.name, params)
         core.send(Side.SERVER, line, Role.REQUEST, entry)
@@ -513,8 +535,10 @@ class HostSide:
             core.deny_wire(entry, Reason.CURSOR, denial.INVALID_PARAMS, text)
         else:
             decision = core.judge(Call(entry.row.name, "", {}))
-            core.record(UP, entry.row.name, "", decision)
-            if core.stops(decision):
+            denied = core.stops(decision)
+            span = core.ended(entry) if denied else core.traced(entry)
+            core.record(UP, entry.row.name, "", decision, span=span)
+            if denied:
                 core.deny(entry, decision)
                 return
             core.listings.wait(LISTS[entry.row.name].kind, entry, core.now)
@@ -577,13 +601,15 @@ class HostSide:
             message = message._replace(params=params)
         self._notices[row.name](message)
 
-    def _pass_notice(self, method: str, params: JsonObject) -> None:
+    def _pass_notice(
+        self, method: str, params: JsonObject, *, span: JsonObject | None = None
+    ) -> None:
         meta = params.get("_meta")
         if isinstance(meta, dict):
             shown = {k: v for k, v in meta.items() if k not in _HOST_NAMES}
             params = {**params, "_meta": shown}
             params = self.core.aliases.to_server(params) or with_meta(params, RELATED_TASK, None)
-        self.core.note(UP, method, Reason.OK, "", "allow")
+        self.core.note(UP, method, Reason.OK, "", "allow", span=span)
         self.core.send(Side.SERVER, encode_notification(method, params), Role.NOTICE)
 
     def _drop_notice(self, method: str, reason: Reason, text: str) -> None:
@@ -610,12 +636,15 @@ class HostSide:
         entry.cancelled = True
         self.core.up_tokens.close(entry)
         entry.deadline = min(entry.deadline, self.core.now + self.core.settings.timeout)
+        span = self.core.ended(entry, apart=True)
         if not entry.sent:
-            self.core.note(UP, message.method, Reason.OK, "cancelled before it was sent", "allow")
+            text = "cancelled before it was sent"
+            self.core.note(UP, message.method, Reason.OK, text, "allow", span=span)
             if entry.wire_id in self.core.waits:
                 self.core.close_call(entry)
             return
-        self._pass_notice(message.method, {**message.params, "requestId": entry.wire_id})
+        cancelled: JsonObject = {**message.params, "requestId": entry.wire_id}
+        self._pass_notice(message.method, cancelled, span=span)
 
     def _progress(self, message: Notification) -> None:
         entry = self.core.down_tokens.find(message.params.get("progressToken"))

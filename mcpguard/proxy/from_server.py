@@ -78,7 +78,8 @@ class ServerSide:
         self._finder: WireIdFinder | None = None
         self._elicitations: set[str] = set()
         self._size = 0
-        self.feed = PlainAnswers(core, self._decided, self._any).feed
+        short = PlainAnswers(core, self._decided, self._any).feed
+        self.feed = short if core.tracer is None else self._any
         """One line, or a piece of one that is over the limit; the time."""
         self._results: dict[str, Callable[[Entry, JsonObject], JsonObject | None]] = {
             "initialize": self._handshake,
@@ -147,7 +148,7 @@ class ServerSide:
 
     def _broken(self, entry: Entry, why: str) -> None:
         core = self.core
-        core.note(DOWN, entry.row.name, Reason.PARSE, why, "deny")
+        core.note(DOWN, entry.row.name, Reason.PARSE, why, "deny", span=core.ended(entry))
         if entry.internal:
             core.calls.close(entry)
             error: JsonObject = {"code": denial.INTERNAL, "message": why}
@@ -229,6 +230,7 @@ class ServerSide:
 
     def _judged(self, entry: Entry, body: JsonObject, *, exact_form: bool) -> None:
         method, target = entry.judged_as or (entry.row.name, entry.target)
+        self.core.timed(entry)
         self._ask_about(HeldAnswer(entry, Result(method, target, body), exact_form, self.core.now))
 
     def _ask_about(self, held: HeldAnswer) -> None:
@@ -250,7 +252,8 @@ class ServerSide:
         """Go on with what was judged, which the stages may have rewritten."""
         core = self.core
         method, target = entry.judged_as or (entry.row.name, entry.target)
-        core.record(DOWN, entry.row.name, target, decision, outcome=outcome_of(body))
+        span = core.ended(entry)
+        core.record(DOWN, entry.row.name, target, decision, outcome=outcome_of(body), span=span)
         if core.stops(decision):
             core.withhold(entry, decision)
             core.event("result.withheld", method=method, rule=decision.rule)
@@ -275,6 +278,7 @@ class ServerSide:
         body = _error_object(given)
         method, target = entry.judged_as or (entry.row.name, entry.target)
         result = Result(method, target, body, error=True)
+        core.timed(entry)
         self._ask_about(HeldAnswer(entry, result, exact_form, core.now))
 
     def _error_decided(
@@ -285,7 +289,8 @@ class ServerSide:
         asked = self._asked_by(body)
         decision = next((d for d in asked if not d.allowed), decision)
         outcome = "asked" if asked else "error"  # who asks for a person has not failed
-        core.record(DOWN, entry.row.name, target, decision, outcome=outcome)
+        span = core.ended(entry)
+        core.record(DOWN, entry.row.name, target, decision, outcome=outcome, span=span)
         if core.stops(decision):
             core.withhold(entry, decision)
             return
@@ -323,8 +328,10 @@ class ServerSide:
             subject = Result(entry.row.name, entry.target, result)
             detail = "the server answered with a kind of result mcpguard does not know"
             unknown = Decision(False, subject, "wire", Reason.UNKNOWN_RESULT_TYPE, detail)
-            core.record(DOWN, entry.row.name, entry.target, unknown)
-            if core.stops(unknown):
+            stops = core.stops(unknown)
+            span = core.ended(entry) if stops else core.traced(entry)
+            core.record(DOWN, entry.row.name, entry.target, unknown, span=span)
+            if stops:
                 if entry is core.initialize:
                     core.forget_initialize()
                 core.withhold(entry, unknown)
@@ -337,8 +344,10 @@ class ServerSide:
                 (one.get("method"), one.get("params")) if isinstance(one, dict) else ("", {})
             )
             decision = self._ask(method, params)
-            core.record(DOWN, str(method)[:64], entry.target, decision)
-            if core.stops(decision):
+            stops = core.stops(decision)
+            span = core.ended(entry, apart=True) if stops else core.traced(entry)
+            core.record(DOWN, str(method)[:64], entry.target, decision, span=span)
+            if stops:
                 core.withhold(entry, decision)
                 return
         core.continuations.issue(entry, result, frozenset(asked))
@@ -364,7 +373,8 @@ class ServerSide:
 
     def _stop(self, entry: Entry) -> None:
         text = "the server speaks a protocol version mcpguard does not know"
-        self.core.note(DOWN, entry.row.name, Reason.PROTOCOL_VERSION, text, "deny")
+        span = self.core.ended(entry)
+        self.core.note(DOWN, entry.row.name, Reason.PROTOCOL_VERSION, text, "deny", span=span)
         self.core.end_call(entry, denial.INTERNAL, f"mcpguard: {text}")
         self.core.event("session.version", "error")
         self.core.batch.stop = Stop(1, text)
@@ -393,7 +403,7 @@ class ServerSide:
 
     def _broken_after(self, entry: Entry, why: str, reason: Reason = Reason.ENVELOPE) -> None:
         self.core.up_tokens.close(entry)
-        self.core.note(DOWN, entry.row.name, reason, why, "deny")
+        self.core.note(DOWN, entry.row.name, reason, why, "deny", span=self.core.ended(entry))
         self.core.send(Side.HOST, denial.error_line(entry, denial.INTERNAL, f"mcpguard: {why}"))
 
     def _task(self, entry: Entry, result: JsonObject) -> JsonObject | None:

@@ -1,15 +1,30 @@
 """What is in flight in one direction: the only place where a peer's id and a wire id meet."""
 
 from collections.abc import Callable, Container, Iterator
+from typing import TYPE_CHECKING
 
 from mcpguard.model import Json, JsonObject, Reason
 from mcpguard.wire.jsonrpc import Id
 from mcpguard.wire.methods import Row
 
-__all__ = ["NEVER", "Entry", "PendingTable", "RefusedError", "draw"]
+if TYPE_CHECKING:
+    from mcpguard.wire.tracing import Span
+
+__all__ = [
+    "NEVER",
+    "Entry",
+    "PendingTable",
+    "RefusedError",
+    "draw",
+    "end_span",
+    "has_span",
+]
 
 NEVER = float("inf")
 """Deadline of `subscriptions/listen`, which ends when somebody ends it."""
+
+MAX_TARGET, MAX_ID = 512, 64
+"""Characters of what a request is about, as in every record, and of its id: a UUID fits."""
 
 _TRIES = 3
 """Draws before a repeating random source counts as broken."""
@@ -43,8 +58,11 @@ class Entry:
     """One request in flight. `given` is its sender's id and never crosses; `wire_id` does.
 
     `plain`: a tool's call with nothing in it but name and arguments, which has no token, task or
-    state of its own.
+    state of its own. `said`: what the host's user answered before the request was repeated. `span`:
+    set by a tracer alone, see `tracing`.
     """
+
+    span: "Span"
 
     __slots__ = (
         "bound",
@@ -57,7 +75,9 @@ class Entry:
         "params",
         "plain",
         "row",
+        "said",
         "sent",
+        "span",
         "target",
         "token",
         "wire_id",
@@ -76,6 +96,7 @@ class Entry:
         self.wire_token: Json = None
         self.judged_as: tuple[str, str] | None = None
         self.bound = b""
+        self.said: bool | None = None
 
     def forget(self) -> None:
         """Keep of the parameters only what the answer is read with (`Row.kept`)."""
@@ -83,6 +104,27 @@ class Entry:
         for key in self.row.kept:
             if key in params:
                 self.params[key] = params[key]
+
+
+def has_span(entry: Entry) -> bool:
+    """Whether it is traced and has not ended: where nobody traces, nothing is set in an entry."""
+    return hasattr(entry, "span")
+
+
+def end_span(entry: Entry, now: float, *, apart: bool) -> JsonObject | None:
+    """What the record says of its span with which a request ends; None when none is left.
+
+    `apart`: that record is about another method, so it names the request's too.
+    """
+    if not has_span(entry):
+        return None
+    made = entry.span.ended(now)
+    del entry.span  # a second end finds nothing
+    if apart:
+        made["request_method"] = entry.row.name
+    made["target"] = entry.target[:MAX_TARGET]
+    made["request_id"] = str(entry.given)[:MAX_ID]
+    return made
 
 
 class PendingTable:

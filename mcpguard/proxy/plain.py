@@ -190,6 +190,7 @@ class PlainAnswers:
         core.now = now
         core.calls.close(entry)  # before anything is sent: a second answer finds nothing
         target = entry.target
+        core.took.append((target, now - entry.deadline))
         core.call = entry.wire_id
         answer = _made(Result, ("tools/call", target, result, False, _RESULTS))
         decision = core.decide(answer, core.ctx)

@@ -86,6 +86,16 @@ class Session:
         """Wire ids of the calls that wait for a person or a store."""
         return self._core.waits.keys()
 
+    @property
+    def now(self) -> float:
+        """When the line came that was fed last."""
+        return self._core.now
+
+    def took(self) -> list[tuple[str, float]]:
+        """The last tools that answered, and the seconds each took."""
+        timeout = self._core.settings.timeout
+        return [(tool, timeout + late) for tool, late in self._core.took]
+
     def resume(self, now: float) -> None:
         """A person or a store has answered: judge again what waits for it."""
         core = self._core
@@ -129,7 +139,8 @@ class Session:
         if entry.sent and not entry.cancelled:
             core.send(Side.SERVER, _cancellation(entry, "no answer in time"))
         what = "note" if entry.cancelled else "deny"  # a cancelled request need not be answered
-        core.note(DOWN, entry.row.name, Reason.TIMEOUT, "no answer in time", what)
+        span = core.ended(entry)
+        core.note(DOWN, entry.row.name, Reason.TIMEOUT, "no answer in time", what, span=span)
         text = f"mcpguard: the server did not answer in {core.settings.timeout:g} s"
         core.end_call(entry, denial.TIMED_OUT, text)
 
@@ -161,7 +172,8 @@ class Session:
         self._end_answers(Reason.SERVER_GONE, "the server ended", denial.INTERNAL, text)
         for entry in core.calls:
             what = "note" if entry.cancelled else "deny"  # nobody waits for its answer
-            core.note(DOWN, entry.row.name, Reason.SERVER_GONE, "the server ended", what)
+            why, span = "the server ended", core.ended(entry)
+            core.note(DOWN, entry.row.name, Reason.SERVER_GONE, why, what, span=span)
             core.end_call(entry, denial.INTERNAL, text)
         for entry in core.asks:
             core.close_ask(entry)
@@ -172,7 +184,8 @@ class Session:
         """Answers that a stage has not decided are not given."""
         core = self._core
         for held in tuple(core.answers.values()):
-            core.note(DOWN, held.entry.row.name, reason, why, "deny")
+            span = core.ended(held.entry)
+            core.note(DOWN, held.entry.row.name, reason, why, "deny", span=span)
             core.end_call(held.entry, code, text)
         core.answers.clear()
 
@@ -204,7 +217,7 @@ class Session:
         core.batch.records.append(({"event": "session.killed", "detail": why}, b""))
         for entry in core.calls:
             text = _KILLED_SENT if entry.sent else _KILLED_NOT_RUN
-            core.note(UP, entry.row.name, Reason.KILLED, why, "deny")
+            core.note(UP, entry.row.name, Reason.KILLED, why, "deny", span=core.ended(entry))
             core.end_call(entry, denial.DENIED, text)
         self._end_answers(Reason.KILLED, why, denial.DENIED, _KILLED_SENT)
         for entry in core.asks:

@@ -12,10 +12,20 @@ from mcpguard.proxy.pending import Entry, RefusedError, draw
 from mcpguard.wire import exact
 from mcpguard.wire.methods import RELATED_TASK, SUBSCRIPTION_ID
 
-__all__ = ["Aliases", "Continuations", "Task", "Tokens", "with_meta"]
+__all__ = ["Aliases", "Continuations", "Questions", "Task", "Tokens", "with_meta"]
 
 MAX_TASKS = 1024
 """Tasks, cursors and continuations remembered in a session, each; the oldest go first."""
+
+
+MAX_QUESTIONS = 64
+"""Questions of our own that a session's user has not answered; the oldest go first."""
+
+OURS = "mcpguard:"
+"""How our own states begin; a server's that begins so is the server's all the same."""
+
+OUR_KEY = "mcpguard"
+"""Under which our question stands in a result, and its answer in the repeated request."""
 
 
 def with_meta(body: JsonObject, key: str, value: Json) -> JsonObject:
@@ -171,6 +181,39 @@ class Continuations:
         answers = params.get("inputResponses", {})
         issued = self._issued.get(self._key(entry, params.get("requestState")))
         return isinstance(answers, dict) and issued is not None and answers.keys() <= issued
+
+
+class Questions:
+    """mcpguard's own questions to a host's user inside an `input_required` result (2026-07-28).
+
+    `mint` draws numbers; raising denies. `life`: seconds in which an answer counts.
+    """
+
+    def __init__(self, mint: Callable[[], int], life: float) -> None:
+        self._mint, self._life = mint, life
+        self._open: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
+
+    def ask(self, entry: Entry, question: JsonObject, now: float) -> JsonObject:
+        """The result that asks about this very request. Raises RefusedError."""
+        state = OURS + _unused(self._mint, self._open, 2)
+        self._open[state] = entry.bound, now + self._life
+        if len(self._open) > MAX_QUESTIONS:
+            self._open.popitem(last=False)
+        asked: JsonObject = {OUR_KEY: {"method": "elicitation/create", "params": question}}
+        return {"resultType": "input_required", "inputRequests": asked, "requestState": state}
+
+    def answered(self, entry: Entry, now: float) -> Json:
+        """What the host's user answered to a question about this very request; None: nothing.
+
+        Each question is answered once, and by nothing but its own answer.
+        """
+        state, answers = entry.params.get("requestState"), entry.params.get("inputResponses")
+        if not isinstance(state, str) or not state.startswith(OURS):
+            return None
+        bound, until = self._open.pop(state, (b"", now))
+        if bound != entry.bound or now >= until or not isinstance(answers, dict):
+            return None
+        return answers[OUR_KEY] if answers.keys() == {OUR_KEY} else None
 
 
 def subscription(body: JsonObject) -> Json:

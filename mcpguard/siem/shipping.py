@@ -4,6 +4,7 @@ import secrets
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -13,10 +14,19 @@ from typing import Final
 from mcpguard.audit.logfile import is_part
 from mcpguard.errors import AuditError
 from mcpguard.siem.formats import FORMATS, event_of, framed
-from mcpguard.siem.sinks import SINKS, Out, SinkDownError, SinkRefusedError, Target, open_sink
-from mcpguard.siem.spool import Claim, Cursor, Line, Spool
+from mcpguard.siem.metering import Meter
+from mcpguard.siem.sinks import (
+    SINKS,
+    Out,
+    SinkDownError,
+    SinkPartlyError,
+    SinkRefusedError,
+    Target,
+    open_sink,
+)
+from mcpguard.siem.spool import MAX_RECORDS, Claim, Cursor, Line, Spool, cursor_path
 
-__all__ = ["GRACE", "Courier", "State", "cursor_path", "follow", "logs_in", "once", "states"]
+__all__ = ["GRACE", "Courier", "State", "follow", "logs_in", "once", "states"]
 
 POLL: Final = 0.25
 """Seconds between two looks at a log that had nothing new: what a batch gathers meanwhile."""
@@ -26,6 +36,13 @@ LONGEST_WAIT: Final = 30.0
 """Seconds until a collector that is away is tried again: doubled each time, from the first up to
 the second, each at random between half of it and all of it."""
 
+PACE: Final = 10.0
+"""Seconds between two messages of metrics, unless records come faster than a batch holds."""
+
+SETTLE: Final = 3.0
+"""Seconds for which a collector of syslog must go on taking what comes after a batch. One that is
+stopped takes a last batch and throws it away, in peace: then all of this time is sent again."""
+
 GRACE: Final = 10.0
 """Seconds in which what waits is still delivered after the session has ended; then the next session
 or `audit ship` goes on."""
@@ -34,11 +51,6 @@ LAST: Final = 5.0
 """Seconds for a batch that is under way when we are asked to end."""
 
 Say = Callable[[str], None]
-
-
-def cursor_path(log: Path, target: Target) -> Path:
-    """Where the cursor of a sink for that log is kept: beside the log."""
-    return log.with_name(f".{log.name}.{target.name}.cursor")
 
 
 def logs_in(folder: Path) -> list[Path]:
@@ -51,19 +63,28 @@ def logs_in(folder: Path) -> list[Path]:
 class Courier:
     """One sink of one log. Of one thread; nobody else delivers the same while it holds the claim.
 
-    `say`: is told once when the collector goes away, and when it is back.
+    `say`: is told once when the collector goes away, and when it is back. `sinks`: all of them.
     """
 
-    def __init__(self, log: Path, target: Target, say: Say = lambda _: None) -> None:
+    def __init__(
+        self,
+        log: Path,
+        target: Target,
+        say: Say = lambda _: None,
+        sinks: Sequence[Target] = (),
+    ) -> None:
         self.log = log
         self.target = target
         self._spool = Spool(log)
-        self._path = cursor_path(log, target)
+        self._path = cursor_path(log, target.name)
         self._claim = Claim(log.with_name(f".{log.name}.{target.name}.lock"))
         self._say = say
         self._out: Out | None = None
         self._host = socket.gethostname()
         self._failures = 0
+        self._meter = _meter(log, target, sinks)
+        self._due = 0.0
+        self._unsettled: deque[tuple[float, Cursor]] = deque()
         self.cursor = Cursor()
 
     def begin(self) -> bool:
@@ -84,14 +105,20 @@ class Courier:
         """The last attempt failed."""
         return self._failures > 0
 
-    def step(self) -> float:
+    def step(self, *, last: bool = False) -> float:
         """Delivers the next batch. Seconds until the next one is worth a try; 0: at once.
 
-        POLL or more means that there is nothing left, or that the collector is away (`failing`).
+        More than 0 means that there is nothing left, that the collector is away (`failing`), or
+        that metrics are not due yet. `last`: these are due at once, nothing comes after them.
         """
+        now = time.monotonic()
+        if not last and now < self._due:
+            return self._due - now
         taken = self._spool.take(self.cursor)
         if not taken.lines:
             return POLL
+        if len(taken.lines) < MAX_RECORDS and self._meter is not None:
+            self._due = now + PACE
         if taken.lost:
             self._say(f"{taken.lost} records were deleted before {self.target.name} had them")
         before = replace(self.cursor, lost=self.cursor.lost + taken.lost)
@@ -99,13 +126,26 @@ class Courier:
             self.cursor = self._delivered(before, taken.lines)
         except SinkDownError as error:
             return self._down(error)
+        self._settle(before)
         if self._failures:
             self._say(f"{self.target.name} is back")
         self._failures = 0
         self._keep()
         return 0.0
 
+    def _settle(self, before: Cursor) -> None:
+        """A batch was taken: those that were taken long before it have arrived."""
+        if not SINKS[self.target.kind].unsure:
+            return
+        now = time.monotonic()
+        self._unsettled.append((now, before))
+        while self._unsettled[0][0] < now - SETTLE:
+            self._unsettled.popleft()
+
     def _down(self, error: SinkDownError) -> float:
+        if self._unsettled:
+            self.cursor = self._unsettled[0][1]
+            self._unsettled.clear()
         self.cursor = replace(self.cursor, error=error.message)
         self._keep()
         if not self._failures:
@@ -127,20 +167,41 @@ class Courier:
         return self._sent(cursor, sent)
 
     def _sent(self, cursor: Cursor, batch: Sequence[tuple[Line, bytes]]) -> Cursor:
-        if not batch:
-            return cursor
+        told = [(line, each) for line, each in batch if each]
+        if not told:  # nothing, or nothing that this format tells of
+            return _behind(cursor, [line for line, _ in batch])
         try:
-            if self._out is None:
-                self._refuse_itself()
-                self._out = open_sink(self.target)
-            self._out.send([each for _, each in batch])
+            self._opened().send(self._made([each for _, each in told]))
         except SinkRefusedError as error:
             return self._halved(cursor, batch, error)
+        except SinkPartlyError as error:
+            return self._partly(cursor, batch, error)
         except SinkDownError as error:
-            done = batch[: error.delivered]
+            done = told[: error.delivered]
             self.cursor = _behind(cursor, [line for line, _ in done])
             raise
         return _behind(cursor, [line for line, _ in batch])
+
+    def _opened(self) -> Out:
+        if self._out is None:
+            self._refuse_itself()
+            self._out = open_sink(self.target)
+        return self._out
+
+    def _made(self, rendered: Sequence[bytes]) -> Sequence[bytes]:
+        """What is sent of these: themselves, or one message of what was counted until now."""
+        return rendered if self._meter is None else [self._meter.message(rendered)]
+
+    def _partly(
+        self, cursor: Cursor, batch: Sequence[tuple[Line, bytes]], error: SinkPartlyError
+    ) -> Cursor:
+        """The collector took the others; which it did not take, it does not say."""
+        self._say(error.message)
+        moved = _behind(cursor, [line for line, _ in batch])
+        given_up = min(error.rejected, len(batch)) if self._meter is None else 0
+        return replace(
+            moved, delivered=moved.delivered - given_up, given_up=moved.given_up + given_up
+        )
 
     def _refuse_itself(self) -> None:
         """A file among the logs would be taken for one, and the log itself must stay as it is."""
@@ -155,6 +216,10 @@ class Courier:
         """One record that is never taken must not hold up all that come after it."""
         if len(batch) == 1:
             return self._passed_over(cursor, batch[0][0], error.message)
+        if error.whole or self._meter is not None:
+            self._say(f"{error.message}: {len(batch)} records are given up")
+            passed = batch[-1][0].passed(cursor)
+            return replace(passed, given_up=passed.given_up + len(batch))
         middle = len(batch) // 2
         return self._sent(self._sent(cursor, batch[:middle]), batch[middle:])
 
@@ -176,6 +241,12 @@ class Courier:
             self.cursor.save(self._path)
         except OSError as error:  # delivered is delivered: only a restart would repeat it
             self._say(f"{self._path}: the cursor cannot be kept: {error.strerror}")
+
+
+def _meter(log: Path, target: Target, sinks: Sequence[Target]) -> Meter | None:
+    if not FORMATS[target.format].counts:
+        return None
+    return Meter(log, [each.name for each in sinks])
 
 
 def _behind(cursor: Cursor, lines: Sequence[Line]) -> Cursor:
@@ -201,7 +272,7 @@ def states(logs: Sequence[Path], targets: Sequence[Target]) -> Iterator[State]:
     """Of every sink of every log, as its cursor says."""
     for log in logs:
         for target in targets:
-            cursor = Cursor.load(cursor_path(log, target))
+            cursor = Cursor.load(cursor_path(log, target.name))
             yield State(log, target, cursor, Spool(log).waiting(cursor))
 
 
@@ -213,14 +284,14 @@ def once(logs: Sequence[Path], targets: Sequence[Target], say: Say) -> bool:
     whole = True
     for log in logs:
         for target in targets:
-            courier = Courier(log, target, say)
+            courier = Courier(log, target, say, targets)
             if not courier.begin():
                 raise AuditError(
                     f"{log}: another process delivers it to {target.name}",
                     hint="mcpguard audit ship --status shows how far it is",
                 )
             try:
-                while courier.step() == 0.0:
+                while courier.step(last=True) == 0.0:
                     pass
             finally:
                 courier.end()
@@ -239,7 +310,7 @@ def follow(
 
     `find`: the logs there are now. A thread a sink; one that hangs in a collector is left behind.
     """
-    rounds = [_Rounds(find, target, say, _Ends(over)) for target in targets]
+    rounds = [_Rounds(find, target, say, _Ends(over), targets) for target in targets]
     threads = [
         threading.Thread(target=each.run, args=(stop,), daemon=True, name=each.target.name)
         for each in rounds
@@ -287,9 +358,15 @@ class _Rounds:
     """One sink of all logs, a batch of each in turn."""
 
     def __init__(
-        self, find: Callable[[], Sequence[Path]], target: Target, say: Say, ends: _Ends
+        self,
+        find: Callable[[], Sequence[Path]],
+        target: Target,
+        say: Say,
+        ends: _Ends,
+        targets: Sequence[Target],
     ) -> None:
         self.target = target
+        self._targets = targets
         self._find = find
         self._say = say
         self._ends = ends
@@ -314,14 +391,14 @@ class _Rounds:
         for log in self._find():
             courier = self._couriers.get(log)
             if courier is None:
-                courier = Courier(log, self.target, self._say)
+                courier = Courier(log, self.target, self._say, self._targets)
                 if not courier.begin():
                     whole = False  # another process delivers it, and may end before it has
                     continue
                 self._couriers[log] = courier
             rest = 0.0
             while not (rest or stop.is_set() or self._ends.passed()):
-                rest = courier.step()
+                rest = courier.step(last=self._ends.over)
             wait = max(wait, rest)
             whole = whole and not courier.failing
         return whole, wait

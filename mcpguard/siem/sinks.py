@@ -22,6 +22,7 @@ __all__ = [
     "Out",
     "Sink",
     "SinkDownError",
+    "SinkPartlyError",
     "SinkRefusedError",
     "Target",
     "open_sink",
@@ -48,6 +49,7 @@ class Sink:
     """A kind of sink. `keys`: what it takes beside name, to and format. `format`: where none is.
 
     `module`: holds `open_<kind>`. `syslog`: what is sent is framed as RFC 5424. `port`: it has one.
+    `unsure`: a collector that ends may have taken a batch and lost it.
     """
 
     help: str
@@ -56,6 +58,7 @@ class Sink:
     keys: frozenset[str] = frozenset()
     syslog: bool = False
     port: int = 0
+    unsure: bool = False
 
 
 SINKS: Final[Mapping[str, Sink]] = {
@@ -63,8 +66,12 @@ SINKS: Final[Mapping[str, Sink]] = {
     "stderr": Sink("the session's own stderr", "files", "json"),
     "unix": Sink("a datagram socket of this machine", "sockets", "syslog", syslog=True),
     "udp": Sink("syslog, a datagram a record", "sockets", "syslog", syslog=True, port=514),
-    "tcp": Sink("syslog with octet counting", "sockets", "syslog", syslog=True, port=514),
-    "tls": Sink("syslog over TLS (RFC 5425)", "sockets", "syslog", _TLS, syslog=True, port=6514),
+    "tcp": Sink(
+        "syslog with octet counting", "sockets", "syslog", syslog=True, port=514, unsure=True
+    ),
+    "tls": Sink(
+        "syslog over TLS (RFC 5425)", "sockets", "syslog", _TLS, syslog=True, port=6514, unsure=True
+    ),
     "https": Sink("batches as POST requests", "web", "json", _TLS | _TOKEN, port=443),
     "http": Sink("the same without TLS, to this machine", "web", "json", _TOKEN, port=80),
 }
@@ -84,7 +91,19 @@ class SinkDownError(McpguardError):
 
 
 class SinkRefusedError(McpguardError):
-    """The collector never takes this batch, or this one record."""
+    """The collector never takes this batch, or this one record. `whole`: nor any part of it."""
+
+    def __init__(self, message: str, *, whole: bool = False) -> None:
+        super().__init__(message)
+        self.whole = whole
+
+
+class SinkPartlyError(McpguardError):
+    """Delivered, but for so many records that the collector never takes; it says no more."""
+
+    def __init__(self, message: str, rejected: int) -> None:
+        super().__init__(message)
+        self.rejected = rejected
 
 
 class Out(Protocol):
@@ -93,7 +112,8 @@ class Out(Protocol):
     def send(self, batch: Sequence[bytes]) -> None:
         """Delivers, in order, as far as the protocol lets one know. Blocks, at most some seconds.
 
-        Raises SinkDownError and SinkRefusedError; what was sent before the latter is nothing.
+        Raises SinkDownError, SinkRefusedError and SinkPartlyError; what was sent before the second
+        of them is nothing.
         """
 
     def close(self) -> None:
@@ -139,8 +159,28 @@ def target_of(given: Mapping[str, str | int]) -> Target:
     form = str(given.get("format", sink.format))
     if form not in FORMATS:
         raise UsageError(f"{form!r} is no format", hint=f"one of {', '.join(FORMATS)}")
+    _check_format(kind, form)
     fields = {"host": host, "port": port, "place": place, **said}
     return Target(name, to, kind, form, **fields)  # type: ignore[arg-type]  # rows checked them
+
+
+def _check_format(kind: str, form: str) -> None:
+    row = FORMATS[form]
+    if not row.needs:
+        return
+    if SINKS[kind].module != "web":
+        raise UsageError(f"{form} goes over HTTP alone", hint="begin `to` with https://")
+    from importlib.util import find_spec
+
+    try:
+        found = find_spec(row.needs)
+    except ModuleNotFoundError:  # not even what it is in
+        found = None
+    if found is None:
+        raise UsageError(
+            f"the format {form} needs the packages of the extra `otel`, which are not installed",
+            hint="install mcpguard-daemon[otel], or write otlp-json where logs are meant",
+        )
 
 
 def _check_pairs(given: Mapping[str, str | int]) -> None:

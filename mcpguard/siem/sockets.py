@@ -3,6 +3,7 @@
 Syslog has no acknowledgement. What can be known is this: a collector that has read everything up to
 our half-close closes in turn, and one that ends with something unread resets the connection. So a
 batch over TCP or TLS is a connection: it counts as delivered when the other side closed in peace.
+A collector that is being stopped may do that, too, and lose it: see `shipping.SETTLE`.
 """
 
 import errno

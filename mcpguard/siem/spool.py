@@ -30,7 +30,7 @@ else:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-__all__ = ["Claim", "Cursor", "Line", "Spool", "Taken"]
+__all__ = ["Claim", "Cursor", "Line", "Spool", "Taken", "cursor_path"]
 
 MAX_RECORDS = 500
 """Of a batch."""
@@ -77,6 +77,11 @@ class Cursor:
             file.flush()
             os.fsync(file.fileno())
         made.replace(path)
+
+
+def cursor_path(log: Path, sink: str) -> Path:
+    """Where the cursor of a sink for that log is kept, by its name: beside the log."""
+    return log.with_name(f".{log.name}.{sink}.cursor")
 
 
 class Claim:

@@ -1,13 +1,16 @@
 """HTTP: a batch is one POST. 2xx is delivered; what else comes back says whether to try again."""
 
+import gzip
 import http.client
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from mcpguard.siem.formats import FORMATS
 from mcpguard.siem.formats.event import PRODUCT, VERSION
-from mcpguard.siem.sinks import SinkDownError, SinkRefusedError, Target
+from mcpguard.siem.formats.otlp import rejected
+from mcpguard.siem.sinks import SinkDownError, SinkPartlyError, SinkRefusedError, Target
 from mcpguard.siem.sockets import tls_context
 
 __all__ = ["open_http", "open_https"]
@@ -27,8 +30,24 @@ MAX_AFTER = 300.0
 SUCCESS = 2
 """First digit of the statuses that mean it was taken (RFC 9110 section 15.3)."""
 
+CLIENT_ERROR = 400
+"""The least status of an error; what is below and no success leads elsewhere: to nobody."""
+
 NEVER = frozenset((400, 413, 415, 422))
 """Statuses of a body that will never be taken. Others (401: the token) are tried again."""
+
+OTLP_AGAIN = frozenset((429, 502, 503, 504))
+"""Statuses that OTLP/HTTP has a client try again."""
+
+OTLP_MENDED = frozenset((401, 403, 404, 405, 407))
+"""Statuses of a token or an address that somebody mends. OTLP/HTTP has what they answer dropped;
+records of an audit are kept for it, and tried again as seldom as any collector that is away."""
+
+MIN_ZIPPED = 1024
+"""Bytes of a body for OTLP from which it is compressed, which every receiver of it takes."""
+
+MAX_SAID = 200
+"""Characters of a collector's own words that are repeated."""
 
 
 class Posts:
@@ -46,26 +65,40 @@ class Posts:
         """
         body = self._format.body(batch)
         headers = self._headers()
+        if self._format.otlp and len(body) >= MIN_ZIPPED:
+            body = gzip.compress(body, 6, mtime=0)
+            headers["Content-Encoding"] = "gzip"
         try:
             connection = self._opened()
             connection.request("POST", self._target.place, body, headers)
             answer = connection.getresponse()
-            answer.read1(MAX_ANSWER)
+            said = _read(answer) if self._format.otlp else answer.read1(MAX_ANSWER)
             if not answer.isclosed():  # more than that is not waited for
                 self.close()
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
             why = str(error) or type(error).__name__
             raise SinkDownError(f"{self._target.to}: {why}") from error
-        self._check(answer)
+        self._check(answer, said)
 
-    def _check(self, answer: http.client.HTTPResponse) -> None:
+    def _check(self, answer: http.client.HTTPResponse, said: bytes) -> None:
+        signal = self._format.otlp
         if answer.status // 100 == SUCCESS:
+            if signal:
+                self._partly(*rejected(signal, answer.getheader("Content-Type", ""), said))
             return
         why = f"{self._target.to}: {answer.status} {answer.reason[:80]}"
         if answer.status in NEVER:
             raise SinkRefusedError(why)
+        final = answer.status >= CLIENT_ERROR
+        if signal and final and answer.status not in OTLP_AGAIN | OTLP_MENDED:
+            raise SinkRefusedError(why, whole=True)
         raise SinkDownError(why, after=_after(answer.getheader("Retry-After", "")))
+
+    def _partly(self, count: int, why: str) -> None:
+        if count:
+            said = f"{self._target.to}: {count} were not taken: {why[:MAX_SAID]}"
+            raise SinkPartlyError(said, count)
 
     def _headers(self) -> dict[str, str]:
         made = {"Content-Type": self._format.media, "User-Agent": f"{PRODUCT}/{VERSION}"}
@@ -109,6 +142,17 @@ class Posts:
         if self._connection is not None:
             self._connection.close()
         self._connection = None
+
+
+def _read(answer: http.client.HTTPResponse) -> bytes:
+    """What it says, as far as that comes within `TIMEOUT`: a trickle holds up nothing longer."""
+    until, said = time.monotonic() + TIMEOUT, b""
+    while time.monotonic() < until and len(said) < MAX_ANSWER:
+        piece = answer.read1(MAX_ANSWER)
+        said += piece
+        if not piece:
+            break
+    return said
 
 
 def _after(text: str) -> float:

@@ -7,13 +7,13 @@ records.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias, TypedDict, Unpack, cast
 
 from mcpguard.model import Allowed, Json, JsonObject
 from mcpguard.trust.account import CALLER, MET, SERVER, STARTED, Entry, Party, about, mark
 from mcpguard.trust.fold import Reader
-from mcpguard.trust.score import Event
+from mcpguard.trust.score import EFFECTS, Event
 
 __all__ = ["Watcher"]
 
@@ -31,6 +31,13 @@ MAX_NAMES = 1024
 _SECOND: Final = 1_000_000
 """Microseconds."""
 
+ATTACKS: Final = frozenset(event.value for event, effect in EFFECTS.items() if effect.attack)
+"""Kinds of entries that take a score down at once, so nobody should learn of them late."""
+
+
+def _calm() -> None:
+    """Nobody has to hear of an attack before the next look."""
+
 
 class _More(TypedDict, total=False):
     level: int
@@ -38,11 +45,27 @@ class _More(TypedDict, total=False):
     times: int
 
 
+_TRACED = frozenset((
+    "direction", "method", "target", "decision",
+    "trace_id", "span_id", "parent_id", "sampled", "request_id", "duration_us",
+))  # fmt: skip
+"""What the record says of a traced request that was allowed without remark, and no more."""
+
+
+def _unremarked(told: Told) -> Allowed | None:
+    """The same without its span: a traced session tells of each call apart."""
+    if isinstance(told, Allowed) or told.get("decision") != "allow":
+        return None
+    if not _TRACED.issuperset(told):
+        return None
+    return Allowed(str(told["direction"]), str(told["method"]), str(told["target"]))
+
+
 class Watcher:
     """One session's. `level`: of the caller, set anew when something else was proved of him.
 
     `lock`: the lockfile's digest as `session.start` states it, or empty. `seq`: of that record.
-    `now`: Unix seconds, by the clock of the log.
+    `now`: Unix seconds, by the clock of the log. `alarm`: called when an attack was seen.
     """
 
     def __init__(
@@ -55,8 +78,10 @@ class Watcher:
         lock: str,
         seq: int,
         now: float,
+        alarm: Callable[[], None] = _calm,
     ) -> None:
         self.level = level
+        self._alarm = alarm
         self._session = session
         self._server, self._caller = Party(SERVER, server), Party(CALLER, principal)
         self._reader = Reader()
@@ -76,8 +101,9 @@ class Watcher:
             self._second = int(now)
         counts = self._counts
         for told, _ in records:
-            if type(told) is Allowed:
-                counts[told] += 1
+            plain = told if type(told) is Allowed else _unremarked(told)
+            if plain is not None:
+                counts[plain] += 1
             else:
                 place = next(place for place, each in enumerate(records) if each[0] is told)
                 number = seq - len(records) + 1 + place
@@ -121,6 +147,8 @@ class Watcher:
             if again:
                 self._kept.pop()
             self._kept.append(entry._replace(times=again + 1))
+            if entry.kind in ATTACKS:
+                self._alarm()
 
     def _again(self, entry: Entry) -> int:
         """How often the last one said the same in the same second: a flood takes one place."""

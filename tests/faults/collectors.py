@@ -1,6 +1,7 @@
 """Real collectors on loopback: rsyslog, and an HTTPS receiver that does what it is told."""
 
 import datetime as dt
+import gzip
 import ipaddress
 import os
 import shutil
@@ -193,6 +194,7 @@ class Post(NamedTuple):
     token: str
     media: str
     body: bytes
+    coding: str = ""
 
 
 class Receiver:
@@ -211,6 +213,7 @@ class Receiver:
         self.posts: list[Post] = []
         self.refused: list[Post] = []
         self.answers = answers or []
+        self.said = b""
         self._server: ThreadingHTTPServer | None = None
         self.start()
 
@@ -247,15 +250,19 @@ class Receiver:
     def take(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers["Content-Length"]))
         headers = request.headers
+        coding = headers.get("Content-Encoding", "")
+        plain = gzip.decompress(body) if coding == "gzip" else body
         post = Post(
-            request.path, headers.get("Authorization", ""), headers["Content-Type"], body
-        )  # fmt: skip
+            request.path, headers.get("Authorization", ""), headers["Content-Type"], plain, coding
+        )
         status = self.answers.pop(0) if self.answers else 200
         (self.posts if status == 200 else self.refused).append(post)
         if status:
             request.send_response(status)
-            request.send_header("Content-Length", "0")
+            request.send_header("Content-Length", str(len(self.said)))
+            request.send_header("Content-Type", headers["Content-Type"])
             request.end_headers()
+            request.wfile.write(self.said)
         request.close_connection = True
 
 

@@ -82,6 +82,7 @@ def test_nothing_is_widened_without_a_signature(office: Office) -> None:
             ("decide", {"ticket": ticket, "yes": True}),
             ("unblock", {"kind": "tool", "name": "echo"}),
             ("set_policy", {"glob": "*", "fields": {"min_trust": 0}}),
+            ("rule", {"policy": {"glob": "*", "fields": {"min_trust": 0}}}),
             ("reset_budgets", {}),
             ("reset_trust", {"kind": "caller", "name": "local:default"}),
             ("reload", {}),
@@ -262,6 +263,15 @@ def test_running_sessions_are_blocked_unblocked_and_killed_from_another_terminal
         assert "Blocked" not in one.says("hello")
         assert "Blocked" not in two.says("hello")
 
+        office.signed("trust", "policy", "ec*", "min_trust=900", by="ana")
+        later = both.enter_context(office.proxy()).start()
+        for each in (one, two, later):
+            assert "[trust.trust_score]" in each.says("hello")
+        assert '"min_trust":900' in office.run("status", "--session", one.session)
+        office.signed("trust", "policy", "ec*", "--remove", by="ana")
+        for each in (one, two, later):
+            assert "Blocked" not in each.says("hello")
+
         office.signed("trust", "reset", "server", "files", "--session", one.session, by="ana")
         office.run("kill", "--session", one.session, "--reason", "drill")
         assert one.host.process.wait(30) == 77
@@ -272,6 +282,8 @@ def test_running_sessions_are_blocked_unblocked_and_killed_from_another_terminal
     assert [each for each in kinds if not each.startswith("session")] == [
         "control.block",
         "control.unblock",
+        "control.policy",
+        "control.policy",
         "trust.reset",
         "control.kill",
     ]

@@ -63,7 +63,7 @@ def test_a_planted_credential_is_kept_from_the_model_until_a_person_releases_it(
         assert path.read_text().strip() in office.run("quarantine", "show", name)
         token = path.read_text().strip().partition("=")[2]
         assert "[gateway.sanitised]" in desk.says(token)
-        assert b"canary.seen" in desk.host.stderr
+        assert b"a planted credential was in" in desk.host.stderr
 
         office.run("quarantine", "release", name, "--retry", said=["no no no no no"], code=2)
         assert "Blocked" in desk.says(str(path))

@@ -4,6 +4,7 @@ verify.py    the chain, signatures, proofs
 prove.py     proofs for others
 show.py      records for people and for pipes, as they come
 stats.py     what there is how often
+metrics.py   the same for Prometheus: a command of its own
 replay.py    what other rules would have decided
 export.py    it in other formats
 ../siem.py   deliver it to collectors

@@ -2,6 +2,8 @@
 
 event.py     what every format says of a record
 ocsf.py ecs.py lines.py syslog.py bodies.py    the formats
+otlp.py      OpenTelemetry's protobuf: log records, spans of requests
+tally.py     what is counted of records, for OpenTelemetry and Prometheus
 controls.py  risks and controls that a denial is about
 
 Nothing here does I/O or reads a clock.
@@ -11,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from mcpguard.model import JsonObject
-from mcpguard.siem.formats import bodies, lines
+from mcpguard.siem.formats import bodies, lines, otlp
 from mcpguard.siem.formats.ecs import ecs
 from mcpguard.siem.formats.event import Event, event_of
 from mcpguard.siem.formats.ocsf import ocsf
@@ -20,10 +22,16 @@ from mcpguard.siem.formats.syslog import framed, syslog
 __all__ = ["FORMATS", "Event", "Format", "event_of", "framed", "render"]
 
 
+_LIBRARY: Final = "opentelemetry.proto"
+
+
 class Format(NamedTuple):
     """`render`: one record, without a line end. `body`: several, for HTTP, of type `media`.
 
     `bare`: it is a syslog frame itself; every other is put into one where a sink is syslog.
+    `otlp`: the signal of OTLP that it is; a collector's answer is read accordingly. `needs`: a
+    module of the extra `otel`; such a format is of bytes, for HTTP alone, and rendered to nothing
+    where a record does not concern it. `counts`: what is sent is not records, but their tally.
     """
 
     help: str
@@ -31,6 +39,9 @@ class Format(NamedTuple):
     media: str
     body: Callable[[Sequence[bytes]], bytes] = bodies.newlines
     bare: bool = False
+    otlp: str = ""
+    needs: str = ""
+    counts: bool = False
 
 
 FORMATS: Final[Mapping[str, Format]] = {
@@ -52,10 +63,36 @@ FORMATS: Final[Mapping[str, Format]] = {
         bare=True,
     ),
     "otlp": Format(
-        "OpenTelemetry log records, in OTLP's JSON encoding",
+        "OpenTelemetry log records in protobuf, over HTTP (the extra `otel`)",
+        otlp.log,
+        otlp.MEDIA,
+        otlp.logs_body,
+        otlp="logs",
+        needs=_LIBRARY,
+    ),
+    "otlp-json": Format(
+        "the same in OTLP's JSON encoding, which needs no extra",
         bodies.otlp,
         "application/json",
         bodies.otlp_body,
+        otlp="logs",
+    ),
+    "otlp-traces": Format(
+        "OpenTelemetry spans, one a request, with `telemetry.trace` (`otel`)",
+        otlp.span,
+        otlp.MEDIA,
+        otlp.spans_body,
+        otlp="traces",
+        needs=_LIBRARY,
+    ),
+    "otlp-metrics": Format(
+        "OpenTelemetry metrics of what was decided, every ten seconds (`otel`)",
+        bodies.json,
+        otlp.MEDIA,
+        b"".join,
+        otlp="metrics",
+        needs=_LIBRARY,
+        counts=True,
     ),
     "json": Format("the record as it is in the log", bodies.json, "application/x-ndjson"),
 }

@@ -1,36 +1,15 @@
 """Plain JSON, Splunk's HEC and OTLP logs: the record as it is, in the envelope of each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import orjson
 
 from mcpguard.model import Json, JsonObject
 from mcpguard.siem.formats.event import PRODUCT, VERSION, Event
+from mcpguard.siem.formats.otlp import NAMES, SEVERITIES
 
 __all__ = ["concatenated", "hec", "json", "newlines", "otlp", "otlp_body"]
-
-_OTLP_SEVERITY: Final[Mapping[int, tuple[int, str]]] = {
-    1: (9, "INFO"),
-    2: (10, "INFO2"),
-    3: (13, "WARN"),
-    4: (17, "ERROR"),
-    5: (18, "ERROR2"),
-}
-"""SeverityNumber and its short name, of the OpenTelemetry logs data model."""
-
-_OTLP_NAMES: Final = {
-    "method": "mcp.method.name",
-    "session": "mcpguard.session.id",
-    "principal": "mcpguard.principal",
-    "server": "mcpguard.server",
-    "decision": "mcpguard.decision",
-    "stage": "mcpguard.stage",
-    "rule": "mcpguard.rule",
-    "reason": "mcpguard.reason",
-    "mode": "mcpguard.mode",
-    "hash": "mcpguard.hash",
-}
 
 
 def json(event: Event) -> bytes:
@@ -54,12 +33,16 @@ def hec(event: Event) -> bytes:
 
 def otlp(event: Event) -> bytes:
     """A LogRecord in OTLP's JSON encoding: 64-bit integers are texts, names lowerCamelCase."""
-    number, text = _OTLP_SEVERITY[event.severity]
-    named = {to: event.text(key) for key, to in _OTLP_NAMES.items() if event.text(key)}
+    number, text = SEVERITIES[event.severity]
+    named = {to: event.text(key) for key, to in NAMES.items() if event.text(key)}
     if event.text("method") == "tools/call" and event.text("target"):
         named["gen_ai.tool.name"] = event.text("target")
     attributes: list[Json] = [_attribute(key, value) for key, value in named.items()]
     attributes.append({"key": "mcpguard.seq", "value": {"intValue": str(event.number("seq"))}})
+    if event.text("trace_id"):
+        named_ids = {"traceId": event.text("trace_id"), "spanId": event.text("span_id")}
+    else:
+        named_ids = {}
     nanoseconds = str(event.ms * 1_000_000)
     return orjson.dumps(
         {
@@ -70,6 +53,7 @@ def otlp(event: Event) -> bytes:
             "eventName": f"mcpguard.{event.text('event') or 'decision'}",
             "body": {"stringValue": orjson.dumps(event.record).decode()},
             "attributes": attributes,
+            **named_ids,
         }
     )
 

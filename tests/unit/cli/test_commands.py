@@ -86,7 +86,7 @@ def test_version_is_the_packages(capsys: Capture) -> None:
             "mcpguard lock",
         ),
         (["check", "--lock", "."], ".: cannot be read", "is it a file"),
-        (["trust", "policy", "x"], "mcpguard trust: missing argument", "trust policy --help"),
+        (["trust", "policy"], "mcpguard trust: missing argument", "trust policy --help"),
         (["audit", "prove"], "mcpguard audit: missing argument", "audit prove --help"),
         (["trust", "nonsense"], "mcpguard trust: no such command", "mcpguard trust --help"),
         (["check", "--fail-on", "warning"], "mcpguard check: invalid value", "check --help"),

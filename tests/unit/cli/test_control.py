@@ -20,6 +20,7 @@ from mcpguard.cli import main as command_line
 from mcpguard.config.flags import STATE
 from mcpguard.control import blocks
 from mcpguard.control.operations import Check, nobody_signs
+from mcpguard.control.policies import Policy
 from mcpguard.control.proof import proven
 from mcpguard.errors import RefusalError
 from mcpguard.identity.keys import approvers, create, verifier
@@ -59,6 +60,9 @@ class Signer:
     def approval(self, session: str, shown: JsonObject) -> JsonObject:
         self.shown.append(shown)
         return {"statement": {"session": session}, "key": KEY}
+
+    def policy(self, server: str, glob: str, fields: JsonObject, *, after: int = 0) -> Policy:
+        return Policy(server, glob, fields, after + 1, KEY, bytes(64))
 
 
 @pytest.fixture(autouse=True)
@@ -301,7 +305,8 @@ def test_what_widens_is_refused_without_a_key(
     assert (code(result), said(result)[1]) == (2, NO_KEY)
     assert desk.done == []
     nothing = run(*words, obj=Signer())
-    assert (code(nothing), said(nothing)[0]) == (2, "no session runs")
+    told = (0, "") if words[1:2] == ("policy",) else (2, "no session runs")  # it is in the store
+    assert (code(nothing), said(nothing)[0]) == told
 
 
 def test_budgets_are_shown_and_begun_again(data: Path) -> None:
@@ -316,16 +321,57 @@ def test_budgets_are_shown_and_begun_again(data: Path) -> None:
     assert desk.done == [("reset_budgets", (KEY,))]
 
 
-def test_a_tools_policy_is_set_in_running_sessions(data: Path) -> None:
+def test_a_tools_policy_is_set_in_one_session_alone(data: Path) -> None:
     desk = Desk()
     with served(data, desk, desks.check):
         words = ("trust", "policy", "del*", "min_trust=700", "blocked=true", "tier=T3")
-        assert code(run(*words, obj=Signer())) == 0
-        wrong = run("trust", "policy", "del*", "blocked=false", obj=Signer())
+        assert code(run(*words, "--session", "s1", obj=Signer())) == 0
+        wrong = run("trust", "policy", "del*", "blocked=false", "--session", "s1", obj=Signer())
     fields = {"min_trust": 700, "blocked": True, "tier": "T3"}
     assert desk.done == [("set_policy", "del*", fields, (KEY,))]
     assert (code(wrong), wrong.stdout) == (2, "files (s1): no such field\n")
-    assert code(run("trust", "policy", "*", "min_trust", obj=Signer())) == 2
+
+
+def test_a_tools_policy_is_set_everywhere_listed_and_ended(data: Path) -> None:
+    desk, words = Desk(), ("trust", "policy", "del*")
+    assert run("trust", "policies").stdout == "No policy is set beside the settings.\n"
+    with served(data, desk, desks.check):
+        done = run(*words, "min_trust=700", obj=Signer())
+        assert done.stdout == "the policy of del* is set; 1 running session knows\n"
+        listed = run("trust", "policies").stdout.splitlines()
+        assert listed[0].split() == ["TOOLS", "SERVER", "SINCE", "KEY", "POLICY"]
+        assert (listed[1].split()[:2], listed[1].split()[-1]) == (
+            ["del*", "every"],
+            "min_trust=700",
+        )
+        assert run(*words, "--remove", obj=Signer()).stdout.startswith(
+            "the policy of del* has ended"
+        )
+        again = run(*words, "--remove", obj=Signer())
+    assert (code(again), said(again)[0]) == (1, "no policy of del* was set")
+    assert desk.done == [
+        ("rule", "del*", {"min_trust": 700}, (KEY,)),
+        ("rule", "del*", {}, (KEY,)),
+    ]
+    assert run("trust", "policies").stdout == "No policy is set beside the settings.\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("*",),
+        ("*", "min_trust"),
+        ("*", "min_trst=1"),
+        ("*", "blocked=true", "--remove"),
+        ("*", "--remove", "--session", "s1"),
+        ("*", "blocked=true", "--session", "s1", "--server", "files"),
+        ("x" * 300, "blocked=true"),
+        ("a\nb", "blocked=true"),
+    ],
+)
+def test_a_policy_that_no_session_could_take_over_is_not_set(words: tuple[str, ...]) -> None:
+    assert code(run("trust", "policy", *words, obj=Signer())) == 2
+    assert run("trust", "policies").stdout == "No policy is set beside the settings.\n"
 
 
 def test_a_score_begins_anew_by_one_session_alone(data: Path) -> None:

@@ -13,15 +13,27 @@ from mcpguard.config.reading import read_document
 from mcpguard.config.rows import ROWS, Values
 from mcpguard.config.settings import OnLoss, Preset, Settings
 from mcpguard.errors import PolicyError
-from mcpguard.model import Call, Json, JsonObject, Mode
+from mcpguard.model import Call, Context, Effect, ItemKind, Json, JsonObject, Mode, Reason, Verdict
+from mcpguard.pipeline.gateway import GatewayStage
 from mcpguard.pipeline.terms import Handling
 from mcpguard.policy.rules import Action
+from mcpguard.scan.semantics import System
 from mcpguard.store.ledger import Limit
 from mcpguard.trust.policy import Glob, ToolPolicy, stricter
 from tests.unit.config.documents import Home, nested, yaml
 from tests.unit.policy.facts import facts
 
 BASE = preset_values(Preset.BASELINE)
+
+
+class Listed:
+    """Facts of a session that listed everything."""
+
+    def item_state(self, kind: ItemKind, name: str) -> Reason:
+        return Reason.OK
+
+
+ANYBODY = Context("s", "local:default", Listed())
 
 
 def values(text: str, *, system: bool = False) -> Values:
@@ -290,19 +302,67 @@ def test_patterns_of_the_system_are_looked_for_too() -> None:
     assert [row.name for row in made.rows] == ["own", "theirs"]
 
 
+def fence(*folders: str) -> str:
+    """Scopes that open these folders to what `read` names in `path`."""
+    opened = ", ".join(f"'filesystem:{each} x read'" for each in folders)
+    held = "{tools: [read], argument: path, is: filesystem, action: read}"
+    return f"gateway: {{scopes: [{opened}], arguments: [{held}]}}"
+
+
+ANYWHERE = fence("/**")
+DOCS = fence("/srv/docs/**")
+
+FENCED: dict[str, tuple[str, str, str, bool]] = {
+    "the user opens more": (ANYWHERE, DOCS, "/etc/passwd", False),
+    "and what both open": (ANYWHERE, DOCS, "/srv/docs/a", True),
+    "the user opens less": (fence("/srv/docs/a/**"), DOCS, "/srv/docs/b", False),
+    "and what he opens": (fence("/srv/docs/a/**"), DOCS, "/srv/docs/a/b", True),
+    "each opens another": (fence("/home/**"), DOCS, "/srv/docs/a", False),
+    "the system alone": ("", DOCS, "/etc/passwd", False),
+    "the system alone, inside": ("", DOCS, "/srv/docs/a", True),
+    "the user alone": (DOCS, "", "/etc/passwd", False),
+    "a way out": (ANYWHERE, DOCS, "/srv/docs/../../etc/passwd", False),
+    "an encoded way out": (ANYWHERE, DOCS, "/srv/docs/%2e%2e/%2e%2e/etc/passwd", False),
+    "the user's home": (ANYWHERE, DOCS, "~/a", False),
+    "the user empties the list": ("gateway: {arguments: []}", DOCS, "/etc/passwd", False),
+    "for a server": (
+        "servers: {s: {" + ANYWHERE + "}}", DOCS, "/etc/passwd", False,
+    ),
+}  # fmt: skip
+"""User's file, system's file, a path, whether it may be read."""
+
+
+@pytest.mark.guarantee("config:system-fixes-scopes")
+@pytest.mark.parametrize(("user", "system", "path", "allowed"), FENCED.values(), ids=FENCED)
+def test_what_the_system_fenced_in_no_users_file_opens(
+    home: Home, user: str, system: str, path: str, *, allowed: bool
+) -> None:
+    policy = home.load(user or None, system or None, server="s").settings.gateway
+    stage = GatewayStage(policy, None, system=System(lambda each: each, home="/home/u"))
+    verdict = stage.judge(Call("tools/call", "read", {"path": path}), ANYBODY)
+    assert isinstance(verdict, Verdict)
+    assert (verdict.effect is Effect.ALLOW) is allowed
+
+
+def test_a_scope_of_the_system_that_nothing_is_held_to_is_an_error(home: Home) -> None:
+    with pytest.raises(PolicyError, match="no argument is compared with this scope"):
+        home.load(ANYWHERE, "gateway: {scopes: ['filesystem:/srv/** x read']}")
+    with pytest.raises(PolicyError, match="would deny every call"):
+        home.load(ANYWHERE, fence())
+
+
 PATTERN: JsonObject = {"name": "x", "form": "substring", "text": "x", "action": "deny"}
 
 LOOSE: dict[str, Json] = {
     "preset": "permissive",
     "profile": "work",
     "principals.*.capabilities": ["fs:*"],
-    "gateway.scopes": ["command:git x run"],
-    "gateway.arguments": [{"tools": ["a"], "argument": "c", "is": "command", "action": "run"}],
     "scan.suppress": [{"rule": "scan.*", "reason": "ours", "expires": "2026-12-31"}],
     "audit.log": "/var/log/a.jsonl",
     "audit.rotate_size": 65536,
     "audit.rotate_age": 60,
     "audit.anchors": "/mnt/anchors",
+    "telemetry.listen": "127.0.0.1:9464",
     "store.backend": "memory",
     "store.where": "/var/lib/a",
 }

@@ -178,6 +178,8 @@ EFFECTS: dict[str, tuple[str, str, Any]] = {
     "audit.keep": ("audit: {keep: 7}", "audit.keep", 7),
     "audit.anchors": ("audit: {anchors: /mnt/a}", "audit.anchors", "/mnt/a"),
     "store.backend": ("store: {backend: memory}", "store.backend", "memory"),
+    "telemetry.trace": ("telemetry: {trace: on}", "telemetry.trace", True),
+    "telemetry.listen": ("telemetry: {listen: '[::1]:9'}", "telemetry.listen", "[::1]:9"),
     "store.where": ("store: {where: /var/db}", "store.where", "/var/db"),
     "store.on_loss": ("store: {on_loss: local}", "store.on_loss", OnLoss.LOCAL),
 }
@@ -513,7 +515,9 @@ def test_a_file_that_says_nothing_changes_nothing(home: Home, text: str) -> None
 
 def test_a_servers_section_has_the_keys_of_a_server() -> None:
     tops = {row.path[0] for row in ROWS}
-    assert tops - set(PER_SERVER) == {"preset", "mode", "profile", "principals", "audit", "store"}
+    assert tops - set(PER_SERVER) == {
+        "preset", "mode", "profile", "principals", "audit", "telemetry", "store"
+    }  # fmt: skip
 
 
 def paths() -> Iterator[str]:

@@ -146,6 +146,10 @@ class Desk:
         self.done.append(("set_policy", glob, fields, tuple(approvers)))
         return {"glob": glob}
 
+    async def rule(self, statement: JsonObject, approvers: Sequence[str]) -> JsonObject:
+        self.done.append(("rule", statement["glob"], statement["fields"], tuple(approvers)))
+        return {"glob": statement["glob"], "here": True}
+
     async def counts(self) -> JsonObject:
         return {"calls": 12, "left": {"calls": 88}, "by_tool": {"read_file": 12}}
 

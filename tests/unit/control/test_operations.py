@@ -24,6 +24,7 @@ WIDENING: dict[str, JsonObject] = {
     "decide": {"ticket": "t1", "yes": True},
     "unblock": {"kind": "tool", "name": "rm"},
     "set_policy": {"glob": "*", "fields": {"min_trust": 0}},
+    "rule": {"policy": {"glob": "*", "fields": {"min_trust": 0}}},
     "reset_budgets": {},
     "reset_trust": {"kind": "server", "name": "files", "why": "reviewed again"},
     "reload": {},
@@ -223,7 +224,7 @@ def test_whatever_is_asked_unsigned_is_answered_and_widens_nothing(verb: Json, a
     talk.nonce()
     answer = talk.raw(orjson.dumps({"v": 1, "verb": verb, "args": args}))
     assert answer["ok"] is True or kind(answer) in {"usage", "refused", "failed"}
-    widened = {"unblock", "set_policy", "reset_budgets", "reset_trust", "reload"}
+    widened = {"unblock", "set_policy", "rule", "reset_budgets", "reset_trust", "reload"}
     assert not any(each[0] in widened or each[2:3] == (True,) for each in talk.desk.done)
 
 

@@ -1,17 +1,20 @@
 """What mcpguard says, and the bounded way of the server's stderr."""
 
+import ast
 import os
 import pty
 import stat
 import string
 import tty
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 import pytest
 
-from mcpguard.daemon.log import EVENTS, STDERR_BUFFER, Log, Stderr, open_log, sentence
+from mcpguard.daemon.log import EVENTS, STDERR_BUFFER, Log, Stderr, open_log, printable, sentence
 from mcpguard.errors import UsageError
+from tests.tools import ROOT
 
 
 @pytest.mark.parametrize("name", EVENTS)
@@ -20,6 +23,102 @@ def test_every_event_has_a_sentence_that_its_fields_fill(name: str) -> None:
     text = sentence(name, {key: f"<{key}>" for key in keys})
     assert all(f"<{key}>" in text for key in keys)
     assert sentence(name, {"other": 1}) == (f"{name}: other=1" if keys else EVENTS[name])
+
+
+@pytest.mark.guarantee("cli:one-table-of-events")
+def test_everything_that_is_said_is_in_the_table_and_all_of_the_table_is_said() -> None:
+    assert set(emitted()) == set(EVENTS)
+
+
+def emitted() -> Iterator[str]:
+    """Names of events in the code, as the first argument of what says one."""
+    for path in sorted((ROOT / "mcpguard").rglob("*.py")):
+        if path.parent.name not in {"cli", "siem"}:
+            yield from in_module(path)
+
+
+def in_module(path: Path) -> Iterator[str]:
+    tree = ast.parse(path.read_text("utf-8"))
+    known = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node.args and says(node.func):
+            named = [
+                known.get(each.id, each)
+                for each in ast.walk(node.args[0])
+                if isinstance(each, ast.Name)
+            ]
+            for part in (node.args[0], *named):
+                yield from constants(part)
+
+
+def says(function: ast.expr) -> bool:
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return name in {"event", "tell", "_tell", "_told", "sentence"}
+
+
+def constants(node: ast.AST) -> Iterator[str]:
+    assert not any(isinstance(each, ast.JoinedStr) for each in ast.walk(node)), ast.unparse(node)
+    for each in ast.walk(node):
+        if isinstance(each, ast.Constant) and isinstance(each.value, str) and "." in each.value:
+            yield each.value
+
+
+@pytest.mark.guarantee("cli:printable-only")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "plain",
+        "\u202eevil\u2066",
+        "a\x1b[2J\x7f\x9b",
+        "\U000e0041\ufe01",
+        "\u200b \u2028",
+        "ü 🙂",
+        '"\\',
+    ],
+)
+def test_a_json_line_holds_the_same_text_and_nothing_that_a_terminal_hides(name: str) -> None:
+    pipe = Pipe()
+    stderr = Stderr(pipe.writer)
+    log = Log(stderr, stderr, "jsonl")
+    log.event("item.drifted", "warning", {"kind": "tool", "name": name, "why": "", "level": "x"})
+    log.close()
+    said = pipe.read().decode()
+    pipe.close()
+    line = orjson.loads(said)
+    assert (line["name"], line["level"], line["event"]) == (name, "warning", "item.drifted")
+    assert printable(said[:-1]) == said[:-1]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [("a\ud800b", "a\ufffdb"), (2**70, str(2**70)), (-7, -7), (True, True)]
+)
+def test_a_field_that_json_cannot_hold_ends_no_session(value: str | int, told: str | int) -> None:
+    pipe = Pipe()
+    stderr = Stderr(pipe.writer)
+    Log(stderr, stderr, "jsonl").event("session.ended", "error", {"why": value})
+    assert orjson.loads(pipe.read())["why"] == told
+    pipe.close()
+
+
+def test_a_log_without_a_format_is_json_in_a_file_and_sentences_for_people(tmp_path: Path) -> None:
+    log = open_log(output=tmp_path / "log")
+    log.event("session.ended", "error", {"why": "enough"})
+    log.close()
+    assert orjson.loads((tmp_path / "log").read_bytes())["message"] == "enough"
+    master, terminal = pty.openpty()
+    tty.setraw(terminal)
+    log = open_log(output=Path(os.ttyname(terminal)))
+    log.event("session.ended", "error", {"why": "enough"})
+    assert os.read(master, 100) == b"mcpguard: enough\n"
+    log.close()
+    os.close(terminal)
+    os.close(master)
 
 
 def test_an_event_without_a_sentence_shows_its_fields() -> None:

@@ -39,9 +39,9 @@ for line in sys.stdin:
 class Place:
     """A directory with a server, its lockfile and a data directory."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, program: str = SERVER) -> None:
         self.server = folder / "server.py"
-        self.server.write_text(SERVER)
+        self.server.write_text(program)
         self.lock = folder / "mcp-lock.json"
         self.data = folder / "data"
         self.argv = (sys.executable, str(self.server))

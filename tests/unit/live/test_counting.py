@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from mcpguard.live.counting import UNITS, UNREAD, Budgets, Rates, RuleLimits, rates_of
+from mcpguard.live.stages.counting import UNITS, UNREAD, Budgets, Rates, RuleLimits, rates_of
 from mcpguard.model import (
     ALLOW,
     Call,

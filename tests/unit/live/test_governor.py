@@ -23,9 +23,11 @@ from mcpguard.config.settings import (
 from mcpguard.control.blocks import Block, add
 from mcpguard.errors import StoreError, UsageError
 from mcpguard.identity.roster import Roster
-from mcpguard.live.counting import UNREAD
-from mcpguard.live.governor import Governor, Unread
+from mcpguard.live.governor import Governor
 from mcpguard.live.observing import Blocked, Observer, Parties
+from mcpguard.live.stages.counting import UNREAD
+from mcpguard.live.stages.unread import Unread
+from mcpguard.live.worker import POLL
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
     ALLOW,
@@ -33,6 +35,7 @@ from mcpguard.model import (
     Context,
     Effect,
     ItemKind,
+    JsonObject,
     Mode,
     Principal,
     Reason,
@@ -415,6 +418,71 @@ async def test_a_call_that_waits_for_a_person_does_not_ask_a_lost_store_over_and
     assert 0 < rounds < 20
     assert bool(governor.approvals.asking.held)
     governor.end()
+
+
+FORGED: JsonObject = {
+    "direction": "server>host",
+    "method": "",
+    "target": "",
+    "decision": "drop",
+    "stage": "wire",
+    "reason": "unknown_id",
+}
+
+
+@pytest.mark.guarantee("live:attack-is-told-at-once")
+async def test_others_learn_of_an_attack_before_the_next_look(tmp_path: Path) -> None:
+    settings = stored(tmp_path)
+    log = Proxy(tmp_path, "s1", [1_800_000_000.0]).log
+    plan = Plan(ProxySettings(command=("server",)), Loaded(settings), None, "", Mode.ENFORCE, "f")
+    governor = Governor(plan, "s1", log, lambda: tmp_path, Roster((), ()))
+    began, fallen = monotonic(), 0.0
+
+    def told() -> bool:
+        nonlocal fallen
+        if governor.observer.state == "known" and not fallen:
+            fallen = governor.parties.of_server.score
+            log.write([(FORGED, b"")])
+            governor.written([(FORGED, b"")])
+        return governor.parties.of_server.score < fallen
+
+    await served(governor, told)
+    assert monotonic() - began < POLL
+    governor.end()
+
+
+@pytest.mark.guarantee("live:attack-is-told-at-once")
+def test_a_flood_of_attacks_is_no_flood_of_writes(tmp_path: Path) -> None:
+    now, stirred = [0.0], []
+    log = Proxy(tmp_path, "s1", [1_800_000_000.0]).log
+    observer = Observer(
+        Parties(ME, 1, counts_server=False),
+        Blocked("f"),
+        log,
+        session="s1",
+        server="f",
+        lock="",
+        clock=lambda: 1_800_000_000.0,
+        now=lambda: now[0],
+        stir=lambda: stirred.append(now[0]),
+    )
+    store, looks = MemoryStore(), 0
+    for _ in range(100):
+        now[0] += 0.01
+        assert observer.watcher is not None
+        observer.watcher.seen([(FORGED, b"")], log.seq, 1_800_000_000.0)
+        if observer.urgent:
+            observer.job()(store)()
+            looks += 1
+    assert (looks, len(stirred)) == (4, 100)
+    observer.lost()
+    now[0] += 1.0
+    assert not observer.urgent  # until a look has found the store again
+    observer.job()(store)()
+    assert observer.watcher is not None
+    observer.watcher.seen([(FORGED, b"")], log.seq, 1_800_000_000.0)
+    now[0] += 1.0
+    assert observer.urgent
 
 
 @pytest.fixture

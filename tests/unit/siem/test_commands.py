@@ -44,7 +44,7 @@ def configured(home: Path, *sinks: str) -> None:
 # --- export --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", [name for name in FORMATS if name != "otlp"])
+@pytest.mark.parametrize("form", [name for name, row in FORMATS.items() if not row.otlp])
 def test_a_log_is_exported_a_record_a_line(tmp_path: Path, form: str) -> None:
     written(tmp_path / "a.jsonl", 3)
     done = run("export", str(tmp_path / "a.jsonl"), "--format", form)
@@ -60,7 +60,7 @@ def test_an_exported_log_in_json_is_the_log_itself(tmp_path: Path) -> None:
 
 def test_otlp_is_exported_as_requests(tmp_path: Path) -> None:
     written(tmp_path / "a.jsonl", 1200)
-    done = run("export", str(tmp_path / "a.jsonl"), "--format", "otlp")
+    done = run("export", str(tmp_path / "a.jsonl"), "--format", "otlp-json")
     bodies = [orjson.loads(line) for line in done.stdout_bytes.splitlines()]
     logs = [body["resourceLogs"][0]["scopeLogs"][0]["logRecords"] for body in bodies]
     assert [len(each) for each in logs] == [1000, 202]

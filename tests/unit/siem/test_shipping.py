@@ -1,5 +1,7 @@
 """From the log into a sink: in order, once, whatever happens to the log and to the collector."""
 
+import re
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -11,9 +13,9 @@ import pytest
 from mcpguard.audit import AuditLog
 from mcpguard.errors import UsageError
 from mcpguard.siem import shipping
-from mcpguard.siem.shipping import Courier, cursor_path, follow, once, states
+from mcpguard.siem.shipping import Courier, follow, once, states
 from mcpguard.siem.sinks import SINKS, plain, target_of
-from mcpguard.siem.spool import MAX_RECORDS, Cursor, Spool
+from mcpguard.siem.spool import MAX_RECORDS, Cursor, Spool, cursor_path
 from mcpguard.siem.web import _after
 
 if sys.version_info >= (3, 12):
@@ -136,6 +138,42 @@ def test_what_is_written_is_delivered_in_order_and_a_restart_goes_on_behind_it(
     assert (state.cursor.delivered, state.waiting, state.cursor.lost) == (1210, 0, 0)
 
 
+def taken(server: socket.socket, courier: Courier) -> list[int]:
+    """The records of a batch that a collector takes, and ends the connection in peace."""
+    texts: list[bytes] = []
+
+    def take() -> None:
+        connection, _ = server.accept()
+        with connection:
+            texts.extend(iter(lambda: connection.recv(65536), b""))
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    assert courier.step() == 0.0
+    thread.join()
+    return [int(each) for each in re.findall(rb'"seq":(\d+)', b"".join(texts))]
+
+
+@pytest.mark.guarantee("siem:nothing-lost-while-away")
+def test_what_a_collector_took_just_before_it_ended_is_sent_again(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    written(path, 5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        to = {"name": "soc", "to": f"tcp://127.0.0.1:{port}", "format": "json"}
+        courier = Courier(path, target_of(to))
+        assert courier.begin()
+        assert taken(server, courier) == [1, 2, 3, 4, 5]  # and thrown away
+    written(path, 4, "s2")
+    assert (courier.step() > 0.0, courier.failing) == (True, True)
+    with socket.create_server(("127.0.0.1", port)) as server:
+        assert taken(server, courier) == list(range(1, 10))
+        written(path, 3, "s3")
+        assert taken(server, courier) == [10, 11, 12]
+    courier.end()
+    assert Cursor.load(cursor_path(path, "soc")).delivered == 12
+
+
 def test_a_line_that_is_not_whole_waits(tmp_path: Path) -> None:
     written(tmp_path / "log.jsonl", 4)
     text = (tmp_path / "log.jsonl").read_bytes()
@@ -173,7 +211,9 @@ def test_parts_that_were_set_aside_are_delivered_before_what_came_after(
     courier = to_file(tmp_path)
     lines = Spool(tmp_path / "log.jsonl").take(Cursor()).lines
     if before:
-        lines[before - 1].passed(Cursor()).save(cursor_path(tmp_path / "log.jsonl", courier.target))
+        lines[before - 1].passed(Cursor()).save(
+            cursor_path(tmp_path / "log.jsonl", courier.target.name)
+        )
     courier.end()
     assert courier.begin()
     set_aside(tmp_path)

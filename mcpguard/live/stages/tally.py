@@ -1,0 +1,47 @@
+"""What was decided in a session so far, as far as conditions may read it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TypeAlias, cast
+
+from mcpguard.model import Allowed, JsonObject
+
+__all__ = ["Tally", "Told"]
+
+Told: TypeAlias = tuple[Allowed | JsonObject, bytes]
+"""A record and a call's encoded arguments, as a session gives them to the log."""
+
+
+class Tally:
+    """Counts of one session, from the moment there are rules."""
+
+    def __init__(self) -> None:
+        self._allowed: Counter[Allowed] = Counter()
+        self._others: Counter[tuple[str, bool]] = Counter()
+
+    def count(self, records: Sequence[Told]) -> None:
+        """Records that were written."""
+        allowed = self._allowed
+        for record, _ in records:
+            if type(record) is Allowed:
+                allowed[record] += 1
+            else:
+                self._other(cast("JsonObject", record))
+
+    def _other(self, record: JsonObject) -> None:
+        decision = record.get("decision")
+        about = record.get("direction") == _UP and record.get("method") == "tools/call"
+        if about and decision in _DECIDED and record.get("stage") != "wire":
+            self._others[str(record["target"]), decision != "allow"] += 1
+
+    def of(self, tool: str) -> tuple[int, int, int]:
+        """Calls of tools, those of them of `tool`, and those that were denied."""
+        calls = [(one.target, n) for one, n in self._allowed.items() if one[:2] == _CALL_UP]
+        calls += [(target, n) for (target, _), n in self._others.items()]
+        denied = sum(n for (_, was), n in self._others.items() if was)
+        return sum(n for _, n in calls), sum(n for name, n in calls if name == tool), denied
+
+
+_UP = "host>server"
+_CALL_UP = (_UP, "tools/call")
+_DECIDED = frozenset({"allow", "deny", "would_deny"})
