@@ -22,6 +22,8 @@ each other (held by import-linter):
                    |
                  hosts                 hosts' files: what they start, and what is wrong with it
                    |
+               evidence                what was said, in the log; evidence of calls; receipts
+                   |
               lock | audit             lockfile, drift | hash-chained log
          trust | policy | scan         scores, limits | rules | what arguments hold
                approval                calls that wait for a person, and what a yes is bound to

@@ -1194,6 +1194,87 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "if folds_onto(key, known):",
         ),
     ),
+    "evidence:captured-redacted": Guarantee(
+        _AUDIT,
+        "What is captured of a call is redacted before the log has it.",
+        Mutant(
+            "evidence/capture.py",
+            "        seen = _readable(value)",
+            "        seen = value",
+        ),
+    ),
+    "evidence:capture-bounded": Guarantee(
+        _AUDIT,
+        "What is captured is cut, says how much, and neither breaks nor stops a record.",
+        Mutant(
+            "evidence/capture.py",
+            '"text": text[:MAX_SHOWN]',
+            '"text": text',
+        ),
+    ),
+    "evidence:params-hash": Guarantee(
+        "RFC 8785",
+        "Evidence of a call holds the SHA-256 of the RFC 8785 form of its parameters.",
+        Mutant(
+            "evidence/capture.py",
+            "hashlib.sha256(canonical(arguments))",
+            "hashlib.sha256(orjson.dumps(arguments))",
+        ),
+    ),
+    "evidence:derived": Guarantee(
+        _AUDIT,
+        "Every attempt has a piece of evidence, made of its record alone and checked against it.",
+        Mutant(
+            "evidence/invocation.py",
+            "(HASH in record or said.evidence)",
+            "HASH in record",
+        ),
+    ),
+    "evidence:receipts-chained": Guarantee(
+        _AUDIT,
+        "Each receipt is signed and names the hash of the one before it.",
+        Mutant(
+            "evidence/receiptlog.py",
+            "whole(each, seq, digest, signer.key, signer.over)",
+            "whole(each, seq, GENESIS, signer.key, signer.over)",
+        ),
+    ),
+    "evidence:receipts-tamper": Guarantee(
+        _AUDIT,
+        "A receipt that was changed, removed, moved, repeated or cut off is found and named.",
+        Mutant(
+            "evidence/receipt.py",
+            'return "" if sound else "its signature is not of what it says"',
+            'return ""',
+        ),
+    ),
+    "evidence:receipt-when-no": Guarantee(
+        _AUDIT,
+        "A command leaves a receipt also when its answer is no, or an error.",
+        Mutant(
+            "cli/receipt/leaving.py",
+            "                _left(leaving, *_fate(error))",
+            "                _fate(error)",
+        ),
+    ),
+    "evidence:receipt-required": Guarantee(
+        _AUDIT,
+        "Where receipts are required, nothing begins that could not leave one.",
+        Mutant(
+            "evidence/leaving.py",
+            '        if chosen == "required":',
+            '        if chosen == "always":',
+        ),
+    ),
+    "evidence:receipts-without-secrets": Guarantee(
+        _AUDIT,
+        "A receipt holds no credential, and no text of an error or a server.",
+        Mutant(
+            "evidence/receipt.py",
+            "**{key: clean(value) for key, value in self.facts.items()},",
+            "**self.facts,",
+        ),
+    ),
     "framing:bad-lines-dropped": Guarantee(
         _WIRE,
         "A line that is no message is dropped and recorded; the session goes on.",

@@ -237,6 +237,19 @@ class Signer:
         signature = private_key.sign(payload(tree.size, root))
         return Checkpoint(tree.size, root, tuple(tree.peaks), self.key, signature)
 
+    def over(self, text: bytes) -> bytes:
+        """The signature over `text`, 64 bytes: it begins with a domain that is no checkpoint's.
+
+        Raises AuditError, OSError.
+        """
+        return (self._private or self._open()).sign(text)
+
+    def named(self) -> str:
+        """The id of the key. Raises AuditError, OSError."""
+        if self._private is None:
+            self._open()
+        return self.key
+
     def _open(self) -> "Ed25519PrivateKey":
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 

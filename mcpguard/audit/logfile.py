@@ -25,13 +25,15 @@ if sys.platform == "win32":  # never run: no Windows machine at hand
     _LOCK_AT = 1 << 62
     """Offset of the locked byte: msvcrt locks a range, and the log itself must stay readable."""
 
-    def _lock(fd: int) -> None:
+    def lock(fd: int) -> None:
+        """Locks the file, or raises OSError at once when somebody else has it."""
         os.lseek(fd, _LOCK_AT, os.SEEK_SET)
         msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
 else:
     import fcntl
 
-    def _lock(fd: int) -> None:
+    def lock(fd: int) -> None:
+        """Locks the file, or raises OSError at once when somebody else has it."""
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
@@ -42,6 +44,7 @@ __all__ = [
     "earlier_parts",
     "exchange",
     "is_part",
+    "lock",
     "logs_in",
     "next_of",
     "open_log",
@@ -129,7 +132,7 @@ def _claim(path: Path, fd: int) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise AuditError(f"{path}: not a regular file", hint="name a file for --audit-log")
     try:
-        _lock(fd)
+        lock(fd)
     except OSError as error:
         raise _NotThisOneError("held by another process") from error
     # Between open and lock its last holder may have moved or deleted it.
@@ -229,7 +232,7 @@ def exchange(path: Path, aside: Path, first: bytes) -> int:
     made.unlink(missing_ok=True)
     fd = os.open(made, _FLAGS | os.O_EXCL, 0o600)
     try:
-        _lock(fd)
+        lock(fd)
         if os.write(fd, first) != len(first):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - as for the rest
         path.rename(aside)

@@ -12,6 +12,7 @@ from mcpguard.approval.texts import span
 from mcpguard.approval.tickets import typed
 from mcpguard.cli import leftover, reach, render
 from mcpguard.cli.reach import Outcome, field
+from mcpguard.cli.receipt.leaving import note, receipted
 from mcpguard.cli.signing import Phrases, signer_option
 from mcpguard.control import client
 from mcpguard.control.client import Found
@@ -79,6 +80,7 @@ def show_command(*, ticket: str, session: str, form: str) -> None:
 @reach.FORM
 @signer_option
 @click.pass_context
+@receipted("approve yes")
 def yes_command(
     context: click.Context, *, ticket: str, session: str, form: str, by: str | None, said: Phrases
 ) -> None:
@@ -89,19 +91,19 @@ def yes_command(
 
     Exit codes: 0 approved; 1 declined, or the session refused; 2 it could not be found out.
     """
+    note(approval={"ticket": ticket})
     found, told = _shown(ticket, session)
     ticket = str(told["ticket"])
+    _note(found, told)
     render.talk(*_call(told))
     if not click.confirm("Let this one call through?", err=True):
         raise RefusalError("nothing was approved", hint=f"say no: mcpguard approve no {ticket}")
     signing = reach.unlocking(context, by, said)()
-    args: JsonObject = {
-        "ticket": ticket,
-        "yes": True,
-        "statement": signing.approval(found.session, told),
-    }
+    statement = signing.approval(found.session, told)
+    _note(found, told, statement)
+    args: JsonObject = {"ticket": ticket, "yes": True, "statement": statement}
     if found.ended:
-        result: Json = leftover.approved(signing.approval(found.session, told))
+        result: Json = leftover.approved(statement)
     else:
         with client.connected(reach.home(), found.session) as line:
             result = reach.signed(signing, line, "decide", args)
@@ -113,11 +115,13 @@ def yes_command(
 @click.option("--all-like", is_flag=True, help="Every waiting call of the same tool and principal.")
 @reach.SESSION
 @reach.FORM
+@receipted("approve no")
 def no_command(*, ticket: str, all_like: bool, session: str, form: str) -> None:
     """Deny the call that waits under TICKET. Needs no key.
 
     Exit codes: 0 denied; 1 no such call waits; 2 it could not be found out.
     """
+    note(approval={"ticket": ticket})
     outcomes = _asked(session)
     given, ticket = ticket, _as_meant(ticket, outcomes)
     found = _holder(ticket, outcomes)
@@ -132,6 +136,15 @@ def no_command(*, ticket: str, all_like: bool, session: str, form: str) -> None:
             result = line.ask(verb, args)
     count = field(result, "refused", "1") if all_like else "1"
     _answered(found, result, form, f"denied: {count} {'call' if count == '1' else 'calls'}")
+
+
+def _note(found: Found, told: JsonObject, statement: JsonObject | None = None) -> None:
+    """Whose call of which tool, for the receipt; not its arguments."""
+    facts: JsonObject = {"ticket": field(told, "ticket"), "session": found.session}
+    facts |= {key: field(told, key) for key in ("tool", "principal")}
+    if statement is not None:
+        facts["key"] = field(statement, "key")
+    note(approval=facts, server=field(told, "server"))
 
 
 def _taken_back(ticket: str, outcomes: Sequence[Outcome], *, all_like: bool) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import click
 
 from mcpguard.cli import render
+from mcpguard.cli.receipt.leaving import note, receipted
 from mcpguard.cli.signing import Phrases, folder, signer_option, unlock
 from mcpguard.errors import IdentityError
 from mcpguard.identity.keys import create, remove, roster
@@ -38,6 +39,7 @@ def approver(context: click.Context) -> None:
 @approver.command(name="add")
 @click.argument("name")
 @signer_option
+@receipted("approver add")
 def add_command(name: str, by: str | None, said: Phrases) -> None:
     """Make a key for NAME, under a passphrase of at least 12 characters.
 
@@ -46,11 +48,13 @@ def add_command(name: str, by: str | None, said: Phrases) -> None:
 
     Exit codes: 0 made, 2 not possible.
     """
+    note(key={"name": name})
     place = folder()
     known = roster(place)
     _refuse(known, name)
     vouching = unlock(said, by, known) if known.approvers else None
     made = create(place, name, said.choose(f"New passphrase for {name}"), vouching)
+    note(key={"name": made.name, "id": made.key_id})
     render.answer([f"{made.name} may approve now, with the key {made.key_id}"])
     render.talk(f"It is in {place}. A lost passphrase cannot be recovered.", _RELOAD)
 
@@ -72,6 +76,7 @@ def list_command(form: str) -> None:
 @approver.command(name="remove")
 @click.argument("name")
 @signer_option
+@receipted("approver remove")
 def remove_command(name: str, by: str | None, said: Phrases) -> None:
     """End the key of NAME for good; it may be your own.
 
@@ -79,6 +84,7 @@ def remove_command(name: str, by: str | None, said: Phrases) -> None:
 
     Exit codes: 0 removed, 2 not possible.
     """
+    note(key={"name": name})
     place = folder()
     known = roster(place)
     if known.named(name) is None:
@@ -87,6 +93,7 @@ def remove_command(name: str, by: str | None, said: Phrases) -> None:
             f"there is no approver {name!r}", hint=f"there are: {there or 'none at all'}"
         )
     gone = remove(place, name, unlock(said, by, known))
+    note(key={"name": gone.name, "id": gone.key_id})
     render.answer([f"{gone.name} may approve no more; the key was {gone.key_id}"])
     render.talk(_RELOAD)
 

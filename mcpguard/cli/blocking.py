@@ -9,6 +9,7 @@ import click
 
 from mcpguard.cli import reach, render
 from mcpguard.cli.reach import Outcome, Signing, field
+from mcpguard.cli.receipt.leaving import note, receipted
 from mcpguard.cli.signing import Phrases, signer_option
 from mcpguard.control import blocks, client, policies
 from mcpguard.control.blocks import Block
@@ -45,6 +46,7 @@ _NAME = click.argument("name")
 @click.option("--why", default="", metavar="TEXT", help="For whoever wonders later.")
 @reach.FORM
 @click.pass_context
+@receipted("trust block")
 def block_command(context: click.Context, *, kind: str, name: str, why: str, form: str) -> None:
     """Block a principal, a tool or a server, from now on and everywhere.
 
@@ -53,6 +55,7 @@ def block_command(context: click.Context, *, kind: str, name: str, why: str, for
 
     Exit codes: 0 blocked; 2 the store or a running session could not be told.
     """
+    note(trust={"kind": kind, "name": name})
     _printable(name, why)
     made = Block(kind, name, why, int(datetime.now(UTC).timestamp()), "mcpguard trust block")
     new, lost = False, None
@@ -76,6 +79,7 @@ def block_command(context: click.Context, *, kind: str, name: str, why: str, for
 @reach.FORM
 @signer_option
 @click.pass_context
+@receipted("trust unblock")
 def unblock_command(
     context: click.Context, *, kind: str, name: str, form: str, by: str | None, said: Phrases
 ) -> None:
@@ -84,6 +88,7 @@ def unblock_command(
     Exit codes: 0 not blocked any more; 1 it was not blocked, or a session refused; 2 the store or a
     running session could not be told.
     """
+    note(trust={"kind": kind, "name": name})
     _printable(name, "")
     signing = reach.unlocking(context, by, said)()
     args: JsonObject = {"kind": kind, "name": name}
@@ -134,10 +139,9 @@ def budgets_command(
     Exit codes: 0 shown or reset; 1 a session refused; 2 one could not be asked.
     """
     if reset:
-        outcomes = reach.change(reach.unlocking(context, by, said), session, "reset_budgets", {})
-    else:
-        outcomes = list(reach.each(reach.chosen(session), lambda line: line.ask("counts")))
-    _told(outcomes, form, "No session runs now, so nothing is counted.", "reset" if reset else "")
+        context.exit(_budgets_reset(reach.unlocking(context, by, said), session, form))
+    outcomes = list(reach.each(reach.chosen(session), lambda line: line.ask("counts")))
+    _told(outcomes, form, "No session runs now, so nothing is counted.", "")
     context.exit(reach.code_of(outcomes))
 
 
@@ -150,6 +154,7 @@ def budgets_command(
 @reach.FORM
 @signer_option
 @click.pass_context
+@receipted("trust policy")
 def policy_command(
     context: click.Context,
     *,
@@ -178,6 +183,7 @@ def policy_command(
             hint="--session goes with fields alone",
         )
     told = dict(map(_field, fields))
+    note(trust={"kind": "tool", "name": glob, "fields": list[Json](told)})
     if session:
         args: JsonObject = {"glob": glob, "fields": told}
         outcomes = reach.change(reach.unlocking(context, by, said), session, "set_policy", args)
@@ -252,6 +258,7 @@ def _fields(policy: Policy) -> str:
 @reach.FORM
 @signer_option
 @click.pass_context
+@receipted("trust reset")
 def reset_command(
     context: click.Context,
     *,
@@ -270,6 +277,7 @@ def reset_command(
 
     Exit codes: 0 reset; 1 the session refused; 2 it could not be asked.
     """
+    note(trust={"kind": kind, "name": name})
     _printable(name, why)
     wanted = session or (name if kind == "server" else "")
     # One session writes it: the same reset in two logs would count twice.
@@ -283,6 +291,14 @@ def reset_command(
     )
     _told(outcomes, form, "", f"{kind} {render.printable(name)} begins anew")
     context.exit(reach.code_of(outcomes))
+
+
+@receipted("trust budgets")
+def _budgets_reset(unlock: reach.Unlock, session: str, form: str) -> int:
+    note(trust={"kind": "session", "name": session})
+    outcomes = reach.change(unlock, session, "reset_budgets", {})
+    _told(outcomes, form, "", "reset")
+    return reach.code_of(outcomes)
 
 
 COMMANDS = (

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from mcpguard.cli import compare, look, render
+from mcpguard.cli.receipt.leaving import note, receipted
 from mcpguard.config import flags
 from mcpguard.daemon import launch as launches
 from mcpguard.lock.lockfile import Lockfile
@@ -32,6 +33,7 @@ __all__ = ["check"]
 )
 @look.timeout_option
 @look.command_argument
+@receipted("check")
 def check(*, lock: Path, fail_on: str, form: str, timeout: float, command: Sequence[str]) -> int:
     """Compare a server with its lockfile. Without CMD, the locked command is started.
 
@@ -43,8 +45,11 @@ def check(*, lock: Path, fail_on: str, form: str, timeout: float, command: Seque
     Exit codes: 0 nothing at or above --fail-on; 1 there is; 2 it could not be found out (the server
     did not answer, the lockfile cannot be read). Unreachable is never a pass.
     """  # fmt: skip
+    note(lockfile=str(lock))
     locked = look.read_lockfile(lock)
+    note(server=locked.name)
     findings = compare.drift_of(locked, flags.command(command), timeout=timeout).findings
+    note(drift=dict(render.counts(findings)))
     failed = any(each.severity.rank >= Severity(fail_on).rank for each in findings)
     if form == "sarif":
         render.answer([compare.sarif_text(findings, lock)])

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from mcpguard.cli import look, render
+from mcpguard.cli.receipt.leaving import note, receipted
 from mcpguard.config import flags
 from mcpguard.daemon import launch as launches
 from mcpguard.daemon.probe import Eras
@@ -114,6 +115,7 @@ def data_option(function: _F) -> _F:
 )
 @look.timeout_option
 @look.command_argument
+@receipted("lock")
 def lock(
     *,
     output: Path,
@@ -166,6 +168,7 @@ def review(wish: Wish) -> tuple[int, bool]:
 
     The exit code (1: it changed, and the file was left as it is), and whether the file was written.
     """
+    note(lockfile=str(wish.output))
     _check_name(wish.name)
     _writable_place(wish.output)
     previous = _previous(wish.output)
@@ -180,6 +183,7 @@ def review(wish: Wish) -> tuple[int, bool]:
         requests=_requests(wish.requests, previous),
         previous=previous,
     )
+    note(server=locked.name)
     home = flags.data_dir()
     survey = locking.before(
         surface,
@@ -218,6 +222,7 @@ def _again(wish: Wish, previous: Lockfile, locked: Lockfile, surface: Surface) -
     """There is a lockfile: show what changed; write only when told to, and only a change."""
     output = wish.output
     findings = drift.compare(previous, surface, missing=Severity.MODERATE)
+    note(drift=dict(render.counts(findings)))
     changes = _settings_changed(previous, locked)
     shown = render.finding_lines(findings) + changes
     render.answer(shown + [""] * bool(shown))

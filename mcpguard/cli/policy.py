@@ -10,13 +10,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 
 from mcpguard.cli import render
+from mcpguard.cli.receipt.leaving import file_fact, note, receipted
 from mcpguard.config.files import plain_bytes
 from mcpguard.errors import PolicyError, UsageError
-from mcpguard.model import Json, JsonObject
+from mcpguard.model import Json, JsonObject, Reason
 from mcpguard.policy.cel import Facts
 from mcpguard.policy.loading import check, load
 from mcpguard.policy.replay import Replayed, moment, read_records, replay
 from mcpguard.policy.rules import RuleSet
+from mcpguard.siem.formats.controls import controls_of
 
 __all__ = [
     "exit_code",
@@ -55,18 +57,23 @@ def policy(context: click.Context) -> None:
 )
 @_format
 @click.pass_context
+@receipted("policy validate")
 def validate_command(context: click.Context, files: Sequence[Path], form: str) -> None:
     """Check each policy FILE whole: words, units, patterns, every condition and its types.
 
     Exit codes: 0 all can be used, 1 something in them is wrong, 2 a file cannot be read.
     """
+    note(policy={"files": list[Json](map(file_fact, files))})
     found = [(file, *check(text_of(file), str(file))) for file in files]
     if form == "json":
         render.answer([render.json_text([_checked_json(*each) for each in found])])
     else:
         for each in found:
             render.answer(_checked_lines(*each))
-    context.exit(int(any(problems for _, _, problems in found)))
+    wrong = any(problems for _, _, problems in found)
+    status = "invalid" if wrong else "valid"
+    note(policy={"status": status, "files": list[Json](map(file_fact, files))})
+    context.exit(int(wrong))
 
 
 @policy.command(name="test", short_help="Try a policy on recorded calls.")
@@ -88,6 +95,7 @@ def validate_command(context: click.Context, files: Sequence[Path], form: str) -
 )
 @_format
 @click.pass_context
+@receipted("policy test")
 def test_command(context: click.Context, calls: Path, file: Path, zone: str, form: str) -> None:
     """Show what the rules in FILE would decide about the calls recorded in CALLS.jsonl.
 
@@ -100,17 +108,35 @@ def test_command(context: click.Context, calls: Path, file: Path, zone: str, for
     Exit codes: 0 nothing changes, 1 a call is decided otherwise than recorded or expected, 2 it
     could not be found out (unreadable, or not one call whose decision is known).
     """
+    note(policy={"files": [file_fact(file)]})
     rules = load(text_of(file), str(file))
     where = zone_of(zone)
     with _opened(calls) as lines:
         known = facts(datetime.now(where))
         found = list(replay(rules, read_records(lines, str(calls), known, where)))
     summary = summary_of(found)
+    note(policy=_noted(file, found))
     if form == "json":
         render.answer([render.json_text(replayed_json(rules, found, summary))])
     else:
         render.answer(replayed_lines(rules, found, summary))
     context.exit(exit_code(found))
+
+
+_STATUS = ("same", "changed", "unknown")
+"""By exit code."""
+
+
+def _noted(file: Path, found: Sequence[Replayed]) -> JsonObject:
+    """What a receipt says of a test: which rules decided what, how often."""
+    hits = Counter((each.rule, each.new) for each in found if each.rule)
+    refs = controls_of(Reason.RULE)
+    rules: list[Json] = [
+        {"name": name, "decision": new, "calls": calls, "control_refs": list(refs)}
+        for (name, new), calls in hits.most_common()
+    ]
+    status = _STATUS[exit_code(found)]
+    return {"status": status, "files": [file_fact(file)], "rules_hit": rules}
 
 
 def exit_code(found: Sequence[Replayed]) -> int:

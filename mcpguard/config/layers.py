@@ -124,6 +124,10 @@ def settings_of(values: Values, system: Values | None = None) -> Settings:
             rotate_age=one("audit", "rotate_age"),
             keep=one("audit", "keep"),
             anchors=one("audit", "anchors", default=""),
+            capture_arguments=_each(values, ("audit", "capture", "arguments")),
+            capture_results=_each(values, ("audit", "capture", "results")),
+            evidence=one("audit", "evidence") == "on",
+            receipts=one("audit", "receipts"),
         ),
         telemetry=TelemetrySettings(
             trace=one("telemetry", "trace", default="off") == "on",

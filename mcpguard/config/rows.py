@@ -179,6 +179,8 @@ _CANARY: Final = ("quarantine", "block")
 _DURABILITY: Final = ("none", "grouped", "strict")
 _ON_FAILURE: Final = ("continue", "deny")
 _TRACE: Final = ("off", "on")
+_EVIDENCE: Final = ("off", "on")
+_RECEIPTS: Final = ("off", "on", "required")
 _TIERS: Final = ("record", "decide")
 _SERVERS: Final = ("record", "hold")
 
@@ -521,6 +523,34 @@ ROWS: Final = (
         ("telemetry", "listen"),
         "127.0.0.1:PORT or [::1]:PORT at which `mcpguard metrics` serves Prometheus",
         read.listener,
+    ),
+    Row(
+        ("audit", "capture", "arguments"),
+        "tools whose calls' arguments stand in the log, redacted and cut",
+        read.glob,
+        many=100,
+        adds=True,
+        tighten=_added,
+    ),
+    Row(
+        ("audit", "capture", "results"),
+        "tools whose results stand in the log, redacted and cut",
+        read.glob,
+        many=100,
+        adds=True,
+        tighten=_added,
+    ),
+    Row(
+        ("audit", "evidence"),
+        "off or on: each call's record holds what evidence of it needs (RFC-006)",
+        read.choice(*_EVIDENCE),
+        tighten=_rank(*_EVIDENCE),
+    ),
+    Row(
+        ("audit", "receipts"),
+        "off, on or required: whether commands leave a receipt, or do nothing without",
+        read.choice(*_RECEIPTS),
+        tighten=_rank(*_RECEIPTS),
     ),
     Row(
         ("store", "backend"),

@@ -104,7 +104,9 @@ class AuditSettings:
     `sinks`: where the records are sent to, see `siem.sinks`.
     `on_failure`: what becomes of that which cannot be recorded. `rotate_size` (bytes),
     `rotate_age` (seconds), `keep`: see `audit.keeper.Rotation`. `anchors`: absolute path of the
-    folder for the newest checkpoints; empty: nowhere.
+    folder for the newest checkpoints; empty: nowhere. `capture_arguments`, `capture_results`: globs
+    of the tools whose arguments or results records hold, redacted. `evidence`: records hold what
+    evidence of a call needs. `receipts`: whether commands leave one, or do nothing without.
     """
 
     log: str = ""
@@ -115,6 +117,10 @@ class AuditSettings:
     rotate_age: int = 0
     keep: int = 0
     anchors: str = ""
+    capture_arguments: tuple[str, ...] = ()
+    capture_results: tuple[str, ...] = ()
+    evidence: bool = False
+    receipts: Literal["off", "on", "required"] = "on"
 
 
 @dataclass(frozen=True, slots=True)

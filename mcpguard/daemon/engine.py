@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from mcpguard.audit import AuditLog
 from mcpguard.control.kill import KILLED
 from mcpguard.daemon.flow import Sink, below_marks, other
 from mcpguard.errors import AuditError
@@ -34,6 +33,13 @@ class Log(Protocol):
 
     def event(self, name: str, level: str, fields: Mapping[str, str | int]) -> None:
         """Say `name`."""
+
+
+class Recording(Protocol):
+    """The audit log, or what stands before it."""
+
+    def write(self, records: Sequence[tuple[JsonObject | Allowed, bytes]]) -> None:
+        """All of `records`, or none and AuditError."""
 
 
 class Governing(Protocol):
@@ -86,7 +92,11 @@ class Engine:
     )
 
     def __init__(
-        self, session: Session, audit: AuditLog | None, log: Log, governing: Governing | None = None
+        self,
+        session: Session,
+        audit: Recording | None,
+        log: Log,
+        governing: Governing | None = None,
     ) -> None:
         self._session = session
         self._batch = session.batch

@@ -6,6 +6,7 @@ session are imported meanwhile, so a person never waits for both.
 
 import contextlib
 import gc
+import hashlib
 import os
 import struct
 import sys
@@ -24,9 +25,10 @@ from mcpguard.daemon import launch, prelude
 from mcpguard.daemon.environment import server_environment
 from mcpguard.daemon.log import Log, open_log, printable
 from mcpguard.errors import AuditError, LockfileError, McpguardError, UsageError
+from mcpguard.evidence.leaving import Leaving
 from mcpguard.lock import lockfile
 from mcpguard.lock.lockfile import Lockfile
-from mcpguard.model import Mode
+from mcpguard.model import JsonObject, Mode
 
 if TYPE_CHECKING:
     from mcpguard.audit import AuditLog
@@ -88,30 +90,52 @@ def main(argv: Sequence[str]) -> int:
     """Run `mcpguard proxy` with `argv`; gives the server's exit code, or 1 or 2 of our errors."""
     gc.disable()  # importing collects a dozen times for nothing: a tenth of the start
     _ensure_stdio()
+    receipt = None
     try:
-        return _proxy(parse_proxy(argv))
+        flags = parse_proxy(argv)
+        if flags.print_effective:
+            return _print_effective(make_plan(flags, _lock(flags, None)))
+        receipt = Leaving("run", data_dir, time.time)  # noqa: TID251 - the shell's clock
+        return _proxy(flags, receipt)
     except McpguardError as error:
         _complain(error)
+        if receipt is not None:
+            _leave(receipt, error.exit_code, error=error)
         return error.exit_code
 
 
 def read_lock(path: Path) -> Lockfile:
     """The lockfile at `path`. Raises LockfileError, naming the command that makes one."""
+    return lockfile.parse(_lock_bytes(path), str(path))
+
+
+def _lock_bytes(path: Path) -> bytes:
     try:
-        data = plain_bytes(path)
+        return plain_bytes(path)
     except OSError as error:
         raise LockfileError(
             f"{path}: the lockfile cannot be read: {error.strerror}",
             hint=f"make one: mcpguard lock -o {path} -- CMD ARGS...",
         ) from error
-    return lockfile.parse(data, str(path))
 
 
-def _proxy(flags: ProxySettings) -> int:
-    lock = read_lock(flags.lock) if flags.lock is not None else None
+def _lock(flags: ProxySettings, receipt: Leaving | None) -> Lockfile | None:
+    if flags.lock is None:
+        return None
+    told: JsonObject = {"path": str(flags.lock), "sha256": None}
+    if receipt is not None:
+        receipt.facts["lockfile"] = told
+    data = _lock_bytes(flags.lock)
+    told["sha256"] = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    return lockfile.parse(data, str(flags.lock))
+
+
+def _proxy(flags: ProxySettings, receipt: Leaving) -> int:
+    lock = _lock(flags, receipt)
     plan = make_plan(flags, lock)
-    if flags.print_effective:
-        return _print_effective(plan)
+    receipt.facts["server"] = plan.name
+    receipt.facts["policy"] = {"preset": plan.settings.preset.value, "mode": plan.mode.value}
+    receipt.begin(plan.settings.audit.receipts)
     argv = flags.command
     if lock is not None:
         launch.verify(lock.launch, argv)
@@ -122,7 +146,7 @@ def _proxy(flags: ProxySettings) -> int:
     with _shipping(plan) as deliver:
         child = processes.spawn(argv, env)
         try:
-            return _session(plan, _withheld(env), child, alarm, deliver)
+            return _session(plan, _withheld(env), child, alarm, deliver, receipt=receipt)
         except BaseException:
             child.abandon()
             raise
@@ -158,6 +182,8 @@ def _session(
     child: processes.Child,
     alarm: prelude.Alarm,
     deliver: "Callable[[Path], None]",
+    *,
+    receipt: Leaving,
 ) -> int:
     log = open_log(plan.flags.log_format, plan.flags.log_output)
     audit = governor = keeping = None
@@ -187,10 +213,36 @@ def _session(
         if audit is not None:
             close_audit(audit, keeping, log)
         log.close()
+    if audit is not None:
+        receipt.facts["audit"] = {
+            "log": str(audit.path.absolute()),
+            "session": session_id,
+            "seq": audit.seq,
+            "hash": f"sha256:{audit.head.hex()}",
+        }
+    _leave(receipt, code, status=_status(engine.exit_code))
     if lingering or stuck:  # a thread blocked in a read of our stdin, or in a store that does not
         # answer, would hold up the interpreter's exit
         os._exit(code)
     return code
+
+
+def _leave(
+    receipt: Leaving, code: int, *, error: McpguardError | None = None, status: str = ""
+) -> None:
+    missing = receipt.left(code, error=error, status=status)
+    if missing is not None:
+        text = f"mcpguard: there is no receipt of this session: {missing.message}"
+        with contextlib.suppress(OSError):  # the server's exit code counts, heard or not
+            sys.stderr.write(printable(text) + "\n")
+            sys.stderr.flush()
+
+
+def _status(own: int | None) -> str:
+    """Of a receipt: what mcpguard says of the session, whatever the server's exit code."""
+    if own is None:
+        return "pass"
+    return "fail" if own == kill.KILLED else "error"
 
 
 def _refuse_killed(name: str) -> None:
@@ -425,10 +477,12 @@ def _engine(
     from mcpguard.daemon.engine import Engine
     from mcpguard.live.governor import Governor
     from mcpguard.live.stages.latency import Latency
+    from mcpguard.live.stages.recording import recording_of
     from mcpguard.proxy.denial import DenyStyle
     from mcpguard.proxy.session import Session, SessionSettings
 
     governor = Governor(plan, session_id, audit, data_dir, approvers())
+    recording, captured = recording_of(audit, lambda: governor.settings)
     session = Session(
         lock=plan.lock,
         mode=plan.mode,
@@ -441,6 +495,7 @@ def _engine(
             server=plan.name,
             early_exit=early_exit,
             unrecorded=plan.settings.audit.on_failure == "continue",
+            captured=captured,
             parties=governor.parties,
             ready=governor.ready,
             settle=governor.examiner.settle,
@@ -450,7 +505,7 @@ def _engine(
     )
     governor.held = lambda: session.held_calls
     governor.latency = Latency(time.monotonic, lambda: session.now, session.took)
-    return Engine(session, audit, log, governor), governor
+    return Engine(session, recording, log, governor), governor
 
 
 def _tracer(plan: Plan) -> "Tracer | None":
@@ -503,13 +558,27 @@ def open_audit(plan: Plan, session_id: str, log: Events) -> "AuditLog | None":
             durability=settings.audit.durability,
             tracked=True,
             defaults={"mode": mode},
-            facts={"mode": mode, "lock": plan.digest, "preset": settings.preset},
+            facts={
+                "mode": mode,
+                "lock": plan.digest,
+                "preset": settings.preset,
+                **_evident(plan),
+            },
         )
     except (McpguardError, OSError) as error:
         if plan.mode is Mode.ENFORCE and settings.audit.on_failure == "deny":
             raise _no_audit(error) from error
         log.event("audit.off", "warning", {"detail": str(error)})
         return None
+
+
+def _evident(plan: Plan) -> JsonObject:
+    """What the first record of a session says that evidence of its calls is made of."""
+    if not plan.settings.audit.evidence:
+        return {}
+    from mcpguard.live.reloading import digest
+
+    return {"evidence": True, "policy": digest(plan.loaded)}
 
 
 def _no_audit(error: McpguardError | OSError) -> AuditError:

@@ -16,6 +16,7 @@ import orjson
 from mcpguard.embed.words import Answer, Approve, Asked, Capped, Moment, States
 from mcpguard.errors import AuditError, UsageError
 from mcpguard.live.governor import Governor
+from mcpguard.live.stages.recording import recording_of
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
     PASSED,
@@ -78,6 +79,7 @@ class Guard:
         self._blocks = BLOCKS[governor.plan.mode]
         self.killed = ""
         """Why nothing is allowed any more; empty: it is."""
+        self._recording, self._captured = recording_of(governor.audit, lambda: governor.settings)
         governor.held = self._waiting.keys
 
     # what a program asks
@@ -306,7 +308,7 @@ class Guard:
             if isinstance(subject, Call):
                 record(UP, orjson.dumps(subject.arguments), asserted=asserted)
             else:
-                record(DOWN, outcome=outcome)
+                record(DOWN, self._shown(decision), outcome=outcome)
         except AuditError as error:
             if not self._stops(decision):
                 decision = Decision(False, subject, "audit", Reason.AUDIT_UNWRITABLE, _UNWRITTEN)
@@ -323,6 +325,15 @@ class Guard:
             detail=decision.detail,
             text="" if allowed else sentence(decision),
         )
+
+    def _shown(self, decision: Decision) -> bytes:
+        """What of a result goes on, where the log is to hold it."""
+        result = decision.subject
+        captured = self._captured
+        if not isinstance(result, Result) or captured is None or self._stops(decision):
+            return b""
+        kind = "error" if result.error else "result"
+        return orjson.dumps({kind: result.body}) if captured(result.target) else b""
 
     def _record(
         self,
@@ -347,11 +358,11 @@ class Guard:
     def _write(self, told: Allowed | JsonObject, args: bytes = b"") -> None:
         """Raises AuditError when it cannot be written and must be."""
         governor = self._governor
-        if governor.audit is None:
+        if self._recording is None:
             return
         records: list[tuple[Allowed | JsonObject, bytes]] = [(told, args)]
         try:
-            governor.audit.write(records)
+            self._recording.write(records)
             governor.written(records)
         except AuditError:
             lax = governor.settings.audit.on_failure == "continue"

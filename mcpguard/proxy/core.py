@@ -120,6 +120,8 @@ class SessionSettings:
     settle: Callable[[], None] = _nothing
     """Ends what stages do beside the session, however long it takes: the server has gone, and its
     last answers are to be judged."""
+    captured: Callable[[str], bool] | None = None
+    """Of which tools the results go to the log with their records; None: of none."""
     unrecorded: bool = False
     """What cannot be recorded may pass all the same. In audit-only it always may."""
     ready: Callable[[], bool] = _always
@@ -427,6 +429,13 @@ class Core:
         if any(each.rule == CANARY for each in decision.findings):
             self.event("canary.seen", "error", direction=direction, method=method)
         self.batch.records.append((record, args))
+
+    def capture(self, method: str, target: str, line: bytes) -> None:
+        """`line` is what the host gets of the result that was just recorded."""
+        captured = self.settings.captured
+        if captured is not None and method == "tools/call" and captured(target):
+            record, _ = self.batch.records[-1]
+            self.batch.records[-1] = record, line
 
     def note(
         self,

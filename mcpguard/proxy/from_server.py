@@ -19,7 +19,7 @@ from mcpguard.proxy import denial, eras
 from mcpguard.proxy.actions import Role, Stop
 from mcpguard.proxy.core import DOWN, Core, HeldAnswer, outcome_of
 from mcpguard.proxy.pending import Entry, RefusedError
-from mcpguard.proxy.plain import CONTINUING, PlainAnswers
+from mcpguard.proxy.plain import CONTINUING, CapturedAnswers, PlainAnswers
 from mcpguard.proxy.translate import Task, subscription, with_meta
 from mcpguard.wire.framing import MAX_LINE, Dropped
 from mcpguard.wire.jsonrpc import (
@@ -81,6 +81,8 @@ class ServerSide:
         short = PlainAnswers(core, self._decided, self._any).feed
         self.feed = short if core.tracer is None else self._any
         """One line, or a piece of one that is over the limit; the time."""
+        if core.settings.captured is not None:
+            self.feed = CapturedAnswers(core, self.feed).feed
         self._results: dict[str, Callable[[Entry, JsonObject], JsonObject | None]] = {
             "initialize": self._handshake,
             "server/discover": self._handshake,
@@ -265,6 +267,7 @@ class ServerSide:
             error = denial.error_line(entry, denial.INTERNAL, f"mcpguard: {_GROWN}")
             core.send(Side.HOST, error, Role.RESULT, entry)
             return
+        core.capture(method, target, line)
         core.send(Side.HOST, line, Role.RESULT, entry)
 
     def _named(self, entry: Entry, body: JsonObject) -> JsonObject:
@@ -285,7 +288,7 @@ class ServerSide:
         self, entry: Entry, body: JsonObject, decision: Decision, exact_form: bool
     ) -> None:
         core = self.core
-        _, target = entry.judged_as or (entry.row.name, entry.target)
+        method, target = entry.judged_as or (entry.row.name, entry.target)
         asked = self._asked_by(body)
         decision = next((d for d in asked if not d.allowed), decision)
         outcome = "asked" if asked else "error"  # who asks for a person has not failed
@@ -296,6 +299,7 @@ class ServerSide:
             return
         body = decision.subject.body if isinstance(decision.subject, Result) else body
         line = encode_error(entry.given, body, exact_form=exact_form)
+        core.capture(method, target, line)
         core.send(Side.HOST, line, Role.RESULT, entry)
 
     def _asked_by(self, error: JsonObject) -> list[Decision]:

@@ -24,7 +24,7 @@ from mcpguard.wire.jsonrpc import (
 )
 from mcpguard.wire.methods import REQUESTS
 
-__all__ = ["CONTINUING", "PlainAnswers", "PlainCalls"]
+__all__ = ["CONTINUING", "CapturedAnswers", "PlainAnswers", "PlainCalls"]
 
 CONTINUING = frozenset({"inputRequests", "requestState"})
 """What only an interrupted result (2026-07-28) may hold; in a complete one nobody judged it."""
@@ -203,3 +203,28 @@ class PlainAnswers:
         passed = {"jsonrpc": "2.0", "id": entry.given, "result": result}
         data = orjson.dumps(passed, option=_NEWLINE)  # nothing in it that was not written above
         batch.sends.append((_HOST, data, _RESULT, entry))
+
+
+class CapturedAnswers:
+    """`answers`, in a session that captures results of some tools: their records get the line."""
+
+    __slots__ = ("_answers", "_core")
+
+    def __init__(self, core: Core, answers: Callable[[bytes | Dropped, float], None]) -> None:
+        self._core = core
+        self._answers = answers
+
+    def feed(self, line: bytes | Dropped, now: float) -> None:
+        """One line, or a piece of one that is over the limit, at `now`."""
+        batch = self._core.batch
+        before = len(batch.records)
+        self._answers(line, now)
+        if len(batch.records) != before + 1:
+            return
+        record, encoded = batch.records[-1]
+        # What went another way has the line already, or is no result.
+        if encoded or type(record) is not Allowed or record.direction != DOWN:
+            return
+        _, data, role, entry = batch.sends[-1]
+        if role is _RESULT and entry is not None and entry.target == record.target:
+            self._core.capture(record.method, record.target, data)

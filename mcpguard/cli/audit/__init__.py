@@ -4,6 +4,7 @@ verify.py    the chain, signatures, proofs
 prove.py     proofs for others
 show.py      records for people and for pipes, as they come
 stats.py     what there is how often
+evidence.py  evidence of calls, and whether some is of a log
 metrics.py   the same for Prometheus: a command of its own
 replay.py    what other rules would have decided
 export.py    it in other formats
@@ -13,6 +14,7 @@ choosing.py  which logs, which records of them
 
 import click
 
+from mcpguard.cli.audit.evidence import evidence_command
 from mcpguard.cli.audit.export import export_command
 from mcpguard.cli.audit.prove import prove_command
 from mcpguard.cli.audit.replay import replay_command
@@ -42,6 +44,7 @@ for _command in (
     stats_command,
     verify_command,
     prove_command,
+    evidence_command,
     replay_command,
     export_command,
     ship_command,

@@ -130,6 +130,25 @@ TIGHTER: dict[str, tuple[str, str, str, Any]] = {
         "gateway.allow",
         ("read_*_file", "read_file", "write_file"),
     ),
+    "capture": (
+        "audit: {capture: {results: [a]}}",
+        "audit: {capture: {results: [b]}}",
+        "audit.capture_results",
+        ("a", "b"),
+    ),
+    "evidence": ("audit: {evidence: off}", "audit: {evidence: on}", "audit.evidence", True),
+    "evidence not below": (
+        "audit: {evidence: on}",
+        "audit: {evidence: off}",
+        "audit.evidence",
+        True,
+    ),
+    "receipts": (
+        "audit: {receipts: off}",
+        "audit: {receipts: required}",
+        "audit.receipts",
+        "required",
+    ),
     "allow alone": ("", "gateway: {allow: [a]}", "gateway.allow", ("a",)),
     "approve": (
         "gateway: {approve: [a]}",

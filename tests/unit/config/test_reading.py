@@ -177,6 +177,18 @@ EFFECTS: dict[str, tuple[str, str, Any]] = {
     "audit.rotate_age": ("audit: {rotate_age: 60}", "audit.rotate_age", 60),
     "audit.keep": ("audit: {keep: 7}", "audit.keep", 7),
     "audit.anchors": ("audit: {anchors: /mnt/a}", "audit.anchors", "/mnt/a"),
+    "audit.capture.arguments": (
+        "audit: {capture: {arguments: ['get_*']}}",
+        "audit.capture_arguments",
+        ("get_*",),
+    ),
+    "audit.capture.results": (
+        "audit: {capture: {results: [a, b]}}",
+        "audit.capture_results",
+        ("a", "b"),
+    ),
+    "audit.evidence": ("audit: {evidence: on}", "audit.evidence", True),
+    "audit.receipts": ("audit: {receipts: required}", "audit.receipts", "required"),
     "store.backend": ("store: {backend: memory}", "store.backend", "memory"),
     "telemetry.trace": ("telemetry: {trace: on}", "telemetry.trace", True),
     "telemetry.listen": ("telemetry: {listen: '[::1]:9'}", "telemetry.listen", "[::1]:9"),

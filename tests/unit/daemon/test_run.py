@@ -305,7 +305,7 @@ def test_settings_that_cannot_be_read_start_nothing(place: Place, tmp_path: Path
     assert done.stderr.decode() == (
         f"mcpguard: {settings}:1:11: unknown key `denny`\n  next: did you mean `deny`?\n"
     )
-    assert not place.data.exists()
+    assert not (place.data / "audit").exists()
 
 
 @pytest.mark.guarantee("driver:any-stdio")

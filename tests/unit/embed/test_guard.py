@@ -104,6 +104,22 @@ async def test_a_program_is_told_what_a_proxy_would_do(opened: Opened, name: str
 
 
 @pytest.mark.guarantee("embed:same-answers")
+async def test_what_the_settings_capture_stands_in_the_log(opened: Opened, tmp_path: Path) -> None:
+    text = "audit: {evidence: on, capture: {arguments: [echo], results: [echo]}}"
+    async with opened(text) as guard:
+        answers = [await guard.authorise("echo", SAY) for _ in range(2)]
+        await guard.answered(answers[0], SAID)
+        await guard.answered(answers[1], {"code": 1, "message": "no"}, error=True)
+    calls, results = records(tmp_path)[:2], records(tmp_path)[2:]
+    assert [bool(each["params_hash"]) for each in calls] == [True, True]
+    shown = [each["captured"] for each in (calls[0], *results)]
+    assert [isinstance(each, dict) and each["what"] for each in shown] == [
+        *("arguments", "result", "error")
+    ]
+    assert verify(tmp_path / "log.jsonl").problems == ()
+
+
+@pytest.mark.guarantee("embed:same-answers")
 async def test_every_answer_is_recorded_and_its_log_is_whole(
     opened: Opened, tmp_path: Path
 ) -> None:

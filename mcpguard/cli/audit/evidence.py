@@ -1,0 +1,137 @@
+"""`mcpguard audit evidence`: evidence of calls (RFC-006), made of a log, or checked against it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import orjson
+
+from mcpguard.audit.verify import Seam, parts_of, read, verify
+from mcpguard.cli import render
+from mcpguard.errors import AuditError, TamperError
+from mcpguard.evidence.invocation import Reader, differences
+from mcpguard.model import Json, JsonObject
+
+__all__ = ["evidence_command"]
+
+SHOWN = 20
+"""Pieces that do not fit the log which are named; the first ones matter."""
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(name="evidence", short_help="Evidence of calls (RFC-006).")
+@click.argument("file", type=_PATH)
+@click.option("--id", "wanted", default="", metavar="ID", help="Only this piece: SESSION-NUMBER.")
+@click.option(
+    "--format", "form", type=click.Choice(["jsonl", "json"]), default="jsonl", show_default=True
+)
+@click.option(
+    "--check", "given", type=_PATH, metavar="EVIDENCE", help="Instead: whether this is of FILE."
+)
+@click.pass_context
+def evidence_command(
+    context: click.Context, *, file: Path, wanted: str, form: str, given: Path | None
+) -> None:
+    """Write the evidence of every call that the log FILE decided, with its earlier parts.
+
+    One object for each attempt, allowed or denied, of sessions that ran with `audit.evidence: on`.
+    It names the record it is made of by number and hash; made again of the same log it is the same.
+
+    With --check, the log's chain is verified, and what stands in EVIDENCE (jsonl, or json) must be
+    what the log gives.
+
+    Exit codes: 0 written, or it fits; 1 the log or a piece was changed, or there is no such ID; 2
+    it could not be found out: unreadable, or there is no evidence in FILE.
+    """
+    if given is not None:
+        context.exit(_checked(file, given))
+    found = _evidence(file)
+    if wanted:
+        found = _only(found, wanted)
+    if form == "json":
+        rows = list(found)
+        render.answer([render.json_text(list[Json](rows))])
+        count = len(rows)
+    else:
+        count = _lines(found)
+    if wanted and not count:
+        render.talk(f"mcpguard audit: no evidence {render.printable(wanted)} in {file}")
+        context.exit(1)
+    if not count:
+        raise _none(file)
+
+
+def _only(found: Iterator[JsonObject], wanted: str) -> Iterator[JsonObject]:
+    return (each for each in found if each["id"] == wanted)
+
+
+def _lines(found: Iterator[JsonObject]) -> int:
+    count = 0
+    for each in found:
+        click.echo(orjson.dumps(each))
+        count += 1
+    return count
+
+
+def _evidence(file: Path) -> Iterator[JsonObject]:
+    records = (record for part in _parts(file) for record in read(part))
+    return Reader(file.name).read(records)
+
+
+def _parts(file: Path) -> list[Path]:
+    parts = parts_of(file)
+    return parts if file.exists() or len(parts) == 1 else parts[:-1]
+
+
+def _none(file: Path) -> AuditError:
+    return AuditError(
+        f"{file}: there is no evidence of a call in it",
+        hint="write audit.evidence: on into mcpguard.yaml; what ran before cannot be had any more",
+    )
+
+
+def _checked(file: Path, given: Path) -> int:
+    _refuse_tampered(file)
+    made = list(_evidence(file))
+    pieces = _read(given)
+    if not made or not pieces:
+        raise _none(given if made else file)
+    wrong = list(differences(pieces, made))
+    for text in wrong[:SHOWN]:
+        render.answer([f"{given}: {render.printable(text)}"])
+    if len(wrong) > SHOWN:
+        render.answer([f"{given}: {len(wrong) - SHOWN} more"])
+    if not wrong:
+        render.answer([f"{given}: {len(pieces)} of the log's {len(made)} pieces, as {file} says"])
+    return int(bool(wrong))
+
+
+def _refuse_tampered(file: Path) -> None:
+    seam: Seam | None = None
+    for part in _parts(file):
+        report = verify(part, seam=seam)
+        seam = report.seam
+        for problem in report.problems[:1]:
+            raise TamperError(
+                f"{part}: line {problem.line}: {problem.message}",
+                hint=f"see all of it with: mcpguard audit verify {file}",
+            )
+
+
+def _read(given: Path) -> list[Json]:
+    """The pieces in `given`: a list in JSON, or one object a line."""
+    try:
+        data = given.read_bytes()
+    except OSError as error:
+        raise AuditError(
+            f"{given}: the evidence cannot be read: {error.strerror}", hint="check the name"
+        ) from error
+    try:
+        if data.lstrip()[:1] == b"[":
+            return list(orjson.loads(data))
+        return [orjson.loads(line) for line in data.splitlines()]
+    except orjson.JSONDecodeError as error:
+        raise AuditError(
+            f"{given}: not JSON: {error}", hint="name what `mcpguard audit evidence` wrote"
+        ) from error

@@ -1,0 +1,285 @@
+"""What is captured: redacted first, cut, and never in the way of a record."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcpguard.audit.chain import Record
+from mcpguard.audit.record import MAX_BODY, Encoder
+from mcpguard.config.layers import settings_of
+from mcpguard.config.loading import preset_values
+from mcpguard.config.settings import Preset
+from mcpguard.errors import AuditError
+from mcpguard.evidence.capture import MAX_LOOKED, MAX_SHOWN, Choice, Witness, params_hash
+from mcpguard.model import Allowed, Json, JsonObject
+from mcpguard.scan import DETECTORS, find
+from mcpguard.scan.patterns import Action, Form, Pattern, Patterns
+
+UP, DOWN = "host>server", "server>host"
+CALL = Allowed(UP, "tools/call", "write")
+RESULT = Allowed(DOWN, "tools/call", "write")
+KEY = "ghp_" + "aZ3kQ9xW7mB2nV5tR8yU1pL6sD4fG0hJcEoI"
+CARD, MAIL = "4111 1111 1111 1111", "anna@example.org"
+OWN = Patterns.of([Pattern("ticket", Form.RE2, r"TICKET-\d+", Action.REDACT)])
+
+
+class Kept:
+    """A log that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    def write(self, records: Sequence[Record]) -> None:
+        self.records += records
+
+    def args_digest(self, encoded: bytes) -> str:
+        return f"keyed:{len(encoded)}"
+
+
+def told(
+    record: Allowed | JsonObject,
+    encoded: bytes,
+    *,
+    arguments: tuple[str, ...] = ("*",),
+    evidence: bool = False,
+    patterns: Patterns | None = None,
+) -> tuple[Any, bytes]:
+    """What the log is given of one record."""
+    log = Kept()
+    witness = Witness(
+        log, arguments=Choice(arguments), evidence=evidence, patterns=lambda: patterns
+    )
+    witness.write([(record, encoded)])
+    return log.records[0]
+
+
+def captured(value: Json, *, patterns: Patterns | None = None) -> dict[str, Any]:
+    made: dict[str, Any] = told(CALL, orjson.dumps(value), patterns=patterns)[0]["captured"]
+    return made
+
+
+def answered(result: Json, key: str = "result") -> dict[str, Any]:
+    line = orjson.dumps({"jsonrpc": "2.0", "id": 7, key: result}) + b"\n"
+    made: dict[str, Any] = told(RESULT, line)[0]["captured"]
+    return made
+
+
+def test_a_record_of_a_captured_call_holds_its_arguments() -> None:
+    record, encoded = told(CALL, b'{"path":"/srv/a","n":1.5}')
+    assert encoded == b'{"path":"/srv/a","n":1.5}'  # digested as ever
+    shown = {"what": "arguments", "text": encoded.decode(), "size": 25, "cut": 0, "redacted": 0}
+    assert record.pop("captured") == shown
+    assert record == CALL.fields()
+
+
+@pytest.mark.parametrize(
+    ("record", "encoded", "arguments"),
+    [
+        (CALL, b'{"a":1}', ()),
+        (CALL, b'{"a":1}', ("read_*", "Write")),
+        (RESULT, b"", ("*",)),
+        (Allowed(UP, "prompts/get", "write"), b'{"a":1}', ("*",)),
+        (Allowed(UP, "tools/list", ""), b"", ("*",)),
+        ({"event": "session.killed"}, b"", ("*",)),
+        (
+            {
+                "direction": UP,
+                "method": "tools/call",
+                "target": "",
+                "decision": "deny",
+                "stage": "wire",
+            },
+            b"",
+            ("*",),
+        ),
+    ],
+)
+def test_every_other_record_goes_on_as_it_is(
+    record: Allowed | JsonObject, encoded: bytes, arguments: tuple[str, ...]
+) -> None:
+    assert told(record, encoded, arguments=arguments) == (record, encoded)
+
+
+CONFIDENTIAL: list[tuple[Json, str]] = [
+    ({"text": f"key {KEY} here"}, "secret"),
+    ({"a": [{"b": CARD}]}, "card"),
+    ({"to": MAIL}, "email"),
+    ({MAIL: 1}, "email"),
+    ({"n": 4111111111111111}, "card"),
+    ({"ssn": "078-05-1121"}, "ssn"),
+    ({"password": "hunter2"}, "named"),
+    ({"headers": {"Authorization": ["Basic", "YTpi"]}}, "named"),
+    ({"API_KEY": 12345}, "named"),
+    ({"text": orjson.dumps({"mail": MAIL}).decode()}, "email"),
+    ({"x": f'a\n"{MAIL}"\t\\'}, "email"),
+    ({"ref": "see TICKET-4711 there"}, "ticket"),
+]
+
+
+@pytest.mark.guarantee("evidence:captured-redacted")
+@pytest.mark.parametrize(("value", "kind"), CONFIDENTIAL)
+def test_what_is_confidential_is_taken_out_before_the_log_has_it(value: Json, kind: str) -> None:
+    made = captured(value, patterns=OWN)
+    assert "[mcpguard:" in made["text"]
+    for secret in (
+        KEY, CARD, MAIL, "4111111111111111", "078-05", "hunter2", "YTpi", "12345", "4711",
+    ):  # fmt: skip
+        assert secret not in made["text"], kind
+
+
+@pytest.mark.guarantee("evidence:captured-redacted")
+@given(
+    st.recursive(
+        st.one_of(st.text(max_size=20), st.integers(), st.sampled_from([KEY, CARD, MAIL])),
+        lambda below: st.one_of(
+            st.lists(below, max_size=3), st.dictionaries(st.text(max_size=5), below, max_size=3)
+        ),
+        max_leaves=8,
+    )
+)
+def test_nothing_that_the_detectors_know_is_found_in_what_was_captured(value: Json) -> None:
+    try:
+        encoded = orjson.dumps(value)
+    except TypeError:  # an integer beyond 64 bits: no host sends one
+        return
+    text = told(CALL, encoded)[0]["captured"]["text"]
+    known = [DETECTORS[name] for name in ("secrets", "ssn", "card", "iban", "email", "phone")]
+    assert find(text, tuple(known)) == ()
+
+
+@pytest.mark.guarantee("evidence:capture-bounded")
+@pytest.mark.parametrize(
+    ("value", "shown", "cut", "unread"),
+    [
+        ({"t": "y" * 5000}, 5008, 0, False),
+        ({"t": "y" * (MAX_SHOWN - 8)}, MAX_SHOWN, 0, False),
+        ({"t": "y" * MAX_SHOWN}, MAX_SHOWN, 8, False),
+        ({"t": '"' * 20_000}, MAX_SHOWN, 40_008 - MAX_SHOWN, False),
+        ({"t": "\U0001f600" * 15_000}, MAX_SHOWN, 15_008 - MAX_SHOWN, False),
+        ({"t": "y" * MAX_LOOKED}, 0, 0, True),
+        ({"t": f"{MAIL} " * 400}, 400 * len("[mcpguard:email] ") + 8, 0, False),
+        ({"t": f"{MAIL} " * 3000}, 0, 0, True),  # more than a look may take
+    ],
+)
+def test_what_is_long_is_cut_and_the_record_says_how_much(
+    value: Json, shown: int, cut: int, unread: bool
+) -> None:
+    record, _ = told(CALL, orjson.dumps(value))
+    made = record["captured"]
+    assert (len(made["text"]), made["cut"], "unread" in made) == (shown, cut, unread)
+    assert made["size"] == len(orjson.dumps(value))
+    body = Encoder(session="s", server="s", principal="p", defaults={}).body(1, 0.0, record, b"d")
+    assert len(body) < MAX_BODY
+    assert orjson.loads(body + b"}")["captured"] == made  # no line was cut for it
+
+
+def test_a_result_is_captured_with_a_digest_of_all_of_it() -> None:
+    result: Json = {"content": [{"type": "text", "text": f"mail {MAIL}"}]}
+    made = answered(result)
+    assert (made["what"], made["digest"]) == ("result", f"keyed:{len(orjson.dumps(result))}")
+    assert made["text"] == '{"content":[{"type":"text","text":"mail [mcpguard:email]"}]}'
+    assert answered({"code": 1, "message": "no"}, "error")["what"] == "error"
+
+
+def test_pictures_are_named_not_shown() -> None:
+    data = base64.b64encode(KEY.encode()).decode()
+    made = answered(
+        {
+            "content": [
+                {"type": "image", "data": data, "mimeType": "image/png"},
+                {"type": "resource", "resource": {"uri": "f:///a", "blob": data}},
+            ]
+        }
+    )
+    assert data not in made["text"]
+    assert made["text"].count(f"[{len(data)} characters of base64]") == 2
+
+
+@pytest.mark.guarantee("evidence:capture-bounded")
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"\xff", b"[]\n", b"{}\n", b'{"result":"\\ud800"}\n', b'{"result":1' + b"0" * 400 + b"}"],
+)
+def test_a_result_that_cannot_be_read_keeps_no_record_out_of_the_log(line: bytes) -> None:
+    record, encoded = told(RESULT, line or b"{")
+    assert (record["decision"], record["captured"]["text"], encoded) == ("allow", "", b"")
+    assert record["captured"]["unread"]
+
+
+RFC_8785: list[tuple[bytes, bytes]] = [
+    (
+        (
+            b'{"numbers":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001],'
+            b'"string":"\\u20ac$\\u000F\\u000aA\'\\u0042\\u0022\\u005c\\\\\\"\\/",'
+            b'"literals":[null,true,false]}'
+        ),
+        (
+            b'{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],'
+            b'"string":"\xe2\x82\xac$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}'
+        ),
+    ),
+    (
+        b'{"\\u20ac":1,"\\r":2,"\\ufb33":3,"1":4,"\\ud83d\\ude00":5,"\\u0080":6,"\\u00f6":7}',
+        '{"\\r":2,"1":4,"\x80":6,"\xf6":7,"\u20ac":1,"\U0001f600":5,"\ufb33":3}'.encode(),
+    ),
+    *(
+        (b'{"x":%s}' % given, b'{"x":%s}' % form)
+        for given, form in [
+            (b"0", b"0"),
+            (b"-0.0", b"0"),
+            (b"1.0", b"1"),
+            (b"5e-324", b"5e-324"),
+            (b"-1.7976931348623157e308", b"-1.7976931348623157e+308"),
+            (b"9007199254740992", b"9007199254740992"),
+            (b"2.9514790517935283e20", b"295147905179352830000"),
+            (b"9.999999999999997e22", b"9.999999999999997e+22"),
+            (b"1e21", b"1e+21"),
+            (b"1e23", b"1e+23"),
+            (b"9.999999999999997e-7", b"9.999999999999997e-7"),
+            (b"0.000001", b"0.000001"),
+            (b"333333333.33333325", b"333333333.33333325"),
+        ]
+    ),
+]
+"""RFC 8785: sections 3.2.2 to 3.2.4, appendix B. Given, and its form."""
+
+
+@pytest.mark.guarantee("evidence:params-hash")
+@pytest.mark.parametrize(("given", "form"), RFC_8785)
+def test_the_parameter_hash_is_of_the_rfc_8785_form(given: bytes, form: bytes) -> None:
+    wanted = base64.urlsafe_b64encode(hashlib.sha256(form).digest()).rstrip(b"=").decode()
+    assert params_hash(orjson.loads(given)) == f"sha256:{wanted}"
+    record, _ = told(CALL, given, arguments=(), evidence=True)
+    assert record == {**CALL.fields(), "params_hash": f"sha256:{wanted}"}
+
+
+def test_a_call_without_arguments_has_the_hash_of_an_empty_object() -> None:
+    record, encoded = told(CALL, b"", arguments=(), evidence=True)
+    assert (record["params_hash"], encoded) == (params_hash({}), b"")
+
+
+def test_a_call_whose_parameters_cannot_be_hashed_is_not_recorded() -> None:
+    with pytest.raises(AuditError, match="no hash of a call's parameters"):
+        told(CALL, b'{"a":"\\ud800"}', evidence=True)
+
+
+@pytest.mark.parametrize("preset", Preset)
+def test_no_preset_captures_anything(preset: Preset) -> None:
+    audit = settings_of(preset_values(preset)).audit
+    assert (audit.capture_arguments, audit.capture_results, audit.evidence) == ((), (), False)
+    assert audit.receipts == "on"
+
+
+def test_tools_are_named_by_globs() -> None:
+    choice = Choice(["get_*", "put"])
+    names = ["get_a", "get_", "put", "putx", "Get_a", ""]
+    assert [choice.takes(name) for name in names * 2] == [True, True, True, False, False, False] * 2
+    assert not Choice([])
+    for number in range(3000):  # what a host invents is forgotten again
+        assert not choice.takes(f"x{number}")
