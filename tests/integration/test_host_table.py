@@ -566,10 +566,18 @@ Open = tuple[Place, Session]
 
 @pytest.fixture(scope="module")
 def opened(recorder_lock: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
-    """One session for the whole table: whatever a row is, the next finds it as it was."""
+    """One session for the whole table: whatever a row is, the next finds it as it was.
+
+    Of no score, which so many attacks lower until nothing is let through.
+    """
     base = tmp_path_factory.mktemp("table")
-    place = Place(base, RECORDER, {"RECORDER_LOG": str(base / "seen")})
+    env = {"RECORDER_LOG": str(base / "seen"), "MCPGUARD_CONFIG_DIR": str(base / "config")}
+    place = Place(base, RECORDER, env)
     shutil.copy(recorder_lock, place.lock)
+    settings = base / "config" / "mcpguard.yaml"
+    settings.parent.mkdir(mode=0o700)
+    settings.write_text("trust: {min_trust: 0}")
+    settings.chmod(0o600)
     with place.proxy() as session:
         session.start()
         session.names()
