@@ -14,6 +14,7 @@ from mcpguard.model import ItemKind
 from mcpguard.scan.threats import (
     Item,
     Known,
+    Neighbours,
     Outcome,
     Report,
     Signal,
@@ -89,18 +90,26 @@ def judged(corpus: Path, part: str) -> list[Judged]:
     """Every row of the part, judged; family D also with a registry, as the group `D+registry`."""
     everything = list(rows(corpus))
     chosen = [row for row in everything if part == "all" or held(row) is (part == "held")]
-    registry = tuple(
+    listed = [
         Item(row.body["server"], row.body["server"], _definition(row.body))
         for row in everything
         if row.group == "live"
-    )
+    ]
+    registry = Neighbours(listed)
     _judge(chosen[0], ())
-    found = [_judge(row, ()) for row in chosen]
+    beside = defaultdict(set)
+    for row in everything:
+        if row.group == "live":
+            beside[row.body["server"]].add(row.name)
+    found = [_judge(row, (), frozenset(beside[row.body.get("server")])) for row in chosen]
     for row in chosen:
         if row.group == "D":
-            found.append(_judge(_regrouped(row, "D+registry"), (*registry, _original(row))))
+            found.append(
+                _judge(_regrouped(row, "D+registry"), Neighbours([*listed, _original(row)]))
+            )
         if row.group == "live":
-            found.append(_judge(_regrouped(row, "live+registry"), registry))
+            own = frozenset(beside[row.body["server"]])
+            found.append(_judge(_regrouped(row, "live+registry"), registry, own))
     return found
 
 
@@ -129,11 +138,13 @@ def _definition(body: dict[str, Any]) -> dict[str, Any]:
     return {key: body[key] for key in keys if body.get(key) is not None}
 
 
-def _judge(row: Row, registry: tuple[Item, ...]) -> Judged:
+def _judge(
+    row: Row, registry: Neighbours | tuple[Item, ...], siblings: frozenset[str] = frozenset()
+) -> Judged:
     start = time.thread_time()
     if row.file == "tools":
         server = str(row.body.get("server", "judged"))
-        known = Known(server=server, publisher=server, items=registry)
+        known = Known(server=server, publisher=server, items=registry, siblings=siblings)
         report = judge_definition(ItemKind.TOOL, _definition(row.body), known=known)
     else:
         report = judge_result({"content": [{"type": "text", "text": _text(row.body)}]})
@@ -145,6 +156,27 @@ def _text(body: dict[str, Any]) -> str:
         if key in body:
             return body[key] if isinstance(body[key], str) else json.dumps(body[key])
     return json.dumps(body)
+
+
+def fresh(path: Path) -> str:
+    """Family by family of a file of fixtures: told when it was written, and told now."""
+    members: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
+    for line in _lines(path):
+        if "definition" in line:
+            report = judge_definition(ItemKind.TOOL, line["definition"])
+        else:
+            report = judge_result({"content": [{"type": "text", "text": line["text"]}]})
+        told = report.outcome is not Outcome.ALLOW
+        if line["family"] == "B":
+            alone = Known(siblings=frozenset({line["definition"]["name"]}))
+            listed = judge_definition(ItemKind.TOOL, line["definition"], known=alone)
+            members["B, all listed"].append((False, listed.outcome is not Outcome.ALLOW))
+        members[line["family"]].append((line["sight"] != Outcome.ALLOW, told))
+    lines = [f"{path.stem:<18}{'rows':>6}{'first':>9}{'now':>9}"]
+    for family, pairs in members.items():
+        first, now = (sum(each) / len(pairs) for each in zip(*pairs, strict=True))
+        lines.append(f"{family:<18}{len(pairs):>6}{first:>9.1%}{now:>9.1%}")
+    return "\n".join(lines)
 
 
 # --- tables --------------------------------------------------------------------------------------

@@ -2750,6 +2750,66 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "self.answers.pop(wire_id, None)",
         ),
     ),
+    "scan:fresh-texts-measured": Guarantee(
+        _DEFINITIONS,
+        "Of two sets of texts written apart from the rules at least as many are found as is "
+        "published, and no more honest ones are told.",
+        Mutant(
+            "scan/threats/words/__init__.py",
+            "TONGUES.get(concept, '')",
+            "''",
+        ),
+    ),
+    "scan:own-business": Guarantee(
+        _DEFINITIONS,
+        "A tool may ask for what its name and its first words are about; the same question of "
+        "another tool is a signal.",
+        Mutant(
+            "scan/threats/engine.py",
+            "if not about.isdisjoint(letters(rule.alien)):",
+            "if about.isdisjoint(letters(rule.alien)):",
+        ),
+    ),
+    "scan:strangers-known": Guarantee(
+        _DEFINITIONS,
+        "Where all tools of a server are known, a description that speaks of one it does not have "
+        "is told.",
+        Mutant(
+            "scan/threats/engine.py",
+            "elif siblings and does(said):",
+            "elif not siblings and does(said):",
+        ),
+    ),
+    "scan:arranged-names-miss-nobody": Guarantee(
+        _DEFINITIONS,
+        "Whoever a tool's name or description may be taken for is found among many tools as it "
+        "is alone.",
+        Mutant(
+            "scan/threats/neighbours.py",
+            '    yield "less", seen',
+            '    yield "more", seen',
+        ),
+    ),
+    "scan:near-package-names": Guarantee(
+        _DEFINITIONS,
+        "A package in a start command whose name is nearly a well-known one is a finding; the "
+        "well-known one, and another publisher's, are not.",
+        Mutant(
+            "hosts/lookalikes.py",
+            "swapped = rest[:2] == tail[1::-1] and rest[2:] == tail[2:]",
+            "swapped = False",
+        ),
+    ),
+    "scan:accepted-live-until-the-day": Guarantee(
+        _SAID,
+        "What a person has accepted with a reason and an end does not count on a session's way "
+        "either; everything else does, and all of it after that day.",
+        Mutant(
+            "pipeline/scan.py",
+            'not self._accepted(f"scan.{each.rule}", item)',
+            'not self._accepted(f"scan.{each.rule}", "")',
+        ),
+    ),
     "schema:arguments-checked": Guarantee(
         "JSON Schema 2020-12",
         "Arguments are checked against the pinned schema; the phrase says where and "

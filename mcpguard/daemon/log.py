@@ -30,6 +30,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "call.denied": "{method} blocked [{rule}]",
     "result.withheld": "the result of {method} was withheld [{rule}]",
     "call.waits": "{why}",
+    "approval.callback": "the program's approval raised {detail}: the call is denied",
+    "guard.crashed": "mcpguard itself failed ({detail}): nothing is allowed any more",
     "canary.seen": "a planted credential was in {method} ({direction}): something read it that"
     " nobody should read",
     "canaries.unread": "the planted credentials cannot be read, those known before are looked for:"

@@ -20,6 +20,7 @@ from mcpguard.hosts.launchers import (
     script,
     unwrapped,
 )
+from mcpguard.hosts.lookalikes import meant
 from mcpguard.model import Finding, Severity
 from mcpguard.scan import BUDGET, DETECTORS, find
 
@@ -46,6 +47,11 @@ RULES: Final[Mapping[str, Rule]] = {
     "config.unpinned": Rule(
         "The server's package has no exact version: other code may run at the next start.",
         "Name an exact version (name@1.2.3, name==1.2.3), a commit or an image digest.",
+        "MCP04:2025",
+    ),
+    "config.lookalike": Rule(
+        "The package's name is nearly that of a well-known server: it may be somebody else's code.",
+        "Compare the name letter by letter with the one in the server's documentation.",
         "MCP04:2025",
     ),
     "config.elsewhere": Rule(
@@ -229,6 +235,11 @@ _INDEX_NAMES: Final = (
 def _packages(server: Server, _: Facts) -> Found:
     words = unwrapped(server.words)
     fetched = packages(words)
+    for each in fetched:
+        other = meant(each.said, each.launcher) if each.from_registry else ""
+        if other:
+            what = f"{each.launcher} fetches a package whose name is nearly {other}"
+            yield "config.lookalike", MODERATE, "/args", what
     for each in fetched:
         if each.pinned:
             continue

@@ -15,6 +15,7 @@ __all__ = [
     "Class",
     "Found",
     "Report",
+    "Sign",
     "findings",
     "of_class",
     "of_report",

@@ -11,7 +11,7 @@ An ordinary result is looked at once, whole and as it is written: no needle of a
 it is done. A large one is examined beside the session, and judged again when that is done.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from mcpguard.errors import ScanError
@@ -43,6 +43,7 @@ from mcpguard.pipeline.found import (
     Class,
     Found,
     Report,
+    Sign,
     findings,
     of_class,
     of_report,
@@ -76,7 +77,7 @@ ASKED = 8 * 1024
 """The same of a notice or a request of the server. Nobody can hold it: beyond, nobody looks."""
 
 MAX_KNOWN = 4096
-"""Listed definitions whose outcome is remembered; then it begins anew."""
+"""Listed definitions whose report is remembered; then it begins anew."""
 
 _PII: Final = ("ssn", "card", "iban", "email", "phone")
 
@@ -113,6 +114,19 @@ def at_once(_: int, work: Callable[[], Verdict]) -> Verdict:
 
 Judge = Callable[[Json], Report]
 JudgeDefinition = Callable[[ItemKind | None, JsonObject], Report]
+Accepted = Callable[[str, str], bool]
+"""(rule, item, as `tool NAME`) -> whether a person has decided to live with that finding."""
+
+
+class _Left(NamedTuple):
+    """A report without the signals that were accepted."""
+
+    outcome: str
+    signals: Sequence[Sign]
+
+
+def _nothing(_rule: str, _item: str) -> bool:
+    return False
 
 
 def _judge(value: Json) -> Report:
@@ -146,7 +160,8 @@ class ScanStage:
     `needles`: RE2 patterns, one of which occurs in every text that `judge` says anything about.
     `dull`: what tells whether `judge` says nothing about a long word.
     `keep`: the quarantine; without one, what were to be kept is blocked. `aside`: who examines
-    large results. `planted`: finds planted credentials.
+    large results. `planted`: finds planted credentials. `accepted`: which findings of texts do not
+    count (`scan.suppress`).
     """
 
     def __init__(
@@ -161,8 +176,10 @@ class ScanStage:
         keep: Keep | None = None,
         aside: Aside = at_once,
         planted: Detector | None = None,
+        accepted: Accepted = _nothing,
     ) -> None:
         self._policy, self._lock = policy, lock
+        self._accepted = accepted
         self._judge = judge
         self._dull = dull
         self._judge_definition = judge_definition
@@ -181,7 +198,7 @@ class ScanStage:
         self.unmoved = frozenset(self._unmoved())
         self.by_kind = {SubjectKind.RESULT: self._result}
         self._settled: JsonObject | None = None
-        self._known: dict[tuple[ItemKind, str], tuple[JsonObject, Verdict]] = {}
+        self._known: dict[tuple[ItemKind, str], tuple[JsonObject, Report | None]] = {}
         self._schemas: dict[str, Check] = {}
 
     def _unmoved(self) -> Iterator[SubjectKind]:
@@ -249,7 +266,8 @@ class ScanStage:
     def _examined(self, result: Result) -> Verdict:
         """What follows from all that is in `result`. Of any thread, as far as `keep` is."""
         view = readable(result.body, result.target)
-        found = self._found(view, result.body, self._policy.results)
+        item = f"{_ITEMS.get(result.method, result.method)} {result.target}"
+        found = self._found(view, result.body, self._policy.results, item)
         if found is None:
             return ALLOW
         if found.response is Response.QUARANTINE:
@@ -332,7 +350,7 @@ class ScanStage:
             return ALLOW
         view = readable(subject.params)
         found = too_much(self._unread(policy)) if size > ASKED else None
-        found = found or self._found(view, subject.params, policy)
+        found = found or self._found(view, subject.params, policy, subject.method)
         return ALLOW if found is None else self._announced(subject, view, found)
 
     def _announced(
@@ -371,16 +389,17 @@ class ScanStage:
         if known is None or known[0] != subject.definition:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
-            verdict = self._listed(subject.item, subject.definition)
-            known = self._known[name] = subject.definition, verdict
-        return known[1]
+            report = self._reported(subject.item, subject.definition)
+            known = self._known[name] = subject.definition, report
+        return self._listed(known[1], f"{subject.item.singular} {subject.target}")
 
     def _greeted(self, result: Result) -> Verdict:
         """A handshake: it holds what was reviewed, but for the server's instructions."""
         instructions = result.body.get("instructions")
         if instructions is None or not self._judges(self._policy.definitions):
             return ALLOW
-        verdict = self._listed(None, {"instructions": instructions})
+        report = self._reported(None, {"instructions": instructions})
+        verdict = self._listed(report, "instructions")
         if verdict.effect is Effect.ALLOW:
             return verdict
         left = {key: value for key, value in result.body.items() if key != "instructions"}
@@ -388,12 +407,17 @@ class ScanStage:
         rewrite = result._replace(body=left)
         return Verdict(Effect.ALLOW, verdict.reason, text, verdict.findings, rewrite)
 
-    def _listed(self, item: ItemKind | None, definition: JsonObject) -> Verdict:
-        policy = self._policy.definitions
+    def _reported(self, kind: ItemKind | None, definition: JsonObject) -> Report | None:
+        """What the scanner says; None when it is too much to be looked through."""
         try:
-            part = of_report(self._judge_definition(item, definition), policy)
+            return self._judge_definition(kind, definition)
         except ScanError:
-            part = too_much(policy.block)
+            return None
+
+    def _listed(self, report: Report | None, item: str) -> Verdict:
+        policy = self._policy.definitions
+        left = None if report is None else self._left(report, item)
+        part = too_much(policy.block) if left is None else of_report(left, policy)
         if part is None:
             return ALLOW
         if part.response is Response.BLOCK:
@@ -402,13 +426,22 @@ class ScanStage:
 
     # looking
 
-    def _found(self, view: JsonObject, whole: JsonObject, responses: Responses) -> Found | None:
+    def _left(self, report: Report, item: str) -> Report:
+        """What still counts: the outcome stays as long as one finding was not accepted."""
+        if report.outcome == _ALLOWED:
+            return report
+        left = [each for each in report.signals if not self._accepted(f"scan.{each.rule}", item)]
+        return _Left(report.outcome if left or not report.signals else _ALLOWED, left)
+
+    def _found(
+        self, view: JsonObject, whole: JsonObject, responses: Responses, item: str
+    ) -> Found | None:
         """All that is in `view`, what is read of `whole`, put together; None for nothing."""
         try:
             rows = (self._canaries, *self._classes)
             parts = [of_class(row, find(view, row.detectors)) for row in rows if row.detectors]
             if self._judges(responses):
-                parts.append(of_report(self._judge(whole), responses))
+                parts.append(of_report(self._left(self._judge(whole), item), responses))
         except ScanError:
             return too_much(self._unread(responses))
         return together([each for each in parts if each is not None])
@@ -426,6 +459,10 @@ class ScanStage:
     def _judges(responses: Responses) -> bool:
         return (responses.review, responses.block) != (Response.OFF, Response.OFF)
 
+
+_ALLOWED: Final = "allow"
+_ITEMS: Final = {"tools/call": "tool", "prompts/get": "prompt", "resources/read": "resource"}
+"""Method -> what its target is, as `mcpguard scan` and `scan.suppress` call it."""
 
 _PINNED: Final = frozenset({"initialize", "server/discover"})
 """Results that hold what was reviewed, or stand in its place; no tool's."""

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
@@ -31,7 +31,15 @@ from mcpguard.model import (
 from mcpguard.proxy import denial, eras
 from mcpguard.proxy.actions import SHOWN, Batch, Event, Role, outcome_of, record_of
 from mcpguard.proxy.listing import BY_KIND, Listings, Outcome
-from mcpguard.proxy.pending import Entry, PendingTable, RefusedError, end_span, has_span
+from mcpguard.proxy.pending import (
+    Entry,
+    HeldAnswer,
+    PendingTable,
+    RefusedError,
+    Waiting,
+    end_span,
+    has_span,
+)
 from mcpguard.proxy.translate import Aliases, Continuations, Questions, Tokens
 from mcpguard.wire.jsonrpc import (
     Id,
@@ -51,9 +59,7 @@ __all__ = [
     "SHOWN",
     "UP",
     "Core",
-    "HeldAnswer",
     "SessionSettings",
-    "Waiting",
     "outcome_of",
     "record_of",
 ]
@@ -148,30 +154,6 @@ def _agreed(answer: Json) -> bool:
         return False
     content = answer.get("content")
     return isinstance(content, dict) and content.get("allow") is True
-
-
-class Waiting(NamedTuple):
-    """A call that a stage cannot decide yet. `since`: when it came. `told`: reminders sent.
-
-    `asked`: the question to the host's own user, in flight. `said`: what he answered.
-    """
-
-    entry: Entry
-    call: Call
-    wait: Wait
-    since: float
-    told: int = 0
-    asked: Entry | None = None
-    said: bool | None = None
-
-
-class HeldAnswer(NamedTuple):
-    """A server's answer that a stage cannot decide yet. `since`: when it came."""
-
-    entry: Entry
-    result: Result
-    exact_form: bool
-    since: float
 
 
 def _failure(outcome: Outcome) -> str:

@@ -18,8 +18,8 @@ from mcpguard.model import (
 )
 from mcpguard.proxy import denial, eras
 from mcpguard.proxy.actions import Role
-from mcpguard.proxy.core import UP, Core, Waiting
-from mcpguard.proxy.pending import NEVER, Entry, RefusedError, has_span
+from mcpguard.proxy.core import UP, Core
+from mcpguard.proxy.pending import NEVER, Entry, RefusedError, Waiting, has_span
 from mcpguard.proxy.plain import PlainCalls
 from mcpguard.proxy.translate import with_meta
 from mcpguard.wire.framing import Dropped

@@ -17,8 +17,8 @@ from mcpguard.model import (
 )
 from mcpguard.proxy import denial, eras
 from mcpguard.proxy.actions import Role, Stop
-from mcpguard.proxy.core import DOWN, Core, HeldAnswer, outcome_of
-from mcpguard.proxy.pending import Entry, RefusedError
+from mcpguard.proxy.core import DOWN, Core, outcome_of
+from mcpguard.proxy.pending import Entry, HeldAnswer, RefusedError
 from mcpguard.proxy.plain import CONTINUING, CapturedAnswers, PlainAnswers
 from mcpguard.proxy.translate import Task, subscription, with_meta
 from mcpguard.wire.framing import MAX_LINE, Dropped

@@ -1,9 +1,9 @@
 """What is in flight in one direction: the only place where a peer's id and a wire id meet."""
 
 from collections.abc import Callable, Container, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from mcpguard.model import Json, JsonObject, Reason
+from mcpguard.model import Call, Json, JsonObject, Reason, Result, Wait
 from mcpguard.wire.jsonrpc import Id
 from mcpguard.wire.methods import Row
 
@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 __all__ = [
     "NEVER",
     "Entry",
+    "HeldAnswer",
     "PendingTable",
     "RefusedError",
+    "Waiting",
     "draw",
     "end_span",
     "has_span",
@@ -125,6 +127,30 @@ def end_span(entry: Entry, now: float, *, apart: bool) -> JsonObject | None:
     made["target"] = entry.target[:MAX_TARGET]
     made["request_id"] = str(entry.given)[:MAX_ID]
     return made
+
+
+class Waiting(NamedTuple):
+    """A call that a stage cannot decide yet. `since`: when it came. `told`: reminders sent.
+
+    `asked`: the question to the host's own user, in flight. `said`: what he answered.
+    """
+
+    entry: Entry
+    call: Call
+    wait: Wait
+    since: float
+    told: int = 0
+    asked: Entry | None = None
+    said: bool | None = None
+
+
+class HeldAnswer(NamedTuple):
+    """A server's answer that a stage cannot decide yet. `since`: when it came."""
+
+    entry: Entry
+    result: Result
+    exact_form: bool
+    since: float
 
 
 class PendingTable:

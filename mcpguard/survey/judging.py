@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from typing import Final, NamedTuple
 
 from mcpguard.errors import ScanError
@@ -14,6 +15,7 @@ from mcpguard.scan.threats import (
     DETECTORS,
     Item,
     Known,
+    Neighbours,
     Outcome,
     Report,
     Signal,
@@ -72,9 +74,9 @@ def listed(
     return Listed(server, publisher, seen.server.instructions, items, locked)
 
 
-def items_known(rows: Iterable[Registered], beside: Iterable[Listed]) -> tuple[Item, ...]:
+def items_known(rows: Iterable[Registered], beside: Iterable[Listed]) -> Neighbours:
     """What other servers list: registered ones, and those of the same survey."""
-    return tuple(_known(rows, beside))[:MAX_KNOWN]
+    return Neighbours(islice(_known(rows, beside), MAX_KNOWN))
 
 
 def _known(rows: Iterable[Registered], beside: Iterable[Listed]) -> Iterator[Item]:
@@ -88,12 +90,12 @@ def _known(rows: Iterable[Registered], beside: Iterable[Listed]) -> Iterator[Ite
             yield Item(one.server, one.publisher, definition)
 
 
-def judged(one: Listed, known: Sequence[Item]) -> tuple[Told, ...]:
+def judged(one: Listed, known: Neighbours | tuple[Item, ...]) -> tuple[Told, ...]:
     """Every reason to doubt what `one` lists, worst first. Total: too much is a finding too."""
     return tuple(sorted(_judged(one, known), key=lambda told: -told.finding.severity.rank))
 
 
-def _judged(one: Listed, known: Sequence[Item]) -> Iterator[Told]:
+def _judged(one: Listed, known: Neighbours | tuple[Item, ...]) -> Iterator[Told]:
     if one.instructions:
         words: JsonObject = {"instructions": one.instructions}
         yield from _told(one, None, "", words, _scope(one, known, None))
@@ -105,8 +107,9 @@ def _judged(one: Listed, known: Sequence[Item]) -> Iterator[Told]:
             yield from _told(one, kind, name, pinned(kind, definition), scope)
 
 
-def _scope(one: Listed, known: Sequence[Item], reviewed: JsonObject | None) -> Known:
-    return Known(one.server, one.publisher, tuple(known), reviewed)
+def _scope(one: Listed, known: Neighbours | tuple[Item, ...], reviewed: JsonObject | None) -> Known:
+    siblings = frozenset(one.items.get(ItemKind.TOOL, {}))
+    return Known(one.server, one.publisher, known, reviewed, siblings)
 
 
 def _told(

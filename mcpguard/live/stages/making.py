@@ -6,7 +6,7 @@ Nothing of the session changes while they are made, so settings that cannot be u
 import os
 import sys
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +22,7 @@ from mcpguard.pipeline import NoRules, Stage, make_stages
 from mcpguard.pipeline.gateway import GatewayStage
 from mcpguard.pipeline.scan import ScanStage
 from mcpguard.pipeline.trust import TIERS, Approve, TrustStage
+from mcpguard.policy.suppress import Suppressions
 from mcpguard.scan.semantics import System
 from mcpguard.store.clock import uptime
 from mcpguard.trust.limits import Limiter, Limits
@@ -124,7 +125,17 @@ class Maker:
             keep=self._around.keeping if enforces else None,
             aside=self._around.examiner.aside,
             planted=self._around.planted.detector,
+            accepted=self._accepted(settings),
         )
+
+    def _accepted(self, settings: Settings) -> Callable[[str, str], bool]:
+        """Which findings do not count today: a session may last beyond a suppression's last day."""
+
+        def holds(rule: str, item: str) -> bool:
+            day = Suppressions(settings.suppress, datetime.now(UTC).date())
+            return day.holding(rule, self._plan.name, item) is not None
+
+        return holds
 
     def _policy(self, settings: Settings, limiter: Limiter) -> Stage:
         if settings.rules is None:

@@ -3,6 +3,7 @@
     text.py        one reading of a text: folded, decoded, with the way back to the original
     lexicon.py     a reading as concepts, one letter each, in several languages
     definition.py  a definition as its texts
+    neighbours.py  what other servers list, by what a name may be taken for
     detectors/     one threat a file: rules over concepts and texts, and structure
     score.py       signals add up to allow, review or block
 
@@ -35,6 +36,7 @@ from mcpguard.scan.threats.detectors import (
     side_effects,
 )
 from mcpguard.scan.threats.engine import Engine
+from mcpguard.scan.threats.neighbours import Neighbours
 from mcpguard.scan.threats.score import Outcome, Report
 from mcpguard.scan.threats.signals import Part, Signal, Threat, ThreatDetector
 from mcpguard.scan.threats.text import Hidden, Normal, normalise
@@ -44,6 +46,7 @@ __all__ = [
     "Hidden",
     "Item",
     "Known",
+    "Neighbours",
     "Normal",
     "Outcome",
     "Report",

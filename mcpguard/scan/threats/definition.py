@@ -4,13 +4,16 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from mcpguard.errors import ScanError
 from mcpguard.model import ItemKind, Json, JsonObject
 from mcpguard.scan.threats.parameters import Parameter, parameters
 from mcpguard.scan.threats.signals import Part, Signal
 from mcpguard.scan.threats.text import Normal, as_is, normalise, plain
+
+if TYPE_CHECKING:
+    from mcpguard.scan.threats.neighbours import Neighbours
 
 __all__ = [
     "MAX_CHARACTERS",
@@ -52,13 +55,16 @@ class Known:
     """What a definition is compared with.
 
     `server`, `publisher`: whose definition is judged. `items`: what other servers list, trusted
-    because it was locked. `locked`: the definition of this item as it was reviewed.
+    because it was locked; arranged, where many definitions are judged (`neighbours`). `locked`: the
+    definition of this item as it was reviewed. `siblings`: what the same server lists, by name: it
+    may say how its own tools go together.
     """
 
     server: str = ""
     publisher: str = ""
-    items: tuple[Item, ...] = ()
+    items: "tuple[Item, ...] | Neighbours" = ()
     locked: JsonObject | None = None
+    siblings: frozenset[str] = frozenset()
 
 
 class Said(NamedTuple):

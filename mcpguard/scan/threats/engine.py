@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from mcpguard.scan.needles import SET_MEMORY, Meter, compiled, matches, told
 from mcpguard.scan.threats.definition import View, texts_of
-from mcpguard.scan.threats.lexicon import form, read
+from mcpguard.scan.threats.lexicon import CODES, form, letters, read
+from mcpguard.scan.threats.parameters import does, words
 from mcpguard.scan.threats.score import Placed, Report, report
 from mcpguard.scan.threats.signals import Meaning, Text, ThreatDetector
+from mcpguard.scan.threats.text import normalise
 
 if TYPE_CHECKING:
     import re2
@@ -23,6 +25,15 @@ MAX_SIGNALS = 300
 MOST_EACH = 4
 """Times that one pattern is told in one definition: the score counts it once."""
 
+ABOUT = 160
+"""Characters of a description that say what a tool is about, if its first sentence is as long."""
+
+DENIED = 0.5
+"""Times. What an order weighs that is denied: not nothing, as "it cannot work without sending" is
+written like one."""
+
+_NOT = letters("NEG")
+_IDENT = CODES["IDENT"]
 INTRODUCED = "rug-pull.introduced"
 _SINCE = "says what it did not say when it was reviewed"
 _RUG_PULL = "rug_pull"
@@ -88,13 +99,69 @@ class Engine:
         codes, spans = read(text)
         if not codes:
             return
+        codes = _own(view, text, codes, spans)
         raw = codes.encode()
+        about: frozenset[str] | None = None
         for number in told(self._by_meaning.Match(codes), len(self._meanings)):
             rule, pattern = self._meanings[number]
-            found = (match.span() for match in compiled(pattern).finditer(raw))
+            if rule.alien:
+                about = _about(view) if about is None else about
+                if not about.isdisjoint(letters(rule.alien)):
+                    continue
+            found = [match.span() for match in compiled(pattern).finditer(raw)]
+            if rule.deniable and found:
+                rule = replace(rule, weight=rule.weight * _said(codes, found))
             yield from _placed(
                 view, rule, ((spans[first][0], spans[last - 1][1]) for first, last in found)
             )
+
+
+def _own(view: View, text: str, codes: str, spans: list[tuple[int, int]]) -> str:
+    """`codes` where a tool that names itself says "this", and its own arguments are arguments.
+
+    The other tools of its server, where they are known, are none of somebody else's; and then a
+    name that begins with a verb is a stranger's.
+    """
+    if _IDENT not in codes or not view.definition:
+        return codes
+    name = view.definition.get("name")
+    arguments = {each.name.lower() for each in view.parameters}
+    siblings = {words(each) for each in view.known.siblings}
+    found = list(codes)
+    number = codes.find(_IDENT)
+    while number >= 0:
+        said = text[slice(*spans[number])].strip("`()")
+        if isinstance(name, str) and said.lower() == name.lower():
+            found[number] = CODES["THIS"]
+        elif said.lower() in arguments:
+            found[number] = CODES["PARAM"]
+        elif siblings and words(said) in siblings:
+            found[number] = CODES["KIN"]
+        elif siblings and does(said):
+            found[number] = CODES["STRANGER"]
+        number = codes.find(_IDENT, number + 1)
+    return "".join(found)
+
+
+def _said(codes: str, found: list[tuple[int, int]]) -> float:
+    """One; less where all of `found` is what must not be done: "never send the key"."""
+    denied = (
+        first > 0 and codes[first - 1] in _NOT and codes[first] not in _NOT for first, _ in found
+    )
+    return DENIED if all(denied) else 1.0
+
+
+def _about(view: View) -> frozenset[str]:
+    """The concepts of what the definition says first: its name, its title, how it begins."""
+    said = [view.definition.get(key) for key in ("name", "title", "description")]
+    name, title, told = (each if isinstance(each, str) else "" for each in said)
+    begins = _first_sentence(normalise(told[:ABOUT]).text)
+    return frozenset(read("\n".join((" ".join(words(name)), title[:ABOUT], begins))).codes)
+
+
+def _first_sentence(text: str) -> str:
+    ends = (text.find(each, 1) for each in (". ", ".\n", "\n\n", "\u3002", "\u0964", "! ", "? "))
+    return text[: min((end for end in ends if end > 0), default=len(text))]
 
 
 def _placed(view: View, rule: Meaning | Text, spans: Iterator[tuple[int, int]]) -> Iterator[Placed]:

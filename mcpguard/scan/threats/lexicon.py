@@ -13,7 +13,7 @@ from mcpguard.scan.needles import Meter, compiled, matches
 from mcpguard.scan.threats.text import normalise
 from mcpguard.scan.threats.words import CONCEPTS
 
-__all__ = ["CODES", "Reading", "form", "read"]
+__all__ = ["CODES", "Reading", "form", "letters", "read"]
 
 GAP = 48
 """Characters between two concepts, from which they are no longer next to each other."""
@@ -71,21 +71,29 @@ _SEPARATORS |= {ord(each): ord(_PAUSE) for each in ",:(、，،"}  # noqa: RUF00
 """What stands between words, each as a space: the length stays. What is left out costs translate
 an exception a character, so the alphabets are not."""
 
-_NAMES = (*CONCEPTS, *_SPOKEN)
+_NAMES = (*CONCEPTS, *_SPOKEN, "KIN", "STRANGER")
 CODES: dict[str, str] = {
-    name: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[number]
+    name: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"[number]
     for number, name in enumerate(_NAMES)
 }
 """Concept -> its letter."""
 
-_ANY = "[A-Za-z_]"
+_ANY = "[0-9A-Za-z_]"
 _SHORT, _LONG = 3, 8
 """Concepts that may stand between two others of a form, at `~` and `~~`."""
 
 
 def _letters(name: str) -> str:
-    """A concept's letter; a negation may also be one that follows its verb."""
-    return CODES["NEG"] + CODES["NEGP"] if name == "NEG" else CODES[name]
+    """A concept's letter; a negation may follow its verb, and a name may be a stranger's."""
+    return CODES[name] + CODES[_BESIDE[name]] if name in _BESIDE else CODES[name]
+
+
+_BESIDE = {"NEG": "NEGP", "IDENT": "STRANGER"}
+
+
+def letters(concepts: str) -> str:
+    """The letters of `A|B`."""
+    return "".join(map(_letters, concepts.split("|")))
 
 
 class Reading(NamedTuple):
@@ -118,8 +126,8 @@ def form(written: str) -> str:
         elif word.startswith("~"):
             parts.append(f"{_ANY}{{0,{_LONG if word == '~~' else _SHORT}}}")
         else:
-            letters = "".join(map(_letters, word.split("|")))
-            parts.append(f"[{letters}]" if len(letters) > 1 else letters)
+            any_of = letters(word)
+            parts.append(f"[{any_of}]" if len(any_of) > 1 else any_of)
     return "".join(parts)
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from mcpguard.model import Json, JsonObject
 
-__all__ = ["Parameter", "parameters", "words"]
+__all__ = ["Parameter", "does", "parameters", "words"]
 
 MAX_PARAMETERS = 2000
 """Properties of one schema that are looked at one by one; their texts are looked at in any case."""
@@ -97,3 +97,139 @@ def words(name: str) -> tuple[str, ...]:
         pairs = zip(f" {kept}", kept, strict=False)
         kept = "".join(f" {b}" if b.isupper() and not a.isupper() else b for a, b in pairs)
     return tuple(kept.lower().split())
+
+
+def does(name: str) -> bool:
+    """Whether this is the name of a tool, and not of a field or a constant: `send_note`."""
+    if "_" not in name or not name.islower():
+        return False
+    named = words(name)
+    if not named or named[-1] in _FIELDS:
+        return False
+    return named[0] in _DOING or named[-1] in _DONE
+
+
+_DOING = frozenset(
+    [
+        *(
+            "add",
+            "analyze",
+            "apply",
+            "approve",
+            "archive",
+            "ask",
+            "assign",
+            "authorize",
+            "block",
+            "book",
+        ),
+        *(
+            "buy",
+            "call",
+            "cancel",
+            "change",
+            "charge",
+            "checkout",
+            "clear",
+            "clone",
+            "close",
+            "compose",
+        ),
+        *(
+            "confirm",
+            "convert",
+            "copy",
+            "create",
+            "decrypt",
+            "delete",
+            "deploy",
+            "disable",
+            "download",
+        ),
+        *(
+            "edit",
+            "enable",
+            "encrypt",
+            "execute",
+            "export",
+            "fetch",
+            "find",
+            "forward",
+            "get",
+            "git",
+        ),
+        *(
+            "grant",
+            "http",
+            "import",
+            "insert",
+            "install",
+            "invite",
+            "issue",
+            "kill",
+            "launch",
+            "list",
+        ),
+        *(
+            "load",
+            "lock",
+            "login",
+            "lookup",
+            "mail",
+            "make",
+            "merge",
+            "modify",
+            "move",
+            "open",
+            "order",
+            "pay",
+        ),
+        *(
+            "place",
+            "post",
+            "print",
+            "publish",
+            "pull",
+            "push",
+            "put",
+            "query",
+            "read",
+            "refund",
+            "register",
+        ),
+        *(
+            "remove",
+            "rename",
+            "reply",
+            "report",
+            "request",
+            "reset",
+            "restart",
+            "revoke",
+            "run",
+            "save",
+        ),
+        *(
+            "schedule",
+            "search",
+            "select",
+            "send",
+            "set",
+            "share",
+            "show",
+            "sign",
+            "start",
+            "stop",
+            "store",
+        ),
+        *("submit", "subscribe", "summarize", "sync", "transfer", "translate", "trigger", "update"),
+        *("upload", "verify", "view", "web", "write"),
+    ]
+)
+"""First words of names of tools, and of little else."""
+
+_DONE = frozenset({"send", "create", "delete", "update", "upload", "post", "publish", "deploy"})
+"""Last ones."""
+
+_FIELDS = frozenset({"id", "ids", "url", "at", "by", "count", "token", "key"})
+"""Last words of names of fields."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ANYWHERE",
+    "ASKED",
     "DEFINED",
     "SAID",
     "TOLD",
@@ -75,6 +76,9 @@ DEFINED = SAID - {Part.OUTPUT}
 TOLD = frozenset({Part.PROSE, Part.INSTRUCTIONS})
 """What is said of a tool or a server as a whole."""
 
+ASKED = frozenset({Part.ARGUMENT})
+"""What is said of arguments."""
+
 VALUES = frozenset({Part.VALUE})
 """What a schema offers or fills in."""
 
@@ -84,7 +88,9 @@ class Meaning:
     """Words that together mean something, in any of the languages of the lexicon.
 
     `forms`: each a sequence of concepts (`A|B` either, `~` up to three others between, `~~` up to
-    eight, `/` where a sentence may end).
+    eight, `/` where a sentence may end). `alien`: it counts only where neither the name nor the
+    first words of the description speak of any of these (`A|B`): what a tool is about, it may ask
+    for. `deniable`: it weighs half where the words before say not to.
     """
 
     id: str
@@ -92,6 +98,8 @@ class Meaning:
     message: str
     forms: tuple[str, ...]
     parts: frozenset[Part] = DEFINED
+    alien: str = ""
+    deniable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

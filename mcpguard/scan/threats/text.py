@@ -145,6 +145,8 @@ def _read(text: str, depth: int) -> Normal:
         at += len(pieces[-1].text)
         if kind in _UNSEEN and len(hidden) < MAX_HIDDEN:
             hidden.append(Hidden(kind, start, end, says))
+        elif kind == "escape" and _spelt(says) and len(hidden) < MAX_HIDDEN:
+            hidden.append(Hidden("encoded", start, end, says))
         done = end
     pieces.append(_Piece(at, done, len(text), _folded(text[done:]), False))
     plain = "".join(piece.text for piece in pieces)
@@ -152,6 +154,14 @@ def _read(text: str, depth: int) -> Normal:
         _decode(text, plain, pieces, hidden, depth)
     return Normal(text, tuple(pieces), tuple(hidden), "".join(piece.text for piece in pieces))
 
+
+def _spelt(says: str) -> bool:
+    """Whether escapes spell words that could stand as they are: nobody has to escape letters."""
+    return sum(map(_ascii_letter, says)) >= SPELT
+
+
+SPELT = 10
+"""ASCII letters of one run of escapes. Fewer are a name in an address, or an example."""
 
 _EASY = (
     r"\x09\x0a\x0d\x20-\x7e\xa0\xa3\xa7\xa9\xab\xae\xb0\xb1\xb7\xbb\xbf-\xff"
@@ -285,6 +295,10 @@ def _ascii_letter(letter: str) -> bool:
 _INVISIBLE = "|".join(f"[{each}]+" for each in (_ZERO_WIDTH, _BIDI, _FILLER, _CONTROL))
 _HARD = rf"[^{_EASY}\x{{fe0f}}]|{TOKENS}|<!--|\[//\]: #|\[comment\]:"
 _ODD = rf"{TOKENS}|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|<!--|\[//\]: #|\[comment\]:"
+_STYLE = r"[\x{FF21}-\x{FF3A}\x{FF41}-\x{FF5A}\x{1D400}-\x{1D6A5}]"
+_STYLED = rf"{_STYLE}{_STYLE}{_STYLE}+(?: {_STYLE}{_STYLE}+)+"
+"""Two words and more in fullwidth or mathematical Latin letters."""
+
 _OPENERS = (("<!--", "-->"), ("[//]: #", "\n"), ("[comment]: #", "\n"), ("[comment]: <>", "\n"))
 _UNSEEN = frozenset({"ansi", "tags", "selectors"})
 
@@ -302,6 +316,10 @@ def _hidden(text: str) -> Iterator[Hidden]:
             break
     if not text.isascii():
         yield from _disguised(text)
+        for count, (start, end, *_) in enumerate(matches(_STYLED, text, Meter(len(text)))):
+            if count >= MAX_HIDDEN:
+                break
+            yield Hidden("styled", start, end, normalize("NFKC", text[start:end]))
     for opener, closer in _OPENERS:
         yield from _comments(text, opener, closer)
 

@@ -160,7 +160,7 @@ def test_approvals_and_changes_of_trust_leave_one_each(place: Place) -> None:
         run("trust", "unblock", "tool", "write")
         run("trust", "unblock", "tool", "never")
         run("trust", "reset", "server", "files")
-        run("trust", "policy", "write", "min_trust=700")
+        run("trust", "policy", "write", "min_trust=700", "--session", "ab12cd34")
         run("trust", "budgets")
         run("trust", "budgets", "--reset")
     assert [each[:2] for each in place.ended()] == [

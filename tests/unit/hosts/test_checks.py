@@ -33,6 +33,22 @@ BAD: dict[str, tuple[Json, set[tuple[str, str]]]] = {
         started("cmd", "/c", "npx", "-y", "pkg"),
         {("config.unpinned", "moderate")},
     ),
+    "a typing error": (
+        started("npx", "-y", "@modelcontextprotocl/server-filesystem@1.2.3"),
+        {("config.lookalike", "moderate")},
+    ),
+    "a lost scope": (
+        started("npx", "-y", "server-filesystem@1.2.3"),
+        {("config.lookalike", "moderate")},
+    ),
+    "swapped words": (
+        started("uvx", "mcp-git-server==1.0.0"),
+        {("config.lookalike", "moderate")},
+    ),
+    "swapped letters": (
+        started("uvx", "--from", "mcp_server_gti[x]==1.0.0", "mcp-server-git"),
+        {("config.lookalike", "moderate")},
+    ),
     "no commit": (
         started("uvx", "--from", "git+https://h/o/r", "x"),
         {("config.unpinned", "moderate")},
@@ -155,6 +171,7 @@ def found(said: Json, facts: Facts = FACTS) -> set[tuple[str, str]]:
     return {(each.rule, each.severity.value) for each in check(server(said), facts)}
 
 
+@pytest.mark.guarantee("scan:near-package-names")
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_entry_is_found_for_one_reason(case: str) -> None:
     said, wanted = BAD[case]
@@ -164,6 +181,10 @@ def test_a_bad_entry_is_found_for_one_reason(case: str) -> None:
 GOOD: dict[str, Json] = {
     "a pinned package": started("npx", "-y", "@modelcontextprotocol/server-filesystem@1.2.3", "/d"),
     "a pinned tool": started("uvx", "mcp-server-time==1.0.0", "--local-timezone=Europe/Berlin"),
+    "another spelling of Python's": started("uvx", "mcp_server.git==1.0.0"),
+    "the same name of another registry": started("npx", "mcp-fetch-server@1.0.0"),
+    "another publisher's": started("npx", "-y", "@acme/server-filesystem@1.2.3"),
+    "a program of another name": started("uvx", "mcp-server-graph==1.0.0"),
     "an installed program": started("/usr/bin/node", "/opt/s/index.js", "/home/u/Documents"),
     "a module": started("python3", "-m", "mcp_server_git", "--repository", "/home/u/code"),
     "a digest": started("docker", "run", "-i", "--rm", "-v", "/srv/docs:/docs:ro", f"x{DIGEST}"),

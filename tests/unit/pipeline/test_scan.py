@@ -557,6 +557,48 @@ def test_instructions_that_may_not_pass_are_left_out_of_the_handshake() -> None:
     assert (decision.allowed, decision.subject.body) == (True, {"serverInfo": {}})
 
 
+ACCEPTED: dict[str, tuple[Subject, str]] = {
+    "a result": (called("OBEY"), "tool t"),
+    "a result of a prompt": (Result("prompts/get", "p", called("OBEY").body), "prompt p"),
+    "a definition": (Definition(ItemKind.TOOL, "t", POISONED), "tool t"),
+    "instructions": (
+        Result("initialize", "", {"instructions": POISONED["description"]}),
+        "instructions",
+    ),
+}
+
+
+@pytest.mark.guarantee("scan:accepted-live-until-the-day")
+@pytest.mark.parametrize("what", ACCEPTED)
+def test_what_was_accepted_does_not_count_until_its_last_day_is_over(what: str) -> None:
+    subject, item = ACCEPTED[what]
+    live: set[str] = {item}
+    blocking = Responses(Response.OFF, Response.BLOCK)
+    made = ScanStage(
+        replace(NOTHING, definitions=blocking, results=blocking),
+        LOCK,
+        judge=judge,
+        needles=needles,
+        accepted=lambda rule, about: rule.startswith("scan.") and about in live,
+    )
+    passed = judged(subject, made)
+    assert (passed.allowed, passed.findings, passed.subject) == (True, (), subject)
+    live.clear()
+    counted = judged(subject, made)
+    assert (counted.allowed, counted.subject == subject) != (True, True)
+
+
+def test_what_was_accepted_in_part_counts_as_before() -> None:
+    made = ScanStage(
+        outcomes(Response.BLOCK),
+        LOCK,
+        judge=lambda _: Said("block", (Sign("override"), Sign("leak"))),
+        needles=needles,
+        accepted=lambda rule, _: rule == "scan.leak",
+    )
+    assert not judged(called("OBEY"), made).allowed
+
+
 # what is too much
 
 

@@ -36,7 +36,7 @@ DETECTOR = ThreatDetector(
             "concealment.unasked",
             2.5,
             "tells the model not to ask the user",
-            ("NEG ASK ~ USER", "NEG WHEN ASK", "NEG USER ASK"),
+            ("NEG ASK ~ USER", "NEG WHEN ASK", "NEG USER ASK", "NEG ASK USER ASK"),
             SAID,
         ),
         Meaning(
@@ -49,6 +49,7 @@ DETECTOR = ThreatDetector(
                 "SEND|READ|RUN|PUT|CHANGE ~ NEG ASK",
             ),
             SAID,
+            deniable=True,
         ),
         Meaning(
             "concealment.silent",

@@ -27,6 +27,7 @@ DETECTOR = ThreatDetector(
                 "MUST|ALWAYS|WHEN ~~ PATH",
             ),
             SAID - {Part.VALUE},
+            deniable=True,
         ),
         Meaning(
             "exfiltration.read-then-send",
@@ -42,6 +43,7 @@ DETECTOR = ThreatDetector(
                 "FILE|SECRET|CONV ~ READ ~~ PUT|SEND ~ PARAM|URL|MAIL|DEST",
             ),
             SAID,
+            deniable=True,
         ),
         Meaning(
             "exfiltration.to-somebody",
@@ -62,6 +64,7 @@ DETECTOR = ThreatDetector(
                 "MUST SYSTEM",
             ),
             SAID,
+            deniable=True,
         ),
         Meaning(
             "exfiltration.through-tool",
@@ -69,6 +72,31 @@ DETECTOR = ThreatDetector(
             "has the model send something with another tool",
             ("USE IDENT URL|MAIL", "PUT ~ USE IDENT ~ URL|MAIL"),
             TOLD,
+        ),
+        Meaning(
+            "exfiltration.beside-the-point",
+            3,
+            "is about keys, passwords or the conversation, and the tool is not",
+            (
+                "PUT|SEND ~ SECRET|CONV|SYSTEM",
+                "SECRET|CONV|SYSTEM ~ SEND",
+                "SECRET|CONV|SYSTEM ~ PUT ~ PARAM|THIS|IDENT|URL|MAIL",
+                "WHEN|MUST|ALWAYS ~ READ ~ PATH",
+                "MUST|ALWAYS ~ READ ~ SECRET",
+                "WHEN USE ~ READ ~ SECRET",
+                "READ ~ YOU|USER ~ SECRET",
+            ),
+            TOLD,
+            alien="SECRET|CONV|SYSTEM|LOGIN|PATH",
+            deniable=True,
+        ),
+        Meaning(
+            "exfiltration.users-files",
+            3,
+            "has the model fetch what is the user's, and the tool is not about that",
+            ("READ ~ USER ~ LIFE|FILE", "READ ~ LIFE ~~ PUT|SEND"),
+            TOLD,
+            alien="FILE|LIFE|USER",
         ),
         Meaning(
             "exfiltration.destination",

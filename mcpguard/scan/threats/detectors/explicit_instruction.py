@@ -34,6 +34,24 @@ DETECTOR = ThreatDetector(
             SAID,
         ),
         Meaning(
+            "instruction.ignores-some",
+            3,
+            "speaks of setting instructions aside",
+            ("IGNORE ~ INSTR", "IGNORE ~ USER|MODEL", "MUST ~ IGNORE"),
+            TOLD,
+            alien="IGNORE|INSTR",
+        ),
+        Meaning(
+            "instruction.when-user",
+            2.5,
+            "makes what the user says the occasion to send something",
+            (
+                "WHEN USER ~~ SEND ~ FILE|URL|MAIL|CONV|DEST",
+                "WHEN USER ~~ PUT|SEND ~~ SEND|URL|MAIL",
+            ),
+            TOLD,
+        ),
+        Meaning(
             "instruction.new-role",
             3,
             "gives the model another role or task",

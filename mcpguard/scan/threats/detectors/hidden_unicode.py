@@ -15,6 +15,7 @@ _WEIGHTS = {
     "control": 3.0,
     "ansi": 4.0,
     "look-alike": 4.0,
+    "styled": 3.0,
     "filler": 4.0,
     "zero-width": 4.0,
     "comment": 3.0,
@@ -29,6 +30,7 @@ _SAYS = {
     "control": "holds control characters",
     "ansi": "holds terminal escapes",
     "look-alike": "holds a word with letters of another alphabet that look alike",
+    "styled": "holds words in letters that only look like Latin ones",
     "filler": "holds characters that take space and show nothing",
     "zero-width": "holds characters of no width inside words",
     "comment": "holds a comment that is not shown where the text is rendered",
@@ -58,7 +60,7 @@ def _judge(view: View) -> Iterator[Signal]:
                     each.says,
                 )
         text = said.normal.text
-        for gap in ("\n" * _PADDING, " " * (10 * _PADDING)):
+        for gap in ("\n" * _PADDING, " " * (10 * _PADDING), "\t" * (5 * _PADDING)):
             at = text.find(gap)
             if at >= 0 and text[at:].strip():
                 span = said.normal.span(at, at + len(gap))

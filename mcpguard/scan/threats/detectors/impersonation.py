@@ -9,11 +9,11 @@ from functools import lru_cache
 
 from mcpguard.model import JsonObject, Severity
 from mcpguard.scan.threats.definition import Item, View
-from mcpguard.scan.threats.parameters import words
+from mcpguard.scan.threats.neighbours import bare, neighbours, plain_words, skeleton
 from mcpguard.scan.threats.signals import Signal, Structure, Threat, ThreatDetector
 from mcpguard.scan.threats.text import normalise
 
-__all__ = ["DETECTOR"]
+__all__ = ["DETECTOR", "compared", "content"]
 
 _COPIED = 0.75
 """Share of common words from which one description was copied from the other."""
@@ -21,7 +21,7 @@ _COPIED = 0.75
 _ALIKE = 0.3
 """Share of common words from which two tools with nearly one name do the same."""
 
-_FEW = 3
+_FEW = 5
 """Words. Shorter descriptions are alike by chance."""
 
 _SWAPPED = 2
@@ -29,57 +29,17 @@ _SWAPPED = 2
 _SHORT_NAME = 5
 """Characters. Shorter names differ by a letter by chance."""
 
-_FILLING = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "my",
-        "your",
-        "new",
-        "real",
-        "original",
-        "official",
-        "secure",
-        "safe",
-        "fast",
-        "best",
-        "better",
-        "pro",
-        "plus",
-        "ultimate",
-        "tool",
-        "tools",
-        "function",
-        "v0",
-        "v1",
-        "v2",
-        "v3",
-        "v4",
-        "1",
-        "2",
-        "3",
-        "4",
-        "enhanced",
-        "advanced",
-        "improved",
-        "latest",
-        "copy",
-    ]
-)
-"""Words that make another name of one without another meaning."""
-
 
 def _judge(view: View) -> Iterator[Signal]:
     name = _text(view.definition, "name")
     if not name or not view.known.items:
         return
-    told = _content(_text(view.definition, "description"))
+    told = content(_text(view.definition, "description"))
     best: Signal | None = None
-    for item in view.known.items:
+    for item in neighbours(view.known.items).near(name):
         if _same(view, item):
             continue
-        signal = _compared(name, told, item)
+        signal = compared(name, told, item)
         if signal and (best is None or signal.weight > best.weight):
             best = signal
     if best:
@@ -94,19 +54,18 @@ def _same(view: View, item: Item) -> bool:
     )
 
 
-def _compared(name: str, told: frozenset[str], item: Item) -> Signal | None:
+def compared(name: str, told: frozenset[str], item: Item) -> Signal | None:
+    """Why a tool of this name, with these words of its description, may be taken for `item`."""
     other = _text(item.definition, "name")
-    share = _share(told, _content(_text(item.definition, "description")))
+    share = _share(told, content(_text(item.definition, "description")))
     if name == other:
         # Two honest servers of one kind list the same names; a host tells them apart by server.
         return _signal("impersonation.same-name", 2 if share >= _COPIED else 1, name, other, item)
-    if not name.isascii() and _skeleton(name) == _skeleton(other):
+    if not name.isascii() and skeleton(name) == skeleton(other):
         return _signal("impersonation.look-alike", 4.5, name, other, item)
-    if _skeleton(name) == _skeleton(other) or _near(name, other):
-        return _signal(
-            "impersonation.near-name", 3.5 if share >= _ALIKE else 1.5, name, other, item
-        )
-    if share >= _COPIED and len(told) >= _FEW and _bare(name) & _bare(other):
+    if skeleton(name) == skeleton(other) or _near(name, other):
+        return _signal("impersonation.near-name", 3.5 if share >= _ALIKE else 1, name, other, item)
+    if share >= _COPIED and len(told) >= _FEW and bare(name) & bare(other):
         return _signal("impersonation.copied", 3, name, other, item)
     return None
 
@@ -119,12 +78,6 @@ def _signal(rule: str, weight: float, name: str, other: str, item: Item) -> Sign
 def _text(definition: JsonObject, key: str) -> str:
     text = definition.get(key)
     return text if isinstance(text, str) else ""
-
-
-@lru_cache(maxsize=4096)
-def _skeleton(name: str) -> str:
-    """A name as it is seen at a glance: without case, separators and look-alikes."""
-    return "".join(words(normalise(name[:256]).text))
 
 
 _STOP = frozenset(
@@ -174,7 +127,7 @@ _STOP = frozenset(
 
 
 @lru_cache(maxsize=4096)
-def _content(text: str) -> frozenset[str]:
+def content(text: str) -> frozenset[str]:
     """The words of a description that say what it is about."""
     kept = "".join(each if each.isalnum() else " " for each in normalise(text[:2000]).text.lower())
     return frozenset(each for each in kept.split() if each not in _STOP)
@@ -184,42 +137,11 @@ def _share(one: frozenset[str], other: frozenset[str]) -> float:
     return len(one & other) / len(one | other) if one and other else 0.0
 
 
-@lru_cache(maxsize=4096)
-def _bare(name: str) -> frozenset[str]:
-    """The words of a name that mean something, in the singular."""
-    kept = (each.removesuffix("s") for each in words(name) if each not in _FILLING)
-    return frozenset(each for each in kept if each not in _VERBS)
-
-
-_VERBS = frozenset(
-    [
-        "get",
-        "list",
-        "add",
-        "create",
-        "delete",
-        "remove",
-        "update",
-        "set",
-        "read",
-        "write",
-        "search",
-        "run",
-        "do",
-    ]
-)
-
-
-@lru_cache(maxsize=4096)
-def _plain(name: str) -> tuple[str, ...]:
-    return tuple(each.removesuffix("s") for each in words(name) if each not in _FILLING)
-
-
 def _near(one: str, other: str) -> bool:
     """Whether the names are one edit, two swapped letters, or words without meaning apart."""
-    if _plain(one) == _plain(other) and _plain(one):
+    if plain_words(one) == plain_words(other) and plain_words(one):
         return True
-    a, b = _skeleton(one), _skeleton(other)
+    a, b = skeleton(one), skeleton(other)
     if min(len(a), len(b)) < _SHORT_NAME or abs(len(a) - len(b)) > 1:
         return False
     if len(a) == len(b):

@@ -11,7 +11,7 @@ from functools import lru_cache
 from mcpguard.model import Severity
 from mcpguard.scan.threats.definition import View
 from mcpguard.scan.threats.parameters import Parameter, words
-from mcpguard.scan.threats.signals import Signal, Structure, Threat, ThreatDetector
+from mcpguard.scan.threats.signals import ASKED, Meaning, Signal, Structure, Threat, ThreatDetector
 
 __all__ = ["DETECTOR"]
 
@@ -128,6 +128,17 @@ _SECRET = tuple(
 )
 """Words of a name, all of one set: what is personal, or secret."""
 
+_KEYS = frozenset((*_SECRET, frozenset({"private", "key"}), frozenset({"ssh", "key"})))
+_CONNECTS = frozenset(
+    ["connect", "connects", "login", "logs", "auth", "authenticate", "sign", "deploy", "ssh"]
+)
+"""Words of tools that have a use for a key or a password."""
+
+_TALKS = frozenset(
+    ["chat", "bot", "llm", "prompt", "prompts", "agent", "agents", "assistant", "conversation"]
+)
+"""Words of tools that talk to a model themselves."""
+
 _COMMON = frozenset(
     [
         "key",
@@ -159,19 +170,16 @@ def _judge(view: View) -> Iterator[Signal]:
         elif named == _MODEL and "model" not in _about(view):
             yield _signal("collecting.conversation", 3, each, _NEVER_SAYS)
         elif _never(named):
-            yield _signal(
-                "collecting.conversation",
-                4 if len(asked) > 1 or each.required else 3,
-                each,
-                _NEVER_SAYS,
-            )
+            heavy = 4 if len(asked) > 1 or each.required else 3
+            weight = 1.4 if _TALKS & _subject(view) else heavy
+            yield _signal("collecting.conversation", weight, each, _NEVER_SAYS)
         elif len(named) > _LONG_NAME and not _READS.isdisjoint(named):
             yield _signal(
                 "collecting.order-in-name", 4, each, "its name is an order to read something"
             )
         elif kind := _personal(named):
             about = _about(view) if about is None else about
-            if (kind - _COMMON or kind) & about:
+            if (kind - _COMMON or kind) & about or (kind in _KEYS and about & _CONNECTS):
                 continue
             count += 1
             weight = 1.0 if kind in _SECRET else 2.0 if each.required else 1.5
@@ -192,6 +200,18 @@ def _about(view: View) -> set[str]:
     return {part for word in joined.split() for part in words(word)}
 
 
+def _subject(view: View) -> set[str]:
+    """The words of its name and of how its description begins."""
+    texts = [view.definition.get(key) for key in ("name", "description")]
+    begins = [
+        each[:_BEGINS].partition(". ")[0].partition("\n")[0]
+        for each in texts
+        if isinstance(each, str)
+    ]
+    return {part for each in begins for word in each.split() for part in words(word)}
+
+
+_BEGINS = 80
 _READ = 4000
 
 
@@ -219,6 +239,63 @@ DETECTOR = ThreatDetector(
     atlas="AML.T0057",
     explanation="It has an argument through which the conversation or private data leave.",
     fix="Deny the argument with a policy rule, or do not use the tool.",
+    meanings=(
+        Meaning(
+            "collecting.whole-conversation",
+            3,
+            "asks for what was said, and the tool is not about that",
+            (
+                "WHOLE|PRIOR ~ CONV",
+                "CONV ~ WHOLE|PRIOR",
+                "CONV ~ USER ~ MODEL",
+                "CONV CONV",
+                "OTHER TOOL ~ USE",
+                "PRIOR|WHOLE ~ POST",
+                "POST ~ USER ~ PRIOR",
+                "CONV ~ THIS USE",
+            ),
+            ASKED,
+            alien="CONV|POST",
+        ),
+        Meaning(
+            "collecting.of-the-model",
+            3,
+            "asks for what the model knows, thinks or was told",
+            (
+                "YOU ~ SYSTEM|INSTR|MIND|CONV",
+                "SYSTEM ~ YOU|WHOLE",
+                "MODEL ~ USE ~ THIS TOOL",
+                "INSTR|TOOL ~ YOU",
+                "WHOLE ~ MIND",
+                "MIND ~ USER|MODEL",
+                "WHOLE ~ USER",
+                "WHOLE ~ YOU",
+                "YOU WHOLE",
+                "OTHER ~ YOU",
+                "YOU ~ USER",
+                "WHOLE ~ INSTR",
+                "SYSTEM",
+            ),
+            ASKED,
+            alien="SYSTEM|MODEL|MIND|CONV",
+        ),
+        Meaning(
+            "collecting.secrets",
+            3,
+            "asks for keys or passwords, and the tool has no use for them",
+            ("SECRET ~ USER", "USER ~ SECRET", "READ ~ PATH", "PRIOR ~ SECRET", "SECRET ~ YOU"),
+            ASKED,
+            alien="SECRET|LOGIN|FILE",
+        ),
+        Meaning(
+            "collecting.about-user",
+            1.5,
+            "asks about the user's life",
+            ("LIFE ~ USER", "USER ~ LIFE", "LIFE ~ LIFE ~ LIFE", "WHOLE ~ LIFE"),
+            ASKED,
+            alien="LIFE|USER",
+        ),
+    ),
     structure=Structure(
         (
             "collecting.conversation",

@@ -13,7 +13,16 @@ from typing import NamedTuple
 
 from mcpguard.scan.needles import Needles, compiled
 
-__all__ = ["KEYWORD_FORMS", "MAX_RUNS", "Decoded", "decoded", "may_hold", "respelt"]
+__all__ = [
+    "BYTES",
+    "KEYWORD_FORMS",
+    "LINES",
+    "MAX_RUNS",
+    "Decoded",
+    "decoded",
+    "may_hold",
+    "respelt",
+]
 
 MAX_RUNS = 16
 """Runs of one kind that are read in one text: each costs as much as the text that it holds."""
@@ -122,10 +131,53 @@ def _ascii85(run: str) -> bytes:
     return base64.a85decode(run[2:-2])
 
 
+_BREAK = r"(?:\r?\n|(?:\\r)?\\n)"
+"""The end of a line, also as JSON has it."""
+
+LINES = rf"(?:[A-Za-z0-9+/]{{8,19}}=*{_BREAK}){{3}}"
+"""Three short lines of nothing but what base64, base32 and hex are written in."""
+
+BYTES = r"(?:(?:0x)?[0-9A-Fa-f]{2}[ ,:]{1,2}){11}"
+"""Eleven bytes in hex, apart."""
+
+_LINES = rf"(?:[A-Za-z0-9+/]{{8,19}}=*{_BREAK}[ \t]*){{3,}}[A-Za-z0-9+/]*=*"
+_BYTES = r"(?:(?:0x)?[0-9A-Fa-f]{2}[ ,:]{1,2}){11,}(?:0x)?[0-9A-Fa-f]{2}"
+
+
+def _wrapped(run: str) -> bytes:
+    """A run in short lines: hex, base32 or base64, whichever gives text; a word may follow it."""
+    lines = run.replace("\\r", "").replace("\\n", " ").split()
+    for bare in ("".join(lines), "".join(lines[:-1])):
+        for read in (bytes.fromhex, _base32, _base64):
+            raw = _tried(read, bare)
+            if raw:
+                return raw
+    return b""
+
+
+def _tried(read: Callable[[str], bytes], bare: str) -> bytes:
+    try:
+        raw = read(bare)
+        return raw if raw.decode().isprintable() else b""
+    except (ValueError, binascii.Error):
+        return b""
+
+
+def _base64(run: str) -> bytes:
+    bare = run.rstrip("=")
+    return binascii.a2b_base64(bare[: len(bare) - (len(bare) % 4 == 1)] + "==")
+
+
+def _apart(run: str) -> bytes:
+    return bytes.fromhex("".join(each for each in run.replace("0x", "") if each.isalnum()))
+
+
 _RUNS: tuple[tuple[str, str, Callable[[str], bytes]], ...] = (
     ("base32", r"[A-Z2-7]{16}[A-Z2-7]*=*", _base32),
     ("binary", r"[01]{8}(?:\s?[01]{8})+", _binary),
     ("base85", r"<~[!-u\s]+~>", _ascii85),
+    ("short lines", _LINES, _wrapped),
+    ("hex bytes", _BYTES, _apart),
     (
         "base85",
         r"[0-9A-Za-z!#$%&()*+\-;<=>?@^_`{|}~]{19}[0-9A-Za-z!#$%&()*+\-;<=>?@^_`{|}~]+",

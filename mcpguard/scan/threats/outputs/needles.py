@@ -9,7 +9,13 @@ from functools import cache
 from mcpguard.scan.needles import LONG_WORD, Needles, remembered
 from mcpguard.scan.threats.escapes import decoded as encoded_run
 from mcpguard.scan.threats.escapes import runs
-from mcpguard.scan.threats.outputs.encodings import KEYWORD_FORMS, decoded, may_hold
+from mcpguard.scan.threats.outputs.encodings import (
+    BYTES,
+    KEYWORD_FORMS,
+    LINES,
+    decoded,
+    may_hold,
+)
 from mcpguard.scan.threats.outputs.frames import FRAMES
 from mcpguard.scan.threats.outputs.lexicon import Sense, entries
 from mcpguard.scan.threats.outputs.reading import MARKS
@@ -88,6 +94,8 @@ _ODD = (
     r"&[#A-Za-z]",
     r"<!--|\[//\]|\[comment\]",
     LONG_WORD,
+    LINES,
+    BYTES,
     r"[01]{8}\s?[01]{8}",
     r"<~",
 )

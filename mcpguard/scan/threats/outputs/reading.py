@@ -55,7 +55,7 @@ def folded(text: str) -> str:
 
 _MARKUP = (
     rb"(?i)\n\n(?:human|assistant): |###\s*(?:instruction|response|system|assistant): *\n"
-    rb"|<\|[a-z_]+\|>|\[/?INST\]|<</?SYS>>"
+    rb"|<\|[a-z_]+\|>|\[/?INST\]|<</?SYS>>|\[/?tool_(?:result|response|output)s?\]"
     rb"|</?(?:tool_result|tool_response|tool_output|function_results|function_result|tool_call|function_calls|user_input|system_prompt"
     rb"|important|information|system|admin|override|instructions?)>"
 )
