@@ -53,10 +53,11 @@ UNCACHED = ("--no-cache", ".")
 BUSY = ("-n", "2", "--dist", "worksteal")
 """pytest-xdist, for tests that compute: a process a core, each takes what the other has left."""
 
-WAITING = ("-n", "3", "--dist", "loadgroup")
-"""For tests that mostly wait for other programs. One worker takes all tests of an `xdist_group`."""
+WAITING = ("-n", "4", "--dist", "loadscope")
+"""For tests that mostly wait for other programs. Of some files one worker takes all tests: see
+`SHARING` in tests/conftest.py."""
 
-TIMED = ("-m", "timed", "-n", "2", "--dist", "loadgroup")
+TIMED = ("-m", "timed", "-n", "2", "--dist", "loadscope")
 """For tests that say how many seconds something may take: no more of them than cores."""
 
 UNWATCHED = (
@@ -167,11 +168,17 @@ def coverage(data: Path) -> tuple[Step, ...]:
     measured = ("-m", "slipcover", "--json", "--out", data, "-m", "pytest", *UNWATCHED)
     tests = ("tests/unit", f"--ignore={HOUSE[0]}", *BUSY, "-m", "not weighed")
     return (
-        pytest("tests/unit", "-m", "weighed"),
+        pytest(*marked("weighed"), "-m", "weighed"),
         command(environment.python(), *measured, "-q", "--no-header", *tests),
         lambda log: floor(data, CORE, CORE_FLOOR, log),
         lambda log: floor(data, ("*",), FLOOR, log),
     )
+
+
+def marked(mark: str) -> list[Path]:
+    """The unit tests' files that speak of `mark`: collecting all of them takes 15 seconds."""
+    files = sorted((ROOT / "tests" / "unit").rglob("test_*.py"))
+    return [each for each in files if f"mark.{mark}" in each.read_text("utf-8")]
 
 
 def floor(data: Path, names: Sequence[str], least: float, log: TextIO) -> int:

@@ -30,6 +30,9 @@ from tests.guarantees import GUARANTEES, TESTS, Guarantee, worn  # noqa: E402
 WORKERS = 2
 """Two cores are what the smallest machine that runs this has."""
 
+SHARES = 2 * WORKERS
+"""Parts of what is run without a mutant, so that the last worker is done soon after the first."""
+
 LIMIT = 120.0
 """Seconds for one mutant's tests. Passing it counts as killed; unchanged they take a few."""
 
@@ -194,6 +197,23 @@ def control(worker: Worker, killed: Sequence[Outcome]) -> Outcome:
     return Outcome("control", problem, time.monotonic() - started)
 
 
+def shares(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
+    """Those that killed in parts of about the same length; tests of one file are in one part."""
+    files: dict[str, list[Outcome]] = {}
+    for each in outcomes:
+        if each.again:
+            files.setdefault(each.again[0].partition("::")[0], []).append(each)
+    parts: list[list[Outcome]] = [[] for _ in range(SHARES)]
+    for killed in sorted(files.values(), key=lasting, reverse=True):
+        min(parts, key=lasting).extend(killed)
+    return [part for part in parts if part]
+
+
+def lasting(killed: Sequence[Outcome]) -> float:
+    """Seconds: what a mutant's tests took to fail is about what they take to pass."""
+    return sum(each.seconds for each in killed)
+
+
 def cheapest(files: Sequence[Path]) -> tuple[Path, ...]:
     """Those in the cheapest folder: units where there are any, else fuzz, faults, integration."""
     folders = [path.relative_to(TESTS).parts[0] for path in files]
@@ -224,8 +244,7 @@ def main(argv: Sequence[str]) -> int:
 
         with ThreadPoolExecutor(WORKERS) as pool:
             outcomes = list(pool.map(mutant, names))
-            killed = [each for each in outcomes if each.again]
-            controls = list(pool.map(share, [killed[at::WORKERS] for at in range(WORKERS)]))
+            controls = list(pool.map(share, shares(outcomes)))
         for _ in range(WORKERS):
             free.get().close()
     return report(outcomes, controls)

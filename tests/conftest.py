@@ -1,17 +1,25 @@
 """What every test shares: hypothesis profiles, marks by folder, and tests chosen by guarantee."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests import tools
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 TESTS = Path(__file__).parent
 MARKS = ("integration", "faults", "fuzz")
 SHARING = {"test_bench", "test_readme", "test_recipes", "test_transparency"}
-"""Files whose tests share what took long to make, so one worker runs all of them."""
+"""Files whose tests share what took up to a minute to make, so one worker runs all of them."""
 
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
@@ -38,13 +46,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         folder = item.path.relative_to(TESTS).parts[0]
         if folder in MARKS:
             item.add_marker(folder)
-        if item.path.stem in SHARING:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
     wanted = config.getoption("--guarantee")
     if wanted:
         dropped = [item for item in items if wanted not in worn_by(item)]
         config.hook.pytest_deselected(items=dropped)
         items[:] = [item for item in items if wanted in worn_by(item)]
+
+
+class Sharing(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
+    """Gives a test to whoever is free, but all of a file in `SHARING` to one worker, and first."""
+
+    @override
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if Path(file).stem in SHARING else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing | None:
+    """For `--dist loadscope`; not `loadgroup`, which pytest 9.2 made do nothing (xdist #1386)."""
+    return Sharing(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 def worn_by(item: pytest.Item) -> set[str]:

@@ -458,8 +458,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "in which nothing is obeyed by the terminal.",
         Mutant(
             "cli/audit/choosing.py",
-            "    for part in parts_of(file):\n",
-            "    for part in parts_of(file)[-1:]:\n",
+            "    for part in files_of(file):\n",
+            "    for part in files_of(file)[-1:]:\n",
         ),
     ),
     "audit:signed-checkpoints": Guarantee(
@@ -479,6 +479,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "audit/checkpoint.py",
             "        if last and self._anchor and self._anchor.size > self.size:",
             "        if last and self._anchor and self._anchor.size == self.size:",
+        ),
+    ),
+    "audit:executed-is-recorded": Guarantee(
+        _AUDIT,
+        "In strict durability a session that is killed at any moment has let no call be executed, "
+        "and no answer through, that is not in its log.",
+        Mutant(
+            "daemon/engine.py",
+            "                if self._audit is not None:\n",
+            "                if self._audit is not None and len(records) > 1:\n",
         ),
     ),
     "check:drift-fails": Guarantee(
@@ -688,6 +698,25 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "config/settings.py",
             '"path_traversal": Handling.RECORD,',
             '"path_traversal": Handling.DENY,',
+        ),
+    ),
+    "config:log-keeps": Guarantee(
+        _PROCESS,
+        "A log in a place that keeps nothing is refused when the file is read.",
+        Mutant(
+            "config/values.py",
+            'if top in _NO_FILES and below[0] != "shm":',
+            'if top in _NO_FILES and below[0] == "shm":',
+        ),
+    ),
+    "config:weak-is-said": Guarantee(
+        _PROCESS,
+        "`config validate` says of each setting that takes a protection away, has no effect, or "
+        "fits no locked tool, where it stands.",
+        Mutant(
+            "config/doubts.py",
+            "        found += _weak(values)\n",
+            "        found += _weak({})\n",
         ),
     ),
     "config:system-fixes-scopes": Guarantee(
@@ -2872,6 +2901,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "siem/shipping.py",
             "given_up=cursor.given_up + 1",
             "given_up=cursor.given_up",
+        ),
+    ),
+    "siem:client-certificate": Guarantee(
+        _AUDIT,
+        "A collector that asks for a certificate gets the one of its entry; without the right one "
+        "nothing is taken for delivered.",
+        Mutant(
+            "siem/sockets.py",
+            "        if target.cert:\n",
+            "        if not target.cert and target.key:\n",
         ),
     ),
     "stop:engine-decides": Guarantee(

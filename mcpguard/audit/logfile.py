@@ -45,6 +45,8 @@ __all__ = [
     "exchange",
     "is_part",
     "lock",
+    "logs_in",
+    "next_of",
     "open_log",
 ]
 
@@ -203,6 +205,21 @@ def earlier_name(path: Path, seq: int) -> Path:
     return path.with_name(f"{path.stem}~{seq:0{_DIGITS}}{path.suffix}")
 
 
+def next_of(path: Path) -> Path:
+    """What becomes the log at `path` when that is exchanged."""
+    return path.with_name(f".{path.name}.next")
+
+
+def logs_in(folder: Path) -> list[Path]:
+    """The logs in `folder` by name, one whose parts alone are left included. Raises OSError."""
+    found = set[Path]()
+    for each in folder.iterdir():
+        if each.suffix == ".jsonl" and not each.name.startswith("."):
+            stem = each.stem.rpartition("~")[0] if is_part(each) else each.stem
+            found.add(each.with_name(f"{stem}{each.suffix}"))
+    return sorted(found)
+
+
 def exchange(path: Path, aside: Path, first: bytes) -> int:
     """A new file with the line `first` is the log at `path`; what was, is `aside`. Its locked fd.
 
@@ -211,7 +228,7 @@ def exchange(path: Path, aside: Path, first: bytes) -> int:
     """
     if os.path.lexists(aside):
         raise AuditError(f"{aside}: is there already", hint="move it away")
-    made = path.with_name(f".{path.name}.next")
+    made = next_of(path)
     made.unlink(missing_ok=True)
     fd = os.open(made, _FLAGS | os.O_EXCL, 0o600)
     try:

@@ -21,7 +21,7 @@ from mcpguard.audit.checkpoint import (
     read_checkpoint,
 )
 from mcpguard.audit.diagnose import LOOK_BACK, Problem, Runs, split
-from mcpguard.audit.logfile import earlier_parts
+from mcpguard.audit.logfile import earlier_parts, next_of
 from mcpguard.audit.merkle import Tree
 from mcpguard.audit.record import (
     DOMAIN,
@@ -41,6 +41,7 @@ __all__ = [
     "VerifyReport",
     "begin_of",
     "begins_as_log",
+    "missing",
     "parts_of",
     "read",
     "read_end",
@@ -94,7 +95,7 @@ class VerifyReport:
     holds. `signed`: the size of the newest one that is right, by the key `signer`; with keys, one
     of them made the signature, without it was not looked at. `rooted`: whether roots could be
     compared; not in a part whose earlier ones nothing tells of. `seam`: where the next part goes
-    on; None behind what is broken.
+    on; None behind what is broken. `aside`: its last record says that the log goes on elsewhere.
     """
 
     records: int
@@ -115,6 +116,7 @@ class VerifyReport:
     signer: str = ""
     rooted: bool = True
     seam: Seam | None = None
+    aside: bool = False
 
     @property
     def intact(self) -> bool:
@@ -279,6 +281,7 @@ class _Reader:
             signer=newest.key if newest else "",
             rooted=checker.tree is not None,
             seam=Seam(seam.seq + self.records, self.recent[-1][1], checker.tree) if whole else None,
+            aside=self.event == SET_ASIDE,
         )
 
     def _problems(self) -> tuple[Problem, ...]:
@@ -367,6 +370,17 @@ def unsigned(parts: Sequence[VerifyReport]) -> Problem | None:
         return None
     told = f"unsigned: records {newest + 1} to {last.start + last.ended} are of sessions that ended"
     return Problem(last.ended, "unsigned", f"{told} and did not sign them")
+
+
+def missing(path: Path, newest: VerifyReport) -> Problem | None:
+    """That the log at `path` is gone though its part before, with that report, says it goes on.
+
+    Whoever died in the middle of setting it aside left the file that was to take its place.
+    """
+    if not newest.aside or path.exists() or next_of(path).exists():
+        return None
+    told = f"truncated: it says that the log goes on, and there is no {path.name}"
+    return Problem(newest.records, "truncated", told)
 
 
 def read(path: Path) -> Iterator[JsonObject]:

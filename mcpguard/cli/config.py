@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from mcpguard.cli import render
+from mcpguard.cli import look, render
 from mcpguard.config import showing
 from mcpguard.config.files import places, text_of
-from mcpguard.config.loading import Loaded, load, problems_of, problems_of_all
+from mcpguard.config.loading import Loaded, doubts, load, problems_of, problems_of_all
 from mcpguard.errors import PolicyError, UsageError
 from mcpguard.model import Json
 
@@ -78,12 +78,21 @@ def _head(loaded: Loaded) -> Iterator[str]:
 @config.command(name="validate")
 @click.argument("file", type=click.Path(path_type=Path), required=False, metavar="[FILE]")
 @click.option("--system", is_flag=True, help="FILE is to be the system's, which only tightens.")
+@click.option(
+    "--lock",
+    type=click.Path(path_type=Path),
+    metavar="LOCK",
+    help="Warn of patterns that fit no tool of this lockfile.",
+)
 @_format
 @click.pass_context
-def validate_command(context: click.Context, file: Path | None, system: bool, form: str) -> None:
+def validate_command(
+    context: click.Context, file: Path | None, system: bool, lock: Path | None, form: str
+) -> None:
     """Check FILE, or the files that are read.
 
-    FILE is checked whole, and once more for each server that it has a section for.
+    FILE is checked whole, and once more for each server that it has a section for. Warnings name
+    what can be used and takes a protection away, or has no effect.
 
     Exit codes: 0 it can be used, 1 something in it is wrong, 2 it cannot be read.
     """
@@ -93,34 +102,45 @@ def validate_command(context: click.Context, file: Path | None, system: bool, fo
         )
     own = [] if file is None else [(file, problems_of(file, system=system))]
     found = own or problems_of_all(places())
+    held = look.read_lockfile(lock) if lock is not None else None
+    warned = {path: [] if wrong or system else doubts(path, held) for path, wrong in found}
     if form == "json":
-        render.answer([render.json_text([_as_json(*each) for each in found])])
+        render.answer([render.json_text([_as_json(*each, warned[each[0]]) for each in found])])
     else:
         for each in found:
-            render.answer(_checked(*each))
+            render.answer(_checked(*each, warned[each[0]]))
         if not found:
             render.answer(["there is no file of settings; the preset baseline holds"])
     context.exit(int(any(wrong for _, wrong in found)))
 
 
-def _checked(file: Path, wrong: Sequence[PolicyError]) -> Iterator[str]:
+def _checked(
+    file: Path, wrong: Sequence[PolicyError], warned: Sequence[PolicyError]
+) -> Iterator[str]:
     if not wrong:
-        yield f"{render.printable(str(file))}: nothing wrong"
+        count = f", {len(warned)} warning{'s' * (len(warned) != 1)}" if warned else ""
+        yield f"{render.printable(str(file))}: nothing wrong{count}"
+    for problem in warned:
+        place = f"{problem.source}:{problem.line}:{problem.column}"
+        yield render.printable(f"{place}: warning: {problem.what}")
+        yield f"  next: {render.printable(problem.hint)}"
     for problem in wrong:
         yield render.printable(problem.message)
         if problem.hint:
             yield f"  next: {render.printable(problem.hint)}"
 
 
-def _as_json(file: Path, wrong: Sequence[PolicyError]) -> Json:
+def _as_json(file: Path, wrong: Sequence[PolicyError], warned: Sequence[PolicyError]) -> Json:
     return {
         "file": str(file),
         "valid": not wrong,
-        "problems": [
-            {"line": each.line, "column": each.column, "message": each.what, "hint": each.hint}
-            for each in wrong
-        ],
+        "problems": [_told(each) for each in wrong],
+        "warnings": [_told(each) for each in warned],
     }
+
+
+def _told(each: PolicyError) -> Json:
+    return {"line": each.line, "column": each.column, "message": each.what, "hint": each.hint}
 
 
 @config.command(name="path")

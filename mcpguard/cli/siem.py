@@ -1,78 +1,30 @@
-"""`mcpguard audit export` and `ship`: the audit log in a security team's formats and tools."""
+"""`mcpguard audit ship`: the audit log in a security team's tools."""
 
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 import orjson
 
-from mcpguard.audit.verify import read
 from mcpguard.cli import render
 from mcpguard.config.flags import data_dir
 from mcpguard.config.loading import load
 from mcpguard.errors import UsageError
 from mcpguard.model import JsonObject
 from mcpguard.siem import shipping
-from mcpguard.siem.formats import FORMATS
-from mcpguard.siem.formats import render as rendered
 from mcpguard.siem.sinks import target_of
 
-__all__ = ["export_command", "found", "ship_command"]
-
-PIECE = 1000
-"""Records of a body that is written as one: OTLP's."""
+__all__ = ["found", "ship_command"]
 
 LAST_LINES = 1.0
 """Seconds after a session in which its stderr still gets what a sink writes there."""
 
-WRITTEN = {name: row for name, row in FORMATS.items() if not row.needs}
-"""Formats whose records are lines."""
-
 MAX_ORDER = 1024 * 1024
 """Bytes of what a session says should be delivered."""
-
-
-@click.command(name="export")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--format", "form", type=click.Choice([*WRITTEN]), required=True, help="One of the table below."
-)
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="A file; default: stdout.")
-def export_command(file: Path, form: str, output: Path | None) -> None:
-    """Write the records of the log FILE in another format, one a line.
-
-    Needs nothing but the file, sends nothing. Says nothing of the records' truth: run `mcpguard
-    audit verify` first. `--format hec` can be posted to a collector as it is, of `otlp-json` each
-    line is one request.
-
-    Exit codes: 0 written, 2 the file cannot be read.
-    """
-    if output is None:
-        _export(file, form, sys.stdout.buffer)
-        return
-    try:
-        with output.open("wb") as made:
-            _export(file, form, made)
-    except OSError as error:
-        raise UsageError(f"{output}: cannot be written: {error.strerror}") from error
-
-
-def _export(file: Path, form: str, to: BinaryIO) -> None:
-    records = (rendered(form, record) for record in read(file))
-    if FORMATS[form].otlp == "":
-        to.writelines(each + b"\n" for each in records)
-        return
-    while piece := list(islice(records, PIECE)):
-        to.write(FORMATS[form].body(piece) + b"\n")
-
-
-export_command.epilog = "\b\n" + "\n".join(f"{key:<11}{row.help}" for key, row in WRITTEN.items())
 
 
 @click.command(name="ship")

@@ -20,9 +20,18 @@ from mcpguard.model import Mode
 if TYPE_CHECKING:  # without any file there is nothing to read, and no reader to import
     from mcpguard.config.reading import Document
     from mcpguard.config.rows import Values
+    from mcpguard.lock.lockfile import Lockfile
     from mcpguard.policy.document import Node
 
-__all__ = ["Loaded", "chosen_mode", "load", "preset_values", "problems_of", "problems_of_all"]
+__all__ = [
+    "Loaded",
+    "chosen_mode",
+    "doubts",
+    "load",
+    "preset_values",
+    "problems_of",
+    "problems_of_all",
+]
 
 PRESETS: Final = Path(__file__).with_name("presets")
 _WORDS: Final = tuple(each.value for each in Preset)
@@ -152,6 +161,14 @@ def problems_of_all(where: Places) -> list[tuple[Path, list[PolicyError]]]:
     except PolicyError as error:
         found.append((Path(error.source), [error]))
     return found
+
+
+def doubts(path: Path, lock: "Lockfile | None" = None) -> list[PolicyError]:
+    """What in the usable file at `path` is probably not meant: `doubts_of`. Raises UsageError."""
+    from mcpguard.config.doubts import doubts_of
+
+    document = _read(path, _text(path, required=True) or "")
+    return doubts_of([document.values, *document.servers.values()], lock)
 
 
 def _wrong(base: "list[Values]", document: "Document", *, system: bool) -> Iterable[PolicyError]:

@@ -471,7 +471,7 @@ ROWS: Final = (
         many=8,
         tighten=_common,
     ),
-    Row(("audit", "log"), "the absolute path of the audit log", read.absolute),
+    Row(("audit", "log"), "the absolute path of the audit log", read.own_file),
     Row(
         ("audit", "durability"),
         "none, grouped or strict: when the disk has a record",

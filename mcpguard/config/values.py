@@ -35,6 +35,7 @@ __all__ = [
     "integer",
     "listener",
     "name",
+    "own_file",
     "pattern",
     "place",
     "place_of",
@@ -79,6 +80,9 @@ RULES = "rules"
 """What the counters of the rules' limits are kept under."""
 
 _NAME: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+_NO_FILES: Final = frozenset(("dev", "proc", "sys"))
+"""Folders of / that hold no files, but for /dev/shm."""
+
 _T = TypeVar("_T")
 _Word = TypeVar("_Word", bound=StrEnum)
 
@@ -160,6 +164,15 @@ def absolute(node: Node) -> str:
     value = text(node)
     if not PurePosixPath(value).is_absolute() and not PureWindowsPath(value).is_absolute():
         raise node.error("an absolute path belongs here", hint="begin it with /")
+    return value
+
+
+def own_file(node: Node) -> str:
+    """An absolute path of a file that keeps what is written to it."""
+    value = absolute(node)
+    _, top, *below = *PurePosixPath(value).parts, ""
+    if top in _NO_FILES and below[0] != "shm":
+        raise node.error(f"{value} keeps nothing", hint="name a file on a disk")
     return value
 
 

@@ -26,6 +26,9 @@ CONFIRM = 5.0
 """Seconds for the collector to close after us. One that never does and resets nothing is believed:
 its kernel has taken everything. One that did it before and does not now is not: it hangs."""
 
+STAYS = 0.25
+"""Seconds in which a collector that does not want us closes; it takes milliseconds."""
+
 MAX_DATAGRAM = 65_507
 """Bytes of one over IPv4 (RFC 5426 section 3.2)."""
 
@@ -95,6 +98,8 @@ class Stream:
                 with opened:
                     opened.settimeout(SEND)
                     opened.sendall(data)
+                    if isinstance(opened, ssl.SSLSocket):
+                        _stays(opened)
                     self._finish(opened)
         except (OSError, ValueError) as error:  # ValueError: a host that is no name
             raise SinkDownError(_told(self._name, error)) from error
@@ -116,6 +121,20 @@ class Stream:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _stays(opened: ssl.SSLSocket) -> None:
+    """Raises OSError for a collector that closes before we do: it has not taken what we sent.
+
+    With TLS 1.3 we are done before it has looked at our certificate, and rsyslog then closes
+    without a word, as it also does when all is well and we have said goodbye.
+    """
+    opened.settimeout(STAYS)
+    try:
+        if not opened.recv(1):
+            raise ConnectionResetError(errno.ECONNRESET, "it closed, perhaps for our certificate")
+    except TimeoutError:
+        return
 
 
 def _say_goodbye(opened: ssl.SSLSocket) -> None:

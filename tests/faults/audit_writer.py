@@ -9,14 +9,17 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from time import time
 
 import pytest
 
 from mcpguard.audit import AuditLog
+from mcpguard.audit.chain import Record
 from mcpguard.audit.checkpoint import Signer
 from mcpguard.audit.keeper import Keeper, Rotation
+from mcpguard.audit.verify import parts_of, read, verify
 from mcpguard.errors import AuditError
 from tests.unit.audit.logs import SEED
 
@@ -58,9 +61,7 @@ def parts(path: Path) -> None:
     while True:
         log.write([({"decision": "allow", "target": "x" * 97}, b"")] * 3)
         tell(log.seq)
-        keeper.take()
-        keeper.sign()
-        keeper.commit()()
+        keep(keeper)
 
 
 def tracked(path: Path) -> tuple[AuditLog, Keeper]:
@@ -82,9 +83,7 @@ def full_at_exchange(path: Path) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     log, keeper = tracked(path)
     for _ in range(2):
-        keeper.take()
-        keeper.sign()
-        keeper.commit()()
+        keep(keeper)
     log.write([({"decision": "allow"}, b"")] * 20)
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     for room in (0, 50, 100):
@@ -92,9 +91,7 @@ def full_at_exchange(path: Path) -> None:
         with pytest.raises(AuditError, match="cannot be exchanged"):
             log.exchange(path.with_name("audit~000000000099.jsonl"), {"event": "audit.continue"})
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-    keeper.take()
-    keeper.sign()
-    keeper.commit()()
+    keep(keeper)
     log.close(keeper.last)
     tell(keeper.failure or "done")
 
@@ -128,6 +125,58 @@ def refused(log: AuditLog, path: Path, size: int) -> None:
     assert path.stat().st_size == size
 
 
+FULL = r"No space left on device|only \d+ of \d+ bytes were written"
+"""What a disk says that is full, or had room for some of it."""
+
+
+def small_disk(path: Path) -> None:
+    """Writes on a small disk of its own that is full again and again, at other bytes each time."""
+    log, keeper = tracked(path)
+    for turn in range(12):
+        ballast = filled(path.with_name("ballast"))
+        batch: list[Record] = [({"decision": "allow", "target": "x" * (turn * 97)}, b"")] * 3
+        for _ in range(2):
+            with pytest.raises(AuditError, match=FULL) as caught:
+                write_on(log, batch)
+            assert caught.value.hint
+            assert path.stat().st_size == log.size
+        aside = path.with_name("audit~000000000099.jsonl")
+        with pytest.raises(AuditError, match="cannot be written, nor exchanged"):
+            log.exchange(aside, {"event": "audit.continue"})
+        ballast.unlink()
+        log.write([({"decision": "deny", "reason": "audit_unwritable"}, b"")])
+    ballast = filled(path.with_name("ballast"))
+    keep(keeper)  # there is nothing to sign as yet
+    with pytest.raises(AuditError, match="cannot be exchanged"):
+        keep(keeper)
+    ballast.unlink()
+    log.close(keeper.last)
+    reports = [verify(part) for part in parts_of(path)]
+    gaps = [record["withheld"] for record in read(path) if record.get("event") == "audit.gap"]
+    assert all(report.intact and not report.torn for report in reports), reports
+    assert gaps[:12] == [6] * 12
+    tell("done")
+
+
+def write_on(log: AuditLog, batch: list[Record]) -> None:
+    for _ in range(4096):
+        log.write(batch)
+
+
+def keep(keeper: Keeper) -> None:
+    keeper.take()
+    keeper.sign()
+    keeper.commit()()
+
+
+def filled(ballast: Path) -> Path:
+    """A file that takes all the room there is."""
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(65536)):
+            pass
+    return ballast
+
+
 def full_at_start(path: Path) -> None:
     """Opens a log on a disk that has room for half a record, then on one that has more."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -158,6 +207,7 @@ TASKS: Mapping[str, Callable[[Path], None]] = {
     "parts": parts,
     "full-at-exchange": full_at_exchange,
     "full": full,
+    "small-disk": small_disk,
     "full-at-start": full_at_start,
     "forbidden": forbidden,
 }

@@ -55,14 +55,37 @@ def certificate(folder: Path) -> tuple[Path, Path]:
     )
     text, secret = folder / "cert.pem", folder / "key.pem"
     text.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    secret.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
+    secret.write_bytes(plain_key(key))
     return text, secret
+
+
+def client(folder: Path, name: str, signer: tuple[Path, Path] | None = None) -> tuple[Path, Path]:
+    """A client's certificate and key, signed by `signer`; by itself without one."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    me = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    by, issuer = key, me
+    if signer is not None:
+        by_key = serialization.load_pem_private_key(signer[1].read_bytes(), None)
+        assert isinstance(by_key, ec.EllipticCurvePrivateKey)
+        by, issuer = by_key, x509.load_pem_x509_certificate(signer[0].read_bytes()).subject
+    now, day = dt.datetime.now(dt.UTC), dt.timedelta(days=1)
+    made = x509.CertificateBuilder(issuer, me, key.public_key(), 2, now - day, now + day).sign(
+        by, hashes.SHA256()
+    )
+    text, secret = folder / f"{name}.pem", folder / f"{name}.key"
+    text.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    secret.write_bytes(plain_key(key))
+    return text, secret
+
+
+def plain_key(key: ec.EllipticCurvePrivateKey, password: bytes = b"") -> bytes:
+    """`key` as PEM, encrypted if there is a password."""
+    how = (
+        serialization.BestAvailableEncryption(password)
+        if password
+        else serialization.NoEncryption()
+    )
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, how)
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
@@ -100,6 +123,8 @@ input(type="imudp" address="127.0.0.1" port="{udp}" ruleset="all")
 input(type="imtcp" address="127.0.0.1" port="{tcp}" ruleset="all")
 input(type="imtcp" address="127.0.0.1" port="{tls}" ruleset="all"
   streamDriver.name="gtls" streamDriver.mode="1" streamDriver.authMode="anon")
+input(type="imtcp" address="127.0.0.1" port="{mutual}" ruleset="all"
+  streamDriver.name="gtls" streamDriver.mode="1" streamDriver.authMode="x509/certvalid")
 input(type="imuxsock" socket="{folder}/sock" UseSpecialParser="off" ParseHostname="on"
   RateLimit.Interval="0" ruleset="all")
 """
@@ -109,16 +134,17 @@ PROGRAM = shutil.which("rsyslogd", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
 class Rsyslog:
-    """An rsyslogd with four inputs and one file, `out`: an object a message, as it was parsed."""
+    """An rsyslogd with five inputs and one file, `out`: an object a message, as it was parsed."""
 
     def __init__(self) -> None:
         if PROGRAM is None:
             pytest.fail("not found: apt-get install rsyslog rsyslog-gnutls (Debian)")
         self.folder = Path(tempfile.mkdtemp(prefix="mcpguard-rsyslog-"))
         self.out = self.folder / "out.jsonl"
-        self.cert, key = certificate(self.folder)
+        self.signer = self.cert, key = certificate(self.folder)
         self.port = {
-            "udp": free_port(socket.SOCK_DGRAM), "tcp": free_port(), "tls": free_port()
+            "udp": free_port(socket.SOCK_DGRAM), "tcp": free_port(), "tls": free_port(),
+            "mutual": free_port(),
         }  # fmt: skip
         config = CONFIG.format(folder=self.folder, cert=self.cert, key=key, **self.port)
         (self.folder / "conf").write_text(config, "utf-8")
@@ -148,8 +174,9 @@ class Rsyslog:
     def where(self, kind: str) -> dict[str, str | int]:
         if kind == "unix":
             return {"to": f"unix://{self.folder / 'sock'}"}
-        ca = {"ca": str(self.cert)} if kind == "tls" else {}
-        return {"to": f"{kind}://127.0.0.1:{self.port[kind]}", **ca}
+        scheme = "tls" if kind == "mutual" else kind
+        ca = {"ca": str(self.cert)} if scheme == "tls" else {}
+        return {"to": f"{scheme}://127.0.0.1:{self.port[kind]}", **ca}
 
     def lines(self) -> list[bytes]:
         return self.out.read_bytes().splitlines() if self.out.exists() else []
@@ -173,11 +200,15 @@ class Post(NamedTuple):
 class Receiver:
     """HTTPS on loopback. `answers`: statuses to give, first to last, then 200 for ever.
 
-    0 is no answer: the connection ends when the request has been read.
+    0 is no answer: the connection ends when the request has been read. `mutual`: only for clients
+    whose certificates are signed by `signer`.
     """
 
-    def __init__(self, folder: Path, answers: list[int] | None = None) -> None:
-        self.cert, self._key = certificate(folder)
+    def __init__(
+        self, folder: Path, answers: list[int] | None = None, *, mutual: bool = False
+    ) -> None:
+        self.signer = self.cert, self._key = certificate(folder)
+        self._mutual = mutual
         self.port = free_port()
         self.posts: list[Post] = []
         self.refused: list[Post] = []
@@ -189,6 +220,9 @@ class Receiver:
     def start(self) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.cert, self._key)
+        if self._mutual:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(self.cert)
         server = Quiet(("127.0.0.1", self.port), self._handler())
         server.socket = context.wrap_socket(server.socket, server_side=True)
         self._server = server

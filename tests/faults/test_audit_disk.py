@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic
 
 import pytest
@@ -17,9 +18,10 @@ ROOT = Path(__file__).parents[2]
 WRITER = Path(__file__).with_name("audit_writer.py")
 
 
-def run(task: str, path: Path) -> str:
+def run(task: str, path: Path, *inside: str) -> str:
+    """`inside`: a command that runs the one that is behind it."""
     done = subprocess.run(
-        [sys.executable, str(WRITER), task, str(path)],
+        [*inside, sys.executable, str(WRITER), task, str(path)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -41,6 +43,34 @@ def test_a_full_disk_refuses_whole_batches_and_says_later_how_many_records(tmp_p
     assert {gap["withheld"] for gap in gaps} == {6}
     assert all(gap["detail"] for gap in gaps)
     assert not [record for record in read(path) if record.get("decision") == "allow"]
+
+
+MOUNT = 'mount -t tmpfs -o size=192k none "$0" && exec "$@"'
+NAMESPACES = (("unshare", "--mount"), ("unshare", "--user", "--map-root-user", "--mount"))
+"""A mount of one's own: root may, and where nobody forbids it, so may every user."""
+
+SHARED = Path("/dev/shm")
+MOST = 128 * 1024 * 1024
+"""Bytes of a disk in memory that a test may fill: what a container has, not half of the memory."""
+
+
+def on_a_small_disk(folder: Path) -> str:
+    """What the task says on a disk that it may fill to the last byte."""
+    for namespace in NAMESPACES:
+        if subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode == 0:
+            mounted = [*namespace, "sh", "-c", MOUNT, str(folder)]
+            return run("small-disk", folder / "audit.jsonl", *mounted)
+    there = os.statvfs(SHARED) if SHARED.is_dir() else None
+    if there is None or there.f_blocks * there.f_frsize > MOST:
+        pytest.fail("no small disk: allow user namespaces, or make /dev/shm 64 MiB")
+    with TemporaryDirectory(dir=SHARED) as small:
+        return run("small-disk", Path(small) / "audit.jsonl")
+
+
+@pytest.mark.guarantee("audit:short-write-undone", "audit:withheld-counted")
+def test_a_disk_that_is_really_full_refuses_whole_batches_until_it_has_room(tmp_path: Path) -> None:
+    assert on_a_small_disk(tmp_path) == "done\n"
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.guarantee("audit:short-write-undone")

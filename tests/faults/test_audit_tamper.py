@@ -100,9 +100,6 @@ EDITS: dict[str, tuple[Callable[[Lines, int], Lines], int]] = {
 }
 """What is done, and at which line behind that number it shows."""
 
-BOTH = {("middle", "changed"), ("middle", "removed")}
-"""Tried without the key too; tests/unit/audit/test_verify.py does so with every line of a log."""
-
 PLACES: dict[str, Callable[[Lines], int]] = {
     "start": lambda _lines: 1,
     "middle": lambda lines: len(lines) // 2,
@@ -117,7 +114,7 @@ def test_each_edit_is_found_where_it_was_made_and_named(log: Log, what: str, pla
     edit, shows = EDITS[what]
     at = PLACES[place](log.lines)
     lines = edit(log.lines, at)
-    for key in (False, True) if (place, what) in BOTH else (True,):
+    for key in (False, True):
         assert named(log, lines, key=key) == [(at + shows, what)], key
 
 
@@ -180,6 +177,41 @@ def test_an_end_that_was_written_behind_the_last_checkpoint_is_not_signed(log: L
     )
     assert named(log, forged, key=False) == []
     assert named(log, forged, key=True) == [(last + 2, "unsigned")]
+
+
+def marks_of(lines: Lines) -> list[int]:
+    """Where checkpoints stand."""
+    return [n for n, line in enumerate(lines) if b'"event":"audit.checkpoint"' in line]
+
+
+def anew(lines: Lines, at: int) -> Lines:
+    """Numbered and chained anew from `at` on."""
+    behind = [numbered(line, n) for n, line in enumerate(lines[at:], at + 1)]
+    return rechained([*lines[:at], *behind], at)
+
+
+@pytest.mark.parametrize("which", [0, -1])
+@pytest.mark.guarantee("audit:signed-checkpoints")
+def test_a_checkpoint_that_was_taken_out_moved_or_altered_is_named(log: Log, which: int) -> None:
+    """Plainly like any record; with the rest computed anew, by the later ones or the signature."""
+    lines, at = log.lines, marks_of(log.lines)[which]
+    last = which == -1
+    plain = [(at + 1, "removed")] if not last else []
+    assert named(log, removed(lines, at), key=False) == plain
+    without = named(log, anew(removed(lines, at), at), key=True)
+    assert {what for _, what in without} == ({"unsigned"} if last else {"forged"})
+    moved = [*lines[: at - 5], lines[at], *lines[at - 5 : at], *lines[at + 1 :]]
+    assert named(log, moved, key=False)[0] == (at - 4, "reordered")
+    renumbered = named(log, anew(moved, at - 5), key=True)
+    assert (at - 4, "forged") in renumbered
+    altered = rechained([*lines[:at], resigned(lines[at]), *lines[at + 1 :]], at)
+    assert (at + 1, "forged") in named(log, altered, key=True)
+
+
+def resigned(line: bytes) -> bytes:
+    """With a signature of the right length that nobody made."""
+    record = orjson.loads(line)
+    return line.replace(record["signature"].encode(), b"A" * 86 + b"==")
 
 
 @pytest.mark.guarantee("audit:tail-cut-shows")

@@ -3,12 +3,14 @@
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import orjson
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from mcpguard.audit import AuditLog
 from mcpguard.siem import sockets
@@ -16,7 +18,15 @@ from mcpguard.siem.formats import FORMATS, render
 from mcpguard.siem.shipping import Courier, follow
 from mcpguard.siem.sinks import SinkDownError, SinkRefusedError, Target, open_sink, target_of
 from mcpguard.siem.spool import MAX_RECORDS
-from tests.faults.collectors import Post, Receiver, Rsyslog, free_port, until
+from tests.faults.collectors import (
+    Post,
+    Receiver,
+    Rsyslog,
+    client,
+    free_port,
+    plain_key,
+    until,
+)
 from tests.tools import FIXTURES
 
 pytestmark = pytest.mark.faults
@@ -110,6 +120,75 @@ def test_a_certificate_that_nobody_signed_is_not_talked_to(rsyslog: Rsyslog) -> 
         with pytest.raises(SinkDownError, match="certificate is not trusted"):
             open_sink(to).send([b"secret"])
     assert rsyslog.lines() == before
+
+
+Pair = tuple[Path, Path]
+
+
+def mixed(folder: Path, signer: Pair) -> Pair:
+    return client(folder, "one", signer)[0], client(folder, "two", signer)[1]
+
+
+def sealed(folder: Path, signer: Pair) -> Pair:
+    text, secret = client(folder, "sealed", signer)
+    key = serialization.load_pem_private_key(secret.read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    secret.write_bytes(plain_key(key, b"secret"))
+    return text, secret
+
+
+COLLECTOR = r"//127\.0\.0\.1"
+"""The collector's own words differ."""
+
+REFUSED: dict[str, tuple[Callable[[Path, Pair], Pair | None], str]] = {
+    "none": (lambda _folder, _signer: None, COLLECTOR),
+    "signed by nobody": (lambda folder, _signer: client(folder, "stranger"), COLLECTOR),
+    "another's key": (mixed, "certificates: "),
+    "a key that is locked": (sealed, "the key is encrypted"),
+    "no file": (lambda folder, _signer: (folder / "a", folder / "b"), "No such file"),
+}
+"""What a client shows, and what is said of it."""
+
+
+def shown(pair: Pair | None) -> dict[str, str]:
+    return {"cert": str(pair[0]), "key": str(pair[1])} if pair else {}
+
+
+@pytest.mark.guarantee("siem:client-certificate")
+def test_collectors_that_ask_for_a_certificate_get_the_one_that_is_named(
+    rsyslog: Rsyslog, tmp_path: Path
+) -> None:
+    receiver = Receiver(tmp_path, mutual=True)
+    where = {"to": f"https://127.0.0.1:{receiver.port}/", "ca": str(receiver.cert)}
+    pair = client(tmp_path, "mcpguard", receiver.signer)
+    open_sink(target(**where, **shown(pair))).send([render("json", each) for each in RECORDS])
+    receiver.stop()
+    assert numbers(receiver.posts, "json") == [record["seq"] for record in RECORDS]
+    before = len(rsyslog.lines())
+    pair = client(tmp_path, "mcpguard", rsyslog.signer)
+    open_sink(target(**rsyslog.where("mutual"), **shown(pair))).send(
+        [render("syslog", record) for record in RECORDS]
+    )
+    until(lambda: len(rsyslog.lines()) == before + len(RECORDS), rsyslog.said.read_text())
+
+
+@pytest.mark.guarantee("siem:client-certificate")
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_certificate_that_is_not_wanted_is_no_delivery(
+    rsyslog: Rsyslog, tmp_path: Path, what: str
+) -> None:
+    make, said = REFUSED[what]
+    before = rsyslog.lines()
+    mine = shown(make(tmp_path, rsyslog.signer))
+    with pytest.raises(SinkDownError, match=said):
+        open_sink(target(**rsyslog.where("mutual"), **mine)).send([b"<1>1 - - - - - - {}"] * 5)
+    receiver = Receiver(tmp_path, mutual=True)
+    where = {"to": f"https://127.0.0.1:{receiver.port}/", "ca": str(receiver.cert)}
+    mine = shown(make(tmp_path, receiver.signer))
+    with pytest.raises(SinkDownError, match=said):
+        open_sink(target(**where, **mine)).send([b"{}"])
+    receiver.stop()
+    assert (receiver.posts, rsyslog.lines()) == ([], before)
 
 
 @pytest.mark.parametrize("kind", ["tcp", "tls"])
@@ -288,4 +367,4 @@ def test_a_token_that_cannot_be_one_is_not_sent(tmp_path: Path, text: str) -> No
 
 
 def test_the_time_to_wait_for_a_collector_is_bounded() -> None:
-    assert sockets.CONNECT + sockets.SEND + sockets.CONFIRM <= 20
+    assert sockets.CONNECT + sockets.SEND + sockets.STAYS + sockets.CONFIRM <= 21

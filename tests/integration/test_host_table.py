@@ -6,6 +6,8 @@ and so on; the fence is not shown.
 """
 
 import json
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from mcpguard.wire.framing import MAX_LINE
 from tests.integration.host import (
+    RECORDER,
     Place,
     Session,
     ask,
@@ -539,9 +542,16 @@ def sent_to_server(place: Place) -> list[bytes]:
 def exchanged(
     place: Place, session: Session, sent: bytes
 ) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    """What the host got for `sent`, and what the server got."""
+    """What the host got for `sent` in a new session, and what the server got."""
     session.start()
     session.names()
+    return traded(place, session, sent)
+
+
+def traded(
+    place: Place, session: Session, sent: bytes
+) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The same, in one that has begun."""
     before = len(sent_to_server(place))
     session.send(sent, ask("fence", "ping"))
     *got, fence = session.until("fence")
@@ -551,16 +561,37 @@ def exchanged(
     return tuple(got), tuple(reached[:-1])
 
 
+Open = tuple[Place, Session]
+
+
+@pytest.fixture(scope="module")
+def opened(recorder_lock: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
+    """One session for the whole table: whatever a row is, the next finds it as it was.
+
+    Of no score, which so many attacks lower until nothing is let through.
+    """
+    base = tmp_path_factory.mktemp("table")
+    env = {"RECORDER_LOG": str(base / "seen"), "MCPGUARD_CONFIG_DIR": str(base / "config")}
+    place = Place(base, RECORDER, env)
+    shutil.copy(recorder_lock, place.lock)
+    settings = base / "config" / "mcpguard.yaml"
+    settings.parent.mkdir(mode=0o700)
+    settings.write_text("trust: {min_trust: 0}")
+    settings.chmod(0o600)
+    with place.proxy() as session:
+        session.start()
+        session.names()
+        yield place, session
+        assert session.finish() == (0, [])
+    place.records()
+
+
 @pytest.mark.guarantee("parse:host-differentials")
 @pytest.mark.parametrize(
     "row", TABLE, ids=lambda row: row.name[:60].encode("ascii", "backslashreplace").decode()
 )
-def test_what_a_host_writes_is_passed_or_refused_as_designed(recorder: Place, row: Row) -> None:
-    with recorder.proxy() as session:
-        host, server = exchanged(recorder, session, row.sent)
-        assert (host, server) == (row.host, row.server)
-        assert session.finish() == (0, [])
-    recorder.records()
+def test_what_a_host_writes_is_passed_or_refused_as_designed(opened: Open, row: Row) -> None:
+    assert traded(*opened, row.sent) == (row.host, row.server)
 
 
 @pytest.mark.guarantee("framing:line-limit")

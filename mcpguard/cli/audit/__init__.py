@@ -7,19 +7,21 @@ stats.py     what there is how often
 evidence.py  evidence of calls, and whether some is of a log
 metrics.py   the same for Prometheus: a command of its own
 replay.py    what other rules would have decided
-../siem.py   export it in other formats, deliver it to collectors
+export.py    it in other formats
+../siem.py   deliver it to collectors
 choosing.py  which logs, which records of them
 """
 
 import click
 
 from mcpguard.cli.audit.evidence import evidence_command
+from mcpguard.cli.audit.export import export_command
 from mcpguard.cli.audit.prove import prove_command
 from mcpguard.cli.audit.replay import replay_command
 from mcpguard.cli.audit.show import show_command, tail_command
 from mcpguard.cli.audit.stats import stats_command
 from mcpguard.cli.audit.verify import verify_command
-from mcpguard.cli.siem import export_command, ship_command
+from mcpguard.cli.siem import ship_command
 
 __all__ = ["audit"]
 

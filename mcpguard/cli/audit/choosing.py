@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypedDict, TypeVar
 
 import click
 
-from mcpguard.audit.logfile import is_part
+from mcpguard.audit.logfile import logs_in
 from mcpguard.audit.verify import parts_of, read, read_end
 from mcpguard.config.flags import data_dir
 from mcpguard.errors import AuditError, UsageError
@@ -21,10 +21,10 @@ __all__ = [
     "Given",
     "choice_of",
     "choosing",
+    "files_of",
     "instant",
     "logs",
     "newest",
-    "own_logs",
     "records",
 ]
 
@@ -139,7 +139,7 @@ def instant(option: str, given: str | None) -> datetime | None:
 def own_logs() -> list[Path]:
     """The logs of this user's data directory, without their earlier parts. Raises AuditError."""
     folder = data_dir() / "audit"
-    found = [each for each in sorted(folder.glob("*.jsonl")) if not is_part(each)]
+    found = _inside(folder) if folder.is_dir() else []
     if not found:
         raise AuditError(
             f"{folder}: there is no audit log", hint="name a log, or run: mcpguard demo --keep"
@@ -148,8 +148,30 @@ def own_logs() -> list[Path]:
 
 
 def logs(files: Sequence[Path]) -> list[Path]:
-    """`files`, or the logs of this user's data directory when none are named."""
-    return list(files) or own_logs()
+    """`files`, each once; of a folder the logs in it; without any, this user's. AuditError."""
+    if not files:
+        return own_logs()
+    return list(dict.fromkeys(each for file in files for each in _named(file)))
+
+
+def _named(file: Path) -> list[Path]:
+    if not file.is_dir():
+        return [file]
+    found = _inside(file)
+    if not found:
+        raise AuditError(
+            f"{file}: there is no audit log in it", hint="name a file, or a folder of *.jsonl"
+        )
+    return found
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return logs_in(folder)
+    except OSError as error:
+        raise AuditError(
+            f"{folder}: cannot be read: {error.strerror}", hint="check the permissions"
+        ) from error
 
 
 def newest(files: Sequence[Path], choice: Choice, most: int) -> list[JsonObject]:
@@ -162,7 +184,7 @@ def newest(files: Sequence[Path], choice: Choice, most: int) -> list[JsonObject]
 
 def _newest(file: Path, choice: Choice, most: int) -> list[JsonObject]:
     for window in WINDOWS:
-        found = list(filter(choice.takes, read_end(file, window)))
+        found = list(filter(choice.takes, read_end(files_of(file)[-1], window)))
         if len(found) >= most:
             return found[-most:]
     return list(deque(_of(file, choice), maxlen=most))
@@ -181,5 +203,11 @@ def records(files: Iterable[Path], choice: Choice) -> Iterator[JsonObject]:
 
 
 def _of(file: Path, choice: Choice) -> Iterator[JsonObject]:
-    for part in parts_of(file):
+    for part in files_of(file):
         yield from filter(choice.takes, read(part))
+
+
+def files_of(log: Path) -> list[Path]:
+    """The files of `log`, oldest first; the last is left out where only earlier ones are there."""
+    parts = parts_of(log)
+    return parts if len(parts) == 1 or log.exists() else parts[:-1]

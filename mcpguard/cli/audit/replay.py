@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from mcpguard.audit.verify import parts_of, read_lines
+from mcpguard.audit.verify import read_lines
 from mcpguard.cli import policy as policies
 from mcpguard.cli import render
-from mcpguard.cli.audit.choosing import logs
+from mcpguard.cli.audit.choosing import files_of, logs
 from mcpguard.policy.loading import load
 from mcpguard.policy.replay import Record, read_records, replay
 
@@ -54,5 +54,5 @@ def _records(files: Sequence[Path], zone: str) -> Iterator[Record]:
     where = policies.zone_of(zone)
     known = policies.facts(datetime.now(where))
     for file in files:
-        for part in parts_of(file):
+        for part in files_of(file):
             yield from read_records(read_lines(part), str(part), known, where)

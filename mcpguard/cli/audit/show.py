@@ -86,7 +86,8 @@ def tail_command(
     as_text, choice, chosen = _as_text(form), choice_of(given), logs(files)
     with ExitStack() as stack:
         # Before the newest are read, so that nothing falls between the two.
-        ends = [stack.enter_context(_End(file)) for file in chosen] if follow else []
+        live = [each for each in chosen if each in files or each.exists()] if follow else []
+        ends = [stack.enter_context(_End(file)) for file in live]
         begun = newest(chosen, choice, limit)
         _print(begun, as_text=as_text, named=len(chosen) > 1)
         told = {str(record.get("hash")) for record in begun}

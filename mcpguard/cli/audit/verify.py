@@ -1,7 +1,8 @@
 """`mcpguard audit verify`: whether a log still is what was written, or a proof holds."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -12,9 +13,9 @@ import orjson
 
 from mcpguard.audit.checkpoint import Checkpoint, Keys, load_public, read_checkpoint
 from mcpguard.audit.proof import check
-from mcpguard.audit.verify import Problem, Seam, VerifyReport, parts_of, unsigned, verify
+from mcpguard.audit.verify import Problem, Seam, VerifyReport, missing, unsigned, verify
 from mcpguard.cli import render
-from mcpguard.cli.audit.choosing import own_logs
+from mcpguard.cli.audit.choosing import files_of, logs
 from mcpguard.errors import AuditError, UsageError
 from mcpguard.model import JsonObject
 
@@ -32,7 +33,7 @@ BAR = 30
 MAX_PROOF = 2 * 1024 * 1024
 """Bytes of a proof, which holds one record and a few hashes."""
 
-_RESULTS = {"intact": 0, "tampered": 1, "empty": 2, "unproved": 2}
+_RESULTS = {"intact": 0, "tampered": 1, "empty": 2, "unproved": 2, "unreadable": 2}
 """What verify says, and the exit code. An empty log proves nothing, so it is not a pass."""
 
 _PATH = click.Path(path_type=Path)
@@ -44,6 +45,7 @@ class _Read(NamedTuple):
     path: Path
     parts: tuple[tuple[Path, VerifyReport], ...]
     keyed: bool
+    gone: Problem | None = None
 
     @property
     def newest(self) -> VerifyReport:
@@ -56,6 +58,8 @@ class _Read(NamedTuple):
         found = [(part, problem) for part, report in self.parts for problem in report.problems]
         if not self.signed[0]:  # another key's log altogether is not signed, and no forgery
             found = [each for each in found if each[1].what != "foreign"]
+        if self.gone:
+            found.append((self.parts[-1][0], self.gone))
         late = unsigned([report for _, report in self.parts]) if self.keyed and not found else None
         return [*found, (self.parts[-1][0], late)] if late else found
 
@@ -79,6 +83,14 @@ class _Read(NamedTuple):
         if not self.records:
             return "empty"
         return "unproved" if self.keyed and not self.signed[0] else "intact"
+
+
+class _Unread(NamedTuple):
+    """A log that could not be read, and why."""
+
+    path: Path
+    error: AuditError
+    result: str = "unreadable"
 
 
 @click.command(name="verify", short_help="Check that a log is what was written.")
@@ -114,47 +126,76 @@ def verify_command(
     """Check that the log FILE is what was written, from its first byte to its last.
 
     Finds and names lines that were changed, removed, inserted, reordered, forked or taken from
-    another log, in its earlier parts (FILE~...) too. Without FILE: all logs of this user.
+    another log, in its earlier parts (FILE~...) too. FILE may be a folder: all logs in it. Without
+    FILE: all logs of this user. Several logs get a line each, and more where something is wrong.
 
     The file alone does not show that its end was cut off at a whole line, nor that all of it was
     computed anew. --key shows the second: only who has the private key can sign. --anchor shows
     the first, up to the checkpoint in it.
 
     Exit codes: 0 intact, 1 tampered, 2 it could not be found out (unreadable, empty, no audit log,
-    nothing in it signed with KEY).
+    nothing in it signed with KEY). Of several logs: 1 if any is tampered, else 2 if any is that.
     """
     known = dict(load_public(path) for path in keys) if keys else None
     if proof is not None:
         context.exit(_proof(proof, known, form))
-    chosen = list(files) or own_logs()
+    chosen = logs(files)
     if anchor is not None and len(chosen) != 1:
         raise UsageError("an anchor is of one log", hint="name the log that it is of")
     mark = _anchor(anchor, known) if anchor is not None else None
-    found = [_read(path, known, mark, alone=alone) for path in chosen]
+    found = _all(chosen, known, mark, alone=alone)
     if form == "json":
-        told = [_as_json(each) for each in found]
-        value = told[0] if len(files) == 1 else {"logs": told}
+        told = [
+            _unread_json(each) if isinstance(each, _Unread) else _as_json(each) for each in found
+        ]
+        value = told[0] if files == (*chosen,) and len(told) == 1 else {"logs": told}
         click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
     else:
-        for each in found:
-            render.answer(_as_text(each))
+        render.answer(_answer(found))
     codes = {_RESULTS[each.result] for each in found}
     context.exit(1 if 1 in codes else max(codes))
 
 
-def _read(path: Path, keys: Keys | None, anchor: Checkpoint | None, *, alone: bool) -> _Read:
-    parts = [path] if alone else parts_of(path)
-    if len(parts) > 1 and not path.exists():
-        parts.pop()  # its holder died while it exchanged them
+def _all(
+    chosen: Sequence[Path], keys: Keys | None, anchor: Checkpoint | None, *, alone: bool
+) -> list[_Read | _Unread]:
+    """Every log; of several, what is wrong with one does not hide what the others are."""
+    found: list[_Read | _Unread] = []
+    parts = {path: [path] if alone else _files(path) for path in chosen}
+    with _progress([each for files in parts.values() for each in files]) as progress:
+        for path, files in parts.items():
+            try:
+                found.append(_read(path, files, keys, anchor, progress))
+            except AuditError as error:
+                if len(chosen) == 1:
+                    raise
+                found.append(_Unread(path, error))
+    return found
+
+
+def _files(path: Path) -> list[Path]:
+    try:
+        return files_of(path)
+    except AuditError:
+        return [path]  # reading it says the same
+
+
+def _read(
+    path: Path,
+    files: Sequence[Path],
+    keys: Keys | None,
+    anchor: Checkpoint | None,
+    progress: "_Progress",
+) -> _Read:
     found: list[tuple[Path, VerifyReport]] = []
     seam: Seam | None = None
-    for part in parts:
-        with _progress(part) as progress:
-            last = part == parts[-1]
-            report = verify(part, progress, keys=keys, anchor=anchor, seam=seam, last=last)
+    for part in files:
+        last = part == files[-1]
+        report = verify(part, progress.of(part), keys=keys, anchor=anchor, seam=seam, last=last)
         seam = report.seam
         found.append((part, report))
-    return _Read(path, tuple(found), keys is not None)
+    gone = missing(path, found[-1][1]) if files[-1] != path else None
+    return _Read(path, tuple(found), keys is not None, gone)
 
 
 def _anchor(path: Path, keys: Keys | None) -> Checkpoint:
@@ -248,6 +289,43 @@ def _as_json(read: _Read) -> JsonObject:
             for part, problem in read.problems
         ],
     }
+
+
+def _unread_json(unread: _Unread) -> JsonObject:
+    error = unread.error
+    told: JsonObject = {"file": str(unread.path), "result": unread.result}
+    return {**told, "message": error.message, "hint": error.hint}
+
+
+def _answer(found: Sequence[_Read | _Unread]) -> Iterator[str]:
+    """One log with all that is known of it; several with a line each, and a count."""
+    if len(found) == 1 and isinstance(found[0], _Read):
+        yield from _as_text(found[0])
+        return
+    for each in found:
+        if isinstance(each, _Unread):
+            yield f"{render.printable(str(each.path))}: NOT READ: {_why(each)}"
+        elif each.result == "intact":
+            yield _line(each)
+        else:
+            yield from _as_text(each)
+    counts = Counter(each.result for each in found)
+    yield f"{len(found)} logs: " + ", ".join(f"{count} {word}" for word, count in counts.items())
+
+
+def _why(unread: _Unread) -> str:
+    told = unread.error.message.removeprefix(f"{unread.path}: ")
+    return render.printable(f"{told} ({unread.error.hint})" if unread.error.hint else told)
+
+
+def _line(read: _Read) -> str:
+    """An intact log in a line."""
+    count, size = len(read.parts), read.signed[0]
+    where = f" in {count:,} files" if count > 1 else ""
+    signed = f", signed up to {size:,}" if size else ""
+    torn = ", and not whole behind its last line" if read.newest.torn else ""
+    told = f"intact, {read.records:,} records{where}{signed}{torn}"
+    return f"{render.printable(str(read.path))}: {told}"
 
 
 def _as_text(read: _Read) -> Iterator[str]:
@@ -353,25 +431,43 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text[:100])
 
 
+class _Progress:
+    """One bar on stderr for all files, when it is a terminal and reading takes long."""
+
+    def __init__(self, files: Sequence[Path], *, shows: bool) -> None:
+        self._sizes = {each: each.stat().st_size if each.exists() else 0 for each in files}
+        self._whole = max(sum(self._sizes.values()), 1)
+        self._shows, self._began = shows, monotonic()
+        self._before = self._records = 0
+        self.shown = False
+
+    def of(self, part: Path) -> Callable[[int, int], None] | None:
+        """What `verify` calls for `part`, the next one of the files."""
+        if not self._shows:
+            return None
+        before, records = self._before, self._records
+        self._before += self._sizes[part]
+
+        def show(number: int, read: int) -> None:
+            self._records = records + number
+            if monotonic() - self._began > QUIET_SECONDS:
+                self._draw(before + read)
+
+        return show
+
+    def _draw(self, read: int) -> None:
+        self.shown = True
+        part = min(read / self._whole, 1.0)
+        bar = "#" * int(part * BAR)
+        told = f"\r[{bar:.<{BAR}}] {part:4.0%}  {self._records:,} records"
+        click.echo(told, nl=False, err=True)
+
+
 @contextmanager
-def _progress(path: Path) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar on stderr when it is a terminal and reading takes longer than `QUIET_SECONDS`."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    began, shown = monotonic(), False
-    whole = max(path.stat().st_size, 1) if path.exists() else 1
-
-    def show(records: int, read: int) -> None:
-        nonlocal shown
-        if monotonic() - began > QUIET_SECONDS:
-            shown = True
-            part = min(read / whole, 1.0)
-            bar = "#" * int(part * BAR)
-            click.echo(f"\r[{bar:.<{BAR}}] {part:4.0%}  {records:,} records", nl=False, err=True)
-
+def _progress(files: Sequence[Path]) -> Iterator[_Progress]:
+    made = _Progress(files, shows=sys.stderr.isatty())
     try:
-        yield show
+        yield made
     finally:
-        if shown:
+        if made.shown:
             click.echo("\r" + " " * (BAR + 40) + "\r", nl=False, err=True)

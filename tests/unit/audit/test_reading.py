@@ -318,17 +318,81 @@ def test_a_log_that_was_cut_shows_against_a_line_that_was_kept(path: Path, tmp_p
     assert isinstance(run("verify", path, "--anchor", anchor).exception, AuditError)
     anchor.write_bytes(b"[")
     assert isinstance(run("verify", path, "--anchor", anchor).exception, AuditError)
-    assert isinstance(run("verify", path, path, "--anchor", anchor).exception, UsageError)
+    signed(tmp_path / "other.jsonl")
+    assert isinstance(run("verify", tmp_path, "--anchor", anchor).exception, UsageError)
 
 
-def test_several_logs_are_verified_at_once_and_the_worst_counts(path: Path, tmp_path: Path) -> None:
+@pytest.mark.guarantee("audit:verify-exit-codes")
+def test_several_logs_or_a_folder_get_a_line_each_and_the_worst_counts(
+    path: Path, tmp_path: Path
+) -> None:
     other = tmp_path / "other.jsonl"
     signed(other)
-    result = run("verify", path, other)
-    assert (result.exit_code, result.stdout.count(": intact, every record")) == (0, 2)
-    told = orjson.loads(run("verify", path, other, "--format", "json").stdout)
-    assert [log["result"] for log in told["logs"]] == ["intact", "intact"]
+    for given in ([path, other], [path, path, other], [tmp_path]):
+        result = run("verify", *given)
+        assert result.exit_code == 0
+        assert result.stdout == (
+            f"{path}: intact, 21 records in 3 files, signed up to 20\n"
+            f"{other}: intact, 10 records, signed up to 9\n"
+            "2 logs: 2 intact\n"
+        )
+    told = orjson.loads(run("verify", tmp_path, "--format", "json").stdout)
+    assert [(log["file"], log["result"]) for log in told["logs"]] == [
+        (str(path), "intact"), (str(other), "intact"),
+    ]  # fmt: skip
     other.write_bytes(b"")
     assert run("verify", path, other).exit_code == 2
     path.write_bytes(path.read_bytes()[5:])
     assert run("verify", path, other).exit_code == 1
+
+
+@pytest.mark.guarantee("audit:verify-exit-codes")
+def test_a_log_that_cannot_be_read_does_not_hide_that_another_is_tampered(
+    path: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.jsonl").write_text("shopping\n")
+    result = run("verify", tmp_path)
+    assert result.exit_code == 2
+    assert f"{tmp_path / 'notes.jsonl'}: NOT READ: " in result.stdout
+    assert result.stdout.endswith("\n2 logs: 1 intact, 1 unreadable\n")
+    path.write_bytes(path.read_bytes().replace(b"files", b"filed", 1))
+    result = run("verify", tmp_path)
+    assert result.exit_code == 1
+    assert ": TAMPERED, this is not what was written\n" in result.stdout
+    told = orjson.loads(run("verify", tmp_path, "--format", "json").stdout)["logs"]
+    assert [log["result"] for log in told] == ["tampered", "unreadable"]
+    assert told[1]["message"]
+
+
+def test_a_folder_stands_for_its_logs_in_every_command_that_reads_them(
+    path: Path, tmp_path: Path
+) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    assert isinstance(run("show", inside).exception, AuditError)
+    signed(inside / "other.jsonl")
+    path.rename(inside / path.name)
+    for part in tmp_path.glob("audit~*"):
+        part.rename(inside / part.name)
+    assert len(shown(inside)) == 31
+    assert "31 records" in run("stats", inside).stdout
+    assert len(run("export", inside, "--format", "json").stdout.splitlines()) == 31
+    assert len(run("tail", inside, "-n", "40").stdout.splitlines()) == 31
+
+
+@pytest.mark.guarantee("audit:one-chain-across-files")
+def test_a_part_that_is_missing_shows_wherever_it_was(path: Path, tmp_path: Path) -> None:
+    first, second, _ = files = [*sorted(tmp_path.glob("audit~*")), path]
+    kept = {each: each.read_bytes() for each in files}
+    for gone, code, said in (
+        (first, 0, "earlier: records 1 to 9 are in no file here"),
+        (second, 1, "removed"),
+        (path, 1, "truncated: it says that the log goes on, and there is no audit.jsonl"),
+    ):
+        gone.unlink()
+        for given in ([path], [tmp_path]):
+            result = run("verify", *given, "--key", public(path))
+            assert (result.exit_code, said in result.stdout) == (code, True), result.stdout
+        gone.write_bytes(kept[gone])
+    path.rename(path.with_name(".audit.jsonl.next"))  # whoever exchanged them died
+    assert run("verify", path).exit_code == 0

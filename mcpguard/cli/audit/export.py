@@ -1,0 +1,62 @@
+"""`mcpguard audit export`: the log in a security team's formats."""
+
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from mcpguard.cli.audit.choosing import Choice, logs, records
+from mcpguard.errors import UsageError
+from mcpguard.model import JsonObject
+from mcpguard.siem.formats import FORMATS
+from mcpguard.siem.formats import render as rendered
+
+__all__ = ["export_command"]
+
+PIECE = 1000
+"""Records of a body that is written as one: OTLP's."""
+
+WRITTEN = {name: row for name, row in FORMATS.items() if not row.needs}
+"""Formats whose records are lines."""
+
+
+@click.command(name="export")
+@click.argument("files", type=click.Path(path_type=Path), nargs=-1, metavar="[FILE]...")
+@click.option(
+    "--format", "form", type=click.Choice([*WRITTEN]), required=True, help="One of the table below."
+)
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="A file; default: stdout.")
+def export_command(files: tuple[Path, ...], form: str, output: Path | None) -> None:
+    """Write the records of the logs FILE in another format, one a line.
+
+    Of logs with their earlier parts, of the logs in a folder, or of all logs of this user; of
+    several logs by their times. Needs nothing but the files, sends nothing. Says nothing of the
+    records' truth: run `mcpguard audit verify` first. `--format hec` can be posted to a collector
+    as it is, of `otlp-json` each line is one request.
+
+    Exit codes: 0 written, 2 a file cannot be read.
+    """
+    found = records(logs(files), Choice())
+    if output is None:
+        _export(found, form, sys.stdout.buffer)
+        return
+    try:
+        with output.open("wb") as made:
+            _export(found, form, made)
+    except OSError as error:
+        raise UsageError(f"{output}: cannot be written: {error.strerror}") from error
+
+
+def _export(found: Iterator[JsonObject], form: str, to: BinaryIO) -> None:
+    lines = (rendered(form, record) for record in found)
+    if FORMATS[form].otlp == "":
+        to.writelines(each + b"\n" for each in lines)
+        return
+    while piece := list(islice(lines, PIECE)):
+        to.write(FORMATS[form].body(piece) + b"\n")
+
+
+export_command.epilog = "\b\n" + "\n".join(f"{key:<11}{row.help}" for key, row in WRITTEN.items())

@@ -1,0 +1,184 @@
+"""Settings that can be used and are probably not meant: a protection that is off, or no effect.
+
+Each is said where it stands in the file, and no session is refused for it: who writes
+`on_failure: continue` may want just that. A preset's own values are nobody's doubt.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import PurePath
+from typing import Final, NamedTuple
+
+from mcpguard.config.rows import Held, Path, Values
+from mcpguard.errors import PolicyError
+from mcpguard.lock.lockfile import Lockfile
+from mcpguard.model import ItemKind
+from mcpguard.trust.policy import Glob
+
+__all__ = ["doubts_of"]
+
+
+class _Weak(NamedTuple):
+    """A value of the key `path` (`*` for any word), and what it gives up."""
+
+    path: Path
+    when: Callable[[object], bool]
+    what: str
+    hint: str
+
+
+def _is(word: object) -> Callable[[object], bool]:
+    return lambda value: value == word
+
+
+def _every(value: object) -> bool:
+    """Whether a pattern is of every tool."""
+    return not str(value).strip("*")
+
+
+_WEAK: Final = (
+    _Weak(("mode",), _is("audit-only"), "no session blocks anything", "mode: enforce"),
+    _Weak(("mode",), _is("filter-only"), "calls are let through", "mode: enforce"),
+    _Weak(
+        ("audit", "on_failure"),
+        _is("continue"),
+        "what cannot be recorded passes unrecorded",
+        "on_failure: deny",
+    ),
+    _Weak(
+        ("audit", "durability"),
+        _is("none"),
+        "a power cut loses records of calls that went through",
+        "durability: grouped costs next to nothing",
+    ),
+    _Weak(
+        ("store", "on_loss"),
+        _is("local"),
+        "while the store is gone each proxy counts alone, so limits are as many as proxies",
+        "on_loss: closed",
+    ),
+    _Weak(
+        ("approvals", "elicit"),
+        _every,
+        "the host's own user is asked about every low-risk tool, and no approver",
+        "name the tools",
+    ),
+    _Weak(("trust", "min_trust"), _is(0), "no score is too low for any tool", "leave it out"),
+    _Weak(("tools", "*", "min_trust"), _is(0), "no score is too low for it", "leave it out"),
+    *(
+        _Weak(("gateway", "detect", name), _is("off"), "it is not even recorded", f"{name}: record")
+        for name in ("ssn", "card", "iban", "secrets", "shell_injection", "path_traversal")
+    ),
+    _Weak(
+        ("gateway", "detect", "ssrf_url"),
+        _is("off"),
+        "a call may ask for a cloud's credentials, and nobody hears of it",
+        "ssrf_url: deny",
+    ),
+    _Weak(("scan", "canary"), _is("off"), "a planted credential may leave", "canary: quarantine"),
+)
+"""What takes away something that every preset, or the default, gives."""
+
+
+def doubts_of(layers: list[Values], lock: Lockfile | None = None) -> list[PolicyError]:
+    """What is doubtful in one file: its general values, then its sections for servers.
+
+    `lock`: of the server that it is for; patterns that fit none of its tools are doubtful then. The
+    errors are for showing, not for raising.
+    """
+    found: list[PolicyError] = []
+    for values in layers:
+        found += _weak(values)
+        found += _idle({**layers[0], **values}, values)
+        if lock is not None:
+            found += _unmatched(values, lock)
+    places = {(each.line, each.column, each.what): each for each in found}
+    return [places[key] for key in sorted(places)]
+
+
+def _weak(values: Values) -> Iterator[PolicyError]:
+    for path, held in values.items():
+        for row in _WEAK:
+            if _fits(row.path, path):
+                for each in held:
+                    if row.when(each.value):
+                        yield each.node.error(f"weaker than the default: {row.what}", hint=row.hint)
+
+
+def _fits(pattern: Path, path: Path) -> bool:
+    pairs = zip(pattern, path, strict=False)
+    return len(pattern) == len(path) and all(word in {"*", own} for word, own in pairs)
+
+
+# --- no effect -----------------------------------------------------------------------------------
+
+
+def _idle(known: Values, own: Values) -> Iterator[PolicyError]:
+    """What changes nothing beside what else is set. `known`: with what the section stands on."""
+    keep = own.get(("audit", "keep"))
+    if keep and keep[0].value and _zero(known, "rotate_size") and _zero(known, "rotate_age", 0):
+        told = "no effect: no file is ever set aside, so none is deleted"
+        yield keep[0].node.error(told, hint="set rotate_size or rotate_age")
+    anchors, log = own.get(("audit", "anchors")), known.get(("audit", "log"))
+    if anchors and log and PurePath(anchors[0].value) == PurePath(log[0].value).parent:
+        told = "the checkpoints lie beside the log that they are to show the cut of"
+        yield anchors[0].node.error(told, hint="name a folder on another disk, or a share")
+    asks = known.get(("gateway", "approve")) or ("rules",) in known
+    decides = any(each.value == "decide" for each in known.get(("trust", "tiers"), ()))
+    strict = any(each.value == "strict" for each in known.get(("preset",), ()))
+    for held in own.get(("approvals", "elicit"), ()):
+        if not (asks or decides or strict):
+            told = "no effect: there is no tool of which anybody is asked"
+            yield held.node.error(told, hint="name it under gateway.approve")
+    yield from _nobodys(known, own)
+
+
+def _zero(known: Values, key: str, default: int = 1) -> bool:
+    held = known.get(("audit", key))
+    return not (held[0].value if held else default)
+
+
+def _nobodys(known: Values, own: Values) -> Iterator[PolicyError]:
+    """Principals that no session of this file is of."""
+    profile = known.get(("profile",))
+    host = f"local:{profile[0].value if profile else 'default'}"
+    others = {path[1]: held for path, held in own.items() if path[0] == "principals"}
+    for name, held in others.items():
+        if name.startswith("local:") and name != host:
+            told = f"no effect in this file: the host is {host}"
+            yield held[0].node.error(told, hint=f"principals: {host}, or profile: {name[6:]}")
+
+
+# --- no such tool --------------------------------------------------------------------------------
+
+
+def _unmatched(values: Values, lock: Lockfile) -> Iterator[PolicyError]:
+    """Patterns that fit nothing that the lockfile holds, and asks that it does not permit."""
+    names = [*lock.items[ItemKind.TOOL]]
+    for path, held in values.items():
+        for each, globs in _patterns(path, held):
+            if not any(glob.matches(name) for glob in map(Glob, globs) for name in names):
+                told = f"no effect: {lock.name or 'the lockfile'} has no tool {', '.join(globs)}"
+                yield each.node.error(told, hint="mcpguard proxy --print-effective lists its tools")
+    for each in values.get(("requests",), ()):
+        if each.value not in lock.requests:
+            told = f"no effect: the lockfile does not permit {each.value}"
+            yield each.node.error(told, hint=f"mcpguard lock --allow-request {each.value}")
+
+
+_LISTS: Final = {
+    ("gateway", "deny"),
+    ("gateway", "allow"),
+    ("gateway", "approve"),
+    ("approvals", "elicit"),
+}
+
+
+def _patterns(path: Path, held: tuple[Held, ...]) -> Iterator[tuple[Held, tuple[str, ...]]]:
+    """What names tools, each with its patterns."""
+    if path in _LISTS:
+        yield from ((each, (str(each.value),)) for each in held)
+    elif path == ("gateway", "arguments"):
+        tools = ((each, each.value.tools) for each in held)
+        yield from ((each, globs) for each, globs in tools if "resources/read" not in globs)
+    elif path[0] == "tools" or path[:2] == ("limits", "tools"):
+        yield held[0], (path[1] if path[0] == "tools" else path[2],)

@@ -1,0 +1,131 @@
+"""What `config validate` warns of: each row of the table, and that what is meant is left alone."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from mcpguard.cli import main
+from mcpguard.config.loading import PRESETS, doubts, problems_of
+from mcpguard.lock.lockfile import render
+from mcpguard.model import ItemKind
+from tests.unit.lock.surfaces import lock
+
+WEAK = [
+    ("mode: audit-only", "no session blocks anything"),
+    ("mode: filter-only", "calls are let through"),
+    ("audit: {on_failure: continue}", "passes unrecorded"),
+    ("audit: {durability: none}", "loses records"),
+    ("store: {on_loss: local}", "each proxy counts alone"),
+    ("gateway: {approve: [x]}\napprovals: {elicit: ['*']}", "the host's own user is asked"),
+    ("trust: {min_trust: 0}", "no score is too low for any tool"),
+    ("tools: {pay: {min_trust: 0}}", "no score is too low for it"),
+    ("gateway: {detect: {secrets: off}}", "not even recorded"),
+    ("gateway: {detect: {ssrf_url: off}}", "a cloud's credentials"),
+    ("servers: {files: {gateway: {detect: {ssrf_url: off}}}}", "a cloud's credentials"),
+]
+IDLE = [
+    ("audit: {keep: 3, rotate_size: 0}", "no file is ever set aside"),
+    ("audit: {log: /var/log/a/x.jsonl, anchors: /var/log/a}", "lie beside the log"),
+    ("approvals: {elicit: [pay]}", "no tool of which anybody is asked"),
+    ("principals: {'local:me': {blocked: true}}", "the host is local:default"),
+]
+MEANT = [
+    "mode: enforce",
+    "audit: {keep: 3}",
+    "audit: {keep: 3, rotate_size: 0, rotate_age: 60}",
+    "audit: {log: /var/log/a/x.jsonl, anchors: /mnt/b}",
+    "audit: {log: /dev/shm/x.jsonl}",
+    "gateway: {approve: [pay]}\napprovals: {elicit: [pay]}",
+    "preset: strict\napprovals: {elicit: [pay]}",
+    "profile: me\nprincipals: {'local:me': {blocked: true}}",
+    "principals: {'did:key:z6Mk': {capabilities: ['a:b']}}",
+    "gateway: {detect: {email: off}}",
+]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "mcpguard.yaml"
+
+
+def told(file: Path, text: str) -> list[str]:
+    file.write_text(text, "utf-8")
+    file.chmod(0o600)
+    assert problems_of(file) == []
+    return [each.what for each in doubts(file)]
+
+
+@pytest.mark.guarantee("config:weak-is-said")
+@pytest.mark.parametrize(("text", "what"), [*WEAK, *IDLE])
+def test_what_weakens_or_does_nothing_is_said_once_where_it_stands(
+    file: Path, text: str, what: str
+) -> None:
+    (found,) = told(file, text)
+    assert what in found
+
+
+@pytest.mark.parametrize("text", MEANT)
+def test_what_is_meant_is_left_alone(file: Path, text: str) -> None:
+    assert told(file, text) == []
+
+
+def test_nothing_that_a_stricter_preset_says_is_doubted(file: Path) -> None:
+    for word in ("baseline", "strict"):
+        assert told(file, (PRESETS / f"{word}.yaml").read_text("utf-8")) == []
+
+
+@pytest.mark.guarantee("config:log-keeps")
+@pytest.mark.parametrize("path", ["/dev/null", "/dev/stdout", "/proc/self/fd/1", "/sys/x"])
+def test_a_log_that_keeps_nothing_is_refused(file: Path, path: str) -> None:
+    file.write_text(f"audit: {{on_failure: continue, log: {path}}}", "utf-8")
+    (problem,) = problems_of(file)
+    assert (problem.line, problem.what) == (1, f"{path} keeps nothing")
+
+
+ARGUMENTS = "[{tools: [open], argument: p, is: filesystem, action: read}]"
+PATTERNS = [
+    ("gateway: {deny: [rm]}", "has no tool rm"),
+    ("gateway: {deny: ['*'], allow: [wirte_*]}", "has no tool wirte_*"),
+    ("tools: {rm: {blocked: true}}", "has no tool rm"),
+    ("limits: {tools: {rm: [5/minute]}}", "has no tool rm"),
+    (
+        f"gateway: {{scopes: ['filesystem:/a x read'], arguments: {ARGUMENTS}}}",
+        "has no tool open",
+    ),
+    ("requests: [sampling, roots]", "does not permit sampling"),
+]
+
+
+@pytest.mark.guarantee("config:weak-is-said")
+@pytest.mark.parametrize(("text", "what"), PATTERNS)
+def test_beside_a_lockfile_patterns_of_no_tool_are_named(file: Path, text: str, what: str) -> None:
+    assert told(file, text) == []
+    (found,) = doubts(file, lock())
+    assert what in found.what
+
+
+def test_patterns_that_fit_a_locked_tool_are_left_alone(file: Path) -> None:
+    (name, *_) = lock().items[ItemKind.TOOL]
+    assert told(file, f"gateway: {{deny: [{name}, '*'], approve: ['{name[:2]}*']}}") == []
+    assert doubts(file, lock()) == []
+
+
+def test_the_command_warns_and_passes(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told(file, "mode: audit-only\ngateway: {deny: [rm]}")
+    held = tmp_path / "mcp-lock.json"
+    held.write_bytes(render(lock()))
+    assert main(["config", "validate", str(file), "--lock", str(held)]) == 0
+    assert capsys.readouterr().out == (
+        f"{file}: nothing wrong, 2 warnings\n"
+        f"{file}:1:7: warning: weaker than the default: no session blocks anything\n"
+        "  next: mode: enforce\n"
+        f"{file}:2:18: warning: no effect: files has no tool rm\n"
+        "  next: mcpguard proxy --print-effective lists its tools\n"
+    )
+    assert main(["config", "validate", str(file), "--format", "json"]) == 0
+    (shown,) = orjson.loads(capsys.readouterr().out)
+    assert (shown["valid"], shown["problems"]) == (True, [])
+    assert [each["line"] for each in shown["warnings"]] == [1]
