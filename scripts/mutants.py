@@ -39,7 +39,7 @@ LIMIT = 120.0
 CONTROL_LIMIT = 600.0
 """Seconds for a worker's share of the tests that killed, without a mutant."""
 
-COPIED = ("mcpguard", "tests", "fixtures", "scripts", ".ci", ".github")
+COPIED = ("mcpguard", "tests", "fixtures", "scripts", "docs", ".ci", ".github")
 COPIED_FILES = ("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", ".gitignore")
 
 COMPILED = ("mcpguard", "tests")

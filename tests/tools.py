@@ -10,6 +10,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = ROOT / "fixtures"
 
+PAPERS = (
+    "README.md",
+    *(f"docs/{page}.md" for page in ("scanning", "settings", "lockfile", "audit", "recipes")),
+)
+"""What users read, in the order in which its console sessions are run."""
+
 _WINDOWS = sys.platform == "win32"
 _BIN = "Scripts" if _WINDOWS else "bin"
 _EXE = ".exe" if _WINDOWS else ""
@@ -32,6 +38,11 @@ SERVER_FILESYSTEM = _NODE / "server-filesystem" / "dist" / "index.js"
 SERVER_MEMORY = _NODE / "server-memory" / "dist" / "index.js"
 
 NEEDED = (SERVER_EVERYTHING, SERVER_FILESYSTEM, SERVER_MEMORY, SDK2_PYTHON, SDK1_PYTHON, MCPGUARD)
+
+
+def papers() -> str:
+    """All that users read, as one text."""
+    return "\n".join((ROOT / page).read_text("utf-8") for page in PAPERS)
 
 
 def missing() -> str:

@@ -1,4 +1,4 @@
-"""README.md as data: its fenced blocks, the console sessions in them, and a home to run them in.
+"""README.md and docs/ as data: fenced blocks, the console sessions in them, a home to run them in.
 
 A block's tag is the whole info string after the fence: `console`, `json .mcp.json`, `js one.mjs`.
 In a `console` block, `$ ` begins a command, which a backslash at the end of a line continues; other
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests import tools
 
-TEXT = (tools.ROOT / "README.md").read_text("utf-8")
+TEXT = tools.papers()
 FENCE = re.compile(r"^```([^\n`]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS: list[tuple[str, str]] = FENCE.findall(TEXT)
 """Tag and content of every fenced block, in order."""

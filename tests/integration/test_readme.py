@@ -161,8 +161,25 @@ def test_nobody_is_told_to_install_the_package_of_somebody_else() -> None:
     assert [line for line in installs if re.search(r"\bmcpguard\b(?!-daemon)", line)] == []
 
 
-def test_files_that_the_readme_links_to_exist() -> None:
-    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", readme.TEXT)
-    local = [target for target in targets if "://" not in target]
-    assert local
-    assert [target for target in local if not (tools.ROOT / target).exists()] == []
+@pytest.mark.parametrize("page", tools.PAPERS)
+def test_what_a_page_links_to_exists(page: str) -> None:
+    text = re.sub(r"^```.*?^```", "", (tools.ROOT / page).read_text("utf-8"), flags=FENCED)
+    targets = [target for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
+    assert [target for target in targets if not there(page, target)] == []
+    assert targets
+
+
+FENCED = re.MULTILINE | re.DOTALL
+
+
+def there(page: str, target: str) -> bool:
+    """Whether a link of a page leads to a file, and to a heading of it if it names one."""
+    path, _, heading = target.partition("#")
+    file = (tools.ROOT / page).parent / path if path else tools.ROOT / page
+    return file.exists() and (not heading or heading in headings(file))
+
+
+def headings(file: Path) -> set[str]:
+    """The anchors that a forge makes of a page's headings."""
+    said = re.findall(r"^#+ (.*)$", file.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in said}

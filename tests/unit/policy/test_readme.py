@@ -4,10 +4,10 @@ import re
 
 from mcpguard.policy.cel import VARIABLES
 from mcpguard.policy.loading import KEYS, load
-from tests.tools import ROOT
+from tests.tools import papers
 from tests.unit.policy.facts import call, facts
 
-TEXT = (ROOT / "README.md").read_text("utf-8").partition("## Policy rules")[2].partition("\n## ")[0]
+TEXT = papers().partition("## Policy rules")[2].partition("\n## ")[0]
 
 
 def test_the_keys_of_a_rule_are_those_that_are_read() -> None:

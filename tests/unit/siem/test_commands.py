@@ -17,7 +17,7 @@ from mcpguard.cli.audit import audit
 from mcpguard.config.flags import data_dir
 from mcpguard.siem.formats import FORMATS, render
 from mcpguard.siem.sinks import KEYS, SINKS
-from tests.tools import ROOT
+from tests.tools import ROOT, papers
 from tests.unit.audit.logs import written
 from tests.unit.config.documents import Home
 from tests.unit.daemon.test_run import INITIALIZE, Place
@@ -198,7 +198,7 @@ def test_a_session_without_sinks_starts_nothing_and_imports_nothing_of_it(tmp_pa
 
 
 def table(heading: str) -> dict[str, str]:
-    text = (ROOT / "README.md").read_text("utf-8").partition(heading)[2].lstrip("\n")
+    text = papers().partition(heading)[2].lstrip("\n")
     rows = text.partition("\n\n")[0].splitlines()[2:]
     cells = [[each.strip() for each in row.strip("|").split("|")] for row in rows]
     return {first.strip("`").partition(":")[0]: last for first, *_, last in cells}
