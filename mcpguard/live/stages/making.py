@@ -22,7 +22,6 @@ from mcpguard.pipeline import NoRules, Stage, make_stages
 from mcpguard.pipeline.gateway import GatewayStage
 from mcpguard.pipeline.scan import ScanStage
 from mcpguard.pipeline.trust import TIERS, Approve, TrustStage
-from mcpguard.policy.suppress import Suppressions
 from mcpguard.scan.semantics import System
 from mcpguard.store.clock import uptime
 from mcpguard.trust.limits import Limiter, Limits
@@ -54,6 +53,10 @@ class Made(NamedTuple):
     stages: dict[str, Stage]
     limiters: tuple[Limiter, Limiter]
     budgets: Budgets
+
+
+def _never(_rule: str, _item: str) -> bool:
+    return False
 
 
 class Maker:
@@ -130,6 +133,9 @@ class Maker:
 
     def _accepted(self, settings: Settings) -> Callable[[str, str], bool]:
         """Which findings do not count today: a session may last beyond a suppression's last day."""
+        if not settings.suppress:
+            return _never
+        from mcpguard.policy.suppress import Suppressions
 
         def holds(rule: str, item: str) -> bool:
             day = Suppressions(settings.suppress, datetime.now(UTC).date())
