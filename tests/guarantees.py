@@ -1259,7 +1259,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
     ),
     "evidence:receipt-required": Guarantee(
         _AUDIT,
-        "Where receipts are required, nothing begins that could not leave one.",
+        "Where receipts are required, no command begins that leaves one and could not.",
         Mutant(
             "evidence/leaving.py",
             '        if chosen == "required":',
@@ -2868,8 +2868,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "Whatever is recorded while a collector is away is delivered when it is back.",
         Mutant(
             "siem/shipping.py",
-            "self.cursor = _behind(cursor, [line for line, _ in done])",
-            "self.cursor = _behind(cursor, [line for line, _ in batch])",
+            "self.cursor = self._unsettled[0][1]",
+            "self.cursor = replace(self.cursor)",
         ),
     ),
     "siem:ocsf-is-ocsf": Guarantee(

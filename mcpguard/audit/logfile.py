@@ -135,8 +135,11 @@ def _claim(path: Path, fd: int) -> None:
         lock(fd)
     except OSError as error:
         raise _NotThisOneError("held by another process") from error
-    # Between open and lock its last holder may have moved or deleted it.
-    named = path.stat()
+    _still(path, fd)  # between open and lock its last holder may have moved or deleted it
+
+
+def _still(path: Path, fd: int) -> None:
+    status, named = os.fstat(fd), path.stat()
     if (named.st_ino, named.st_dev) != (status.st_ino, status.st_dev):
         raise _NotThisOneError("replaced while it was opened")
 
@@ -150,6 +153,8 @@ def _recover(path: Path, fd: int, skipped: tuple[tuple[str, str], ...]) -> LogFi
     continues = ""
     if not tail[:cut]:
         seq, previous, continues = _end_of_earlier(path)
+        # Who set that part aside may have put the next one in place just before letting go of it.
+        _still(path, fd)
     if torn:
         os.ftruncate(fd, size - len(torn))
     text = torn.decode(errors="replace")[:_TORN_TEXT]

@@ -287,6 +287,9 @@ class _Reader:
     def _problems(self) -> tuple[Problem, ...]:
         found = [*self.runs.problems()] if self.runs else []
         found += [self.stray] if self.stray else []
+        if self.event == SET_ASIDE and (self.tail or self.zeros):
+            told = "inserted: it stands behind the record that says that the log goes on elsewhere"
+            found.append(Problem(self.records + 1, "inserted", told))
         found += [Problem(*each) for each in self.checker.wrong]
         return tuple(sorted(found, key=lambda problem: problem.line))
 
@@ -377,10 +380,18 @@ def missing(path: Path, newest: VerifyReport) -> Problem | None:
 
     Whoever died in the middle of setting it aside left the file that was to take its place.
     """
-    if not newest.aside or path.exists() or next_of(path).exists():
+    if not newest.aside or any(_goes_on(each, newest) for each in (path, next_of(path))):
         return None
-    told = f"truncated: it says that the log goes on, and there is no {path.name}"
+    told = f"truncated: it says that the log goes on, and there is nothing of it in {path.name}"
     return Problem(newest.records, "truncated", told)
+
+
+def _goes_on(path: Path, before: VerifyReport) -> bool:
+    try:
+        report = verify(path, seam=before.seam)
+    except AuditError:
+        return False
+    return report.records > 0 and not report.problems
 
 
 def read(path: Path) -> Iterator[JsonObject]:

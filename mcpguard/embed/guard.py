@@ -26,6 +26,7 @@ from mcpguard.model import (
     Decision,
     Definition,
     ItemKind,
+    Json,
     JsonObject,
     Mode,
     Reason,
@@ -94,6 +95,8 @@ class Guard:
         and counts where it is below what mcpguard itself observed. Raises UsageError for arguments
         that are no JSON object, and for a score off the scale.
         """
+        if type(tool) is not str:
+            raise UsageError("tool: it is no name")
         call = Call(_TOOL, tool, _plain(arguments))
         if asserted is not None and not (type(asserted) is int and 0 <= asserted <= MAX_SCORE):
             raise UsageError(f"asserted: it is no score; one is 0 to {MAX_SCORE}")
@@ -113,7 +116,7 @@ class Guard:
         its score, so programs say it of every call that they made. `Answer.result` is what may be
         shown. Raises UsageError for one of no allowed call, told before, or that is no JSON object.
         """
-        if self._open.get(answer.call) != answer.tool:
+        if type(answer.call) is not int or self._open.get(answer.call) != answer.tool:
             raise UsageError(
                 f"{answer.tool}: no call that was allowed here waits for this result",
                 hint="tell the result of each allowed call once, to the guard that allowed it",
@@ -137,13 +140,14 @@ class Guard:
             result=shown if told.allowed else None,
         )
 
-    def lists(self, tools: Iterable[JsonObject]) -> dict[str, Reason]:
+    def lists(self, tools: Iterable[Json]) -> dict[str, Reason]:
         """All definitions that the program's server lists: only those as reviewed may be called.
 
-        Gives each name's state. Without this call the program vouches for them. An entry without a
-        name counts for nothing. Raises AuditError for what cannot be recorded and must be.
+        Gives each name's state. Without this call the program vouches for them. An entry that is no
+        object, or has no name, counts for nothing. Raises AuditError for what cannot be recorded
+        and must be.
         """
-        named = [(str(each.get("name", "")), each) for each in tools]
+        named = [(str(each.get("name", "")), each) for each in tools if isinstance(each, dict)]
         names = [name for name, _ in named]
         found: dict[str, Reason] = {}
         for name, definition in named:
@@ -190,6 +194,8 @@ class Guard:
         if not isinstance(decision, Wait):
             return decision
         self._waiting[moment.call] = moment
+        # What holds when the callback's own cancellation ends the waiting.
+        decided = Decision(False, subject, "gateway", Reason.APPROVAL, "its approval was cancelled")
         try:
             async with anyio.create_task_group() as asking:
                 decided = await self._waited(subject, moment, decision, asserted, asking)

@@ -8,6 +8,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, cast
+from unicodedata import normalize
 
 import orjson
 
@@ -47,10 +48,13 @@ investigator looks for."""
 
 _UP, _DOWN, _CALL = "host>server", "server>host", "tools/call"
 _NAMED: Final = (
-    "password", "passwd", "passphrase", "secret", "token", "apikey", "authorization", "credential",
-    "privatekey", "cookie",
+    "passw", "passphrase", "passcode", "secret", "token", "apikey", "authorization", "credential",
+    "privatekey", "accesskey", "signingkey", "encryptionkey", "sessionid", "sessionkey", "cookie",
 )  # fmt: skip
 """What a member's name holds, letters alone, whose value is never shown, whatever it looks like."""
+
+_CALLED: Final = frozenset({"auth", "bearer", "jwt", "otp", "pass", "pin", "pwd"})
+"""The same for whole names, which others begin with: an author is no secret."""
 
 _ABOUT: Final = ("direction", "method", "target")
 _PICTURES: Final = frozenset({"image", "audio"})
@@ -218,8 +222,9 @@ _NOT_SHOWN: Final = placeholder("named")
 
 
 def _is_secret(key: str) -> bool:
-    letters = "".join(filter(str.isalpha, key)).lower()
-    return any(word in letters for word in _NAMED)
+    shown = normalize("NFKD", key).encode("ascii", "ignore").decode()
+    letters = "".join(filter(str.isalpha, shown)).lower()
+    return letters in _CALLED or any(word in letters for word in _NAMED)
 
 
 def params_hash(arguments: Json) -> str:

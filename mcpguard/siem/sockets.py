@@ -9,6 +9,7 @@ A collector that is being stopped may do that, too, and lose it: see `shipping.S
 import errno
 import socket
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -28,6 +29,10 @@ its kernel has taken everything. One that did it before and does not now is not:
 
 STAYS = 0.25
 """Seconds in which a collector that does not want us closes; it takes milliseconds."""
+
+AGAIN = 1.0
+"""Seconds after which it is waited for once more: fewer than `shipping.SETTLE`, in which what was
+sent comes again. Waiting with every batch would let 2,000 records through a second."""
 
 MAX_DATAGRAM = 65_507
 """Bytes of one over IPv4 (RFC 5426 section 3.2)."""
@@ -88,6 +93,7 @@ class Stream:
         self._at = target.host, target.port
         self._wrap = wrap
         self._closes = False
+        self._wanted = float("-inf")
 
     def send(self, batch: Sequence[bytes]) -> None:
         """RFC 6587 section 3.4.1. The whole batch, or it is sent again."""
@@ -99,10 +105,16 @@ class Stream:
                     opened.settimeout(SEND)
                     opened.sendall(data)
                     if isinstance(opened, ssl.SSLSocket):
-                        _stays(opened)
+                        self._stay(opened)
                     self._finish(opened)
         except (OSError, ValueError) as error:  # ValueError: a host that is no name
             raise SinkDownError(_told(self._name, error)) from error
+
+    def _stay(self, opened: ssl.SSLSocket) -> None:
+        now = time.monotonic()
+        if now - self._wanted > AGAIN:
+            _stays(opened)
+            self._wanted = now
 
     def _finish(self, opened: socket.socket) -> None:
         """Ends our half and waits for the other. Raises OSError when it is reset, or hangs."""

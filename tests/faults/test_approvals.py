@@ -317,7 +317,9 @@ def test_a_reload_takes_over_good_settings_and_leaves_the_old_ones_for_all_other
         assert "Blocked" in desk.says("hello")
         told = office.signed("trust", "policy", "ec*", "min_trst=7", by="ana", code=2)
         assert "did you mean `min_trust`" in told
-        assert "tools.ec*.blocked" in office.signed("reload", by="ana")
+        assert "nothing has changed" in office.signed("reload", by="ana")
+        assert "Blocked" in desk.says("hello")
+        office.signed("trust", "policy", "ec*", "--remove", by="ana")
         assert "Blocked" not in desk.says("hello")
 
         (before,) = office.json("trust", "budgets")["sessions"]
@@ -331,6 +333,7 @@ def test_a_reload_takes_over_good_settings_and_leaves_the_old_ones_for_all_other
         "control.reload",
         "control.policy",
         "control.reload",
+        "control.policy",
         "control.budget",
     ]
     assert {one["by"] for one in changes} == {"ana"}

@@ -11,6 +11,7 @@ from mcpguard.cli import render
 from mcpguard.errors import AuditError, TamperError
 from mcpguard.evidence.invocation import Reader, differences
 from mcpguard.model import Json, JsonObject
+from mcpguard.wire.exact import ExactError, strict_loads
 
 __all__ = ["evidence_command"]
 
@@ -129,9 +130,10 @@ def _read(given: Path) -> list[Json]:
         ) from error
     try:
         if data.lstrip()[:1] == b"[":
-            return list(orjson.loads(data))
-        return [orjson.loads(line) for line in data.splitlines()]
-    except orjson.JSONDecodeError as error:
+            told = strict_loads(data)
+            return told if isinstance(told, list) else []
+        return [strict_loads(line) for line in data.splitlines()]
+    except ExactError as error:
         raise AuditError(
             f"{given}: not JSON: {error}", hint="name what `mcpguard audit evidence` wrote"
         ) from error

@@ -39,6 +39,9 @@ _RESULTS = {"intact": 0, "tampered": 1, "empty": 2, "unproved": 2, "unreadable":
 _PATH = click.Path(path_type=Path)
 
 
+_EMPTY = Problem(0, "inserted", "inserted: a part of the log that holds no record")
+
+
 class _Read(NamedTuple):
     """A log: its files, oldest first, each with what is said of it."""
 
@@ -58,6 +61,8 @@ class _Read(NamedTuple):
         found = [(part, problem) for part, report in self.parts for problem in report.problems]
         if not self.signed[0]:  # another key's log altogether is not signed, and no forgery
             found = [each for each in found if each[1].what != "foreign"]
+        empty = [part for part, report in self.parts[:-1] if not report.records]
+        found += [(part, _EMPTY) for part in empty]
         if self.gone:
             found.append((self.parts[-1][0], self.gone))
         late = unsigned([report for _, report in self.parts]) if self.keyed and not found else None
@@ -194,7 +199,9 @@ def _read(
         report = verify(part, progress.of(part), keys=keys, anchor=anchor, seam=seam, last=last)
         seam = report.seam
         found.append((part, report))
-    gone = missing(path, found[-1][1]) if files[-1] != path else None
+    full = [report for _, report in found if report.records]
+    ends = files[-1] == path and found[-1][1].records > 0
+    gone = missing(path, full[-1]) if full and not ends else None
     return _Read(path, tuple(found), keys is not None, gone)
 
 
@@ -307,6 +314,7 @@ def _answer(found: Sequence[_Read | _Unread]) -> Iterator[str]:
             yield f"{render.printable(str(each.path))}: NOT READ: {_why(each)}"
         elif each.result == "intact":
             yield _line(each)
+            yield from _notes(each)
         else:
             yield from _as_text(each)
     counts = Counter(each.result for each in found)

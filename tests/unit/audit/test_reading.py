@@ -10,6 +10,7 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
+from mcpguard.audit import AuditLog
 from mcpguard.audit.keeper import Rotation
 from mcpguard.audit.verify import read
 from mcpguard.cli.audit import audit
@@ -387,7 +388,11 @@ def test_a_part_that_is_missing_shows_wherever_it_was(path: Path, tmp_path: Path
     for gone, code, said in (
         (first, 0, "earlier: records 1 to 9 are in no file here"),
         (second, 1, "removed"),
-        (path, 1, "truncated: it says that the log goes on, and there is no audit.jsonl"),
+        (
+            path,
+            1,
+            "truncated: it says that the log goes on, and there is nothing of it in audit.jsonl",
+        ),
     ):
         gone.unlink()
         for given in ([path], [tmp_path]):
@@ -396,3 +401,48 @@ def test_a_part_that_is_missing_shows_wherever_it_was(path: Path, tmp_path: Path
         gone.write_bytes(kept[gone])
     path.rename(path.with_name(".audit.jsonl.next"))  # whoever exchanged them died
     assert run("verify", path).exit_code == 0
+
+
+ADDED: dict[str, tuple[str, bytes]] = {
+    "zeros behind a part": ("audit~000000000018.jsonl", bytes(64)),
+    "the beginning of a record behind a part": ("audit~000000000018.jsonl", b'{"v":1,"seq":'),
+    "a part without a record": ("audit~000000000001.jsonl", b""),
+}
+
+
+@pytest.mark.guarantee("audit:one-chain-across-files")
+@pytest.mark.parametrize("what", ADDED)
+def test_what_is_added_to_earlier_parts_shows(path: Path, tmp_path: Path, what: str) -> None:
+    name, data = ADDED[what]
+    with (tmp_path / name).open("ab") as file:
+        file.write(data)
+    for given in ([path], [tmp_path]):
+        result = run("verify", *given, "--key", public(path))
+        assert (result.exit_code, f"{name}: line" in result.stdout) == (1, True), result.stdout
+    if data:
+        assert run("verify", tmp_path / name, "--alone").exit_code == 1
+
+
+@pytest.mark.guarantee("audit:one-chain-across-files")
+@pytest.mark.parametrize("planted", ["audit.jsonl", ".audit.jsonl.next"])
+def test_an_empty_file_in_the_place_of_the_newest_does_not_hide_that_it_is_gone(
+    path: Path, tmp_path: Path, planted: str
+) -> None:
+    path.unlink()
+    (tmp_path / planted).touch()
+    for given in ([path], [tmp_path]):
+        result = run("verify", *given, "--key", public(path))
+        assert (result.exit_code, "truncated" in result.stdout) == (1, True), result.stdout
+
+
+@pytest.mark.guarantee("audit:open-session-named")
+def test_of_several_logs_each_says_what_it_says_alone(path: Path, tmp_path: Path) -> None:
+    log = AuditLog.open(
+        tmp_path / "b.jsonl", key=bytes(32), session="still-open", server="s", principal="p",
+        clock=lambda: 1.79e9, durability="none",
+    )  # fmt: skip
+    min(tmp_path.glob("audit~*")).unlink()
+    result = run("verify", path, log.path)
+    log.close()
+    assert "  earlier: records 1 to 9 are in no file here" in result.stdout
+    assert "  open: session still-open has no closing record" in result.stdout

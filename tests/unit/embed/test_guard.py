@@ -265,6 +265,10 @@ async def broken(asked: Asked) -> bool:
     raise ConnectionError
 
 
+async def cancelled(asked: Asked) -> bool:
+    raise anyio.get_cancelled_exc_class()
+
+
 async def silent(asked: Asked) -> bool:
     await anyio.sleep_forever()
     return True
@@ -287,6 +291,7 @@ ASKS = "gateway: {approve: [echo]}\napprovals: {hold: 1}\n"
         (no, ASKS, "gateway.approval"),
         (nearly, ASKS, "gateway.approval"),
         (broken, ASKS, "gateway.approval"),
+        (cancelled, ASKS, "gateway.approval"),
         (silent, ASKS, "gateway.waiting"),
         (None, ASKS, "gateway.approval"),
         (yes, ASKS.replace("hold: 1", "hold: 1, quorum: 2"), "gateway.approval"),

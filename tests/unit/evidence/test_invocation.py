@@ -247,6 +247,7 @@ def test_the_command_writes_evidence_and_checks_it(
         (lambda _: b"x\n", [], 2, "is not an audit record"),
         (lambda text: text, ["--check", "none"], 2, "cannot be read"),
         (lambda text: text, ["--check", "bad"], 2, "not JSON"),
+        (lambda text: text, ["--check", "twice"], 2, "not JSON"),
     ],
 )
 def test_what_cannot_be_had_is_an_error(
@@ -260,7 +261,11 @@ def test_what_cannot_be_had_is_an_error(
 ) -> None:
     log.with_name("k").write_bytes(b"".join(orjson.dumps(each) + b"\n" for each in pieces(log)))
     log.with_name("bad").write_text("{")
+    log.with_name("twice").write_text('{"capiscio.decision":"ALLOW","capiscio.decision":"DENY"}')
     log.write_bytes(change(log.read_bytes()))
-    argv = [str(log.with_name(word)) if word in {"k", "none", "bad"} else word for word in words]
+    argv = [
+        str(log.with_name(word)) if word in {"k", "none", "bad", "twice"} else word
+        for word in words
+    ]
     assert main(["audit", "evidence", str(log), *argv]) == code
     assert said in capsys.readouterr().err

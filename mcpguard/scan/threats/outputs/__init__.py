@@ -23,7 +23,7 @@ from mcpguard.model import Json
 from mcpguard.scan.needles import encodable
 from mcpguard.scan.threats.outputs.encodings import decoded, respelt
 from mcpguard.scan.threats.outputs.judging import NOTHING, Passage, weigh
-from mcpguard.scan.threats.outputs.needles import dull, needles, quiet
+from mcpguard.scan.threats.outputs.needles import OVERLAP, dull, needles, quiet
 from mcpguard.scan.threats.outputs.texts import (
     DEPTH,
     Said,
@@ -58,9 +58,6 @@ MAX_CHARACTERS = 2 * 1024 * 1024
 
 PIECE = 16 * 1024
 """Characters that are looked at together."""
-
-OVERLAP = 1024
-"""Characters that two pieces share; no passage is longer."""
 
 SHORT = 400
 """Characters of a text that is told as a whole."""

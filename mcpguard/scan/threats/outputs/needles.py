@@ -18,9 +18,9 @@ from mcpguard.scan.threats.outputs.encodings import (
 )
 from mcpguard.scan.threats.outputs.frames import FRAMES
 from mcpguard.scan.threats.outputs.lexicon import Sense, entries
-from mcpguard.scan.threats.outputs.reading import MARKS
+from mcpguard.scan.threats.outputs.reading import INLINE, MARKS
 
-__all__ = ["ANCHORS", "dull", "needles", "quiet", "unanchored"]
+__all__ = ["ANCHORS", "OVERLAP", "dull", "needles", "quiet", "unanchored"]
 
 S = Sense
 
@@ -29,6 +29,9 @@ GLANCE = 1024
 
 EDGE = 128
 """Bytes that two of these share; no needle is longer, but by blanks between its words."""
+
+OVERLAP = 1024
+"""Characters that two pieces of a long text share, which are read apart: no word is cut in both."""
 
 ANCHORS = int(
     S.VOID
@@ -93,6 +96,7 @@ _ODD = (
     r"\\[xu][0-9A-Fa-f]",
     r"&[#A-Za-z]",
     r"<!--|\[//\]|\[comment\]",
+    INLINE.decode(),
     LONG_WORD,
     LINES,
     BYTES,
@@ -118,7 +122,7 @@ def needles() -> tuple[str, ...]:
     inner = sorted(each for each in plain if each[0].isalnum())
     outer = sorted(each for each in plain if not each[0].isalnum())
     return (
-        rf"(?i)\b(?:{'|'.join(map(_written, inner))})\b",
+        rf"(?i)\b(?:{'|'.join(map(_written, inner))})(?:n't)?\b",
         rf"(?i)(?:{'|'.join(map(_written, outer))})",
         *(pattern.decode() for _, pattern in MARKS),
         *KEYWORD_FORMS,
@@ -145,8 +149,11 @@ def quiet(text: str) -> bool:
 def dull(word: bytes) -> bool:
     """Whether no reader of encodings makes anything of this word of ASCII.
 
-    Then a text of such words, with no needle but `LONG_WORD`, reads as it stands.
+    Then a text of such words, with no needle but `LONG_WORD`, reads as it stands. A word that the
+    judge may cut in two is none: he may read a part of it.
     """
+    if len(word) > OVERLAP:
+        return False
     text = word.decode()
     if any(map(encoded_run, runs(text))):
         return False
@@ -154,8 +161,19 @@ def dull(word: bytes) -> bool:
 
 
 def _written(entry: str) -> str:
-    """A word or phrase as RE2 reads it; between the words of a phrase is anything but words."""
-    return r"[^0-9A-Za-z]+".join(
-        "".join(letter if letter.isalnum() else f"\\{letter}" for letter in word)
-        for word in entry.split("+")
+    """A word or phrase as RE2 reads it; between the words of a phrase is anything but words.
+
+    `not` may stand at the end of a word, as "n't".
+    """
+    first, *others = entry.split("+")
+    begins = r"(?:not|\w*n't)" if first == "not" else _escaped(first)
+    return begins + "".join(
+        rf"(?:{_BETWEEN}not|n't)" if word == "not" else _BETWEEN + _escaped(word) for word in others
     )
+
+
+_BETWEEN = r"[^0-9A-Za-z]+"
+
+
+def _escaped(word: str) -> str:
+    return "".join(letter if letter.isalnum() else f"\\{letter}" for letter in word)

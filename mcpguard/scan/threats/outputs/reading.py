@@ -6,7 +6,7 @@ from typing import NamedTuple
 from mcpguard.scan.needles import compiled
 from mcpguard.scan.threats.outputs.lexicon import Sense, phrases, spaceless, words
 
-__all__ = ["MARKS", "Reading", "folded", "read"]
+__all__ = ["INLINE", "MARKS", "Reading", "folded", "read"]
 
 
 _STOPS = "!?;\u3002\u0964\u061f\u061b"
@@ -71,7 +71,7 @@ _STYLED = (
 )
 
 
-_INLINE = rb"(?i)</?(?:b|i|u|s|a|em|strong|span|font|mark|small|sub|sup|wbr|code)>"
+INLINE = rb"(?i)</?(?:b|i|u|s|a|em|strong|span|font|mark|small|sub|sup|wbr|code)>"
 """Tags that stand within a sentence and show nothing."""
 
 MARKS = ((1, _MARKUP), (2, _IMAGE), (3, _BEACON), (4, _STYLED))
@@ -82,7 +82,7 @@ def _marked(text: str) -> str:
     """`text` with a mark for each token of a chat format and each address that carries data off."""
     raw = text.encode()
     if b"</" in raw:
-        raw = compiled(_INLINE).sub(b" ", raw)
+        raw = compiled(INLINE).sub(b" ", raw)
     for number, pattern in MARKS:
         if compiled(pattern).search(raw):
             raw = compiled(pattern).sub(rb" \x0f%d " % number, raw)
