@@ -57,6 +57,9 @@ WAITING = ("-n", "4", "--dist", "loadscope")
 """For tests that mostly wait for other programs. Of some files one worker takes all tests: see
 `SHARING` in tests/conftest.py."""
 
+BREAKING = ("-n", "3", "--dist", "loadscope")
+"""The same for tests in which ten processes are killed and started again."""
+
 TIMED = ("-m", "timed", "-n", "2", "--dist", "loadscope")
 """For tests that say how many seconds something may take: no more of them than cores."""
 
@@ -282,7 +285,7 @@ GATES: dict[str, Gate] = {
             "faults",
             "what holds when something breaks",
             (
-                pytest("tests/faults", "-m", "not timed and not alone", *WAITING),
+                pytest("tests/faults", "-m", "not timed and not alone", *BREAKING),
                 pytest("tests/faults", *TIMED),
                 pytest("tests/faults", "-m", "alone"),
             ),
