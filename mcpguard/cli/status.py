@@ -1,22 +1,16 @@
 """`mcpguard status`: what runs now, under which lockfile, and how it goes."""
 
-import time
 from collections.abc import Iterator, Sequence
 
 import click
 
 from mcpguard.cli import reach, render
 from mcpguard.cli.reach import Outcome, field
-from mcpguard.control import client, kill
-from mcpguard.control.client import Found
-from mcpguard.control.socket import START_AFTER
+from mcpguard.control import kill
 from mcpguard.model import Json
 from mcpguard.trust.score import word
 
 __all__ = ["status"]
-
-JUST_BEGUN = START_AFTER + 0.1
-"""Seconds after which a session that has begun can be asked, on a busy machine too."""
 
 
 @click.command()
@@ -32,7 +26,7 @@ def status(*, session: str, stats: bool, form: str) -> int:
 
     Exit codes: 0 shown, also when nothing runs; 2 a session that is there could not be asked.
     """
-    found = _found(session)
+    found = reach.chosen(session)
     outcomes = list(reach.each(found, lambda line: line.ask("status")))
     numbers = list(reach.each(found, lambda line: line.ask("stats"))) if stats else []
     switches = [str(path) for path in kill.engaged(reach.home())]
@@ -45,14 +39,6 @@ def status(*, session: str, stats: bool, form: str) -> int:
     else:
         render.answer(_text(outcomes, numbers, switches))
     return reach.code_of([*outcomes, *numbers])
-
-
-def _found(session: str) -> list[Found]:
-    """Looks again where nothing is found: a session answers a moment after its first byte."""
-    found = client.find(reach.home(), session)
-    if not found:
-        time.sleep(JUST_BEGUN)
-    return found or reach.chosen(session)
 
 
 def _text(

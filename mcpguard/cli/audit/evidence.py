@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import click
 import orjson
@@ -130,8 +131,7 @@ def _read(given: Path) -> list[Json]:
         ) from error
     try:
         if data.lstrip()[:1] == b"[":
-            told = strict_loads(data)
-            return told if isinstance(told, list) else []
+            return cast("list[Json]", strict_loads(data))
         return [strict_loads(line) for line in data.splitlines()]
     except ExactError as error:
         raise AuditError(
