@@ -363,20 +363,19 @@ def server_ids(line: bytes) -> set[str]:
     return {repr(message.id)} if isinstance(message, Request) else set()
 
 
-def json_ids(line: bytes) -> list[str]:
-    """The ids in a line, read the lenient way; broken ones give what can be recovered."""
+def json_ids(line: bytes) -> set[str]:
+    """The ids in a line, read the lenient way and as recovered: they differ when it holds two."""
     recovered = RequestIdFinder().feed(line)
-    if recovered is not None:
-        return [repr(recovered)]
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError:
         value = {}
-    return [
+    read = {
         repr(each["id"])
         for each in (value if isinstance(value, list) else [value])
         if isinstance(each, dict) and "method" in each and type(each.get("id")) in (int, str, float)
-    ]
+    }
+    return read if recovered is None else {repr(recovered), *read}
 
 
 @pytest.mark.guarantee("ids:host-ids-stay")
