@@ -184,8 +184,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "Argument values appear in the log only as a BLAKE2b digest under this install's key.",
         Mutant(
             "audit/chain.py",
-            'return b"blake2b-keyed:" + hexlify(made.digest())',
-            'return b"blake2b-keyed:" + hexlify(encoded)',
+            "return kind + hexlify(made.digest())",
+            "return kind + hexlify(encoded)",
         ),
     ),
     "audit:bounded-line": Guarantee(
@@ -487,8 +487,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "and no answer through, that is not in its log.",
         Mutant(
             "daemon/engine.py",
-            "                if self._audit is not None:\n",
-            "                if self._audit is not None and len(records) > 1:\n",
+            "                self._record(records)\n",
+            "                if len(records) > 1:\n                    self._record(records)\n",
         ),
     ),
     "check:drift-fails": Guarantee(
@@ -1656,6 +1656,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "    fault = None",
         ),
     ),
+    "identity:one-signature": Guarantee(
+        "Decision 27",
+        "Whichever library signs for this install, the signature is the one that RFC 8032 gives: "
+        "one that was not seen to sign so is not used.",
+        Mutant(
+            "identity/ed25519.py",
+            "return signer.sign(_SEED, _TEXT) == _SIGNED",
+            "return bool(signer.sign(_SEED, _TEXT))",
+        ),
+    ),
     "launch:as-reviewed": Guarantee(
         _PROCESS,
         "Another command than the locked one, or a file argument with other bytes, "
@@ -1959,8 +1969,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "deleted, put back or cannot be taken over lets nobody through.",
         Mutant(
             "live/reloading.py",
-            "(known is None or policy.at > known.at)",
-            "(known is None or policy.at != known.at)",
+            "known is None or row.policy.at > known.at",
+            "known is None or row.policy.at != known.at",
         ),
     ),
     "live:policy-is-an-approvers": Guarantee(
@@ -1969,8 +1979,18 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "in none otherwise.",
         Mutant(
             "live/reloading.py",
-            "if verify(policy.key, text, policy.signature):",
-            "if verify(policy.key, text, policy.signature) or policy.key:",
+            "why = self._flaws.get(row.mark) or policies.flaw(row, self._among)",
+            "why = self._flaws.get(row.mark, '')",
+        ),
+    ),
+    "live:ignored-policy-is-said": Guarantee(
+        _CONTROL,
+        "What stands in the store as a tool's policy and is not in force is a record of each "
+        "session, once; of a store full of it the log holds a few, and a number.",
+        Mutant(
+            "live/reloading.py",
+            "new[: max(0, MAX_SAID - self._count)]",
+            "new[: max(0, MAX_SAID)]",
         ),
     ),
     "lock:digests-verified-on-load": Guarantee(
@@ -2169,8 +2189,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "Requests in flight are bounded in each direction; one too many is denied, loudly.",
         Mutant(
             "proxy/pending.py",
-            "if len(self._by_wire) >= self._limit:",
-            "if len(self._by_wire) > self._limit:",
+            "if len(by_wire) >= self._limit:",
+            "if len(by_wire) > self._limit:",
         ),
     ),
     "pending:deadline": Guarantee(
@@ -2752,13 +2772,18 @@ GUARANTEES: Mapping[str, Guarantee] = {
     ),
     "scan:fresh-texts-measured": Guarantee(
         _DEFINITIONS,
-        "Of two sets of texts written apart from the rules at least as many are found as is "
+        "Of three sets of texts written apart from the rules at least as many are found as is "
         "published, and no more honest ones are told.",
         Mutant(
             "scan/threats/words/__init__.py",
             "TONGUES.get(concept, '')",
             "''",
         ),
+    ),
+    "scan:learned-alone-never-blocks": Guarantee(
+        _DEFINITIONS,
+        "How a text reads is one signal: alone it asks for a person's eye and takes nothing away.",
+        Mutant("scan/threats/detectors/resemblance.py", "MOST = 5.5", "MOST = 7.5"),
     ),
     "scan:own-business": Guarantee(
         _DEFINITIONS,
@@ -2810,6 +2835,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             'not self._accepted(f"scan.{each.rule}", "")',
         ),
     ),
+    "scan:each-automaton-is-asked": Guarantee(
+        _RESULTS,
+        "A text holds nothing only when each of the automata that share the patterns says so.",
+        Mutant(
+            "scan/needles.py",
+            "    looks, found, end = [(each.found, each.nothing) for each in others],",
+            "    looks, found, end = [(each.found, each.nothing) for each in others[1:]],",
+        ),
+    ),
     "schema:arguments-checked": Guarantee(
         "JSON Schema 2020-12",
         "Arguments are checked against the pinned schema; the phrase says where and "
@@ -2845,6 +2879,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "lock/arguments.py",
             "                if not more:\n                    return False\n",
             "                continue\n",
+        ),
+    ),
+    "schema:shape-decides": Guarantee(
+        "JSON Schema 2020-12",
+        "Where keys and types of arguments are said to decide, no other values of those types are "
+        "invalid, and no key equals a declared one after case folding.",
+        Mutant(
+            "lock/arguments.py",
+            "if kind is not None and not kind.also)",
+            "if kind is not None)",
         ),
     ),
     "siem:delivered-in-order-once": Guarantee(
@@ -3010,6 +3054,18 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "store/ledger.py",
             "granted = min(units, limit.amount - held)",
             "granted = min(units, limit.amount)",
+        ),
+    ),
+    "surface:each-call-anew": Guarantee(
+        _DECISION,
+        "What is remembered of one call's arguments lets no other pass that is not as valid, holds "
+        "no word of the caller's, and does not outlive the tool's drift.",
+        Mutant(
+            "pipeline/surface.py",
+            "        if state is not _OK:\n            return _unusable(state)\n        shape = (",
+            "        shape = (*arguments, *map(type, arguments.values()))\n"
+            "        if shape in pin.shapes:\n            return ALLOW\n"
+            "        if state is not _OK:\n            return _unusable(state)\n        shape = (",
         ),
     ),
     "surface:links-are-locked": Guarantee(

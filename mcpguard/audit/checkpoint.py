@@ -7,16 +7,14 @@ the tree's peaks too, from which the tree goes on without what lies before.
 import base64
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from mcpguard import private
-from mcpguard.audit.merkle import Tree, root_of
+from mcpguard.audit.merkle import HASH, Tree, root_of
 from mcpguard.errors import AuditError
+from mcpguard.identity import ed25519
 from mcpguard.identity.roster import fingerprint, holds
 from mcpguard.model import Json, JsonObject
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 __all__ = [
     "CHECKPOINT",
@@ -50,7 +48,6 @@ MAX_SIZE = 2**53 - 1
 _DOMAIN = b"mcpguard audit checkpoint v1\n"
 """What is signed begins so: a signature over one is one over nothing else."""
 
-_HASH = 32
 _SIGNATURE = 64
 
 Keys = Mapping[str, bytes]
@@ -111,7 +108,7 @@ def read_checkpoint(record: Json) -> Checkpoint | None:
 
 def _hashed(value: Json) -> bytes:
     made = bytes.fromhex(value) if isinstance(value, str) else b""
-    if len(made) != _HASH:
+    if len(made) != HASH:
         raise ValueError("no hash")
     return made
 
@@ -216,25 +213,24 @@ _BEHIND = 1 << 17
 
 
 class Signer:
-    """Signs with the key of this install. Opened with the first signature: it costs 20 ms, 8 MiB.
+    """Signs with the key of this install.
 
-    The public key is published in `folder` then, under its id, so that those of old logs stay.
+    The public key is published in `folder` with the first signature, under its id, so that those
+    of old logs stay.
     """
 
-    __slots__ = ("_folder", "_private", "_seed", "key")
+    __slots__ = ("_folder", "_seed", "key")
 
     def __init__(self, seed: bytes, folder: Path) -> None:
         """`seed`: 32 bytes, see `key.load_or_create_key`."""
         self._seed = seed
         self._folder = folder
-        self._private: Ed25519PrivateKey | None = None
         self.key = ""
 
     def sign(self, tree: Tree) -> Checkpoint:
         """The checkpoint of all that is in `tree`. Raises AuditError, OSError."""
-        private_key = self._private or self._open()
         root = tree.root
-        signature = private_key.sign(payload(tree.size, root))
+        signature = self.over(payload(tree.size, root))
         return Checkpoint(tree.size, root, tuple(tree.peaks), self.key, signature)
 
     def over(self, text: bytes) -> bytes:
@@ -242,29 +238,26 @@ class Signer:
 
         Raises AuditError, OSError.
         """
-        return (self._private or self._open()).sign(text)
+        self.named()
+        return ed25519.sign(self._seed, text)
 
     def named(self) -> str:
         """The id of the key. Raises AuditError, OSError."""
-        if self._private is None:
-            self._open()
+        if not self.key:
+            public = ed25519.public_of(self._seed)
+            self._publish(fingerprint(public), public)
+            self.key = fingerprint(public)
         return self.key
 
-    def _open(self) -> "Ed25519PrivateKey":
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-        opened = Ed25519PrivateKey.from_private_bytes(self._seed)
-        public = opened.public_key().public_bytes_raw()
-        self.key = fingerprint(public)
-        path = public_path(self._folder, self.key)
-        private.publish(path, _pem(public))
-        if load_public(path) != (self.key, public):
+    def _publish(self, key: str, public: bytes) -> None:
+        path, pem = public_path(self._folder, key), ed25519.pem_of(public)
+        if _content(path) == pem or private.publish(path, pem):
+            return
+        if load_public(path) != (key, public):
             raise AuditError(
                 f"{path}: another public key than the one it is named after",
                 hint="move it away, the right one is written anew",
             )
-        self._private = opened
-        return opened
 
 
 def public_path(folder: Path, key: str) -> Path:
@@ -272,12 +265,13 @@ def public_path(folder: Path, key: str) -> Path:
     return folder / f"audit-{key.replace(':', '-')}.pub"
 
 
-def _pem(public: bytes) -> bytes:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    key = Ed25519PublicKey.from_public_bytes(public)
-    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+def _content(path: Path) -> bytes:
+    """What `path` begins with; empty where there is none, or none to read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_PUBLIC)
+    except OSError:
+        return b""
 
 
 def load_public(path: Path) -> tuple[str, bytes]:

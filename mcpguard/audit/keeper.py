@@ -23,7 +23,7 @@ from mcpguard.audit.checkpoint import (
     read_checkpoint,
 )
 from mcpguard.audit.logfile import LogFile, earlier_name, earlier_parts
-from mcpguard.audit.merkle import BLOCK, Tree
+from mcpguard.audit.merkle import BLOCK, HASH, Tree
 from mcpguard.audit.record import MAX_LINE
 from mcpguard.errors import AuditError
 from mcpguard.model import JsonObject
@@ -31,8 +31,7 @@ from mcpguard.model import JsonObject
 __all__ = ["CHECKPOINT_RECORDS", "CHECKPOINT_SECONDS", "Keeper", "Rotation"]
 
 CHECKPOINT_SECONDS = 60.0
-"""Seconds of the clock from one checkpoint to the next, while there are records. The first one of a
-session costs memory (see `Signer`), which short ones are spared until their end."""
+"""Seconds of the clock from one checkpoint to the next, while there are records."""
 
 CHECKPOINT_RECORDS = 10_000
 """Records after which one is due at once: half a second of the busiest session."""
@@ -41,7 +40,7 @@ LATE = 200_000
 """Records that a session's end still hashes, in under a second; more wait for the next session."""
 
 MAX_WAITING = 1_000_000
-"""Records, 65 bytes each, that wait for a signature that does not come; then the session has none.
+"""Records, 32 bytes each, that wait for a signature that does not come; then the session has none.
 """
 
 PAUSE = 0.0005
@@ -89,7 +88,7 @@ class Keeper:
         self._last = log.time()
         self._own = log.origin.seq
         self._tree: Tree | None = None
-        self._batch: list[bytes] = []
+        self._batch = bytearray()
         self._seq = log.origin.seq
         self._signed: Checkpoint | None = None
         self._busy = threading.Lock()
@@ -108,7 +107,7 @@ class Keeper:
 
     def take(self) -> None:
         """Takes over what was written since. Before `sign`, where the log is written."""
-        lost = len(self._batch) > MAX_WAITING and bool(self.failure)
+        lost = len(self._batch) > MAX_WAITING * HASH and bool(self.failure)
         self._batch += self._log.fresh(on=not lost)
         self._seq = self._log.seq
         if lost:
@@ -146,8 +145,8 @@ class Keeper:
         self._stopping.set()
         with self._busy:
             self.take()
-            if len(self._batch) > LATE:
-                self.failure = f"{len(self._batch)} records are still to be hashed"
+            if len(self._batch) > LATE * HASH:
+                self.failure = f"{len(self._batch) // HASH} records are still to be hashed"
                 return []
             try:
                 signed = self._made(pause=0.0)
@@ -166,7 +165,7 @@ class Keeper:
         if self._tree is None:
             self._tree = self._found(pause)
             if pause:
-                return None  # the library that signs is loaded later, when one is due
+                return None  # nothing of this session is due yet
         tree = self._grown(self._tree, pause)
         self._log.sync()  # what is known elsewhere must be on this disk
         signed = self._signer.sign(tree)
@@ -177,8 +176,9 @@ class Keeper:
     def _grown(self, tree: Tree, pause: float) -> Tree:
         while self._batch:
             self._wait(pause)
-            tree.extend(self._batch[:BLOCK])
-            del self._batch[:BLOCK]
+            some = bytes(self._batch[: BLOCK * HASH])
+            tree.extend([some[at : at + HASH] for at in range(0, len(some), HASH)])
+            del self._batch[: len(some)]
         if tree.size != self._seq:
             raise AuditError(f"{self._log.path}: {tree.size} records are hashed, not {self._seq}")
         return tree

@@ -14,6 +14,7 @@ from mcpguard.errors import AuditError
 __all__ = [
     "BLOCK",
     "EMPTY_ROOT",
+    "HASH",
     "Leaves",
     "Tree",
     "consistency",
@@ -25,6 +26,9 @@ __all__ = [
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 """The root of no leaves. RFC 6962 section 2.1."""
+
+HASH = hashlib.sha256().digest_size
+"""Bytes of a leaf, and of a node."""
 
 BLOCK = 256
 """Leaves, a power of two. So many are hashed level by level, which takes half the time."""

@@ -161,7 +161,7 @@ class Encoder:
         self._event: dict[str, Field] = {"v": VERSION, "seq": 0, **who}
         self._decision: dict[str, Field] = {**self._event, **BLANK, **defaults}
         self.known: dict[Allowed, bytes] = {}
-        self._second = 0
+        self._second = 0.0  # no integer: it is subtracted from a time for every record
         self._second_text = _second_text(0)
 
     def restate(self, level: int, score: int) -> None:
@@ -221,7 +221,7 @@ class Encoder:
             second, now = 0, 0.0
         if second != self._second:
             self._second_text = _second_text(second)
-            self._second = second
+            self._second = float(second)
         return self._second_text, int((now - second) * 1e6) % 1_000_000
 
 

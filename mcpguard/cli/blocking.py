@@ -10,12 +10,12 @@ import click
 from mcpguard.cli import reach, render
 from mcpguard.cli.reach import Outcome, Signing, field
 from mcpguard.cli.receipt.leaving import note, receipted
-from mcpguard.cli.signing import Phrases, signer_option
+from mcpguard.cli.signing import Phrases, folder, signer_option
 from mcpguard.control import blocks, client, policies
 from mcpguard.control.blocks import Block
 from mcpguard.control.operations import KINDS, PARTIES
 from mcpguard.control.places import offered
-from mcpguard.control.policies import Policy
+from mcpguard.control.policies import Policy, Row
 from mcpguard.errors import (
     ControlError,
     McpguardError,
@@ -23,6 +23,7 @@ from mcpguard.errors import (
     StoreError,
     UsageError,
 )
+from mcpguard.identity.keys import approvers
 from mcpguard.model import Json, JsonObject
 from mcpguard.store import Store
 
@@ -30,6 +31,12 @@ __all__ = ["COMMANDS"]
 
 UNKNOWN = 2
 """Exit code when something could not be asked or told."""
+
+MAX_SHOWN = 60
+"""Characters of a name in a table that somebody else may have filled."""
+
+PLACE = 12
+"""Characters of a key of the store that are shown; JSON shows all."""
 
 MAX_DIGITS = 16
 """Digits of a number. Longer ones are no setting."""
@@ -211,16 +218,18 @@ def _readable(glob: str, fields: JsonObject) -> None:
 
 def _kept_policy(signing: Signing, server: str, glob: str, fields: JsonObject) -> Policy:
     """The policy, signed and in the store. Raises RefusalError when there is none to end."""
+    stands = _standing()
 
     def keep(store: Store) -> Policy:
-        before = [each for each in policies.every(store) if each.about == (server, glob)]
+        held = [row.policy for row in policies.rows(store) if stands(row)]
+        before = [each for each in held if each is not None and each.about == (server, glob)]
         if not fields and not any(each.fields for each in before):
             raise RefusalError(
                 f"no policy of {glob} was set", hint="see those that are: mcpguard trust policies"
             )
         after = max((each.at for each in before), default=0)
         made = signing.policy(server, glob, fields, after=after)
-        policies.add(store, made)
+        policies.add(store, made, stands)
         return made
 
     return _stored(keep)
@@ -231,19 +240,59 @@ def _kept_policy(signing: Signing, server: str, glob: str, fields: JsonObject) -
 def policies_command(*, form: str) -> None:
     """List the policies of tools that approvers set in the store that all proxies share.
 
-    Exit codes: 0 shown, also when none is set; 2 the store could not be read.
+    What stands among them without the signature of one of this machine's approvers is not in force
+    here, and shown apart with the reason.
+
+    Exit codes: 0 shown, also when none is set or in force; 2 the store could not be read, or holds
+    more than any session reads.
     """
-    held = [each for each in _stored(policies.every) if each.fields]
+    rows, among = _stored(policies.rows), approvers(folder())
+    judged = [(row, policies.flaw(row, among)) for row in rows]
+    held = [row.policy for row, why in judged if row.policy is not None and not why]
+    _show_policies(
+        [each for each in held if each.fields], [(row, why) for row, why in judged if why], form
+    )
+
+
+def _show_policies(held: Sequence[Policy], wrong: Sequence[tuple[Row, str]], form: str) -> None:
     if form == "json":
-        render.answer([render.json_text({"policies": [policies.as_json(each) for each in held]})])
-    elif not held:
+        render.answer([render.json_text(_policies_json(held, wrong))])
+        return
+    if not held:
         render.answer(["No policy is set beside the settings."])
     else:
-        table = [
-            (each.glob, each.server or "every", _moment(each.at), each.key, _fields(each))
-            for each in held
-        ]
+        table = [(*_about(each), _moment(each.at), each.key, _fields(each)) for each in held]
         render.answer(reach.rows([("TOOLS", "SERVER", "SINCE", "KEY", "POLICY"), *table]))
+    if wrong:
+        others = [(*_about(row.policy), row.place[:PLACE], why) for row, why in wrong]
+        render.answer(["", "Not in force:"])
+        render.answer(reach.rows([("TOOLS", "SERVER", "PLACE", "WHY"), *others]))
+
+
+def _policies_json(held: Sequence[Policy], wrong: Sequence[tuple[Row, str]]) -> JsonObject:
+    return {
+        "policies": [policies.as_json(each) for each in held],
+        "ignored": [
+            {
+                "place": row.place,
+                "why": why,
+                "policy": policies.as_json(row.policy) if row.policy is not None else None,
+            }
+            for row, why in wrong
+        ],
+    }
+
+
+def _about(policy: Policy | None) -> tuple[str, str]:
+    if policy is None:
+        return "-", "-"
+    return policy.glob[:MAX_SHOWN], policy.server[:MAX_SHOWN] or "every"
+
+
+def _standing() -> Callable[[Row], bool]:
+    """Whether one of our approvers signed what stands there."""
+    among = approvers(folder())
+    return lambda row: not policies.flaw(row, among)
 
 
 def _fields(policy: Policy) -> str:

@@ -75,6 +75,7 @@ def _session(one: Outcome) -> Iterator[str]:
     for name, text in lines.items():
         yield f"  {name:<10}{text}"
     yield from map(_policy, _rows(told.get("policies")))
+    yield from _ignored(told.get("ignored"))
     if told.get("killed") is True:
         yield "  killed: it is ending"
 
@@ -86,6 +87,12 @@ def _rows(told: Json) -> Sequence[Json]:
 def _policy(told: Json) -> str:
     """One that approvers set beside the settings."""
     return f"  {'policy':<10}{field(told, 'glob')}: {field(told, 'fields')} by {field(told, 'key')}"
+
+
+def _ignored(told: Json) -> Iterator[str]:
+    """What stands in the store as a policy and is none."""
+    if isinstance(told, dict) and told.get("count"):
+        yield f"  {'ignored':<10}{field(told, 'count')} in the store (see: mcpguard trust policies)"
 
 
 def _lockfile(told: Json) -> str:

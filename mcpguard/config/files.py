@@ -8,8 +8,8 @@ import errno
 import os
 import stat
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mcpguard.errors import PolicyError, UsageError
 
@@ -47,8 +47,7 @@ _BINARY = getattr(os, "O_BINARY", 0)
 """On Windows, where a descriptor translates line ends otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(NamedTuple):
     """Where the two files are, whether or not they exist."""
 
     user: Path

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mcpguard.errors import UsageError
 from mcpguard.model import Mode
@@ -90,8 +90,7 @@ def _policy(text: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """A flag of `proxy`. `setting`: the field of `ProxySettings` it sets.
 
     `metavar`: empty for a switch, which sets `value`. `choices`: the only values, or empty for what

@@ -10,7 +10,7 @@ other keys.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mcpguard.config.files import Places, places, text_of
 from mcpguard.config.settings import Preset, Settings
@@ -188,8 +188,7 @@ def _wrong(base: "list[Values]", document: "Document", *, system: bool) -> Itera
     yield from misfits([document.values, *document.servers.values()])
 
 
-@dataclass(frozen=True, slots=True)
-class _Texts:
+class _Texts(NamedTuple):
     """The files that exist, with their texts."""
 
     user: tuple[Path, str] | None

@@ -8,15 +8,40 @@ takes a store blocks.
 
 import base64
 import hashlib
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import orjson
 
 from mcpguard.errors import StoreError, UsageError
 from mcpguard.model import Json, JsonObject
 from mcpguard.store import ABSENT, Store
 from mcpguard.wire.canonical import canonical
 
-__all__ = ["PREFIX", "Policy", "add", "as_json", "every", "payload", "read", "signed"]
+if TYPE_CHECKING:
+    from mcpguard.identity.roster import Approver
+
+__all__ = [
+    "LOST",
+    "MAX_POLICIES",
+    "MISPLACED",
+    "NOT_LATER",
+    "PREFIX",
+    "STRANGER",
+    "UNREADABLE",
+    "WRONG",
+    "Policy",
+    "Row",
+    "add",
+    "as_json",
+    "flaw",
+    "payload",
+    "place_of",
+    "read",
+    "row_of",
+    "rows",
+    "signed",
+]
 
 PREFIX: Final = "policy/"
 
@@ -30,7 +55,16 @@ MAX_FIELDS = 16
 """Fields of a policy; there are seven."""
 
 MAX_POLICIES = 256
-"""Policies of one store that are looked at, in the order of their keys: a screenful is many."""
+"""Policies of one store, those that ended among them: a screenful is many. A store that holds more
+cannot be read, since nobody could say which of them to leave out."""
+
+UNREADABLE: Final = "it is no policy"
+MISPLACED: Final = "it stands in the place of another"
+STRANGER: Final = "signed by nobody we know"
+WRONG: Final = "its signature is wrong"
+NOT_LATER: Final = "a later one was seen and holds"
+LOST: Final = "the store has lost it, so what was seen holds"
+"""Why a policy of the store is not in force, or one that is in force is not there."""
 
 _SIGNATURE = 64
 """Bytes of one by Ed25519 (RFC 8032)."""
@@ -99,23 +133,84 @@ def read(value: Json) -> Policy | None:
             return None
 
 
-def add(store: Store, policy: Policy) -> Policy | None:
-    """Puts it in place of an earlier one, which it gives back. Raises StoreError, UsageError."""
-    key = PREFIX + hashlib.sha256("\0".join(policy.about).encode()).hexdigest()
+class Row(NamedTuple):
+    """What the store holds in one place. `policy`: None when it is none.
+
+    `place`: the key, `PREFIX` left out. `mark`: SHA-256 of key and content; another content has
+    another one.
+    """
+
+    place: str
+    policy: Policy | None
+    mark: bytes
+
+
+def place_of(policy: Policy) -> str:
+    """Where the store holds the policy of this server and pattern."""
+    return hashlib.sha256("\0".join(policy.about).encode()).hexdigest()
+
+
+def rows(store: Store) -> tuple[Row, ...]:
+    """All that stand in the place of policies, in order. Raises StoreError, also for too many."""
+    held = store.list(PREFIX)
+    if len(held) > MAX_POLICIES:
+        raise StoreError(
+            f"the store holds {len(held)} policies of tools, at most {MAX_POLICIES} are read",
+            hint="whoever can write the store has filled it: take them out, or use another store",
+        )
+    return tuple(row_of(key.removeprefix(PREFIX), one.value) for key, one in held.items())
+
+
+def row_of(place: str, value: Json) -> Row:
+    """What stands in `place`."""
+    try:
+        content = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # nested deeper than it is written
+        return Row(place, None, hashlib.sha256(place.encode()).digest())
+    return Row(place, read(value), hashlib.sha256(place.encode() + b"\0" + content).digest())
+
+
+def flaw(row: Row, among: "Sequence[Approver]") -> str:
+    """Why the row is no policy that one of `among` has set; empty when it is."""
+    from mcpguard.identity.keys import verify  # in a session that sees a policy
+
+    policy = row.policy
+    if policy is None:
+        return UNREADABLE
+    if row.place != place_of(policy):
+        return MISPLACED
+    if not any(each.key_id == policy.key for each in among):
+        return STRANGER
+    try:
+        return "" if verify(among, policy.key, payload(policy), policy.signature) else WRONG
+    except ValueError:  # no canonical form, so nobody signed it
+        return WRONG
+
+
+def add(store: Store, policy: Policy, stands: Callable[[Row], bool]) -> Policy | None:
+    """Puts it in place of an earlier one, which it gives back. Raises StoreError, UsageError.
+
+    `stands`: whether what is there counts. What does not is replaced, whatever it says of itself.
+    """
+    place = place_of(policy)
     for _ in range(TRIES):
-        held = store.get(key)
-        before = read(held.value) if held is not None else None
+        held = store.get(PREFIX + place)
+        if held is None and len(store.list(PREFIX)) >= MAX_POLICIES:
+            raise _full()
+        row = row_of(place, held.value) if held is not None else None
+        before = row.policy if row is not None and stands(row) else None
         if before is not None and before.at > policy.at:
             raise UsageError(
                 f"a later policy of {policy.glob[:100]} is there already",
                 hint="see it with: mcpguard trust policies",
             )
-        if store.put(key, as_json(policy), held.version if held else ABSENT) is not None:
+        if store.put(PREFIX + place, as_json(policy), held.version if held else ABSENT) is not None:
             return before
     raise StoreError(f"the policy of {policy.glob[:100]} is being changed by others", hint="again")
 
 
-def every(store: Store) -> tuple[Policy, ...]:
-    """All that can be read, those that ended among them. Raises StoreError."""
-    held = list(store.list(PREFIX).values())[:MAX_POLICIES]
-    return tuple(each for each in map(read, (one.value for one in held)) if each is not None)
+def _full() -> UsageError:
+    return UsageError(
+        f"the store holds {MAX_POLICIES} policies of tools, and no session reads more",
+        hint="set one that is there anew, or write into mcpguard.yaml what holds for good",
+    )

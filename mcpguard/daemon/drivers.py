@@ -24,7 +24,13 @@ from mcpguard.daemon import child as processes
 from mcpguard.daemon.child import Child
 from mcpguard.daemon.flow import READ_SIZE, Relay, Sink, has_room
 from mcpguard.daemon.log import Stderr
-from mcpguard.daemon.prelude import KILL_SIGNALS, STOP_SIGNALS, Alarm, can_wait
+from mcpguard.daemon.prelude import (
+    KILL_SIGNALS,
+    STOP_SIGNALS,
+    Alarm,
+    can_wait,
+    give_memory_back,
+)
 from mcpguard.errors import UsageError
 from mcpguard.model import Side
 
@@ -232,6 +238,7 @@ class Callbacks(Driver):
     async def open(self, tasks: TaskGroup) -> None:
         for fd in (*self._inputs.values(), *self._outputs.values(), self.child.stderr):
             os.set_blocking(fd, False)
+        self.host.fd, self.server.fd = self._outputs[Side.HOST], self._outputs[Side.SERVER]
         self.stderr.on_blocked = self._await_stderr
         self._loop.add_reader(self.child.stderr, self._read_stderr)
         self._trimmer = self._loop.call_later(TRIM_FIRST, self._trim)
@@ -251,6 +258,7 @@ class Callbacks(Driver):
         for timer in (self._timer, self._trimmer):
             if timer is not None:
                 timer.cancel()
+        self.host.fd = self.server.fd = -1
         for fd in self._blocking:
             with contextlib.suppress(OSError):
                 os.set_blocking(fd, True)
@@ -264,11 +272,11 @@ class Callbacks(Driver):
     @override
     def flush(self) -> None:
         host, server = self.host, self.server
-        if host.size and not host.blocked:
-            self._write(Side.HOST, host)
-        if server.size and not server.blocked:
-            self._write(Side.SERVER, server)
-        if self._paused or host.size or server.size:
+        if host.size or server.size or self._paused:
+            if host.size and not host.blocked:
+                self._write(Side.HOST, host)
+            if server.size and not server.blocked:
+                self._write(Side.SERVER, server)
             self._throttle()
         relay = self.relay
         if self._timer is None and relay.busy:
@@ -475,20 +483,6 @@ class Threads(Driver):
             if self.relay.busy:
                 self.relay.tick()
                 self.flush()
-
-
-def give_memory_back() -> None:
-    """Return what long lines left in the heap to the system: malloc_trim(3), where libc has it.
-
-    Making malloc map long blocks instead would make each of them twice as slow.
-    """
-    try:
-        import _ctypes  # `ctypes` takes 3 ms more, for classes that nobody needs here
-
-        trim = _ctypes.dlsym(_ctypes.dlopen(None, 0), "malloc_trim")  # type: ignore[arg-type]
-        _ctypes.call_function(trim, (0,))
-    except (ImportError, AttributeError, OSError):
-        return
 
 
 def _read(fd: int) -> bytes:

@@ -52,6 +52,10 @@ class Governing(Protocol):
         """A turn of the session has ended."""
 
 
+def _unrecorded(_: Sequence[tuple[JsonObject | Allowed, bytes]]) -> None:
+    """For a session without a log."""
+
+
 def _unobserved(_: Sequence[tuple[JsonObject | Allowed, bytes]]) -> None:
     """For a session beside which nothing is kept."""
 
@@ -79,10 +83,10 @@ class Engine:
     """
 
     __slots__ = (
-        "_audit",
         "_batch",
         "_failing",
         "_log",
+        "_record",
         "_session",
         "_stir",
         "_ways",
@@ -100,7 +104,7 @@ class Engine:
     ) -> None:
         self._session = session
         self._batch = session.batch
-        self._audit = audit
+        self._record = audit.write if audit is not None else _unrecorded
         self._log = log
         self._written = governing.written if governing is not None else _unobserved
         self._stir = governing.stir if governing is not None else _unstirred
@@ -215,27 +219,27 @@ class Engine:
         records, sends = batch.records, batch.sends
         if records:
             try:
-                if self._audit is not None:
-                    self._audit.write(records)
-                self._failing = False
+                self._record(records)
                 self._written(records)
+                self._failing = False
             except AuditError as error:
-                batch = self._unrecorded(self._session.take(), error)
+                batch = self._withdrawn(self._session.take(), error)
                 records, sends = batch.records, batch.sends
             records.clear()
         if len(sends) == 1:
-            to, data, _, _ = sends[0]
+            to, data, _, _ = sends.pop()
             self.sinks[to].add(data)
         elif sends:
             for side, sink in self.sinks.items():
-                sink.add(b"".join([data for to, data, _, _ in sends if to is side]))
-        sends.clear()
+                if data := b"".join([data for to, data, _, _ in sends if to is side]):
+                    sink.add(data)
+            sends.clear()
         if batch.events or batch.stop is not None:
             self._tell(batch)
             batch.clear()
         self._stir()
 
-    def _unrecorded(self, batch: Batch, error: AuditError) -> Batch:
+    def _withdrawn(self, batch: Batch, error: AuditError) -> Batch:
         """What to do instead of `batch`: none of its records is in the log."""
         if not self._failing:
             self._log.event(UNWRITABLE, "error", {"detail": error.message})

@@ -25,19 +25,32 @@ class Sink:
     """Bytes waiting for one file descriptor, oldest first. `size`: how many.
 
     `closed`: nothing will read them, they are thrown away. `blocked`: a driver's note that the last
-    write was short.
+    write was short. `fd`: where a write never blocks, the driver says so by it: what finds nothing
+    waiting is written at once. -1: everything waits for the driver.
     """
 
-    __slots__ = ("_chunks", "blocked", "closed", "size")
+    __slots__ = ("_chunks", "blocked", "closed", "fd", "size")
 
     def __init__(self) -> None:
         self._chunks: list[bytes | memoryview] = []
         self.size = 0
         self.closed = False
         self.blocked = False
+        self.fd = -1
 
     def add(self, data: bytes) -> None:
         """Append `data`."""
+        if self.size or self.fd < 0:
+            self._keep(data)
+            return
+        try:
+            written = os.write(self.fd, data)
+        except OSError:  # the driver's own write finds out which
+            written = 0
+        if written != len(data):
+            self._keep(memoryview(data)[written:])
+
+    def _keep(self, data: bytes | memoryview) -> None:
         if data and not self.closed:
             self._chunks.append(data)
             self.size += len(data)
@@ -83,6 +96,7 @@ class Sink:
         self._chunks.clear()
         self.size = 0
         self.closed = True
+        self.fd = -1
 
 
 class Relay(Protocol):

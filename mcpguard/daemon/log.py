@@ -37,6 +37,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "canaries.unread": "the planted credentials cannot be read, those known before are looked for:"
     " {detail}",
     "quarantine.failed": "a result cannot be kept for a person, so it is withheld: {detail}",
+    "policy.ignored": "a policy of tools in the shared store is not in force here: {detail}",
     "store.lost": "the shared store cannot be used; what needs it is denied: {detail}",
     "store.back": "the shared store can be used again",
     "request.denied": "the server's {method} was refused [{rule}]",

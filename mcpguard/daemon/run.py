@@ -88,7 +88,6 @@ class Events(Protocol):
 
 def main(argv: Sequence[str]) -> int:
     """Run `mcpguard proxy` with `argv`; gives the server's exit code, or 1 or 2 of our errors."""
-    gc.disable()  # importing collects a dozen times for nothing: a tenth of the start
     _ensure_stdio()
     receipt = None
     try:
@@ -185,6 +184,7 @@ def _session(
     *,
     receipt: Leaving,
 ) -> int:
+    prelude.one_heap()
     log = open_log(plan.flags.log_format, plan.flags.log_output)
     audit = governor = keeping = None
     stuck = False
@@ -311,9 +311,7 @@ def _examined(engine: "Engine", governor: "Governor") -> "Beside":
 
         def warm() -> None:
             governor.warm()
-            give_memory_back()
-
-        from mcpguard.daemon.drivers import give_memory_back
+            prelude.give_memory_back()
 
         await governor.examiner.run(resume, warm)
 
@@ -410,6 +408,7 @@ async def keep(keeping: "Keeping", tell: Callable[[str, str], None]) -> None:
             continue
         keeper.take()
         await away(keeper.sign)
+        prelude.give_memory_back()  # where the hashes lay: thousands of them lift what lies above
         try:
             await away(keeper.commit())
         except (McpguardError, OSError) as error:

@@ -5,13 +5,16 @@ one thing that could not be had later, the hash of the parameters; all else it s
 is made twice of the same log is the same, and each piece names its record by number and hash.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import blake2b
 from typing import Final, NamedTuple
+
+import orjson
 
 from mcpguard.evidence.capture import HASH
 from mcpguard.model import Json, JsonObject, Reason
 
-__all__ = ["CODES", "EVENT", "SCHEMA", "Reader", "differences", "evidence_of"]
+__all__ = ["CODES", "EVENT", "SCHEMA", "Compared", "Reader", "compare", "evidence_of"]
 
 EVENT = "capiscio.tool_invocation"
 SCHEMA = "capiscio:rfc-006:tool-invocation:v0.4"
@@ -141,20 +144,50 @@ def _text(record: Mapping[str, Json], key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def differences(given: Iterable[Json], made: Iterable[JsonObject]) -> Iterator[str]:
-    """What of the evidence `given` is not what the log gives; a sentence each.
+class Compared(NamedTuple):
+    """`given` and `made`: how many pieces there were. `wrong`: how many of `given` do not fit.
 
-    `made`: all evidence of that log, which was verified before.
+    `told`: a sentence for each of the first ones.
     """
-    known = {str(each["id"]): each for each in made}
+
+    given: int
+    made: int
+    wrong: int
+    told: tuple[str, ...]
+
+
+def compare(given: Iterable[Json], made: Callable[[], Iterable[JsonObject]], most: int) -> Compared:
+    """Whether the evidence `given` is what the log gives. `most`: how many sentences are wanted.
+
+    `made`: all evidence of that log, which was verified before; asked twice, and of neither is more
+    kept than a digest a piece.
+    """
+    marks = {str(each["id"]): _mark(each) for each in made()}
+    wrong: list[tuple[int, JsonObject]] = []
+    number = count = 0
     for number, each in enumerate(given, 1):
         told = each if isinstance(each, dict) else {}
-        name = _text(told, "id")
-        ours = known.get(name)
-        if ours is None:
-            yield f"piece {number}: there is no such call in the log: {name[:80]!a}"
-        elif ours != told:
-            keys = sorted(
-                key for key in ours.keys() | told.keys() if ours.get(key) != told.get(key)
-            )
-            yield f"piece {number}: not what record {ours[_OWN + 'seq']} says: {', '.join(keys)}"
+        if marks.get(_text(told, "id")) != _mark(told):
+            count += 1
+            wrong += [(number, told)] * (count <= most)
+    names = {_text(told, "id") for _, told in wrong}.intersection(marks)
+    ours = {str(each["id"]): each for each in made() if each["id"] in names} if names else {}
+    return Compared(number, len(marks), count, tuple(_difference(*each, ours) for each in wrong))
+
+
+def _difference(number: int, told: JsonObject, made: Mapping[str, JsonObject]) -> str:
+    name = _text(told, "id")
+    ours = made.get(name)
+    if ours is None:
+        return f"piece {number}: there is no such call in the log: {name[:80]!a}"
+    every = ours.keys() | told.keys()
+    keys = sorted(key for key in every if _mark(ours.get(key)) != _mark(told.get(key)))
+    return f"piece {number}: not what record {ours[_OWN + 'seq']} says: {', '.join(keys)}"
+
+
+def _mark(value: Json) -> bytes:
+    """The same of what is written the same; nothing for what no piece holds."""
+    try:
+        return blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=32).digest()
+    except TypeError:  # nested too deep, half a character, an integer beyond 64 bits
+        return b""

@@ -31,7 +31,7 @@ from mcpguard.live import reloading
 from mcpguard.live.governor import UNSIGNED, Governor
 from mcpguard.live.keeping import RELEASED_FOR
 from mcpguard.live.worker import Worker
-from mcpguard.model import JsonObject
+from mcpguard.model import Json, JsonObject
 
 __all__ = ["Desk"]
 
@@ -91,6 +91,7 @@ class Desk:
             "audit_log": str(governor.audit.path) if governor.audit is not None else "",
             "killed": self._killed(),
             "policies": [_policy_value(each) for each in _ruled(governor)],
+            "ignored": _ignored(governor),
         }
 
     async def stats(self) -> JsonObject:
@@ -255,7 +256,7 @@ class Desk:
         policy, governor = policies.read(statement), self._governor
         if policy is None or policy.key not in approvers:
             raise RefusalError("the policy is not one that who signed the request signed")
-        governor.rule([policy])
+        governor.rule(policies.row_of(policies.place_of(policy), statement))
         known = governor.ruled.known.get(policy.about) if governor.ruled is not None else None
         here = policy.server in {"", governor.plan.name}
         if here and (known is None or known.at < policy.at):
@@ -390,6 +391,12 @@ def _by_tool(governor: Governor) -> JsonObject:
 
 def _ruled(governor: Governor) -> list[Policy]:
     return governor.ruled.held if governor.ruled is not None else []
+
+
+def _ignored(governor: Governor) -> JsonObject:
+    rows = governor.ruled.ignored if governor.ruled is not None else ()
+    shown: list[Json] = [each.record() for each in rows[: reloading.MAX_SAID]]
+    return {"count": len(rows), "policies": shown}
 
 
 def _policy_value(policy: Policy) -> JsonObject:

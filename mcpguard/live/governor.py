@@ -24,7 +24,7 @@ from mcpguard.live.stages.latency import SAMPLED, Latency
 from mcpguard.live.stages.making import Around, Maker
 from mcpguard.live.stages.tally import Tally, Told
 from mcpguard.live.stages.unread import AT_HAND, Unread
-from mcpguard.model import Call, Context, Mode, Principal, Proof, Verdict, Wait
+from mcpguard.model import Call, Context, JsonObject, Mode, Principal, Proof, Verdict, Wait
 from mcpguard.pipeline import Panel, Stage
 from mcpguard.pipeline.scan import ScanStage
 from mcpguard.pipeline.trust import Approve
@@ -35,7 +35,7 @@ from mcpguard.trust.limits import Limiter
 if TYPE_CHECKING:
     from mcpguard.audit import AuditLog
     from mcpguard.config.loading import Loaded
-    from mcpguard.control.policies import Policy
+    from mcpguard.control.policies import Policy, Row
     from mcpguard.identity.roster import Roster
     from mcpguard.live.approvals import Approvals
     from mcpguard.live.reloading import Ruled
@@ -138,7 +138,7 @@ class Governor:
             lock=self.plan.digest,
             clock=time.time,  # noqa: TID251 - the shell hands its clock in; nothing below reads one
             stir=self._hurried,
-            rule=self.rule,
+            rule=self.looked,
         )
 
     def _around(self) -> Around:
@@ -216,17 +216,34 @@ class Governor:
         """`loaded` beneath the policies that approvers set. Raises UsageError."""
         return loaded if self.ruled is None else self.ruled.over(loaded)
 
-    def rule(self, told: "Sequence[Policy]") -> None:
-        """Take over what approvers say of tools' policies, and record it.
+    def looked(self, told: "Sequence[Row]") -> None:
+        """Take over what the store says of tools' policies, and record it; also what is ignored.
 
-        Raises McpguardError, and nothing changes. What nobody signed, or is known, is no news.
+        `told`: all of it. Raises McpguardError, and nothing changes. What is known is no news.
         """
-        if not told or not self.roster.approvers:
+        if not told and self.ruled is None:
             return
+        ruled = self._ruled()
+        news = ruled.sift(told, self.roster.approvers)
+        for each in ruled.unsaid():
+            self._record(each.record())
+            self._tell("policy.ignored", each.why)
+        ruled.said()
+        self._take_over(ruled, news)
+
+    def rule(self, told: "Row") -> None:
+        """Take over what one approver says, and record it. Raises McpguardError as `looked`."""
+        ruled = self._ruled()
+        if told.policy is not None and ruled.is_news(told, self.roster.approvers):
+            self._take_over(ruled, [told.policy])
+
+    def _ruled(self) -> "Ruled":
         from mcpguard.live.reloading import Ruled
 
-        ruled = self.ruled = self.ruled or Ruled(self.plan.name)
-        news = ruled.news(told, self.roster.approvers)
+        self.ruled = self.ruled or Ruled(self.plan.name)
+        return self.ruled
+
+    def _take_over(self, ruled: "Ruled", news: "Sequence[Policy]") -> None:
         if not news:
             return
         known, before = ruled.known, self.settings
@@ -250,7 +267,10 @@ class Governor:
 
         names = {each.key_id: each.name for each in self.roster.approvers}
         by = ", ".join(names.get(key, key) for key in keys) or UNSIGNED
-        record = changed(event, by=by, key=keys[0] if keys else "", why=why, **what)
+        self._record(changed(event, by=by, key=keys[0] if keys else "", why=why, **what))
+
+    def _record(self, record: JsonObject) -> None:
+        """Raises ControlError when the session enforces and it cannot be written."""
         try:
             if self.audit is not None:
                 self.audit.write([(record, b"")])
@@ -293,14 +313,10 @@ class Governor:
 
     def stir(self) -> None:
         """After every turn of the session: its counters and waiting calls may need the store."""
-        approvals, urgent = self._approvals, False
-        if approvals is not None:
-            urgent = approvals.keep(self.held()) or approvals.urgent
-        rates, rules = self.limiters
-        if urgent or rates.hungry or rules.hungry:
-            worker = self.worker
-            if worker is not None:
-                worker.stir()
+        approvals, (rates, rules) = self._approvals, self.limiters
+        asked = approvals is not None and (approvals.keep(self.held()) or approvals.urgent)
+        if asked or rates.hungry or rules.hungry:
+            self._hurried()
 
     def _hurried(self) -> None:
         """The store is to be told something before the next look."""

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from mcpguard.config.plan import Plan
-from mcpguard.errors import McpguardError, UsageError
+from mcpguard.errors import McpguardError, UsageError, VaultError
 from mcpguard.pipeline.scan import Kept
 from mcpguard.scan import Detector
 from mcpguard.vault import CANARIES
@@ -27,6 +27,12 @@ MAX_RELEASES = 64
 """Releases that wait to be used."""
 
 _HOUR = 3600
+
+_NONE = (0, 0)
+"""The stamp of a file that is not there."""
+
+_UNSEEN = (-1, 0)
+"""The stamp of one that cannot be looked at."""
 
 Clock = Callable[[], float]
 
@@ -114,7 +120,7 @@ class Planted:
     ) -> None:
         self._data, self._changed, self._tell = data, changed, tell
         self._stamp = self._look()
-        self.detector = self._read()
+        self.detector = self._read(self._stamp)
 
     def job(self) -> "Job":
         """See `worker.Keeper`."""
@@ -124,27 +130,41 @@ class Planted:
         """See `worker.Keeper`. The next look comes."""
 
     def _again(self) -> None:
-        stamp = self._look()
+        try:
+            stamp = self._look()
+        except McpguardError as error:
+            self._keep(_UNSEEN, error.message)
+            return
         if stamp == self._stamp:
             return
-        self._stamp = stamp
+        if stamp == _NONE and self.detector is not None:  # the last one that is dropped leaves it
+            self._keep(stamp, f"{CANARIES} is gone")
+            return
         try:
-            self.detector = self._read()
+            self.detector, self._stamp = self._read(stamp), stamp
         except McpguardError as error:
-            self._tell("canaries.unread", error.message)
+            self._keep(stamp, error.message)
             return
         self._changed()
 
+    def _keep(self, stamp: tuple[int, int], why: str) -> None:
+        """Go on with those of before; said once."""
+        if stamp != self._stamp:
+            self._tell("canaries.unread", why)
+        self._stamp = stamp
+
     def _look(self) -> tuple[int, int]:
-        """When the file was written, and its size; zeros when there is none."""
+        """When the file was written, and its size; `_NONE` without one. Raises VaultError."""
         try:
             told = (self._data() / CANARIES).stat()
-        except (OSError, UsageError):
-            return 0, 0
+        except (FileNotFoundError, UsageError):
+            return _NONE
+        except OSError as error:
+            raise VaultError(f"{CANARIES} cannot be looked at: {error.strerror}") from error
         return told.st_mtime_ns, told.st_size
 
-    def _read(self) -> Detector | None:
-        if self._stamp == (0, 0):
+    def _read(self, stamp: tuple[int, int]) -> Detector | None:
+        if stamp == _NONE:
             return None
         from mcpguard.vault import canaries, disguises
 

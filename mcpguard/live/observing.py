@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mcpguard.control import blocks, policies
 from mcpguard.control.kill import clean
-from mcpguard.control.policies import Policy
+from mcpguard.control.policies import Row
 from mcpguard.errors import AuditError, McpguardError, StoreError
 from mcpguard.live import standings
 from mcpguard.live.worker import Job
@@ -123,7 +123,7 @@ def _unstirred() -> None:
     """What is urgent waits for the next look."""
 
 
-def _unruled(_: Sequence[Policy]) -> None:
+def _unruled(_: Sequence[Row]) -> None:
     """Nobody sets policies of tools."""
 
 
@@ -147,7 +147,7 @@ class Observer:
         clock: Callable[[], float],
         now: Callable[[], float] = uptime,
         stir: Callable[[], None] = _unstirred,
-        rule: Callable[[Sequence[Policy]], None] = _unruled,
+        rule: Callable[[Sequence[Row]], None] = _unruled,
     ) -> None:
         self.parties, self.blocked = parties, blocked
         self._now, self._stir, self._rule = now, stir, rule
@@ -200,7 +200,7 @@ class Observer:
                     found |= standings.publish(store, entries, logs)
             except AuditError as error:  # the copy cannot be made again: scores are not known
                 raise StoreError(error.message, hint=error.hint) from error
-            every, ruled = blocks.every(store), policies.every(store)
+            every, ruled = blocks.every(store), policies.rows(store)
 
             def take() -> None:
                 del self._pending[: len(entries)]

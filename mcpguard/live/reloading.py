@@ -1,8 +1,9 @@
 """The settings of a session that runs, read again or changed in part: what differs, what may."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
+from typing import NamedTuple
 
 import orjson
 
@@ -12,21 +13,23 @@ from mcpguard.config.reading import read_document
 from mcpguard.config.rows import Path, Values
 from mcpguard.config.settings import Preset
 from mcpguard.control import policies
-from mcpguard.control.policies import Policy
+from mcpguard.control.policies import Policy, Row
 from mcpguard.errors import PolicyError, UsageError
-from mcpguard.identity.keys import verifier
 from mcpguard.identity.roster import Approver
 from mcpguard.model import Json, JsonObject
 from mcpguard.wire.canonical import canonical
 
-__all__ = ["Ruled", "at_start_only", "differing", "digest", "with_policy"]
-
-Verify = Callable[[str, bytes, bytes], str]
-"""(key, text, signature) -> the approver's name, empty when it is none's."""
+__all__ = ["Ignored", "Ruled", "at_start_only", "differing", "digest", "with_policy"]
 
 MAX_REFUSED = 1024
-"""Digests of refused policies that are remembered: a signature takes 100 us to find wrong, and a
+"""Marks of refused policies that are remembered: a signature takes 100 us to find wrong, and a
 store that somebody filled with them would take that of the messages at every look."""
+
+_MANY = Row("", None, b"")
+"""Stands for rows that are not said one by one."""
+
+MAX_SAID = 16
+"""Rows of a session that are recorded one by one: who fills the store does not fill the log."""
 
 AT_START: Sequence[Path] = (
     ("store",),
@@ -75,43 +78,113 @@ def with_policy(loaded: Loaded, glob: str, fields: JsonObject) -> Loaded:
         raise UsageError(f"the policy of {glob}: {error.what}", hint=error.hint) from error
 
 
+class Ignored(NamedTuple):
+    """A row of the store that is not in force in this session, and why; or the number of many.
+
+    One that the store has lost is in force.
+    """
+
+    row: Row
+    why: str
+    number: int = 1
+
+    def record(self) -> JsonObject:
+        """For the audit log. `place`: its key in the store. What it says of itself is not so."""
+        policy = self.row.policy
+        server, glob, key = (*policy.about, policy.key) if policy is not None else ("", "", "")
+        told: JsonObject = {"place": self.row.place, "of": server, "glob": glob, "key": key}
+        return {"event": "policy.ignored", "why": self.why, "count": self.number, **told}
+
+
 class Ruled:
     """The policies of tools that approvers set for all proxies, as this session has seen them.
 
     What was seen once ends by a later policy alone, and not because the store forgot it.
     `server`: the session's. `known`: the latest of each pattern, those that ended among them.
+    `ignored`: what the store showed at the last look and is not in force here, and what it did not
+    show and is.
     """
 
     def __init__(self, server: str) -> None:
         self._server = server
         self.known: dict[tuple[str, str], Policy] = {}
+        self.ignored: Sequence[Ignored] = ()
         self._among: Sequence[Approver] = ()
-        self._refused: set[bytes] = set()
-        """What nobody of `_among` signed: the store shows it again at each look."""
+        self._flaws: dict[bytes, str] = {}
+        """Of what nobody of `_among` signed, by its mark: the store shows it at each look."""
+        self._stale: set[bytes] = set()
+        """Marks of what was older than what is known, or not there, at the last look."""
+        self._said: set[bytes] = set()
+        self._count = self._counted = 0
+        """Rows that were said, one by one and in numbers; how many they were at the last number."""
 
-    def news(self, told: Sequence[Policy], among: Sequence[Approver]) -> list[Policy]:
-        """Those of `told` about this server, signed by one of `among`, later than what is known."""
-        if among != self._among or len(self._refused) > MAX_REFUSED:
-            self._among, self._refused = among, set()
-        verify = verifier(among)
-        return [each for each in told if self._is_news(each) and self._is_signed(each, verify)]
+    def sift(self, told: Sequence[Row], among: Sequence[Approver]) -> list[Policy]:
+        """Those of `told` about this server, signed by one of `among`, later than what is known.
 
-    def _is_signed(self, policy: Policy, verify: Verify) -> bool:
-        try:
-            text = policies.payload(policy)
-            seen = sha256(policy.key.encode() + b"\0" + policy.signature + text).digest()
-            if seen in self._refused:
-                return False
-            if verify(policy.key, text, policy.signature):
-                return True
-        except ValueError:  # no canonical form, so nobody signed it
+        `told`: all that the store holds.
+        """
+        self._trust(among)
+        news = [each for each in told if not self._is_settled(each)]
+        judged = [Ignored(each, self._flaw(each)) for each in news]
+        wrong = [each for each in judged if each.why and each.why != policies.NOT_LATER]
+        stale = [each for each in judged if each.why == policies.NOT_LATER] + self._lost(told)
+        # What a person tells a session may overtake the look that was on its way.
+        self.ignored = wrong + [each for each in stale if each.row.mark in self._stale]
+        self._stale = {each.row.mark for each in stale}
+        return [each.row.policy for each in judged if each.row.policy is not None and not each.why]
+
+    def _lost(self, told: Sequence[Row]) -> list[Ignored]:
+        there = {each.place for each in told}
+        places = {policies.place_of(each): each for each in self.known.values()}
+        return [
+            Ignored(policies.row_of(place, policies.as_json(each)), policies.LOST)
+            for place, each in places.items()
+            if place not in there
+        ]
+
+    def is_news(self, row: Row, among: Sequence[Approver]) -> bool:
+        """Whether `sift` would give it."""
+        self._trust(among)
+        return not self._is_settled(row) and not self._flaw(row)
+
+    def _trust(self, among: Sequence[Approver]) -> None:
+        if among != self._among or len(self._flaws) > MAX_REFUSED:
+            self._among, self._flaws = among, {}
+
+    def _is_settled(self, row: Row) -> bool:
+        """It is none of ours, or it holds already."""
+        policy = row.policy
+        if policy is None:
             return False
-        self._refused.add(seen)
-        return False
+        return policy.server not in {"", self._server} or self.known.get(policy.about) == policy
 
-    def _is_news(self, policy: Policy) -> bool:
-        known = self.known.get(policy.about)
-        return policy.server in {"", self._server} and (known is None or policy.at > known.at)
+    def _flaw(self, row: Row) -> str:
+        why = self._flaws.get(row.mark) or policies.flaw(row, self._among)
+        if why or row.policy is None:
+            self._flaws[row.mark] = why
+            return why
+        known = self.known.get(row.policy.about)
+        return "" if known is None or row.policy.at > known.at else policies.NOT_LATER
+
+    def unsaid(self) -> list[Ignored]:
+        """Those of `ignored` to be said now: each once, `MAX_SAID` of them, and then numbers."""
+        new = self._new()
+        one_by_one = new[: max(0, MAX_SAID - self._count)]
+        more = self._count + len(new) - MAX_SAID
+        # A number whenever it has doubled.
+        due = len(new) > len(one_by_one) and more >= 2 * self._counted
+        return one_by_one + [Ignored(_MANY, "there are more", more)] * due
+
+    def said(self) -> None:
+        """What `unsaid` gives is in the log."""
+        self._counted = max([self._counted, *(each.number for each in self.unsaid()[-1:])])
+        new = self._new()
+        self._count += len(new)
+        kept = self._said if len(self._said) <= MAX_REFUSED else set()
+        self._said = kept | {each.row.mark for each in new}
+
+    def _new(self) -> list[Ignored]:
+        return [each for each in self.ignored if each.row.mark not in self._said]
 
     @property
     def held(self) -> list[Policy]:

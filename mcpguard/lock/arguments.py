@@ -9,14 +9,20 @@ from mcpguard.model import Json, JsonObject
 __all__ = ["Check", "SchemaError", "compile_schema", "simple"]
 
 
+def _never(_: JsonObject) -> bool:
+    return False
+
+
 class Check(NamedTuple):
     """Whether arguments are valid, and what is `wrong` with those that are not, as a phrase.
 
-    The phrase holds none of their values; it is empty when they are valid.
+    The phrase holds none of their values; it is empty when they are valid. `by_shape`: whether all
+    arguments of the same keys, declared ones alone, and types are valid as these are.
     """
 
     valid: Callable[[JsonObject], bool]
     wrong: Callable[[JsonObject], str]
+    by_shape: Callable[[JsonObject], bool] = _never
 
 
 _SHOWN = 120
@@ -57,7 +63,25 @@ def compile_schema(schema: JsonObject, whole: str = "the arguments") -> Check:
     def valid(arguments: JsonObject) -> bool:
         return quick(arguments) or bool(made().is_valid(arguments))
 
-    return Check(valid, wrong)
+    easy = _easy(schema)
+
+    def by_shape(arguments: JsonObject) -> bool:
+        scalar = _SCALARS.issuperset(map(type, arguments.values()))
+        return scalar and easy.issuperset(arguments) and quick(arguments)
+
+    return Check(valid, wrong, by_shape)
+
+
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+"""Types of values below which there is nothing to look at."""
+
+
+def _easy(schema: JsonObject) -> frozenset[str]:
+    """The properties of which a schema asks for no more than a type."""
+    properties = schema.get("properties")
+    named = properties.items() if isinstance(properties, dict) else ()
+    kinds = {name: _kind(below, MAX_LEVELS) for name, below in named}
+    return frozenset(name for name, kind in kinds.items() if kind is not None and not kind.also)
 
 
 def _validator(schema: JsonObject) -> Any:  # noqa: ANN401 - each draft has a class of its own

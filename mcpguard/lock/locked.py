@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -19,8 +20,7 @@ UNCHECKED = "unchecked"
 """`arguments` of a tool whose input schema does not compile."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One reviewed tool, prompt, resource or template. `definition` is in pinned form."""
 
     kind: ItemKind
@@ -32,8 +32,7 @@ class Item:
     arguments_checked: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(NamedTuple):
     """How the server was started: command, directory rule, environment names, file digests.
 
     `files` maps an argument that is a file to `sha256:` and its content's hex SHA-256.
@@ -45,8 +44,7 @@ class Launch:
     files: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Reviewed:
+class Reviewed(NamedTuple):
     """Who reviewed the file, when and why; only what a person gave."""
 
     by: str

@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from mcpguard.errors import SurfaceError
 from mcpguard.model import Era, ItemKind, Json, JsonObject
@@ -37,8 +36,7 @@ _RFC3339 = re.compile(
 _DATED = frozenset({ItemKind.RESOURCE, ItemKind.TEMPLATE})
 
 
-@dataclass(frozen=True, slots=True)
-class ServerFacts:
+class ServerFacts(NamedTuple):
     """What a server says of itself in its `initialize` or `server/discover` result."""
 
     era: Era
@@ -48,8 +46,7 @@ class ServerFacts:
     capabilities: JsonObject
 
 
-@dataclass(frozen=True, slots=True)
-class Surface:
+class Surface(NamedTuple):
     """Everything a server lists: its facts, and per kind each name's definition as it wrote it."""
 
     server: ServerFacts

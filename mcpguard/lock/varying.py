@@ -5,9 +5,8 @@ reviewer can let exactly that string vary, as far as a short RE2 pattern goes.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from mcpguard.lock.surface import Surface, pinned
 from mcpguard.model import ItemKind, Json, JsonObject
@@ -42,8 +41,7 @@ _REPEAT = 1000
 """RE2's limit for a counted repetition."""
 
 
-@dataclass(frozen=True, slots=True)
-class Vary:
+class Vary(NamedTuple):
     """A reviewed exception: the string at `pointer` may be whatever `pattern` (RE2) matches whole.
 
     `pointer` (RFC 6901) is `/tools/NAME/...` down to a string of the definition (so without

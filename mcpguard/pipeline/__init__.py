@@ -202,8 +202,8 @@ class Panel:
 
     def __init__(self, stages: Mapping[str, Stage]) -> None:
         self.stages: Mapping[str, Stage] = NOTHING
-        self._names: dict[SubjectKind, tuple[str, ...]] = {}
-        self._judges: dict[SubjectKind, tuple[_Judge, ...]] = {}
+        self._judges: dict[SubjectKind, tuple[tuple[tuple[str, ...], _Judge], ...]] = {}
+        """Who is asked about a kind, each behind the names from its own on."""
         self.seat(stages)
 
     def seat(self, stages: Mapping[str, Stage]) -> None:
@@ -211,27 +211,28 @@ class Panel:
         self.stages = MappingProxyType({**self.stages, **stages})
         for kind, required in REQUIRED.items():
             names = tuple(name for name in required if self._moved(name, kind))
-            self._names[kind] = names
-            self._judges[kind] = tuple(_judge(_stage(self.stages, name), kind) for name in names)
+            self._judges[kind] = tuple(
+                (names[place:], _judge(_stage(self.stages, name), kind))
+                for place, name in enumerate(names)
+            )
 
     def _moved(self, name: str, kind: SubjectKind) -> bool:
         return kind not in getattr(self.stages.get(name), "unmoved", ())
 
     def decide(self, subject: Subject, ctx: Context) -> Decision | Wait:
         """As the function `decide`; `PASSED` in place of a permission without remark."""
-        asked = 0
+        left: tuple[str, ...] = ("",)  # never empty: there is somebody in whose name to deny
+        judges = self._judges[subject.kind]
         try:
-            for judge in self._judges[subject.kind]:
+            for left, judge in judges:  # noqa: B007 - `left`: from whom on, when it ends early
                 verdict = judge(subject, ctx)
                 if verdict is not ALLOW:
                     break
-                asked += 1
             else:
                 return PASSED
         except Exception as error:  # noqa: BLE001 - whatever a stage raises is a denial
             verdict = _raised(error)
-        names = self._names[subject.kind][asked:]
-        return _decided(self.stages, names, subject, ctx, (), verdict)
+        return _decided(self.stages, left, subject, ctx, (), verdict)
 
 
 _Judge = Callable[[Subject, Context], Verdict | Wait]

@@ -129,6 +129,7 @@ class GatewayStage:
             frozenset() if counts else frozenset({SubjectKind.RESULT})
         )
         """See `pipeline.Panel`: of results there is nothing to take note of without budgets."""
+        self.by_kind = {SubjectKind.CALL: self._call} if self._on else {}
         self._others: Mapping[str, Callable[[Call], Verdict]] = {
             "prompts/get": self._plain.judge,
             "completion/complete": self._completion,
@@ -144,19 +145,24 @@ class GatewayStage:
 
     def judge(self, subject: Subject, ctx: Context) -> Verdict | Wait:
         """See `Stage.judge`."""
-        if isinstance(subject, Call) and subject.method == _TOOL and self._on:
-            plan = self._plans.get(subject.target) or self._plan(subject.target)
-            if plan.alone is not None and plan.alone(subject.arguments):
-                return ALLOW
-            return self._tool(subject, ctx, plan)
         if not self._on:
             return _ABSTAINS
-        if not isinstance(subject, Call):
-            if self._budgets is not None and isinstance(subject, Result):
-                self._budgets.answered(subject, ctx)
+        if isinstance(subject, Call):
+            return self._call(subject, ctx)
+        if self._budgets is not None and isinstance(subject, Result):
+            self._budgets.answered(subject, ctx)
+        return ALLOW
+
+    def _call(self, call: Call, ctx: Context) -> Verdict | Wait:
+        method, target, arguments, _, _ = call
+        if method != _TOOL:
+            other = self._others.get(method)
+            return ALLOW if other is None else other(call)
+        plan = self._plans.get(target) or self._plan(target)
+        alone = plan.alone
+        if alone is not None and alone(arguments):
             return ALLOW
-        other = self._others.get(subject.method)
-        return ALLOW if other is None else other(subject)
+        return self._tool(call, ctx, plan)
 
     def _tool(self, call: Call, ctx: Context, plan: _Plan) -> Verdict | Wait:
         if plan.listed is not ALLOW:

@@ -15,7 +15,7 @@ import orjson
 from mcpguard.errors import ScanError
 from mcpguard.model import Json, JsonObject
 from mcpguard.scan import Detector, Hit, find, redact
-from mcpguard.scan.needles import LONG_WORD, Needles
+from mcpguard.scan.needles import none_of
 from mcpguard.scan.redact import placeholder
 
 __all__ = [
@@ -243,20 +243,17 @@ _ESCAPES: Final = tuple(
 
 def quiet_of(
     detectors: tuple[Detector, ...],
-    more: Callable[[], tuple[str, ...]],
+    more: Callable[[], tuple[tuple[str, ...], ...]],
     dull: Callable[[bytes], bool],
 ) -> Callable[[bytes], bool]:
     """Whether nothing can be found in the texts of a message, given as `encoded` has them.
 
-    Whatever a needle matches in a text it matches among others, and more. `more`: other needles;
-    when `LONG_WORD` is one of them, `dull` says of what words it says nothing.
+    Whatever a needle matches in a text it matches among others, and more. `more`: other needles,
+    in groups as `none_of` wants them; `dull` says of what words these say nothing.
     """
     own = [needle for each in detectors for needle in each.needles]
-    patterns = [*own, *more(), _BLOB]
-    known = Needles(patterns, open_ended=True)
-    if LONG_WORD not in patterns:
-        return known.none_in
-    return known.none_but_words(patterns.index(LONG_WORD), dull)
+    first, *others = more() or ((),)
+    return none_of([[*own, *first, _BLOB], *others], dull)
 
 
 _BLOB: Final = '"blob"'

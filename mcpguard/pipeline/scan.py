@@ -12,6 +12,7 @@ it is done. A large one is examined beside the session, and judged again when th
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 from mcpguard.errors import ScanError
@@ -135,7 +136,7 @@ def _judge(value: Json) -> Report:
     return judge_result(value)
 
 
-def _needles() -> tuple[str, ...]:
+def _needles() -> tuple[tuple[str, ...], ...]:
     from mcpguard.scan.threats.outputs import needles
 
     return needles()
@@ -159,7 +160,8 @@ class ScanStage:
     """Judges all but calls, whose arguments the gateway looks through.
 
     `judge`, `judge_definition`: the scanners, which take a tenth of a second to load: see `warm`.
-    `needles`: RE2 patterns, one of which occurs in every text that `judge` says anything about.
+    `needles`: RE2 patterns in groups, see `none_of`; one of them occurs in every text that `judge`
+    says anything about.
     `dull`: what tells whether `judge` says nothing about a long word.
     `keep`: the quarantine; without one, what were to be kept is blocked. `aside`: who examines
     large results. `planted`: finds planted credentials. `accepted`: which findings of texts do not
@@ -172,7 +174,7 @@ class ScanStage:
         lock: Lockfile | None,
         *,
         judge: Judge = _judge,
-        needles: Callable[[], tuple[str, ...]] = _needles,
+        needles: Callable[[], tuple[tuple[str, ...], ...]] = _needles,
         dull: Callable[[], Callable[[bytes], bool]] = _dull,
         judge_definition: JudgeDefinition = _judge_definition,
         keep: Keep | None = None,
@@ -239,10 +241,10 @@ class ScanStage:
     # results
 
     def _result(self, result: Result, ctx: Context) -> Verdict | Wait:
-        body = result.body
+        method, _, body, _, _ = result
         if body is self._settled:
             return ALLOW
-        if result.method in _PINNED:
+        if method in _PINNED:
             return self._greeted(result)
         if self._blind:
             return ALLOW
@@ -252,7 +254,7 @@ class ScanStage:
             return ALLOW
         if size <= AT_ONCE:
             return self._taken(self._examined(result))
-        verdict = self._aside(ctx.live.call, lambda: self._large(result, raw))
+        verdict = self._aside(ctx.live.call, partial(self._large, result, raw))
         return verdict if isinstance(verdict, Wait) else self._taken(verdict)
 
     def _large(self, result: Result, raw: bytes | None) -> Verdict:

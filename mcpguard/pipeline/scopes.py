@@ -1,7 +1,6 @@
 """The gateway's bindings: which arguments name something, and whether the scopes cover it."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
 from typing import assert_never
 
@@ -181,4 +180,4 @@ def _system(binding: Binding, system: System | None, place: str) -> System:
     rooted = binding.base.startswith("/") or binding.base[1:3] in {":/", ":\\"}
     if binding.base and not rooted:
         raise UsageError(f"{place}.base: it is not an absolute path")
-    return replace(system, base=binding.base or None)
+    return system._replace(base=binding.base or None)

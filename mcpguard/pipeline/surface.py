@@ -81,9 +81,12 @@ class _Pin(NamedTuple):
 
     names: Names
     check: Check
-    valid: Callable[[JsonObject], bool]
-    """The check's own."""
+    shapes: set[tuple[object, ...]]
+    """Keys and types of arguments that are right, whatever their values are."""
 
+
+MAX_SHAPES = 256
+"""Shapes of one tool's arguments that are remembered; then it begins anew."""
 
 _UNCHECKED = Check(lambda _: True, lambda _: "")
 """For a schema that does not compile: locked as `arguments: unchecked`, with a finding."""
@@ -94,7 +97,7 @@ class SurfaceStage:
 
     def __init__(self, lock: Lockfile | None) -> None:
         self._lock = lock
-        self._pins: dict[str, _Pin] = {}
+        self.pins: dict[str, _Pin] = {}
         self._shaped = _shaped(lock)
         self._outputs: dict[str, Check] = {}
         self._templates = Templates(lock)
@@ -153,28 +156,24 @@ class SurfaceStage:
         return self._lock.item(kind, name) if self._lock else None
 
     def _tool(self, call: Call, ctx: Context) -> Verdict:
-        pin = self._pins.get(call.target)
+        _, target, arguments, _, _ = call
+        pin = self.pins.get(target)
         if pin is None:
-            if self._item(_TOOL, call.target) is None:
+            if self._item(_TOOL, target) is None:
                 return _unusable(Reason.NOT_LOCKED)
-            pin = self._pin(call.target)
-        state = ctx.session.item_state(_TOOL, call.target)
+            pin = self._pin(target)
+        state = ctx.session.item_state(_TOOL, target)
         if state is not _OK:
             return _unusable(state)
-        arguments = call.arguments
-        name = pin.names.folding(arguments)
-        if name:
-            return Verdict.deny(Reason.KEY_FOLDING, f"an argument is {name!r} but for its case")
-        if pin.valid(arguments):
-            return ALLOW
-        return Verdict.deny(Reason.ARGUMENTS, pin.check.wrong(arguments))
+        shape = (*arguments, *map(type, arguments.values()))
+        return ALLOW if shape in pin.shapes else _unfamiliar(arguments, pin, shape)
 
     def _pin(self, name: str) -> _Pin:
         item = self._item(ItemKind.TOOL, name)
         schema = item.definition.get("inputSchema") if item else None
         checked = item is not None and item.arguments_checked and isinstance(schema, dict)
         check = compile_schema(schema) if checked and isinstance(schema, dict) else _UNCHECKED
-        pin = self._pins[name] = _Pin(Names(schema, schema), check, check.valid)
+        pin = self.pins[name] = _Pin(Names(schema, schema), check, set())
         return pin
 
     def _prompt(self, call: Call, ctx: Context) -> Verdict:
@@ -253,10 +252,21 @@ class SurfaceStage:
         return ALLOW
 
     def _result(self, subject: Result, ctx: Context) -> Verdict:
-        if subject.error:
+        method, target, body, error, _ = subject
+        if error:
             return ALLOW
-        if subject.method == "resources/read":
+        if method == "resources/read":
             return self._contents(subject, ctx)
+        if "messages" in body or not _without_links(body.get("content", [])):
+            verdict = self._linking(subject, ctx)
+            if verdict is not ALLOW:
+                return verdict
+        if target in self._shaped and method == "tools/call":
+            return self._fitting(subject, self._shaped[target])
+        return ALLOW
+
+    def _linking(self, subject: Result, ctx: Context) -> Verdict:
+        """ALLOW for a result whose links are all locked; else without them, or denied."""
         kept = body = subject.body
         for key in _LINKING:
             if key in body and not _without_links(body[key]):
@@ -265,10 +275,7 @@ class SurfaceStage:
                     return Verdict.deny(Reason.OVER_LONG, text)
                 safe = self._safe(body[key], ctx)
                 kept = kept if safe is body[key] else {**kept, key: safe}
-        if kept is not body:
-            return _rewritten(subject, kept)
-        shaped = subject.method == "tools/call" and subject.target in self._shaped
-        return self._fitting(subject, self._shaped[subject.target]) if shaped else ALLOW
+        return ALLOW if kept is body else _rewritten(subject, kept)
 
     def _fitting(self, subject: Result, schema: JsonObject) -> Verdict:
         """ALLOW, with a finding if the result is not what the tool's `outputSchema` says.
@@ -317,6 +324,20 @@ class SurfaceStage:
         if isinstance(uri, str) and self._uri(uri, ctx).effect is Effect.ALLOW:
             return block
         return {"type": "text", "text": _LINK_WITHHELD}
+
+
+def _unfamiliar(arguments: JsonObject, pin: _Pin, shape: tuple[object, ...]) -> Verdict:
+    """Holds arguments of a shape that is not known against what the tool was reviewed for."""
+    name = pin.names.folding(arguments)
+    if name:
+        return Verdict.deny(Reason.KEY_FOLDING, f"an argument is {name!r} but for its case")
+    if not pin.check.valid(arguments):
+        return Verdict.deny(Reason.ARGUMENTS, pin.check.wrong(arguments))
+    if pin.check.by_shape(arguments):
+        if len(pin.shapes) >= MAX_SHAPES:
+            pin.shapes.clear()
+        pin.shapes.add(shape)
+    return ALLOW
 
 
 def _shaped(lock: Lockfile | None) -> dict[str, JsonObject]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mcpguard.trust.limits import Limits
 
@@ -23,8 +23,7 @@ class Handling(StrEnum):
     DENY = "deny"
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(NamedTuple):
     """Which arguments name something that the scopes are about.
 
     `tools`: globs of tool names; `resources/read` stands for every request that names a resource,

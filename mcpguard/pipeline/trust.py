@@ -142,17 +142,17 @@ class TrustStage:
         return self._call(subject, ctx) if isinstance(subject, Call) else ALLOW
 
     def _call(self, call: Call, ctx: Context) -> Verdict | Wait:
-        arguments = call.arguments
+        method, target, arguments, _, meta = call
         known = self._harmless.issuperset(arguments) and _FLAT(map(type, arguments.values()))
-        findings = () if known and not call.meta else self._claims(call)
-        parties, target = ctx.parties, call.target
+        findings = () if known and not meta else self._claims(call)
+        parties = ctx.parties
         caller = parties.caller
         passed = self._passed.get(target)
         if (
             passed is not None
             and passed[0] is parties.held()
             and passed[1] is caller
-            and call.method == _TOOL
+            and method == _TOOL
             and caller.id not in self._blocked
             and target not in self._tools
         ):

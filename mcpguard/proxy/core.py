@@ -2,8 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
@@ -104,8 +103,7 @@ def _nothing() -> None:
     """Nothing is done beside a session that was told of nobody who does."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionSettings:
+class SessionSettings(NamedTuple):
     """What the operator chose for a session."""
 
     deny_style: denial.DenyStyle = denial.DenyStyle.RESULT

@@ -65,26 +65,12 @@ class Entry:
     """
 
     span: "Span"
-
-    __slots__ = (
-        "bound",
-        "cancelled",
-        "deadline",
-        "given",
-        "internal",
-        "judged_as",
-        "modern",
-        "params",
-        "plain",
-        "row",
-        "said",
-        "sent",
-        "span",
-        "target",
-        "token",
-        "wire_id",
-        "wire_token",
-    )
+    modern = plain = internal = sent = cancelled = False
+    token: Json = None
+    wire_token: Json = None
+    judged_as: tuple[str, str] | None = None
+    bound = b""
+    said: bool | None = None
 
     def __init__(self, given: Id, wire_id: int, row: Row, deadline: float) -> None:
         self.given = given
@@ -93,12 +79,6 @@ class Entry:
         self.deadline = deadline
         self.target = ""
         self.params: JsonObject = {}
-        self.modern = self.plain = self.internal = self.sent = self.cancelled = False
-        self.token: Json = None
-        self.wire_token: Json = None
-        self.judged_as: tuple[str, str] | None = None
-        self.bound = b""
-        self.said: bool | None = None
 
     def forget(self) -> None:
         """Keep of the parameters only what the answer is read with (`Row.kept`)."""
@@ -175,12 +155,13 @@ class PendingTable:
         Raises:
             RefusedError: the id is in flight already, the table is full, or no id can be drawn.
         """
+        by_wire = self._by_wire
         if not internal and given in self._by_given:
             raise RefusedError(Reason.DUPLICATE_ID, "a request with this id is in flight")
-        if len(self._by_wire) >= self._limit:
+        if len(by_wire) >= self._limit:
             self._make_room()
-        wire_id = draw(self._mint, self._by_wire)
-        self._by_wire[wire_id] = entry = Entry(given, wire_id, row, now + self._timeout)
+        wire_id = draw(self._mint, by_wire)
+        by_wire[wire_id] = entry = Entry(given, wire_id, row, now + self._timeout)
         if internal:
             entry.internal = True
         else:

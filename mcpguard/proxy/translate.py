@@ -3,7 +3,7 @@
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Container
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -76,8 +76,7 @@ def _unused(mint: Callable[[], int], taken: Container[Json], draws: int = 1) -> 
     return name
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(NamedTuple):
     """A task that an allowed call made: its result is judged as that call's."""
 
     server_id: str

@@ -5,7 +5,6 @@
 RFC 4291 section 2.5.5, RFC 6052).
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple, TypeAlias
@@ -33,8 +32,7 @@ class Reach(StrEnum):
     PUBLIC = "public"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """A host that was read. `name`: lower case and plain. `disguised`: it was not written so."""
 
     name: str

@@ -18,12 +18,14 @@ __all__ = [
     "compiled",
     "encodable",
     "matches",
+    "none_of",
     "remembered",
     "told",
 ]
 
-SET_MEMORY = 16 * 1024 * 1024
-"""Bytes that the automaton of a set may grow to; beyond, RE2 forgets it and starts over."""
+SET_MEMORY = 12 * 1024 * 1024
+"""Bytes that the automaton of a set may grow to; beyond, RE2 forgets it and starts over. Then a
+byte costs a hundred times as much, so what is looked for together must need less: see `none_of`."""
 
 _LONG = 20
 """Characters. What is encoded in fewer is no order."""
@@ -140,38 +142,44 @@ class Needles:
         """What RE2 says of UTF-8 with `end` behind it: `nothing`, or more; None when it gave up."""
         self.nothing = [self._count]
 
-    def none_in(self, raw: bytes) -> bool:
-        """Whether none of the patterns is in this UTF-8 text; False too if RE2 gave up."""
-        return self.found(raw + self.end.encode()) == self.nothing
-
-    def none_but_words(self, number: int, dull: Callable[[bytes], bool]) -> Callable[[bytes], bool]:
-        """`none_in`, but pattern `number`, which is `LONG_WORD`, may be in what says nothing.
-
-        That are the rules of tables, one character again and again, and paths, names, digests:
-        words of ASCII that are all `dull`.
-        """
-        found, nothing, end = self.found, self.nothing, self.end.encode()
-        alone = {number, self._count}
-
-        def none(raw: bytes) -> bool:
-            seen = found(raw + end)
-            if seen == nothing:
-                return True
-            if seen is None or set(seen) != alone:
-                return False
-            return all(
-                dull(word)
-                for run in raw.split()
-                if len(run) >= _LONG and run != run[:1] * len(run)
-                for word in run.translate(_APART).split()
-                if len(word) >= _LONG
-            )
-
-        return none
-
     def within(self, text: str) -> list[int]:
         """The numbers of the patterns in `text`; all of them when RE2 could not find it out."""
         return told(self.found((text + self.end).encode()) or [], self._count)
+
+
+def none_of(
+    groups: Sequence[Sequence[str]], dull: Callable[[bytes], bool]
+) -> Callable[[bytes], bool]:
+    """Whether a UTF-8 text holds none of the patterns in `groups`, which are `open_ended`.
+
+    One automaton for each group. States multiply: one that counts characters beside one of a
+    thousand words has a state for every count in every word, and then outgrows `SET_MEMORY` with
+    every text.
+    `LONG_WORD` alone, of the last group, may be in a text that says nothing. That are the rules of
+    tables, one character again and again, and paths, names, digests: words of ASCII that are all
+    `dull`.
+    """
+    *others, last = [Needles(each, open_ended=True) for each in groups]
+    looks, found, end = [(each.found, each.nothing) for each in others], last.found, END.encode()
+    alone = {*(at for at, each in enumerate(groups[-1]) if each == LONG_WORD), *last.nothing}
+
+    def none(raw: bytes) -> bool:
+        text = raw + end
+        for look, nothing in looks:
+            if look(text) != nothing:
+                return False
+        seen = found(text)
+        if seen == last.nothing:
+            return True
+        return seen is not None and set(seen) == alone and all(map(dull, _long_words(text)))
+
+    return none
+
+
+def _long_words(text: bytes) -> Iterator[bytes]:
+    for run in text.split():
+        if len(run) >= _LONG and run != run[:1] * len(run):
+            yield from (word for word in run.translate(_APART).split() if len(word) >= _LONG)
 
 
 def told(matched: list[int], count: int) -> list[int]:

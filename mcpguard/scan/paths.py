@@ -1,7 +1,7 @@
 """Paths read piece by piece: how they are spelt, where they climb, where they end."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 __all__ = ["DECODINGS", "LOOKALIKES", "MAX_PATH", "Spelling", "decoded", "pieces", "read"]
@@ -25,8 +25,7 @@ class Spelling(StrEnum):
     LONG = "more characters than a path has"
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(NamedTuple):
     """A path after decoding: `text`, and the first thing that is wrong with how it was spelt."""
 
     text: str

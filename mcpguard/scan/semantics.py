@@ -5,7 +5,6 @@ them. What cannot be resolved is refused with a reason, never passed.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import NamedTuple, TypeAlias
@@ -70,8 +69,7 @@ class Refused(NamedTuple):
 Resolution: TypeAlias = tuple[Resolved, ...] | Refused
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """A permission, `RESOURCE:PATTERN x ACTION`.
 
     `filesystem:/data/** x read`: real paths, no symbolic links in them. `network:*.example.org x
@@ -335,8 +333,7 @@ def _is_octal(part: str) -> bool:
 # Paths
 
 
-@dataclass(frozen=True, slots=True)
-class System:
+class System(NamedTuple):
     """What a path is resolved against; all of it comes from the caller, nothing is read here.
 
     `base`: absolute, where relative paths start; None: they are refused. `home`: absolute, for

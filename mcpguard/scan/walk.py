@@ -2,7 +2,6 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -16,8 +15,7 @@ from mcpguard.scan.sites import Detector, Role, Site, Span, role_of
 __all__ = ["BUDGET", "Budget", "awake", "below", "find", "finding", "looking", "needles_of", "sub"]
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(NamedTuple):
     """How much one value may hold: nesting, characters of all its texts, texts, hits.
 
     `matches`: how often something may look like what a detector looks for, and how many texts it

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any, ClassVar, Final
-from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from mcpguard.errors import UsageError
@@ -43,8 +42,11 @@ __all__ = ["Exporter", "Gathering", "text"]
 REQUEST_TIME = 10.0
 """Seconds for a request to arrive: nobody holds a thread by saying nothing."""
 
-_NAMES: Final = frozenset(("127.0.0.1", "::1", "localhost"))
+_NAMES: Final = ("127.0.0.1", "[::1]", "localhost")
 """What a request may call this machine. A web page that has its own name lead here may not read."""
+
+_PORT_DIGITS: Final = 5
+"""Of the largest port, 65535."""
 
 _UNITS: Final = {"s": "_seconds"}
 """What Prometheus adds to a name for its unit."""
@@ -197,7 +199,7 @@ def _guarded(counts: "CollectorRegistry") -> Callable[..., Iterable[bytes]]:
     app = make_wsgi_app(counts)
 
     def guarded(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        if _asked(str(environ.get("HTTP_HOST", ""))) not in _NAMES:
+        if not _is_ours(str(environ.get("HTTP_HOST", ""))):
             start("403 Forbidden", [("Content-Type", "text/plain")])
             return [b"this is for 127.0.0.1 alone\n"]
         answer: Iterable[bytes] = app(environ, start)
@@ -206,8 +208,11 @@ def _guarded(counts: "CollectorRegistry") -> Callable[..., Iterable[bytes]]:
     return guarded
 
 
-def _asked(host: str) -> str:
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
+def _is_ours(host: str) -> bool:
+    """Whether it is one of `_NAMES`, alone or with a port (RFC 9110 section 7.2), and no more."""
+    rest = next((host[len(name) :] for name in _NAMES if host.lower().startswith(name)), None)
+    if not rest:
+        return rest == ""
+    port = rest[1:]
+    digits = port.isascii() and port.isdigit() and len(port) <= _PORT_DIGITS
+    return rest[0] == ":" and (digits or not port)

@@ -52,9 +52,9 @@ _TRACED = frozenset((
 """What the record says of a traced request that was allowed without remark, and no more."""
 
 
-def _unremarked(told: Told) -> Allowed | None:
+def _unremarked(told: Mapping[str, Json]) -> Allowed | None:
     """The same without its span: a traced session tells of each call apart."""
-    if isinstance(told, Allowed) or told.get("decision") != "allow":
+    if told.get("decision") != "allow":
         return None
     if not _TRACED.issuperset(told):
         return None
@@ -86,7 +86,7 @@ class Watcher:
         self._server, self._caller = Party(SERVER, server), Party(CALLER, principal)
         self._reader = Reader()
         self._met = -1
-        self._second = int(now)
+        self._second = float(int(now))
         self._at = now
         self._seq = seq
         self._counts: defaultdict[Allowed, int] = defaultdict(int)
@@ -98,16 +98,15 @@ class Watcher:
         """`records` were written, at `now`; `seq`: the number of the last of them."""
         if not 0.0 <= now - self._second < 1.0:
             self._close()
-            self._second = int(now)
+            self._second = float(int(now))
         counts = self._counts
         for told, _ in records:
-            plain = told if type(told) is Allowed else _unremarked(told)
-            if plain is not None:
-                counts[plain] += 1
+            if type(told) is Allowed:
+                counts[told] += 1
             else:
                 place = next(place for place, each in enumerate(records) if each[0] is told)
                 number = seq - len(records) + 1 + place
-                self._read(cast("Mapping[str, Json]", told), number, now)
+                self._hear(cast("Mapping[str, Json]", told), number, now)
         self._at = now
         self._seq = seq
 
@@ -123,6 +122,14 @@ class Watcher:
         names = sorted({name for name, _ in self._calls})
         told = {name: (self._calls[name, False], self._calls[name, True]) for name in names}
         return {name: (allowed + denied, denied) for name, (allowed, denied) in told.items()}
+
+    def _hear(self, told: Mapping[str, Json], number: int, now: float) -> None:
+        """A record that was written out."""
+        plain = _unremarked(told)
+        if plain is not None:
+            self._counts[plain] += 1
+        else:
+            self._read(told, number, now)
 
     def _read(self, told: Mapping[str, Json], number: int, now: float) -> None:
         """Any other record: what was counted before it ends, and it says what it says."""

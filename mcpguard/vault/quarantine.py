@@ -7,6 +7,7 @@ The entry is one JSON object; the id is authenticated with it, so that no file p
 Every function blocks; what goes wrong is a `VaultError`.
 """
 
+import errno
 import hashlib
 import os
 import stat
@@ -40,6 +41,9 @@ _NONCE = 12
 
 _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 _LENGTH = 8
+
+_NO_ENTRY = frozenset((errno.ENOENT, errno.ELOOP))
+"""Why a file does not open that is none of ours: it is gone, or a link."""
 
 Source = Callable[[int], bytes]
 
@@ -187,8 +191,10 @@ class Quarantine:
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
             fd = os.open(self._folder / name, flags)
-        except OSError:
-            return None
+        except OSError as error:
+            if error.errno in _NO_ENTRY:
+                return None
+            raise self._unusable(error) from error  # it may be one: `sweep` must not delete it
         with os.fdopen(fd, "rb") as file:
             regular = stat.S_ISREG(os.fstat(fd).st_mode)
             return file.read(MAX_ENTRY + 1024) if regular else None
@@ -226,7 +232,7 @@ class Quarantine:
     def _unusable(self, error: OSError) -> VaultError:
         return VaultError(
             f"{self._folder}: the quarantine cannot be used: {error.strerror}",
-            hint="make room, or check that this user may write there",
+            hint="make room, or check that this user may read and write all of it",
         )
 
 

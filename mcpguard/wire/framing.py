@@ -1,7 +1,7 @@
 """Newline framing with a hard limit (MCP stdio transport: one JSON object a line)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["MAX_LINE", "Dropped", "Framer"]
 
@@ -12,8 +12,7 @@ SMALL = 16 * 1024
 """Bytes. Pieces of an unfinished line that are shorter are gathered in one buffer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
+class Dropped(NamedTuple):
     """A piece of a line that is over the limit. `first` and `end` mark its borders."""
 
     data: bytes
@@ -40,7 +39,7 @@ class Framer:
         """
         whole = not (self.unfinished or self._dropping or b"\r" in chunk)
         end = chunk.find(b"\n")  # forty times faster than a split that finds nothing
-        if whole and 0 <= end == len(chunk) - 1 <= self._limit:
+        if whole and chunk and end == len(chunk) - 1 and end <= self._limit:
             return [chunk[:-1]]
         lines: list[bytes | Dropped] = []
         if end < 0:

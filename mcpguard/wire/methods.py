@@ -5,6 +5,7 @@ begin with `initialize`), 2026-07-28 is the modern one (`server/discover`, an en
 """
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mcpguard.model import ItemKind, RequestKind, Side
 from mcpguard.wire.jsonrpc import folds_onto
@@ -203,8 +204,7 @@ REQUEST_KINDS: dict[str, RequestKind] = {
 """Server requests that the lockfile must allow."""
 
 
-@dataclass(frozen=True, slots=True)
-class ListMethod:
+class ListMethod(NamedTuple):
     """How one kind of item is listed. `capability`: the server capability that announces it."""
 
     kind: ItemKind

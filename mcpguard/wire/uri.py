@@ -5,8 +5,7 @@ A URI that is not already in normal form is refused, never normalised: a server 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import re2
@@ -39,8 +38,7 @@ _PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443", "ftp": "21"}
 """Schemes with a default port, which normal form leaves out; they need a host and a path."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Split:
+class _Split(NamedTuple):
     scheme: str
     authority: str | None
     rest: str
@@ -152,8 +150,7 @@ def _literal_ok(host: str) -> bool:
 # --- templates -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Operator:
+class _Operator(NamedTuple):
     """A row of RFC 6570 appendix A. `reserved`: reserved characters stand unencoded."""
 
     first: str
@@ -182,15 +179,13 @@ MAX_PREFIX = 255
 """Characters. RFC 6570 section 2.4.1 has 9999, which takes RE2 seconds to compile."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Variable:
+class _Variable(NamedTuple):
     name: str
     prefix: int = 0
     explode: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Expression:
+class _Expression(NamedTuple):
     operator: str
     variables: tuple[_Variable, ...]
 

@@ -134,7 +134,7 @@ def _with_another_description(path: Path, tool: str) -> bytes:
     definition = {**item.definition, "description": "Write a file."}
     tools_then = {
         **locked.items[ItemKind.TOOL],
-        tool: replace(item, definition=definition, digest=digest(definition)),
+        tool: item._replace(definition=definition, digest=digest(definition)),
     }
     return lockfile.render(replace(locked, items={**locked.items, ItemKind.TOOL: tools_then}))
 

@@ -10,7 +10,7 @@ import orjson
 from mcpguard.audit.verify import Seam, parts_of, read, verify
 from mcpguard.cli import render
 from mcpguard.errors import AuditError, TamperError
-from mcpguard.evidence.invocation import Reader, differences
+from mcpguard.evidence.invocation import Reader, compare
 from mcpguard.model import Json, JsonObject
 from mcpguard.wire.exact import ExactError, strict_loads
 
@@ -51,12 +51,7 @@ def evidence_command(
     found = _evidence(file)
     if wanted:
         found = _only(found, wanted)
-    if form == "json":
-        rows = list(found)
-        render.answer([render.json_text(list[Json](rows))])
-        count = len(rows)
-    else:
-        count = _lines(found)
+    count = _list(found) if form == "json" else _lines(found)
     if wanted and not count:
         render.talk(f"mcpguard audit: no evidence {render.printable(wanted)} in {file}")
         context.exit(1)
@@ -74,6 +69,16 @@ def _lines(found: Iterator[JsonObject]) -> int:
         click.echo(orjson.dumps(each))
         count += 1
     return count
+
+
+def _list(found: Iterator[JsonObject]) -> int:
+    """As one JSON document, of which no more than a piece is held; 0 when nothing is in it."""
+    last = ""
+    for each in found:
+        render.answer([f"{last}," if last else "["])
+        last = "  " + render.json_text(each).replace("\n", "\n  ")
+    render.answer([last, "]"] if last else ["[]"])
+    return int(bool(last))
 
 
 def _evidence(file: Path) -> Iterator[JsonObject]:
@@ -95,18 +100,16 @@ def _none(file: Path) -> AuditError:
 
 def _checked(file: Path, given: Path) -> int:
     _refuse_tampered(file)
-    made = list(_evidence(file))
-    pieces = _read(given)
-    if not made or not pieces:
-        raise _none(given if made else file)
-    wrong = list(differences(pieces, made))
-    for text in wrong[:SHOWN]:
+    found = compare(_pieces(given), lambda: _evidence(file), SHOWN)
+    if not (found.made and found.given):
+        raise _none(given if found.made else file)
+    for text in found.told:
         render.answer([f"{given}: {render.printable(text)}"])
-    if len(wrong) > SHOWN:
-        render.answer([f"{given}: {len(wrong) - SHOWN} more"])
-    if not wrong:
-        render.answer([f"{given}: {len(pieces)} of the log's {len(made)} pieces, as {file} says"])
-    return int(bool(wrong))
+    if found.wrong > SHOWN:
+        render.answer([f"{given}: {found.wrong - SHOWN} more"])
+    if not found.wrong:
+        render.answer([f"{given}: {found.given} of the log's {found.made} pieces, as {file} says"])
+    return int(found.wrong > 0)
 
 
 def _refuse_tampered(file: Path) -> None:
@@ -121,18 +124,20 @@ def _refuse_tampered(file: Path) -> None:
             )
 
 
-def _read(given: Path) -> list[Json]:
-    """The pieces in `given`: a list in JSON, or one object a line."""
+def _pieces(given: Path) -> Iterator[Json]:
+    """The pieces in `given`: one object a line; or a list in JSON, which is read whole."""
     try:
-        data = given.read_bytes()
+        with given.open("rb") as file:
+            first = file.readline()
+            if first.lstrip()[:1] == b"[":
+                yield from cast("list[Json]", strict_loads(first + file.read()))
+            elif first:
+                yield strict_loads(first)
+                yield from map(strict_loads, file)
     except OSError as error:
         raise AuditError(
             f"{given}: the evidence cannot be read: {error.strerror}", hint="check the name"
         ) from error
-    try:
-        if data.lstrip()[:1] == b"[":
-            return cast("list[Json]", strict_loads(data))
-        return [strict_loads(line) for line in data.splitlines()]
     except ExactError as error:
         raise AuditError(
             f"{given}: not JSON: {error}", hint="name what `mcpguard audit evidence` wrote"

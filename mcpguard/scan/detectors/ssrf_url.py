@@ -103,7 +103,7 @@ def _target(text: str, at: int) -> Target:
     readings = authorities(text) or (Authority("", _bare(text.strip()), False),)
     found = ((look(host), tricky) for _, host, tricky in readings)
     addresses = tuple(
-        replace(address, disguised=address.disguised or tricky)
+        address._replace(disguised=address.disguised or tricky)
         for address, tricky in found
         if address is not None
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mcpguard.scan.needles import SET_MEMORY, Meter, compiled, matches, told
 from mcpguard.scan.threats.definition import View, texts_of
-from mcpguard.scan.threats.lexicon import CODES, form, letters, read
+from mcpguard.scan.threats.lexicon import CODES, Reading, form, letters, read
 from mcpguard.scan.threats.parameters import does, words
 from mcpguard.scan.threats.score import Placed, Report, report
 from mcpguard.scan.threats.signals import Meaning, Text, ThreatDetector
@@ -17,7 +17,7 @@ from mcpguard.scan.threats.text import normalise
 if TYPE_CHECKING:
     import re2
 
-__all__ = ["MAX_SIGNALS", "Engine"]
+__all__ = ["MAX_SIGNALS", "Engine", "first_said", "own_reading"]
 
 MAX_SIGNALS = 300
 """Signals of one definition: the score was decided long before."""
@@ -55,6 +55,7 @@ class Engine:
             for each in rule.patterns
         ]
         self._owners = {rule: row for row in detectors for rule in row.rules}
+        self._alike = next((row.likeness for row in detectors if row.likeness), None)
         self._structures = [row.structure for row in detectors if row.structure]
         self._by_meaning = _set_of([pattern for _, pattern in self._meanings])
         self._by_text = _set_of([pattern for _, pattern in self._texts])
@@ -93,13 +94,14 @@ class Engine:
             rule, pattern = self._texts[number]
             spans = matches(pattern, text, Meter(len(text) + 1))
             yield from _placed(view, rule, ((start, end) for start, end, *_ in spans))
-        yield from self._meant(view, text)
+        reading = own_reading(view)
+        if reading.codes:
+            yield from self._meant(view, text, reading)
+        if self._alike is not None:
+            yield from self._alike.judge(view, reading)
 
-    def _meant(self, view: View, text: str) -> Iterator[Placed]:
-        codes, spans = read(text)
-        if not codes:
-            return
-        codes = _own(view, text, codes, spans)
+    def _meant(self, view: View, text: str, reading: Reading) -> Iterator[Placed]:
+        codes, spans = reading
         raw = codes.encode()
         about: frozenset[str] | None = None
         for number in told(self._by_meaning.Match(codes), len(self._meanings)):
@@ -116,14 +118,16 @@ class Engine:
             )
 
 
-def _own(view: View, text: str, codes: str, spans: list[tuple[int, int]]) -> str:
-    """`codes` where a tool that names itself says "this", and its own arguments are arguments.
+def own_reading(view: View) -> Reading:
+    """What `view` says, where a tool that names itself says "this", and its arguments are such.
 
     The other tools of its server, where they are known, are none of somebody else's; and then a
     name that begins with a verb is a stranger's.
     """
+    text = view.text
+    codes, spans = read(text)
     if _IDENT not in codes or not view.definition:
-        return codes
+        return Reading(codes, spans)
     name = view.definition.get("name")
     arguments = {each.name.lower() for each in view.parameters}
     siblings = {words(each) for each in view.known.siblings}
@@ -140,7 +144,7 @@ def _own(view: View, text: str, codes: str, spans: list[tuple[int, int]]) -> str
         elif siblings and does(said):
             found[number] = CODES["STRANGER"]
         number = codes.find(_IDENT, number + 1)
-    return "".join(found)
+    return Reading("".join(found), spans)
 
 
 def _said(codes: str, found: list[tuple[int, int]]) -> float:
@@ -152,11 +156,16 @@ def _said(codes: str, found: list[tuple[int, int]]) -> float:
 
 
 def _about(view: View) -> frozenset[str]:
-    """The concepts of what the definition says first: its name, its title, how it begins."""
+    """The concepts of what the definition says first."""
+    return frozenset(read(first_said(view)).codes)
+
+
+def first_said(view: View) -> str:
+    """What the definition says first: its name, its title, how it begins."""
     said = [view.definition.get(key) for key in ("name", "title", "description")]
     name, title, told = (each if isinstance(each, str) else "" for each in said)
     begins = _first_sentence(normalise(told[:ABOUT]).text)
-    return frozenset(read("\n".join((" ".join(words(name)), title[:ABOUT], begins))).codes)
+    return "\n".join((" ".join(words(name)), title[:ABOUT], begins))
 
 
 def _first_sentence(text: str) -> str:

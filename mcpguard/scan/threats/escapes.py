@@ -3,7 +3,6 @@
 import binascii
 import sys
 from collections.abc import Callable, Iterator
-from html.entities import html5
 
 from mcpguard.scan.needles import Meter, encodable, matches, remembered
 
@@ -72,6 +71,12 @@ def _numbers(token: str) -> str:
     return "".join(map(_character, token.removesuffix(";").split(";")))
 
 
+def _named(token: str) -> str:
+    from html.entities import html5  # two thousand names, for the dozen of `_ESCAPES`
+
+    return html5.get(token[1:], token)[:1]
+
+
 def _character(entity: str) -> str:
     digits = entity[2:]
     base = 10
@@ -107,7 +112,7 @@ _READERS: dict[str, Callable[[str], str]] = {
     "\\x": lambda token: _bytes(token, "\\x"),
     "\\u": _units,
     "&#": _numbers,
-    "&": lambda token: html5.get(token[1:], token)[:1],
+    "&": _named,
 }
 
 

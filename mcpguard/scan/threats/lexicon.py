@@ -10,7 +10,7 @@ from functools import cache
 from typing import NamedTuple, TypeAlias
 
 from mcpguard.scan.needles import Meter, compiled, matches, remembered
-from mcpguard.scan.threats.text import normalise
+from mcpguard.scan.threats.text import ENDS, PAUSE, lowered, normalise
 from mcpguard.scan.threats.words import CONCEPTS
 
 __all__ = ["CODES", "Reading", "form", "letters", "read"]
@@ -53,24 +53,6 @@ _SPOKEN: Mapping[str, str] = {
 """Concepts of more than words."""
 
 _MARKED = f"(?i){'|'.join(_SPOKEN.values())}"
-_END = "\x01"
-_PAUSE = "\x02"
-"""A comma, a colon, a bracket: no phrase reaches across, and nothing is next to what follows."""
-
-_ENDINGS = (
-    (". ", f"{_END} "),
-    (".\n", f"{_END}\n"),
-    ("\n\n", f"{_END}\n"),
-    ("\n- ", f"{_END}- "),
-    ("\n* ", f"{_END}* "),
-)
-_BETWEEN = '\n\t\r\f\v.)[]{}<>"`*_-/\\|=+&#@%$^~«»'
-_SEPARATORS = {point: point for point in range(0xE00)} | {ord(each): 0x20 for each in _BETWEEN}
-_SEPARATORS |= {ord(each): ord(_END) for each in "\x1f!?;。।؟؛"}
-_SEPARATORS |= {ord(each): ord(_PAUSE) for each in ",:(、，،"}  # noqa: RUF001
-"""What stands between words, each as a space: the length stays. What is left out costs translate
-an exception a character, so the alphabets are not."""
-
 _NAMES = (*CONCEPTS, *_SPOKEN, "KIN", "STRANGER")
 CODES: dict[str, str] = {
     name: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"[number]
@@ -137,10 +119,10 @@ def read(text: str) -> Reading:
     done = 0
     for start, end in _marks(text):
         if start > done:
-            _words(_lowered(text[done:start]), done, found)
+            _words(lowered(text[done:start]), done, found)
         found.append((_code(text[start:end]), start, end))
         done = end
-    _words(_lowered(text[done:]), done, found)
+    _words(lowered(text[done:]), done, found)
     return _spaced(found)
 
 
@@ -167,20 +149,11 @@ def _spaced(found: list[_Token]) -> Reading:
     return Reading("".join(codes), spans)
 
 
-def _lowered(text: str) -> str:
-    low = text.lower()
-    if len(low) != len(text):
-        low = "".join(each if len(each.lower()) != 1 else each.lower() for each in text)
-    for ending, mark in _ENDINGS:
-        low = low.replace(ending, mark)
-    return low.translate(_SEPARATORS)
-
-
 def _words(part: str, offset: int, found: list[_Token]) -> None:
     """Add the concepts of `part`, which holds words, spaces and ends of sentences only."""
     known = _vocabulary()
     ascii_only = part.isascii()
-    listed = part.replace(_END, f" {_END} ").replace(_PAUSE, f" {_PAUSE} ").split()
+    listed = part.replace(ENDS, f" {ENDS} ").replace(PAUSE, f" {PAUSE} ").split()
     at = skip = 0
     for number, word in enumerate(listed):
         if skip:
@@ -243,10 +216,10 @@ def _foreign(word: str, at: int, found: list[_Token]) -> None:
 @cache
 def _codes() -> dict[str, str]:
     """Word or phrase, folded as a reading is, one space between its words -> code."""
-    found = {_END: ".", _PAUSE: "_"}
+    found = {ENDS: ".", PAUSE: "_"}
     for name, words in CONCEPTS.items():
         for word in words.split(";"):
-            bare = " ".join(_lowered(normalise(word).text).split())
+            bare = " ".join(lowered(normalise(word).text).split())
             if bare:
                 found.setdefault(bare, CODES[name])
     return found

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from mcpguard.model import Severity
-from mcpguard.scan.threats.calibration import BLOCK, REVIEW, WEIGHTS
+from mcpguard.scan.threats.calibration import BLOCK, REVIEW, SHARES
 from mcpguard.scan.threats.signals import Signal, ThreatDetector
 
 __all__ = ["MILD", "WINDOW", "Outcome", "Placed", "Report", "report", "weighed"]
@@ -30,9 +30,9 @@ class Report:
 
 
 def weighed(signal: Signal) -> Signal:
-    """`signal` with the weight that the last calibration gave its rule, if it did."""
-    weight = WEIGHTS.get(signal.rule)
-    return signal if weight is None else signal._replace(weight=weight)
+    """`signal` with the share of its weight that the last calibration left to its rule."""
+    share = SHARES.get(signal.rule)
+    return signal if share is None else signal._replace(weight=round(signal.weight * share, 2))
 
 
 WINDOW = 1000

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from mcpguard.model import Severity
 
 if TYPE_CHECKING:
     from mcpguard.scan.threats.definition import View
+    from mcpguard.scan.threats.lexicon import Reading
+    from mcpguard.scan.threats.score import Placed
 
 __all__ = [
     "ANYWHERE",
@@ -17,6 +20,7 @@ __all__ = [
     "SAID",
     "TOLD",
     "VALUES",
+    "Likeness",
     "Meaning",
     "Part",
     "Signal",
@@ -121,6 +125,17 @@ class Structure:
     judge: Callable[["View"], Iterable[Signal]]
 
 
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """What was learned from examples: how much a sentence reads like those that steer a model.
+
+    `judge`: of a definition and its reading, the signals and where in `View.text` they stand.
+    """
+
+    ids: tuple[str, ...]
+    judge: Callable[["View", "Reading"], Iterable["Placed"]]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ThreatDetector:
     """One threat.
@@ -140,10 +155,12 @@ class ThreatDetector:
     meanings: tuple[Meaning, ...] = ()
     texts: tuple[Text, ...] = ()
     structure: Structure | None = None
+    likeness: Likeness | None = None
 
     @property
     def rules(self) -> tuple[str, ...]:
         """The ids of its rules, which signals carry."""
         meanings = tuple(each.id for each in self.meanings)
         texts = tuple(each.id for each in self.texts)
-        return (*meanings, *texts, *(self.structure.ids if self.structure else ()))
+        others = (each.ids for each in (self.structure, self.likeness) if each)
+        return (*meanings, *texts, *chain.from_iterable(others))

@@ -15,7 +15,18 @@ from mcpguard.scan.needles import Meter, compiled, encodable, matches, remembere
 from mcpguard.scan.threats.confusables import LOOK_ALIKE
 from mcpguard.scan.threats.escapes import RUN, TOKENS, decoded, tokens
 
-__all__ = ["GROWTH", "MAX_PIECES", "Hidden", "Normal", "as_is", "normalise", "plain"]
+__all__ = [
+    "ENDS",
+    "GROWTH",
+    "MAX_PIECES",
+    "PAUSE",
+    "Hidden",
+    "Normal",
+    "as_is",
+    "lowered",
+    "normalise",
+    "plain",
+]
 
 GROWTH = 4
 """Times. No reading of a text is longer than that; decoded runs are left out beyond it."""
@@ -170,7 +181,7 @@ _EASY = (
 )
 """Common characters that stand alone: typography, Latin letters, Han and Kana, emoji."""
 
-_FOLDING = r"[\xbf-\xff\x{2010}-\x{201f}\x{2212}]"
+_FOLDING = r"[\xa0\xbf-\xff\x{2010}-\x{201f}\x{2212}]"
 
 
 # --- folding -------------------------------------------------------------------------------------
@@ -233,7 +244,7 @@ def _after() -> dict[int, str | int | None]:
                 table[point] = ord(letter)
     quotes = {0x2018: "'", 0x2019: "'", 0x201B: "'", 0x201C: '"', 0x201D: '"', 0x2E3A: "-"}
     dashes = dict.fromkeys((0x2010, 0x2011, 0x2012, 0x2013, 0x2014, 0x2212), "-")
-    return table | quotes | dashes | {0x622: 0x627, 0x623: 0x627, 0x625: 0x627}
+    return table | quotes | dashes | {0xA0: " ", 0x622: 0x627, 0x623: 0x627, 0x625: 0x627}
 
 
 _LOOK_ALIKES = "[" + "".join(rf"\x{{{point:x}}}" for point in LOOK_ALIKE) + "]"
@@ -435,3 +446,44 @@ def _starts(letter: str) -> bool:
         and point not in _JAMO
         and point not in _before()
     )
+
+
+ENDS = "\x01"
+"""Stands in a lowered text where a sentence ends."""
+
+PAUSE = "\x02"
+"""A comma, a colon, a bracket: no phrase reaches across, and nothing is next to what follows."""
+
+_ENDINGS = (
+    (". ", f"{ENDS} "),
+    (".\n", f"{ENDS}\n"),
+    ("\n\n", f"{ENDS}\n"),
+    ("\n- ", f"{ENDS}- "),
+    ("\n* ", f"{ENDS}* "),
+)
+_BETWEEN = '\n\t\r\f\v.)[]{}<>"`*_-/\\|=+&#@%$^~«»'
+
+
+@cache
+def _separators() -> dict[int, int]:
+    """What stands between words, each as a space: the length stays.
+
+    What is left out costs `translate` an exception a character, so the alphabets are not.
+    """
+    blank, end, pause = ord(" "), ord(ENDS), ord(PAUSE)
+    return (
+        {point: point for point in range(0xE00)}
+        | dict.fromkeys(map(ord, _BETWEEN), blank)
+        | dict.fromkeys(map(ord, "\x1f!?;。।؟؛"), end)
+        | dict.fromkeys(map(ord, ",:(、，،"), pause)  # noqa: RUF001
+    )
+
+
+def lowered(text: str) -> str:
+    """`text` in lower case, as long as it was: blanks between its words, `ENDS` where one ends."""
+    low = text.lower()
+    if len(low) != len(text):
+        low = "".join(each if len(each.lower()) != 1 else each.lower() for each in text)
+    for ending, mark in _ENDINGS:
+        low = low.replace(ending, mark)
+    return low.translate(_separators())

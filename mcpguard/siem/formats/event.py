@@ -55,6 +55,7 @@ _EVENTS: Final[Mapping[str, int]] = {
     "control.budget": LOW,
     "control.policy": LOW,
     "control.reload": LOW,
+    "policy.ignored": MEDIUM,
     "trust.reset": LOW,
 }
 """Severity of records that are no decision, where it is not 1."""

@@ -1,7 +1,9 @@
 """A yes in the store: found by whoever the call comes back to, verified again, used once."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -28,7 +30,7 @@ from mcpguard.approval.tickets import MAX_SPENT, Spent
 from mcpguard.errors import StoreError
 from mcpguard.identity.keys import verifier
 from mcpguard.model import Json
-from mcpguard.store import ABSENT, Store
+from mcpguard.store import ABSENT, Store, Value
 from mcpguard.store.memory import MemoryStore
 from mcpguard.store.sqlite import SqliteStore
 from tests.unit.approval.people import (
@@ -45,6 +47,11 @@ from tests.unit.approval.people import (
     said,
     source,
 )
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 R1, R2 = "A" * 26, "B" * 26
 
@@ -200,31 +207,37 @@ def test_what_was_used_is_remembered_and_not_for_ever() -> None:
     assert not spent.has(R1)
 
 
+READ: threading.Barrier = threading.Barrier(6, timeout=30)
+"""Lets no thread go on from a listing before all of them have read."""
+
+
+class ReadTogether(MemoryStore):
+    @override
+    def list(self, prefix: str) -> dict[str, Value]:
+        rows = super().list(prefix)
+        READ.wait()
+        return rows
+
+
+class ReadTogetherOnDisk(SqliteStore):
+    @override
+    def list(self, prefix: str) -> dict[str, Value]:
+        rows = super().list(prefix)
+        READ.wait()
+        return rows
+
+
 @pytest.mark.guarantee("approval:used-once-anywhere")
 def test_of_many_threads_that_find_one_grant_one_uses_it(tmp_path: Path) -> None:
-    """Each as a proxy of its own: a store, a memory of what it used."""
+    """Each as a proxy of its own: a store, a memory of what it used. All have found it first."""
     path = tmp_path / "d" / "s.db"
-    memory = MemoryStore()
-    opening: list[Callable[[], Store]] = [lambda: memory, lambda: SqliteStore(path)]
+    memory = ReadTogether()
+    opening: list[Callable[[], Store]] = [lambda: memory, lambda: ReadTogetherOnDisk(path)]
     for opened in opening:
-        stores = [opened() for _ in range(6)]
+        stores = [opened() for _ in range(READ.parties)]
         publish(stores[0], grant(said(R1)))
-        gate = threading.Barrier(len(stores))
-        got: list[Admitted | None] = []
-
-        def go(
-            one: Store,
-            gate: threading.Barrier = gate,
-            got: list[Admitted | None] = got,
-        ) -> None:
-            gate.wait()
-            got.append(used(one))
-
-        threads = [threading.Thread(target=go, args=[each]) for each in stores]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(len(stores)) as pool:
+            got = list(pool.map(used, stores))
         assert sorted(got, key=bool) == [None] * 5 + [Admitted(R1, ("anna",))]
         for each in stores:
             each.close()

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpguard.audit import AuditLog
+from mcpguard.audit.chain import LONG_ARGS
 from mcpguard.audit.verify import read, verify
 from mcpguard.errors import AuditError
 from mcpguard.model import JsonObject
@@ -174,16 +175,24 @@ def test_a_log_that_others_locked_sixty_four_times_is_refused(path: Path) -> Non
 
 
 @pytest.mark.guarantee("audit:arguments-keyed")
-def test_arguments_are_written_only_as_a_keyed_digest(path: Path) -> None:
-    secret = b'{"password":"hunter2"}'
+@pytest.mark.parametrize(
+    ("length", "kind"),
+    [
+        (22, "blake2b-keyed:"),
+        (LONG_ARGS, "blake2b-keyed:"),
+        (LONG_ARGS + 1, "blake2b-keyed-sha256:"),
+    ],
+)
+def test_arguments_are_written_only_as_a_keyed_digest(path: Path, length: int, kind: str) -> None:
+    secret = b'{"password":"hunter2"}'.rjust(length)
     log = opened(path)
     digest = log.args_digest(secret)
     log.write([(CALL, secret), ({**CALL, "args_digest": digest}, b"")])
     log.close()
-    assert digest.startswith("blake2b-keyed:")
-    assert len(digest) == 14 + 64
-    assert digest[14:] != hashlib.blake2b(secret, digest_size=32).hexdigest()
-    assert digest[14:] != hashlib.blake2b(secret, digest_size=32, key=KEY).hexdigest()
+    assert digest[:-64] == kind
+    for told in (secret, hashlib.sha256(secret).digest()):
+        assert digest[-64:] != hashlib.blake2b(told, digest_size=32).hexdigest()
+        assert digest[-64:] != hashlib.blake2b(told, digest_size=32, key=KEY).hexdigest()
     assert [record.get("args_digest") for record in records(path)[1:3]] == [digest, digest]
     assert b"hunter2" not in path.read_bytes()
     assert "args" not in records(path)[1]

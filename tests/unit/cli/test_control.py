@@ -17,13 +17,14 @@ from click.testing import CliRunner, Result
 from mcpguard.approval.statement import Signed, bound, opened, statement_payload
 from mcpguard.cli import COMMANDS, mcpguard_group
 from mcpguard.cli import main as command_line
+from mcpguard.cli.signing import Signing
 from mcpguard.config.flags import STATE
-from mcpguard.control import blocks
+from mcpguard.control import blocks, policies
 from mcpguard.control.operations import Check, nobody_signs
 from mcpguard.control.policies import Policy
 from mcpguard.control.proof import proven
 from mcpguard.errors import RefusalError
-from mcpguard.identity.keys import approvers, create, verifier
+from mcpguard.identity.keys import approvers, create, open_key, verifier
 from mcpguard.model import JsonObject
 from mcpguard.store import BACKENDS
 from tests.unit.control import desk as desks
@@ -63,6 +64,20 @@ class Signer:
 
     def policy(self, server: str, glob: str, fields: JsonObject, *, after: int = 0) -> Policy:
         return Policy(server, glob, fields, after + 1, KEY, bytes(64))
+
+
+class Ana(Signer):
+    """One whose key is on this machine, as her policies must be signed."""
+
+    def __init__(self, data: Path) -> None:
+        super().__init__()
+        place = data / "approvers"
+        create(place, "ana", PHRASE, work=2)
+        self._signing = Signing(open_key(place, "ana", PHRASE), lambda: 0)
+
+    @override
+    def policy(self, server: str, glob: str, fields: JsonObject, *, after: int = 0) -> Policy:
+        return self._signing.policy(server, glob, fields, after=after)
 
 
 @pytest.fixture(autouse=True)
@@ -333,10 +348,10 @@ def test_a_tools_policy_is_set_in_one_session_alone(data: Path) -> None:
 
 
 def test_a_tools_policy_is_set_everywhere_listed_and_ended(data: Path) -> None:
-    desk, words = Desk(), ("trust", "policy", "del*")
+    desk, words, ana = Desk(), ("trust", "policy", "del*"), Ana(data)
     assert run("trust", "policies").stdout == "No policy is set beside the settings.\n"
     with served(data, desk, desks.check):
-        done = run(*words, "min_trust=700", obj=Signer())
+        done = run(*words, "min_trust=700", obj=ana)
         assert done.stdout == "the policy of del* is set; 1 running session knows\n"
         listed = run("trust", "policies").stdout.splitlines()
         assert listed[0].split() == ["TOOLS", "SERVER", "SINCE", "KEY", "POLICY"]
@@ -344,16 +359,40 @@ def test_a_tools_policy_is_set_everywhere_listed_and_ended(data: Path) -> None:
             ["del*", "every"],
             "min_trust=700",
         )
-        assert run(*words, "--remove", obj=Signer()).stdout.startswith(
-            "the policy of del* has ended"
-        )
-        again = run(*words, "--remove", obj=Signer())
+        assert run(*words, "--remove", obj=ana).stdout.startswith("the policy of del* has ended")
+        again = run(*words, "--remove", obj=ana)
     assert (code(again), said(again)[0]) == (1, "no policy of del* was set")
     assert desk.done == [
         ("rule", "del*", {"min_trust": 700}, (KEY,)),
         ("rule", "del*", {}, (KEY,)),
     ]
     assert run("trust", "policies").stdout == "No policy is set beside the settings.\n"
+
+
+@pytest.mark.guarantee("live:ignored-policy-is-said")
+def test_what_nobody_signed_is_listed_apart(data: Path) -> None:
+    ana = Ana(data)
+    assert code(run("trust", "policy", "del*", "min_trust=700", obj=ana)) == 0
+    assert code(run("trust", "policy", "ls", "min_trust=0", obj=Signer())) == 0
+    store = BACKENDS["sqlite"](str(data / STATE))
+    store.put("policy/rubbish", {"a": "\x1b[2J"}, 0)
+    store.close()
+    shown = run("trust", "policies")
+    assert code(shown) == 0
+    cells = [line.split("  ") for line in shown.stdout.splitlines()]
+    assert [(row[0], row[-1].strip()) for row in cells] == [
+        ("TOOLS", "POLICY"),
+        ("del*", "min_trust=700"),
+        ("", ""),
+        ("Not in force:", "Not in force:"),
+        ("TOOLS", "WHY"),
+        ("ls", "signed by nobody we know"),
+        ("-", "it is no policy"),
+    ]
+    listed = told(run("trust", "policies", "--format", "json"))
+    assert [each["glob"] for each in listed["policies"]] == ["del*"]
+    assert [each["why"] for each in listed["ignored"]] == [policies.STRANGER, policies.UNREADABLE]
+    assert code(run("trust", "policy", "ls", "--remove", obj=ana)) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Sinks keep every byte in order, whatever a write takes."""
 
+import contextlib
 import os
 
 import pytest
@@ -50,6 +51,37 @@ def test_a_full_pipe_takes_a_part_and_the_rest_comes_first() -> None:
     with os.fdopen(reader, "rb") as stream:
         got += stream.read()
     assert got == text + b"end"
+
+
+@pytest.mark.guarantee("flow:nothing-lost")
+@given(st.lists(st.integers(0, 200_000) | st.none(), max_size=12))
+def test_what_is_written_at_once_is_written_in_order_too(steps: list[int | None]) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    os.set_blocking(reader, False)
+    sink, put, got = Sink(), b"", b""
+    sink.fd = writer
+    for number, step in enumerate([*steps, *[None] * 40]):
+        if step is not None:
+            data = bytes([number]) * step
+            sink.add(data)
+            put += data
+        else:
+            with contextlib.suppress(BlockingIOError):
+                got += os.read(reader, 1 << 20)
+            while sink.size and sink.write(writer):
+                pass
+        assert sink.size <= len(put) - len(got)
+    assert (got, sink.size) == (put, 0)
+    os.close(reader)
+    sink.add(b"nobody reads this")
+    assert sink.size == 17
+    with pytest.raises(BrokenPipeError):
+        sink.write(writer)
+    sink.close()
+    sink.add(b"more")
+    assert (sink.size, sink.fd) == (0, -1)
+    os.close(writer)
 
 
 def test_a_closed_sink_keeps_nothing() -> None:

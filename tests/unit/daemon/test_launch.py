@@ -1,7 +1,6 @@
 """The reviewed launch: written down by `lock`, checked before every start."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -279,7 +278,7 @@ def test_code_is_never_data(here: Path, monkeypatch: pytest.MonkeyPatch, command
     assert not [each for each in launch.remarks(locked) if "--data" in each.message]
     pinned = next(word for word in argv[1:] if name in {word, word.partition("=")[2]})
     with pytest.raises(LaunchError, match="the lockfile calls it data"):
-        launch.verify(replace(locked, files={**locked.files, pinned: DATA}))
+        launch.verify(locked._replace(files={**locked.files, pinned: DATA}))
 
 
 @pytest.mark.guarantee("launch:data-by-name")

@@ -14,7 +14,7 @@ from mcpguard.audit.record import changed
 from mcpguard.audit.verify import read
 from mcpguard.cli import main
 from mcpguard.evidence.capture import Choice, Witness, params_hash
-from mcpguard.evidence.invocation import CODES, EVENT, SCHEMA, Reader, differences
+from mcpguard.evidence.invocation import CODES, EVENT, SCHEMA, Reader, compare
 from mcpguard.model import Allowed, JsonObject, Reason
 
 UP = "host>server"
@@ -208,9 +208,11 @@ FORGERIES: dict[str, tuple[Change, str]] = {
 @pytest.mark.parametrize(("forge", "named"), FORGERIES.values(), ids=FORGERIES)
 def test_a_piece_that_the_log_does_not_give_is_named(log: Path, forge: Change, named: str) -> None:
     found = pieces(log)
-    assert [*differences(found, found)] == []
+    assert compare(found, lambda: found, 9) == (len(found), len(found), 0, ())
     forged = [forge(each) if number == 0 else each for number, each in enumerate(found)]
-    (told,) = differences(forged, found)
+    (told,) = compare(forged, lambda: found, 9).told
+    again = told.replace("piece 1", f"piece {len(found) + 1}")
+    assert compare(forged * 3, lambda: found, 2)[2:] == (3, (told, again))
     assert told.startswith("piece 1: ")
     assert named in told
 
@@ -228,6 +230,12 @@ def test_the_command_writes_evidence_and_checks_it(
     kept.write_text(lines)
     assert main(["audit", "evidence", str(log), "--check", str(kept)]) == 0
     assert "6 of the log's 6 pieces" in capsys.readouterr().out
+    assert main(["audit", "evidence", str(log), "--format", "json"]) == 0
+    shown = capsys.readouterr().out
+    assert shown == orjson.dumps(pieces(log), option=orjson.OPT_INDENT_2).decode() + "\n"
+    kept.write_text(shown)
+    assert main(["audit", "evidence", str(log), "--check", str(kept)]) == 0
+    capsys.readouterr()
     kept.write_bytes(orjson.dumps([{**one, "capiscio.target": "read"}]))
     assert main(["audit", "evidence", str(log), "--check", str(kept)]) == 1
     assert "piece 1: not what record 5 says: capiscio.target" in capsys.readouterr().out

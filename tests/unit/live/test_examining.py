@@ -9,6 +9,7 @@ import pytest
 
 from mcpguard.config.flags import parse_proxy
 from mcpguard.config.plan import Plan, make_plan
+from mcpguard.errors import VaultError
 from mcpguard.live.examining import AHEAD, Examiner
 from mcpguard.live.keeping import RELEASED_FOR, Keeping, Planted
 from mcpguard.model import ALLOW, JsonObject, Reason, Verdict, Wait
@@ -189,4 +190,13 @@ def test_a_session_knows_what_is_planted_while_it_runs(tmp_path: Path) -> None:
     (tmp_path / CANARIES).write_text("damaged")
     look()
     assert (known.detector is found, changes, told) == (True, ["x"], ["canaries.unread"])
+    (tmp_path / CANARIES).unlink()
+    look()
+    look()
+    (tmp_path / CANARIES).symlink_to(CANARIES)  # it may be there, and cannot be looked at
+    look()
+    look()
+    assert (known.detector is found, changes, told) == (True, ["x"], ["canaries.unread"] * 3)
+    with pytest.raises(VaultError, match="cannot be looked at"):
+        Planted(lambda: tmp_path, nothing, lambda _name, _why: None)
     known.lost()

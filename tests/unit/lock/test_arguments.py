@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mcpguard.lock.arguments import MAX_LEVELS, SchemaError, compile_schema, simple
+from mcpguard.lock.folding import Names
 from mcpguard.model import Json, JsonObject
 
 PERSON: JsonObject = {
@@ -390,3 +391,35 @@ def test_what_is_plainly_valid_is_valid(
         assert not plainly(arguments) or validator.is_valid(arguments)
         assert check.valid(arguments) is validator.is_valid(arguments)
         assert bool(check.wrong(arguments)) is not validator.is_valid(arguments)
+
+
+SAME: dict[type, tuple[Json, ...]] = {
+    str: ("", "a", "zz"),
+    int: (0, -(2**63), 2**64 - 1),
+    float: (0.5, 1.0, -1e300),
+    bool: (False, True, True),
+    type(None): (None, None, None),
+}
+"""Of a type: other values of it."""
+
+
+@pytest.mark.guarantee("schema:shape-decides")
+@example({**OBJECT, "properties": {"a": CHOICE}}, [{"a": "b"}])
+@example({**OBJECT, "properties": {"a": {"type": "integer"}}}, [{"a": 1.0}, {"a": 1}])
+@example({**OBJECT, "properties": {"a": {**OBJECT, "required": ["b"]}}}, [{"a": {"b": 1}}])
+@given(of_words(ANY_SCHEMA), st.lists(OBJECTS))
+def test_where_the_shape_of_arguments_decides_their_values_do_not(
+    schema: JsonObject, each: list[JsonObject]
+) -> None:
+    if simple(schema) is None:
+        return
+    validator, check = jsonschema_rs.validator_for(schema), compile_schema(schema)
+    for arguments in [{}, *each]:
+        for number in range(3) if check.by_shape(arguments) else ():
+            others = {key: SAME[type(value)][number] for key, value in arguments.items()}
+            assert validator.is_valid(others)
+            assert Names(schema, schema).folding(others) == ""
+
+
+def test_of_another_schema_no_shape_decides() -> None:
+    assert not compile_schema(PERSON).by_shape({"name": "n"})

@@ -832,12 +832,12 @@ UNUSABLE: dict[str, tuple[GatewayPolicy, str]] = {
     "approve": (GatewayPolicy(approve=("",)), r"^gateway\.approve\[0\]: "),
     "detector": (GatewayPolicy(detectors={"cards": DENY}), r"^gateway\.detectors\.cards: there"),
     "action": (
-        GatewayPolicy(bindings=(BIND, replace(BIND, action="run"))),
+        GatewayPolicy(bindings=(BIND, BIND._replace(action="run"))),
         r"^gateway\.bindings\[1\]\.action: for filesystem it is one of read, write",
     ),
-    "argument": (GatewayPolicy(bindings=(replace(BIND, argument=""),)), r"\[0\]\.argument: it is"),
-    "tools": (GatewayPolicy(bindings=(replace(BIND, tools=()),)), r"\[0\]\.tools: it is empty"),
-    "base": (GatewayPolicy(bindings=(replace(BIND, base="a/b"),)), r"\[0\]\.base: it is not"),
+    "argument": (GatewayPolicy(bindings=(BIND._replace(argument=""),)), r"\[0\]\.argument: it is"),
+    "tools": (GatewayPolicy(bindings=(BIND._replace(tools=()),)), r"\[0\]\.tools: it is empty"),
+    "base": (GatewayPolicy(bindings=(BIND._replace(base="a/b"),)), r"\[0\]\.base: it is not"),
     "base-of-a-host": (
         GatewayPolicy(bindings=(Binding(("*",), "u", Resource.NETWORK, "connect", "/x"),)),
         r"\[0\]\.base: only paths",

@@ -95,8 +95,8 @@ def judge(value: Json) -> Said:
     return Said("block" if "OBEY" in text else "review" if "please" in text else "allow")
 
 
-def needles() -> tuple[str, ...]:
-    return ("OBEY", "please")
+def needles() -> tuple[tuple[str, ...], ...]:
+    return (("OBEY", "please"),)
 
 
 class Quarantine:

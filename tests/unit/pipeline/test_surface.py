@@ -34,7 +34,7 @@ from mcpguard.model import (
     Verdict,
 )
 from mcpguard.pipeline import Decide, NoRules, decide, make_stages
-from mcpguard.pipeline.surface import MAX_LINKS, SurfaceStage
+from mcpguard.pipeline.surface import MAX_LINKS, MAX_SHAPES, SurfaceStage
 from mcpguard.wire.methods import NOTIFICATIONS, REQUESTS
 
 LISTED: JsonObject = {"tools": {}, "prompts": {}, "resources": {}}
@@ -56,6 +56,19 @@ TOOLS: list[Json] = [
         },
     },
     {"name": "free", "inputSchema": {"type": "object"}},
+    {
+        "name": "pick",
+        "inputSchema": {
+            "type": "object",
+            "properties": {
+                "kind": {"type": "string", "enum": ["a", "b"]},
+                "count": {"type": "integer"},
+                "note": {"type": "string"},
+                "below": {"type": "object"},
+            },
+            "required": ["count"],
+        },
+    },
     {"name": "broken", "inputSchema": {"type": "nonsense", "properties": {"path": {}}}},
     {"name": "bare"},
     {"name": "count", "inputSchema": {}, "outputSchema": {"required": ["n"]}},
@@ -342,6 +355,47 @@ def test_a_template_is_parsed_once_and_a_schema_compiled_once() -> None:
         assert stage.judge(tool("write", {"path": "x"}), CTX) == ALLOW
 
 
+PICKED: dict[str, tuple[JsonObject, JsonObject, Reason]] = {
+    # name: arguments that pass, others that come after them, what those are
+    "another-text": ({"count": 1, "note": "a"}, {"count": 2, "note": "b"}, Reason.OK),
+    "another-order": ({"count": 1, "note": "a"}, {"note": "b", "count": 2}, Reason.OK),
+    "another-choice": ({"count": 1, "kind": "a"}, {"count": 1, "kind": "c"}, Reason.ARGUMENTS),
+    "another-type": ({"count": 1, "note": "a"}, {"count": 1, "note": 1}, Reason.ARGUMENTS),
+    "types-exchanged": ({"count": 1, "note": "a"}, {"count": "a", "note": 1}, Reason.ARGUMENTS),
+    "true-is-no-number": ({"count": 1}, {"count": True}, Reason.ARGUMENTS),
+    "half": ({"count": 1.0}, {"count": 1.5}, Reason.ARGUMENTS),
+    "one-missing": ({"count": 1, "note": "a"}, {"note": "a"}, Reason.ARGUMENTS),
+    "one-more": ({"count": 1}, {"count": 1, "x": "y"}, Reason.OK),
+    "one-more-of-another-case": ({"count": 1, "x": 1}, {"count": 1, "Note": 1}, Reason.KEY_FOLDING),
+    "what-is-below": (
+        {"count": 1, "below": {"Note": 1}},
+        {"count": 1, "below": {"note": 1}, "Below": {}},
+        Reason.KEY_FOLDING,
+    ),
+}
+
+
+@pytest.mark.guarantee("surface:each-call-anew")
+@pytest.mark.parametrize(("first", "then", "reason"), PICKED.values(), ids=PICKED)
+def test_arguments_that_passed_let_no_others_pass(
+    first: JsonObject, then: JsonObject, reason: Reason
+) -> None:
+    stage = SurfaceStage(LOCK)
+    for _ in range(2):
+        assert stage.judge(tool("pick", first), CTX) == ALLOW
+        assert stage.judge(tool("pick", then), CTX).reason is reason
+    assert stage.judge(tool("pick", first), context(pick=Reason.DRIFTED)).reason is Reason.DRIFTED
+
+
+@pytest.mark.guarantee("surface:each-call-anew")
+def test_a_caller_cannot_fill_the_memory_with_shapes() -> None:
+    stage = SurfaceStage(LOCK)
+    for number in range(2 * MAX_SHAPES):
+        assert stage.judge(tool("pick", {"count": 1, f"k{number}": 1}), CTX) == ALLOW
+        assert stage.judge(tool("free", {f"k{number}": 1}), CTX) == ALLOW
+    assert not any(pin.shapes for pin in stage.pins.values())
+
+
 def test_a_schema_that_was_locked_as_checked_and_does_not_compile_denies() -> None:
     items = {kind: dict(named) for kind, named in LOCK.items.items()}
     broken = items[ItemKind.TOOL]["broken"]
@@ -454,7 +508,7 @@ def test_every_notification_of_the_method_table_is_judged_on_purpose(method: str
 @pytest.mark.guarantee("notices:known-only")
 @pytest.mark.parametrize("kind", LISTED)
 def test_a_list_that_the_reviewed_server_does_not_have_cannot_change(kind: str) -> None:
-    facts = replace(FACTS, capabilities={name: {} for name in LISTED if name != kind})
+    facts = FACTS._replace(capabilities={name: {} for name in LISTED if name != kind})
     stage = SurfaceStage(replace(LOCK, server=facts))
     for name in LISTED:
         verdict = stage.judge(Notice(f"notifications/{name}/list_changed", {}), CTX)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mcpguard.errors import ScanError
 from mcpguard.model import Json, JsonObject
 from mcpguard.scan import DETECTORS, Budget, Hit, find, finding, redact
-from mcpguard.scan.needles import Meter, Needles, encodable, matches, told
+from mcpguard.scan.needles import LONG_WORD, Meter, Needles, encodable, matches, none_of, told
 from mcpguard.scan.patterns import Action, Form, Pattern, Patterns
 from mcpguard.scan.redact import merged, replaced
 from mcpguard.scan.sites import Span
@@ -220,6 +220,40 @@ def test_where_a_text_ends_hides_nothing_from_the_faster_automaton() -> None:
     for plain in [encodable(each)[:100] for each in values if isinstance(each, str)]:
         for end in range(len(plain) + 1):
             assert set(OPEN_ENDED.within(plain[:end])) >= set(AUTOMATON.within(plain[:end]))
+
+
+APART = none_of(
+    [NEEDLES[::3], NEEDLES[1::3], [*NEEDLES[2::3], LONG_WORD]], b"dull-word-made-of-letters".__eq__
+)
+LONG = Needles([LONG_WORD], open_ended=True)
+
+
+@pytest.mark.guarantee("scan:each-automaton-is-asked")
+@settings(deadline=None)
+@given(TEXTS)
+def test_several_automata_find_what_one_finds(text: str) -> None:
+    plain = encodable(text)
+    none, found = APART(plain.encode()), OPEN_ENDED.within(plain)
+    assert not (none and found)
+    assert none or found or LONG.within(plain)
+
+
+@pytest.mark.guarantee("scan:each-automaton-is-asked")
+@pytest.mark.parametrize(
+    ("text", "none"),
+    [
+        ("", True),
+        ("-" * 70, True),
+        ("a dull-word-made-of-letters and\tdull-word-made-of-letters", True),
+        ("a dull-word-made-of-letters and other-word-made-of-letters", False),
+        ("dull-word-made-of-letters mail a@b.example", False),
+        ("dull-word-made-of-letters sk-" + "a" * 19, False),
+    ],
+)
+def test_long_words_say_nothing_when_all_are_dull_and_nothing_else_is_there(
+    text: str, *, none: bool
+) -> None:
+    assert APART(text.encode()) is none
 
 
 @settings(deadline=None)

@@ -217,6 +217,17 @@ def get(port: int, host: str, path: str = "/metrics") -> tuple[int, bytes]:
     return answer.status, body
 
 
+NAMED_RIGHT = ("localhost", "LOCALHOST:1", "127.0.0.1", "127.0.0.1:", "[::1]", "[::1]:9464")
+NAMED_WRONG = (
+    "evil.example", "evil.example:9464", "127.0.0.1.evil.example", "", "[::1", "::1", ":9464",
+    "x@127.0.0.1", "x:y@localhost:9464", "@localhost", "localhost@evil.example", "localhost.",
+    "localhost:9464@evil.example", "127.0.0.1/", "127.0.0.1/@evil.example", "localhost?", "[::1]x",
+    "127.0.0.1#x", "127.0.0.1:x", "127.0.0.1:-1", "127.0.0.1:123456", "127.0.0.1:80:80",
+    "127.0.0.1 evil.example", "evil.example, localhost", "[localhost]", "[127.0.0.1]", "127.1",
+    "[::1%25lo]", "[0:0::1]", "2130706433", "//localhost", "\xb2localhost", "localhost:\xb2",
+)  # fmt: skip
+
+
 @pytest.mark.guarantee("telemetry:this-machine-alone")
 def test_a_port_of_this_machine_serves_them_to_whoever_calls_it_by_its_name(tmp_path: Path) -> None:
     written(tmp_path / "a.jsonl", record())
@@ -227,8 +238,9 @@ def test_a_port_of_this_machine_serves_them_to_whoever_calls_it_by_its_name(tmp_
     try:
         status, body = get(exporter.port, f"127.0.0.1:{exporter.port}")
         assert (status, len(parsed(body.decode())) > 0) == (200, True)
-        assert get(exporter.port, "localhost")[0] == 200
-        for host in ("evil.example", "evil.example:9464", "127.0.0.1.evil.example", "", "[::1"):
+        for host in NAMED_RIGHT:
+            assert get(exporter.port, host)[0] == 200, host
+        for host in NAMED_WRONG:
             assert get(exporter.port, host)[0] == 403, host
         with pytest.raises(UsageError, match="nothing can listen there"):
             Exporter(Gathering(list, [], dict), "127.0.0.1", exporter.port)

@@ -1,6 +1,8 @@
 """The quarantine: sealed, bound to its name, bounded, and gone when its time is over."""
 
 from pathlib import Path
+from socket import AF_UNIX, socket
+from tempfile import TemporaryDirectory
 
 import orjson
 import pytest
@@ -100,6 +102,18 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
     assert kept.get(name, 150) is None
+
+
+def test_what_cannot_be_read_now_is_not_taken_for_what_is_over() -> None:
+    with TemporaryDirectory() as home, socket(AF_UNIX) as there:
+        kept = Quarantine(Path(home))
+        path = Path(home) / "quarantine" / kept.put(entry())
+        path.unlink()
+        there.bind(str(path))  # what even root cannot open; its path must be short
+        for look in (kept.every, kept.sweep):
+            with pytest.raises(VaultError, match="quarantine cannot be used"):
+                look(150)
+        assert path.exists()
 
 
 def test_ids_are_read_as_people_type_them() -> None:

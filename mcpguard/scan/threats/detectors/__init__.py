@@ -21,6 +21,7 @@ from mcpguard.scan.threats.detectors import (
     impersonation,
     overcollecting_parameter,
     override,
+    resemblance,
     rug_pull,
     schema_abuse,
     self_promotion,
@@ -70,6 +71,7 @@ DETECTORS: dict[str, ThreatDetector] = {
         confused_deputy.DETECTOR,
         rug_pull.DETECTOR,
         side_effects.DETECTOR,
+        resemblance.DETECTOR,
     )
 }
 """Id -> detector."""

@@ -1,10 +1,10 @@
-"""Characters and comments that a person does not see and a model reads."""
+"""Characters, comments and styled words that a person does not see and a model reads."""
 
 from collections.abc import Iterator
 
 from mcpguard.model import Severity
 from mcpguard.scan.threats.definition import View
-from mcpguard.scan.threats.signals import Signal, Structure, Threat, ThreatDetector
+from mcpguard.scan.threats.signals import Signal, Structure, Text, Threat, ThreatDetector
 
 __all__ = ["DETECTOR"]
 
@@ -43,6 +43,13 @@ _SENTENCE = 3
 _PADDING = 20
 """Empty lines, or 200 spaces, in a row: what follows is out of a reader's sight."""
 
+_UNSEEN = (
+    r"display ?: ?none|visibility ?: ?hidden|font-size ?: ?0|opacity ?: ?0(?:[^.0-9]|\.0|$)",
+    r"[^-a-z]color ?[:=] ?[\"']?(?:white|transparent|#fff(?:fff)?)(?:[^0-9a-z]|$)",
+    r"[^-a-z]hidden[ />=]",
+)
+"""Attributes of an element that keep its words from who looks at the page."""
+
 
 def _judge(view: View) -> Iterator[Signal]:
     for said in view.said:
@@ -78,5 +85,13 @@ DETECTOR = ThreatDetector(
     atlas="AML.T0068",
     explanation="What a person reads is not what the model reads.",
     fix="Look at what is shown as hidden. Unless the author explains it, do not use the server.",
+    texts=(
+        Text(
+            "hidden.by-style",
+            3.0,
+            "styles words so that a reader does not see them",
+            (rf"<[a-z]+[^<>]*(?:{'|'.join(_UNSEEN)})",),
+        ),
+    ),
     structure=Structure((*(f"hidden.{kind}" for kind in _WEIGHTS), "hidden.padding"), _judge),
 )

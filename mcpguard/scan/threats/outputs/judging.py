@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from heapq import nlargest
+from operator import itemgetter
 from typing import NamedTuple
 
+from mcpguard.scan.threats.classifier import glance, learned, sentences, units
 from mcpguard.scan.threats.outputs.frames import FRAMES, Frame, Step
 from mcpguard.scan.threats.outputs.lexicon import Sense
 from mcpguard.scan.threats.outputs.reading import Reading, folded, read
@@ -58,6 +61,33 @@ _TELLING = int(S.MENTION | S.TO)
 _LEAD = int(S.LEAD)
 
 
+LEAST = -1.2
+"""Log-odds from which a sentence counts at all."""
+
+SLOPE = 1.2
+"""Weight that each one of the log-odds adds."""
+
+MOST = 3.4
+"""Most that it weighs: nothing is taken out for what was learned alone, in a comment neither."""
+
+MOST_ALIKE = 4
+"""Sentences whose surroundings are looked at."""
+
+BESIDE = 300
+"""Characters around a sentence, in which it and an order add up."""
+
+LIGHTEST = 0.5
+"""Weight of frames from which they add up with a sentence."""
+
+RESEMBLES = Frame(
+    "output-resembles",
+    "resembles",
+    0.0,
+    "it reads like what steers a model, in whatever words",
+    (),
+)
+
+
 class _Match(NamedTuple):
     frame: Frame
     start: int
@@ -76,7 +106,36 @@ NOTHING = Passage(0.0, ())
 
 
 def weigh(text: str, least: float) -> Passage:
-    """The heaviest passage of `text`, a reading, if it weighs `least` or more. Linear."""
+    """The heaviest passage of `text`, a reading, if it weighs `least` or more. Linear.
+
+    What is said in words that were ordered is weighed by frames; what reads like what steers a
+    model is weighed by what was learned; where both stand together, they add up.
+    """
+    best = _framed(text, least)
+    for start, end, weight in _alike(text):
+        near = _framed(text[max(0, start - BESIDE) : end + BESIDE], LIGHTEST)
+        if near.weight + weight > best.weight:
+            frame = RESEMBLES._replace(weight=weight)
+            best = Passage(near.weight + weight, (frame, *near.frames))
+    return best if best.weight >= least else NOTHING
+
+
+def _alike(text: str) -> list[tuple[int, int, float]]:
+    """Start, end and weight of the sentences that read most like what steers a model."""
+    model, told = learned("outputs"), list(sentences(text))
+    chosen = {at for at, each in enumerate(told) if model.worth(glance(each.words))}
+    found = (
+        (told[at].start, told[at].end, _weight(model.log_odds(features)))
+        for at, features in units(told, chosen=chosen)
+    )
+    return nlargest(MOST_ALIKE, (each for each in found if each[2] > 0), key=itemgetter(2))
+
+
+def _weight(log_odds: float) -> float:
+    return round(min(MOST, max(0.0, SLOPE * (log_odds - LEAST))), 2)
+
+
+def _framed(text: str, least: float) -> Passage:
     found = read(folded(text))
     able = _able(found.senses)
     if _bound(able) < least:

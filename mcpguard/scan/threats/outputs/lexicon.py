@@ -130,7 +130,6 @@ class Sense(IntFlag):
     TO = auto()
 
 
-@cache
 def entries() -> tuple[tuple[str, int], ...]:
     """Every word, or phrase with `+` between its words, with each of its senses."""
     return tuple(

@@ -4,9 +4,10 @@ The senses of `ANCHORS` are chosen so that what can be said without their words 
 to be told (a test adds it up). Beyond ASCII, and in whatever looks encoded, the text is read.
 """
 
+from collections.abc import Callable
 from functools import cache
 
-from mcpguard.scan.needles import LONG_WORD, Needles, remembered
+from mcpguard.scan.needles import LONG_WORD, none_of, remembered
 from mcpguard.scan.threats.escapes import decoded as encoded_run
 from mcpguard.scan.threats.escapes import runs
 from mcpguard.scan.threats.outputs.encodings import (
@@ -97,13 +98,12 @@ _ODD = (
     r"&[#A-Za-z]",
     r"<!--|\[//\]|\[comment\]",
     INLINE.decode(),
-    LONG_WORD,
-    LINES,
-    BYTES,
-    r"[01]{8}\s?[01]{8}",
     r"<~",
 )
 """What has to be read before it can be said what it holds."""
+
+_COUNTED = (LONG_WORD, LINES, BYTES, r"[01]{8}\s?[01]{8}")
+"""The same, told by so many characters of a kind."""
 
 
 def unanchored() -> float:
@@ -115,34 +115,46 @@ def unanchored() -> float:
     return sum(heaviest.values())
 
 
-@cache
-def needles() -> tuple[str, ...]:
-    """RE2 patterns, one of which is in every text, or JSON of texts, that weighs enough."""
+def needles() -> tuple[tuple[str, ...], ...]:
+    """RE2 patterns, one of which is in every text, or JSON of texts, that weighs enough.
+
+    In groups: few states, thousands of words, counted characters.
+    """
     plain = {entry for entry, sense in entries() if sense & ANCHORS and entry.isascii()}
     inner = sorted(each for each in plain if each[0].isalnum())
     outer = sorted(each for each in plain if not each[0].isalnum())
     return (
-        rf"(?i)\b(?:{'|'.join(map(_written, inner))})(?:n't)?\b",
-        rf"(?i)(?:{'|'.join(map(_written, outer))})",
-        *(pattern.decode() for _, pattern in MARKS),
-        *KEYWORD_FORMS,
-        *_ODD,
+        (
+            rf"(?i)(?:{'|'.join(map(_written, outer))})",
+            *(pattern.decode() for _, pattern in MARKS),
+            *KEYWORD_FORMS,
+            *_ODD,
+        ),
+        (rf"(?i)\b(?:{'|'.join(map(_written, inner))})(?:n't)?\b",),
+        _COUNTED,
     )
 
 
 @cache
-def _all() -> Needles:
-    return Needles(needles(), open_ended=True)
+def _none() -> Callable[[bytes], bool]:
+    return none_of(needles(), lambda _: False)
+
+
+@cache
+def _none_but_dull() -> Callable[[bytes], bool]:
+    return none_of(needles(), dull)
 
 
 def quiet(text: str) -> bool:
-    """Whether no needle is in `text`. Looks no farther than the first one, or nearly so."""
+    """Whether no needle is in `text` but long words that are `dull`.
+
+    What has none is told by pieces; then nobody else who looks for the same needles finds one.
+    """
     if not text.isascii():
         return False
-    raw, known = text.encode(), _all()
-    return all(
-        known.none_in(raw[at : at + GLANCE + EDGE]) for at in range(0, len(raw) or 1, GLANCE)
-    )
+    raw, none_in = text.encode(), _none()
+    pieces = range(0, len(raw) or 1, GLANCE)
+    return all(none_in(raw[at : at + GLANCE + EDGE]) for at in pieces) or _none_but_dull()(raw)
 
 
 @remembered(2048)

@@ -19,6 +19,8 @@ READINGS = [
     ("plain text", "plain text", []),
     ("ﬁx ｗｉｄｅ", "fix wide", []),
     ("café — “quoted”", 'cafe - "quoted"', []),
+    ("no\xa0break", "no break", []),
+    ("\x1fno\xa0break", "no break", ["control"]),
     ("pa\u200bss", "pass", ["zero-width"]),
     ("\ufeffstart", "start", []),
     ("a\u202eb", "ab", ["bidi"]),

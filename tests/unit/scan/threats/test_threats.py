@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mcpguard.errors import ScanError
@@ -225,7 +225,7 @@ def test_a_tool_of_the_same_server_or_publisher_is_no_impersonation() -> None:
 # --- the score -----------------------------------------------------------------------------------
 
 
-def placed(weight: float, at: int | None, rule: str = "concealment.from-user") -> Placed:
+def placed(weight: float, at: int | None, rule: str = "instruction.concrete") -> Placed:
     return Placed(Signal(rule, weight, "/description", 0, 1, "says something"), at)
 
 
@@ -234,7 +234,7 @@ BY_RULE = {rule: DETECTORS[owner] for rule, owner in OWNERS.items()}
 
 @pytest.mark.guarantee("scan:signals-add-up")
 def test_signals_add_up_a_rule_once_and_only_within_a_passage() -> None:
-    one, other = "concealment.from-user", "override.user"
+    one, other = "instruction.concrete", "shadowing.redirects"
     rows = [
         ([], 0.0, Outcome.ALLOW),
         ([placed(2, 0), placed(2, 5)], 2.0, Outcome.ALLOW),
@@ -303,6 +303,7 @@ def test_every_form_names_concepts_there_are_and_repeats_little() -> None:
         form("NO_SUCH_CONCEPT")
 
 
+@example("/t", ":")
 @given(st.text(max_size=300), st.text(max_size=40))
 def test_any_definition_is_judged_and_its_spans_lie_in_its_texts(text: str, name: str) -> None:
     body: JsonObject = {"name": name, "description": text}

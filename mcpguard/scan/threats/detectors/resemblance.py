@@ -1,0 +1,94 @@
+"""Sentences that read like those that steer a model, whatever their words: what was learned."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from mcpguard.model import Severity
+from mcpguard.scan.threats.calibration import LEAST, SLOPE
+from mcpguard.scan.threats.classifier import (
+    Sentence,
+    Topic,
+    glance,
+    learned,
+    sentences,
+    topic,
+    units,
+)
+from mcpguard.scan.threats.definition import Said, View
+from mcpguard.scan.threats.engine import first_said
+from mcpguard.scan.threats.lexicon import Reading, read
+from mcpguard.scan.threats.parameters import words
+from mcpguard.scan.threats.score import Placed
+from mcpguard.scan.threats.signals import Likeness, Part, Threat, ThreatDetector
+
+__all__ = ["DETECTOR", "INSTRUCTED", "MOST", "Told", "told_in", "weight_of"]
+
+_RULE = "resemblance.steers"
+_MESSAGE = "reads like what steers a model, in whatever words"
+
+MOST = 5.5
+"""Most that it weighs: nothing is hidden for what was learned alone."""
+
+INSTRUCTED = 2.5
+"""How much less it weighs in a server's instructions, which honestly tell the model what to do."""
+
+
+def weight_of(log_odds: float) -> float:
+    """What a sentence weighs in the score."""
+    return round(min(MOST, max(0.0, SLOPE * (log_odds - LEAST))), 2)
+
+
+class Told(NamedTuple):
+    """What a definition says: its sentences, which of them are about an argument, and its topic."""
+
+    sentences: list[Sentence]
+    arguments: list[bool]
+    about: Topic
+
+
+def told_in(view: View, reading: Reading) -> Told:
+    """What `view` says of its tool, but for what it says of results.
+
+    The name of an argument belongs to what is said of it.
+    """
+    first = first_said(view)
+    found = Told([], [], topic(first, read(first).codes))
+    for each in sentences(view.text, *reading):
+        said, _ = view.at(each.start)
+        if not said.where.startswith("/outputSchema"):
+            named = _named(said)
+            found.sentences.append(each._replace(words=[*named, *each.words]) if named else each)
+            found.arguments.append(said.where.startswith(("/inputSchema", "/arguments")))
+    return found
+
+
+def _named(said: Said) -> Sequence[str]:
+    """The words of the name of the argument that `said` is about; none where it is about none."""
+    if said.part is not Part.ARGUMENT:
+        return ()
+    return words(said.where.split("/")[-2])
+
+
+def _judged(view: View, reading: Reading) -> Iterator[Placed]:
+    model, told = learned("definitions"), told_in(view, reading)
+    chosen = {at for at, each in enumerate(told.sentences) if model.worth(glance(each.words))}
+    for at, found in units(told.sentences, told.about, chosen):
+        start, end = told.sentences[at].start, told.sentences[at].end
+        weight = weight_of(model.log_odds(found, argument=told.arguments[at]))
+        if view.at(start)[0].part is Part.INSTRUCTIONS:
+            weight = round(weight - INSTRUCTED, 2)
+        if weight > 0:
+            yield Placed(view.signal(_RULE, weight, _MESSAGE, start, end), start)
+
+
+DETECTOR = ThreatDetector(
+    id="resemblance",
+    threat=Threat.TOOL_POISONING,
+    severity=Severity.CRITICAL,
+    owasp="MCP03:2025",
+    agentic="ASI01",
+    atlas="AML.T0051.001",
+    explanation="It is worded like definitions that were written to steer a model.",
+    fix="Read the sentence as if a stranger said it to your model. Lock the tool if it may.",
+    likeness=Likeness((_RULE,), _judged),
+)
