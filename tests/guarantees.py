@@ -1823,8 +1823,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A host's list request joins the listing that runs, and is answered once when it ends.",
         Mutant(
             "proxy/core.py",
-            "                if not entry.cancelled:\n                    self._answer_list",
-            "                if entry.given:\n                    self._answer_list",
+            "                if entry.cancelled:\n                    continue",
+            "                if not entry.given:\n                    continue",
         ),
     ),
     "listing:locked-definitions-shown": Guarantee(

@@ -21,7 +21,6 @@ from mcpguard.model import (
     Parties,
     Reason,
     RequestKind,
-    Result,
     Side,
     Subject,
     SubjectKind,
@@ -579,8 +578,11 @@ class Core:
         self.send(Side.SERVER, encode_request(entry.wire_id, row.name, params))
         return True
 
-    def listed(self, outcome: Outcome) -> None:
-        """A listing ended: record it, answer who waits for it, pass the change on."""
+    def listed(self, outcome: Outcome, answer_error: Callable[[Entry, JsonObject], None]) -> None:
+        """A listing ended: record it, answer who waits for it, pass the change on.
+
+        `answer_error` answers a request whose entry is closed with an error of the server's.
+        """
         method = BY_KIND[outcome.kind].method
         if outcome.failure:
             self._listing_failed(outcome, method)
@@ -588,9 +590,13 @@ class Core:
             self._report(outcome, method)
         if self.listings is not None:
             for entry in self.listings.take_waiters(outcome.kind):
-                if not entry.cancelled:
-                    self._answer_list(entry, outcome)
                 self.close_call(entry)
+                if entry.cancelled:
+                    continue
+                if outcome.error is not None:
+                    answer_error(entry, outcome.error)
+                else:
+                    self._answer_list(entry, outcome)
         self._forward_changes()
 
     def _listing_failed(self, outcome: Outcome, method: str) -> None:
@@ -649,9 +655,6 @@ class Core:
     def _answer_list(self, entry: Entry, outcome: Outcome) -> None:
         if self.listings is None:
             return
-        if outcome.error is not None:
-            self._answer_error(entry, outcome.error)
-            return
         if span := self.ended(entry):  # it is answered from what was verified, and recorded, before
             told: JsonObject = {"event": "request.ended", "method": entry.row.name}
             self.batch.records.append(({**told, "outcome": _failure(outcome), **span}, b""))
@@ -667,17 +670,6 @@ class Core:
             result |= {"resultType": "complete", **eras.CACHE}
             result |= {"_meta": self._identity(meta)} if meta else {}
         self.send(Side.HOST, encode_result(entry.given, result), Role.RESULT, entry)
-
-    def _answer_error(self, entry: Entry, error: JsonObject) -> None:
-        """The server's own error for a list: judged like any other."""
-        self.call = entry.wire_id
-        decision = self.judge(Result(entry.row.name, "", error, error=True))
-        self.record(DOWN, entry.row.name, "", decision, span=self.ended(entry))
-        if self.stops(decision):
-            self.withhold(entry, decision)
-        else:
-            error = decision.subject.body if isinstance(decision.subject, Result) else error
-            self.send(Side.HOST, encode_error(entry.given, error), Role.RESULT, entry)
 
     def _identity(self, meta: JsonObject) -> JsonObject:
         if self.lock is None or not self.blocks(SubjectKind.DEFINITION):

@@ -18,6 +18,7 @@ from mcpguard.model import (
 from mcpguard.proxy import denial, eras
 from mcpguard.proxy.actions import Role, Stop
 from mcpguard.proxy.core import DOWN, Core, outcome_of
+from mcpguard.proxy.listing import Outcome
 from mcpguard.proxy.pending import Entry, HeldAnswer, RefusedError
 from mcpguard.proxy.plain import CONTINUING, CapturedAnswers, PlainAnswers
 from mcpguard.proxy.translate import Task, subscription, with_meta
@@ -192,15 +193,19 @@ class ServerSide:
             return
         outcome = listings.page(LISTS[entry.row.name].kind, message.result, self._size)
         if outcome is not None:
-            self.core.listed(outcome)
+            self.listed(outcome)
             self._ready()
 
     def _page_refused(self, entry: Entry, error: JsonObject) -> None:
         listings = self.core.listings
         outcome = listings.refused(LISTS[entry.row.name].kind, error) if listings else None
         if outcome is not None:
-            self.core.listed(outcome)
+            self.listed(outcome)
             self._ready()
+
+    def listed(self, outcome: Outcome) -> None:
+        """A listing ended; the server's own error for it is an error like any other."""
+        self.core.listed(outcome, self._error)
 
     def _result(self, entry: Entry, result: JsonObject, *, exact_form: bool) -> None:
         makes_task = "task" in entry.params and isinstance(result.get("task"), dict)
@@ -276,7 +281,7 @@ class ServerSide:
             body = with_meta(body, SUBSCRIPTION_ID, entry.given)
         return self.core.aliases.to_host(body) or with_meta(body, RELATED_TASK, None)
 
-    def _error(self, entry: Entry, given: JsonObject, *, exact_form: bool) -> None:
+    def _error(self, entry: Entry, given: JsonObject, *, exact_form: bool = False) -> None:
         core = self.core
         body = _error_object(given)
         method, target = entry.judged_as or (entry.row.name, entry.target)
@@ -289,7 +294,8 @@ class ServerSide:
     ) -> None:
         core = self.core
         method, target = entry.judged_as or (entry.row.name, entry.target)
-        asked = self._asked_by(body)
+        elicitations = _elicitations(body)
+        asked = [self._ask("elicitation/create", one) for one in elicitations]
         decision = next((d for d in asked if not d.allowed), decision)
         outcome = "asked" if asked else "error"  # who asks for a person has not failed
         span = core.ended(entry)
@@ -297,22 +303,18 @@ class ServerSide:
         if core.stops(decision):
             core.withhold(entry, decision)
             return
+        self._expect(elicitations)
         body = decision.subject.body if isinstance(decision.subject, Result) else body
         line = encode_error(entry.given, body, exact_form=exact_form)
         core.capture(method, target, line)
         core.send(Side.HOST, line, Role.RESULT, entry)
 
-    def _asked_by(self, error: JsonObject) -> list[Decision]:
-        """Decisions about the elicitations that an error carries."""
-        data = error.get("data")
-        asked = data.get("elicitations") if isinstance(data, dict) else None
-        if error["code"] != _URL_ELICITATION_REQUIRED or not isinstance(asked, list):
-            return []
-        for one in asked:
+    def _expect(self, elicitations: list[Json]) -> None:
+        """Their end may be announced to the host, which now knows of them."""
+        for one in elicitations:
             known = len(self._elicitations) < MAX_ELICITATIONS
             if known and isinstance(one, dict) and _is_name(one.get("elicitationId")):
                 self._elicitations.add(str(one["elicitationId"]))
-        return [self._ask("elicitation/create", one) for one in asked]
 
     def _ask(self, method: Json, params: Json) -> Decision:
         name = method if isinstance(method, str) else ""
@@ -636,6 +638,15 @@ def _is_task(value: Json) -> bool:
 
 def _is_name(value: Json) -> TypeGuard[str]:
     return isinstance(value, str) and len(value) <= MAX_NAME
+
+
+def _elicitations(error: JsonObject) -> list[Json]:
+    """What an error asks of the host's user."""
+    data = error.get("data")
+    asked = data.get("elicitations") if isinstance(data, dict) else None
+    if error["code"] != _URL_ELICITATION_REQUIRED or not isinstance(asked, list):
+        return []
+    return asked
 
 
 def _error_object(given: JsonObject) -> JsonObject:

@@ -122,7 +122,7 @@ class Session:
             self._ask_expired(entry)
         ended = core.listings.tick(now) if core.listings is not None else []
         for outcome in ended:
-            core.listed(outcome)
+            self._server.listed(outcome)
         if ended or expired or self._host.waited_enough():
             self._host.release()
 

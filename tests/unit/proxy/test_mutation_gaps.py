@@ -684,8 +684,8 @@ def test_an_error_of_the_server_for_a_list_is_judged_as_one_and_recorded() -> No
     session.forget().server({"id": wire(1), "error": {"code": 1, "message": "m"}})
     assert judged == [Result("tools/list", "", {"code": 1, "message": "m"}, error=True)]
     method, direction = "tools/list", "server>host"
-    assert {"direction": direction, "method": method, "target": "", "decision": "allow"} in (
-        session.records
+    session.recorded(
+        direction=direction, method=method, target="", decision="allow", outcome="error"
     )
 
 

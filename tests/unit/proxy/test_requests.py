@@ -1,8 +1,9 @@
 """What the server asks of the host, and what the host answers."""
 
+import orjson
 import pytest
 
-from mcpguard.model import Json, JsonObject, Mode, RequestKind
+from mcpguard.model import Json, JsonObject, Mode, RequestKind, Side
 from mcpguard.wire import exact
 from mcpguard.wire.methods import CLIENT_CAPABILITIES
 from tests.unit.proxy.play import (
@@ -15,6 +16,7 @@ from tests.unit.proxy.play import (
     blocked,
     call,
     called,
+    line,
     locked,
     modern,
     opened,
@@ -345,6 +347,40 @@ def test_elicitations_in_an_error_pass_only_when_they_are_allowed() -> None:
     denied = opened().host(call(1)).forget().server({"id": wire(0), "error": error})
     denied.sends_host(blocked(1, REQUEST_KIND.format(kind="elicitation") + RAN)).quiet()
     denied.recorded(decision="deny", reason="request_kind")
+
+
+GREET: JsonObject = {"name": "greet", "arguments": {"who": "you"}}
+ASKED: list[tuple[str, JsonObject]] = [
+    ("ping", {}),
+    ("logging/setLevel", {"level": "info"}),
+    ("tools/list", {}),
+    ("prompts/list", {}),
+    ("resources/list", {}),
+    ("resources/templates/list", {}),
+    ("tools/call", called("free")),
+    ("prompts/get", GREET),
+    ("resources/read", {"uri": "file:///notes"}),
+    ("resources/subscribe", {"uri": "file:///notes"}),
+    ("completion/complete", {"ref": {"type": "ref/prompt", "name": "greet"}, "argument": {}}),
+    ("tasks/list", {}),
+]
+
+
+@pytest.mark.guarantee("requests:input-required")
+@pytest.mark.parametrize(("method", "params"), ASKED, ids=[method for method, _ in ASKED])
+def test_elicitations_are_denied_in_whatever_error_they_come(
+    method: str, params: JsonObject
+) -> None:
+    error: JsonObject = {"code": -32042, "message": "Go there.", "data": ELICITATIONS}
+    for lock, passes in ((LOCK, False), (ALL, True)):
+        session = opened(lock).host({"id": 1, "method": method, "params": params})
+        given = orjson.loads(session.sends[Side.SERVER][-1])["id"]
+        session.forget().server({"id": given, "error": error})
+        (answer,) = session.sends[Side.HOST]
+        assert (b"https://x/" in answer) is passes
+        session.recorded(decision="allow" if passes else "deny", method=method, outcome="asked")
+        session.server(COMPLETE)
+        assert (line(COMPLETE) in session.sends[Side.HOST]) is passes
 
 
 @pytest.mark.guarantee("requests:input-required")
