@@ -3187,6 +3187,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "return result",
         ),
     ),
+    "tasks:one-id-one-call": Guarantee(
+        _SESSION,
+        "A task with the id of another tool's task is withheld: its result would be judged as that "
+        "tool's.",
+        Mutant(
+            "proxy/translate.py",
+            "            if (known.method, known.target) != (method, target):",
+            "            if known.method != method:",
+        ),
+    ),
     "tasks:result-judged-as-call": Guarantee(
         _SESSION,
         "A result that is fetched later is judged as the call that made it.",

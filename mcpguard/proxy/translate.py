@@ -21,6 +21,11 @@ MAX_TASKS = 1024
 MAX_QUESTIONS = 64
 """Questions of our own that a session's user has not answered; the oldest go first."""
 
+_TAKEN = (
+    "the server gave the task of this request the id of another request's; it may have run, do not"
+    " retry blindly"
+)
+
 OURS = "mcpguard:"
 """How our own states begin; a server's that begins so is the server's all the same."""
 
@@ -100,9 +105,15 @@ class Aliases:
         self._cursors: OrderedDict[str, str] = OrderedDict()
 
     def bind_task(self, server_id: str, entry: Entry, method: str, target: str) -> Task:
-        """Remember that `server_id` came out of `entry`. Raises RefusedError."""
+        """Remember that `server_id` came out of `entry`.
+
+        Raises:
+            RefusedError: it came out of a call of something else, or no name can be drawn.
+        """
         known = self._by_server.get(server_id)
         if known is not None:
+            if (known.method, known.target) != (method, target):
+                raise RefusedError(Reason.DUPLICATE_ID, _TAKEN)
             return known
         task = Task(server_id, _unused(self._mint, self._tasks, 2), method, target, entry)
         self._tasks[task.host_id] = self._by_server[server_id] = task

@@ -332,6 +332,25 @@ def test_the_same_task_keeps_its_name() -> None:
     session.sends_host({"id": 2, "result": {"task": task(NAME)}}).quiet()
 
 
+@pytest.mark.guarantee("tasks:one-id-one-call")
+def test_a_task_with_the_id_of_another_tools_task_is_withheld() -> None:
+    """Its result would be judged, and recorded, as the other tool's."""
+    echo = call(2, "echo", {"text": "a"}, task={}, _meta={"progressToken": 7})
+    session = made().host(echo).forget()
+    session.server({"id": wire(3), "result": {"task": task("srv-1")}})
+    why = (
+        "the server gave the task of this request the id of another request's; it may have run, "
+        "do not retry blindly"
+    )
+    session.sends_host(refused(2, -32603, f"mcpguard: {why}")).quiet().idle()
+    session.recorded(decision="deny", reason="duplicate_id", method="tools/call", detail=why)
+    late: JsonObject = {"progressToken": wire(4), "progress": 1}
+    session.server({"method": "notifications/progress", "params": late}).drops("unknown_token")
+    session.host(about(3, "tasks/result", NAME))
+    session.sends_server(about(wire(5), "tasks/result", "srv-1"))
+    session.recorded(decision="allow", method="tasks/result", target="free")
+
+
 @pytest.mark.parametrize("result", [{"content": []}, {"task": 5}, {"task": None, "content": []}])
 def test_a_call_as_a_task_may_be_answered_at_once(result: JsonObject) -> None:
     session = opened().host(call(1, task={})).forget().server({"id": wire(0), "result": result})
