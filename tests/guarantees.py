@@ -1072,6 +1072,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "if state is Reason.OK and name in locked",
         ),
     ),
+    "drift:seen-page-counts": Guarantee(
+        _SESSION,
+        "What drifted is refused from the page on that shows it, whether or not the rest of the "
+        "list comes.",
+        Mutant(
+            "proxy/listing.py",
+            "        self._look(page, Outcome(kind))",
+            "        self._look([], Outcome(kind))",
+        ),
+    ),
     "drift:server-facts-compared": Guarantee(
         _LOCKFILE,
         "Instructions, serverInfo and capabilities are compared; a capability too "
@@ -1779,6 +1789,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             '    unit = unit if unit in UNITS else "hour"\n'
             "    if unit not in UNITS:\n"
             "        raise",
+        ),
+    ),
+    "listing:announced-blocks": Guarantee(
+        _SESSION,
+        "A list that a server says has changed, and then does not give, is verified no more until "
+        "it is given; it is asked for again three times.",
+        Mutant(
+            "proxy/listing.py",
+            "        if listing.announced:\n            listing.done = False",
+            "        if not listing.settled:\n            listing.done = False",
         ),
     ),
     "listing:changed-rate-limited": Guarantee(

@@ -25,7 +25,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "item.not_locked": "{kind} {name} is not in the lockfile and hidden",
     "item.denied": "{kind} {name} is blocked [{rule}]: {why}",
     "item.missing": "{kind} {name} is locked but the server no longer lists it",
-    "listing.failed": "the server's {kind} cannot be verified and stay blocked: {why}",
+    "listing.failed": "the server's {kind} cannot be verified: {why}; {then}",
     "server.drifted": "the server's {what} changed since it was reviewed",
     "call.denied": "{method} blocked [{rule}]",
     "result.withheld": "the result of {method} was withheld [{rule}]",

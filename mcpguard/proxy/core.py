@@ -584,10 +584,9 @@ class Core:
         `answer_error` answers a request whose entry is closed with an error of the server's.
         """
         method = BY_KIND[outcome.kind].method
+        self._report(outcome, method)
         if outcome.failure:
             self._listing_failed(outcome, method)
-        else:
-            self._report(outcome, method)
         if self.listings is not None:
             for entry in self.listings.take_waiters(outcome.kind):
                 self.close_call(entry)
@@ -600,16 +599,20 @@ class Core:
         self._forward_changes()
 
     def _listing_failed(self, outcome: Outcome, method: str) -> None:
-        text = f"the server's list cannot be verified: {outcome.failure}"
+        then = "what was verified before still counts"
+        if outcome.blocked:
+            held = self.blocks(SubjectKind.CALL)
+            then = "they stay blocked" if held else "this mode lets them pass"
+        text = f"the server's list cannot be verified: {outcome.failure}; {then}"
         self.note(DOWN, method, Reason.UNVERIFIED, text, "deny")
-        self.event("listing.failed", kind=outcome.kind, why=outcome.failure)
+        self.event("listing.failed", kind=outcome.kind, why=outcome.failure, then=then)
 
     def _report(self, outcome: Outcome, method: str) -> None:
         """Records denials that are news; the same list again adds one line."""
         known = self._reported.get(outcome.kind, {})
         now = {one.target: why.reason for one, why in outcome.decisions if not why.allowed}
         now |= dict.fromkeys(outcome.missing, Reason.NOT_LISTED)
-        self._reported[outcome.kind] = now
+        self._reported[outcome.kind] = {**known, **now} if outcome.failure else now
         denied = [
             (one, why)
             for one, why in outcome.decisions
@@ -627,6 +630,8 @@ class Core:
         }
         for text in filter(more.get, more):
             self.note(DOWN, method, Reason.NOT_LOCKED, text, "deny")
+        if outcome.failure:
+            return
         allowed = sum(decision.allowed for _, decision in outcome.decisions)
         text = f"{len(outcome.decisions)} listed, {allowed} as reviewed"
         self.note(DOWN, method, Reason.OK, text, "allow")

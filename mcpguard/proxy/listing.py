@@ -1,7 +1,8 @@
 """Live verification: what this session listed, held against the lockfile, page by page.
 
 An item is usable only when a complete listing of this session held it once and unchanged. What
-drifted or doubled stays quarantined for the session, whatever later listings say.
+drifted or doubled stays quarantined for the session, whatever later listings say. A list that the
+server says has changed, and then does not give, is verified no more until it is given.
 """
 
 from collections import Counter
@@ -33,6 +34,10 @@ RUN_TIMEOUT = 30.0
 RUNS_A_SECOND = 4
 """Listings that `list_changed` may start a second, of each kind."""
 
+RETRY_AFTER = (1.0, 5.0, 30.0)
+"""Seconds from the start of a listing that left a kind unverified to the next, one after another:
+an honest server's error passes. After the last, the server or the host has to begin."""
+
 BY_KIND: Mapping[ItemKind, ListMethod] = {row.kind: row for row in LISTS.values()}
 
 _METHOD_NOT_FOUND = -32601
@@ -55,13 +60,17 @@ class Run:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a finished listing found. `error`: the server's own words when it would not list."""
+    """What a finished listing found. `error`: the server's own words when it would not list.
+
+    `blocked`: nothing of the kind is verified. One that failed has judged the pages it was given.
+    """
 
     kind: ItemKind
     decisions: list[tuple[Definition, Decision]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     error: JsonObject | None = None
     failure: str = ""
+    blocked: bool = False
     unnamed: int = 0
 
 
@@ -76,8 +85,17 @@ class _Kind:
     settled: bool = False
     run: Run | None = None
     dirty: bool = False
+    announced: bool = False
+    """The server says that its list changed, and has not given it since."""
+    failed: int = 0
+    """Listings that failed since then."""
     starts: list[float] = field(default_factory=list)
     waiters: list[Entry] = field(default_factory=list)
+
+    @property
+    def retried(self) -> bool:
+        """Whether another listing follows one that failed."""
+        return 0 < self.failed <= len(RETRY_AFTER)
 
 
 class Listings:
@@ -132,7 +150,8 @@ class Listings:
     @property
     def busy(self) -> bool:
         """Whether a listing runs or is due."""
-        return any(kind.run is not None or kind.dirty for kind in self._kinds.values())
+        kinds = self._kinds.values()
+        return any(kind.run is not None or kind.dirty or kind.retried for kind in kinds)
 
     # what starts one
 
@@ -162,9 +181,16 @@ class Listings:
     def doubt(self, kind: ItemKind, now: float) -> None:
         """The server says its list changed: look again, at most `RUNS_A_SECOND` times a second."""
         listing = self._kinds[kind]
-        listing.dirty = True
+        listing.dirty = listing.announced = True
         if self.started and listing.run is None and self._may_start(listing, now):
             self.refresh(kind, now)
+
+    def _is_due(self, listing: _Kind, now: float) -> bool:
+        if not self.started or listing.run is not None:
+            return False
+        if listing.dirty:
+            return self._may_start(listing, now)
+        return listing.retried and listing.starts[-1] + RETRY_AFTER[listing.failed - 1] <= now
 
     @staticmethod
     def _may_start(listing: _Kind, now: float) -> bool:
@@ -183,15 +209,14 @@ class Listings:
             if listing.run is not None and listing.run.deadline <= now
         ]
         for kind, listing in self._kinds.items():
-            due = self.started and listing.dirty and listing.run is None
-            if due and self._may_start(listing, now):
+            if self._is_due(listing, now):
                 self.refresh(kind, now)
         return ended
 
     def abandon(self) -> None:
         """The server is gone: nothing runs, is due, or waits any more."""
         for listing in self._kinds.values():
-            listing.run, listing.dirty = None, False
+            listing.run, listing.dirty, listing.failed = None, False, 0
             listing.waiters.clear()
 
     def take_waiters(self, kind: ItemKind) -> list[Entry]:
@@ -228,6 +253,7 @@ class Listings:
         pages, items = len(run.cursors), run.items
         if pages >= MAX_PAGES or len(items) > MAX_ITEMS or run.size > MAX_BYTES:
             return self._fail(kind, "it lists more than can be verified")
+        self._look(page, Outcome(kind))  # what drifted is refused from now on, not from the end on
         return (
             None
             if self._ask(kind, cursor, run.deadline)
@@ -247,16 +273,30 @@ class Listings:
         return outcome
 
     def _fail(self, kind: ItemKind, why: str) -> Outcome:
+        """What drifted on the pages it was given counts. Nothing passes that was said to change."""
         listing = self._kinds[kind]
-        listing.run = None
+        run, listing.run = listing.run, None
         listing.settled = True
-        return Outcome(kind, failure=why)
+        if listing.announced:
+            listing.done = False
+            listing.usable = set()
+            listing.failed += 1
+        outcome = Outcome(kind, failure=why, blocked=not listing.done)
+        self._look(run.items if run is not None else [], outcome)
+        return outcome
+
+    def _look(self, items: list[Json], outcome: Outcome) -> None:
+        """Judge what is locked among items of a list that has not ended."""
+        kind = outcome.kind
+        named, count = _named(kind, items)
+        for name, item in named:
+            if isinstance(item, dict) and name is not None and self._lock.item(kind, name):
+                self._judged(Definition(kind, name, item, doubled=count[name] > 1), outcome)
 
     def _finish(self, kind: ItemKind, run: Run) -> Outcome:
         listing = self._kinds[kind]
         outcome = Outcome(kind)
-        named = [(_name(kind, item), item) for item in run.items]
-        count = Counter(name for name, _ in named if name is not None)
+        named, count = _named(kind, run.items)
         listing.states = {}
         listing.shown = []
         for name, item in named:
@@ -269,6 +309,7 @@ class Listings:
         outcome.missing = [name for name in locked if not count[name]]
         listing.run, listing.meta = None, run.meta
         listing.done = listing.settled = True
+        listing.announced, listing.failed = listing.dirty, 0
         listing.usable = {
             name
             for name, state in listing.states.items()
@@ -279,15 +320,28 @@ class Listings:
     def _place(self, definition: Definition, outcome: Outcome) -> None:
         kind, name = definition.item, definition.target
         listing = self._kinds[kind]
-        decision = self._judge(definition)
-        outcome.decisions.append((definition, decision))
+        decision = self._judged(definition, outcome)
         listing.states[name] = Reason.OK if decision.allowed else decision.reason
-        if not decision.allowed and decision.reason in _STICKY:
-            self.quarantine[kind, name] = decision.reason
         if self._shows_all:
             listing.shown.append(definition.definition)
         elif decision.allowed and (kind, name) not in self.quarantine:
             listing.shown.append(self._lock.shown(kind, name, definition.definition))
+
+    def _judged(self, definition: Definition, outcome: Outcome) -> Decision:
+        """What drifted, or came twice, is quarantined at once."""
+        kind, name = definition.item, definition.target
+        decision = self._judge(definition)
+        outcome.decisions.append((definition, decision))
+        if not decision.allowed and decision.reason in _STICKY:
+            self.quarantine[kind, name] = decision.reason
+            self._kinds[kind].usable.discard(name)
+        return decision
+
+
+def _named(kind: ItemKind, items: list[Json]) -> tuple[list[tuple[str | None, Json]], Counter[str]]:
+    """Items with their names, and how often each name comes."""
+    named = [(_name(kind, item), item) for item in items]
+    return named, Counter(name for name, _ in named if name is not None)
 
 
 def _name(kind: ItemKind, item: Json) -> str | None:

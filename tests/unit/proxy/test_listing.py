@@ -21,6 +21,7 @@ from tests.unit.proxy.play import (
     Play,
     blocked,
     call,
+    line,
     locked,
     opened,
     play,
@@ -340,6 +341,7 @@ def test_an_error_is_not_an_empty_list() -> None:
     session = tools(opened(), 1).server({"id": wire(1), "error": {"code": -32000, "message": "x"}})
     session.sends_host({"id": "l", "error": {"code": -32000, "message": "x"}}).quiet()
     session.recorded(decision="deny", reason="unverified")
+    session.told("listing.failed", kind="tools", then="what was verified before still counts")
     session.host(call(2)).sends_server(call(wire(2)))
 
 
@@ -567,6 +569,125 @@ def test_drift_that_comes_with_a_changed_list_blocks_the_next_call() -> None:
     answered(session, 0, ECHO, changed(TOOL, "free", description="Bad."))
     session.sends_host(CHANGED).quiet()
     session.host(call(1)).sends_host(blocked(1, DRIFTED)).quiet()
+
+
+BAD = {**FREE, "description": "Bad."}
+UNVERIFIED = (
+    "Blocked by mcpguard [surface.unverified]: the server's list could not be verified. "
+    "Ask the server for its list again, or restart it."
+)
+BROKEN: JsonObject = {"error": {"code": -32000, "message": "x"}}
+MORE: JsonObject = {"nextCursor": "p"}
+LATE: JsonObject = {"requestId": wire(0), "reason": "mcpguard: no answer in time"}
+
+
+@pytest.mark.guarantee("listing:announced-blocks")
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (BROKEN, "it answered with an error"),
+        ({"result": {}}, "its answer has no list of tools"),
+        ({"result": {"tools": [ECHO, FREE], "nextCursor": 5}}, "its pages do not end"),
+        (None, "it did not answer in time"),
+    ],
+)
+def test_what_is_said_to_have_changed_and_cannot_be_seen_is_blocked(
+    answer: JsonObject | None, why: str
+) -> None:
+    session = opened().server(CHANGED).forget()
+    if answer is None:
+        session.ticks(30.0)
+        session.sends_server({"method": "notifications/cancelled", "params": LATE})
+    else:
+        session.server({"id": wire(0), **answer}).quiet().ticks(1.0)
+    session.sends_server({"id": wire(1), "method": "tools/list"})
+    session.told("listing.failed", kind="tools", why=why, then="they stay blocked")
+    session.recorded(decision="deny", reason="unverified", method="tools/list")
+    session.host(call(1)).sends_host(blocked(1, UNVERIFIED)).quiet()
+    prompt: JsonObject = {
+        "method": "prompts/get",
+        "params": {"name": "greet", "arguments": {"who": "I"}},
+    }
+    session.host({"id": 2, **prompt}).sends_server({"id": wire(3), **prompt}).quiet()
+    answered(session, 1, ECHO, FREE).sends_host(CHANGED).quiet()
+    session.host(call(3)).sends_server(call(wire(4))).quiet()
+
+
+@pytest.mark.guarantee("listing:announced-blocks")
+def test_a_list_that_fails_is_asked_for_again_three_times() -> None:
+    session = opened().server(CHANGED).forget()
+    for number, seconds in enumerate(listing.RETRY_AFTER):
+        session.server({"id": wire(number), **BROKEN}).quiet()
+        session.ticks(seconds - 0.1).quiet()
+        session.ticks(0.1).sends_server({"id": wire(number + 1), "method": "tools/list"})
+    session.server({"id": wire(3), **BROKEN}).sends_host(CHANGED)
+    session.ticks(1000.0).quiet().idle()
+    session.host(call(1)).sends_host(blocked(1, UNVERIFIED)).quiet()
+    answered(tools(session, 6), 6, ECHO, FREE)
+    session.sends_host(listed(shown(TOOL, "echo"), shown(TOOL, "free")))
+    session.host(call(2)).sends_server(call(wire(7))).quiet()
+
+
+@pytest.mark.guarantee("listing:announced-blocks")
+def test_a_list_that_failed_is_not_asked_for_once_the_server_is_gone() -> None:
+    session = opened().server(CHANGED).server({"id": wire(0), **BROKEN}).closes(Side.SERVER)
+    session.forget().ticks(1.0).quiet().idle()
+
+
+@pytest.mark.guarantee("listing:announced-blocks")
+def test_a_change_announced_while_the_list_is_given_is_seen_with_the_next() -> None:
+    session = opened().server(CHANGED, CHANGED).forget()
+    answered(session, 0, ECHO, FREE).ticks(1.0)
+    session.sends_server({"id": wire(1), "method": "tools/list"}).quiet()
+    session.server({"id": wire(1), **BROKEN})
+    session.host(call(1)).sends_host(blocked(1, UNVERIFIED)).quiet()
+
+
+@pytest.mark.guarantee("drift:seen-page-counts")
+@pytest.mark.parametrize(
+    ("pages", "sentence", "reason"),
+    [
+        ([[BAD], None], DRIFTED, "drifted"),
+        ([[BAD], [ECHO]], DRIFTED, "drifted"),
+        ([[FREE], [FREE], None], DOUBLED, "doubled"),
+    ],
+    ids=["drifted", "and goes on", "doubled"],
+)
+@pytest.mark.parametrize("announced", [True, False])
+def test_what_drifted_on_a_page_stays_blocked_whatever_comes_after_it(
+    pages: list[list[JsonObject] | None], sentence: str, reason: str, announced: bool
+) -> None:
+    session = opened()
+    session.server(CHANGED) if announced else session.host({"id": "l", "method": "tools/list"})
+    given = 0 if announced else 1
+    for number, page in enumerate(pages, given):
+        more: JsonObject = {"tools": [*(page or [])], "nextCursor": str(number)}
+        answer = BROKEN if page is None else {"result": more}
+        session.server({"id": wire(number), **answer})
+    session.host(call(1))
+    assert line(blocked(1, sentence)) in session.sends[Side.HOST]
+    if pages[-1] is None:
+        session.recorded(decision="deny", rule=f"surface.{reason}", target="free")
+        session.told(f"item.{reason}", name="free")
+
+
+@pytest.mark.guarantee("drift:seen-page-counts")
+def test_drift_of_a_first_list_that_failed_is_not_forgotten() -> None:
+    session = play(LOCK).initialize()
+    session.server({"id": wire(4), "result": {"tools": [ECHO, BAD], **MORE}})
+    session.forget().server({"id": wire(5), **BROKEN})
+    session.told("item.drifted", name="free").told("listing.failed", then="they stay blocked")
+    session.server(CHANGED)
+    answered(session, 6, ECHO, FREE).lists().host(call(1))
+    assert line(blocked(1, DRIFTED)) in session.sends[Side.HOST]
+
+
+@pytest.mark.parametrize("mode", [Mode.FILTER_ONLY, Mode.AUDIT_ONLY])
+def test_where_calls_are_not_blocked_an_unverified_list_blocks_none(mode: Mode) -> None:
+    session = opened(mode=mode).server(CHANGED).server({"id": wire(0), **BROKEN})
+    session.told("listing.failed", then="this mode lets them pass").forget()
+    session.host(call(1)).sends_server(call(wire(1))).quiet()
+    session.recorded(decision="would_deny", reason="unverified", target="free")
 
 
 @pytest.mark.guarantee("listing:changed-reverified")
