@@ -2750,6 +2750,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "response = responses.review",
         ),
     ),
+    "scan:noted-or-withheld": Guarantee(
+        _SAID,
+        "What is to be annotated passes with its note or not at all: where blocks are not as the "
+        "protocol has them, it is withheld.",
+        Mutant(
+            "pipeline/scan.py",
+            "        if noted is None:\n            text =",
+            "        noted = noted or body\n        if noted is None:\n            text =",
+        ),
+    ),
     "scan:redacts-results": Guarantee(
         _SAID,
         "What is taken out of a result is found no more in any text that a model is shown; JSON "

@@ -139,9 +139,13 @@ def _json_text(text: str, detectors: tuple[Detector, ...]) -> str:
 
 
 def annotated(method: str, body: JsonObject, note: str) -> JsonObject | None:
-    """`body` of a result of `method` with `note`; None where there is no place for one."""
+    """`body` of a result of `method` with `note`.
+
+    `body` itself where no model reads blocks; None where what stands in their place is not as the
+    protocol has it, so that nobody can tell what a client makes of it.
+    """
     place = _PLACES.get(method)
-    return place(body, note) if place is not None else None
+    return place(body, note) if place is not None else body
 
 
 def annotated_error(body: JsonObject, note: str) -> JsonObject:
@@ -165,6 +169,8 @@ def _is_data(block: Json) -> bool:
 
 def _prompted(body: JsonObject, note: str) -> JsonObject | None:
     given = body.get("messages")
+    if given is None:
+        return body
     said: JsonObject = {"role": "user", "content": {"type": "text", "text": note}}
     return {**body, "messages": [said, *given]} if isinstance(given, list) else None
 
@@ -172,6 +178,8 @@ def _prompted(body: JsonObject, note: str) -> JsonObject | None:
 def _read(body: JsonObject, note: str) -> JsonObject | None:
     """The note has the URI of what it is about: a client sorts contents by it."""
     given = body.get("contents")
+    if given is None or given == []:
+        return body
     first = given[0] if isinstance(given, list) and given else None
     uri = first.get("uri") if isinstance(first, dict) else None
     if not isinstance(given, list) or not isinstance(uri, str):

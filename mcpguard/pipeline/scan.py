@@ -302,12 +302,15 @@ class ScanStage:
         body, taken = self._cleaned(result.body, view)
         if taken and not self._fits(result, body):
             raise ScanError("the tool's outputSchema does not allow what is left")
-        noted = self._noted(result, body, found.note) if found.note else None
-        if noted is None and not taken:
+        noted = self._noted(result, body, found.note) if found.note else body
+        if noted is None:
+            text = f"{found.detail}, and there is no place for a note beside it"
+            return Verdict.deny(found.reason, text, *found.findings)
+        if noted is body and not taken:
             return Verdict(Effect.ALLOW, findings=found.findings)
-        reason = Reason.ANNOTATED if noted is not None else Reason.REDACTED
+        reason = Reason.REDACTED if noted is body else Reason.ANNOTATED
         text = f"{found.detail}, which was {'taken out' if taken else 'noted beside it'}"
-        rewrite = result._replace(body=body if noted is None else noted)
+        rewrite = result._replace(body=noted)
         return Verdict(Effect.ALLOW, reason, text, found.findings, rewrite)
 
     def _cleaned(self, whole: JsonObject, view: JsonObject) -> tuple[JsonObject, bool]:

@@ -273,7 +273,18 @@ PLACES: list[tuple[Result, JsonObject]] = [
         Result("completion/complete", "p", {"completion": {"values": ["OBEY"]}}),
         {"completion": {"values": ["OBEY"]}},
     ),
-    (Result("tools/call", "t", {"content": "OBEY"}), {"content": "OBEY"}),
+    (
+        Result("prompts/get", "p", {"inputRequests": {"a": "OBEY"}}),
+        {"inputRequests": {"a": "OBEY"}},
+    ),
+    (
+        Result("resources/read", "a:b", {"inputRequests": {"a": "OBEY"}}),
+        {"inputRequests": {"a": "OBEY"}},
+    ),
+    (
+        Result("resources/read", "a:b", {"contents": [], "more": "OBEY"}),
+        {"contents": [], "more": "OBEY"},
+    ),
 ]
 
 
@@ -283,6 +294,29 @@ def test_a_note_stands_beside_what_it_is_about(given: Result, body: JsonObject) 
     assert decision.allowed
     assert isinstance(decision.subject, Result)
     assert decision.subject.body == body
+
+
+NO_PLACE: list[tuple[str, JsonObject]] = [
+    ("tools/call", {"content": "OBEY"}),
+    ("tools/call", {"content": {"type": "text", "text": "OBEY"}}),
+    ("tools/call", {"content": 5, "structuredContent": {"s": "OBEY"}}),
+    ("prompts/get", {"messages": {"role": "user", "content": "OBEY"}}),
+    ("prompts/get", {"messages": "OBEY"}),
+    ("resources/read", {"contents": "OBEY"}),
+    ("resources/read", {"contents": {"uri": "a:b", "text": "OBEY"}}),
+    ("resources/read", {"contents": ["OBEY"]}),
+    ("resources/read", {"contents": [{"text": "OBEY"}]}),
+]
+
+
+@pytest.mark.guarantee("scan:noted-or-withheld")
+@pytest.mark.parametrize(("method", "body"), NO_PLACE)
+def test_what_a_note_cannot_stand_beside_is_withheld(method: str, body: JsonObject) -> None:
+    decision = judged(Result(method, "t", body), stage(outcomes(Response.ANNOTATE)))
+    assert (decision.allowed, decision.reason) == (False, Reason.INJECTION)
+    assert decision.detail.endswith(", and there is no place for a note beside it")
+    assert [each.rule for each in decision.findings] == ["scan.override"]
+    assert judged(Result(method, "t", body), stage(outcomes(Response.RECORD))).allowed
 
 
 def test_a_server_cannot_say_that_it_was_annotated_already() -> None:
