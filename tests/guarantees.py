@@ -2190,8 +2190,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "The method table holds exactly the methods and parameters of every MCP revision.",
         Mutant(
             "wire/methods.py",
-            'Row("logging/setLevel", frozenset({"level"})),',
-            'Row("logging/setLevel"),',
+            'Row("logging/setLevel", frozenset({"level"}), era',
+            'Row("logging/setLevel", era',
         ),
     ),
     "parse:server-exact": Guarantee(
@@ -2500,6 +2500,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "pipeline/surface.py",
             "if kind in lock.requests:",
             "if kind in REQUEST_KINDS.values():",
+        ),
+    ),
+    "requests:era": Guarantee(
+        _WIRE,
+        "A host's request passes only in a protocol era that has its method, and an envelope is "
+        "one with a revision that has envelopes.",
+        Mutant(
+            "wire/methods.py",
+            "return self.era is Era.DUAL or (self.era is Era.MODERN) == modern",
+            "return self.era is not Era.MODERN or modern",
         ),
     ),
     "requests:input-required": Guarantee(

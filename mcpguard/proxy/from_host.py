@@ -38,6 +38,7 @@ from mcpguard.wire.jsonrpc import (
 from mcpguard.wire.methods import (
     CLIENT_CAPABILITIES,
     LISTS,
+    MODERN_VERSIONS,
     NOTIFICATIONS,
     PROTOCOL_VERSION,
     RELATED_TASK,
@@ -58,6 +59,9 @@ _NOTICES = NOTIFICATIONS[Side.HOST]
 
 _UNGATED = frozenset({"initialize", "server/discover", "ping"})
 """Requests that may come before anything else."""
+
+_HANDSHAKES = frozenset({"initialize", "server/discover"})
+"""They begin an era, whatever is stamped on them."""
 
 _REFUSALS: dict[Reason, int] = {
     Reason.SATURATED: denial.SATURATED,
@@ -202,6 +206,9 @@ class HostSide:
             return
         if wrong := self._shape(entry):
             core.deny_wire(entry, Reason.ENVELOPE, denial.INVALID_PARAMS, wrong)
+        elif not row.exists(modern=entry.modern) and row.name not in _HANDSHAKES:
+            text = "Method not found"  # in the era of the request
+            core.deny_wire(entry, Reason.UNKNOWN_METHOD, denial.METHOD_NOT_FOUND, text)
         elif (core.settled and not entry.modern) or self._may_begin(entry, size):
             self._begin(entry)
 
@@ -238,7 +245,7 @@ class HostSide:
         if meta is not None:
             if type(meta) is not dict or folding_key(row, params):
                 return "Invalid params: _meta is not an object of known spelling"
-            entry.modern = eras.is_enveloped(meta)
+            entry.modern = eras.is_enveloped(meta) and row.name != "initialize"
         if "arguments" in params and type(params["arguments"]) is not dict:
             return "Invalid params: arguments is not an object"
         return self._target(entry, row.target) if row.target else ""
@@ -287,7 +294,7 @@ class HostSide:
     def _known_version(self, entry: Entry) -> bool:
         meta = entry.params["_meta"]
         version = meta.get(PROTOCOL_VERSION) if isinstance(meta, dict) else None
-        if isinstance(version, str) and version in VERSIONS:
+        if version in MODERN_VERSIONS:
             return True
         reason, text = Reason.PROTOCOL_VERSION, "Unsupported protocol version"
         self.core.note(UP, entry.row.name, reason, text, "deny", span=self.core.ended(entry))

@@ -7,13 +7,14 @@ begin with `initialize`), 2026-07-28 is the modern one (`server/discover`, an en
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mcpguard.model import ItemKind, RequestKind, Side
+from mcpguard.model import Era, ItemKind, RequestKind, Side
 from mcpguard.wire.jsonrpc import folds_onto
 
 __all__ = [
     "CLIENT_CAPABILITIES",
     "CLIENT_INFO",
     "KNOWN_META",
+    "LEGACY_VERSIONS",
     "LISTS",
     "LIST_CHANGED",
     "LOG_LEVEL",
@@ -69,7 +70,7 @@ class Row:
 
     `target`: the parameter that names its object. `held`: waits until this session's lists are
     verified. `kept`: parameters that the answer is read with; the others are forgotten once sent,
-    or a thousand of 8 MiB would be remembered.
+    or a thousand of 8 MiB would be remembered. `era`: of a host's request, in which it exists.
     """
 
     name: str
@@ -77,10 +78,15 @@ class Row:
     target: str = ""
     held: bool = False
     kept: tuple[str, ...] = ()
+    era: Era = Era.DUAL
     known: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "known", self.params | {"_meta"})
+
+    def exists(self, *, modern: bool) -> bool:
+        """Whether a request of that era can be of this method."""
+        return self.era is Era.DUAL or (self.era is Era.MODERN) == modern
 
 
 def _rows(*rows: Row) -> dict[str, Row]:
@@ -96,10 +102,14 @@ _TASK = frozenset({"taskId"})
 
 REQUESTS: dict[Side, dict[str, Row]] = {
     Side.HOST: _rows(
-        Row("initialize", frozenset({"protocolVersion", "capabilities", "clientInfo"})),
-        Row("server/discover"),
-        Row("ping"),
-        Row("logging/setLevel", frozenset({"level"})),
+        Row(
+            "initialize",
+            frozenset({"protocolVersion", "capabilities", "clientInfo"}),
+            era=Era.LEGACY,
+        ),
+        Row("server/discover", era=Era.MODERN),
+        Row("ping", era=Era.LEGACY),
+        Row("logging/setLevel", frozenset({"level"}), era=Era.LEGACY),
         Row("tools/list", _CURSOR),
         Row("prompts/list", _CURSOR),
         Row("resources/list", _CURSOR),
@@ -113,19 +123,20 @@ REQUESTS: dict[Side, dict[str, Row]] = {
         ),
         Row("prompts/get", frozenset({"name", "arguments"}) | _RETRY, "name", held=True),
         Row("resources/read", _URI | _RETRY, "uri", held=True),
-        Row("resources/subscribe", _URI, "uri", held=True),
-        Row("resources/unsubscribe", _URI, "uri", held=True),
+        Row("resources/subscribe", _URI, "uri", held=True, era=Era.LEGACY),
+        Row("resources/unsubscribe", _URI, "uri", held=True, era=Era.LEGACY),
         Row(
             "subscriptions/listen",
             frozenset({"notifications"}),
             held=True,
             kept=("notifications",),
+            era=Era.MODERN,
         ),
         Row("completion/complete", frozenset({"ref", "argument", "context"}), "ref", held=True),
-        Row("tasks/get", _TASK, "taskId", kept=("taskId",)),
-        Row("tasks/result", _TASK, "taskId", kept=("taskId",)),
-        Row("tasks/cancel", _TASK, "taskId", kept=("taskId",)),
-        Row("tasks/list", _CURSOR),
+        Row("tasks/get", _TASK, "taskId", kept=("taskId",), era=Era.LEGACY),
+        Row("tasks/result", _TASK, "taskId", kept=("taskId",), era=Era.LEGACY),
+        Row("tasks/cancel", _TASK, "taskId", kept=("taskId",), era=Era.LEGACY),
+        Row("tasks/list", _CURSOR, era=Era.LEGACY),
     ),
     Side.SERVER: _rows(
         Row("ping"),

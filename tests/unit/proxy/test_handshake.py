@@ -8,6 +8,7 @@ from mcpguard.proxy.from_host import INITIALIZED_WAIT
 from mcpguard.wire.methods import (
     CLIENT_CAPABILITIES,
     CLIENT_INFO,
+    LEGACY_VERSIONS,
     LOG_LEVEL,
     PROTOCOL_VERSION,
     SERVER_INFO,
@@ -39,11 +40,12 @@ SERVER = sample.SERVER_INFO
 BASE: JsonObject = {"protocolVersion": LATEST}
 
 
-def initialize(capabilities: JsonObject | None = None) -> JsonObject:
+def initialize(capabilities: JsonObject | None = None, **more: Json) -> JsonObject:
     params: JsonObject = {
         "protocolVersion": LATEST,
         "capabilities": capabilities or {},
         "clientInfo": CLIENT,
+        **more,
     }
     return {"id": 1, "method": "initialize", "params": params}
 
@@ -492,8 +494,8 @@ def test_audit_only_passes_the_meta_of_a_list() -> None:
 
 
 @pytest.mark.guarantee("handshake:unknown-version-stops")
-@pytest.mark.parametrize("version", ["2099-01-01", "", None, 5])
-def test_an_enveloped_request_of_an_unknown_version_is_refused(version: Json) -> None:
+@pytest.mark.parametrize("version", ["2099-01-01", "", None, 5, *LEGACY_VERSIONS])
+def test_an_enveloped_request_of_a_version_without_envelopes_is_refused(version: Json) -> None:
     error: JsonObject = {
         "code": -32022,
         "message": "Unsupported protocol version",
@@ -513,6 +515,17 @@ def test_an_initialize_after_a_discovery_passes_and_its_lists_are_legacy() -> No
     session.sends_server(
         {"method": "notifications/initialized"}, {"id": wire(2), "method": "tools/list"}
     ).quiet()
+
+
+@pytest.mark.guarantee("requests:era")
+def test_an_envelope_on_an_initialize_makes_it_no_modern_request() -> None:
+    """As the Python SDK has it: the handshake does not exist in 2026-07-28, whatever it carries."""
+    stamped = initialize(_meta=ENVELOPE)
+    session = play(LOCK).host(stamped).sends_server({**stamped, "id": wire(0)})
+    session.server({"id": wire(0), "result": handshake()})
+    session.sends_host({"id": 1, "result": handshake()}).quiet()
+    session.host({"method": "notifications/initialized"}).lists().forget()
+    session.host(call(2)).sends_server(call(wire(5))).quiet()
 
 
 @pytest.mark.guarantee("handshake:rebuilt")

@@ -163,10 +163,9 @@ CHANGED = "notifications/tools/list_changed"
 @pytest.mark.guarantee("notices:listen-filtered")
 @pytest.mark.parametrize("odd", [None, 5, [], {"resourceSubscriptions": "file:///secret"}])
 def test_a_filter_that_is_none_asks_for_nothing(odd: Json) -> None:
-    session = opened().host(
-        {"id": 1, "method": "subscriptions/listen", "params": {"notifications": odd}}
-    )
-    sent: JsonObject = {"notifications": {}}
+    given: JsonObject = {"notifications": odd, "_meta": ENVELOPE}
+    session = opened().host({"id": 1, "method": "subscriptions/listen", "params": given})
+    sent: JsonObject = {"notifications": {}, "_meta": ENVELOPE}
     session.sends_server({"id": wire(0), "method": "subscriptions/listen", "params": sent})
 
 

@@ -277,7 +277,7 @@ def begun(timeout: float = 3600.0) -> Play:
         ("resources/read", {"uri": "file:///notes"}),
         ("resources/subscribe", {"uri": "file:///notes"}),
         ("resources/unsubscribe", {"uri": "file:///notes"}),
-        ("subscriptions/listen", {"notifications": {}}),
+        ("subscriptions/listen", {"notifications": {}, "_meta": ENVELOPE}),
         (
             "completion/complete",
             {

@@ -1,5 +1,7 @@
 """What the server asks of the host, and what the host answers."""
 
+from collections.abc import Callable
+
 import orjson
 import pytest
 
@@ -110,6 +112,30 @@ def test_a_method_no_host_has_is_refused(method: str) -> None:
         .recorded(decision="deny", reason="unknown_method", method=method)
         .quiet()
     )
+
+
+ELSEWHEN: list[tuple[str, JsonObject]] = [
+    ("subscriptions/listen", {"notifications": {}}),
+    ("ping", {"_meta": ENVELOPE}),
+    ("logging/setLevel", {"level": "info", "_meta": ENVELOPE}),
+    ("resources/subscribe", {"uri": "file:///notes", "_meta": ENVELOPE}),
+    ("resources/unsubscribe", {"uri": "file:///notes", "_meta": ENVELOPE}),
+    ("tasks/get", {"taskId": "t", "_meta": ENVELOPE}),
+    ("tasks/result", {"taskId": "t", "_meta": ENVELOPE}),
+    ("tasks/cancel", {"taskId": "t", "_meta": ENVELOPE}),
+    ("tasks/list", {"_meta": ENVELOPE}),
+]
+
+
+@pytest.mark.guarantee("requests:era")
+@pytest.mark.parametrize("begin", [opened, modern])
+@pytest.mark.parametrize(("method", "params"), ELSEWHEN)
+def test_a_method_of_the_other_era_is_refused(
+    method: str, params: JsonObject, begin: Callable[[], Play]
+) -> None:
+    session = begin().host({"id": 1, "method": method, "params": params})
+    session.sends_host(refused(1, -32601, "Method not found")).quiet().idle()
+    session.recorded(decision="deny", reason="unknown_method", method=method)
 
 
 @pytest.mark.guarantee("parse:envelope-rebuilt")

@@ -11,6 +11,7 @@ from mcpguard.wire.methods import (
     KNOWN_META,
     LIST_CHANGED,
     LISTS,
+    MODERN_VERSIONS,
     NOTIFICATIONS,
     PROTOCOL_VERSION,
     REQUEST_KINDS,
@@ -102,6 +103,21 @@ def test_a_row_has_exactly_the_parameters_of_all_revisions_together() -> None:
             specified.setdefault((table, method), set()).update(params)
     ours = {key: set(OURS[key[0]][key[1]].params) for key in specified}
     assert ours == {key: params - {"_meta"} for key, params in specified.items()}
+
+
+@pytest.mark.guarantee("requests:era")
+def test_a_hosts_request_exists_in_the_eras_whose_revisions_have_it() -> None:
+    specified: dict[str, set[bool]] = {}
+    for method, version, _ in oracle()["CLIENT_REQUESTS"]:
+        specified.setdefault(method, set()).add(version in MODERN_VERSIONS)
+    for table, method in BEYOND:
+        if table == "CLIENT_REQUESTS":
+            specified[method] = {False}
+    ours = {
+        method: {modern for modern in (False, True) if row.exists(modern=modern)}
+        for method, row in REQUESTS[Side.HOST].items()
+    }
+    assert ours == specified
 
 
 def test_the_revisions_are_the_ones_the_sdk_knows() -> None:
