@@ -1474,6 +1474,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "if member.key is None:",
         ),
     ),
+    "hosts:entry-steers-nothing": Guarantee(
+        _HOSTS,
+        "No entry's `env` says where the settings, keys and log of the mcpguard before its server "
+        "are: `wrap` refuses it, and `scan` finds it where it was added later.",
+        Mutant(
+            "hosts/entry.py",
+            "    return upper in _STEERING or upper.startswith(_STEERING_PREFIXES)\n",
+            "    return upper.startswith(_STEERING_PREFIXES)\n",
+        ),
+    ),
     "hosts:locked-first": Guarantee(
         _HOSTS,
         "An entry is rewritten only when its server was locked, or is as its lockfile says.",

@@ -197,6 +197,7 @@ def test_variables_are_filled_in_as_hosts_do(text: str, tmp_path: Path) -> None:
         (Server(words=("x", "\0")), "holds a NUL"),
         (Server(words=("x",), env={"LD_PRELOAD": "x"}), "LD_PRELOAD is never passed"),
         (Server(words=("x",), env={"MCPGUARD_DATA_DIR": "x"}), "would steer mcpguard itself"),
+        (Server(words=("x",), env={"HOME": "x"}), "would steer mcpguard itself"),
     ],
 )
 def test_what_must_not_be_started_says_why(server: Server, said: str, tmp_path: Path) -> None:
