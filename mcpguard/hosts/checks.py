@@ -278,7 +278,7 @@ def _variables(server: Server, facts: Facts) -> Found:
         if offs is not None and (not offs or value.lower() in offs):
             what = f"{name} turns the checking of certificates off"
             yield "config.tls_off", CRITICAL, where, what
-        elif facts.loads_code(name):
+        elif name.upper() not in _INDEX_NAMES and facts.loads_code(name):
             injects = name.upper().startswith(("LD_", "DYLD_"))
             severity = CRITICAL if injects else MODERATE
             yield "config.loader", severity, where, f"{name} has other code loaded"

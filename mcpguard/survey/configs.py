@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mcpguard.daemon.environment import CODE_NAMES, CODE_PREFIXES
+from mcpguard.daemon.environment import is_code
 from mcpguard.errors import HostError, UsageError
 from mcpguard.hosts import checks
 from mcpguard.hosts.checks import Facts
@@ -203,8 +203,7 @@ def _temporary(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _loads_code(name: str) -> bool:
-    upper = name.upper()
-    return upper not in _HARMLESS and (upper in CODE_NAMES or upper.startswith(CODE_PREFIXES))
+    return name.upper() not in _HARMLESS and is_code(name)
 
 
 def _compared(subjects: list[Subject]) -> list[Subject]:

@@ -217,6 +217,7 @@ def test_a_wrapped_server_is_locked_anew_where_it_stands(desk: Desk) -> None:
         ({"command": "false"}, "ended"),
         ({"command": "true", "env": {"NODE_OPTIONS": "--require x"}}, "NODE_OPTIONS is never"),
         ({"command": "true", "env": {"MCPGUARD_DATA_DIR": "/x"}}, "would steer mcpguard itself"),
+        ({"command": "true", "env": {"npm_config_node_options": "x"}}, "is never passed"),
         ({"command": "true", "env": {"HOME": "/x"}}, "would steer mcpguard itself"),
         ({"command": "true", "env": {"XDG_DATA_HOME": "/x"}}, "would steer mcpguard itself"),
         ({"command": "true", "args": ["a\0b"]}, "hold a NUL"),
