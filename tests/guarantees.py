@@ -1696,6 +1696,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "        if argument in data or file.endswith('.db'):\n",
         ),
     ),
+    "launch:env-is-read": Guarantee(
+        _PROCESS,
+        "`env` starts nothing that was not read: an option that hides the command, or takes it "
+        "from elsewhere, is refused in every spelling.",
+        Mutant(
+            "daemon/launch.py",
+            "        elif not _is_env_flag(word) and (strict or _splits(word)):\n",
+            "        elif not _is_env_flag(word) and _splits(word):\n",
+        ),
+    ),
     "launch:open-parts-named": Guarantee(
         _PROCESS,
         "What of a command no pin covers is said when it is locked and checked.",
