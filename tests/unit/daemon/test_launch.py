@@ -476,6 +476,12 @@ def test_a_missing_program_is_unreachable_not_refused(here: Path) -> None:
         launch.describe(("absent", "server.js"))
 
 
+def test_a_program_without_the_right_to_run_is_told_so(here: Path) -> None:
+    with pytest.raises(UnreachableError, match=r"\./server\.js: it is not executable") as caught:
+        launch.describe(("./server.js",))
+    assert "chmod +x ./server.js" in caught.value.hint
+
+
 def test_an_unreadable_file_is_unreachable(here: Path) -> None:
     os.mkfifo(here / "tools" / "pipe")
     (here / "tools" / "pipe").chmod(0o755)

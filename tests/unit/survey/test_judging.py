@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mcpguard.errors import HostError, McpguardError, StoreError
+from mcpguard.errors import HostError, LockfileError, McpguardError, StoreError
 from mcpguard.hosts.declared import Server
 from mcpguard.live import names
 from mcpguard.lock import lockfile
@@ -205,6 +205,18 @@ def test_what_must_not_be_started_says_why(server: Server, said: str, tmp_path: 
         prepared("x", server, tmp_path, {})
     with pytest.raises(HostError, match="is no directory"):
         prepared("x", Server(words=("x",)), tmp_path / "gone", {})
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("gone", "make one: mcpguard lock"), ("folder", "name a lockfile that you")]
+)
+def test_a_lockfile_that_cannot_be_read_says_what_to_do(
+    name: str, hint: str, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(LockfileError) as caught:
+        gathering.read_lock(tmp_path / name)
+    assert caught.value.hint.startswith(hint)
 
 
 @pytest.mark.parametrize("said", [None, {}, {"server": 1}, {"server": {}, "tools": {}}])
