@@ -1484,6 +1484,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "if member.key is None:",
         ),
     ),
+    "hosts:entry-steers-nothing": Guarantee(
+        _HOSTS,
+        "No entry's `env` says where the settings, keys and log of the mcpguard before its server "
+        "are: `wrap` refuses it, and `scan` finds it where it was added later.",
+        Mutant(
+            "hosts/entry.py",
+            "    return upper in _STEERING or upper.startswith(_STEERING_PREFIXES)\n",
+            "    return upper.startswith(_STEERING_PREFIXES)\n",
+        ),
+    ),
     "hosts:locked-first": Guarantee(
         _HOSTS,
         "An entry is rewritten only when its server was locked, or is as its lockfile says.",
@@ -1694,6 +1704,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "daemon/launch.py",
             "        if argument in data:\n",
             "        if argument in data or file.endswith('.db'):\n",
+        ),
+    ),
+    "launch:env-is-read": Guarantee(
+        _PROCESS,
+        "`env` starts nothing that was not read: an option that hides the command, or takes it "
+        "from elsewhere, is refused in every spelling.",
+        Mutant(
+            "daemon/launch.py",
+            "        elif not _is_env_flag(word) and (strict or _splits(word)):\n",
+            "        elif not _is_env_flag(word) and _splits(word):\n",
         ),
     ),
     "launch:open-parts-named": Guarantee(

@@ -280,6 +280,11 @@ def find_executable(name: str, environ: Mapping[str, str]) -> str:
     for path in found:
         if _is_program(path):
             return name if is_path else str(path)
+    if is_path and _is_file(found[0]):
+        raise UnreachableError(
+            f"{name}: it is not executable",
+            hint=f"run: chmod +x {name}; or name what runs it: python3 {name}",
+        )
     raise UnreachableError(
         f"{name}: no such program" + ("" if is_path else " on PATH"),
         hint="check the command after --; hosts start programs with a short PATH of their own",
@@ -287,8 +292,12 @@ def find_executable(name: str, environ: Mapping[str, str]) -> str:
 
 
 def _is_program(path: Path) -> bool:
+    return _is_file(path) and os.access(path, os.X_OK)
+
+
+def _is_file(path: Path) -> bool:
     try:
-        return path.is_file() and os.access(path, os.X_OK)
+        return path.is_file()
     except (OSError, ValueError):  # a name too long, a NUL inside
         return False
 

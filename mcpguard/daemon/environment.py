@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mcpguard.errors import UsageError
 
-__all__ = ["BASE", "base_environment", "refuse_names", "server_environment"]
+__all__ = ["BASE", "base_environment", "is_code", "refuse_names", "server_environment"]
 
 BASE = frozenset(
     {
@@ -26,18 +26,39 @@ BASE = frozenset(
 BASE_PREFIXES = ("LC_",)
 """Name prefixes. Locale categories."""
 
-CODE_PREFIXES = ("LD_", "DYLD_", "PYTHON")
+CODE_PREFIXES = (
+    "LD_", "DYLD_", "PYTHON",
+    "BUNDLE_", "COMPLUS_", "CORECLR_", "COR_", "GIT_CONFIG", "LUA_CPATH", "LUA_INIT", "LUA_PATH",
+    "NPM_CONFIG_", "PNPM_CONFIG_", "R_ENVIRON", "R_LIBS", "R_PROFILE", "TS_NODE_", "YARN_",
+)  # fmt: skip
 """Name prefixes. Their values make a loader or an interpreter run code nobody reviewed."""
 
 CODE_NAMES = frozenset(
     {
-        "BASH_ENV", "BUN_OPTIONS", "CLASSPATH", "DOTNET_STARTUP_HOOKS", "ENV", "GCONV_PATH",
-        "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "LUA_CPATH", "LUA_INIT", "LUA_PATH",
-        "NODE_OPTIONS", "NODE_PATH", "PERL5DB", "PERL5LIB", "PERL5OPT", "PERLLIB", "PHPRC",
-        "PHP_INI_SCAN_DIR", "RUBYLIB", "RUBYOPT", "SHELLOPTS", "_JAVA_OPTIONS",
+        "BASH_ENV", "BROWSER", "BUN_INSPECT_PRELOAD", "BUN_OPTIONS", "CLASSPATH",
+        "DOTNET_ADDITIONAL_DEPS", "DOTNET_GCNAME", "DOTNET_GCPATH",
+        "DOTNET_SHARED_STORE", "DOTNET_STARTUP_HOOKS", "EDITOR", "ENV", "ERL_AFLAGS", "ERL_FLAGS",
+        "ERL_LIBS", "ERL_ZFLAGS", "FPATH", "GCONV_PATH", "GEM_HOME", "GEM_PATH",
+        "GIO_EXTRA_MODULES", "GIT_ASKPASS", "GIT_DIR", "GIT_EDITOR", "GIT_EXEC_PATH",
+        "GIT_EXTERNAL_DIFF", "GIT_PAGER", "GIT_PROXY_COMMAND", "GIT_SEQUENCE_EDITOR", "GIT_SSH",
+        "GIT_SSH_COMMAND", "GIT_TEMPLATE_DIR", "GOENV", "GOFLAGS", "GRADLE_OPTS", "GTK_MODULES",
+        "JAVA_OPTS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "JULIA_DEPOT_PATH",
+        "JULIA_LOAD_PATH", "LESSCLOSE", "LESSOPEN", "MAVEN_OPTS", "NODE_COMPILE_CACHE",
+        "NODE_OPTIONS", "NODE_PATH", "NODE_REPL_EXTERNAL_MODULE", "OPENSSL_CONF",
+        "OPENSSL_ENGINES", "OPENSSL_MODULES", "PAGER", "PERL5DB", "PERL5LIB", "PERL5OPT",
+        "PERLLIB", "PHPRC", "PHP_INI_SCAN_DIR", "PIPX_DEFAULT_PYTHON", "PIP_CONFIG_FILE",
+        "PROMPT_COMMAND", "PS4", "QT_PLUGIN_PATH", "RUBYGEMS_GEMDEPS", "RUBYLIB", "RUBYOPT",
+        "R_HOME", "SHELLOPTS", "SSH_ASKPASS", "SUDO_ASKPASS", "TCLLIBPATH", "TSX_TSCONFIG_PATH",
+        "UV_CONFIG_FILE", "UV_ENV_FILE", "UV_PYTHON", "VISUAL", "ZDOTDIR", "_JAVA_OPTIONS",
     }
 )  # fmt: skip
-"""Names. Like `CODE_PREFIXES`, one by one."""
+"""Names. Like `CODE_PREFIXES`, one by one; and what names a program or its settings."""
+
+
+def is_code(name: str) -> bool:
+    """Whether the value of the variable `name` is code, or says which code is run."""
+    upper = name.upper()  # npm reads its own in any case, and Windows every variable
+    return upper in CODE_NAMES or upper.startswith(CODE_PREFIXES)
 
 
 def refuse_names(names: Iterable[str]) -> None:
@@ -48,7 +69,7 @@ def refuse_names(names: Iterable[str]) -> None:
                 f"{name!r} is not the name of an environment variable",
                 hint="give the name alone: --env API_KEY",
             )
-        if name in CODE_NAMES or name.startswith(CODE_PREFIXES):
+        if is_code(name):
             raise UsageError(
                 f"{name} is never passed to a server: its value is code that nobody reviewed",
                 hint="set it in a script and lock the script, whose bytes are checked",
@@ -66,7 +87,7 @@ def base_environment(environ: Mapping[str, str]) -> dict[str, str]:
 def server_environment(environ: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
     """The base part and the variables named by the lockfile, in the order that `environ` has them.
 
-    Raises UsageError for a name of `CODE_NAMES` or `CODE_PREFIXES`.
+    Raises UsageError for a name whose value is code.
     """
     names = tuple(names)
     refuse_names(names)

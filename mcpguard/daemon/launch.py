@@ -1,10 +1,10 @@
 """The reviewed launch: what `lock` writes down about a command, and what `proxy` checks before it.
 
 The server inherits mcpguard's working directory, and relative arguments are resolved against it. An
-argument that is a regular file (or the part after `=` of one like `--config=FILE`) is pinned by
-the SHA-256 of its bytes, unless a person named it as data; a directory is not. The program itself
-is pinned too, unless it is a launcher (`npx`, `node`, `python`...) that everybody updates: those
-are known by name. What a launch leaves open is said by `remarks`.
+argument that names a regular file (see `_named`) is pinned by the SHA-256 of its bytes, unless a
+person named it as data; a directory is not. The program itself is pinned too, unless it is a
+launcher (`npx`, `node`, `python`...) that everybody updates: those are known by name. What a launch
+leaves open is said by `remarks`.
 
 Not closed: a file can be changed between the hash and the moment the server reads it. The server
 is started in the very next system calls; whoever can write the file at will is inside anyway.
@@ -13,17 +13,12 @@ is started in the very next system calls; whoever can write the file at will is 
 import hashlib
 import os
 import stat
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from mcpguard.daemon.child import find_executable
-from mcpguard.daemon.environment import (
-    CODE_NAMES,
-    CODE_PREFIXES,
-    base_environment,
-    refuse_names,
-)
+from mcpguard.daemon.environment import base_environment, is_code, refuse_names
 from mcpguard.errors import LaunchError, UnreachableError, UsageError
 from mcpguard.lock.lockfile import DATA, Launch
 from mcpguard.model import Finding, Severity
@@ -59,8 +54,9 @@ class _Options(NamedTuple):
     """What a launcher takes before its script: letters of one-dash options, and long ones.
 
     `code` is followed by code, `module` by the name of a module, `value` by something else.
-    `loads`: options of those whose value is code too, or names it. `script`: options whose value is
-    the script. `verbs`: words before it. `wraps`: what it starts is a command of its own.
+    `loads`: options of those whose value is code too, or names it; `loads_if`: options with the
+    values of which that is true. `script`: options whose value is the script. `verbs`: words before
+    it. `wraps`: what it starts is a command of its own, behind `operands` words.
     """
 
     code: str = ""
@@ -69,39 +65,54 @@ class _Options(NamedTuple):
     long_code: frozenset[str] = frozenset()
     long_value: frozenset[str] = frozenset()
     loads: frozenset[str] = frozenset()
+    loads_if: tuple[tuple[str, Callable[[str], bool]], ...] = ()
     script: frozenset[str] = frozenset()
     verbs: frozenset[str] = frozenset()
     wraps: bool = False
+    operands: int = 0
 
 
 def _words(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-_PY = _Options("c", "m", "WX", frozenset(), frozenset({"--check-hash-based-pycs"}))
+def _imports_category(value: str) -> bool:
+    """Whether `-W value` has Python import a warning's class (`error::module.Class`)."""
+    return "." in "".join(value.split(":")[2:3])
+
+
+_PY = _Options(
+    "c", "m", "WX", frozenset(), frozenset({"--check-hash-based-pycs"}),
+    loads_if=(
+        ("-W", _imports_category), ("-X", lambda v: v.startswith(("presite=", "pycache_prefix="))),
+    ),
+)  # fmt: skip
 _JS_LOADS = _words(
     "--experimental-loader --import --loader --require --env-file --env-file-if-exists"
-    " --openssl-config"
+    " --experimental-config-file --openssl-config --snapshot-blob"
 )
 _JS = _Options(
-    "ep", "", "rC", frozenset({"--eval", "--print"}),
+    "ep", "", "rC", frozenset({"--eval", "--print", "--run"}),
     _JS_LOADS | _words("--conditions --icu-data-dir --input-type --title --tsconfig"),
     _JS_LOADS | {"-r", "--tsconfig"},
 )  # fmt: skip
 _SH = _Options(
-    "c", "", "oO", frozenset(), _words("--init-file --rcfile"), _words("--init-file --rcfile")
-)
+    "c", "", "oO", frozenset({"--command", "--init-command"}),
+    _words("--init-file --rcfile"), _words("--init-file --rcfile"),
+)  # fmt: skip
 
 INTERPRETERS: Mapping[str, _Options] = {
-    **dict.fromkeys(("py", "python"), _PY),
-    **dict.fromkeys(("node", "nodejs", "tsx"), _JS),
-    **dict.fromkeys(("bash", "sh", "zsh"), _SH),
+    **dict.fromkeys(("py", "pypy", "python", "pythonw"), _PY),
+    **dict.fromkeys(("node", "nodejs", "ts-node", "tsx"), _JS),
+    **dict.fromkeys(("ash", "bash", "dash", "fish", "ksh", "mksh", "sh", "zsh"), _SH),
+    "lua": _Options("e", "", "l", loads=_words("-l")),
+    "perl": _Options("eE", "", "IMm", loads=_words("-I -M -m")),
     "php": _Options(
         "rBRE", "", "cdzfF", loads=_words("-c -d -z"), script=_words("-f -F --file --process-file")
     ),
     "ruby": _Options("e", "", "CEIr", loads=_words("-I -r")),
 }
-"""Launchers that run a script which is their first argument that is no option."""
+"""Programs that run a script which is their first argument that is no option."""
 
 _BUN_LOADS = _words("--preload --require --import --config --env-file --tsconfig-override")
 _DENO_LOADS = _words("--preload --require --import --config --import-map --env-file")
@@ -134,7 +145,7 @@ _STARTERS: Mapping[str, _Options] = {
     **INTERPRETERS,
     **dict.fromkeys(("bunx", "npm", "npx", "pnpm", "pnpx", "yarn"), _NPM),
     **dict.fromkeys(("pipx", "uv", "uvx"), _UV),
-    **dict.fromkeys(("nohup", "setsid"), _BARE),
+    **dict.fromkeys(("busybox", "nohup", "setsid", "toybox"), _BARE),
     "bun": _Options(
         "ep", "", "rcd", frozenset({"--eval", "--print"}),
         _BUN_LOADS | _words("--cwd --define --conditions"), _BUN_LOADS | {"-r", "-c"},
@@ -151,12 +162,39 @@ _STARTERS: Mapping[str, _Options] = {
         long_value=_JAVA_LOADS | _words("--add-modules --add-opens --add-exports --add-reads"),
         loads=_JAVA_LOADS, script=_words("-jar -m --module"),
     ),
-    "lua": _Options("e", "", "l", loads=_words("-l")),
+    "caffeinate": _Options(value="tw", wraps=True),
+    "chrt": _Options(
+        value="DPT", long_value=_words("--sched-deadline --sched-period --sched-runtime"),
+        wraps=True, operands=1,
+    ),
+    "flock": _Options(
+        "c", "", "Ew", frozenset({"--command"}),
+        _words("--conflict-exit-code --timeout --wait"), wraps=True, operands=1,
+    ),
+    "ionice": _Options(value="cn", long_value=_words("--class --classdata"), wraps=True),
     "nice": _Options(value="n", long_value=_words("--adjustment"), wraps=True),
-    "perl": _Options("eE", "", "IMm", loads=_words("-I -M -m")),
     "stdbuf": _Options(value="ioe", long_value=_words("--input --output --error"), wraps=True),
+    "taskset": _Options(wraps=True, operands=1),
+    "time": _Options(value="fo", long_value=_words("--format --output"), wraps=True),
+    "timeout": _Options(
+        value="ks", long_value=_words("--kill-after --signal"), wraps=True, operands=1
+    ),
+    "xargs": _Options(
+        value="adEILnPs",
+        long_value=_words("--arg-file --delimiter --max-args --max-chars --max-procs"), wraps=True,
+    ),
 }  # fmt: skip
 """Every program of which it is known where the code stands among its arguments."""
+
+MAX_WRAPPERS = 16
+"""Words of one command that are programs which start others: `env`, `nice`, `timeout`..."""
+
+_SYSTEM = (
+    "/bin/", "/nix/store/", "/opt/", "/sbin/", "/snap/", "/usr/",
+    "/Applications/", "/Library/", "/System/",
+    "C:\\Program Files", "C:\\Windows\\",
+)  # fmt: skip
+"""Where the system's package managers install programs."""
 
 _SAFE_PATH = frozenset("IP")
 """Python's letters that keep the working directory off the module path (-I, -P)."""
@@ -169,6 +207,9 @@ _CODE_SUFFIXES = (
 )  # fmt: skip
 """File names that end so are code, which is never data."""
 
+MAX_PATH = 4096
+"""Characters. What stands behind a `=` and is longer is no path (PATH_MAX)."""
+
 HASH_CHUNK = 1024 * 1024
 """Bytes a read while a file is hashed."""
 
@@ -179,15 +220,27 @@ def describe(
     """The launch as it is now, for a lockfile. `env_names`: variables passed beyond the base ones.
 
     `data`: arguments (or what stands after their `=`) whose bytes may change and are not pinned.
-    Raises UsageError for an empty command, a refused name (one that `env` is to set, too) or `data`
-    that is none, UnreachableError for a missing program.
+    Raises UsageError for an empty command, a refused name (one that `env` is to set, too), an `env`
+    whose command cannot be told, or `data` that is none, UnreachableError for a missing program.
     """
     if not argv:
         raise UsageError("there is no command to run", hint="put it after --: -- CMD ARGS...")
     refuse_names(env_names)
-    refuse_names(_code_variables(argv))
+    _refuse_command(argv)
     names = tuple(sorted(set(env_names)))
     return Launch(tuple(argv), CWD_RULE, names, _files(argv, _data_arguments(argv, data)))
+
+
+def _refuse_command(argv: Sequence[str]) -> None:
+    """Raise UsageError for a command that sets a variable to code, or hides what it starts."""
+    wrappers = sum(1 for word in argv if _stem(word) == "env" or _options(word).wraps)
+    if wrappers > MAX_WRAPPERS:
+        raise UsageError(
+            f"{wrappers} words of the command are programs that start others; at most"
+            f" {MAX_WRAPPERS} may be",
+            hint="put the command in a script and lock the script, whose bytes are checked",
+        )
+    refuse_names(filter(is_code, (each.partition("=")[0] for each in _entry(argv).variables)))
 
 
 def _data_arguments(argv: Sequence[str], data: Collection[str]) -> set[str]:
@@ -212,8 +265,8 @@ def _data_arguments(argv: Sequence[str], data: Collection[str]) -> set[str]:
 def verify(launch: Launch, argv: Sequence[str] = ()) -> None:
     """Compare `argv` (empty: the locked command) and today's files with `launch`.
 
-    Raises LaunchError naming the argument or file that is not the reviewed one, and
-    UnreachableError when the program is missing.
+    Raises LaunchError naming the argument or file that is not the reviewed one, UsageError for a
+    command that `describe` refuses, and UnreachableError when the program is missing.
     """
     if launch.cwd not in {"", CWD_RULE}:
         raise LaunchError(
@@ -222,6 +275,7 @@ def verify(launch: Launch, argv: Sequence[str] = ()) -> None:
         )
     if argv and tuple(argv) != launch.argv:
         raise _other_command(launch.argv, argv)
+    _refuse_command(launch.argv)
     data = {argument for argument, pin in launch.files.items() if pin == DATA}
     for argument in sorted(data & _code(launch.argv)):
         raise LaunchError(
@@ -234,28 +288,39 @@ def verify(launch: Launch, argv: Sequence[str] = ()) -> None:
 def remarks(launch: Launch) -> tuple[Finding, ...]:
     """One sentence for each part of the launch that is not pinned, or may be pinned too well."""
     said = (*_open_code(launch.argv), *_open_files(launch))
-    told = (*_open_variables(launch.argv), *said)
-    return tuple(Finding("launch.unpinned", Severity.INFO, "", each) for each in told)
+    return tuple(Finding("launch.unpinned", Severity.INFO, "", each) for each in said)
 
 
 def _open_code(argv: Sequence[str]) -> Iterator[str]:
-    name = _stem(argv[0])
-    if not _is_launcher(argv[0]):
-        return
-    entry = _entry(argv)
-    if name in RUNNERS:
+    name, launcher, entry = _stem(argv[0]), _is_launcher(argv[0]), _entry(argv)
+    if launcher and Path(argv[0]).is_absolute() and not argv[0].startswith(_SYSTEM):
+        yield f"{argv[0]} is a launcher outside of the system's directories: it is not pinned"
+    if launcher and name in RUNNERS:
         yield f"{name} starts what it finds in {RUNNERS[name]}: that code is not pinned"
-    elif name == "env" and entry.rest:
+    elif entry.rest:
         yield from _open_code(entry.rest)
         if not _is_launcher(entry.rest[0]) and not _is_regular(entry.rest[0]):
             yield f"{entry.rest[0]} is looked up on PATH at every start: it is not pinned"
-    elif name in INTERPRETERS:
+    elif name in INTERPRETERS or entry.code:
         yield from _open_script(name, entry)
-    else:
+    elif launcher:
         yield f"{name}: arguments that are files are pinned, and nothing else that it loads"
+    else:
+        yield from _open_inside(argv)
+
+
+def _open_inside(argv: Sequence[str]) -> Iterator[str]:
+    """Of a program that is not known: it may start what is, behind words of its own."""
+    for index, word in enumerate(argv[1:], 1):
+        if _stem(word) in INTERPRETERS or (_stem(word) in RUNNERS and _is_launcher(word)):
+            yield from _open_code(argv[index:])
+            return
 
 
 def _open_script(name: str, entry: "_Entry") -> Iterator[str]:
+    for option, value in entry.named:
+        if not _file_of(value):
+            yield f"{name} {option}: what it loads is not pinned"
     if entry.code:
         yield (
             f"{name} {entry.code}: the words of the code are pinned, the programs and files that it"
@@ -266,13 +331,8 @@ def _open_script(name: str, entry: "_Entry") -> Iterator[str]:
         yield f"-m {entry.module} is looked up at every start{first}: its code is not pinned"
     elif entry.script and _is_directory(entry.script):
         yield f"{entry.script} is a directory: the code in it is not pinned"
-    elif entry.script and not _is_regular(entry.script):
+    elif entry.script and not _file_of(entry.script):
         yield f"{entry.script} is no file here: what {name} finds for it is not pinned"
-
-
-def _open_variables(argv: Sequence[str]) -> Iterator[str]:
-    for name in _code_variables(argv):
-        yield f"env sets {name}: its value is code that nobody reviewed, and it is not pinned"
 
 
 def _open_files(launch: Launch) -> Iterator[str]:
@@ -280,6 +340,11 @@ def _open_files(launch: Launch) -> Iterator[str]:
     for argument, pin in launch.files.items():
         if pin == DATA:
             yield f"{argument} is data: its bytes are not pinned"
+        elif argument in code and _through_link(_file_of(argument)):
+            yield (
+                f"{argument} is reached through a link: its bytes are pinned, not where it leads,"
+                " nor what it loads from there"
+            )
         elif argument not in code:
             yield (
                 f"{argument} is pinned: once its bytes change, the server is not started; if it is"
@@ -344,16 +409,11 @@ def _code(argv: Sequence[str]) -> set[str]:
     return {argv[0], entry.script, *entry.loads, *ending}
 
 
-def _code_variables(argv: Sequence[str]) -> list[str]:
-    """The variables `env` is to set, wherever it stands in the command, whose value is code."""
-    names = (each.partition("=")[0] for each in _entry(argv).variables)
-    return [name for name in names if name in CODE_NAMES or name.startswith(CODE_PREFIXES)]
-
-
 class _Entry(NamedTuple):
-    """How a launcher is told what to run; one of the first three. `rest`: what `env` runs.
+    """How a program is told what to run; one of the first three. `rest`: the command it wraps.
 
-    `loads`: other words that are code. `variables`: what `env` sets.
+    `loads`: other words that are code. `named`: options that load some, with their values.
+    `variables`: what `env` sets, as `NAME=VALUE`.
     """
 
     script: str = ""
@@ -362,58 +422,106 @@ class _Entry(NamedTuple):
     safe: bool = False
     rest: tuple[str, ...] = ()
     loads: tuple[str, ...] = ()
+    named: tuple[tuple[str, str], ...] = ()
     variables: tuple[str, ...] = ()
 
 
 def _entry(argv: Sequence[str]) -> _Entry:
-    """What the command runs beside its program; empty for a program that is no launcher."""
+    """What the command runs beside its program. Of an unknown one: what `env` behind it sets.
+
+    Raises UsageError for an `env` whose command cannot be told.
+    """
     name = _stem(argv[0])
     if name == "env":
         variables, rest = _behind_env(argv[1:])
-        inner = _entry(rest) if rest else _Entry()
-        return inner._replace(
-            rest=rest, loads=(*rest[:1], *inner.loads), variables=(*variables, *inner.variables)
-        )
-    options = _STARTERS.get(name)
-    return _Entry() if options is None else _first_word(argv[1:], options)
+        return _wrapping(_Entry(variables=variables), rest) if rest else _Entry()
+    if name in _STARTERS:
+        return _first_word(argv[1:], _STARTERS[name])
+    return _Entry() if name in LAUNCHERS else _Entry(variables=_set_inside(argv))
 
 
-_ENV_VALUES = _words("-u --unset -C --chdir -a --argv0 -P")
+def _set_inside(argv: Sequence[str]) -> tuple[str, ...]:
+    """The variables that every `env` among the words of an unknown program is given."""
+    found: list[str] = []
+    for index, word in enumerate(argv[1:], 1):
+        if word == "env" or (_stem(word) == "env" and _is_regular(word)):
+            found += _behind_env(argv[index + 1 :], strict=False)[0]
+    return tuple(found)
+
+
+def _wrapping(seen: _Entry, rest: tuple[str, ...]) -> _Entry:
+    """`seen` of a program that starts the command `rest`."""
+    inner = _entry(rest)
+    return inner._replace(
+        rest=rest,
+        loads=(*seen.loads, rest[0], *inner.loads),
+        variables=(*seen.variables, *inner.variables),
+    )
+
+
+_ENV_VALUES = _words("-u --unset -a --argv0")
 """Options of `env` whose value is the next word."""
 
-_QUOTES = str.maketrans("", "", "'\"")
+_ENV_FLAGS = _words(
+    "- -- --argv0 --block-signal --debug --default-signal --ignore-environment --ignore-signal"
+    " --list-signal-handling --null --unset"
+)
+"""Options of `env` that have no value, or have it behind `=`."""
 
 
-def _behind_env(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The variables that `env` is given, and the command behind its options and them."""
-    waiting = [*words]
-    variables = []
-    while waiting:
-        word = waiting.pop(0)
-        if word in _ENV_VALUES:
-            del waiting[:1]
-        elif (split := _split_string(word)) is not None:
-            waiting[: not split] = (split or " ".join(waiting[:1])).translate(_QUOTES).split()
-        elif "=" in word and not word.startswith("-"):
+def _behind_env(
+    words: Sequence[str], *, strict: bool = True
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The variables that `env` is given, and the command behind its options and them.
+
+    Raises UsageError for an option that is not known; without `strict`, only for `-S`.
+    """
+    variables: list[str] = []
+    waiting = iter(words)
+    for word in waiting:
+        if not word.startswith("-"):
+            if "=" not in word:
+                return tuple(variables), (word, *waiting)
             variables.append(word)
-        elif not word.startswith("-"):
-            return tuple(variables), (word, *waiting)
+        elif word in _ENV_VALUES or _bare(word) in {"u", "a"}:
+            next(waiting, "")
+        elif not _is_env_flag(word) and (strict or _splits(word)):
+            raise UsageError(
+                f"env {word.partition('=')[0]}: with this option of env it cannot be told what is"
+                " started",
+                hint="leave it out; the words behind -S are given one by one: env A=1 CMD ARGS...",
+            )
     return tuple(variables), ()
 
 
-def _split_string(word: str) -> str | None:
-    """What stands in the word behind `-S`, which may be nothing; None for any other word."""
-    if word.startswith("--split-string"):
-        return word.partition("=")[2]
-    letters, found, text = word.partition("S")
-    return text if found and letters.startswith("-") and not letters.strip("-iv0") else None
+def _bare(word: str) -> str:
+    """The letters of a one-dash word, without those of `env` that take no value."""
+    return "" if word.startswith("--") else word[1:].lstrip("i0v")
+
+
+def _is_env_flag(word: str) -> bool:
+    if word.startswith("--") or word == "-":
+        return word.partition("=")[0] in _ENV_FLAGS
+    return not _bare(word) or _bare(word)[0] in "ua"
+
+
+def _splits(word: str) -> bool:
+    """Whether `env` takes `word` for `-S`: among other letters, or shortened, as GNU's does."""
+    long = word.partition("=")[0]
+    return _bare(word).startswith("S") or (
+        len(long) > len("--") and "--split-string".startswith(long)
+    )
 
 
 def _first_word(words: Sequence[str], options: _Options) -> _Entry:
     waiting = iter(words)
     seen = _Entry()
+    operands = options.operands
     for word in waiting:
         if word in options.verbs:
+            continue
+        if operands and (word == "--" or not word.startswith("-")):
+            operands -= word != "--"
             continue
         if word in {"-", "--"} or not word.startswith("-"):
             return _started(next(waiting, "") if word == "--" else word, waiting, options, seen)
@@ -427,21 +535,23 @@ def _started(word: str, waiting: Iterator[str], options: _Options, seen: _Entry)
     """`word` is the script, or begins a command of its own."""
     if not options.wraps or not word:
         return seen._replace(script=word)
-    inner = _entry((word, *waiting))
-    loads = (*seen.loads, word, inner.script, *inner.loads)
-    return seen._replace(loads=loads, variables=inner.variables)
+    return _wrapping(seen, (word, *waiting))
 
 
 def _option(word: str, waiting: Iterator[str], options: _Options, seen: _Entry) -> _Entry:
     """What is known with this option too, whose value may be the next word."""
-    if word in options.long_code:
-        return seen._replace(code=word)
+    name, equals, value = word.partition("=")
+    if word.startswith("--"):
+        name = name.replace("_", "-")  # node takes either
+    if name in options.long_code:
+        return seen._replace(code=name)
     if word in options.script:
         return seen._replace(script=next(waiting, ""))
-    if word in options.long_value:
-        return _loading(word, (next(waiting, ""),), options, seen)
+    if name in options.long_value and not equals:
+        value = next(waiting, "")
+        return _loading(name, value, (value,), options, seen)
     if word.startswith("--"):
-        return _loading(word.partition("=")[0], (word,), options, seen)
+        return _loading(name, value, (word,), options, seen)
     return _letters(word, waiting, options, seen)
 
 
@@ -457,11 +567,17 @@ def _letters(word: str, waiting: Iterator[str], options: _Options, seen: _Entry)
         return seen._replace(module=value)
     if f"-{letter}" in options.script:
         return seen._replace(script=value)
-    return _loading(f"-{letter}", (word, value), options, seen)
+    return _loading(f"-{letter}", value, (word, value), options, seen)
 
 
-def _loading(name: str, words: Sequence[str], options: _Options, seen: _Entry) -> _Entry:
-    return seen._replace(loads=(*seen.loads, *words)) if name in options.loads else seen
+def _loading(
+    name: str, value: str, words: Sequence[str], options: _Options, seen: _Entry
+) -> _Entry:
+    if name not in options.loads and not any(
+        name == option and loads(value) for option, loads in options.loads_if
+    ):
+        return seen
+    return seen._replace(loads=(*seen.loads, *words), named=(*seen.named, (name, value)))
 
 
 def _taking(letters: str, options: _Options) -> tuple[str, str, str]:
@@ -470,6 +586,10 @@ def _taking(letters: str, options: _Options) -> tuple[str, str, str]:
         if letter in options.code + options.module + options.value:
             return letters[:index], letter, letters[index + 1 :]
     return letters, "", ""
+
+
+def _options(program: str) -> _Options:
+    return _STARTERS.get(_stem(program), _Options())
 
 
 def _is_launcher(program: str) -> bool:
@@ -488,10 +608,46 @@ def _stem(program: str) -> str:
 
 
 def _file_of(argument: str) -> str:
-    for candidate in (argument, argument.partition("=")[2]):
-        if candidate and _is_regular(candidate):
-            return candidate
-    return ""
+    """The regular file that the argument names, or nothing."""
+    return next(filter(_is_regular, _named(argument)), "")
+
+
+def _named(argument: str) -> Iterator[str]:
+    """What may be a path in it: `FILE`, `--x=y=FILE`, a `file:` URL, `@FILE`, `FILE:name`."""
+    while argument:
+        yield argument
+        if argument[:5].lower() == "file:":
+            yield _path_of_url(argument[5:])
+        yield argument.removeprefix("@")
+        path, _, name = argument.rpartition(":")
+        if name.isidentifier():
+            yield path
+        argument = argument[-MAX_PATH:].partition("=")[2]
+
+
+def _path_of_url(said: str) -> str:
+    """The path of a `file:` URL without its scheme; what is behind `?` or `#` names no file."""
+    from urllib.parse import unquote
+
+    path = said.partition("#")[0].partition("?")[0]
+    if path.startswith("//"):  # the host, which may be empty
+        path = "/" + path[2:].partition("/")[2]
+    return unquote(path).removeprefix("/" if os.name == "nt" else "")
+
+
+def _through_link(name: str) -> bool:
+    """Whether the path is, or leads through, a link; links of the system's own do not count.
+
+    Those are below the root (`/tmp` on macOS), and in the system's directories.
+    """
+    path = Path(name).absolute()
+    if not name or str(path).startswith(_SYSTEM):
+        return False
+    return any(each.is_symlink() for each in (path, *path.parents) if len(each.parts) > _TOP)
+
+
+_TOP = 2
+"""Parts of a path right below the root."""
 
 
 def _is_directory(name: str) -> bool:

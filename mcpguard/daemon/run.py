@@ -112,9 +112,11 @@ def _lock_bytes(path: Path) -> bytes:
     try:
         return plain_bytes(path)
     except OSError as error:
+        absent = isinstance(error, FileNotFoundError)
+        make = f"make one: mcpguard lock -o {path} -- CMD ARGS..."
         raise LockfileError(
             f"{path}: the lockfile cannot be read: {error.strerror}",
-            hint=f"make one: mcpguard lock -o {path} -- CMD ARGS...",
+            hint=make if absent else "name a lockfile that you may read: --lock FILE",
         ) from error
 
 

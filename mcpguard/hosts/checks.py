@@ -109,6 +109,11 @@ RULES: Final[Mapping[str, Rule]] = {
         "Take the variable out, or have its value reviewed as code.",
         "MCP04:2025",
     ),
+    "config.steered": Rule(
+        "A variable steers the mcpguard that the entry starts: other settings, keys and log count.",
+        "Take the variable out; what the server needs is set by `env`, behind `proxy ... --`.",
+        "MCP02:2025",
+    ),
     "config.container": Rule(
         "The container can reach out of itself.",
         "Leave out what the server does not need: privileges, the host's network, mounts.",
@@ -145,7 +150,7 @@ class Facts:
     `temporary`: directories for temporary files. `home`: the user's. `shared`: others of a project
     write and read the file. `open_to_read`: other users may read it. `writable`: paths (the file
     itself, programs, scripts) that others may write. `loads_code`: whether a variable's value is
-    code for a loader.
+    code for a loader. `steered`: variables that steer the mcpguard which the entry starts.
     """
 
     temporary: tuple[str, ...] = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - looked for, not used
@@ -154,6 +159,7 @@ class Facts:
     open_to_read: bool = False
     writable: tuple[str, ...] = ()
     loads_code: Callable[[str], bool] = field(default=lambda _: False)
+    steered: tuple[str, ...] = ()
 
 
 Found: TypeAlias = Iterator[tuple[str, Severity, str, str]]
@@ -272,7 +278,7 @@ def _variables(server: Server, facts: Facts) -> Found:
         if offs is not None and (not offs or value.lower() in offs):
             what = f"{name} turns the checking of certificates off"
             yield "config.tls_off", CRITICAL, where, what
-        elif facts.loads_code(name):
+        elif name.upper() not in _INDEX_NAMES and facts.loads_code(name):
             injects = name.upper().startswith(("LD_", "DYLD_"))
             severity = CRITICAL if injects else MODERATE
             yield "config.loader", severity, where, f"{name} has other code loaded"
@@ -453,6 +459,9 @@ def _host(server: Server, facts: Facts) -> Found:
         number = "all tools" if everything else f"{len(server.unasked)} tools"
         severity = MODERATE if everything else INFO
         yield "config.unasked", severity, "", f"the host runs {number} of it without asking"
+    for name in facts.steered:
+        what = f"{name} steers the mcpguard that the entry starts, not the server alone"
+        yield "config.steered", CRITICAL, f"/env/{_escaped(name)}", what
     for path in facts.writable:
         yield "config.writable", CRITICAL, "", f"other users can change {path}"
 

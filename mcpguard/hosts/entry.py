@@ -4,7 +4,7 @@
 `proxy --lock FILE --`. Every other byte of the entry stays.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +14,16 @@ from mcpguard.errors import HostError
 from mcpguard.hosts.splice import Edit, Node, find, parse, spliced, value
 from mcpguard.model import Json, JsonObject
 
-__all__ = ["Entry", "Proxied", "behind_mcpguard", "expanded", "read", "rewritten"]
+__all__ = [
+    "Entry",
+    "Proxied",
+    "behind_mcpguard",
+    "expanded",
+    "read",
+    "refuse_steering",
+    "rewritten",
+    "steers",
+]
 
 STDIO = "stdio"
 """The one `type` of an entry that the host starts as a process; it may be left out."""
@@ -22,8 +31,17 @@ STDIO = "stdio"
 _ADDRESSES: Final = ("url", "serverUrl")
 """Keys of an entry for a server that is reached over the network."""
 
-_OURS: Final = "MCPGUARD_"
-"""Variables that steer mcpguard itself, which the rewritten entry starts."""
+_STEERING_PREFIXES: Final = ("MCPGUARD_", "WIN_PD_OVERRIDE_")
+"""Name prefixes. Variables that steer mcpguard itself, which the rewritten entry starts."""
+
+_STEERING: Final = frozenset(
+    {
+        "HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
+        "ALLUSERSPROFILE", "APPDATA", "HOMEDRIVE", "HOMEPATH", "LOCALAPPDATA", "PROGRAMDATA",
+        "USERPROFILE",
+    }
+)  # fmt: skip
+"""Names. Like the prefixes: they say where settings, keys, log and kill switch are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +68,31 @@ def read(said: Json) -> Entry:
         raise HostError("env is not an object of strings", hint="mend the entry first")
     if not isinstance(cwd, str):
         raise HostError("cwd is not a string", hint="mend the entry first")
-    for name in env:
-        if name.upper().startswith(_OURS):
-            raise HostError(
-                f"env sets {name}, which would steer mcpguard itself, not the server",
-                hint="take it out of the entry first",
-            )
+    refuse_steering(env)
     words = (command, *(str(each) for each in args))
-    return Entry(words, {name: str(each) for name, each in env.items()}, cwd)
+    entry = Entry(words, {name: str(each) for name, each in env.items()}, cwd)
+    if any("\0" in each for each in (*words, *entry.env, *entry.env.values())):
+        raise HostError(
+            "its command, args or env hold a NUL, which no program can be given",
+            hint="mend the entry first",
+        )
+    return entry
+
+
+def steers(name: str) -> bool:
+    """Whether the variable `name` tells mcpguard what to do, or where its own files are."""
+    upper = name.upper()  # Windows does not tell cases apart
+    return upper in _STEERING or upper.startswith(_STEERING_PREFIXES)
+
+
+def refuse_steering(env: Iterable[str]) -> None:
+    """Raise HostError for a name in an entry's `env` that mcpguard would be steered by."""
+    for name in filter(steers, env):
+        raise HostError(
+            f"env sets {name}, which would steer mcpguard itself, not the server alone",
+            hint="take it out of the entry first; if the server needs it, have `env` set it for the"
+            f' server: "command": "env", "args": ["{name}=VALUE", COMMAND, ARGS...]',
+        )
 
 
 def _refuse_remote(said: JsonObject) -> None:

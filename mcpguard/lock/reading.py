@@ -127,7 +127,7 @@ def _server(value: Json) -> tuple[str, ServerFacts]:
 
 def _launch(value: Json) -> Launch:
     launch = _object(value, "launch", _LAUNCH, {"argv"})
-    argv = _each(launch["argv"], "launch.argv", _text)
+    argv = _each(launch["argv"], "launch.argv", _word)
     if not argv:
         raise _BadError("launch.argv", "is empty; it is the command to start")
     files = _any_object(launch.get("files", {}), "launch.files")
@@ -137,6 +137,13 @@ def _launch(value: Json) -> Launch:
         _each(launch.get("env", []), "launch.env", _text),
         {path: _pin(each, _below("launch.files", path)) for path, each in files.items()},
     )
+
+
+def _word(value: Json, path: str) -> str:
+    word = _text(value, path)
+    if "\0" in word:
+        raise _BadError(path, "holds a NUL, which no program can be given")
+    return word
 
 
 def _pin(value: Json, path: str) -> str:

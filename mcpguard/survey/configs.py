@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mcpguard.daemon.environment import CODE_NAMES, CODE_PREFIXES
+from mcpguard.daemon.environment import is_code
 from mcpguard.errors import HostError, UsageError
 from mcpguard.hosts import checks
 from mcpguard.hosts.checks import Facts
 from mcpguard.hosts.declared import Declared, Server, declared
 from mcpguard.hosts.declared import server as meaning
-from mcpguard.hosts.entry import Entry, behind_mcpguard
+from mcpguard.hosts.entry import Entry, behind_mcpguard, steers
 from mcpguard.hosts.known import ANY, KNOWN, Source, files_of, sources_of_file
 from mcpguard.hosts.launchers import unwrapped
 from mcpguard.hosts.places import platform_of
@@ -128,7 +128,10 @@ def _subject(
     lock, inner = _behind(said)
     directory = _directory(source, each, said)
     real = replace(said, words=inner) if lock is not None and inner else said
-    facts = _facts(path, source, real, directory, environ)
+    facts = replace(
+        _facts(path, source, real, directory, environ),
+        steered=_steered(said) if lock is not None else (),
+    )
     told = tuple(Told(finding, "", place) for finding in checks.check(real, facts))
     return Subject(
         name=each.name,
@@ -156,6 +159,13 @@ def _behind(said: Server) -> tuple[str | None, tuple[str, ...]]:
     """The lockfile and the command of a server that runs behind mcpguard; None when it does not."""
     behind = behind_mcpguard(Entry(unwrapped(said.words), {})) if said.words else None
     return (None, ()) if behind is None else (behind.lock, behind.words)
+
+
+def _steered(said: Server) -> tuple[str, ...]:
+    """What steers the mcpguard that `said` starts: set in its `env`, or by `env` before it."""
+    before = said.words[: max(0, len(said.words) - len(unwrapped(said.words)))]
+    names = (*said.env, *(word.partition("=")[0] for word in before if "=" in word))
+    return tuple(dict.fromkeys(filter(steers, names)))
 
 
 def _directory(source: Source, each: Declared, said: Server) -> Path:
@@ -193,8 +203,7 @@ def _temporary(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _loads_code(name: str) -> bool:
-    upper = name.upper()
-    return upper not in _HARMLESS and (upper in CODE_NAMES or upper.startswith(CODE_PREFIXES))
+    return name.upper() not in _HARMLESS and is_code(name)
 
 
 def _compared(subjects: list[Subject]) -> list[Subject]:

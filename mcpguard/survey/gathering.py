@@ -50,9 +50,10 @@ def read_lock(path: Path) -> Locked:
     try:
         data = files.read(path)
     except HostError as error:
-        raise LockfileError(
-            error.message, hint=f"make one: mcpguard lock -o {path} -- CMD ARGS..."
-        ) from error
+        absent = isinstance(error.__cause__, FileNotFoundError)
+        make = f"make one: mcpguard lock -o {path} -- CMD ARGS..."
+        hint = make if absent else "name a lockfile that you may read: --lock FILE"
+        raise LockfileError(error.message, hint=hint) from error
     lock = lockfile.parse(data, str(path))
     return Locked(lock, _places(path, data))
 

@@ -20,6 +20,7 @@ from anyio.abc import ByteReceiveStream, Process, TaskStatus
 from mcpguard.daemon.environment import refuse_names
 from mcpguard.errors import HostError, McpguardError, SurfaceError, UnreachableError
 from mcpguard.hosts.declared import Server
+from mcpguard.hosts.entry import refuse_steering
 from mcpguard.lock.surface import ServerFacts, Surface, collect
 from mcpguard.model import Era, ItemKind, Json, JsonObject
 from mcpguard.wire import exact
@@ -48,8 +49,6 @@ SPARE = 15.0
 
 GRACE = 5.0
 """Seconds it has to end the server it started, when it is told to stop."""
-
-_OURS: Final = "MCPGUARD_"
 
 
 class Progress(Protocol):
@@ -80,9 +79,7 @@ def prepared(name: str, server: Server, directory: Path, environ: Mapping[str, s
 
     Raises HostError or UsageError with what stands in the way.
     """
-    for each in server.env:
-        if each.upper().startswith(_OURS):
-            raise HostError(f"its env sets {each}, which would steer mcpguard itself")
+    refuse_steering(server.env)
     refuse_names(server.env)
     if not directory.is_dir():
         raise HostError(f"{directory}, where its host starts it, is no directory")

@@ -118,6 +118,17 @@ def test_a_wrapped_entry_starts_verbatim_behind_the_proxy_and_comes_back(desk: D
     assert desk.files("wrapped") == []
 
 
+def test_a_server_that_needs_another_home_is_given_one_by_env(desk: Desk) -> None:
+    own, told = desk.base / "own", desk.base / "told"
+    words = ("/bin/sh", "-c", 'printf %s "$HOME" > "$0"; exec "$@"', str(told), *RECORDER)
+    desk.write(desk.entry("env", f"HOME={own}", *words))
+    desk.run("wrap", "--yes", "--data", str(told), "notes")
+    desk.works(desk.now())
+    assert told.read_text("utf-8") == str(own)
+    assert (desk.home / ".local/share/mcpguard").exists()
+    assert not own.exists()
+
+
 @pytest.mark.guarantee("hosts:values-stay")
 def test_names_of_variables_are_locked_and_their_values_stay_where_they_were(desk: Desk) -> None:
     desk.write(desk.entry())
@@ -206,6 +217,10 @@ def test_a_wrapped_server_is_locked_anew_where_it_stands(desk: Desk) -> None:
         ({"command": "false"}, "ended"),
         ({"command": "true", "env": {"NODE_OPTIONS": "--require x"}}, "NODE_OPTIONS is never"),
         ({"command": "true", "env": {"MCPGUARD_DATA_DIR": "/x"}}, "would steer mcpguard itself"),
+        ({"command": "true", "env": {"npm_config_node_options": "x"}}, "is never passed"),
+        ({"command": "true", "env": {"HOME": "/x"}}, "would steer mcpguard itself"),
+        ({"command": "true", "env": {"XDG_DATA_HOME": "/x"}}, "would steer mcpguard itself"),
+        ({"command": "true", "args": ["a\0b"]}, "hold a NUL"),
         ({"command": "true", "cwd": "/nonexistent"}, "its directory /nonexistent does not exist"),
         ({"url": "https://x"}, "reached over the network"),
         ({"type": "http", "command": "true"}, "reached over the network"),

@@ -15,7 +15,12 @@ from mcpguard.errors import UsageError
 CODE = [
     "LD_PRELOAD", "LD_LIBRARY_PATH", "DYLD_INSERT_LIBRARIES", "NODE_OPTIONS", "PYTHONPATH",
     "PYTHONSTARTUP", "BASH_ENV", "ENV", "PERL5OPT", "RUBYOPT", "JAVA_TOOL_OPTIONS", "NODE_PATH",
-    "CLASSPATH", "GCONV_PATH", "BUN_OPTIONS", "DOTNET_STARTUP_HOOKS",
+    "CLASSPATH", "GCONV_PATH", "BUN_OPTIONS", "DOTNET_STARTUP_HOOKS", "npm_config_node_options",
+    "NPM_CONFIG_SCRIPT_SHELL", "Npm_Config_Registry", "OPENSSL_CONF", "OPENSSL_MODULES", "ZDOTDIR",
+    "CORECLR_PROFILER_PATH", "CORECLR_PROFILER_PATH_64", "COR_PROFILER", "COMPlus_GCName",
+    "DOTNET_gcName", "GEM_PATH", "GEM_HOME", "BUNDLE_GEMFILE", "GIT_SSH_COMMAND",
+    "GIT_CONFIG_GLOBAL", "GIT_CONFIG_COUNT", "GIT_EXEC_PATH", "R_PROFILE", "R_LIBS_USER",
+    "LUA_INIT_5_4", "TS_NODE_REQUIRE", "YARN_YARN_PATH", "UV_PYTHON", "GOFLAGS", "PAGER",
 ]  # fmt: skip
 
 
@@ -68,6 +73,14 @@ def test_a_variable_whose_value_is_code_never_passes(name: str) -> None:
     with pytest.raises(UsageError, match="never passed") as caught:
         server_environment({name: "x"}, (name,))
     assert "script" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["API_KEY", "GIT_AUTHOR_NAME", "UV_INDEX_URL", "RUST_LOG", "NODE_ENV", "DOTNET_ENVIRONMENT"],
+)
+def test_a_variable_whose_value_is_no_code_passes(name: str) -> None:
+    assert server_environment({name: "x"}, (name,)) == {name: "x"}
 
 
 @pytest.mark.parametrize("name", ["", "A=B", "A\0"])

@@ -17,7 +17,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with a script, a program, a data directory, and a PATH with launchers."""
     tools = tmp_path / "tools"
     tools.mkdir()
-    for name in ("node", "python3.11", "npx.cmd", "custom-server", "sh", "env", "java", "uvx"):
+    for name in (
+        "node", "python3.11", "npx.cmd", "custom-server", "sh", "env", "java", "uvx", "dash",
+        "flock", "perl", "timeout",
+    ):  # fmt: skip
         (tools / name).write_text("1")
         (tools / name).chmod(0o755)
     (tmp_path / "server.js").write_text("1")
@@ -37,6 +40,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("custom-server",), {"custom-server"}),
         (("tools/node",), {"tools/node"}),
         (("node", "--config=server.js", "--dir=data"), {"--config=server.js"}),
+        (("node", "--config=a=server.js", "@server.js"), {"--config=a=server.js", "@server.js"}),
+        (("uvx", "serve", "server.js:app", "server.js:80"), {"server.js:app"}),
+        (("node", "=" * 9000 + "server.js"), {"=" * 9000 + "server.js"}),
+        (("dash", "server.js"), {"dash", "server.js"}),
+        (("timeout", "9", "node", "server.js"), {"timeout", "server.js"}),
         (("node", "-y", "", "a\0b", "n" * 5000), set()),
     ],
 )
@@ -134,7 +142,37 @@ DATABASE = (
         (("node", "--eval", "1"), [f"node --eval: {WORDS}"]),
         (("python3.11", "data"), ["data is a directory: the code in it is not pinned"]),
         (("node", "index"), ["index is no file here: what node finds for it is not pinned"]),
-        (("node", "--require", "hook", "server.js"), []),
+        (("node", "--require", "./server.js", "server.js"), []),
+        (
+            ("node", "--require", "hook", "server.js"),
+            ["node --require: what it loads is not pinned"],
+        ),
+        (
+            ("node", "--import=data:text/javascript,1", "-r", "data", "server.js"),
+            [f"node {each}: what it loads is not pinned" for each in ("--import", "-r")],
+        ),
+        (
+            ("node", "--experimental_loader", "hook", "server.js"),
+            ["node --experimental-loader: what it loads is not pinned"],
+        ),
+        (
+            ("python3.11", "-W", "error::hook.Warn", "-Xpycache_prefix=data", "server.js"),
+            [f"python {each}: what it loads is not pinned" for each in ("-W", "-X")],
+        ),
+        (("python3.11", "-W", "error::UserWarning:a.b", "server.js"), []),
+        (("perl", "-Mhook", "server.js"), ["perl -M: what it loads is not pinned"]),
+        (("dash", "-c", "x"), [f"dash -c: {WORDS}"]),
+        (("perl", "-we", "x"), [f"perl -e: {WORDS}"]),
+        (("timeout", "9", "python3.11", "-c", "x"), [f"python -c: {WORDS}"]),
+        (("timeout", "-k", "1", "--", "9", "python3.11", "-c", "x"), [f"python -c: {WORDS}"]),
+        (("flock", "lock", "-c", "x"), [f"flock -c: {WORDS}"]),
+        (("flock", "lock", "uvx", "x"), [UVX]),
+        (
+            ("timeout", "9", "custom-server"),
+            ["custom-server is looked up on PATH at every start: it is not pinned"],
+        ),
+        (("custom-server", "--in", "jail", "python3.11", "-c", "x"), [f"python -c: {WORDS}"]),
+        (("custom-server", "--db", "data/npx"), []),
         (("env", "A=1", "-u", "B", "node", "server.js"), []),
         (("env", "-i", "sh", "-c", "x"), [f"sh -c: {WORDS}"]),
         (
@@ -216,7 +254,17 @@ CODE = [
     "env A=1 -u B -i ./prog",
     "env -a x ./prog",
     "env env ./prog",
-    "env -S ./prog",
+    "timeout 9 ./prog",
+    "timeout -s INT 9 node prog",
+    "flock server.js ./prog",
+    "ionice -c 3 ./prog",
+    "chrt -f 9 ./prog",
+    "taskset 1 ./prog",
+    "time ./prog",
+    "xargs -n 1 ./prog",
+    "busybox sh prog",
+    "dash prog",
+    "node --experimental_loader ./prog server.js",
     "nice -n 5 ./prog",
     "nohup ./prog",
     "stdbuf -oL ./prog",
@@ -265,7 +313,10 @@ def test_code_is_never_data(here: Path, monkeypatch: pytest.MonkeyPatch, command
     for name in ("prog", "x.node", "x.SO", "x.wasm", "node"):
         (here / name).write_text("1")
         (here / name).chmod(0o755)
-    for name in ("bun", "deno", "nice", "nohup", "npx", "perl", "php", "ruby", "stdbuf", "uv"):
+    for name in (
+        "bun", "busybox", "chrt", "deno", "ionice", "nice", "nohup", "npx", "php", "ruby", "stdbuf",
+        "taskset", "time", "uv", "xargs",
+    ):  # fmt: skip
         (here / "tools" / name).write_text("1")
         (here / "tools" / name).chmod(0o755)
     argv = tuple(command.split())
@@ -310,19 +361,104 @@ def test_what_stands_behind_the_code_may_be_data(here: Path, command: str) -> No
         (("env", "NODE_OPTIONS=--require=x", "node", "server.js"), "NODE_OPTIONS"),
         (("env", "-i", "A=1", "PYTHONPATH=x", "python3.11", "server.js"), "PYTHONPATH"),
         (("env", "env", "LD_PRELOAD=x", "custom-server"), "LD_PRELOAD"),
-        (("env", "-S", "NODE_OPTIONS=x node server.js"), "NODE_OPTIONS"),
-        (("env", "-iSNODE_OPTIONS=x node", "server.js"), "NODE_OPTIONS"),
-        (("env", "--split-string='NODE_OPTIONS=x' node", "server.js"), "NODE_OPTIONS"),
+        (("env", "-iu", "B", "npm_config_node_options=x", "npx.cmd", "y"), "npm_config_node_opti"),
         (("uvx", "env", "LD_PRELOAD=x", "custom-server"), "LD_PRELOAD"),
+        (("timeout", "9", "env", "NODE_OPTIONS=x", "node", "server.js"), "NODE_OPTIONS"),
+        (("timeout", "--kill", "1", "9", "env", "LD_AUDIT=x", "node", "server.js"), "LD_AUDIT"),
+        (("custom-server", "-x", "env", "--any", "LD_PRELOAD=x", "node"), "LD_PRELOAD"),
     ],
 )
 def test_a_variable_whose_value_is_code_is_not_set_by_env_either(
     here: Path, argv: tuple[str, ...], name: str
 ) -> None:
-    with pytest.raises(UsageError, match=f"{name} is never passed to a server"):
+    with pytest.raises(UsageError, match=f"{name}.* is never passed to a server"):
         launch.describe(argv)
-    said = f"env sets {name}: its value is code that nobody reviewed, and it is not pinned"
-    assert said in [each.message for each in launch.remarks(Launch(argv, "inherit", (), {}))]
+    with pytest.raises(UsageError, match=f"{name}.* is never passed to a server"):
+        launch.verify(Launch(argv, "inherit", (), {}))
+
+
+@pytest.mark.guarantee("launch:env-is-read")
+@pytest.mark.parametrize(
+    "option",
+    [
+        "-S", "-Snode", "-iS", "-vSA=1\\_NODE_OPTIONS=x node", "--split-string=node", "--split",
+        "--s=node", "-C", "--chdir=data", "-P", "--unse=A", "-x", "--help",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("before", [(), ("timeout", "9"), ("uvx",), ("env", "A=1")])
+def test_an_option_with_which_env_may_start_anything_is_refused(
+    here: Path, before: tuple[str, ...], option: str
+) -> None:
+    argv = (*before, "env", option, "node server.js", "server.js")
+    with pytest.raises(UsageError, match="it cannot be told what is started") as caught:
+        launch.describe(argv)
+    assert "one by one" in caught.value.hint
+    with pytest.raises(UsageError, match="it cannot be told what is started"):
+        launch.verify(Launch(argv, "inherit", (), {}))
+
+
+@pytest.mark.guarantee("launch:env-is-read")
+@pytest.mark.parametrize("option", ["-S", "-iSx", "--split", "--split-string=x"])
+def test_env_splits_no_string_behind_a_program_that_is_not_known_either(
+    here: Path, option: str
+) -> None:
+    with pytest.raises(UsageError, match="it cannot be told what is started"):
+        launch.describe(("custom-server", "--in", "x", "env", option, "node server.js"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["-i -u A -vuB -0 --unset=C -a x - --ignore-signal=INT --debug A=1 -- node", "A=1 node", ""],
+)
+def test_the_options_of_env_that_are_known_are_read_over(here: Path, words: str) -> None:
+    argv = ("env", *words.split())
+    assert launch.describe(argv).argv == argv
+
+
+def test_an_unknown_programs_own_env_is_left_alone(here: Path) -> None:
+    (here / "env").mkdir()
+    for argv in (("custom-server", "env", "--json"), ("custom-server", str(here / "env"), "-S")):
+        assert launch.describe(argv).argv == argv
+
+
+def test_a_command_of_nothing_but_starters_is_refused(here: Path) -> None:
+    with pytest.raises(UsageError, match="2000 words of the command"):
+        launch.describe(("env",) * 2000)
+
+
+def test_a_launcher_outside_of_the_systems_directories_is_remarked(here: Path) -> None:
+    own = str(here / "tools" / "node")
+    for argv in ((own, "server.js"), ("env", own, "server.js")):
+        (remark,) = launch.remarks(launch.describe(argv))
+        said = f"{own} is a launcher outside of the system's directories: it is not pinned"
+        assert remark.message == said
+    assert launch.remarks(Launch(("/usr/bin/node", "server.js"), "inherit", (), {})) == ()
+
+
+@pytest.mark.parametrize("argument", ["cur.js", "cur/server.js"])
+def test_code_reached_through_a_link_is_pinned_and_remarked(here: Path, argument: str) -> None:
+    (here / "one").mkdir()
+    (here / "one" / "server.js").write_text("1")
+    (here / "cur").symlink_to("one")
+    (here / "cur.js").symlink_to("server.js")
+    locked = launch.describe(("node", argument))
+    assert locked.files == {argument: DIGEST_OF_ONE}
+    (remark,) = launch.remarks(locked)
+    assert remark.message.startswith(f"{argument} is reached through a link")
+
+
+@pytest.mark.guarantee("launch:as-reviewed")
+@pytest.mark.parametrize("url", ["file://{}", "file:{}", "FILE://localhost{}?a=1#b", "file://{}#x"])
+def test_a_file_named_by_its_address_is_pinned(here: Path, url: str) -> None:
+    (here / "a hook.mjs").write_text("1")
+    named = url.format(f"{here}/a%20hook.mjs")
+    argv = ("node", "--import", named, f"--import={named}", "server.js")
+    locked = launch.describe(argv)
+    assert set(locked.files) == {named, f"--import={named}", "server.js"}
+    assert launch.remarks(locked) == ()
+    (here / "a hook.mjs").write_text("2")
+    with pytest.raises(LaunchError, match="its bytes changed"):
+        launch.verify(locked)
 
 
 def test_a_program_called_data_by_hand_is_refused_all_the_same(here: Path) -> None:
@@ -338,6 +474,12 @@ def test_an_unknown_directory_rule_is_refused(here: Path) -> None:
 def test_a_missing_program_is_unreachable_not_refused(here: Path) -> None:
     with pytest.raises(UnreachableError, match="no such program on PATH"):
         launch.describe(("absent", "server.js"))
+
+
+def test_a_program_without_the_right_to_run_is_told_so(here: Path) -> None:
+    with pytest.raises(UnreachableError, match=r"\./server\.js: it is not executable") as caught:
+        launch.describe(("./server.js",))
+    assert "chmod +x ./server.js" in caught.value.hint
 
 
 def test_an_unreadable_file_is_unreachable(here: Path) -> None:

@@ -132,6 +132,21 @@ def endless_lock(place: Place) -> None:
     place.lock.symlink_to("/dev/zero")
 
 
+def folder_as_lock(place: Place) -> None:
+    place.lock.unlink()
+    place.lock.mkdir()
+
+
+def word_with_nul(place: Place) -> None:
+    text = place.lock.read_text()
+    place.lock.write_text(text.replace('"argv": [', '"argv": ["a\\u0000b", '))
+
+
+def env_that_splits(place: Place) -> None:
+    text = place.lock.read_text()
+    place.lock.write_text(text.replace('"argv": [', '"argv": ["env", "-S", '))
+
+
 def piped_lock(place: Place) -> None:
     place.lock.unlink()
     os.mkfifo(place.lock)
@@ -157,6 +172,10 @@ def nothing(place: Place) -> None:
         (remove_lock, (), 2, "make one: mcpguard lock -o"),
         (spoil_lock, (), 2, "mcp-lock.json"),
         (endless_lock, (), 2, "it is not a regular file"),
+        (endless_lock, (), 2, "name a lockfile that you may read"),
+        (folder_as_lock, (), 2, "name a lockfile that you may read"),
+        (word_with_nul, (), 2, "launch.argv[0] holds a NUL"),
+        (env_that_splits, (), 2, "it cannot be told what is started"),
         (piped_lock, (), 2, "it is not a regular file"),
         (change_server, (), 1, "server.py is not the reviewed file: its bytes changed"),
         (nothing, ("--", "cat"), 1, "the program is 'cat'"),

@@ -5,12 +5,15 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
+from mcpguard.hosts.entry import steers
+
 GAPS = st.sampled_from(
     ["", "", " ", "\n  ", "\r\n\t", "/* , } ] */", '// "x": {\n', "\n\n", "/**/"]
 )
 """What may stand between two tokens."""
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=8)
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 )
@@ -63,10 +66,10 @@ def entries(draw: st.DrawFn) -> dict[str, object]:
         for key, value in draw(st.dictionaries(TEXTS, VALUES, max_size=2)).items()
         if key not in OWN_KEYS
     }
-    entry["command"] = draw(TEXTS.filter(bool))
+    entry["command"] = draw(WORDS.filter(bool))
     optional: dict[str, st.SearchStrategy[object]] = {
-        "args": st.lists(TEXTS, max_size=3),
-        "env": st.dictionaries(TEXTS.filter(lambda name: "MCP" not in name.upper()), TEXTS),
+        "args": st.lists(WORDS, max_size=3),
+        "env": st.dictionaries(WORDS.filter(lambda name: not steers(name)), WORDS),
         "cwd": TEXTS,
         "type": st.just("stdio"),
     }

@@ -110,6 +110,9 @@ NOT_WRAPPABLE = {
     "a number as cwd": ({"command": "a", "cwd": 1}, "cwd is not a string"),
     "not an object": (["a"], "not an object"),
     "what steers mcpguard": ({"command": "a", "env": {"mcpguard_DRIVER": ""}}, "steer mcpguard"),
+    "a NUL in the command": ({"command": "a\0"}, "hold a NUL"),
+    "a NUL in an argument": ({"command": "a", "args": ["b", "\0"]}, "hold a NUL"),
+    "a NUL in a value": ({"command": "a", "env": {"A": "\0"}}, "hold a NUL"),
 }
 
 
@@ -121,6 +124,26 @@ def test_what_cannot_run_behind_mcpguard_says_why(name: str) -> None:
         read(said)
     assert why in caught.value.message
     assert caught.value.hint
+
+
+@pytest.mark.guarantee("hosts:entry-steers-nothing")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "APPDATA", "LocalAppData", "USERPROFILE",
+        "HOMEDRIVE", "HOMEPATH", "ProgramData", "WIN_PD_OVERRIDE_LOCAL_APPDATA",
+        "MCPGUARD_CONFIG_DIR",
+    ],
+)  # fmt: skip
+def test_no_entry_says_where_the_files_of_mcpguard_are(name: str) -> None:
+    with pytest.raises(HostError, match=f"env sets {name}, which would steer mcpguard") as caught:
+        read({"command": "a", "env": {"API_KEY": "k", name: "/repo"}})
+    assert f'"command": "env", "args": ["{name}=VALUE"' in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["API_KEY", "XDG_CACHE_HOME", "PATH", "HOME_PAGE"])
+def test_other_variables_are_the_servers_own(name: str) -> None:
+    assert read({"command": "a", "env": {name: "x"}}).env == {name: "x"}
 
 
 BEHIND = {

@@ -156,6 +156,7 @@ BAD_FILES: list[tuple[str, Json, str]] = [
     ("server", [], "f: server is a list"),
     ("launch/argv", [], "f: launch.argv is empty"),
     ("launch/argv", "npx", "f: launch.argv is a string"),
+    ("launch/argv", ["npx", "a\0b"], r"f: launch.argv\[1\] holds a NUL"),
     ("launch/argv", ["npx", 1], r"f: launch.argv\[1\] is a number"),
     ("launch/env", [None], r"f: launch.env\[0\] is null"),
     ("launch/files", {"a.js": "sha256:0"}, "f: launch.files.a.js is not sha256:"),

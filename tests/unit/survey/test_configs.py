@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mcpguard.errors import HostError, UsageError
+from mcpguard.model import Json, Severity
 from mcpguard.survey import files
 from mcpguard.survey.subjects import State
 from tests.unit.survey.machine import Machine, servers
@@ -158,3 +159,30 @@ def test_a_server_behind_mcpguard_is_told_by_its_own_command(machine: Machine) -
     (one,), _ = machine.survey()
     assert (one.lock, one.server.words) == ("/l.json", ("npx", "-y", "pkg"))
     assert [told.finding.rule for told in one.told] == ["config.unpinned"]
+
+
+WRAPPED = ("/opt/mcpguard", "proxy", "--lock", "/l.json", "--", "/opt/x")
+
+
+@pytest.mark.guarantee("hosts:entry-steers-nothing")
+@pytest.mark.parametrize(
+    ("words", "env", "names"),
+    [
+        (WRAPPED, {"API_KEY": "k"}, []),
+        (("/opt/x",), {"HOME": "/repo"}, []),
+        (("/opt/mcpguard", "proxy", "--", "env", "HOME=/repo", "/opt/x"), {}, []),
+        (WRAPPED, {"HOME": "/repo", "MCPGUARD_DATA_DIR": "/repo"}, ["HOME", "MCPGUARD_DATA_DIR"]),
+        (("env", "XDG_DATA_HOME=/repo", "A=1", *WRAPPED), {}, ["XDG_DATA_HOME"]),
+    ],
+)
+def test_a_wrapped_entry_that_steers_mcpguard_is_critical(
+    machine: Machine, words: tuple[str, ...], env: dict[str, str], names: list[str]
+) -> None:
+    command, *args = words
+    entry: Json = {"command": command, "args": [*args], "env": {**env}}
+    machine.write(".cursor/mcp.json", servers(x=entry))
+    (one,), _ = machine.survey()
+    found = [told.finding for told in one.told if told.finding.rule == "config.steered"]
+    assert [(each.where, each.severity) for each in found] == [
+        (f"/env/{name}", Severity.CRITICAL) for name in names
+    ]

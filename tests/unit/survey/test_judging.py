@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mcpguard.errors import HostError, McpguardError, StoreError
+from mcpguard.errors import HostError, LockfileError, McpguardError, StoreError
 from mcpguard.hosts.declared import Server
 from mcpguard.live import names
 from mcpguard.lock import lockfile
@@ -197,6 +197,7 @@ def test_variables_are_filled_in_as_hosts_do(text: str, tmp_path: Path) -> None:
         (Server(words=("x", "\0")), "holds a NUL"),
         (Server(words=("x",), env={"LD_PRELOAD": "x"}), "LD_PRELOAD is never passed"),
         (Server(words=("x",), env={"MCPGUARD_DATA_DIR": "x"}), "would steer mcpguard itself"),
+        (Server(words=("x",), env={"HOME": "x"}), "would steer mcpguard itself"),
     ],
 )
 def test_what_must_not_be_started_says_why(server: Server, said: str, tmp_path: Path) -> None:
@@ -204,6 +205,18 @@ def test_what_must_not_be_started_says_why(server: Server, said: str, tmp_path: 
         prepared("x", server, tmp_path, {})
     with pytest.raises(HostError, match="is no directory"):
         prepared("x", Server(words=("x",)), tmp_path / "gone", {})
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("gone", "make one: mcpguard lock"), ("folder", "name a lockfile that you")]
+)
+def test_a_lockfile_that_cannot_be_read_says_what_to_do(
+    name: str, hint: str, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(LockfileError) as caught:
+        gathering.read_lock(tmp_path / name)
+    assert caught.value.hint.startswith(hint)
 
 
 @pytest.mark.parametrize("said", [None, {}, {"server": 1}, {"server": {}, "tools": {}}])
