@@ -556,6 +556,12 @@ GUARANTEES: Mapping[str, Guarantee] = {
             '"""',
         ),
     ),
+    "child:stop-signals": Guarantee(
+        _PROCESS,
+        "Every signal that would end the proxy, but SIGKILL and those of a crash, ends the session "
+        "in order: nothing is left behind, and the log is closed.",
+        Mutant("daemon/prelude.py", '"SIGHUP", "SIGQUIT", ', '"SIGHUP", '),
+    ),
     "child:whole-tree": Guarantee(
         _PROCESS,
         "On Linux, nothing that the server started outlives a session that ends, "
@@ -795,7 +801,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _CONTROL,
         "SIGUSR1 ends a session at once, its server too, whatever the server does about signals.",
         Mutant(
-            "daemon/drivers.py",
+            "daemon/prelude.py",
             "if number in KILL_SIGNALS:",
             "if number in STOP_SIGNALS:",
         ),

@@ -417,7 +417,11 @@ def test_scan_shows_hostile_text_without_obeying_it(form: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+    ("number", "code"),
+    [
+        *[(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+        *[(signal.SIGQUIT, 131), (signal.SIGUSR1, 138), (signal.SIGRTMIN, 162)],
+    ],
 )
 def test_a_signal_ends_the_server_too(number: signal.Signals, code: int, tmp_path: Path) -> None:
     fifo = tmp_path / "alive"
