@@ -2104,6 +2104,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "    Mode.ENFORCE: frozenset(SubjectKind) - {SubjectKind.NOTICE},",
         ),
     ),
+    "modes:told-as-they-are": Guarantee(
+        _SESSION,
+        "What is said and recorded of an item or a list is what the mode does with it.",
+        Mutant(
+            "proxy/core.py",
+            'said["fate"] = FATES[self.mode]',
+            'said["fate"] = FATES[Mode.ENFORCE]',
+        ),
+    ),
     "modes:wire-rules-always-hold": Guarantee(
         _WIRE,
         "Framing, id and method rules hold in every mode.",

@@ -55,13 +55,17 @@ class Run:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a finished listing found. `error`: the server's own words when it would not list."""
+    """What a finished listing found. `error`: the server's own words when it would not list.
+
+    `verified`: of one that failed, that an earlier one was verified, which still holds.
+    """
 
     kind: ItemKind
     decisions: list[tuple[Definition, Decision]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     error: JsonObject | None = None
     failure: str = ""
+    verified: bool = False
     unnamed: int = 0
 
 
@@ -250,7 +254,7 @@ class Listings:
         listing = self._kinds[kind]
         listing.run = None
         listing.settled = True
-        return Outcome(kind, failure=why)
+        return Outcome(kind, failure=why, verified=listing.done)
 
     def _finish(self, kind: ItemKind, run: Run) -> Outcome:
         listing = self._kinds[kind]
