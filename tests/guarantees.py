@@ -1682,6 +1682,11 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "        if not pin:\n",
         ),
     ),
+    "launch:check-starts-as-reviewed": Guarantee(
+        _PROCESS,
+        "`check` starts no command and no file but the reviewed ones.",
+        Mutant("cli/compare.py", "    if found and not unreviewed:\n", "    if unreviewed:\n"),
+    ),
     "launch:data-by-name": Guarantee(
         _PROCESS,
         "The bytes of an argument may change only when a person named it as data, and "
