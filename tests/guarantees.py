@@ -3076,6 +3076,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "granted = min(units, limit.amount)",
         ),
     ),
+    "surface:completions-declared": Guarantee(
+        _SESSION,
+        "A completion names no argument and no variable that the locked item does not declare.",
+        Mutant(
+            "pipeline/surface.py",
+            "if not all(isinstance(name, str) and name in known for name in named):",
+            "if not all(isinstance(name, str) for name in named):",
+        ),
+    ),
     "surface:each-call-anew": Guarantee(
         _DECISION,
         "What is remembered of one call's arguments lets no other pass that is not as valid, holds "
@@ -3407,6 +3416,11 @@ GUARANTEES: Mapping[str, Guarantee] = {
             'what = "note" if entry.cancelled else "deny"  # nobody waits for its answer',
             'what = "deny"',
         ),
+    ),
+    "uri:no-empty-segment": Guarantee(
+        "RFC 6570",
+        "No variable of a template makes an empty segment: behind `docs/`, a path is not absolute.",
+        Mutant("wire/uri.py", "any(first - 1 <= at < end", "any(first <= at < end"),
     ),
     "uri:only-normal-form": Guarantee(
         "RFC 3986 section 6.2",
