@@ -209,15 +209,15 @@ def test_a_uri_that_is_not_in_normal_form_is_refused(method: str, uri: str) -> N
         ("resources/subscribe", {"uri": "log:///monday"}),
         (
             "completion/complete",
-            {"ref": {"type": "ref/prompt", "name": "greet"}, "argument": {"name": "a"}},
+            {"ref": {"type": "ref/prompt", "name": "greet"}, "argument": {"name": "who"}},
         ),
         (
             "completion/complete",
-            {"ref": {"type": "ref/resource", "uri": "log:///{day}"}, "argument": {"name": "a"}},
+            {"ref": {"type": "ref/resource", "uri": "log:///{day}"}, "argument": {"name": "day"}},
         ),
         (
             "completion/complete",
-            {"ref": {"type": "ref/resource", "uri": "file:///notes"}, "argument": {"name": "a"}},
+            {"ref": {"type": "ref/resource", "uri": "file:///notes"}, "argument": {}},
         ),
     ],
 )
