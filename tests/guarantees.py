@@ -556,6 +556,12 @@ GUARANTEES: Mapping[str, Guarantee] = {
             '"""',
         ),
     ),
+    "child:stop-signals": Guarantee(
+        _PROCESS,
+        "Every signal that would end the proxy, but SIGKILL and those of a crash, ends the session "
+        "in order: nothing is left behind, and the log is closed.",
+        Mutant("daemon/prelude.py", '"SIGHUP", "SIGQUIT", ', '"SIGHUP", '),
+    ),
     "child:whole-tree": Guarantee(
         _PROCESS,
         "On Linux, nothing that the server started outlives a session that ends, "
@@ -795,7 +801,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _CONTROL,
         "SIGUSR1 ends a session at once, its server too, whatever the server does about signals.",
         Mutant(
-            "daemon/drivers.py",
+            "daemon/prelude.py",
             "if number in KILL_SIGNALS:",
             "if number in STOP_SIGNALS:",
         ),
@@ -1696,6 +1702,11 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "        if not pin:\n",
         ),
     ),
+    "launch:check-starts-as-reviewed": Guarantee(
+        _PROCESS,
+        "`check` starts no command and no file but the reviewed ones.",
+        Mutant("cli/compare.py", "    if found and not unreviewed:\n", "    if unreviewed:\n"),
+    ),
     "launch:data-by-name": Guarantee(
         _PROCESS,
         "The bytes of an argument may change only when a person named it as data, and "
@@ -2136,6 +2147,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "proxy/core.py",
             "    Mode.ENFORCE: frozenset(SubjectKind),",
             "    Mode.ENFORCE: frozenset(SubjectKind) - {SubjectKind.NOTICE},",
+        ),
+    ),
+    "modes:told-as-they-are": Guarantee(
+        _SESSION,
+        "What is said and recorded of an item or a list is what the mode does with it.",
+        Mutant(
+            "proxy/core.py",
+            'said["fate"] = FATES[self.mode]',
+            'said["fate"] = FATES[Mode.ENFORCE]',
         ),
     ),
     "modes:wire-rules-always-hold": Guarantee(
@@ -3116,6 +3136,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "granted = min(units, limit.amount)",
         ),
     ),
+    "surface:completions-declared": Guarantee(
+        _SESSION,
+        "A completion names no argument and no variable that the locked item does not declare.",
+        Mutant(
+            "pipeline/surface.py",
+            "if not all(isinstance(name, str) and name in known for name in named):",
+            "if not all(isinstance(name, str) for name in named):",
+        ),
+    ),
     "surface:each-call-anew": Guarantee(
         _DECISION,
         "What is remembered of one call's arguments lets no other pass that is not as valid, holds "
@@ -3457,6 +3486,11 @@ GUARANTEES: Mapping[str, Guarantee] = {
             'what = "note" if entry.cancelled else "deny"  # nobody waits for its answer',
             'what = "deny"',
         ),
+    ),
+    "uri:no-empty-segment": Guarantee(
+        "RFC 6570",
+        "No variable of a template makes an empty segment: behind `docs/`, a path is not absolute.",
+        Mutant("wire/uri.py", "any(first - 1 <= at < end", "any(first <= at < end"),
     ),
     "uri:only-normal-form": Guarantee(
         "RFC 3986 section 6.2",

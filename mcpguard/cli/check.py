@@ -37,8 +37,8 @@ __all__ = ["check"]
 def check(*, lock: Path, fail_on: str, form: str, timeout: float, command: Sequence[str]) -> int:
     """Compare a server with its lockfile. Without CMD, the locked command is started.
 
-    A command or file that is not the reviewed one is critical; what of the command no lockfile can
-    pin is remarked on stderr. JSON has the keys server, lockfile,
+    A command or file that is not the reviewed one is critical, and is not started; what of the
+    command no lockfile can pin is remarked on stderr. JSON has the keys server, lockfile,
     drift (rule, severity, where, message, evidence), summary (critical, moderate, info), failOn and
     outcome (pass or fail).
 
@@ -48,7 +48,8 @@ def check(*, lock: Path, fail_on: str, form: str, timeout: float, command: Seque
     note(lockfile=str(lock))
     locked = look.read_lockfile(lock)
     note(server=locked.name)
-    findings = compare.drift_of(locked, flags.command(command), timeout=timeout).findings
+    argv = flags.command(command)
+    findings = compare.drift_of(locked, argv, timeout=timeout, unreviewed=False).findings
     note(drift=dict(render.counts(findings)))
     failed = any(each.severity.rank >= Severity(fail_on).rank for each in findings)
     if form == "sarif":
@@ -60,7 +61,9 @@ def check(*, lock: Path, fail_on: str, form: str, timeout: float, command: Seque
         render.answer([_verdict(locked, lock, findings, fail_on, failed=failed)])
         render.talk(*render.finding_lines(launches.remarks(locked.launch)))
     if failed and form == "text":
-        render.talk(f"  next: see all of it: mcpguard diff --lock {lock}")
+        first = any(each.rule == compare.LAUNCH for each in findings)
+        what = "read that change first; what is listed with it" if first else "see all of it"
+        render.talk(f"  next: {what}: mcpguard diff --lock {lock}")
     return int(failed)
 
 

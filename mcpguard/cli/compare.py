@@ -16,7 +16,7 @@ from mcpguard.lock.sarif import sarif
 from mcpguard.lock.surface import Surface
 from mcpguard.model import Era, Finding, Severity
 
-__all__ = ["RULES", "Seen", "drift_of", "sarif_text"]
+__all__ = ["LAUNCH", "RULES", "Seen", "drift_of", "sarif_text"]
 
 LAUNCH, SURFACE = "drift.launch", "drift.surface"
 
@@ -36,18 +36,21 @@ _ERAS: Final[Mapping[Era, Eras]] = {
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What comparing found, worst first. `surface`: None when it cannot be pinned."""
+    """What comparing found, worst first. `surface`: None when there is none that can be pinned."""
 
     findings: tuple[Finding, ...]
     surface: Surface | None
 
 
-def drift_of(lock: Lockfile, argv: Sequence[str], *, timeout: float) -> Seen:
+def drift_of(lock: Lockfile, argv: Sequence[str], *, timeout: float, unreviewed: bool) -> Seen:
     """Start `argv` (empty: the locked command) and compare the launch and all it lists with `lock`.
 
-    Only the eras that were reviewed are compared. Raises UnreachableError, UsageError.
+    `unreviewed`: also start what is not the reviewed launch. Only the eras that were reviewed are
+    compared. Raises UnreachableError, UsageError.
     """
-    found = _launch_findings(lock, argv)
+    found = _launch_findings(lock, argv, "" if unreviewed else "; the server was not started")
+    if found and not unreviewed:
+        return Seen(found, None)
     try:
         surface = look.surface_of(
             argv or lock.launch.argv, lock.launch.env, timeout=timeout, eras=_ERAS[lock.server.era]
@@ -57,11 +60,11 @@ def drift_of(lock: Lockfile, argv: Sequence[str], *, timeout: float) -> Seen:
     return Seen((*found, *drift.compare(lock, surface, missing=Severity.MODERATE)), surface)
 
 
-def _launch_findings(lock: Lockfile, argv: Sequence[str]) -> tuple[Finding, ...]:
+def _launch_findings(lock: Lockfile, argv: Sequence[str], so: str) -> tuple[Finding, ...]:
     try:
         launches.verify(lock.launch, argv)
     except LaunchError as error:
-        return (_critical(LAUNCH, "/launch", error.message),)
+        return (_critical(LAUNCH, "/launch", error.message + so),)
     return ()
 
 

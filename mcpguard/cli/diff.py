@@ -29,6 +29,7 @@ __all__ = ["diff"]
 def diff(*, lock: Path, form: str, timeout: float, command: Sequence[str]) -> int:
     """Show every difference between a server and its lockfile. Without CMD, of the locked command.
 
+    The command is started even where it, or a file it runs, is not the reviewed one.
     Where only texts differ the server is started once more: a text that differs between two runs of
     the same server is proposed as a `vary` entry, to be reviewed and added to the lockfile by hand.
 
@@ -36,10 +37,10 @@ def diff(*, lock: Path, form: str, timeout: float, command: Sequence[str]) -> in
     """
     locked = look.read_lockfile(lock)
     argv = flags.command(command)
-    seen = compare.drift_of(locked, argv, timeout=timeout)
+    seen = compare.drift_of(locked, argv, timeout=timeout, unreviewed=True)
     proposed: Sequence[Vary] = ()
     if seen.surface is not None and seen.findings and _only_texts(locked, seen.surface):
-        again = compare.drift_of(locked, argv, timeout=timeout)
+        again = compare.drift_of(locked, argv, timeout=timeout, unreviewed=True)
         if again.surface is not None:
             proposed = drift.propose_vary(seen.surface, again.surface)
     _FORMS[form](locked, lock, seen, proposed)

@@ -92,7 +92,7 @@ def surface_of(
 ) -> Surface:
     """Start `argv` with the base environment and the variables `names`, and read all it lists.
 
-    Ctrl-C, SIGTERM and SIGHUP end the server first, then us (128 + n).
+    A signal that would end us ends the server first, then us (128 + n).
     """
     if not argv:
         raise UsageError(

@@ -18,19 +18,13 @@ from typing import Any, TypeVar, TypeVarTuple
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
-from anyio.abc import TaskGroup, TaskStatus
+from anyio.abc import TaskGroup
 
 from mcpguard.daemon import child as processes
 from mcpguard.daemon.child import Child
 from mcpguard.daemon.flow import READ_SIZE, Relay, Sink, has_room
 from mcpguard.daemon.log import Stderr
-from mcpguard.daemon.prelude import (
-    KILL_SIGNALS,
-    STOP_SIGNALS,
-    Alarm,
-    can_wait,
-    give_memory_back,
-)
+from mcpguard.daemon.prelude import Alarm, can_wait, give_memory_back
 from mcpguard.errors import UsageError
 from mcpguard.model import Side
 
@@ -98,7 +92,7 @@ class Driver(ABC):
         try:
             async with anyio.create_task_group() as tasks:
                 if sys.platform != "win32":
-                    await tasks.start(self._signals)
+                    tasks.start_soon(self._signals)
                 await self.open(tasks)
                 if self.alarm.killed:
                     self.kill(BY_SIGNAL)
@@ -153,16 +147,14 @@ class Driver(ABC):
         self.flush()
         self.note()
 
-    async def _signals(self, task_status: TaskStatus[None]) -> None:
-        with anyio.open_signal_receiver(*STOP_SIGNALS, *KILL_SIGNALS) as signals:
+    async def _signals(self) -> None:
+        while True:
+            await anyio.wait_readable(self.alarm.reader)
+            os.read(self.alarm.reader, 1)
             self.signalled = self.alarm.rung
-            task_status.started()
-            async for number in signals:
-                if number in KILL_SIGNALS:
-                    self.kill(BY_SIGNAL)
-                else:
-                    self.signalled = True
-                    self.note()
+            if self.alarm.killed and not self.killed:
+                self.kill(BY_SIGNAL)
+            self.note()
 
     async def _until(self, condition: Callable[[], bool], deadline: float) -> bool:
         with anyio.move_on_after(deadline - anyio.current_time()):

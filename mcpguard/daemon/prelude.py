@@ -14,6 +14,7 @@ import signal
 import stat
 import sys
 import threading
+from typing import Any
 
 from mcpguard.daemon.child import Child
 from mcpguard.daemon.flow import READ_SIZE, Relay
@@ -38,10 +39,18 @@ MODULES = ("mcpguard.daemon.drivers", "uvloop", "anyio._backends._asyncio")
 
 HOST_IN, HOST_OUT = 0, 1
 
-STOP_SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
+_STOPPING = (
+    "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF",
+    "SIGXCPU", "SIGIO", "SIGPWR", "SIGSTKFLT",
+)  # fmt: skip
+_REAL_TIME = range(getattr(signal, "SIGRTMIN", 0), getattr(signal, "SIGRTMAX", -1) + 1)
+
+STOP_SIGNALS: tuple[Any, ...] = (
+    *(getattr(signal, name) for name in _STOPPING if hasattr(signal, name)),
+    *_REAL_TIME,
 )
-"""Each of them ends a session as the host's end of file does."""
+"""Each of them ends a session as the host's end of file does. All that would end us unheard, but
+for those of a program that failed (SIGSEGV, SIGABRT) and those that Python ignores (SIGPIPE)."""
 
 _ARENA_MAX = -8
 """M_ARENA_MAX of mallopt(3)."""
@@ -51,9 +60,10 @@ KILL_SIGNALS = tuple(getattr(signal, name) for name in ("SIGUSR1",) if hasattr(s
 
 
 class Alarm:
-    """Remembers that a signal came before the loop could hear it. Main thread only.
+    """Hears signals from before the server starts until we have ended. Main thread only.
 
-    `rung`: one to stop. `killed`: one to kill.
+    A loop's own handlers would leave us deaf while they are set and once they are taken back.
+    `rung`: one to stop came. `killed`: one to kill. `reader`: a pipe with a byte for either.
     """
 
     def __init__(self) -> None:
@@ -64,7 +74,7 @@ class Alarm:
             signal.signal(number, self._ring)
 
     def _ring(self, number: int, _: object) -> None:
-        told = self.rung or self.killed
+        told = self.killed if number in KILL_SIGNALS else self.rung
         if number in KILL_SIGNALS:
             self.killed = True
         else:

@@ -147,7 +147,7 @@ def _proxy(flags: ProxySettings, receipt: Leaving) -> int:
     with _shipping(plan) as deliver:
         child = processes.spawn(argv, env)
         try:
-            return _session(plan, _withheld(env), child, alarm, deliver, receipt=receipt)
+            return _session(plan, _withheld(env, lock), child, alarm, deliver, receipt=receipt)
         except BaseException:
             child.abandon()
             raise
@@ -634,14 +634,15 @@ def minter() -> Callable[[], int]:
     return mint
 
 
-def _withheld(env: dict[str, str]) -> str:
+def _withheld(env: dict[str, str], lock: Lockfile | None) -> str:
     """What to tell when the server ends at once: variables it did not get are the usual reason."""
     names = sorted(os.environ.keys() - env.keys() - SHELL_NOISE)
     if not names:
         return ""
     shown = ", ".join(names[:SHOWN_NAMES])
     more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-    return f"environment variables not passed to it: {shown}{more} (mcpguard lock --env NAME)"
+    given = "--env NAME" if lock is None else "mcpguard lock --update --env NAME"
+    return f"environment variables not passed to it: {shown}{more} ({given})"
 
 
 def _ensure_stdio() -> None:
@@ -684,8 +685,15 @@ def _effective(plan: Plan, lock: Lockfile) -> list[str]:
         f"lockfile: {plan.flags.lock} {plan.digest}",
         f"command: {_as_typed(lock.launch.argv)}",
         f"environment: {', '.join(sorted(server_environment(os.environ, lock.launch.env)))}",
-        f"server may ask for: {', '.join(sorted(lock.requests)) or 'nothing'}",
+        f"server may ask for: {_asked(plan.mode, lock)}",
     ]
     for kind, items in lock.items.items():
         lines += [f"{kind.singular}: {name}" for name in sorted(items)]
     return lines
+
+
+def _asked(mode: Mode, lock: Lockfile) -> str:
+    locked = ", ".join(sorted(lock.requests)) or "nothing"
+    return (
+        locked if mode is Mode.ENFORCE else f"anything, as the mode lets it pass; locked: {locked}"
+    )

@@ -215,9 +215,19 @@ class SurfaceStage:
         if kind is None:
             return Verdict.deny(Reason.NOT_LOCKED, "it refers to no prompt and no template")
         verdict = self._listed(kind, call.target, ctx)
-        if verdict.effect is Effect.ALLOW or kind is ItemKind.PROMPT:
+        if verdict.effect is not Effect.ALLOW and kind is ItemKind.TEMPLATE:
+            verdict = self._listed(ItemKind.RESOURCE, call.target, ctx)
+        if verdict.effect is not Effect.ALLOW:
             return verdict
-        return self._listed(ItemKind.RESOURCE, call.target, ctx)
+        wrong = _wrong_completion(call.arguments, self._completable(kind, call.target))
+        return Verdict.deny(Reason.ARGUMENTS, wrong) if wrong else ALLOW
+
+    def _completable(self, kind: ItemKind, name: str) -> frozenset[str]:
+        """What the item leaves to be filled in. A resource that is no template: nothing."""
+        if kind is ItemKind.TEMPLATE:
+            return self._templates.variables(name)
+        item = self._item(kind, name)
+        return _argument_names(item) if item else frozenset()
 
     # what the server lists, answers and asks
 
@@ -406,6 +416,28 @@ def _rewritten(subject: Result, body: JsonObject) -> Verdict:
         "a link was withheld",
         rewrite=Result(subject.method, subject.target, body),
     )
+
+
+def _wrong_completion(given: JsonObject, known: frozenset[str]) -> str:
+    """What is wrong with the parameters `given` of a completion that fills in `known`, or nothing.
+
+    A key beside the two of an argument could be taken for one of them by a server that folds case.
+    """
+    argument, context = given.get("argument", {}), given.get("context", {})
+    if not isinstance(argument, dict) or not argument.keys() <= {"name", "value"}:
+        return "the argument to complete is not a name and a value"
+    if not isinstance(context, dict) or not context.keys() <= {"arguments"}:
+        return "the context of the completion is not an object of arguments"
+    others = context.get("arguments", {})
+    if not isinstance(others, dict):
+        return "the context of the completion is not an object of arguments"
+    named = [*others, *(argument[key] for key in argument if key == "name")]
+    if not all(isinstance(name, str) and name in known for name in named):
+        return "an argument that what is completed does not declare"
+    values = [*others.values(), *(argument[key] for key in argument if key == "value")]
+    if not all(isinstance(value, str) for value in values):
+        return "the value of an argument is not a string"
+    return ""
 
 
 def _argument_names(item: Item) -> frozenset[str]:

@@ -24,11 +24,19 @@ class Templates:
     def of(self, uri: str) -> Iterator[Template]:
         """Those that `uri` is an expansion of."""
         for text in self._locked:
-            if text not in self._parsed:
-                self._parsed[text] = _parsed(text)
-            template = self._parsed[text]
+            template = self._template(text)
             if template is not None and template.matches(uri):
                 yield template
+
+    def variables(self, text: str) -> frozenset[str]:
+        """The names of the variables of the locked template `text`; none if there is no such."""
+        template = self._template(text) if text in self._locked else None
+        return template.variables if template is not None else frozenset()
+
+    def _template(self, text: str) -> Template | None:
+        if text not in self._parsed:
+            self._parsed[text] = _parsed(text)
+        return self._parsed[text]
 
     def held(self, uri: str) -> JsonObject:
         """What a server may take out of `uri`: by template, by variable, and URLs within it.

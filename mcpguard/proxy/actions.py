@@ -8,16 +8,51 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias
 
-from mcpguard.model import APPROVED, OFF_SCHEMA, Allowed, Decision, Finding, JsonObject, Side
+from mcpguard.model import (
+    APPROVED,
+    OFF_SCHEMA,
+    Allowed,
+    Decision,
+    Finding,
+    JsonObject,
+    Mode,
+    Side,
+)
 from mcpguard.proxy.pending import Entry
 
-__all__ = ["SHOWN", "Batch", "Event", "Role", "Send", "Stop", "outcome_of", "record_of"]
+__all__ = [
+    "FATES",
+    "SHOWN",
+    "Batch",
+    "Event",
+    "Role",
+    "Send",
+    "Stop",
+    "list_fate",
+    "outcome_of",
+    "record_of",
+]
 
 SHOWN = 512
 """Characters of a target or a detail in a record."""
 
 MAX_FINDINGS = 8
 """Findings of one decision that its record names."""
+
+
+FATES = {
+    Mode.ENFORCE: "blocked",
+    Mode.FILTER_ONLY: "hidden, though filter-only lets it be used",
+    Mode.AUDIT_ONLY: "let through, as audit-only blocks nothing",
+}
+"""What becomes of a denied item, as the sentence about it says it."""
+
+_LIST_FATES = {
+    Mode.ENFORCE: "stay blocked",
+    Mode.FILTER_ONLY: "are not listed, though filter-only lets them be used",
+    Mode.AUDIT_ONLY: "are not listed, though audit-only lets them be used",
+}
+"""Likewise, of the items of a list that cannot be verified."""
 
 
 class Role(Enum):
@@ -79,6 +114,13 @@ class Batch:
         self.sends.clear()
         self.events.clear()
         self.stop = None
+
+
+def list_fate(mode: Mode, *, verified: bool) -> str:
+    """What becomes of the items of a list that cannot be verified. `verified`: an earlier was."""
+    if verified and mode is Mode.ENFORCE:
+        return "stay as they were verified before"
+    return _LIST_FATES[mode]
 
 
 def outcome_of(body: JsonObject) -> str:

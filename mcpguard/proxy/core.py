@@ -27,7 +27,16 @@ from mcpguard.model import (
     Wait,
 )
 from mcpguard.proxy import denial, eras
-from mcpguard.proxy.actions import SHOWN, Batch, Event, Role, outcome_of, record_of
+from mcpguard.proxy.actions import (
+    FATES,
+    SHOWN,
+    Batch,
+    Event,
+    Role,
+    list_fate,
+    outcome_of,
+    record_of,
+)
 from mcpguard.proxy.listing import BY_KIND, Listings, Outcome
 from mcpguard.proxy.pending import (
     Entry,
@@ -38,7 +47,14 @@ from mcpguard.proxy.pending import (
     end_span,
     has_span,
 )
-from mcpguard.proxy.translate import Aliases, Continuations, Questions, Tokens
+from mcpguard.proxy.translate import (
+    YES_OR_NO,
+    Aliases,
+    Continuations,
+    Questions,
+    Tokens,
+    agreed,
+)
 from mcpguard.wire.jsonrpc import (
     Id,
     encode_error,
@@ -134,23 +150,7 @@ class SessionSettings(NamedTuple):
     """Gives each request of the host a span; None: what passes is not touched for it."""
 
 
-_YES_OR_NO: JsonObject = {
-    "type": "object",
-    "properties": {"allow": {"type": "boolean", "title": "Allow this one call"}},
-    "required": ["allow"],
-}
-"""The form that the host shows its user."""
-
-
 _CONTINUED = frozenset({"requestState", "inputResponses"})
-
-
-def _agreed(answer: Json) -> bool:
-    """Whether it accepts, and says nothing but a plain yes."""
-    if not isinstance(answer, dict) or answer.get("action") != "accept":
-        return False
-    content = answer.get("content")
-    return isinstance(content, dict) and content.get("allow") is True
 
 
 def _failure(outcome: Outcome) -> str:
@@ -318,7 +318,7 @@ class Core:
             self.note(DOWN, row.name, error.reason, str(error), "deny")
             return None
         asked.sent = True
-        params: JsonObject = {"message": text, "requestedSchema": _YES_OR_NO}
+        params: JsonObject = {"message": text, "requestedSchema": YES_OR_NO}
         self.note(DOWN, row.name, Reason.OK, "mcpguard asks the host's user", "note")
         self.send(Side.HOST, encode_request(asked.wire_id, row.name, params))
         return asked
@@ -333,7 +333,7 @@ class Core:
         able = isinstance(shown, dict) and isinstance(shown.get("elicitation"), dict)
         if not able or "requestState" in params or "inputResponses" in params:
             return False
-        question: JsonObject = {"message": text, "requestedSchema": _YES_OR_NO}
+        question: JsonObject = {"message": text, "requestedSchema": YES_OR_NO}
         try:
             result = self.questions.ask(entry, question, self.now)
         except RefusedError as error:
@@ -348,14 +348,14 @@ class Core:
         """A request that was repeated with the answer to our question goes on without it."""
         answer = self.questions.answered(entry, self.now)
         if answer is not None:
-            entry.said = _agreed(answer)
+            entry.said = agreed(answer)
             entry.params = {key: entry.params[key] for key in entry.params if key not in _CONTINUED}
             said = "yes" if entry.said else "no"
             self.note(UP, entry.row.name, Reason.OK, f"the host's user says {said}", "note")
 
     def user_said(self, asked: Entry, answer: JsonObject) -> None:
         """What the host's user said to `_question`: nothing but a plain yes is one."""
-        said = _agreed(answer)
+        said = agreed(answer)
         for wire_id, waiting in self.waits.items():
             if waiting.asked is asked:
                 self.waits[wire_id] = waiting._replace(said=said)
@@ -426,7 +426,7 @@ class Core:
         *,
         span: JsonObject | None = None,
     ) -> None:
-        """One line of the audit log for a wire rule. `what`: drop | deny | note."""
+        """One line of the audit log for a wire rule. `what`: drop | deny | would_deny | note."""
         if what == "drop" and not self.told(direction, reason):
             return
         record: JsonObject = {
@@ -599,13 +599,10 @@ class Core:
         self._forward_changes()
 
     def _listing_failed(self, outcome: Outcome, method: str) -> None:
-        then = "what was verified before still counts"
-        if outcome.blocked:
-            held = self.blocks(SubjectKind.CALL)
-            then = "they stay blocked" if held else "this mode lets them pass"
-        text = f"the server's list cannot be verified: {outcome.failure}; {then}"
+        fate = list_fate(self.mode, verified=not outcome.blocked)
+        text = f"the server's list cannot be verified: {outcome.failure}; its items {fate}"
         self.note(DOWN, method, Reason.UNVERIFIED, text, "deny")
-        self.event("listing.failed", kind=outcome.kind, why=outcome.failure, then=then)
+        self.event("listing.failed", kind=outcome.kind, why=outcome.failure, fate=fate)
 
     def _report(self, outcome: Outcome, method: str) -> None:
         """Records denials that are news; the same list again adds one line."""
@@ -628,8 +625,9 @@ class Core:
             f"{outcome.unnamed} items without a name": outcome.unnamed,
             f"{len(denied) - MAX_REPORTED} more items": len(denied) > MAX_REPORTED,
         }
+        what = "deny" if self.blocks(SubjectKind.DEFINITION) else "would_deny"
         for text in filter(more.get, more):
-            self.note(DOWN, method, Reason.NOT_LOCKED, text, "deny")
+            self.note(DOWN, method, Reason.NOT_LOCKED, text, what)
         if outcome.failure:
             return
         allowed = sum(decision.allowed for _, decision in outcome.decisions)
@@ -643,6 +641,7 @@ class Core:
         kind = definition.item.singular
         name = definition.target[:SHOWN]
         said = {"kind": kind, "name": name, "why": why[:SHOWN], "rule": decision.rule}
+        said["fate"] = FATES[self.mode]
         self.event(ITEM_EVENTS.get(decision.reason, "item.denied"), **said)
 
     def _sentences(self, definition: Definition) -> str:

@@ -12,7 +12,16 @@ from mcpguard.proxy.pending import Entry, RefusedError, draw
 from mcpguard.wire import exact
 from mcpguard.wire.methods import RELATED_TASK, SUBSCRIPTION_ID
 
-__all__ = ["Aliases", "Continuations", "Questions", "Task", "Tokens", "with_meta"]
+__all__ = [
+    "YES_OR_NO",
+    "Aliases",
+    "Continuations",
+    "Questions",
+    "Task",
+    "Tokens",
+    "agreed",
+    "with_meta",
+]
 
 MAX_TASKS = 1024
 """Tasks, cursors and continuations remembered in a session, each; the oldest go first."""
@@ -31,6 +40,21 @@ OURS = "mcpguard:"
 
 OUR_KEY = "mcpguard"
 """Under which our question stands in a result, and its answer in the repeated request."""
+
+YES_OR_NO: JsonObject = {
+    "type": "object",
+    "properties": {"allow": {"type": "boolean", "title": "Allow this one call"}},
+    "required": ["allow"],
+}
+"""The form of our own questions that the host shows its user."""
+
+
+def agreed(answer: Json) -> bool:
+    """Whether the host's user accepts, and says nothing but a plain yes."""
+    if not isinstance(answer, dict) or answer.get("action") != "accept":
+        return False
+    content = answer.get("content")
+    return isinstance(content, dict) and content.get("allow") is True
 
 
 def with_meta(body: JsonObject, key: str, value: Json) -> JsonObject:

@@ -7,7 +7,6 @@ variables, its orphans. It is `mcpguard scan --list`, so a hostile server is par
 import contextlib
 import os
 import shlex
-import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import anyio
 from anyio.abc import ByteReceiveStream, Process, TaskStatus
 
 from mcpguard.daemon.environment import refuse_names
+from mcpguard.daemon.prelude import KILL_SIGNALS, STOP_SIGNALS
 from mcpguard.errors import HostError, McpguardError, SurfaceError, UnreachableError
 from mcpguard.hosts.declared import Server
 from mcpguard.hosts.entry import refuse_steering
@@ -174,11 +174,11 @@ async def ended_by_signals(
     *,
     task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Cancels `scope` at the first SIGINT, SIGTERM or SIGHUP, whose number goes into `caught`."""
+    """Cancels `scope` at the first signal that would end us; its number goes into `caught`."""
     if os.name != "posix":
         task_status.started()
         return
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as received:
+    with anyio.open_signal_receiver(*STOP_SIGNALS, *KILL_SIGNALS) as received:
         task_status.started()  # only now may a server be started
         async for number in received:
             caught.append(int(number))

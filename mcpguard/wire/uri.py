@@ -197,10 +197,11 @@ class Template:
     """A URI template of RFC 6570, levels 1 to 4, used backwards: is this URI one of its own?
 
     Tighter than the RFC where a server might be fooled: a value is never `.` or `..`, and only
-    named variables (`;` `?` `&`) may be empty. `{var}` never spans a slash; `{+var}` does, but
-    the scheme and the authority of a match are the template's: a template that does not begin with
-    a literal scheme matches nothing, and of the operators only `{var}` and `{.var}` can fill in a
-    part of the authority.
+    named variables (`;` `?` `&`) may be empty. `{var}` never spans a slash; `{+var}` does, but no
+    two of them, within it or with what stands beside it (`docs/` and `/etc`), unless behind a colon
+    as a URL's. The scheme and the authority of a match are the template's: a template that does not
+    begin with a literal scheme matches nothing, and of the operators only `{var}` and `{.var}` can
+    fill in a part of the authority.
     """
 
     __slots__ = ("_authority", "_held", "_parts", "_whole", "text")
@@ -233,13 +234,21 @@ class Template:
             raise ValueError(f"a URI template of more than {MAX_VARIABLES} variables")
         return cls(text, parts)
 
+    @property
+    def variables(self) -> frozenset[str]:
+        """The names of its variables."""
+        expressions = [each for each in self._parts if isinstance(each, _Expression)]
+        return frozenset(each.name for every in expressions for each in every.variables)
+
     def matches(self, uri: str) -> bool:
         """Whether `uri` is in normal form and an expansion of this template. Linear time."""
         if self._whole is None or not is_normal(uri) or self._whole.fullmatch(uri) is None:
             return False
         split = _split(uri)
-        if split is None or split.authority is None or self._authority is None:
-            return split is not None and split.authority is None and self._authority is None
+        if split is None or self._empties(uri, len(uri) - len(split.rest)):
+            return False
+        if split.authority is None or self._authority is None:
+            return split.authority is None and self._authority is None
         return self._authority.fullmatch(split.authority) is not None
 
     def values(self, uri: str) -> Iterator[tuple[str, list[str]]]:
@@ -251,16 +260,36 @@ class Template:
         Raises:
             ValueError: The template is too large to tell its variables apart.
         """
+        for expression, variable, found, number in self._divided(uri):
+            if text := found.group(number):
+                yield variable.name, _readings(expression, variable, text)
+
+    def _divided(self, uri: str) -> "Iterator[tuple[_Expression, _Variable, re2._Match[str], int]]":
+        """Each variable of a URI that matches, and the group that holds it, in both divisions."""
         if not self._held:
             pattern = "".join(_pattern(part, "({})") for part in self._parts)
             self._held = [_compiled(pattern), _compiled(f"(?U:{pattern})")]
         expressions = [each for each in self._parts if isinstance(each, _Expression)]
         held = [(each, variable) for each in expressions for variable in _in_pattern(each)]
-        for found in (each.fullmatch(uri) for each in self._held):
-            texts = found.groups() if found else [None] * len(held)
-            for (expression, variable), text in zip(held, texts, strict=True):
-                if text:
-                    yield variable.name, _readings(expression, variable, text)
+        for found in filter(None, (each.fullmatch(uri) for each in self._held)):
+            for number, (expression, variable) in enumerate(held, start=1):
+                yield expression, variable, found, number
+
+    def _empties(self, uri: str, start: int) -> bool:
+        """Whether a variable that spans slashes touches two of them, `start` and further on."""
+        if "//" not in uri[start:]:
+            return False
+        pairs = (at for at in range(start, len(uri)) if uri.startswith("//", at))
+        doubled = [at for at in pairs if uri[at - 1] != ":"]
+        try:
+            spans = [
+                found.span(number)
+                for expression, _, found, number in self._divided(uri)
+                if _OPERATORS[expression.operator].reserved and found.group(number)
+            ]
+        except ValueError:  # too large for its variables to be told apart
+            return True
+        return any(first - 1 <= at < end for at in doubled for first, end in spans)
 
 
 def _parts(text: str) -> Iterator[_Part]:

@@ -1,6 +1,7 @@
 """The kill switch with real processes: a signal, a file, a server that will not end."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -46,6 +47,25 @@ def test_a_signal_to_stop_that_came_before_is_overtaken(driver: str, tmp_path: P
         host.process.send_signal(signal.SIGUSR1)
         assert host.exit()[0] == KILLED
         life.gone()
+
+
+@pytest.mark.guarantee("child:stop-signals")
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGINT, signal.SIGRTMIN + 1])
+def test_a_session_ended_by_a_signal_that_comes_again_and_again_closes_its_log(
+    number: int, driver: str, tmp_path: Path
+) -> None:
+    with proxy(tmp_path, sys.executable, "-c", ECHO, driver=driver) as host:
+        host.send(CALL)
+        host.line()
+        while host.process.poll() is None:
+            host.process.send_signal(number)
+            select.select([], [], [], 0.001)
+        assert b"Traceback" not in host.errors()
+    (log,) = (tmp_path / "audit").iterdir()
+    events = [record["event"] for record in read(log) if "event" in record]
+    assert events == ["session.start", "session.end", "audit.checkpoint"]
+    assert verify(log).intact
 
 
 PROXY = (sys.executable, "-m", "mcpguard", "proxy", "--audit-only", "--name", "files", "--")

@@ -225,11 +225,15 @@ def test_sarif_names_the_lockfile_and_every_rule(drifting: Drifting) -> None:
 def test_a_server_that_cannot_be_looked_at_is_exit_2(
     behaviour: str, commands: list[str], tmp_path: Path
 ) -> None:
-    place = scripted(tmp_path, "honest")
-    place.make_lock()
     name, *options = behaviour.split()
+    behaves = tmp_path / "behaves"
+    behaves.write_text("honest")
+    words = f"exec '{sys.executable}' -I '{SCRIPTED}' $(cat '{behaves}')"
+    place = Place(tmp_path, ("sh", "-c", words))
+    place.make_lock()
+    behaves.write_text(name)
     for command in commands:
-        argv = [*command.split(), *options, "--", *place.command[:-1], name]
+        argv = [*command.split(), *options, "--", *place.command]
         assert run(place, *argv, code=2) == ""
     assert not (tmp_path / "new.json").exists()
 
@@ -294,15 +298,26 @@ def test_allowed_requests_can_be_taken_away(drifting: Drifting) -> None:
     run(place, "lock", "--allow-request", "none", "--allow-request", "roots", code=2)
 
 
-def test_a_changed_script_is_critical_even_when_it_lists_the_same(tmp_path: Path) -> None:
+@pytest.mark.guarantee("launch:check-starts-as-reviewed")
+def test_a_changed_script_is_critical_and_is_not_started_to_be_checked_even_when_it_lists_the_same(
+    tmp_path: Path,
+) -> None:
     script = tmp_path / "server.py"
     script.write_bytes(Path(SCRIPTED).read_bytes())
     place = Place(tmp_path, (sys.executable, "-I", str(script), "honest"))
     place.make_lock()
-    script.write_bytes(script.read_bytes() + b"\n# one more line\n")
+    trace = tmp_path / "started"
+    script.write_bytes(f"open({str(trace)!r}, 'w')\n".encode() + script.read_bytes())
     report = json.loads(run(place, "check", "--format", "json", code=1))
     assert [each["rule"] for each in report["drift"]] == ["drift.launch"]
-    assert "its bytes changed" in report["drift"][0]["message"]
+    assert report["drift"][0]["message"].endswith("its bytes changed; the server was not started")
+    assert place.mcpguard("proxy", "--lock", str(place.lock)).returncode == 1
+    said = place.mcpguard("check").stderr
+    assert said.startswith(b"  next: read that change first; what is listed with it: mcpguard diff")
+    assert not trace.exists()
+    report = json.loads(run(place, "diff", "--format", "json", code=1))
+    assert [each["rule"] for each in report["drift"]] == ["drift.launch"]
+    assert trace.exists()
 
 
 @pytest.mark.guarantee("launch:data-by-name")
@@ -417,7 +432,11 @@ def test_scan_shows_hostile_text_without_obeying_it(form: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+    ("number", "code"),
+    [
+        *[(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+        *[(signal.SIGQUIT, 131), (signal.SIGUSR1, 138), (signal.SIGRTMIN, 162)],
+    ],
 )
 def test_a_signal_ends_the_server_too(number: signal.Signals, code: int, tmp_path: Path) -> None:
     fifo = tmp_path / "alive"

@@ -307,9 +307,29 @@ def test_the_effective_rules_are_printed_and_nothing_is_started(place: Place) ->
     lines = done.stdout.decode().splitlines()
     assert lines[0] == "mode: enforce"
     assert "tool: echo" in lines
+    assert "server may ask for: nothing" in lines
     assert not place.data.exists()
+    for mode in ("--filter-only", "--audit-only"):
+        done = place.run("--lock", str(place.lock), mode, "--print-effective")
+        assert b"\nserver may ask for: anything, as the mode lets it pass; locked: nothing\n" in (
+            done.stdout
+        )
     bare = place.run("--audit-only", "--print-effective", "--", "cat")
     assert bare.stdout.startswith(b"mode: audit-only\ncommand: cat\nsettings:\n  preset: baseline ")
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_a_server_that_ends_at_once_says_how_it_gets_a_variable(
+    locked: bool, tmp_path: Path
+) -> None:
+    place = Place(tmp_path, "import sys; sys.stdin.readline()")
+    chosen = ("--lock", str(place.lock)) if locked else ("--audit-only", "--", *place.argv)
+    params: JsonObject = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}}
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
+    done = place.run(*chosen, given=orjson.dumps(asked) + b"\n", env={"AAA_TOKEN": "x"})
+    said = orjson.loads(done.stdout)["error"]["message"]
+    assert "not passed to it: AAA_TOKEN" in said
+    assert said.endswith("(mcpguard lock --update --env NAME)" if locked else "(--env NAME)")
 
 
 def test_settings_that_cannot_be_read_start_nothing(place: Place, tmp_path: Path) -> None:

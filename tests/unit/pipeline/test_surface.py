@@ -135,6 +135,29 @@ def tool(name: str, arguments: JsonObject) -> Call:
     return Call("tools/call", name, arguments)
 
 
+UNDECLARED = "an argument that what is completed does not declare"
+ARGUMENT = "the argument to complete is not a name and a value"
+CONTEXT = "the context of the completion is not an object of arguments"
+VALUE = "the value of an argument is not a string"
+PATH: JsonObject = {"name": "path", "value": "x"}
+COMPLETIONS: tuple[tuple[str, str, str, JsonObject, str], ...] = (
+    ("whole", "ref/prompt", "sum", {"argument": PATH, "context": {"arguments": {"path": "y"}}}, ""),
+    ("undeclared", "ref/prompt", "sum", {"argument": {**PATH, "name": "Path"}}, UNDECLARED),
+    ("nameless", "ref/prompt", "sum", {"argument": {**PATH, "name": ["path"]}}, UNDECLARED),
+    ("context", "ref/prompt", "sum", {"context": {"arguments": {"x": "y"}}}, UNDECLARED),
+    ("in-a-word", "ref/prompt", "sum", {"argument": "path"}, ARGUMENT),
+    ("twice", "ref/prompt", "sum", {"argument": {**PATH, "Name": "x"}}, ARGUMENT),
+    ("context-word", "ref/prompt", "sum", {"context": "path"}, CONTEXT),
+    ("context-more", "ref/prompt", "sum", {"context": {"Arguments": {}}}, CONTEXT),
+    ("context-list", "ref/prompt", "sum", {"context": {"arguments": ["path"]}}, CONTEXT),
+    ("no-text", "ref/prompt", "sum", {"argument": {**PATH, "value": 1}}, VALUE),
+    ("context-no-text", "ref/prompt", "sum", {"context": {"arguments": {"path": {}}}}, VALUE),
+    ("variable", "ref/resource", "memo://{id}", {"argument": {"name": "id", "value": ""}}, ""),
+    ("no-variable", "ref/resource", "memo://{id}", {"argument": PATH}, UNDECLARED),
+    ("resource", "ref/resource", "file:///srv/readme", {"argument": PATH}, UNDECLARED),
+)
+"""What is completed, of what kind, with which parameters, and what is wrong with them."""
+
 NOT_LOCKED = "it is not in the lockfile"
 URI_FORM = "the URI is not in normal form (RFC 3986)"
 CASE = "an argument is {!r} but for its case"
@@ -258,6 +281,14 @@ CALLS: dict[str, tuple[Call, Reason, str]] = {
         Reason.NOT_LOCKED,
         "it refers to no prompt and no template",
     ),
+    **{
+        f"completion-{name}": (
+            Call("completion/complete", target, {"ref": {"type": kind}, **given}),
+            Reason.ARGUMENTS if detail else Reason.OK,
+            detail,
+        )
+        for name, kind, target, given, detail in COMPLETIONS
+    },
     "list": (Call("tools/list", "", {}), Reason.OK, ""),
     "task": (Call("tasks/get", "write", {}), Reason.OK, ""),
     "unknown-method": (
@@ -268,7 +299,7 @@ CALLS: dict[str, tuple[Call, Reason, str]] = {
 }
 
 
-@pytest.mark.guarantee("surface:only-locked")
+@pytest.mark.guarantee("surface:completions-declared", "surface:only-locked")
 @pytest.mark.parametrize(("call", "reason", "detail"), CALLS.values(), ids=CALLS)
 def test_a_call_passes_only_when_what_it_names_is_locked(
     call: Call, reason: Reason, detail: str

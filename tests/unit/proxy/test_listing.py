@@ -210,15 +210,15 @@ def test_a_uri_that_is_not_in_normal_form_is_refused(method: str, uri: str) -> N
         ("resources/subscribe", {"uri": "log:///monday"}),
         (
             "completion/complete",
-            {"ref": {"type": "ref/prompt", "name": "greet"}, "argument": {"name": "a"}},
+            {"ref": {"type": "ref/prompt", "name": "greet"}, "argument": {"name": "who"}},
         ),
         (
             "completion/complete",
-            {"ref": {"type": "ref/resource", "uri": "log:///{day}"}, "argument": {"name": "a"}},
+            {"ref": {"type": "ref/resource", "uri": "log:///{day}"}, "argument": {"name": "day"}},
         ),
         (
             "completion/complete",
-            {"ref": {"type": "ref/resource", "uri": "file:///notes"}, "argument": {"name": "a"}},
+            {"ref": {"type": "ref/resource", "uri": "file:///notes"}, "argument": {}},
         ),
     ],
 )
@@ -341,7 +341,7 @@ def test_an_error_is_not_an_empty_list() -> None:
     session = tools(opened(), 1).server({"id": wire(1), "error": {"code": -32000, "message": "x"}})
     session.sends_host({"id": "l", "error": {"code": -32000, "message": "x"}}).quiet()
     session.recorded(decision="deny", reason="unverified")
-    session.told("listing.failed", kind="tools", then="what was verified before still counts")
+    session.told("listing.failed", kind="tools", fate="stay as they were verified before")
     session.host(call(2)).sends_server(call(wire(2)))
 
 
@@ -601,7 +601,7 @@ def test_what_is_said_to_have_changed_and_cannot_be_seen_is_blocked(
     else:
         session.server({"id": wire(0), **answer}).quiet().ticks(1.0)
     session.sends_server({"id": wire(1), "method": "tools/list"})
-    session.told("listing.failed", kind="tools", why=why, then="they stay blocked")
+    session.told("listing.failed", kind="tools", why=why, fate="stay blocked")
     session.recorded(decision="deny", reason="unverified", method="tools/list")
     session.host(call(1)).sends_host(blocked(1, UNVERIFIED)).quiet()
     prompt: JsonObject = {
@@ -676,7 +676,7 @@ def test_drift_of_a_first_list_that_failed_is_not_forgotten() -> None:
     session = play(LOCK).initialize()
     session.server({"id": wire(4), "result": {"tools": [ECHO, BAD], **MORE}})
     session.forget().server({"id": wire(5), **BROKEN})
-    session.told("item.drifted", name="free").told("listing.failed", then="they stay blocked")
+    session.told("item.drifted", name="free").told("listing.failed", fate="stay blocked")
     session.server(CHANGED)
     answered(session, 6, ECHO, FREE).lists().host(call(1))
     assert line(blocked(1, DRIFTED)) in session.sends[Side.HOST]
@@ -685,7 +685,8 @@ def test_drift_of_a_first_list_that_failed_is_not_forgotten() -> None:
 @pytest.mark.parametrize("mode", [Mode.FILTER_ONLY, Mode.AUDIT_ONLY])
 def test_where_calls_are_not_blocked_an_unverified_list_blocks_none(mode: Mode) -> None:
     session = opened(mode=mode).server(CHANGED).server({"id": wire(0), **BROKEN})
-    session.told("listing.failed", then="this mode lets them pass").forget()
+    fate = f"are not listed, though {mode} lets them be used"
+    session.told("listing.failed", fate=fate).forget()
     session.host(call(1)).sends_server(call(wire(1))).quiet()
     session.recorded(decision="would_deny", reason="unverified", target="free")
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from mcpguard.daemon.log import sentence
 from mcpguard.model import (
     Answer,
     Call,
@@ -19,6 +20,7 @@ from mcpguard.model import (
     RequestKind,
     Result,
     ServerRequest,
+    Side,
     Subject,
     Wait,
 )
@@ -38,6 +40,7 @@ from tests.unit.proxy.play import (
     locked,
     modern,
     opened,
+    play,
     refused,
     usual,
     wire,
@@ -107,6 +110,63 @@ def test_definitions_are_filtered_unless_the_mode_only_watches(mode: Mode, shown
     session.server({"id": wire(1), "result": {"tools": [rogue]}})
     session.sends_host({"id": 1, "result": {"tools": [rogue] if shown else []}})
     session.recorded(decision="would_deny" if shown else "deny", target="exec")
+
+
+HIDDEN = "hidden, though filter-only lets it be used"
+PASSED_ON = "let through, as audit-only blocks nothing"
+NAMELESS: JsonObject = {"title": "nobody"}
+
+
+@pytest.mark.guarantee("modes:told-as-they-are")
+@pytest.mark.parametrize(
+    ("mode", "fate", "nameless"),
+    [
+        (ENFORCE, "blocked", "deny"),
+        (FILTER, HIDDEN, "deny"),
+        (AUDIT, PASSED_ON, "would_deny"),
+    ],
+)
+def test_what_is_said_of_an_item_is_what_becomes_of_it(
+    mode: Mode, fate: str, nameless: str
+) -> None:
+    told = {**TOOLS["free"], "title": "New"}
+    twice = TOOLS["echo"]
+    listed: list[Json] = [told, {"name": "exec"}, twice, twice, NAMELESS]
+    session = opened(mode=mode).host({"id": 1, "method": "tools/list"}).forget()
+    session.server({"id": wire(1), "result": {"tools": listed}})
+    session.recorded(decision=nameless, detail="1 items without a name")
+    said = {event.name: event.fields for event in session.events}
+    for name in ("item.drifted", "item.not_locked", "item.doubled"):
+        assert f" is {fate}" in sentence(name, said[name])
+    blocks = mode is ENFORCE
+    session.forget().host(call(2, "exec"))
+    assert [bool(session.sends[side]) for side in (Side.HOST, Side.SERVER)] == [blocks, not blocks]
+
+
+@pytest.mark.guarantee("modes:told-as-they-are")
+@pytest.mark.parametrize(
+    ("mode", "first", "later"),
+    [
+        (ENFORCE, "stay blocked", "stay as they were verified before"),
+        (FILTER, *["are not listed, though filter-only lets them be used"] * 2),
+        (AUDIT, *["are not listed, though audit-only lets them be used"] * 2),
+    ],
+)
+def test_what_is_said_of_a_list_that_cannot_be_verified_is_what_becomes_of_its_items(
+    mode: Mode, first: str, later: str
+) -> None:
+    def fates(session: Play) -> list[str]:
+        said = [each.fields for each in session.events if each.name == "listing.failed"]
+        return [str(each["fate"]) for each in said if each["kind"] == "tools"]
+
+    failed: JsonObject = {"error": {"code": -32000, "message": "busy"}}
+    session = play(LOCK, mode=mode).initialize().server({"id": wire(4), **failed})
+    assert fates(session) == [first]
+    session = opened(mode=mode).host({"id": 1, "method": "tools/list"}).forget()
+    session.server({"id": wire(1), **failed})
+    assert fates(session) == [later]
+    session.forget().host(call(2, "free"))
+    session.sends_server(call(wire(2), "free"))
 
 
 # denials
