@@ -462,6 +462,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "    for part in files_of(file)[-1:]:\n",
         ),
     ),
+    "audit:never-an-output": Guarantee(
+        _AUDIT,
+        "No command writes what it answers over a log: not the one it reads, by whatever name, nor "
+        "any other; and a file that was there stays as it was until all of the answer is written.",
+        Mutant(
+            "cli/output.py",
+            "    if begins_as_log(target):\n",
+            "    if begins_as_log(target) and not inputs:\n",
+        ),
+    ),
     "audit:signed-checkpoints": Guarantee(
         _AUDIT,
         "Size and root of a log are signed while it grows and at its end, so that one computed "
@@ -2074,9 +2084,9 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _LOCKFILE,
         "A lockfile is replaced whole, its mode kept, or left as it was.",
         Mutant(
-            "cli/lock.py",
+            "cli/output.py",
             "os.replace(temporary, target)",
-            "target.write_bytes(data)",
+            "target.write_bytes(Path(temporary).read_bytes())",
         ),
     ),
     "modes:audit-only-shows-all": Guarantee(
