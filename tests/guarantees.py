@@ -3375,8 +3375,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "`trust verify` refuses a tampered log and names the first score that it does not give.",
         Mutant(
             "cli/trust.py",
-            "    if report.problems:\n",
-            "    if not report.records:\n",
+            "for part in sound_files_of(file)]",
+            "for part in files_of(file)]",
         ),
     ),
     "trust:crossing-is-no-forgery": Guarantee(

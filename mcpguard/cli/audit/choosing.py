@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, TypedDict, TypeVar
 import click
 
 from mcpguard.audit.logfile import logs_in
-from mcpguard.audit.verify import parts_of, read, read_end
+from mcpguard.audit.verify import missing, parts_of, read, read_end, verify
 from mcpguard.config.flags import data_dir
-from mcpguard.errors import AuditError, UsageError
+from mcpguard.errors import AuditError, TamperError, UsageError
 from mcpguard.model import JsonObject
 from mcpguard.trust.policy import Glob
 
@@ -26,6 +26,7 @@ __all__ = [
     "logs",
     "newest",
     "records",
+    "sound_files_of",
 ]
 
 WINDOWS = (1 << 18, 1 << 23)
@@ -211,3 +212,18 @@ def files_of(log: Path) -> list[Path]:
     """The files of `log`, oldest first; the last is left out where only earlier ones are there."""
     parts = parts_of(log)
     return parts if len(parts) == 1 or log.exists() else parts[:-1]
+
+
+def sound_files_of(log: Path) -> list[Path]:
+    """`files_of`, which are what was written. Raises TamperError, AuditError."""
+    files, seam = files_of(log), None
+    for part in files:
+        report = verify(part, seam=seam)
+        seam = report.seam
+        gone = missing(log, report) if part == files[-1] != log else None
+        for problem in [*report.problems, *([gone] if gone else [])][:1]:
+            raise TamperError(
+                f"{part}: line {problem.line}: {problem.message}",
+                hint=f"see all of it with: mcpguard audit verify {log}",
+            )
+    return files
