@@ -1209,8 +1209,26 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "What is captured of a call is redacted before the log has it.",
         Mutant(
             "evidence/capture.py",
-            "        seen = _readable(value)",
-            "        seen = value",
+            "        seen, named = readable(value)",
+            "        seen, named = value, 0",
+        ),
+    ),
+    "evidence:named-in-text": Guarantee(
+        _AUDIT,
+        "What stands under the name of a secret is not captured, also in JSON or a line of a text.",
+        Mutant(
+            "evidence/named.py",
+            "                inner: Json = orjson.loads(text[start:end])\n",
+            "                inner: Json = ''\n",
+        ),
+    ),
+    "evidence:redactions-counted": Guarantee(
+        _AUDIT,
+        "A capture says how many placeholders stand in it.",
+        Mutant(
+            "evidence/capture.py",
+            "named + _places(hits)",
+            "_places(hits)",
         ),
     ),
     "evidence:capture-bounded": Guarantee(
