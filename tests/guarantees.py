@@ -2380,6 +2380,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "if re2.fullmatch(_AMBIGUOUS, text[9:]):",
         ),
     ),
+    "policy:one-zone": Guarantee(
+        _POLICY,
+        "Rules read the clock in the zone of the settings, whatever the environment says, and "
+        "`audit replay` reads it in the zone that the session recorded.",
+        Mutant(
+            "cli/policy.py",
+            'entry.get("zone", UTC_ZONE)',
+            "UTC_ZONE",
+        ),
+    ),
     "policy:whole-text": Guarantee(
         _POLICY,
         "No condition is asked about a text that the CEL library would read only in part.",

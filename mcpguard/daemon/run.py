@@ -561,6 +561,7 @@ def open_audit(plan: Plan, session_id: str, log: Events) -> "AuditLog | None":
                 "mode": mode,
                 "lock": plan.digest,
                 "preset": settings.preset,
+                "zone": settings.zone,
                 **_evident(plan),
             },
         )
