@@ -1258,6 +1258,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "HASH in record",
         ),
     ),
+    "evidence:each-piece-once": Guarantee(
+        _AUDIT,
+        "Evidence fits its log only if each piece stands in it once, in the order of the log.",
+        Mutant(
+            "evidence/invocation.py",
+            "if place > last and mark",
+            "if mark",
+        ),
+    ),
     "evidence:receipts-chained": Guarantee(
         _AUDIT,
         "Each receipt is signed and names the hash of the one before it.",

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypedDict, TypeVar
 import click
 
 from mcpguard.audit.logfile import logs_in
+from mcpguard.audit.record import DECISIONS
 from mcpguard.audit.verify import missing, parts_of, read, read_end, verify
 from mcpguard.config.flags import data_dir
 from mcpguard.errors import AuditError, TamperError, UsageError
@@ -98,7 +99,7 @@ def choosing(command: _Command) -> _Command:
         click.option("--until", metavar="TIME", help="Before this time."),
         click.option("--tool", multiple=True, metavar="GLOB", help="Of such tools, by name."),
         click.option("--principal", multiple=True, metavar="ID", help="Of this caller."),
-        click.option("--decision", multiple=True, metavar="WORD", help="allow, deny, drop..."),
+        click.option("--decision", multiple=True, type=click.Choice(DECISIONS), help="So decided."),
         click.option("--rule", multiple=True, metavar="RULE", help="By this rule or reason."),
         click.option("--session", multiple=True, metavar="ID", help="Of this session."),
     )

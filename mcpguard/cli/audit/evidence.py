@@ -42,7 +42,7 @@ def evidence_command(
     It names the record it is made of by number and hash; made again of the same log it is the same.
 
     With --check, the log's chain is verified, and what stands in EVIDENCE (jsonl, or json) must be
-    what the log gives.
+    what the log gives, all of it or some, each piece once and in the log's order.
 
     Exit codes: 0 written, or it fits; 1 the log or a piece was changed, or there is no such ID; 2
     it could not be found out: unreadable, or there is no evidence in FILE.

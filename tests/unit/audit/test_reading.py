@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from mcpguard.audit import AuditLog
 from mcpguard.audit.keeper import Rotation
+from mcpguard.audit.record import DECISIONS
 from mcpguard.audit.verify import read
 from mcpguard.cli.audit import audit
 from mcpguard.cli.audit.show import line_of
@@ -114,6 +115,24 @@ def test_a_time_that_is_none_is_an_error_that_names_the_option(path: Path, given
     assert isinstance(result.exception, UsageError)
     assert result.exception.message.startswith("--since ")
     assert "2h" in result.exception.hint
+
+
+@pytest.mark.parametrize("command", ["show", "tail", "stats"])
+def test_a_word_that_is_no_decision_is_an_error_that_names_those_that_are(
+    path: Path, command: str
+) -> None:
+    result = run(command, path, "--decision", "denied")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert all(f"'{word}'" in result.stderr for word in DECISIONS)
+
+
+@pytest.mark.parametrize("command", ["show", "tail"])
+@pytest.mark.parametrize("options", [["--decision", "hold"], ["--tool", "rm", "--limit", "5"]])
+def test_that_no_record_fits_is_said(path: Path, command: str, options: list[str]) -> None:
+    result = run(command, path, *options)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "mcpguard audit: no record fits\n"
+    assert run(command, path).stderr == ""
 
 
 def test_a_record_is_a_line_for_people_and_what_a_terminal_would_obey_is_shown(path: Path) -> None:
