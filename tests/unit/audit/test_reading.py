@@ -297,6 +297,13 @@ def test_verify_takes_all_parts_and_says_up_to_where_they_are_signed(path: Path)
     result = run("verify", path, "--key", public(path))
     assert result.exit_code == 0
     assert "  earlier: records 1 to 9 are in no file here; their checkpoint is\n" in result.stdout
+    lost = (
+        "intact from record 10 on, every record there is as it was written; records 1 to 9 are in"
+    )
+    assert result.stdout.startswith(f"{path}: {lost} no file here\n")
+    with path.open("ab") as file:
+        file.write(b'{"v":1')
+    assert "behind it; records 1 to 9 are in no file here\n" in run("verify", path).stdout
 
 
 @pytest.mark.guarantee("audit:verify-exit-codes", "audit:signed-checkpoints")
@@ -463,5 +470,6 @@ def test_of_several_logs_each_says_what_it_says_alone(path: Path, tmp_path: Path
     min(tmp_path.glob("audit~*")).unlink()
     result = run("verify", path, log.path)
     log.close()
+    assert f"{path}: intact from record 10 on, 12 records in 2 files, " in result.stdout
     assert "  earlier: records 1 to 9 are in no file here" in result.stdout
     assert "  open: session still-open has no closing record" in result.stdout
