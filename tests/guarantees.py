@@ -467,7 +467,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "No command writes what it answers over a log: not the one it reads, by whatever name, nor "
         "any other; and a file that was there stays as it was until all of the answer is written.",
         Mutant(
-            "cli/output.py",
+            "cli/receipt/output.py",
             "    if begins_as_log(target):\n",
             "    if begins_as_log(target) and not inputs:\n",
         ),
@@ -2111,7 +2111,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _LOCKFILE,
         "A lockfile is replaced whole, its mode kept, or left as it was.",
         Mutant(
-            "cli/output.py",
+            "cli/receipt/output.py",
             "os.replace(temporary, target)",
             "target.write_bytes(Path(temporary).read_bytes())",
         ),

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import click
 
 from mcpguard.cli import look, render
-from mcpguard.cli.output import replace
 from mcpguard.cli.receipt.leaving import note, receipted
+from mcpguard.cli.receipt.output import replace
 from mcpguard.config import flags
 from mcpguard.daemon import launch as launches
 from mcpguard.daemon.probe import Eras

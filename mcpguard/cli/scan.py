@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from mcpguard.cli import listing, look, render
-from mcpguard.cli import output as outputs
+from mcpguard.cli.receipt import output as outputs
 from mcpguard.config import flags
 from mcpguard.errors import McpguardError, StoreError, SurfaceError, UnreachableError, UsageError
 from mcpguard.hosts import checks

@@ -8,8 +8,8 @@ from typing import BinaryIO
 
 import click
 
-from mcpguard.cli import output as outputs
 from mcpguard.cli.audit.choosing import Choice, files_of, logs, records
+from mcpguard.cli.receipt import output as outputs
 from mcpguard.model import JsonObject
 from mcpguard.siem.formats import FORMATS
 from mcpguard.siem.formats import render as rendered

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from mcpguard.cli import reach, render
-from mcpguard.cli.output import refuse_logs
+from mcpguard.cli.receipt.output import refuse_logs
 from mcpguard.cli.vault import acts
 from mcpguard.errors import McpguardError, RefusalError, UsageError
 from mcpguard.vault import canaries

@@ -13,7 +13,7 @@ import click
 import orjson
 
 from mcpguard.cli import reach, render
-from mcpguard.cli.output import PRIVATE, refuse_logs
+from mcpguard.cli.receipt.output import PRIVATE, refuse_logs
 from mcpguard.cli.signing import Phrases, signer_option, unlock
 from mcpguard.cli.vault import acts
 from mcpguard.control import client

@@ -7,7 +7,8 @@ import click
 import pytest
 
 import mcpguard
-from mcpguard.cli import COMMANDS, main, output
+from mcpguard.cli import COMMANDS, main
+from mcpguard.cli.receipt import output
 from mcpguard.config.flags import OPTIONS
 
 Capture = pytest.CaptureFixture[str]

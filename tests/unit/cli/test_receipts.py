@@ -247,10 +247,8 @@ def test_a_log_that_was_deleted_is_said_with_what_to_do(
         assert why.endswith(
             f"{place.data / LOG}: it ends with receipt 0, and receipt 2 was written"
         )
-        assert rest == [
-            "  next: run: mcpguard receipt verify; then move receipts.jsonl and receipts.head away, "
-            "and new ones begin"
-        ]
+        next_step = "run: mcpguard receipt verify; then move receipts.jsonl and receipts.head away"
+        assert rest == [f"  next: {next_step}, and new ones begin"]
 
 
 @pytest.mark.guarantee("evidence:receipt-required")
