@@ -462,6 +462,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "    for part in files_of(file)[-1:]:\n",
         ),
     ),
+    "audit:never-an-output": Guarantee(
+        _AUDIT,
+        "No command writes what it answers over a log: not the one it reads, by whatever name, nor "
+        "any other; and a file that was there stays as it was until all of the answer is written.",
+        Mutant(
+            "cli/receipt/output.py",
+            "    if begins_as_log(target):\n",
+            "    if begins_as_log(target) and not inputs:\n",
+        ),
+    ),
     "audit:signed-checkpoints": Guarantee(
         _AUDIT,
         "Size and root of a log are signed while it grows and at its end, so that one computed "
@@ -1215,8 +1225,26 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "What is captured of a call is redacted before the log has it.",
         Mutant(
             "evidence/capture.py",
-            "        seen = _readable(value)",
-            "        seen = value",
+            "        seen, named = readable(value)",
+            "        seen, named = value, 0",
+        ),
+    ),
+    "evidence:named-in-text": Guarantee(
+        _AUDIT,
+        "What stands under the name of a secret is not captured, also in JSON or a line of a text.",
+        Mutant(
+            "evidence/named.py",
+            "                inner: Json = orjson.loads(text[start:end])\n",
+            "                inner: Json = ''\n",
+        ),
+    ),
+    "evidence:redactions-counted": Guarantee(
+        _AUDIT,
+        "A capture says how many placeholders stand in it.",
+        Mutant(
+            "evidence/capture.py",
+            "named + _places(hits)",
+            "_places(hits)",
         ),
     ),
     "evidence:capture-bounded": Guarantee(
@@ -1244,6 +1272,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "evidence/invocation.py",
             "(HASH in record or said.evidence)",
             "HASH in record",
+        ),
+    ),
+    "evidence:each-piece-once": Guarantee(
+        _AUDIT,
+        "Evidence fits its log only if each piece stands in it once, in the order of the log.",
+        Mutant(
+            "evidence/invocation.py",
+            "if place > last and mark",
+            "if mark",
         ),
     ),
     "evidence:receipts-chained": Guarantee(
@@ -2125,9 +2162,9 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _LOCKFILE,
         "A lockfile is replaced whole, its mode kept, or left as it was.",
         Mutant(
-            "cli/lock.py",
+            "cli/receipt/output.py",
             "os.replace(temporary, target)",
-            "target.write_bytes(data)",
+            "target.write_bytes(Path(temporary).read_bytes())",
         ),
     ),
     "modes:audit-only-shows-all": Guarantee(
@@ -2410,6 +2447,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "policy/document.py",
             "if re2.fullmatch(_AMBIGUOUS, text):",
             "if re2.fullmatch(_AMBIGUOUS, text[9:]):",
+        ),
+    ),
+    "policy:one-zone": Guarantee(
+        _POLICY,
+        "Rules read the clock in the zone of the settings, whatever the environment says, and "
+        "`audit replay` reads it in the zone that the session recorded.",
+        Mutant(
+            "cli/policy.py",
+            'entry.get("zone", UTC_ZONE)',
+            "UTC_ZONE",
         ),
     ),
     "policy:whole-text": Guarantee(
@@ -3464,8 +3511,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "`trust verify` refuses a tampered log and names the first score that it does not give.",
         Mutant(
             "cli/trust.py",
-            "    if report.problems:\n",
-            "    if not report.records:\n",
+            "for part in sound_files_of(file)]",
+            "for part in files_of(file)]",
         ),
     ),
     "trust:crossing-is-no-forgery": Guarantee(

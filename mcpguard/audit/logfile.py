@@ -45,6 +45,7 @@ __all__ = [
     "exchange",
     "is_part",
     "lock",
+    "log_of",
     "logs_in",
     "next_of",
     "open_log",
@@ -220,9 +221,13 @@ def logs_in(folder: Path) -> list[Path]:
     found = set[Path]()
     for each in folder.iterdir():
         if each.suffix == ".jsonl" and not each.name.startswith("."):
-            stem = each.stem.rpartition("~")[0] if is_part(each) else each.stem
-            found.add(each.with_name(f"{stem}{each.suffix}"))
+            found.add(log_of(each))
     return sorted(found)
+
+
+def log_of(path: Path) -> Path:
+    """The log that the file at `path` is a part of: another one, or itself."""
+    return path.with_name(path.stem.rpartition("~")[0] + path.suffix) if is_part(path) else path
 
 
 def exchange(path: Path, aside: Path, first: bytes) -> int:

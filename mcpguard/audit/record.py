@@ -18,6 +18,7 @@ from mcpguard.model import Allowed, Json, JsonObject
 __all__ = [
     "BLANK",
     "CONTROL",
+    "DECISIONS",
     "DOMAIN",
     "GENESIS",
     "HASH_KEY",
@@ -66,6 +67,9 @@ MAX_ITEMS = 64
 
 MAX_NESTING = 8
 """Levels kept of such a record; deeper values are named, not written."""
+
+DECISIONS = ("allow", "deny", "would_deny", "drop", "note", "hold")
+"""What a record's `decision` may be; of one that is an event it is empty."""
 
 BLANK: JsonObject = {
     "level": 0,

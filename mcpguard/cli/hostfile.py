@@ -16,7 +16,7 @@ from pathlib import Path
 
 import orjson
 
-from mcpguard.cli.lock import replace
+from mcpguard.cli.receipt.output import replace
 from mcpguard.config.flags import data_dir
 from mcpguard.errors import HostError, UsageError
 from mcpguard.hosts import splice, undo

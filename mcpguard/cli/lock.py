@@ -1,8 +1,6 @@
 """`mcpguard lock`: write down what a server lists, to be reviewed. Never re-baselines silently."""
 
-import contextlib
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +11,7 @@ import click
 
 from mcpguard.cli import look, render
 from mcpguard.cli.receipt.leaving import note, receipted
+from mcpguard.cli.receipt.output import replace
 from mcpguard.config import flags
 from mcpguard.daemon import launch as launches
 from mcpguard.daemon.probe import Eras
@@ -24,7 +23,7 @@ from mcpguard.model import ItemKind, RequestKind, Severity
 from mcpguard.survey import locking
 from mcpguard.survey.report import Survey
 
-__all__ = ["Wish", "data_option", "lock", "replace", "requests_option", "review"]
+__all__ = ["Wish", "data_option", "lock", "requests_option", "review"]
 
 NONE = "none"
 """The word that takes a repeatable option's locked values away."""
@@ -347,55 +346,3 @@ def _write(output: Path, locked: Lockfile, word: str) -> tuple[int, bool]:
     remarks = (*drift.remarks(locked), *launches.remarks(locked.launch))
     render.talk(*render.finding_lines(remarks))
     return 0, True
-
-
-def replace(path: Path, data: bytes, *, last: Callable[[str], None] = lambda _: None) -> None:
-    """Write all of `data` or nothing: a temporary file beside it, synced, renamed over it.
-
-    The mode of an existing file is kept; a symbolic link stays one. `last` is given the temporary
-    file's name right before it is renamed, and stops that by raising. Raises UsageError.
-    """
-    target = path.resolve()
-    try:
-        mode = target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask()
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, mode)  # noqa: PTH101 - beside the other calls on the same name
-        last(temporary)
-        os.replace(temporary, target)  # noqa: PTH105
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)  # noqa: PTH108
-    _sync_directory(target.parent)
-
-
-def _unwritable(path: Path, error: OSError) -> UsageError:
-    return UsageError(
-        f"{path}: cannot be written: {error.strerror}",
-        hint="name a file you may write with -o FILE",
-    )
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _sync_directory(directory: Path) -> None:
-    if os.name != "posix":
-        return
-    with contextlib.suppress(OSError):  # some file systems cannot; the rename itself has happened
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -2,16 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import BinaryIO
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
 from mcpguard.cli import render
 from mcpguard.cli.receipt.leaving import file_fact, note, receipted
 from mcpguard.config.files import plain_bytes
+from mcpguard.config.values import UTC_ZONE, zone_of
 from mcpguard.errors import PolicyError, UsageError
 from mcpguard.model import Json, JsonObject, Reason
 from mcpguard.policy.cel import Facts
@@ -21,6 +21,7 @@ from mcpguard.policy.rules import RuleSet
 from mcpguard.siem.formats.controls import controls_of
 
 __all__ = [
+    "Zones",
     "exit_code",
     "facts",
     "policy",
@@ -28,7 +29,6 @@ __all__ = [
     "replayed_lines",
     "summary_of",
     "text_of",
-    "zone_of",
 ]
 
 MISUSED = 2
@@ -88,15 +88,15 @@ def validate_command(context: click.Context, files: Sequence[Path], form: str) -
 )
 @click.option(
     "--zone",
-    default="UTC",
-    show_default=True,
     metavar="ZONE",
-    help="The time zone of now.hour and now.weekday, for example Europe/Berlin.",
+    help="The time zone of now.*, for example Europe/Berlin. Default: as recorded, else UTC.",
 )
 @_format
 @click.pass_context
 @receipted("policy test")
-def test_command(context: click.Context, calls: Path, file: Path, zone: str, form: str) -> None:
+def test_command(
+    context: click.Context, calls: Path, file: Path, zone: str | None, form: str
+) -> None:
     """Show what the rules in FILE would decide about the calls recorded in CALLS.jsonl.
 
     One JSON object a line: `tool`, `arguments`, and if need be `principal`, `result`, `at`,
@@ -110,10 +110,10 @@ def test_command(context: click.Context, calls: Path, file: Path, zone: str, for
     """
     note(policy={"files": [file_fact(file)]})
     rules = load(text_of(file), str(file))
-    where = zone_of(zone)
+    zones = Zones(zone)
     with _opened(calls) as lines:
-        known = facts(datetime.now(where))
-        found = list(replay(rules, read_records(lines, str(calls), known, where)))
+        known = facts(datetime.now(zones.last))
+        found = list(replay(rules, read_records(lines, str(calls), known, zones)))
     summary = summary_of(found)
     note(policy=_noted(file, found))
     if form == "json":
@@ -172,16 +172,19 @@ def _opened(file: Path) -> BinaryIO:
         ) from error
 
 
-def zone_of(name: str) -> tzinfo:
-    """The time zone of that name. Raises UsageError."""
-    if name == "UTC":
-        return UTC
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise UsageError(
-            f"--zone {name}: no such zone", hint="for example: Europe/Berlin"
-        ) from error
+class Zones:
+    """The zone of each record in turn: the given one, else what its session said at its start."""
+
+    def __init__(self, given: str | None) -> None:
+        """Raises UsageError."""
+        self._given = given is not None
+        self.last = zone_of(given or UTC_ZONE)
+
+    def __call__(self, entry: JsonObject) -> tzinfo:
+        """That of `entry`. UTC where no record says; UsageError for a zone that is not known."""
+        if entry.get("event") == "session.start" and not self._given:
+            self.last = zone_of(str(entry.get("zone", UTC_ZONE)))
+        return self.last
 
 
 def facts(now: datetime) -> Facts:

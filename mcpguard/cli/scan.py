@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from mcpguard.cli import listing, look, render
-from mcpguard.cli.lock import replace as write_file
+from mcpguard.cli.receipt import output as outputs
 from mcpguard.config import flags
 from mcpguard.errors import McpguardError, StoreError, SurfaceError, UnreachableError, UsageError
 from mcpguard.hosts import checks
@@ -155,6 +155,8 @@ def scan(*, hosts: bool, host: str | None, fail_on: str, **given: object) -> int
 
 def _check(asked: _Asked, *, hosts: bool) -> None:
     """What does not go together is said, never ignored."""
+    if asked.output is not None:
+        outputs.refuse_logs(asked.output)
     places = {
         "--lock": asked.lock is not None,
         "--hosts": hosts,
@@ -346,7 +348,7 @@ def _answer(asked: _Asked, seen: _Seen, survey: Survey) -> None:
     if asked.output is None:
         render.answer(lines)
         return
-    write_file(asked.output, "".join(line + "\n" for line in lines).encode(errors="replace"))
+    outputs.replace(asked.output, "".join(line + "\n" for line in lines).encode(errors="replace"))
     render.talk(render.printable(f"mcpguard scan: {_verdict(survey)}; written to {asked.output}"))
 
 

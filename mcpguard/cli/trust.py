@@ -9,10 +9,12 @@ from pathlib import Path
 
 import click
 
-from mcpguard.audit.verify import read, verify
+from mcpguard.audit.logfile import log_of
+from mcpguard.audit.verify import begin_of, read
 from mcpguard.cli import blocking, render
+from mcpguard.cli.audit.choosing import files_of, logs, sound_files_of
 from mcpguard.config.flags import STATE, data_dir
-from mcpguard.errors import AuditError, TamperError
+from mcpguard.errors import AuditError
 from mcpguard.model import Json, JsonObject
 from mcpguard.trust.fold import Difference, Party, check, fold
 from mcpguard.trust.score import EFFECTS, Dimension, Moved, Standing, explain, word
@@ -49,17 +51,19 @@ for _command in blocking.COMMANDS:
 def show_command(files: tuple[Path, ...], form: str) -> None:
     """Show every score, and the events that made it, newest first.
 
-    Counts the audit logs FILE. When none is named: what the store holds that the proxies of this
-    user share, and all logs of the data directory for whom it does not know. Scores are of the last
-    record's time.
+    Counts the audit logs FILE with their earlier parts; of a folder, all logs in it. When none is
+    named: what the store holds that the proxies of this user share, and all logs of the data
+    directory for whom it does not know. Scores are of the last record's time.
 
     Exit codes: 0 shown, 2 it could not be found out (a log or the store cannot be read, there is
     neither).
     """
     live = {} if files else _live()
-    logs = files or _own_logs(needed=not live)
-    logged = fold(_records(logs))
+    chosen = _chosen(files, needed=not live)
+    parts = [part for file in chosen for part in files_of(file)]
+    logged = fold(_records(parts))
     standings = logged | live
+    render.talk(*(f"{told}; what they moved is not counted" for told in _lacking(parts)))
     _remark(logged, live)
     if form == "json":
         told: list[Json] = [_as_json(*each) for each in sorted(standings.items())]
@@ -75,15 +79,20 @@ def show_command(files: tuple[Path, ...], form: str) -> None:
 def verify_command(context: click.Context, files: tuple[Path, ...], form: str) -> None:
     """Compute every score of the audit logs FILE again, and compare with what the records state.
 
-    Each log's chain is verified first. Name all logs that shared their scores: what one proxy
-    observed counts for the others. Names the first record that states another score.
+    Each log's chain is verified first, with its earlier parts. Name all logs that shared their
+    scores, or the folder that they are in: what one proxy observed counts for the others. Names the
+    first record that states another score.
 
-    Exit codes: 0 the same, 1 tampered or another score, 2 it could not be found out (unreadable, no
-    record states a score).
+    Exit codes: 0 the same, 1 tampered or another score, 2 it could not be found out (unreadable, an
+    earlier part is not there, no record states a score).
     """
-    for file in files:
-        _refuse_tampered(file)
-    stated, wrong = check(_records(files))
+    parts = [part for file in _chosen(files, needed=True) for part in sound_files_of(file)]
+    for told in _lacking(parts):
+        raise AuditError(
+            f"{told}, so no score can be computed again",
+            hint="put the earlier parts (NAME~...) beside it; `audit.keep` says how many are kept",
+        )
+    stated, wrong = check(_records(parts))
     result = "differs" if wrong else "same" if stated else "unstated"
     if form == "json":
         render.answer([render.json_text(_verdict(result, stated, wrong))])
@@ -119,26 +128,23 @@ def _remark(logged: Mapping[Party, Standing], live: Mapping[Party, Standing]) ->
             )
 
 
-def _own_logs(*, needed: bool) -> tuple[Path, ...]:
-    folder = data_dir() / "audit"
-    files = tuple(sorted(folder.glob("*.jsonl")))
-    if needed and not files:
-        raise AuditError(f"{folder}: there is no audit log", hint="name one, or run: mcpguard demo")
-    return files
+def _chosen(files: Sequence[Path], *, needed: bool) -> list[Path]:
+    """The logs that `files` are, or are parts of; without any, this user's. Raises AuditError."""
+    if not needed and not files and not any((data_dir() / "audit").glob("*.jsonl")):
+        return []
+    return list(dict.fromkeys(map(log_of, logs(files))))
 
 
-def _records(files: Sequence[Path]) -> list[JsonObject]:
-    return [record for file in files for record in read(file)]
+def _records(parts: Sequence[Path]) -> list[JsonObject]:
+    return [record for part in parts for record in read(part)]
 
 
-def _refuse_tampered(file: Path) -> None:
-    report = verify(file)
-    if report.problems:
-        problem = report.problems[0]
-        raise TamperError(
-            f"{file}: line {problem.line}: {problem.message}",
-            hint=f"see all of it with: mcpguard audit verify {file}",
-        )
+def _lacking(parts: Sequence[Path]) -> Iterator[str]:
+    """What is not there before the first part of each log."""
+    firsts = {log_of(part): part for part in reversed(parts)}
+    for log, part in firsts.items():
+        if before := begin_of(part).seq:
+            yield f"{render.printable(str(log))}: records 1 to {before:,} are in no file here"
 
 
 def _as_json(party: Party, standing: Standing) -> JsonObject:

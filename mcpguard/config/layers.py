@@ -20,6 +20,7 @@ from mcpguard.config.settings import (
     TelemetrySettings,
     TrustSettings,
 )
+from mcpguard.config.values import UTC_ZONE
 from mcpguard.errors import PolicyError
 from mcpguard.model import Mode, Tier
 from mcpguard.pipeline.terms import Fence, GatewayPolicy, Handling, Response, Responses, ScanPolicy
@@ -32,6 +33,8 @@ __all__ = ["laid", "misfits", "settings_of", "tightened"]
 
 _TOOL: Final = ("limits", "tool")
 _TOOLS: Final = ("limits", "tools")
+_RULES: Final = ("rules",)
+_ZONE: Final = ("zone",)
 _SYSTEM: Final = "system"
 """What the counters of the system's rules are kept under: no rule of another file shares them."""
 
@@ -61,6 +64,8 @@ def tightened(values: Values, system: Values) -> Values:
         way = row_of(path).tighten
         if way is not None:
             made[path] = way(made.get(path), held)
+    if _RULES in system and _ZONE not in system:
+        made.pop(_ZONE, None)  # nobody moves the hours that the system's rules are about
     return made | _tool_limits(values, system)
 
 
@@ -91,6 +96,7 @@ def settings_of(values: Values, system: Values | None = None) -> Settings:
         mode=one("mode", default=None),
         floor=_One(floor)("mode", default=Mode.AUDIT_ONLY),
         profile=one("profile"),
+        zone=one("zone", default=UTC_ZONE),
         principals=_principals(values),
         trust=TrustSettings(
             min_trust=one("trust", "min_trust"),

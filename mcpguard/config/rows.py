@@ -118,6 +118,10 @@ def _rank(*words: str) -> Tighten:
     return _most(words.index)
 
 
+def _the_systems(_: tuple[Held, ...] | None, system: tuple[Held, ...]) -> tuple[Held, ...]:
+    return system
+
+
 def _added(below: tuple[Held, ...] | None, system: tuple[Held, ...]) -> tuple[Held, ...]:
     return (below or ()) + system
 
@@ -197,6 +201,12 @@ ROWS: Final = (
         tighten=_rank("audit-only", "filter-only", "enforce"),
     ),
     Row(("profile",), "the host is the principal local:PROFILE", read.name),
+    Row(
+        ("zone",),
+        "the time zone of now.* in rules, such as Europe/Berlin; UTC if none is named",
+        read.zone,
+        tighten=_the_systems,
+    ),
     Row(
         ("principals", "*", "capabilities"),
         "what a principal (local:PROFILE or a DID) holds: a:b or a:*",

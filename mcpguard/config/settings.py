@@ -145,7 +145,8 @@ class Settings:
     """Everything a session is run by, beside its flags and its lockfile.
 
     `mode`: None leaves it to the flags, see `loading.chosen_mode`. `floor`: the weakest mode the
-    system's file permits. `profile`: the host is the principal `local:<profile>`. `limits`: rates
+    system's file permits. `profile`: the host is the principal `local:<profile>`. `zone`: IANA's
+    name of the time zone in which rules read the clock. `limits`: rates
     only. `suppress`: findings of definitions that do not count. `requests`: the server-initiated
     kinds that may pass if the lockfile allows them too; None: all it allows.
     """
@@ -154,6 +155,7 @@ class Settings:
     mode: Mode | None = None
     floor: Mode = Mode.AUDIT_ONLY
     profile: str = "default"
+    zone: str = "UTC"
     principals: Mapping[str, PrincipalSettings] = field(
         default_factory=lambda: MappingProxyType({})
     )

@@ -5,7 +5,7 @@ Each reader takes the node of one value or one entry of a list, and raises Polic
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, tzinfo
 from enum import StrEnum
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -76,12 +76,18 @@ MAX_FILES = 1000
 LOOPBACK = ("127.0.0.1", "::1")
 """Where alone something listens: a name could mean another machine, another 127. a container's."""
 
+UTC_ZONE = "UTC"
+"""The zone of rules for which none is named: what a program has in its environment names none."""
+
 RULES = "rules"
 """What the counters of the rules' limits are kept under."""
 
 _NAME: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 _NO_FILES: Final = frozenset(("dev", "proc", "sys"))
 """Folders of / that hold no files, but for /dev/shm."""
+
+_NO_ZONES: Final = frozenset(("Factory", "localtime", "posixrules"))
+"""Files of the database that are no zone, or another one on each machine."""
 
 _T = TypeVar("_T")
 _Word = TypeVar("_Word", bound=StrEnum)
@@ -219,6 +225,28 @@ def scope(node: Node) -> Scope:
     """`filesystem:/data/** x read`."""
     value = text(node)
     return told(node, lambda: Scope.parse(value))
+
+
+def zone(node: Node) -> str:
+    """`Europe/Berlin`."""
+    value = text(node)
+    told(node, lambda: zone_of(value))
+    return value
+
+
+def zone_of(name: str) -> tzinfo:
+    """The time zone of that name in the IANA database. Raises UsageError."""
+    if name == UTC_ZONE:
+        return UTC  # which needs no database
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # most sessions name no zone
+
+    try:
+        return ZoneInfo("" if name in _NO_ZONES else name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise UsageError(
+            f"{name[:MAX_NAME]!r}: no such zone in this machine's time zone database",
+            hint="for example: Europe/Berlin, or UTC",
+        ) from error
 
 
 def sink(node: Node) -> "Target":

@@ -234,9 +234,10 @@ def _leave(
 ) -> None:
     missing = receipt.left(code, error=error, status=status)
     if missing is not None:
-        text = f"mcpguard: there is no receipt of this session: {missing.message}"
+        lines = [f"mcpguard: there is no receipt of this session: {missing.message}"]
+        lines += [f"  next: {missing.hint}"] if missing.hint else []
         with contextlib.suppress(OSError):  # the server's exit code counts, heard or not
-            sys.stderr.write(printable(text) + "\n")
+            sys.stderr.write("".join(printable(line) + "\n" for line in lines))
             sys.stderr.flush()
 
 
@@ -563,6 +564,7 @@ def open_audit(plan: Plan, session_id: str, log: Events) -> "AuditLog | None":
                 "mode": mode,
                 "lock": plan.digest,
                 "preset": settings.preset,
+                "zone": settings.zone,
                 **_evident(plan),
             },
         )

@@ -6,19 +6,20 @@ decided. Nothing of a session that captures nothing comes by here.
 
 import base64
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol, cast
-from unicodedata import normalize
 
 import orjson
 
 from mcpguard.audit.chain import Record
 from mcpguard.audit.record import Told
 from mcpguard.errors import AuditError, ScanError
+from mcpguard.evidence.named import readable
 from mcpguard.model import Allowed, Json, JsonObject
 from mcpguard.scan import DETECTORS, Budget, find, redact
 from mcpguard.scan.patterns import Patterns
-from mcpguard.scan.redact import placeholder
+from mcpguard.scan.redact import Hit, merged
+from mcpguard.scan.sites import Span
 from mcpguard.trust.policy import Glob
 from mcpguard.wire.canonical import canonical
 
@@ -47,17 +48,7 @@ _CONFIDENTIAL: Final = tuple(
 investigator looks for."""
 
 _UP, _DOWN, _CALL = "host>server", "server>host", "tools/call"
-_NAMED: Final = (
-    "passw", "passphrase", "passcode", "secret", "token", "apikey", "authorization", "credential",
-    "privatekey", "accesskey", "signingkey", "encryptionkey", "sessionid", "sessionkey", "cookie",
-)  # fmt: skip
-"""What a member's name holds, letters alone, whose value is never shown, whatever it looks like."""
-
-_CALLED: Final = frozenset({"auth", "bearer", "jwt", "otp", "pass", "pin", "pwd"})
-"""The same for whole names, which others begin with: an author is no secret."""
-
 _ABOUT: Final = ("direction", "method", "target")
-_PICTURES: Final = frozenset({"image", "audio"})
 
 
 class Writes(Protocol):
@@ -175,11 +166,11 @@ class Witness:
         Looked through twice: as values, and as the text that stands in the log.
         """
         patterns = self._patterns()
-        seen = _readable(value)
+        seen, named = readable(value)
         hits = find(seen, _CONFIDENTIAL, patterns, budget=_BUDGET)
         text = orjson.dumps(redact(seen, hits)).decode()
         again = find(text, _CONFIDENTIAL, patterns, budget=_BUDGET)
-        return str(redact(text, again)), len(hits) + len(again)
+        return str(redact(text, again)), named + _places(hits) + _places(again)
 
 
 def _fields(told: Told) -> JsonObject:
@@ -200,31 +191,12 @@ def _unread(kind: str, size: int, why: str) -> JsonObject:
     return {"what": kind, "text": "", "size": size, "cut": 0, "redacted": 0, "unread": why}
 
 
-def _readable(value: Json) -> Json:
-    """`value` without what its name says is secret, and without base64, which nobody reads."""
-    if isinstance(value, list):
-        return [_readable(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    kind = value.get("type")
-    picture = isinstance(kind, str) and kind in _PICTURES
-    return {
-        key: f"[{len(each)} characters of base64]"
-        if isinstance(each, str) and (key == "blob" or (picture and key == "data"))
-        else _NOT_SHOWN
-        if _is_secret(key)
-        else _readable(each)
-        for key, each in value.items()
-    }
-
-
-_NOT_SHOWN: Final = placeholder("named")
-
-
-def _is_secret(key: str) -> bool:
-    shown = normalize("NFKD", key).encode("ascii", "ignore").decode()
-    letters = "".join(filter(str.isalpha, shown)).lower()
-    return letters in _CALLED or any(word in letters for word in _NAMED)
+def _places(hits: Iterable[Hit]) -> int:
+    """How many placeholders stand for `hits`: one for those that overlap."""
+    spans: dict[int, list[Span]] = {}
+    for hit in hits:
+        spans.setdefault(hit.leaf, []).append(Span(hit.start, hit.end, hit.kind))
+    return sum(len(merged(each)) for each in spans.values())
 
 
 def params_hash(arguments: Json) -> str:

@@ -157,17 +157,20 @@ class Compared(NamedTuple):
 
 
 def compare(given: Iterable[Json], made: Callable[[], Iterable[JsonObject]], most: int) -> Compared:
-    """Whether the evidence `given` is what the log gives. `most`: how many sentences are wanted.
+    """Whether the evidence `given` is what the log gives, all or some, each once, in its order.
 
     `made`: all evidence of that log, which was verified before; asked twice, and of neither is more
-    kept than a digest a piece.
+    kept than a digest a piece. `most`: how many sentences are wanted.
     """
-    marks = {str(each["id"]): _mark(each) for each in made()}
+    marks = {str(each["id"]): (place, _mark(each)) for place, each in enumerate(made(), 1)}
     wrong: list[tuple[int, JsonObject]] = []
-    number = count = 0
+    number = count = last = 0
     for number, each in enumerate(given, 1):
         told = each if isinstance(each, dict) else {}
-        if marks.get(_text(told, "id")) != _mark(told):
+        place, mark = marks.get(_text(told, "id"), (0, b""))
+        if place > last and mark == _mark(told):
+            last = place
+        else:
             count += 1
             wrong += [(number, told)] * (count <= most)
     names = {_text(told, "id") for _, told in wrong}.intersection(marks)
@@ -182,6 +185,8 @@ def _difference(number: int, told: JsonObject, made: Mapping[str, JsonObject]) -
         return f"piece {number}: there is no such call in the log: {name[:80]!a}"
     every = ours.keys() | told.keys()
     keys = sorted(key for key in every if _mark(ours.get(key)) != _mark(told.get(key)))
+    if not keys:
+        return f"piece {number}: record {ours[_OWN + 'seq']} stands here again, or out of its order"
     return f"piece {number}: not what record {ours[_OWN + 'seq']} says: {', '.join(keys)}"
 
 

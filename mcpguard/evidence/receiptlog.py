@@ -59,7 +59,7 @@ _FLAGS = (
     | getattr(os, "O_NOFOLLOW", 0)
     | getattr(os, "O_NONBLOCK", 0)
 )
-_CHANGED = "run: mcpguard receipt verify; then move both files away, and a new log begins"
+_CHANGED = f"run: mcpguard receipt verify; then move {LOG} and {HEAD} away, and new ones begin"
 
 
 class _End(NamedTuple):

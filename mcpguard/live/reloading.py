@@ -36,6 +36,7 @@ AT_START: Sequence[Path] = (
     ("audit",),
     ("telemetry",),
     ("profile",),
+    ("zone",),
     ("mode",),
     ("requests",),
     ("trust", "servers"),

@@ -67,7 +67,7 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
     "tool.annotations": ("map", "as locked; false and true, nothing invented"),
     "tool.tier": ("string", "T0_observe, T1_prepare, T2_act, T3_commit; empty if none"),
     "server.name": ("string", "the server's name in the lockfile"),
-    "now.hour": ("int", "0 to 23, in the configured zone"),
+    "now.hour": ("int", "0 to 23, in the zone that `zone` in mcpguard.yaml names; else in UTC"),
     "now.minute": ("int", "0 to 59"),
     "now.weekday": ("string", "mon, tue, wed, thu, fri, sat, sun"),
     "now.date": ("string", "2026-12-31"),

@@ -6,7 +6,7 @@ say that reads them cannot be known. Limits are counted by the records' own time
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from typing import NamedTuple
@@ -95,22 +95,24 @@ def moment(at: datetime) -> Moment:
 
 
 def read_records(
-    lines: Iterable[bytes], source: str, facts: Facts, zone: tzinfo
+    lines: Iterable[bytes], source: str, facts: Facts, zone: Callable[[JsonObject], tzinfo]
 ) -> Iterator[Record]:
     """The records of `lines`; what they do not say is taken from `facts`.
 
-    Blank lines, and lines of the audit log that are about no call, are passed over. Raises
-    PolicyError for anything else.
+    `zone`: gives the one in which rules read the clock; it is shown every line, in order. Blank
+    lines, and lines of the audit log that are about no call, are passed over. Raises PolicyError
+    for anything else.
     """
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         reader = _Reader(source, number)
         entry = reader.entry(line)
+        where = zone(entry)
         if "v" not in entry or "seq" not in entry:
-            yield reader.record(entry, facts, zone)
+            yield reader.record(entry, facts, where)
         elif _about_a_call(entry):
-            yield reader.audited(entry, facts, zone)
+            yield reader.audited(entry, facts, where)
 
 
 def _about_a_call(entry: JsonObject) -> bool:

@@ -215,7 +215,8 @@ def _changed(record: JsonObject, at: int, session: str, seq: int) -> Iterator[En
     if record["event"] == "session.start":
         lock, server = _text(record, "lock"), Party(SERVER, _text(record, "server"))
         level = 1 if lock else 0
-        yield Entry(server, at, session, seq, STARTED, "", level, mark(lock))
+        if server.name:  # a log of scans is about no server
+            yield Entry(server, at, session, seq, STARTED, "", level, mark(lock))
     elif record["event"] == "trust.reset" and _text(record, "key"):
         party = Party(_text(record, "kind"), _text(record, "name"))
         if party.role in {CALLER, SERVER}:

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -99,6 +101,27 @@ def refused(result: Message) -> str:
     """`[stage.reason]: why` of a denial."""
     assert result["isError"] is True
     return text(result).removeprefix("Blocked by mcpguard ")
+
+
+@pytest.mark.guarantee("policy:one-zone")
+@pytest.mark.parametrize(
+    ("zone", "environment"), [("", "Etc/GMT+12"), ("Asia/Kolkata", "UTC"), ("Asia/Kolkata", "")]
+)
+def test_rules_read_the_clock_in_the_zone_of_the_settings_and_so_does_replay(
+    office: Office, tmp_path: Path, zone: str, environment: str
+) -> None:
+    hour = datetime.now(ZoneInfo(zone or "UTC")).hour
+    when = f"now.hour in [{hour}, {(hour + 1) % 24}]"
+    rules = f"rules: [{{name: now, action: deny, tools: [query], when: '{when}'}}]\n"
+    office.place.env["TZ"] = environment
+    with office.session((f"zone: {zone}\n" if zone else "") + rules) as calls:
+        assert "(rule now)" in refused(calls("query", sql="SELECT 1"))
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(f"name: p\n{rules}", "utf-8")
+    log = str(office.place.audit)
+    replay = ("audit", "replay", log, "--policy", str(policy))
+    assert office.place.mcpguard(*replay).returncode == 0
+    assert office.place.mcpguard(*replay, "--zone", "Etc/GMT+12").returncode == 1
 
 
 # the three policies

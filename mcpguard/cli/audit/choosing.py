@@ -10,9 +10,10 @@ from typing import Any, NamedTuple, TypedDict, TypeVar
 import click
 
 from mcpguard.audit.logfile import logs_in
-from mcpguard.audit.verify import parts_of, read, read_end
+from mcpguard.audit.record import DECISIONS
+from mcpguard.audit.verify import missing, parts_of, read, read_end, verify
 from mcpguard.config.flags import data_dir
-from mcpguard.errors import AuditError, UsageError
+from mcpguard.errors import AuditError, TamperError, UsageError
 from mcpguard.model import JsonObject
 from mcpguard.trust.policy import Glob
 
@@ -26,6 +27,7 @@ __all__ = [
     "logs",
     "newest",
     "records",
+    "sound_files_of",
 ]
 
 WINDOWS = (1 << 18, 1 << 23)
@@ -97,7 +99,7 @@ def choosing(command: _Command) -> _Command:
         click.option("--until", metavar="TIME", help="Before this time."),
         click.option("--tool", multiple=True, metavar="GLOB", help="Of such tools, by name."),
         click.option("--principal", multiple=True, metavar="ID", help="Of this caller."),
-        click.option("--decision", multiple=True, metavar="WORD", help="allow, deny, drop..."),
+        click.option("--decision", multiple=True, type=click.Choice(DECISIONS), help="So decided."),
         click.option("--rule", multiple=True, metavar="RULE", help="By this rule or reason."),
         click.option("--session", multiple=True, metavar="ID", help="Of this session."),
     )
@@ -211,3 +213,18 @@ def files_of(log: Path) -> list[Path]:
     """The files of `log`, oldest first; the last is left out where only earlier ones are there."""
     parts = parts_of(log)
     return parts if len(parts) == 1 or log.exists() else parts[:-1]
+
+
+def sound_files_of(log: Path) -> list[Path]:
+    """`files_of`, which are what was written. Raises TamperError, AuditError."""
+    files, seam = files_of(log), None
+    for part in files:
+        report = verify(part, seam=seam)
+        seam = report.seam
+        gone = missing(log, report) if part == files[-1] != log else None
+        for problem in [*report.problems, *([gone] if gone else [])][:1]:
+            raise TamperError(
+                f"{part}: line {problem.line}: {problem.message}",
+                hint=f"see all of it with: mcpguard audit verify {log}",
+            )
+    return files

@@ -7,9 +7,10 @@ from typing import cast
 import click
 import orjson
 
-from mcpguard.audit.verify import Seam, parts_of, read, verify
+from mcpguard.audit.verify import read
 from mcpguard.cli import render
-from mcpguard.errors import AuditError, TamperError
+from mcpguard.cli.audit.choosing import files_of, sound_files_of
+from mcpguard.errors import AuditError
 from mcpguard.evidence.invocation import Reader, compare
 from mcpguard.model import Json, JsonObject
 from mcpguard.wire.exact import ExactError, strict_loads
@@ -41,7 +42,7 @@ def evidence_command(
     It names the record it is made of by number and hash; made again of the same log it is the same.
 
     With --check, the log's chain is verified, and what stands in EVIDENCE (jsonl, or json) must be
-    what the log gives.
+    what the log gives, all of it or some, each piece once and in the log's order.
 
     Exit codes: 0 written, or it fits; 1 the log or a piece was changed, or there is no such ID; 2
     it could not be found out: unreadable, or there is no evidence in FILE.
@@ -82,13 +83,8 @@ def _list(found: Iterator[JsonObject]) -> int:
 
 
 def _evidence(file: Path) -> Iterator[JsonObject]:
-    records = (record for part in _parts(file) for record in read(part))
+    records = (record for part in files_of(file) for record in read(part))
     return Reader(file.name).read(records)
-
-
-def _parts(file: Path) -> list[Path]:
-    parts = parts_of(file)
-    return parts if file.exists() or len(parts) == 1 else parts[:-1]
 
 
 def _none(file: Path) -> AuditError:
@@ -99,7 +95,7 @@ def _none(file: Path) -> AuditError:
 
 
 def _checked(file: Path, given: Path) -> int:
-    _refuse_tampered(file)
+    sound_files_of(file)
     found = compare(_pieces(given), lambda: _evidence(file), SHOWN)
     if not (found.made and found.given):
         raise _none(given if found.made else file)
@@ -110,18 +106,6 @@ def _checked(file: Path, given: Path) -> int:
     if not found.wrong:
         render.answer([f"{given}: {found.given} of the log's {found.made} pieces, as {file} says"])
     return int(found.wrong > 0)
-
-
-def _refuse_tampered(file: Path) -> None:
-    seam: Seam | None = None
-    for part in _parts(file):
-        report = verify(part, seam=seam)
-        seam = report.seam
-        for problem in report.problems[:1]:
-            raise TamperError(
-                f"{part}: line {problem.line}: {problem.message}",
-                hint=f"see all of it with: mcpguard audit verify {file}",
-            )
 
 
 def _pieces(given: Path) -> Iterator[Json]:

@@ -8,8 +8,8 @@ from typing import BinaryIO
 
 import click
 
-from mcpguard.cli.audit.choosing import Choice, logs, records
-from mcpguard.errors import UsageError
+from mcpguard.cli.audit.choosing import Choice, files_of, logs, records
+from mcpguard.cli.receipt import output as outputs
 from mcpguard.model import JsonObject
 from mcpguard.siem.formats import FORMATS
 from mcpguard.siem.formats import render as rendered
@@ -28,7 +28,12 @@ WRITTEN = {name: row for name, row in FORMATS.items() if not row.needs}
 @click.option(
     "--format", "form", type=click.Choice([*WRITTEN]), required=True, help="One of the table below."
 )
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="A file; default: stdout.")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    help="A file, written whole or not at all; default: stdout.",
+)
 def export_command(files: tuple[Path, ...], form: str, output: Path | None) -> None:
     """Write the records of the logs FILE in another format, one a line.
 
@@ -37,17 +42,19 @@ def export_command(files: tuple[Path, ...], form: str, output: Path | None) -> N
     records' truth: run `mcpguard audit verify` first. `--format hec` can be posted to a collector
     as it is, of `otlp-json` each line is one request.
 
-    Exit codes: 0 written, 2 a file cannot be read.
+    With --output the file is for this user alone. It takes the place of another file once all is
+    written, never that of a log.
+
+    Exit codes: 0 written, 2 a file cannot be read or written.
     """
-    found = records(logs(files), Choice())
+    chosen = logs(files)
+    found = records(chosen, Choice())
     if output is None:
         _export(found, form, sys.stdout.buffer)
         return
-    try:
-        with output.open("wb") as made:
-            _export(found, form, made)
-    except OSError as error:
-        raise UsageError(f"{output}: cannot be written: {error.strerror}") from error
+    outputs.refuse_logs(output, [part for file in chosen for part in files_of(file)])
+    with outputs.opened(output, outputs.PRIVATE) as made:
+        _export(found, form, made)
 
 
 def _export(found: Iterator[JsonObject], form: str, to: BinaryIO) -> None:

@@ -26,16 +26,17 @@ __all__ = ["replay_command"]
     metavar="NEW.yaml",
     help="The rules to try.",
 )
-@click.option("--zone", default="UTC", show_default=True, help="For now.hour and now.weekday.")
+@click.option("--zone", metavar="ZONE", help="For now.*. Default: what each session recorded.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 @click.pass_context
 def replay_command(
-    context: click.Context, files: tuple[Path, ...], policy: Path, zone: str, form: str
+    context: click.Context, files: tuple[Path, ...], policy: Path, zone: str | None, form: str
 ) -> None:
     """Show which recorded calls the rules in NEW.yaml would decide otherwise, and by which rule.
 
     Of the logs FILE with their earlier parts, or of all logs of this user. The log holds no
-    arguments: what a rule would say that reads them is not known, and counted as such.
+    arguments: what a rule would say that reads them is not known, and counted as such. A session
+    that recorded no zone is read in UTC.
 
     Exit codes: 0 nothing changes, 1 a call is decided otherwise, 2 it could not be found out.
     """
@@ -50,9 +51,9 @@ def replay_command(
     context.exit(policies.exit_code(found))
 
 
-def _records(files: Sequence[Path], zone: str) -> Iterator[Record]:
-    where = policies.zone_of(zone)
-    known = policies.facts(datetime.now(where))
+def _records(files: Sequence[Path], zone: str | None) -> Iterator[Record]:
     for file in files:
+        zones = policies.Zones(zone)
+        known = policies.facts(datetime.now(zones.last))
         for part in files_of(file):
-            yield from read_records(read_lines(part), str(part), known, where)
+            yield from read_records(read_lines(part), str(part), known, zones)

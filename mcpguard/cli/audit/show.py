@@ -65,7 +65,8 @@ def show_command(
     chosen = logs(files)
     choice = choice_of(given)
     found = newest(chosen, choice, most) if most else records(chosen, choice)
-    _print(found, as_text=as_text, named=len(chosen) > 1)
+    if not _print(found, as_text=as_text, named=len(chosen) > 1):
+        _tell_none()
 
 
 @click.command(name="tail", short_help="Show the newest records, and those to come.")
@@ -90,6 +91,8 @@ def tail_command(
         ends = [stack.enter_context(_End(file)) for file in live]
         begun = newest(chosen, choice, limit)
         _print(begun, as_text=as_text, named=len(chosen) > 1)
+        if not begun and limit and not follow:
+            _tell_none()
         told = {str(record.get("hash")) for record in begun}
         stack.enter_context(suppress(KeyboardInterrupt))  # how it ends
         while ends:
@@ -166,10 +169,19 @@ def _as_text(form: str | None) -> bool:
     return form == "text" or (form is None and sys.stdout.isatty())
 
 
-def _print(found: Iterable[JsonObject], *, as_text: bool, named: bool) -> None:
+def _print(found: Iterable[JsonObject], *, as_text: bool, named: bool) -> int:
+    """How many there were."""
     lines = (line_of(each, named=named) if as_text else _as_json(each) for each in found)
+    count = 0
     while some := list(islice(lines, AT_ONCE)):
         render.answer(some)
+        count += len(some)
+    return count
+
+
+def _tell_none() -> None:
+    """An empty answer is one: it is not mistaken for a command that did nothing."""
+    render.talk("mcpguard audit: no record fits")
 
 
 def _as_json(record: JsonObject) -> str:

@@ -332,16 +332,15 @@ def _line(read: _Read) -> str:
     where = f" in {count:,} files" if count > 1 else ""
     signed = f", signed up to {size:,}" if size else ""
     torn = ", and not whole behind its last line" if read.newest.torn else ""
-    told = f"intact, {read.records:,} records{where}{signed}{torn}"
+    start = read.parts[0][1].start
+    whence = f" from record {start + 1:,} on" if start else ""
+    told = f"intact{whence}, {read.records:,} records{where}{signed}{torn}"
     return f"{render.printable(str(read.path))}: {told}"
 
 
 def _as_text(read: _Read) -> Iterator[str]:
-    result, problems = read.result, read.problems
-    headline = _HEADLINES[result]
-    if result == "intact" and read.newest.torn:
-        headline = f"intact up to line {read.newest.records}, and not whole behind it"
-    yield f"{render.printable(str(read.path))}: {headline}"
+    problems = read.problems
+    yield f"{render.printable(str(read.path))}: {_headline(read)}"
     for part, problem in problems[:SHOWN]:
         where = f"{render.printable(part.name)}: " if len(read.parts) > 1 else ""
         yield f"  {where}line {problem.line}: {problem.message}"
@@ -356,6 +355,18 @@ def _as_text(read: _Read) -> Iterator[str]:
     yield from _notes(read)
     if problems:
         yield from _next_steps(problems[0][1])
+
+
+def _headline(read: _Read) -> str:
+    """The result, and what of the log it is not about."""
+    told, start = _HEADLINES[read.result], read.parts[0][1].start
+    if read.result != "intact":
+        return told
+    if read.newest.torn:
+        told = f"intact up to line {read.newest.records}, and not whole behind it"
+    elif start:
+        told = f"intact from record {start + 1:,} on, every record there is as it was written"
+    return f"{told}; records 1 to {start:,} are in no file here" if start else told
 
 
 _HEADLINES = {

@@ -1,1 +1,4 @@
-"""Receipts on the command line: `leaving` writes them for other commands, `commands` shows them."""
+"""What commands leave behind: `leaving` writes their receipts, `commands` shows them.
+
+`output` writes the files that they answer into.
+"""

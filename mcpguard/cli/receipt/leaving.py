@@ -79,7 +79,10 @@ def _left(leaving: Leaving, code: int, kind: str) -> None:
         return
     if leaving.chosen != "on" and code == 0:
         raise missing
-    render.talk(f"mcpguard: there is no receipt of this: {render.printable(missing.message)}")
+    render.talk(
+        f"mcpguard: there is no receipt of this: {render.printable(missing.message)}",
+        *([f"  next: {render.printable(missing.hint)}"] if missing.hint else []),
+    )
 
 
 def _now() -> float:

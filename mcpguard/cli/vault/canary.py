@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from mcpguard.cli import reach, render
+from mcpguard.cli.receipt.output import refuse_logs
 from mcpguard.cli.vault import acts
 from mcpguard.errors import McpguardError, RefusalError, UsageError
 from mcpguard.vault import canaries
@@ -49,6 +50,8 @@ def new_command(*, kind: str, into: Path | None, note: str, form: str) -> None:
     where = str(into.absolute()) if into is not None else ""
     if not note.isprintable() or len(note) > canaries.MAX_NOTE:
         raise UsageError(f"the note is one line of at most {canaries.MAX_NOTE} characters")
+    if into is not None:
+        refuse_logs(into)
     made, text = canaries.made(reach.home(), kind, at=_now(), note=note, into=where)
     acts.recorded("canary.new", kind=kind, name=made.id, into=where)
     canaries.remember(reach.home(), made)

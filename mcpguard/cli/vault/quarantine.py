@@ -3,6 +3,7 @@
 Looking needs no key, nor does dropping. Releasing is signed, as it lets text on that was stopped.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import click
 import orjson
 
 from mcpguard.cli import reach, render
+from mcpguard.cli.receipt.output import PRIVATE, refuse_logs
 from mcpguard.cli.signing import Phrases, signer_option, unlock
 from mcpguard.cli.vault import acts
 from mcpguard.control import client
@@ -26,6 +28,7 @@ MISUSED = 2
 """Exit code without a subcommand: nothing was found out."""
 
 _HOUR = 3600
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _ID = click.argument("name", metavar="ID")
 
 
@@ -96,6 +99,8 @@ def release_command(
     entry = _entry(name, now)
     if into is not None and into.exists():
         raise UsageError(f"{into}: there is a file already", hint="name one that does not exist")
+    if into is not None:
+        refuse_logs(into)
     found = _session(entry) if retry else None
     render.talk(*_shown(entry, now))
     what = (
@@ -177,7 +182,7 @@ def _handed_over(entry: Entry, into: Path | None) -> None:
         sys.stdout.buffer.flush()
         return
     try:
-        with into.open("xb") as file:
+        with os.fdopen(os.open(into, _NEW, PRIVATE), "wb") as file:
             file.write(raw)
     except OSError as error:
         raise McpguardError(f"{into}: cannot be written: {error.strerror}") from error

@@ -6,7 +6,8 @@ Nothing of the session changes while they are made, so settings that cannot be u
 import os
 import sys
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -146,18 +147,19 @@ class Maker:
     def _policy(self, settings: Settings, limiter: Limiter) -> Stage:
         if settings.rules is None:
             return NoRules()
+        from mcpguard.config.values import zone_of
         from mcpguard.pipeline.policy import PolicyStage  # brings CEL
 
         return PolicyStage(
             settings.rules,
-            self._facts,
+            partial(self._facts, zone_of(settings.zone)),
             RuleLimits(limiter, uptime),
             approve=self._around.approve("policy"),
             default=Effect.ALLOW,
             clock=uptime,
         )
 
-    def _facts(self, subject: Call | Result, ctx: Context) -> "Facts":
+    def _facts(self, zone: tzinfo, subject: Call | Result, ctx: Context) -> "Facts":
         from mcpguard.policy.cel import Facts
         from mcpguard.policy.replay import moment
 
@@ -177,7 +179,7 @@ class Maker:
             annotations=noted if isinstance(noted, dict) else {},
             tier=item.tier if item is not None else "",
             server=self._plan.name,
-            moment=moment(datetime.now().astimezone()),
+            moment=moment(datetime.now(zone)),
             calls=calls,
             tool_calls=of_tool,
             denied=denied,

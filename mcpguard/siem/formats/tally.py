@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from mcpguard.audit import record as records
 from mcpguard.model import JsonObject, Reason
 from mcpguard.siem.formats.otlp import attributes, error_type, nanoseconds
 from mcpguard.wire.methods import NOTIFICATIONS, REQUESTS
@@ -135,7 +136,7 @@ class Durations:
 _METHODS: Final = frozenset(
     name for table in (REQUESTS, NOTIFICATIONS) for side in table.values() for name in side
 )
-_DECISIONS: Final = frozenset(("allow", "deny", "would_deny", "drop", "note", "hold"))
+_DECISIONS: Final = frozenset(records.DECISIONS)
 _DIRECTIONS: Final = frozenset(("host>server", "server>host"))
 _REASONS: Final = frozenset(map(str, Reason))
 _REVIEWED: Final = frozenset(("trust", "scan", "policy", "gateway"))

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from mcpguard.audit import AuditLog
 from mcpguard.audit.keeper import Rotation
+from mcpguard.audit.record import DECISIONS
 from mcpguard.audit.verify import read
 from mcpguard.cli.audit import audit
 from mcpguard.cli.audit.show import line_of
@@ -114,6 +115,24 @@ def test_a_time_that_is_none_is_an_error_that_names_the_option(path: Path, given
     assert isinstance(result.exception, UsageError)
     assert result.exception.message.startswith("--since ")
     assert "2h" in result.exception.hint
+
+
+@pytest.mark.parametrize("command", ["show", "tail", "stats"])
+def test_a_word_that_is_no_decision_is_an_error_that_names_those_that_are(
+    path: Path, command: str
+) -> None:
+    result = run(command, path, "--decision", "denied")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert all(f"'{word}'" in result.stderr for word in DECISIONS)
+
+
+@pytest.mark.parametrize("command", ["show", "tail"])
+@pytest.mark.parametrize("options", [["--decision", "hold"], ["--tool", "rm", "--limit", "5"]])
+def test_that_no_record_fits_is_said(path: Path, command: str, options: list[str]) -> None:
+    result = run(command, path, *options)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "mcpguard audit: no record fits\n"
+    assert run(command, path).stderr == ""
 
 
 def test_a_record_is_a_line_for_people_and_what_a_terminal_would_obey_is_shown(path: Path) -> None:
@@ -278,6 +297,13 @@ def test_verify_takes_all_parts_and_says_up_to_where_they_are_signed(path: Path)
     result = run("verify", path, "--key", public(path))
     assert result.exit_code == 0
     assert "  earlier: records 1 to 9 are in no file here; their checkpoint is\n" in result.stdout
+    lost = (
+        "intact from record 10 on, every record there is as it was written; records 1 to 9 are in"
+    )
+    assert result.stdout.startswith(f"{path}: {lost} no file here\n")
+    with path.open("ab") as file:
+        file.write(b'{"v":1')
+    assert "behind it; records 1 to 9 are in no file here\n" in run("verify", path).stdout
 
 
 @pytest.mark.guarantee("audit:verify-exit-codes", "audit:signed-checkpoints")
@@ -444,5 +470,6 @@ def test_of_several_logs_each_says_what_it_says_alone(path: Path, tmp_path: Path
     min(tmp_path.glob("audit~*")).unlink()
     result = run("verify", path, log.path)
     log.close()
+    assert f"{path}: intact from record 10 on, 12 records in 2 files, " in result.stdout
     assert "  earlier: records 1 to 9 are in no file here" in result.stdout
     assert "  open: session still-open has no closing record" in result.stdout

@@ -8,7 +8,7 @@ import pytest
 
 import mcpguard
 from mcpguard.cli import COMMANDS, main
-from mcpguard.cli import lock as lock_module
+from mcpguard.cli.receipt import output
 from mcpguard.config.flags import OPTIONS
 
 Capture = pytest.CaptureFixture[str]
@@ -160,7 +160,7 @@ def test_a_file_is_replaced_whole_with_its_mode_kept(tmp_path: Path) -> None:
     real.chmod(0o640)
     link.symlink_to(real)
     with real.open("rb") as reader:
-        lock_module.replace(link, b"new")
+        output.replace(link, b"new")
         assert reader.read() == b"old"  # whoever has the old file open reads it whole
     assert (real.read_bytes(), real.stat().st_mode & 0o777, link.is_symlink()) == (
         b"new",
@@ -176,5 +176,5 @@ def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(tmp_path: Path) ->
     target.mkdir()
     (target / "inside").touch()
     with pytest.raises(mcpguard.errors.UsageError, match="cannot be written"):
-        lock_module.replace(target, b"new")
+        output.replace(target, b"new")
     assert [each.name for each in tmp_path.iterdir()] == ["busy"]

@@ -87,6 +87,7 @@ def test_a_release_takes_a_key_and_a_yes_and_is_recorded(home: Path, tmp_path: P
     assert not (home / "audit").exists()
     assert run(*release, piped(PHRASE)).exit_code == 0
     assert into.read_bytes() == f"{TEXT}\n".encode()
+    assert into.stat().st_mode & 0o777 == 0o600
     assert run(*release, piped(PHRASE)).exit_code != 0  # the file is there
     (act,) = acts(home)
     assert (act["event"], act["by"], act["name"], act["admits"]) == (
@@ -171,6 +172,22 @@ def test_what_cannot_be_planted_is_not_watched_for(home: Path, tmp_path: Path) -
     assert planted(home) == ()
     assert not (tmp_path / "elsewhere").exists()
     assert main(["canary", "new", "--type", "npm", "--note", "two\nlines"]) == 2
+
+
+@pytest.mark.guarantee("audit:never-an-output")
+def test_nothing_is_put_into_a_log(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = kept(home)
+    run("canary", "new", "--type", "npm")
+    log = home / "audit" / "operator" / "acts.jsonl"
+    before = log.read_bytes()
+    for command in (
+        ("canary", "new", "--type", "npm", "--into", str(log)),
+        ("quarantine", "release", name, "--into", str(home / "audit" / "new.jsonl")),
+        ("scan", "--lock", "none.json", "-o", str(log)),
+    ):
+        assert main([*command]) == 2
+        assert "nothing is written there" in capsys.readouterr().err
+    assert (log.read_bytes(), [*(home / "audit").iterdir()]) == (before, [log.parent])
 
 
 @pytest.mark.parametrize("group", ["quarantine", "canary"])

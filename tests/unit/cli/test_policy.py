@@ -149,6 +149,34 @@ def test_nothing_that_is_known_exits_2(tmp_path: Path, capsys: Capture) -> None:
     assert main(["policy", "test", str(calls), "--policy", str(policy)]) == 2
 
 
+@pytest.mark.guarantee("policy:one-zone")
+@pytest.mark.parametrize(
+    ("recorded", "options", "code"),
+    [
+        ({}, (), 0),
+        ({"zone": "Asia/Tokyo"}, (), 1),
+        ({"zone": "Asia/Tokyo"}, ("--zone", "UTC"), 0),
+        ({}, ("--zone", "Asia/Tokyo"), 1),
+        ({"zone": "Mars/Olympus"}, (), 2),
+        ({"zone": "Mars/Olympus"}, ("--zone", "UTC"), 0),
+    ],
+)
+def test_a_record_is_read_in_the_zone_that_its_session_stated(
+    recorded: dict[str, str], options: tuple[str, ...], code: int, tmp_path: Path
+) -> None:
+    at = {"v": 1, "ts": "2026-11-18T23:30:00Z"}
+    start = {**at, "seq": 1, "event": "session.start", **recorded}
+    call = {"direction": "host>server", "method": "tools/call", "target": "a", "decision": "allow"}
+    calls, policy = tmp_path / "audit.jsonl", tmp_path / "p.yaml"
+    calls.write_bytes(
+        b"".join(orjson.dumps(each) + b"\n" for each in (start, {**at, "seq": 2, **call}))
+    )
+    policy.write_text("name: p\nrules: [{name: x, action: deny, when: now.hour == 8}]", "utf-8")
+    named = ("--policy", str(policy), *options)
+    assert main(["policy", "test", str(calls), *named]) == code
+    assert main(["audit", "replay", str(calls), *named]) == code
+
+
 @pytest.mark.parametrize(("zone", "code"), [("UTC", 0), ("Asia/Tokyo", 1)])
 def test_the_zone_is_the_one_that_is_asked_for(zone: str, code: int, tmp_path: Path) -> None:
     calls = tmp_path / "calls.jsonl"

@@ -234,6 +234,23 @@ def test_where_none_can_be_written_only_a_required_one_stops_a_command(
     assert (bool(out), said in err, bool(err)) == (code == 0, True, bool(said))
 
 
+def test_a_log_that_was_deleted_is_said_with_what_to_do(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("good.yaml").write_text(POLICY)
+    assert main(["policy", "validate", "good.yaml"]) == 0
+    (place.data / LOG).unlink()
+    for _ in range(2):
+        capsys.readouterr()
+        assert main(["policy", "validate", "good.yaml"]) == 0
+        why, *rest = capsys.readouterr().err.splitlines()
+        assert why.endswith(
+            f"{place.data / LOG}: it ends with receipt 0, and receipt 2 was written"
+        )
+        next_step = "run: mcpguard receipt verify; then move receipts.jsonl and receipts.head away"
+        assert rest == [f"  next: {next_step}, and new ones begin"]
+
+
 @pytest.mark.guarantee("evidence:receipt-required")
 def test_a_required_receipt_that_fails_at_the_end_is_no_pass(
     place: Place, capsys: pytest.CaptureFixture[str]

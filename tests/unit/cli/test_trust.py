@@ -6,14 +6,19 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
+from mcpguard.audit.keeper import Rotation
+from mcpguard.audit.logfile import earlier_parts
 from mcpguard.cli import main
 from mcpguard.cli.trust import trust
 from mcpguard.errors import AuditError, TamperError
+from mcpguard.hosts.declared import Server
 from mcpguard.live import standings
 from mcpguard.model import JsonObject
 from mcpguard.store.sqlite import SqliteStore
+from mcpguard.survey import history
+from mcpguard.survey.subjects import Subject
 from mcpguard.trust.account import Entry, Party
-from tests.unit.audit.logs import opened, ticking, write
+from tests.unit.audit.logs import keep, kept, opened, ticking, write
 
 DOWN: JsonObject = {
     "direction": "server>host",
@@ -96,6 +101,15 @@ def test_show_counts_all_logs_of_the_data_directory(
     )
 
 
+def test_what_scans_found_is_about_nobodys_standing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MCPGUARD_DATA_DIR", str(tmp_path))
+    found = Subject(name="s", server=Server(words=("/bin/s",)), place=None)
+    assert history.record(tmp_path, "scan", [found], "clean") == ""
+    assert run("show").stdout == "no record says anything of anybody yet\n"
+
+
 @pytest.mark.guarantee("control:scores-are-the-fold")
 def test_show_prefers_what_the_proxies_share_and_says_where_the_logs_differ(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -149,6 +163,53 @@ def test_verify_says_so_in_json_and_show_says_when_there_is_nothing(tmp_path: Pa
     assert told == {"result": "same", "compared": 1, "difference": None}
     path.write_bytes(b"")
     assert run("show", str(path)).stdout == "no record says anything of anybody yet\n"
+
+
+def rotated(path: Path) -> list[Path]:
+    """A log in three parts, each of whose scores is what the parts before it give."""
+    audit, keeper = kept(path, "s1", ticking(), Rotation(size=1))
+    for score in (500, 510, 520):
+        write(audit, {**DOWN, "score": score})
+        keep(keeper)
+    audit.close(keeper.last)
+    return [*earlier_parts(path), path]
+
+
+@pytest.mark.guarantee("trust:verify-recomputes")
+@pytest.mark.parametrize(
+    "named", [["a.jsonl"], ["."], [".", "a.jsonl"], ["a.jsonl", "parts"], ["oldest"]]
+)
+def test_verify_takes_the_earlier_parts_along(tmp_path: Path, named: list[str]) -> None:
+    *earlier, log_file = rotated(tmp_path / "a.jsonl")
+    places = {"parts": earlier, "oldest": earlier[:1], ".": [tmp_path], "a.jsonl": [log_file]}
+    files = [str(file) for name in named for file in places[name]]
+    result = run("verify", *files)
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "the same: 3 records state the score that the log gives\n",
+    )
+    assert "server files: score 530 " in run("show", *files).stdout
+
+
+@pytest.mark.guarantee("trust:verify-recomputes")
+def test_without_the_earliest_parts_no_score_is_wrong_and_none_is_right(tmp_path: Path) -> None:
+    oldest, *_, log_file = rotated(tmp_path / "a.jsonl")
+    oldest.unlink()
+    result = run("verify", str(tmp_path))
+    assert isinstance(result.exception, AuditError)
+    lost = f"{log_file}: records 1 to {int(oldest.stem[-12:])} are in no file here"
+    assert str(result.exception) == f"{lost}, so no score can be computed again"
+    assert result.exception.exit_code == 2
+    shown = run("show", str(log_file))
+    assert "score 510 " in shown.stdout
+    assert f"{lost}; what they moved is not counted" in shown.stderr
+
+
+@pytest.mark.guarantee("trust:verify-recomputes")
+@pytest.mark.parametrize("gone", [1, -1])
+def test_a_part_that_is_missing_behind_another_is_tampering(tmp_path: Path, gone: int) -> None:
+    rotated(tmp_path / "a.jsonl")[gone].unlink()
+    assert isinstance(run("verify", str(tmp_path)).exception, TamperError)
 
 
 @pytest.mark.guarantee("trust:verify-recomputes")

@@ -130,6 +130,14 @@ TIGHTER: dict[str, tuple[str, str, str, Any]] = {
         "gateway.allow",
         ("read_*_file", "read_file", "write_file"),
     ),
+    "zone": ("zone: Asia/Tokyo", "zone: UTC", "zone", "UTC"),
+    "zone of the system's rules": (
+        "zone: Asia/Tokyo",
+        "rules: [{name: x, action: deny, when: now.hour == 8}]",
+        "zone",
+        "UTC",
+    ),
+    "zone beside a system without rules": ("zone: Asia/Tokyo", "", "zone", "Asia/Tokyo"),
     "capture": (
         "audit: {capture: {results: [a]}}",
         "audit: {capture: {results: [b]}}",

@@ -50,6 +50,7 @@ EFFECTS: dict[str, tuple[str, str, Any]] = {
     "preset": ("preset: strict", "preset", Preset.STRICT),
     "mode": ("mode: filter-only", "mode", Mode.FILTER_ONLY),
     "profile": ("profile: work", "profile", "work"),
+    "zone": ("zone: Asia/Tokyo", "zone", "Asia/Tokyo"),
     "principals.*.capabilities": (
         "principals: {'local:work': {capabilities: ['fs:*', 'net:get']}}",
         "principals",
@@ -487,6 +488,13 @@ BAD: dict[str, tuple[str, str, str]] = {
         "f.yaml:1:9: a tool's pattern is 0 characters",
         "",
     ),
+    "a zone that nobody knows": (
+        "zone: Mars/Olympus",
+        "f.yaml:1:7: 'Mars/Olympus': no such",
+        "UTC",
+    ),
+    "a zone of this machine": ("zone: localtime", "f.yaml:1:7: 'localtime': no such zone", "UTC"),
+    "a zone of the database itself": ("zone: /etc/localtime", "f.yaml:1:7: ", "UTC"),
     "a profile with a slash": ("profile: a/b", "f.yaml:1:10: a name has letters", ""),
     "a description of two lines": (
         'tools: {a: {description: "a\\nb"}}',
@@ -528,7 +536,7 @@ def test_a_file_that_says_nothing_changes_nothing(home: Home, text: str) -> None
 def test_a_servers_section_has_the_keys_of_a_server() -> None:
     tops = {row.path[0] for row in ROWS}
     assert tops - set(PER_SERVER) == {
-        "preset", "mode", "profile", "principals", "audit", "telemetry", "store"
+        "preset", "mode", "profile", "zone", "principals", "audit", "telemetry", "store"
     }  # fmt: skip
 
 

@@ -99,6 +99,15 @@ def test_a_locked_server_answers_through_the_proxy_and_every_step_is_recorded(
     ]
 
 
+def test_a_session_without_a_receipt_says_why_and_what_to_do(place: Place) -> None:
+    (place.data / "receipts.jsonl").mkdir(parents=True)
+    done = place.run("--lock", str(place.lock), given=INITIALIZE)
+    assert done.returncode == 0
+    why, what = done.stderr.decode().splitlines()
+    assert why.startswith("mcpguard: there is no receipt of this session: ")
+    assert what.startswith("  next: ")
+
+
 @pytest.mark.guarantee("daemon:cold-start")
 def test_the_lean_way_imports_no_command_line_library(place: Place) -> None:
     code = (

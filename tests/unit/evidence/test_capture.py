@@ -137,6 +137,71 @@ def test_what_is_confidential_is_taken_out_before_the_log_has_it(value: Json, ki
         assert secret not in made["text"], kind
 
 
+NAMED: list[tuple[str, str]] = [
+    ('{"password": "hunter2", "n":1}', '{"password":"[mcpguard:named]","n":1}'),
+    ('{"a":{"token":"hunter2"},"a":1}', '{"a":{"token":"[mcpguard:named]"},"a":1}'),
+    ('{"\\u0074oken": ["hunter2"]}', '{"token":"[mcpguard:named]"}'),
+    ('{"x":"{\\"pin\\":\\"hunter2\\"}"}', '{"x":"{\\"pin\\":\\"[mcpguard:named]\\"}"}'),
+    ('Found:\n{"secret":\n {"a": "hunter2"}}\nok', 'Found:\n{"secret":"[mcpguard:named]"}\nok'),
+    ('[1] {"cookie":\n ["hunter2"]}', '[1] {"cookie":"[mcpguard:named]"}'),
+    ('{"a":1}\n{"pwd":"hunter2"}', '{"a":1}\n{"pwd":"[mcpguard:named]"}'),
+    ('{"a":1}\n{"secrets": {\n "x": "hunter2"\n}}', '{"a":1}\n{"secrets": [mcpguard:named]'),
+    ("{'api_key': 'hunter2', 'n': 1}", "{'api_key': '[mcpguard:named]', 'n': 1}"),
+    ('"{\\"token\\":\\"hunter2\\"}"', '"{\\"token\\":[mcpguard:named]'),
+    ("password=hunter2", "password=[mcpguard:named]"),
+    ("a DB_PASSWORD=hunter2 b", "a DB_PASSWORD=[mcpguard:named] b"),
+    ("PASSWORD=horse hunter2\nuser=anna", "PASSWORD=[mcpguard:named]\nuser=anna"),
+    ("https://h/?token=hunter2&user=anna", "https://h/?token=[mcpguard:named]&user=anna"),
+    ("db 'secret' = 'horse hunter2' x", "db 'secret' = '[mcpguard:named]' x"),
+    ('a api-key="horse hunter2" x', 'a api-key="[mcpguard:named]" x'),
+    ("password: hunter2", "password: [mcpguard:named]"),
+    ("user: a\nAPI Key : hunter2\nx: y", "user: a\nAPI Key : [mcpguard:named]\nx: y"),
+    ("Authorization: Basic hunter2", "Authorization: [mcpguard:named]"),
+    ("- authorization=Bearer hunter2 x", "- authorization=[mcpguard:named] x"),
+    ("**Token**: hunter2", "**Token**: [mcpguard:named]"),
+    ("pass: |\n  hunter2\n  hunter2\nx: y", "pass: [mcpguard:named]\nx: y"),
+    ("cfg['token'] => hunter2", "cfg['token'] => [mcpguard:named]"),
+]
+"""Texts with a secret under its name, and what is captured of them."""
+
+
+@pytest.mark.guarantee("evidence:named-in-text")
+@pytest.mark.guarantee("evidence:redactions-counted")
+@pytest.mark.parametrize(("text", "shown"), NAMED)
+def test_what_a_name_calls_secret_is_taken_out_of_texts_too(text: str, shown: str) -> None:
+    for made in (captured({"t": text}), answered({"content": [{"type": "text", "text": text}]})):
+        assert orjson.dumps(shown).decode() in made["text"]
+        assert "hunter2" not in made["text"]
+        assert made["redacted"] == made["text"].count("[mcpguard:")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the token is in the drawer",
+        "author: anna, compass: north",
+        '{"author": "anna", "n": 1.50}',
+        "password:",
+        "see {token} or [secret]",
+        "password: [mcpguard:named]",
+    ],
+)
+def test_what_is_no_secret_stays_as_it_is(text: str) -> None:
+    made = captured({"t": text})
+    assert (orjson.loads(made["text"]), made["redacted"]) == ({"t": text}, 0)
+
+
+@pytest.mark.guarantee("evidence:redactions-counted")
+def test_every_place_is_counted_once() -> None:
+    made = captured({"password": "a", "b": [MAIL, {"token": 1}], "c": f"{MAIL} pin=7 {KEY}"})
+    assert (made["redacted"], made["text"].count("[mcpguard:")) == (6, 6)
+
+
+@pytest.mark.guarantee("evidence:capture-bounded")
+def test_more_names_than_a_look_may_take_are_not_shown() -> None:
+    assert captured(["pin: 1"] * 5000)["text"] == ""
+
+
 @pytest.mark.guarantee("evidence:captured-redacted")
 @given(
     st.recursive(

@@ -211,10 +211,34 @@ def test_a_piece_that_the_log_does_not_give_is_named(log: Path, forge: Change, n
     assert compare(found, lambda: found, 9) == (len(found), len(found), 0, ())
     forged = [forge(each) if number == 0 else each for number, each in enumerate(found)]
     (told,) = compare(forged, lambda: found, 9).told
-    again = told.replace("piece 1", f"piece {len(found) + 1}")
-    assert compare(forged * 3, lambda: found, 2)[2:] == (3, (told, again))
+    again = told.replace("piece 1", "piece 2")
+    assert compare(forged[:1] * 3, lambda: found, 2)[2:] == (3, (told, again))
     assert told.startswith("piece 1: ")
     assert named in told
+
+
+@pytest.mark.guarantee("evidence:each-piece-once")
+@pytest.mark.parametrize(
+    ("order", "wrong"),
+    [
+        ([0, 1, 2, 3, 4, 5], []),
+        ([1, 4], []),
+        ([0, 1, 1, 2], [3]),
+        ([0, 1, 2, 3, 4, 5, 0], [7]),
+        ([0, 2, 1, 3], [3]),
+        ([5, 0, 1], [2, 3]),
+    ],
+)
+def test_a_piece_that_stands_twice_or_out_of_order_is_named(
+    log: Path, order: list[int], wrong: list[int]
+) -> None:
+    found = pieces(log)
+    given = [found[place] for place in order]
+    told = compare(given, lambda: found, 9)
+    assert (told.given, told.wrong) == (len(order), len(wrong))
+    for number, text in zip(wrong, told.told, strict=True):
+        seq = given[number - 1]["mcpguard.audit.seq"]
+        assert text == f"piece {number}: record {seq} stands here again, or out of its order"
 
 
 def test_the_command_writes_evidence_and_checks_it(

@@ -15,7 +15,7 @@ from tests.unit.policy.facts import FACTS
 
 def records(*entries: Json, zone: str = "UTC") -> list[Record]:
     lines = [orjson.dumps(entry) for entry in entries]
-    return list(read_records(lines, "c.jsonl", FACTS, ZoneInfo(zone)))
+    return list(read_records(lines, "c.jsonl", FACTS, lambda _: ZoneInfo(zone)))
 
 
 def replayed(policy: str, *entries: Json, zone: str = "UTC") -> list[Replayed]:
@@ -108,7 +108,7 @@ def test_other_lines_of_the_audit_log_are_passed_over(changed: dict[str, Json]) 
 
 def test_blank_lines_are_passed_over_and_lines_keep_their_numbers() -> None:
     lines = [b"\n", b'{"tool": "a"}\n', b"  \n", b'{"tool": "b"}']
-    found = list(read_records(lines, "c", FACTS, UTC))
+    found = list(read_records(lines, "c", FACTS, lambda _: UTC))
     assert [(each.line, each.call.target) for each in found] == [(2, "a"), (4, "b")]
 
 
@@ -157,7 +157,7 @@ def test_a_line_that_is_no_record_is_an_error_that_names_it(
     line: bytes, message: str, hint: str
 ) -> None:
     with pytest.raises(PolicyError) as caught:
-        list(read_records([line], "c", FACTS, UTC))
+        list(read_records([line], "c", FACTS, lambda _: UTC))
     assert message in caught.value.message
     assert hint in caught.value.hint
 

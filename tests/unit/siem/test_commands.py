@@ -1,5 +1,6 @@
 """`mcpguard audit export` and `ship`, `audit.sinks`, and a session that delivers its own log."""
 
+import contextlib
 import os
 import re
 import socket
@@ -13,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mcpguard.audit.verify import read
+from mcpguard.cli import main
 from mcpguard.cli.audit import audit
 from mcpguard.config.flags import data_dir
 from mcpguard.siem.formats import FORMATS, render
@@ -56,6 +58,74 @@ def test_an_exported_log_in_json_is_the_log_itself(tmp_path: Path) -> None:
     written(tmp_path / "a.jsonl", 3)
     run("export", str(tmp_path / "a.jsonl"), "--format", "json", "-o", str(tmp_path / "b"))
     assert (tmp_path / "b").read_bytes() == (tmp_path / "a.jsonl").read_bytes()
+
+
+def exported(*arguments: str) -> int:
+    return main(["audit", "export", "--format", "cef", *arguments])
+
+
+@pytest.mark.guarantee("audit:never-an-output")
+@pytest.mark.parametrize(
+    ("given", "output", "why"),
+    [
+        (["a.jsonl"], "a.jsonl", "what is read"),
+        (["a.jsonl"], "hard", "what is read"),
+        (["a.jsonl"], "soft", "what is read"),
+        (["."], "a.jsonl", "what is read"),
+        (["a.jsonl"], "other.jsonl", "an audit log, or a copy of one"),
+        ([], "data/audit/own.jsonl", "a place of mcpguard's own logs"),
+        ([], "data/audit/new.cef", "a place of mcpguard's own logs"),
+        (["a.jsonl"], "to-own", "a place of mcpguard's own logs"),
+        (["a.jsonl"], "data/receipts.jsonl", "a place of mcpguard's own logs"),
+    ],
+)
+def test_nothing_is_exported_over_a_log(
+    home: Path,
+    capsys: pytest.CaptureFixture[str],
+    given: list[str],
+    output: str,
+    why: str,
+) -> None:
+    for name in ("a.jsonl", "other.jsonl", "data/audit/own.jsonl"):
+        written(home / name, 3)
+    (home / "hard").hardlink_to(home / "a.jsonl")
+    (home / "soft").symlink_to(home / "a.jsonl")
+    (home / "to-own").symlink_to(home / "data" / "audit" / "own.jsonl")
+    before = {each: each.read_bytes() for each in home.rglob("*") if each.is_file()}
+    with contextlib.chdir(home):
+        assert exported(*given, "-o", output) == 2
+    assert f"nothing is written there: it is {why}" in capsys.readouterr().err
+    assert {each: each.read_bytes() for each in home.rglob("*") if each.is_file()} == before
+
+
+@pytest.mark.guarantee("audit:never-an-output")
+def test_what_cannot_be_exported_leaves_the_file_that_was_there(home: Path) -> None:
+    written(home / "a.jsonl", 3)
+    with (home / "a.jsonl").open("ab") as file:
+        file.write(b"{}\n")
+    (home / "out.cef").write_bytes(b"of yesterday")
+    names = sorted(each.name for each in home.iterdir())
+    assert exported(str(home / "a.jsonl"), "-o", str(home / "out.cef")) == 2
+    assert exported(str(home / "none.jsonl"), "-o", str(home / "out.cef")) == 2
+    assert (home / "out.cef").read_bytes() == b"of yesterday"
+    assert sorted(each.name for each in home.iterdir()) == names
+
+
+def test_an_export_is_for_its_user_alone_and_takes_the_place_of_another_file(home: Path) -> None:
+    written(home / "a.jsonl", 3)
+    out = home / "out.cef"
+    for _ in range(2):
+        assert exported(str(home / "a.jsonl"), "-o", str(out)) == 0
+        assert out.stat().st_mode & 0o777 == 0o600
+        assert out.read_bytes().count(b"CEF:0|") == 5
+        out.write_bytes(b"of yesterday")
+        out.chmod(0o644)
+
+
+def test_a_device_is_written_to_as_it_comes(home: Path) -> None:
+    written(home / "a.jsonl", 3)
+    assert exported(str(home / "a.jsonl"), "-o", "/dev/null") == 0
+    assert Path("/dev/null").is_char_device()
 
 
 def test_otlp_is_exported_as_requests(tmp_path: Path) -> None:

@@ -1,0 +1,143 @@
+"""What stands under a name that says that it is secret: in members, in JSON in texts, in lines.
+
+`{"password": "x"}` is a member, also where it stands in a text. In other text `password=x` and
+`token: x` are read as lines: too much is taken out there rather than too little.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+from unicodedata import normalize
+
+import orjson
+
+from mcpguard.model import Json, JsonObject
+from mcpguard.scan.needles import Meter, compiled, matches
+from mcpguard.scan.redact import merged, placeholder, replaced
+from mcpguard.scan.sites import Span
+
+__all__ = ["readable"]
+
+MAX_LINES = 1000
+"""Texts of one capture in which there is such a name with a value, and such names in them."""
+
+KIND: Final = "named"
+_NOT_SHOWN: Final = placeholder(KIND)
+
+_NAMED: Final = (
+    "passw", "passphrase", "passcode", "secret", "token", "apikey", "authorization", "credential",
+    "privatekey", "accesskey", "signingkey", "encryptionkey", "sessionid", "sessionkey", "cookie",
+)  # fmt: skip
+"""What a member's name holds, letters alone, whose value is never shown, whatever it looks like."""
+
+_CALLED: Final = frozenset({"auth", "bearer", "jwt", "otp", "pass", "pin", "pwd"})
+"""The same for whole names, which others begin with: an author is no secret."""
+
+_HELD = "|".join(r"[ _.\-0-9]?".join(word) for word in _NAMED)
+_NAME = rf"(?:(?:{_HELD})[\w.\-]*|(?:^|[^a-z])(?:{'|'.join(sorted(_CALLED))})[\d_.\-]*)"
+_CLOSED = r"""[\\"'`\])*]*"""
+"""What may stand between a name and its sign: `"password": x`, `x['token'] = y`, `**Token**: x`."""
+
+_QUOTED = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.|'')*'"""
+_BLOCK = r"[|>][^\r\n]*(?:\r?\n[ \t]+[^\r\n]*)+"
+_OPENED = r"[\[{](?:[^\r\n]*[\[{,])?[ \t]*\r?\n(?:.|\n)*"
+_SIGN = r"(?:[ \t]*:=?|[ \t]+={1,2}>?|=>|={1,2}[ \t])[ \t]*"
+_SCHEME = r"(?:(?:basic|bearer|digest|negotiate|token)[ \t]+)?"
+_ASSIGNED = rf"^[ \t]*(?:export[ \t]+)?[\w.\-]*(?:{_HELD})[\w.\-]*="
+
+_SUSPECT: Final = rf"(?im){_NAME}{_CLOSED}[ \t]*[:=]"
+"""RE2. In every text that has a match of `_LINES`."""
+
+_LINES: Final = (
+    rf"(?im)(?:{_NAME}{_CLOSED}{_SIGN}|{_ASSIGNED})({_QUOTED}|{_BLOCK}|{_OPENED}|\S[^\r\n]*)",
+    rf"""(?im){_NAME}{_CLOSED}=({_QUOTED}|["'][^\r\n]*|{_SCHEME}[^\s;&"'<>]+)""",
+)
+"""RE2, whose first group is the value.
+
+`name: value`, `name = value` and a line `NAME=value`: quoted, a block of YAML, all that follows a
+bracket which the line leaves open, or the rest of the line. Then `name=value` within a line:
+quoted, or up to a blank or what separates parameters.
+"""
+
+_PICTURES: Final = frozenset({"image", "audio"})
+
+
+def readable(value: Json) -> tuple[Json, int]:
+    """`value` without what its name says is secret, and how many places that were.
+
+    Without base64 too, which nobody reads. Raises ScanError when too much looks like secrets,
+    RecursionError for what is nested too deep.
+    """
+    look = _Look()
+    return look.of(value), look.taken
+
+
+class _Look:
+    """Goes through one value."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self._meter = Meter(MAX_LINES)
+
+    def of(self, value: Json) -> Json:
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, list):
+            return [self.of(each) for each in value]
+        return self._members(value) if isinstance(value, dict) else value
+
+    def _members(self, value: JsonObject) -> JsonObject:
+        kind = value.get("type")
+        picture = isinstance(kind, str) and kind in _PICTURES
+        made: JsonObject = {}
+        for key, each in value.items():
+            if isinstance(each, str) and (key == "blob" or (picture and key == "data")):
+                made[key] = f"[{len(each)} characters of base64]"
+            elif _is_secret(key):
+                made[key] = _NOT_SHOWN
+                self.taken += 1
+            else:
+                made[key] = self.of(each)
+        return made
+
+    def _text(self, text: str) -> str:
+        """Reads JSON in `text` as such. Without a secret in it, it is looked at as lines, too.
+
+        Of a name that stands twice in an object only one was read.
+        """
+        for brackets in ("{}", "[]"):
+            start, end = text.find(brackets[0]), text.rfind(brackets[1]) + 1
+            if not 0 <= start < end:
+                continue
+            try:
+                inner: Json = orjson.loads(text[start:end])
+            except ValueError:
+                continue
+            before = self.taken
+            shown = self.of(inner)
+            if self.taken > before:
+                said = orjson.dumps(shown).decode()
+                return self._lines(text[:start]) + said + self._lines(text[end:])
+            break
+        return self._lines(text)
+
+    def _lines(self, text: str) -> str:
+        if compiled(_SUSPECT).search(text.encode()) is None:
+            return text
+        self._meter.spend()
+        spans = merged(span for pattern in _LINES for span in self._values(pattern, text))
+        self.taken += len(spans)
+        return replaced(text, spans)
+
+    def _values(self, pattern: str, text: str) -> Iterator[Span]:
+        for match in matches(pattern, text, self._meter):
+            start, end = match.inner, match.inner_end
+            if end - start > 1 and text[start] == text[end - 1] and text[start] in "\"'":
+                start, end = start + 1, end - 1
+            if start < end and text[start:end] != _NOT_SHOWN:
+                yield Span(start, end, KIND)
+
+
+def _is_secret(key: str) -> bool:
+    shown = normalize("NFKD", key).encode("ascii", "ignore").decode()
+    letters = "".join(filter(str.isalpha, shown)).lower()
+    return letters in _CALLED or any(word in letters for word in _NAMED)
