@@ -6,6 +6,7 @@ reads most like one is taken, as the model of the round before sees it (multiple
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,14 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
-from mcpguard.scan.threats.classifier import Sentence, glance, sentences, units
+from mcpguard.scan.threats.classifier import Sentence, brought, glance, sentences, units
 from mcpguard.scan.threats.classifier.features import BITS
 from mcpguard.scan.threats.classifier.model import packed
 from mcpguard.scan.threats.definition import Known, View, texts_of
 from mcpguard.scan.threats.detectors.resemblance import told_in
 from mcpguard.scan.threats.engine import own_reading
+from mcpguard.scan.threats.outputs import REVIEW
+from mcpguard.scan.threats.outputs.judging import framed
 from mcpguard.scan.threats.text import normalise
 
 STRENGTH = 30.0
@@ -102,7 +105,7 @@ def of_result(group: str, family: str, text: str, bad: Sequence[str] = ()) -> Ex
     read = normalise(text).text
     spans = _spans(read, bad)
     told = list(sentences(read))
-    for at, features in units(told):
+    for at, features in brought(read, told, range(len(told))):
         found.units.append(sorted(features))
         _add(found, read, told[at], spans)
     return found
@@ -131,6 +134,27 @@ def _add(
     found.words.append(sorted(glance(sentence.words)))
     found.labels.append(label)
     found.said.append(text[start:end])
+
+
+def excerpts(kind: str, examples: Sequence[Example]) -> Iterator[Example]:
+    """Of each honest result of several sentences one of them alone, and a few words of another.
+
+    An answer is often a word or a line. What is short is not therefore an order. A sentence that is
+    quoted from an attack would be one alone: what frames know is left out.
+    """
+    for each in examples if kind == "outputs" else ():
+        if each.steers or len(each.said) == 1 or not each.said:
+            continue
+        chosen = hashlib.sha256(each.body.encode()).digest()
+        one, other = (each.said[at % len(each.said)] for at in chosen[:2])
+        few = " ".join(other.split()[: 1 + chosen[2] % FEW])
+        for text in (one, few):
+            if not framed(text, REVIEW).weight:
+                yield of_result(each.group, each.family, text)
+
+
+FEW = 5
+"""Words at most, of an excerpt that is no sentence."""
 
 
 def share(text: str, of: int) -> int:
@@ -231,6 +255,10 @@ def _results() -> Iterator[Example]:
     for name, family in (("outputs-bad", "output"), ("outputs-good", "honest-output")):
         for row in read_rows(FIXTURES / f"{name}.jsonl"):
             yield of_result("fixtures", family, row["text"])
+    for name in ("ordinary", "ordinary-day"):
+        for row in read_rows(FIXTURES / f"{name}.jsonl"):
+            for text in _texts(row["arguments"]):
+                yield of_result("fixtures", "honest-output", text)
 
 
 def _definitions() -> Iterator[Example]:
@@ -273,12 +301,30 @@ def corpus(kind: str, folder: Path) -> Iterator[Example]:
 
 
 def published(kind: str, path: Path) -> Iterator[Example]:
-    """Attacks that others published: `source`, `family`, `definition` or `text`."""
-    for row in read_rows(path):
+    """Attacks that others published: `source`, `family`, `definition` or `text`.
+
+    Of results the short ones, and of each source no more than `MOST_ALIKE`.
+    """
+    taken: Counter[str] = Counter()
+    for row in sorted(read_rows(path), key=_shuffled):
+        source = str(row["source"]).split(":")[0]
         if kind == "definitions" and isinstance(row.get("definition"), dict):
             yield of_definition(row["source"], row["family"], row["definition"])
-        elif kind == "outputs" and row.get("text"):
-            yield of_result(row["source"].split(":")[0], "output", row["text"])
+        elif kind == "outputs" and 0 < len(row.get("text") or "") <= LONGEST_PUBLISHED:
+            taken[source] += 1
+            if taken[source] <= MOST_ALIKE:
+                yield of_result(source, "output", row["text"])
+
+
+MOST_ALIKE = 60
+"""Texts of one published collection: its templates say the same many times."""
+
+LONGEST_PUBLISHED = 600
+"""Characters. No sentence is marked in them, and in a long one the wrong one would be taken."""
+
+
+def _shuffled(row: dict[str, Any]) -> bytes:
+    return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).digest()
 
 
 def recorded(kind: str, path: Path) -> Iterator[Example]:

@@ -22,7 +22,7 @@ from mcpguard.errors import ScanError
 from mcpguard.model import Json
 from mcpguard.scan.needles import encodable
 from mcpguard.scan.threats.outputs.encodings import decoded, respelt
-from mcpguard.scan.threats.outputs.judging import NOTHING, Passage, weigh
+from mcpguard.scan.threats.outputs.judging import BESIDE, NOTHING, Passage, beside, framed, weigh
 from mcpguard.scan.threats.outputs.needles import OVERLAP, dull, needles, quiet
 from mcpguard.scan.threats.outputs.texts import (
     DEPTH,
@@ -81,6 +81,9 @@ _FORMS: dict[str, tuple[float, float, str]] = {
     "ansi": (1.0, 2.0, "behind escape sequences"),
 }
 """How a text is hidden -> what that weighs, the least that the text itself weighs, and words."""
+
+_SEEN = frozenset({"comment", "ansi"})
+"""Ways of hiding what stands in the reading too, where it is weighed with what is around it."""
 
 _DECODED = (2.5, 2.0)
 """The same for what `encodings` finds."""
@@ -173,19 +176,31 @@ def _pieces(text: str) -> Iterator[tuple[int, str]]:
 def _narrowed(text: Text, place: _Place) -> _Place:
     """`place` of the reading as the part of the source that weighs as much."""
     piece = text.text[place.start : place.end]
-    first, last = narrowed(piece, place.passage.weight)
+    first, last = _within(piece, place.passage)
     start, end = text.span(place.start + first, place.start + last)
     return place._replace(start=start, end=end)
 
 
+def _within(piece: str, passage: Passage) -> tuple[int, int]:
+    """The start and end of `passage` in `piece`, which is told as a whole when it is short."""
+    first, last = passage.start, passage.end
+    if not last or len(piece) <= SHORT:
+        return narrowed(piece, passage.weight)
+    if passage.near:
+        one, other = narrowed(beside(piece, first, last), passage.near)
+        begin = max(0, first - BESIDE)
+        first, last = min(first, begin + one), max(last, begin + other)
+    return first, last
+
+
 def narrowed(piece: str, weight: float) -> tuple[int, int]:
-    """The start and end of a part of `piece` that weighs as much, to `GRAIN` characters."""
+    """The start and end of a part of `piece` whose frames weigh so much, to `GRAIN` characters."""
     if len(piece) <= SHORT:
         return 0, len(piece)
     least = weight - _ROUNDING
     for start in range(0, len(piece), OVERLAP):
         part = piece[start : start + 2 * OVERLAP]
-        if weigh(part, least).weight >= least:
+        if framed(part, least).weight >= least:
             first, last = _edges(part, least)
             return start + first, start + last
     return 0, len(piece)
@@ -196,10 +211,10 @@ _ROUNDING = 0.01
 
 def _edges(part: str, least: float) -> tuple[int, int]:
     grains = -(-len(part) // GRAIN)
-    end = _least(grains, lambda at: weigh(part[: at * GRAIN], least).weight >= least) * GRAIN
+    end = _least(grains, lambda at: framed(part[: at * GRAIN], least).weight >= least) * GRAIN
     size = _least(
         -(-end // GRAIN),
-        lambda at: weigh(part[max(0, end - at * GRAIN) : end], least).weight >= least,
+        lambda at: framed(part[max(0, end - at * GRAIN) : end], least).weight >= least,
     )
     start = max(0, end - size * GRAIN)
     return start, min(end, len(part))
@@ -221,7 +236,7 @@ def _hidden(text: Text) -> Iterator[_Place]:
     for kind, start, end, says in text.hidden:
         if kind in _FORMS and " " in says:
             extra, least, words = _FORMS[kind]
-            found = weigh(says[:MAX_SAYS], least)
+            found = (framed if kind in _SEEN else weigh)(says[:MAX_SAYS], least)
             if found.weight or not least:
                 rule, message = f"output-hidden-{kind}", f"it is said {words}"
                 yield _Place(found, extra, rule, start, end, says[:MAX_SHOWN], message)

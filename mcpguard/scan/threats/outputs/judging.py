@@ -6,12 +6,12 @@ from heapq import nlargest
 from operator import itemgetter
 from typing import NamedTuple
 
-from mcpguard.scan.threats.classifier import glance, learned, sentences, units
+from mcpguard.scan.threats.classifier import brought, glance, learned, sentences
 from mcpguard.scan.threats.outputs.frames import FRAMES, Frame, Step
 from mcpguard.scan.threats.outputs.lexicon import Sense
 from mcpguard.scan.threats.outputs.reading import Reading, folded, read
 
-__all__ = ["ABOUT", "NOTHING", "Passage", "weigh"]
+__all__ = ["ABOUT", "BESIDE", "NOTHING", "Passage", "beside", "framed", "weigh"]
 
 S = Sense
 
@@ -61,13 +61,13 @@ _TELLING = int(S.MENTION | S.TO)
 _LEAD = int(S.LEAD)
 
 
-LEAST = -1.2
+LEAST = -0.5
 """Log-odds from which a sentence counts at all."""
 
-SLOPE = 1.2
+SLOPE = 2.0
 """Weight that each one of the log-odds adds."""
 
-MOST = 3.4
+MOST = 3.2
 """Most that it weighs: nothing is taken out for what was learned alone, in a comment neither."""
 
 MOST_ALIKE = 4
@@ -77,7 +77,7 @@ BESIDE = 300
 """Characters around a sentence, in which it and an order add up."""
 
 LIGHTEST = 0.5
-"""Weight of frames from which they add up with a sentence."""
+"""Weight from which frames and a sentence add up."""
 
 RESEMBLES = Frame(
     "output-resembles",
@@ -96,10 +96,17 @@ class _Match(NamedTuple):
 
 
 class Passage(NamedTuple):
-    """The heaviest part of a text: its weight, and the frame that counts of each topic."""
+    """The heaviest part of a text: its weight, and the frame that counts of each topic.
+
+    Of what was learned `start` and `end` are the characters of the sentence, and `near` is what the
+    frames beside it weigh, which stand in another reading of the text; of frames alone all are 0.
+    """
 
     weight: float
     frames: tuple[Frame, ...]
+    start: int = 0
+    end: int = 0
+    near: float = 0.0
 
 
 NOTHING = Passage(0.0, ())
@@ -111,13 +118,21 @@ def weigh(text: str, least: float) -> Passage:
     What is said in words that were ordered is weighed by frames; what reads like what steers a
     model is weighed by what was learned; where both stand together, they add up.
     """
-    best = _framed(text, least)
-    for start, end, weight in _alike(text):
-        near = _framed(text[max(0, start - BESIDE) : end + BESIDE], LIGHTEST)
-        if near.weight + weight > best.weight:
-            frame = RESEMBLES._replace(weight=weight)
-            best = Passage(near.weight + weight, (frame, *near.frames))
+    best = framed(text, least)
+    for start, end, learnt in _alike(text):
+        around = beside(text, start, end)
+        near = framed(around, LIGHTEST)
+        about = any(sense & _ABOUT for sense in read(folded(around)).senses)
+        weight = round(ABOUT * learnt, 2) if about else learnt
+        if weight >= LIGHTEST and near.weight + weight > best.weight:
+            frames = (RESEMBLES._replace(weight=weight), *near.frames)
+            best = Passage(near.weight + weight, frames, start, end, near.weight)
     return best if best.weight >= least else NOTHING
+
+
+def beside(text: str, start: int, end: int) -> str:
+    """What of `text` adds up with the sentence from `start` to `end`."""
+    return text[max(0, start - BESIDE) : end + BESIDE]
 
 
 def _alike(text: str) -> list[tuple[int, int, float]]:
@@ -126,7 +141,7 @@ def _alike(text: str) -> list[tuple[int, int, float]]:
     chosen = {at for at, each in enumerate(told) if model.worth(glance(each.words))}
     found = (
         (told[at].start, told[at].end, _weight(model.log_odds(features)))
-        for at, features in units(told, chosen=chosen)
+        for at, features in brought(text, told, chosen)
     )
     return nlargest(MOST_ALIKE, (each for each in found if each[2] > 0), key=itemgetter(2))
 
@@ -135,7 +150,8 @@ def _weight(log_odds: float) -> float:
     return round(min(MOST, max(0.0, SLOPE * (log_odds - LEAST))), 2)
 
 
-def _framed(text: str, least: float) -> Passage:
+def framed(text: str, least: float) -> Passage:
+    """The heaviest passage of words that were ordered, if it weighs `least` or more."""
     found = read(folded(text))
     able = _able(found.senses)
     if _bound(able) < least:

@@ -63,7 +63,8 @@ _IMAGE = (
     rb"!\[[^\]]*\]\(https?://[^)\s]*[?&][^)\s=]*=(?:\{|%7[Bb]|<|\[|\$|[A-Z][A-Z0-9]*_[A-Z0-9_]+)"
 )
 
-_BEACON = rb"https?://[^)\s]*[?&][^)\s=]*=(?:\{|<|\[)"
+_BEACON = rb"https?://[^)\s]*[?&][^)\s=]*=(?:\{[^\"%]|<|\[)"
+"""An address with a place to fill in; an object of JSON, as install links carry, is none."""
 
 _STYLED = (
     rb"(?i)(?:color:\s*(?:white|#fff|transparent)|font-size:\s*0|display:\s*none|opacity:\s*0"

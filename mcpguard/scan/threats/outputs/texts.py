@@ -28,6 +28,10 @@ LONGEST_SEGMENT = 8192
 """Characters. A run without a blank is cut there."""
 
 
+_OWN = frozenset({"content", "structuredContent", "text", "type", "isError"})
+"""Keys and values of the protocol itself, which are in every result and say nothing."""
+
+
 class Said(NamedTuple):
     """A string, with the RFC 6901 pointer to it (to its object, for a key)."""
 
@@ -58,7 +62,7 @@ def gathered(value: Json, into: list[str], depth: int) -> None:
 
 
 def said(value: Json) -> list[Said]:
-    """Every string and key of `value`, each text once, in order.
+    """Every string and key of `value` but the protocol's own, each text once, in order.
 
     Raises:
         ScanError: it is nested too deep.
@@ -70,7 +74,8 @@ def said(value: Json) -> list[Said]:
 
 def _walk(value: Json, where: str, found: dict[str, str], depth: int) -> None:
     if isinstance(value, str):
-        found.setdefault(value, where)
+        if value not in _OWN:
+            found.setdefault(value, where)
     elif isinstance(value, dict):
         _members(value, where, found, _deeper(depth))
     elif isinstance(value, list):
@@ -87,7 +92,8 @@ def _deeper(depth: int) -> int:
 def _members(value: JsonObject, where: str, found: dict[str, str], depth: int) -> None:
     unread = _unread(value)
     for key, each in value.items():
-        found.setdefault(key, where)
+        if key not in _OWN:
+            found.setdefault(key, where)
         here = f"{where}/{_token(key)}"
         if key != unread:
             _walk(each, here, found, depth)

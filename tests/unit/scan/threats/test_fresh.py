@@ -37,16 +37,16 @@ def report(row: dict[str, Any]) -> Report:
 
 
 LEAST = {
-    "1": {"A": 42, "B": 41, "C": 42, "E": 40, "F": 40, "output": 56},
-    "2": {"A": 42, "B": 40, "C": 42, "E": 41, "F": 41, "output": 57},
-    "3": {"A": 75, "B": 64, "C": 56, "E": 74, "output": 81},
-    "4": {"A": 57, "B": 45, "C": 36, "E": 49, "output": 79},
+    "1": {"A": 42, "B": 41, "C": 42, "E": 40, "F": 40, "output": 58},
+    "2": {"A": 42, "B": 40, "C": 42, "E": 41, "F": 41, "output": 59},
+    "3": {"A": 75, "B": 64, "C": 56, "E": 74, "output": 128},
+    "4": {"A": 57, "B": 45, "C": 36, "E": 49, "output": 113},
 }
 MOST = {
-    "1": {"honest": 2, "honest-output": 1},
+    "1": {"honest": 2, "honest-output": 2},
     "2": {"honest": 1, "honest-output": 2},
-    "3": {"honest": 6, "honest-output": 8},
-    "4": {"honest": 15, "honest-output": 14},
+    "3": {"honest": 6, "honest-output": 12},
+    "4": {"honest": 15, "honest-output": 16},
 }
 
 

@@ -1,0 +1,102 @@
+"""What the words of a sentence do not say: where it stands, how it is written, what it means.
+
+Of results. A text that steers a model stands at the end of a mail rather than in the middle of a
+manual; what is around it (prose, a listing, a program) says how likely an order is there.
+"""
+
+import zlib
+from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
+from math import log2
+
+from mcpguard.scan.threats.classifier.features import BITS, Sentence, units
+from mcpguard.scan.threats.lexicon import read
+
+__all__ = ["brought"]
+
+_MASK = (1 << BITS) - 1
+
+_HEAD = 512
+"""Characters of a text that tell prose from what is none."""
+
+_AFTER = 2
+"""Characters before and after a sentence that are features as they stand."""
+
+_PROGRAM = ("def ", "import ", "function", "{\n", ");", "#!/")
+_TELLING = ("http", "@", "/", ".py", "--")
+"""What in a sentence says that it names something to go to, or to run."""
+
+_ACRONYM = 2
+"""Letters of a word in capitals that is none."""
+
+_FAR = 0x3000
+"""Code points from which punctuation is not looked at."""
+
+
+def brought(
+    text: str, told: Sequence[Sentence], chosen: Collection[int]
+) -> Iterator[tuple[int, set[int]]]:
+    """The number and the features of each sentence that is `chosen` of those `told` in `text`.
+
+    `text`: what a tool brought, as it is read. The features of `units` are among them.
+    """
+    if not chosen:
+        return
+    whole = _layout(text)
+    known = [_meant(text, each) if at in chosen else each for at, each in enumerate(told)]
+    for at, found in units(known, chosen=chosen):
+        yield at, found | whole | _manner(text, told, at)
+
+
+def _meant(text: str, sentence: Sentence) -> Sentence:
+    """`sentence` of `text` with the concepts that its words stand for."""
+    codes = read(text[sentence.start : sentence.end]).codes
+    return sentence._replace(codes=codes.replace("_", "").replace(".", ""))
+
+
+def _layout(text: str) -> frozenset[int]:
+    """Features of `text` as a whole. Linear, and a few microseconds."""
+    head = text[:_HEAD]
+    first = text.lstrip()[:1]
+    plain = sum(each.isalpha() or each == " " for each in head)
+    told = {
+        "begins": "a" if first.isalnum() else first,
+        "members": min(5, text.count('":')),
+        "lines": min(6, int(log2(text.count("\n") + 1))),
+        "prose": 10 * plain // max(1, len(head)),
+        "program": sum(each in text for each in _PROGRAM),
+        "markup": "</" in text,
+        "mail": "Subject:" in text or "From:" in text,
+    }
+    return frozenset(_number(f"{name} {value}") for name, value in told.items())
+
+
+def _manner(text: str, told: Sequence[Sentence], at: int) -> set[int]:
+    """Features of the sentence `at` of those `told` in `text`: its place, size and signs."""
+    sentence = told[at]
+    place = "first" if at == 0 else "last" if at == len(told) - 1 else "between"
+    found = {f"place {place}", f"size {min(8, int(1.5 * log2(len(sentence.words) + 1)))}"}
+    found.update(_signs(text[sentence.start : sentence.end + 1]))
+    found.add(f"before {text[max(0, sentence.start - _AFTER) : sentence.start]}")
+    found.add(f"after {text[sentence.end : sentence.end + _AFTER]}")
+    return {_number(each) for name in found for each in (name, f"{name} again")}
+
+
+def _signs(raw: str) -> Iterator[str]:
+    """Punctuation, capitals and digits."""
+    for sign in set(raw):
+        if not (sign.isalnum() or sign.isspace()) and ord(sign) < _FAR:
+            yield f"sign {sign}"
+    words = raw.split()
+    letters = sum(map(str.isalpha, raw))
+    yield f"capitals {6 * sum(map(str.isupper, raw)) // max(1, letters)}"
+    yield f"shouted {min(4, sum(each.isupper() and len(each) > _ACRONYM for each in words))}"
+    yield f"titled {5 * sum(each[:1].isupper() for each in words) // max(1, len(words))}"
+    yield f"starts {'A' if raw[:1].isupper() else 'a' if raw[:1].islower() else ''}"
+    yield f"digits {10 * sum(map(str.isdigit, raw)) // max(1, len(raw))}"
+    yield from (f"names {each}" for each in _TELLING if each in raw)
+
+
+@lru_cache(maxsize=1024)
+def _number(name: str) -> int:
+    return zlib.crc32(name.encode()) & _MASK
