@@ -17,7 +17,7 @@ from mcpguard.store import BACKENDS
 from mcpguard.store.ledger import Kind, Limit
 from mcpguard.trust.fold import fold
 from tests.faults.fleet import Place, Proxy, at_once, make_lock, mcpguard
-from tests.unit.store.backends import RedisServer, most_in_a_window
+from tests.unit.store.backends import RedisServer, answering, most_in_a_window
 
 CALLS = 2_500
 """Of each of the four."""
@@ -330,3 +330,17 @@ def test_a_file_that_is_no_store_denies_every_tool(files: Place) -> None:
         proxy.ask("read", "list")
         assert proxy.answers.denials == {UNREAD: 2}
         assert proxy.finish()[0] == 0
+
+
+@pytest.mark.parametrize("answer", [b"+OK\r\n", b"*1\r\n" * 20_000], ids=["text", "too deep"])
+@pytest.mark.parametrize(("on_loss", "denials"), [("closed", {UNREAD: 2}), ("local", {})])
+def test_a_server_that_is_no_redis_is_a_store_that_is_lost(
+    lock: Path, tmp_path: Path, answer: bytes, on_loss: str, denials: dict[tuple[str, str], int]
+) -> None:
+    with answering(answer, greets=False) as url:
+        place = Place(tmp_path, lock, FEW + STORE.format("redis", url, on_loss))
+        with place.proxies("work") as [proxy]:
+            proxy.ask("read", "list")
+            assert proxy.answers.denials == denials
+            assert proxy.finish()[0] == 0
+    assert proxy.events()["store.lost"] == 1
