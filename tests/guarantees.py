@@ -876,6 +876,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             'grant = ask(BACKENDS["memory"](""), want)',
         ),
     ),
+    "control:lost-store-denies-at-once": Guarantee(
+        _LIMITS,
+        "A call that needs a store known to be lost is denied at once, whatever becomes of "
+        "the questions that wait for it.",
+        Mutant(
+            "live/worker.py",
+            "        if self._denying:\n            raise StoreError(self._why)\n",
+            "",
+        ),
+    ),
     "control:lost-store-is-left-alone": Guarantee(
         _LIMITS,
         "A store that is lost is asked again after a second or two, whoever waits for it.",

@@ -1,6 +1,7 @@
 """Four real proxies at once on one store: what they may do together, and what each log says."""
 
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -16,6 +17,7 @@ from mcpguard.model import JsonObject
 from mcpguard.store import BACKENDS
 from mcpguard.store.ledger import Kind, Limit
 from mcpguard.trust.fold import fold
+from mcpguard.trust.limits import RECHECK
 from tests.faults.fleet import Place, Proxy, at_once, make_lock, mcpguard
 from tests.unit.store.backends import RedisServer, answering, most_in_a_window
 
@@ -297,6 +299,25 @@ def test_a_locked_store_holds_up_only_what_needs_it_and_no_longer_than_that(file
             assert 1 not in proxy.answers.by_id
         proxy.until_answered()
         assert 1 in proxy.answers.allowed
+        assert proxy.finish()[0] == 0
+
+
+@pytest.mark.guarantee("control:fleet-slow-store")
+def test_only_the_first_call_waits_for_a_store_that_stays_locked(files: Place) -> None:
+    with files.proxies("work") as [proxy]:
+        proxy.ask("list")
+        with locked(files):
+            proxy.ask("read")
+            begun = time.monotonic()
+            proxy.ask(*["read"] * 20)
+            for _ in range(3):
+                while time.monotonic() - begun < RECHECK:
+                    proxy.ask("list")
+                proxy.ask("read")
+                begun, seconds = time.monotonic(), time.monotonic() - begun
+                assert seconds < RECHECK + 1, seconds
+            assert proxy.answers.denials == {LOST: 24}
+        until_allowed(proxy, "read")
         assert proxy.finish()[0] == 0
 
 
