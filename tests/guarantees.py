@@ -746,6 +746,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "            return\n        await anyio.sleep(0)",
         ),
     ),
+    "control:silent-clients-make-room": Guarantee(
+        _CONTROL,
+        "Clients that say nothing or half a line, or read nothing, keep nobody from the control "
+        "socket.",
+        Mutant(
+            "control/socket.py",
+            "                scope.cancel()\n",
+            "                pass\n",
+        ),
+    ),
     "control:widening-is-signed": Guarantee(
         _CONTROL,
         "What lets more through is done only with a good signature of an enrolled approver key.",
