@@ -82,7 +82,7 @@ def _ask() -> None:
             "kill needs to know what: nobody is here to be asked",
             hint="mcpguard kill --all, --server NAME or --session ID",
         )
-    if not click.confirm("End every session and let no new one start?", err=True):
+    if not render.agreed("End every session and let no new one start?"):
         raise RefusalError("nothing was ended", hint="mcpguard kill --session ID ends one")
 
 

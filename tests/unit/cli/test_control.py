@@ -222,6 +222,12 @@ def test_without_a_clear_yes_no_passphrase_is_asked_for(data: Path, given: str) 
     assert (result.exception is not None, signer.asked, desk.done) == (True, 0, [])
 
 
+def test_an_input_that_ends_is_nobody_who_could_be_asked(data: Path) -> None:
+    with served(data, Desk(), desks.check):
+        result = run("approve", "yes", "t1", obj=Signer)
+    assert (code(result), said(result)[0]) == (2, "nobody is here to be asked: the input has ended")
+
+
 def test_yes_without_a_key_says_how_to_make_one(data: Path) -> None:
     desk = Desk()
     with served(data, desk):
