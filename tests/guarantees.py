@@ -682,6 +682,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "if found.st_mode & _OTHERS == _OTHERS:",
         ),
     ),
+    "config:lockfile-not-for-everybody": Guarantee(
+        _PROCESS,
+        "A lockfile that anybody can write or replace starts no session.",
+        Mutant(
+            "config/files.py",
+            "    if found.st_mode & stat.S_IWOTH:\n",
+            "    if found.st_mode & stat.S_IWOTH & 0:\n",
+        ),
+    ),
     "config:never-the-working-directory": Guarantee(
         _PROCESS,
         "The working directory is never searched for settings.",

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from mcpguard.config.files import plain_bytes
+from mcpguard.config.files import lock_bytes
 from mcpguard.config.flags import APPROVERS, ProxySettings, data_dir, parse_proxy
 from mcpguard.config.plan import Plan, make_plan
 from mcpguard.control import kill
@@ -110,7 +110,7 @@ def read_lock(path: Path) -> Lockfile:
 
 def _lock_bytes(path: Path) -> bytes:
     try:
-        return plain_bytes(path)
+        return lock_bytes(path)
     except OSError as error:
         raise LockfileError(
             f"{path}: the lockfile cannot be read: {error.strerror}",
