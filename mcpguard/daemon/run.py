@@ -23,7 +23,7 @@ from mcpguard.control import kill
 from mcpguard.daemon import child as processes
 from mcpguard.daemon import launch, prelude
 from mcpguard.daemon.environment import server_environment
-from mcpguard.daemon.log import Log, open_log, printable
+from mcpguard.daemon.log import Log, open_log, printable, unusual
 from mcpguard.errors import AuditError, LockfileError, McpguardError, UsageError
 from mcpguard.evidence.leaving import Leaving
 from mcpguard.lock import lockfile
@@ -547,7 +547,7 @@ def open_audit(plan: Plan, session_id: str, log: Events) -> "AuditLog | None":
             path = home / "audit" / f"{_file_name(plan.name)}.jsonl"
             path.parent.mkdir(mode=0o700, exist_ok=True)
         load_or_create_key(home / SIGNING_KEY)  # one that cannot be used is found out now
-        return AuditLog.open(
+        audit = AuditLog.open(
             path,
             key=load_or_create_key(home / DIGEST_KEY),
             session=session_id,
@@ -569,6 +569,8 @@ def open_audit(plan: Plan, session_id: str, log: Events) -> "AuditLog | None":
             raise _no_audit(error) from error
         log.event("audit.off", "warning", {"detail": str(error)})
         return None
+    unusual(audit.origin, log.event)
+    return audit
 
 
 def _evident(plan: Plan) -> JsonObject:
