@@ -115,7 +115,8 @@ def _switch(server: str | None, why: str, form: str, *, fleet: bool) -> int:
     render.answer([f"The kill switch is on: {render.printable(str(path))}"])
     _tell(outcomes, lambda _: "it sees the switch within a second")
     count = sum(one.error is None for one in outcomes)
-    told_text = f"{count} running {'session was' if count == 1 else 'sessions were'} ended."
+    told_text = f"{count} running {'session was' if count == 1 else 'sessions were'} ended;"
+    told_text += " one that has just begun ends within a second."
     off = "mcpguard kill --off" + " --fleet" * fleet
     off += f" --server {server!r}" if server is not None else ""
     render.answer([f"{told_text} New ones do not start until: {render.printable(off)}"])

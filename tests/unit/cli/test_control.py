@@ -492,7 +492,10 @@ def test_kill_ends_what_runs_and_turns_the_switch_on_until_it_is_off(data: Path)
     assert (code(result), one.done, two.done) == (0, [("kill", "drill")], [("kill", "drill")])
     assert result.stdout.splitlines() == [
         f"The kill switch is on: {data}/kill",
-        "2 running sessions were ended. New ones do not start until: mcpguard kill --off",
+        (
+            "2 running sessions were ended; one that has just begun ends within a second."
+            " New ones do not start until: mcpguard kill --off"
+        ),
     ]
     assert run("status").stdout.startswith(f"The kill switch is on: {data}/kill ")
     assert (data / "kill").read_text() == "drill\n"
