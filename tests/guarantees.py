@@ -698,6 +698,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "if found.st_mode & _OTHERS == _OTHERS:",
         ),
     ),
+    "config:lockfile-not-for-everybody": Guarantee(
+        _PROCESS,
+        "A lockfile that anybody can write or replace starts no session.",
+        Mutant(
+            "config/files.py",
+            "    if found.st_mode & stat.S_IWOTH:\n",
+            "    if found.st_mode & stat.S_IWOTH & 0:\n",
+        ),
+    ),
     "config:never-the-working-directory": Guarantee(
         _PROCESS,
         "The working directory is never searched for settings.",
@@ -760,6 +769,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "control/socket.py",
             "            return\n        await anyio.sleep(PACE)",
             "            return\n        await anyio.sleep(0)",
+        ),
+    ),
+    "control:silent-clients-make-room": Guarantee(
+        _CONTROL,
+        "Clients that say nothing or half a line, or read nothing, keep nobody from the control "
+        "socket.",
+        Mutant(
+            "control/socket.py",
+            "                scope.cancel()\n",
+            "                pass\n",
         ),
     ),
     "control:widening-is-signed": Guarantee(
@@ -890,6 +909,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "live/worker.py",
             "grant = await self._in_thread(ask, self._opened(), want)",
             'grant = ask(BACKENDS["memory"](""), want)',
+        ),
+    ),
+    "control:lost-store-denies-at-once": Guarantee(
+        _LIMITS,
+        "A call that needs a store known to be lost is denied at once, whatever becomes of "
+        "the questions that wait for it.",
+        Mutant(
+            "live/worker.py",
+            "        if self._denying:\n            raise StoreError(self._why)\n",
+            "",
         ),
     ),
     "control:lost-store-is-left-alone": Guarantee(

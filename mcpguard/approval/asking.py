@@ -13,7 +13,6 @@ from mcpguard.approval.outcome import Granted, Refusal, Refused
 from mcpguard.approval.queue import Queue
 from mcpguard.approval.statement import Answer, Binding, bound
 from mcpguard.approval.texts import (
-    NO_APPROVER,
     elicited_text,
     holding_text,
     refused_text,
@@ -51,7 +50,7 @@ class Asking:
     """The calls of one session that a person is asked about.
 
     `lock`: the lockfile's digest, or empty. `low_risk`: whether the host's own user may approve a
-    tool. `retry`: seconds, as the queue has it. `anybody`: there is an approver; without one only
+    tool. `retry`: seconds, as the queue has it. `nobody`: why no approver can say yes; then only
     the host's own user can be asked.
     """
 
@@ -62,13 +61,13 @@ class Asking:
         lock: str,
         low_risk: Callable[[str], bool],
         retry: int,
-        anybody: bool = True,
+        nobody: str = "",
     ) -> None:
         self._queue = queue
         self._lock = lock
         self._low_risk = low_risk
         self._retry = retry
-        self._anybody = anybody
+        self._nobody = nobody
         self.calls: dict[int, _Call] = {}
         """By wire id: those that wait, or were allowed in this turn."""
 
@@ -80,11 +79,11 @@ class Asking:
 
         return approve
 
-    def change(self, *, low_risk: Callable[[str], bool], retry: int, anybody: bool) -> None:
+    def change(self, *, low_risk: Callable[[str], bool], retry: int, nobody: str) -> None:
         """Other settings or approvers, for what is asked from now on."""
         self._low_risk = low_risk
         self._retry = retry
-        self._anybody = anybody
+        self._nobody = nobody
 
     def over(self, now: float) -> bool:
         """Whether calls waited in vain until `now`; judged again, each is told what to do."""
@@ -125,8 +124,8 @@ class Asking:
             if answer is not None:
                 return answer
         low_risk = call.method == _TOOL and self._low_risk(call.target)
-        if not (low_risk or self._anybody):
-            return Verdict.deny(Reason.APPROVAL, NO_APPROVER)
+        if self._nobody and not low_risk:
+            return Verdict.deny(Reason.APPROVAL, self._nobody)
         asked = self._queue.ask(
             binding,
             call.arguments,

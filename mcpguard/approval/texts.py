@@ -7,9 +7,9 @@ from mcpguard.approval.outcome import Row, Shown
 from mcpguard.model import JsonObject
 
 __all__ = [
-    "NO_APPROVER",
     "elicited_text",
     "holding_text",
+    "nobody_text",
     "refused_text",
     "row_value",
     "shown_value",
@@ -20,8 +20,13 @@ __all__ = [
 MAX_SHOWN = 128
 """Characters of a tool's name. Reviewed names are shorter; the rest of one says nothing."""
 
-NO_APPROVER = "nobody can approve here yet; make a key first with: mcpguard approver add NAME"
-"""The detail of a denial, and the answer to `approve yes`, while there is no approver key."""
+
+def nobody_text(approvers: int, quorum: int) -> str:
+    """Why no yes can come about, for a denial and for `approve yes`; empty when one can."""
+    if approvers >= quorum:
+        return ""
+    few = f" ({quorum} have to agree, and there are {approvers})" if approvers else ""
+    return f"nobody can approve here yet{few}; make a key first with: mcpguard approver add NAME"
 
 
 def holding_text(tool: str, ticket: str) -> str:

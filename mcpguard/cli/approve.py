@@ -96,7 +96,7 @@ def yes_command(
     ticket = str(told["ticket"])
     _note(found, told)
     render.talk(*_call(told))
-    if not click.confirm("Let this one call through?", err=True):
+    if not render.agreed("Let this one call through?"):
         raise RefusalError("nothing was approved", hint=f"say no: mcpguard approve no {ticket}")
     signing = reach.unlocking(context, by, said)()
     statement = signing.approval(found.session, told)

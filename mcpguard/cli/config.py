@@ -8,8 +8,10 @@ import click
 from mcpguard.cli import look, render
 from mcpguard.config import showing
 from mcpguard.config.files import places, text_of
+from mcpguard.config.flags import APPROVERS, data_dir
 from mcpguard.config.loading import Loaded, doubts, load, problems_of, problems_of_all
-from mcpguard.errors import PolicyError, UsageError
+from mcpguard.errors import IdentityError, PolicyError, UsageError
+from mcpguard.identity.keys import approvers
 from mcpguard.model import Json
 
 __all__ = ["config"]
@@ -103,7 +105,8 @@ def validate_command(
     own = [] if file is None else [(file, problems_of(file, system=system))]
     found = own or problems_of_all(places())
     held = look.read_lockfile(lock) if lock is not None else None
-    warned = {path: [] if wrong or system else doubts(path, held) for path, wrong in found}
+    keys = _keys()
+    warned = {path: [] if wrong or system else doubts(path, held, keys) for path, wrong in found}
     if form == "json":
         render.answer([render.json_text([_as_json(*each, warned[each[0]]) for each in found])])
     else:
@@ -112,6 +115,14 @@ def validate_command(
         if not found:
             render.answer(["there is no file of settings; the preset baseline holds"])
     context.exit(int(any(wrong for _, wrong in found)))
+
+
+def _keys() -> int | None:
+    """How many approvers there are; None where that is another command's trouble."""
+    try:
+        return len(approvers(data_dir() / APPROVERS))
+    except IdentityError:
+        return None
 
 
 def _checked(

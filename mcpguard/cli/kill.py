@@ -1,6 +1,7 @@
 """`mcpguard kill`: the kill switch. Ends sessions now, and keeps new ones from starting."""
 
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from mcpguard.cli.signing import Phrases, signer_option
 from mcpguard.control import blocks, client
 from mcpguard.control import kill as switch
 from mcpguard.control.blocks import EVERYTHING, KILL, Block
-from mcpguard.errors import ControlError, RefusalError, UsageError
+from mcpguard.errors import ControlError, McpguardError, RefusalError, UsageError
 from mcpguard.model import JsonObject
 
 __all__ = ["kill"]
@@ -81,7 +82,7 @@ def _ask() -> None:
             "kill needs to know what: nobody is here to be asked",
             hint="mcpguard kill --all, --server NAME or --session ID",
         )
-    if not click.confirm("End every session and let no new one start?", err=True):
+    if not render.agreed("End every session and let no new one start?"):
         raise RefusalError("nothing was ended", hint="mcpguard kill --session ID ends one")
 
 
@@ -112,9 +113,10 @@ def _switch(server: str | None, why: str, form: str, *, fleet: bool) -> int:
         render.answer([render.json_text(told)])
         return 0
     render.answer([f"The kill switch is on: {render.printable(str(path))}"])
-    _tell(outcomes, "it sees the switch within a second")
+    _tell(outcomes, lambda _: "it sees the switch within a second")
     count = sum(one.error is None for one in outcomes)
-    told_text = f"{count} running {'session was' if count == 1 else 'sessions were'} ended."
+    told_text = f"{count} running {'session was' if count == 1 else 'sessions were'} ended;"
+    told_text += " one that has just begun ends within a second."
     off = "mcpguard kill --off" + " --fleet" * fleet
     off += f" --server {server!r}" if server is not None else ""
     render.answer([f"{told_text} New ones do not start until: {render.printable(off)}"])
@@ -137,7 +139,7 @@ def _one(session: str, why: str, form: str) -> int:
     if form == "json":
         render.answer([render.json_text({"switch": None, "sessions": reach.shown_json(outcomes)})])
     else:
-        _tell(outcomes, "end it with: kill -USR1 PID")
+        _tell(outcomes, lambda error: error.hint or "end it with: kill -USR1 PID")
         if outcomes[0].error is None:
             server = render.printable(found.server)
             text = f"ended: session {found.session} of {server}. Its host may start a new one;"
@@ -166,8 +168,9 @@ def _deleted(path: Path) -> str:
     return f"The kill switch is off: {render.printable(str(path))} was deleted."
 
 
-def _tell(outcomes: list[Outcome], still: str) -> None:
+def _tell(outcomes: list[Outcome], still: Callable[[McpguardError], str]) -> None:
+    """What went wrong, and what becomes of that session."""
     for one in outcomes:
         if one.error is not None:
             name = f"session {one.found.session}"
-            render.talk(f"{name}: {render.printable(one.error.message)}; {still}")
+            render.talk(f"{name}: {render.printable(one.error.message)}; {still(one.error)}")

@@ -12,6 +12,7 @@ from mcpguard.approval.orphans import Left, answer_left, left, refuse_left
 from mcpguard.approval.outcome import Became
 from mcpguard.approval.shared import revoke
 from mcpguard.approval.statement import Signed, opened
+from mcpguard.approval.texts import nobody_text
 from mcpguard.cli import reach
 from mcpguard.cli.signing import folder
 from mcpguard.config.flags import STATE
@@ -37,7 +38,10 @@ def approved(statement: JsonObject) -> JsonObject:
     from mcpguard.config.loading import load
 
     quorum = load(server=signed.statement.binding.server).settings.approvals.quorum
-    verify = verifier(approvers(folder()))
+    counting = approvers(folder())
+    if few := nobody_text(len(counting), quorum):
+        raise RefusalError(few, hint="or ask fewer: approvals.quorum in mcpguard.yaml")
+    verify = verifier(counting)
     with _store() as stores:
         for store in stores:
             done = answer_left(store, signed, verify, quorum=quorum, now=_now())

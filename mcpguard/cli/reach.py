@@ -112,7 +112,7 @@ def each(found: Iterable[Found], ask: Callable[[Connection], Json]) -> Iterator[
     """`ask` of every session, one after the other; what goes wrong with one stops no other."""
     for one in found:
         if one.problem:
-            yield Outcome(one, error=ControlError(one.problem))
+            yield Outcome(one, error=ControlError(one.problem, hint=one.hint))
             continue
         try:
             with client.connected(home(), one.session) as line:

@@ -10,15 +10,17 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TextIO
 
+import click
 import orjson
 
 from mcpguard.daemon.log import printable
-from mcpguard.errors import McpguardError
+from mcpguard.errors import McpguardError, UsageError
 from mcpguard.model import Finding, ItemKind, Json, Severity
 from mcpguard.wire import exact
 
 __all__ = [
     "PLURALS",
+    "agreed",
     "answer",
     "as_json",
     "counted",
@@ -53,6 +55,19 @@ PLURALS: Final[Mapping[ItemKind, str]] = {
     ItemKind.TEMPLATE: "resource templates",
 }
 """The words for several of a kind."""
+
+
+def agreed(question: str) -> bool:
+    """Whether a person says yes. Raises UsageError when nobody answers; Abort at Ctrl-C."""
+    try:
+        return click.confirm(question, err=True)
+    except click.exceptions.Abort as error:
+        if not isinstance(error.__context__, EOFError):
+            raise
+        talk("")
+        raise UsageError(
+            "nobody is here to be asked: the input has ended", hint="run it in a terminal"
+        ) from None
 
 
 def answer(lines: Iterable[str]) -> None:

@@ -300,7 +300,7 @@ def _agreed(asked: _Asked, seen: _Seen, waiting: Mapping[int, starting.Start]) -
             "there is no terminal to ask whether these may be started",
             hint="read the list, then add --yes",
         )
-    if click.confirm("Start them?", err=True):
+    if render.agreed("Start them?"):
         return True
     render.talk("mcpguard scan: nothing was started")
     return False

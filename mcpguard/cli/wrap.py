@@ -258,7 +258,7 @@ def _agreed() -> bool:
             "there is no terminal to ask whether the server may be started",
             hint="look at it with --dry-run, then add --yes",
         )
-    return click.confirm("Start it, lock what it lists and rewrite the entry?", err=True)
+    return render.agreed("Start it, lock what it lists and rewrite the entry?")
 
 
 def _wrap(plan: _Plan, options: _Options) -> int:

@@ -79,11 +79,14 @@ _WEAK: Final = (
 """What takes away something that every preset, or the default, gives."""
 
 
-def doubts_of(layers: list[Values], lock: Lockfile | None = None) -> list[PolicyError]:
+def doubts_of(
+    layers: list[Values], lock: Lockfile | None = None, approvers: int | None = None
+) -> list[PolicyError]:
     """What is doubtful in one file: its general values, then its sections for servers.
 
-    `lock`: of the server that it is for; patterns that fit none of its tools are doubtful then. The
-    errors are for showing, not for raising.
+    `lock`: of the server that it is for; patterns that fit none of its tools are doubtful then.
+    `approvers`: how many keys there are, if that is known. The errors are for showing, not for
+    raising.
     """
     found: list[PolicyError] = []
     for values in layers:
@@ -91,6 +94,8 @@ def doubts_of(layers: list[Values], lock: Lockfile | None = None) -> list[Policy
         found += _idle({**layers[0], **values}, values)
         if lock is not None:
             found += _unmatched(values, lock)
+        if approvers is not None:
+            found += _unreached(values, approvers)
     places = {(each.line, each.column, each.what): each for each in found}
     return [places[key] for key in sorted(places)]
 
@@ -130,6 +135,13 @@ def _idle(known: Values, own: Values) -> Iterator[PolicyError]:
             told = "no effect: there is no tool of which anybody is asked"
             yield held.node.error(told, hint="name it under gateway.approve")
     yield from _nobodys(known, own)
+
+
+def _unreached(own: Values, approvers: int) -> Iterator[PolicyError]:
+    for held in own.get(("approvals", "quorum"), ()):
+        if held.value > approvers:
+            told = f"nothing can be approved: {held.value} have to agree, and there are {approvers}"
+            yield held.node.error(told, hint="mcpguard approver add NAME, or a smaller quorum")
 
 
 def _zero(known: Values, key: str, default: int = 1) -> bool:

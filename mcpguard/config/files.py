@@ -8,6 +8,7 @@ import errno
 import os
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ __all__ = [
     "NAME",
     "Places",
     "config_dir",
+    "lock_bytes",
     "places",
     "plain_bytes",
     "text_of",
@@ -118,18 +120,55 @@ def text_of(path: Path) -> str | None:
         ) from error
 
 
-def plain_bytes(path: Path, most: int = MAX_LOCK) -> bytes:
-    """What is in the regular file at `path`, `most` bytes of it at most.
+def lock_bytes(path: Path) -> bytes:
+    """What is in the lockfile at `path`, which is about to say what is allowed.
+
+    Raises OSError as `plain_bytes`, and UsageError for one that anybody can write or replace. Its
+    owner and group may, whoever they are: who names a file of a repository or an image trusts them.
+    """
+    return plain_bytes(path, check=_check_lock)
+
+
+def _check_lock(path: Path, found: os.stat_result) -> None:
+    if sys.platform == "win32":  # its rights are not in the mode
+        return
+    if found.st_mode & stat.S_IWOTH:
+        raise UsageError(
+            f"{path}: anybody can write this lockfile (mode {found.st_mode & 0o7777:04o})",
+            hint=f"look at what changed in it, then run: chmod o-w {path}",
+        )
+    for folder in {path.absolute().parent, path.resolve().parent}:
+        _check_folder(folder, "another lockfile")
+        shared = folder.stat()
+        if shared.st_mode & stat.S_IWOTH and found.st_uid not in {os.geteuid(), 0, shared.st_uid}:
+            raise UsageError(
+                f"{path}: it belongs to user {found.st_uid}, in a folder where anybody can put it",
+                hint="keep the lockfile in a folder that not everybody can write",
+            )
+
+
+def _unchecked(_: Path, __: os.stat_result) -> None:
+    """Whoever can write it may."""
+
+
+def plain_bytes(
+    path: Path,
+    most: int = MAX_LOCK,
+    check: Callable[[Path, os.stat_result], None] = _unchecked,
+) -> bytes:
+    """What is in the regular file at `path`, `most` bytes of it at most, once `check` looked at it.
 
     Raises OSError for anything else: a repository may hold a link to a device that never ends.
     """
     fd = os.open(path, _FLAGS | _BINARY)
     try:
-        mode = os.fstat(fd).st_mode
+        found = os.fstat(fd)
+        mode = found.st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        check(path, found)
         with open(fd, "rb", closefd=False) as file:
             data = file.read(most + 1)
     finally:
@@ -166,14 +205,14 @@ def _check(path: Path, found: os.stat_result) -> None:
             f"{path}: others than its owner can write it (mode {found.st_mode & 0o7777:04o})",
             hint=f"run: chmod go-w {path}",
         )
-    _check_folder(path.absolute().parent)
+    _check_folder(path.absolute().parent, "other settings")
 
 
-def _check_folder(folder: Path) -> None:
+def _check_folder(folder: Path, what: str) -> None:
     """Raises UsageError for a directory in which anybody can put another file in its place."""
     mode = folder.stat().st_mode
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
         raise UsageError(
-            f"{folder}: anybody can put other settings there (mode {mode & 0o7777:04o})",
+            f"{folder}: anybody can put {what} there (mode {mode & 0o7777:04o})",
             hint=f"run: chmod o-w {folder}",
         )

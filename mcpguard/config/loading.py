@@ -163,12 +163,14 @@ def problems_of_all(where: Places) -> list[tuple[Path, list[PolicyError]]]:
     return found
 
 
-def doubts(path: Path, lock: "Lockfile | None" = None) -> list[PolicyError]:
+def doubts(
+    path: Path, lock: "Lockfile | None" = None, approvers: int | None = None
+) -> list[PolicyError]:
     """What in the usable file at `path` is probably not meant: `doubts_of`. Raises UsageError."""
     from mcpguard.config.doubts import doubts_of
 
     document = _read(path, _text(path, required=True) or "")
-    return doubts_of([document.values, *document.servers.values()], lock)
+    return doubts_of([document.values, *document.servers.values()], lock, approvers)
 
 
 def _wrong(base: "list[Values]", document: "Document", *, system: bool) -> Iterable[PolicyError]:

@@ -12,7 +12,15 @@ from typing import Final, Self
 import orjson
 
 from mcpguard.control.operations import MAX_ANSWER, OPERATION_LIMIT, VERSION
-from mcpguard.control.places import SUFFIX, Folder, folder, offered, peer_uid, same_user
+from mcpguard.control.places import (
+    SUFFIX,
+    Folder,
+    folder,
+    offered,
+    peer_pid,
+    peer_uid,
+    same_user,
+)
 from mcpguard.errors import ControlError, McpguardError, RefusalError, UsageError
 from mcpguard.model import Json, JsonObject
 
@@ -49,6 +57,7 @@ class Connection:
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._sock.settimeout(GREETING)
         self._got = b""
+        self._pid: int | None = None
         try:
             self._connect(place.address(session + SUFFIX), patience)
             self._refuse_strangers(place)
@@ -73,7 +82,7 @@ class Connection:
                 return
 
     def _refuse_strangers(self, place: Folder) -> None:
-        peer = peer_uid(self._sock)
+        peer, self._pid = peer_uid(self._sock), peer_pid(self._sock)
         if peer is None or not (same_user(peer, os.geteuid()) or peer == 0):
             raise ControlError(
                 f"{place.path / (self.session + SUFFIX)}: another user answers there",
@@ -110,7 +119,7 @@ class Connection:
         except TimeoutError:
             raise ControlError(
                 f"session {self.session} did not answer {verb} within {within:g} seconds",
-                hint="it is stuck or stopped; end it with: kill -USR1 PID",
+                hint=f"it is stuck or stopped; end it with: kill -USR1 {self._pid or 'PID'}",
             ) from None
         except OSError as error:
             raise ControlError(
@@ -171,7 +180,7 @@ def _unreachable(path: Path, error: OSError) -> ControlError:
         hint = "run this as the user whose session it is"
         return ControlError(f"{path}: this user may not speak with it", hint=hint)
     if isinstance(error, BlockingIOError | TimeoutError):
-        hint = "too many ask at once, or it is stuck: try again, or kill -USR1 PID"
+        hint = "too many ask at once, or it is stuck: try again, or mcpguard kill --server NAME"
         return ControlError(f"{path}: the session does not take another connection", hint=hint)
     return ControlError(f"{path}: cannot be reached: {error.strerror}", hint="mcpguard status")
 
@@ -180,13 +189,14 @@ def _unreachable(path: Path, error: OSError) -> ControlError:
 class Found:
     """A socket that is there. `hello`: what its session says; empty, and `problem`, if nothing.
 
-    `ended`: nobody listens any more.
+    `hint`: what to do about that. `ended`: nobody listens any more.
     """
 
     session: str
     hello: JsonObject
     problem: str = ""
     ended: bool = False
+    hint: str = ""
 
     @property
     def server(self) -> str:
@@ -197,7 +207,8 @@ class Found:
 def find(data_dir: Path, wanted: str = "") -> list[Found]:
     """The sessions that run, or those that `wanted` names: an id, its beginning, a server's name.
 
-    Raises ControlError when sockets are not offered here or their directory cannot be used.
+    Raises ControlError when sockets are not offered here, their directory cannot be used, or
+    `wanted` names none of those that answer and may be one that does not.
     """
     if not offered():
         raise ControlError(
@@ -209,7 +220,15 @@ def find(data_dir: Path, wanted: str = "") -> list[Found]:
             found = [_look(place, session) for session in place.sessions()]
     except FileNotFoundError:
         return []
-    return [each for each in found if not each.ended and _named(each, wanted)]
+    named = [each for each in found if not each.ended and _named(each, wanted)]
+    silent = [each for each in found if each.problem and not each.ended]
+    if silent and not named:
+        raise ControlError(
+            f"{wanted!r} names no session that answers, but {len(silent)} could not be asked: "
+            + "; ".join(each.problem for each in silent[:8]),
+            hint=f"mcpguard kill --server NAME ends one unasked. {silent[0].hint}",
+        )
+    return named
 
 
 SHORTEST = 4
@@ -227,7 +246,7 @@ def _look(place: Folder, session: str) -> Found:
             return Found(session, line.hello())
     except ControlError as error:
         ended = isinstance(error.__cause__, ConnectionRefusedError | FileNotFoundError)
-        return Found(session, {}, error.message, ended)
+        return Found(session, {}, error.message, ended, error.hint)
 
 
 def one(data_dir: Path, wanted: str) -> Found:

@@ -27,6 +27,7 @@ __all__ = [
     "folder",
     "may_speak",
     "offered",
+    "peer_pid",
     "peer_uid",
     "same_user",
     "session_name",
@@ -149,6 +150,17 @@ def may_speak(peer: int | None, ours: int) -> bool:
     None: the system does not say who it is, so nobody.
     """
     return peer is not None and same_user(ours, peer)
+
+
+def peer_pid(sock: socket.socket) -> int | None:
+    """The process that listens at the other end of `sock`; None where the system does not say."""
+    if sys.platform != "linux":
+        return None
+    try:
+        raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS[2].size)
+        return int(_CREDENTIALS[2].unpack(raw)[0]) or None
+    except (OSError, struct.error):
+        return None
 
 
 def peer_uid(sock: socket.socket) -> int | None:

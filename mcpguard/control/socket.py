@@ -2,7 +2,8 @@
 
 It lives in the session's event loop (asyncio, uvloop or trio) and may never slow a call down: few
 connections at once, one line of bounded size at a time, a pause after each, and a time-out for
-whoever neither speaks nor listens. What a connection says is `Converse`'s to answer.
+whoever neither speaks nor listens, a short one while others wait for a place. What a connection
+says is `Converse`'s to answer.
 """
 
 import contextlib
@@ -11,7 +12,7 @@ import os
 import socket
 import stat
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,7 @@ __all__ = [
     "IDLE",
     "MAX_CONNECTIONS",
     "MAX_REQUEST",
+    "MAX_SILENCE",
     "PACE",
     "START_AFTER",
     "Answer",
@@ -52,6 +54,10 @@ BACKLOG = 16
 
 IDLE: Final = 10.0
 """Seconds in which a whole line must come, and an answer be taken. A person types elsewhere."""
+
+MAX_SILENCE: Final = 0.5
+"""Seconds of `IDLE` that are left to a connection while all places are taken and others wait: a
+request of our own clients comes, and their answer is taken, within milliseconds."""
 
 PACE: Final = 0.01
 """Seconds between two answers, two pieces of a line or an answer, and two connections: clients that
@@ -187,16 +193,53 @@ async def serve(
     def greeted(sock: socket.socket) -> Answer | None:
         return converse() if allow(peer_uid(sock)) else None
 
-    room = anyio.Semaphore(MAX_CONNECTIONS)
+    house = _House(listener.sock, idle)
     try:
         async with anyio.create_task_group() as tasks:
             while True:
-                await room.acquire()
+                await house.place()
                 sock = await _accepted(listener.sock)
-                tasks.start_soon(_connection, sock, greeted, room, tell, idle)
+                tasks.start_soon(_connection, sock, greeted, house, tell)
                 await anyio.sleep(PACE)
     finally:
         listener.close()
+
+
+class _House:
+    """The places of a socket, and who takes them. `idle`: seconds, see `IDLE`."""
+
+    def __init__(self, listening: socket.socket, idle: float) -> None:
+        self._listening = listening
+        self._idle = idle
+        self._room = anyio.Semaphore(MAX_CONNECTIONS)
+        self._awaited: dict[anyio.CancelScope, float] = {}
+        """Whoever is to speak or to listen, and since when."""
+
+    async def place(self) -> None:
+        """A free one; while somebody waits for it, those who keep silent lose theirs."""
+        while True:
+            with anyio.move_on_after(MAX_SILENCE / 5):
+                await self._room.acquire()
+                return
+            await anyio.wait_readable(self._listening)
+            latest = anyio.current_time() - MAX_SILENCE
+            silent = [scope for scope, since in self._awaited.items() if since <= latest]
+            for scope in silent[:1]:
+                scope.cancel()
+
+    def leave(self) -> None:
+        """A place is free."""
+        self._room.release()
+
+    @contextlib.contextmanager
+    def awaited(self) -> Iterator[None]:
+        """Around waiting for the other end: not for ever."""
+        with anyio.move_on_after(self._idle) as scope:
+            self._awaited[scope] = anyio.current_time()
+            try:
+                yield
+            finally:
+                del self._awaited[scope]
 
 
 async def _accepted(listening: socket.socket) -> socket.socket:
@@ -216,34 +259,33 @@ async def _accepted(listening: socket.socket) -> socket.socket:
 async def _connection(
     sock: socket.socket,
     greeted: Callable[[socket.socket], Answer | None],
-    room: anyio.Semaphore,
+    house: _House,
     tell: Tell,
-    idle: float,
 ) -> None:
     try:
         with sock, contextlib.suppress(OSError):
             answer = greeted(sock)
             if answer is not None:
-                await _converse(sock, answer, idle)
+                await _converse(sock, answer, house)
     except Exception as error:  # noqa: BLE001 - a defect here ends this connection alone
         tell(error)
     finally:
-        room.release()
+        house.leave()
 
 
-async def _converse(sock: socket.socket, answer: Answer, idle: float) -> None:
+async def _converse(sock: socket.socket, answer: Answer, house: _House) -> None:
     """Line by line. What comes before the answer to the line before it is left in the socket."""
     got = bytearray()
     while True:
-        with anyio.move_on_after(idle):
+        with house.awaited():
             await _line(sock, got)
         line, newline, rest = bytes(got).partition(b"\n")
         if not newline:
             if len(got) >= MAX_REQUEST:
-                await _send(sock, _TOO_LONG, idle)
+                await _send(sock, _TOO_LONG, house)
             return
         got[:] = rest
-        if not await _send(sock, await answer(line) + b"\n", idle):
+        if not await _send(sock, await answer(line) + b"\n", house):
             return
         await anyio.sleep(PACE)
 
@@ -261,10 +303,10 @@ async def _line(sock: socket.socket, got: bytearray) -> None:
             await anyio.sleep(PACE)
 
 
-async def _send(sock: socket.socket, data: bytes, idle: float) -> bool:
+async def _send(sock: socket.socket, data: bytes, house: _House) -> bool:
     """Whether all of `data` was taken in time."""
     left = memoryview(data)
-    with anyio.move_on_after(idle):
+    with house.awaited():
         while left:
             await anyio.wait_writable(sock)
             with contextlib.suppress(BlockingIOError, InterruptedError):

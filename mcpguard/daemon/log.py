@@ -7,11 +7,14 @@ import stat
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mcpguard.errors import UsageError
 
-__all__ = ["EVENTS", "Log", "Stderr", "open_log", "printable", "sentence"]
+if TYPE_CHECKING:
+    from mcpguard.audit.logfile import LogFile
+
+__all__ = ["EVENTS", "Log", "Stderr", "open_log", "printable", "sentence", "unusual"]
 
 STDERR_BUFFER = 256 * 1024
 """Bytes kept for a stderr that nobody reads; what comes on top is dropped and counted."""
@@ -45,6 +48,9 @@ EVENTS: Final[Mapping[str, str]] = {
     "line.over_long": "a line of the {side} was longer than 8 MiB and dropped",
     "audit.unwritable": "the audit log cannot be written ({detail})",
     "audit.unsigned": "the audit log's newest records are not signed ({detail})",
+    "audit.elsewhere": "this session is recorded in {path}, as no log can go on in {detail}",
+    "audit.altered": "the audit log {path} was changed after it was written, and goes on in there:"
+    " mcpguard audit verify shows where",
     "audit.off": "no audit log ({detail}): this session is not recorded",
     "names.off": "other servers are not held against this one's tools: {detail}",
     "control.off": "this session has no control socket: {detail}",
@@ -67,6 +73,14 @@ _INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 _SELECTORS = (range(0xFE00, 0xFE0F), range(0xE0100, 0xE01F0))
 """Variation selectors: invisible, and able to carry any byte. The emoji one (FE0F) may pass."""
+
+
+def unusual(file: "LogFile", event: Callable[[str, str, Mapping[str, str]], None]) -> None:
+    """Says what a person should know of an audit log that a session goes on in."""
+    if file.damaged:
+        event("audit.elsewhere", "warning", {"detail": file.damaged, "path": str(file.path)})
+    if file.altered:
+        event("audit.altered", "warning", {"path": str(file.path)})
 
 
 def printable(text: str) -> str:

@@ -16,14 +16,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from mcpguard.config.files import plain_bytes
+from mcpguard.config.files import lock_bytes
 from mcpguard.config.flags import APPROVERS, ProxySettings, data_dir, parse_proxy
 from mcpguard.config.plan import Plan, make_plan
 from mcpguard.control import kill
 from mcpguard.daemon import child as processes
 from mcpguard.daemon import launch, prelude
 from mcpguard.daemon.environment import server_environment
-from mcpguard.daemon.log import Log, open_log, printable
+from mcpguard.daemon.log import Log, open_log, printable, unusual
 from mcpguard.errors import AuditError, LockfileError, McpguardError, UsageError
 from mcpguard.evidence.leaving import Leaving
 from mcpguard.lock import lockfile
@@ -110,7 +110,7 @@ def read_lock(path: Path) -> Lockfile:
 
 def _lock_bytes(path: Path) -> bytes:
     try:
-        return plain_bytes(path)
+        return lock_bytes(path)
     except OSError as error:
         absent = isinstance(error, FileNotFoundError)
         make = f"make one: mcpguard lock -o {path} -- CMD ARGS..."
@@ -550,7 +550,7 @@ def open_audit(plan: Plan, session_id: str, log: Events) -> "AuditLog | None":
             path = home / "audit" / f"{_file_name(plan.name)}.jsonl"
             path.parent.mkdir(mode=0o700, exist_ok=True)
         load_or_create_key(home / SIGNING_KEY)  # one that cannot be used is found out now
-        return AuditLog.open(
+        audit = AuditLog.open(
             path,
             key=load_or_create_key(home / DIGEST_KEY),
             session=session_id,
@@ -573,6 +573,8 @@ def open_audit(plan: Plan, session_id: str, log: Events) -> "AuditLog | None":
             raise _no_audit(error) from error
         log.event("audit.off", "warning", {"detail": str(error)})
         return None
+    unusual(audit.origin, log.event)
+    return audit
 
 
 def _evident(plan: Plan) -> JsonObject:

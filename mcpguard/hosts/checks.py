@@ -14,6 +14,7 @@ from mcpguard.hosts.declared import Server
 from mcpguard.hosts.known import ANY
 from mcpguard.hosts.launchers import (
     Container,
+    assigned,
     container,
     packages,
     program,
@@ -256,10 +257,23 @@ def _packages(server: Server, _: Facts) -> Found:
         yield "config.unpinned", MODERATE, "/args", what
     if fetched and any(word.partition("=")[0] in _INDEXES for word in words):
         yield "config.elsewhere", MODERATE, "/args", "an argument names another package index"
-    for name in server.env:
+    for where, name, _value in _set(server):
         if name.upper() in _INDEX_NAMES:
             what = f"the variable {name} names another package index"
-            yield "config.elsewhere", MODERATE, f"/env/{_escaped(name)}", what
+            yield "config.elsewhere", MODERATE, where, what
+
+
+def _set(server: Server) -> Iterator[tuple[str, str, str]]:
+    """Where a variable is set for the server, its name and value: in the entry, or by the command.
+
+    Of each name once: of two of them the command's counts.
+    """
+    behind = dict(assigned(server.words))
+    for name, value in server.env.items():
+        if name not in behind:
+            yield f"/env/{_escaped(name)}", name, value
+    for name, value in behind.items():
+        yield "/args", name, value
 
 
 _TLS_OFF: Final = {
@@ -272,8 +286,7 @@ _TLS_OFF: Final = {
 
 
 def _variables(server: Server, facts: Facts) -> Found:
-    for name, value in server.env.items():
-        where = f"/env/{_escaped(name)}"
+    for where, name, value in _set(server):
         offs = _TLS_OFF.get(name.upper())
         if offs is not None and (not offs or value.lower() in offs):
             what = f"{name} turns the checking of certificates off"

@@ -4,12 +4,14 @@ import shlex
 import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from typing import Final
 
 __all__ = [
     "Container",
     "Package",
     "Script",
+    "assigned",
     "container",
     "packages",
     "program",
@@ -79,13 +81,27 @@ def program(words: Sequence[str]) -> str:
 
 def unwrapped(words: Sequence[str]) -> tuple[str, ...]:
     """The command behind `env`, `nice`, and shells whose text is one plain command."""
+    return _taken_apart(words)[1]
+
+
+def assigned(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """The variables that `env` and shells set for the command behind them, with their values."""
+    pairs = (word.partition("=") for word in _taken_apart(words)[0])
+    return tuple((name, value) for name, _, value in pairs)
+
+
+def _taken_apart(words: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """`NAME=VALUE` words on the way to the command, and its own words."""
+    seen: list[str] = []
     now = tuple(words)
     for _ in range(MAX_WRAPPERS):
         inner = _inner(now)
-        if not inner:
+        own = tuple(dropwhile(_assigns, inner))
+        seen += inner[: len(inner) - len(own)]
+        if not own:
             break
-        now = inner
-    return now
+        now = own
+    return seen, now
 
 
 def _inner(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -118,7 +134,10 @@ def _behind_env(words: Sequence[str]) -> tuple[str, ...]:
         word = words[at]
         if word in {"-S", "--split-string"}:
             return (*_split(" ".join(words[at + 1 : at + 2])), *words[at + 2 :])
-        if not word.startswith("-") and not _assigns(word):
+        if word.startswith(("-S", "--split-string=")):
+            text = word.removeprefix("-S").removeprefix("--split-string=")
+            return (*_split(text), *words[at + 1 :])
+        if not word.startswith("-"):
             return tuple(words[at:])
         at += 2 if word in {"-u", "--unset", "-C", "--chdir"} else 1
     return ()

@@ -11,6 +11,7 @@ from mcpguard.approval.asking import Asking
 from mcpguard.approval.outcome import Grant, Outcome, Parting, Row, Shown
 from mcpguard.approval.queue import HOST_USER, Queue
 from mcpguard.approval.statement import Binding, Signed
+from mcpguard.approval.texts import nobody_text
 from mcpguard.approval.tickets import SHORT, Spent
 from mcpguard.config.settings import ApprovalSettings
 from mcpguard.identity.keys import verifier
@@ -64,7 +65,7 @@ class Approvals:
             lock=lock,
             low_risk=self._unsigned(settings),
             retry=settings.retry,
-            anybody=bool(approvers),
+            nobody=self.nobody,
         )
         self.leaving: list[Grant] = []
         """A yes each that the store is to keep."""
@@ -87,8 +88,13 @@ class Approvals:
             self._verify, hold=settings.hold, retry=settings.retry, quorum=settings.quorum
         )
         self.asking.change(
-            low_risk=self._unsigned(settings), retry=settings.retry, anybody=bool(approvers)
+            low_risk=self._unsigned(settings), retry=settings.retry, nobody=self.nobody
         )
+
+    @property
+    def nobody(self) -> str:
+        """Why no approver can say yes; empty when enough count."""
+        return nobody_text(len(self._approvers), max(1, self._settings.quorum))
 
     def verify(self, key: str, text: bytes, signature: bytes) -> str:
         """Which approver signed `text`, of those who count now; empty: none of them."""

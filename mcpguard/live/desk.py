@@ -152,6 +152,8 @@ class Desk:
         if said.request != shown.request:
             raise RefusalError("the answer is about another call", hint=_ASK_AGAIN)
         approvals = self._governor.approvals
+        if approvals.nobody:
+            raise RefusalError(approvals.nobody, hint=_FEWER)
         _counts(approvals.refusal(signed))
         self._record("approval.yes", (signed.key,), **self._about(shown))
         outcome = approvals.answer(signed)
@@ -404,6 +406,7 @@ def _policy_value(policy: Policy) -> JsonObject:
 
 
 _MORE = frozenset((Became.COUNTED, Became.AGAIN))
+_FEWER = "then: mcpguard reload; or ask fewer: approvals.quorum in mcpguard.yaml"
 _ASK_AGAIN = "look at it again: mcpguard approve show TICKET"
 
 

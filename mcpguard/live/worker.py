@@ -1,7 +1,8 @@
 """The one place where a session asks its store: beside the messages, in a worker thread.
 
 A message never waits for a store. Counters hold units that were leased before; what they run short
-of is asked for here, and a call that needs it is judged again when it is there.
+of is asked for here, and a call that needs it is judged again when it is there. Who finds the store
+away is the only one to wait for that: until it answers again, what needs it is denied at once.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,14 +18,16 @@ from mcpguard.store import BACKENDS, Store
 from mcpguard.store.ledger import Grant
 from mcpguard.trust.limits import Limiter, Want, ask
 
-__all__ = ["POLL", "RETRY", "Job", "Keeper", "Worker"]
+__all__ = ["POLL", "RETRY", "WAIT", "Job", "Keeper", "Worker"]
 
 POLL = 2.0
 """Seconds between two looks at what others changed in the store: a block reaches every session."""
 
 RETRY = 1.0
-"""Seconds in which a store that was just lost is not asked for units again: an answer that does not
-come takes seconds itself, and every call that needs one would wait for another."""
+"""Seconds after which a store that does not give units is asked again, beside the calls."""
+
+WAIT = 5.0
+"""Seconds that calls wait for a store that gave units before; a good one takes milliseconds."""
 
 T = TypeVar("T")
 Tell = Callable[[str, str], None]
@@ -74,17 +77,23 @@ class Worker:
         self._substitute: Store | None = BACKENDS["memory"]("") if local else None
         self._store: Store | None = None
         self._failing = False
+        self._denying = False
+        """It does not give units: nobody waits for it, and it is asked beside the calls."""
+        self._missed: tuple[Limiter, Want] | None = None
+        """What it did not give the last time."""
+        self._away = False
+        """Something is asked that no call waits for."""
         self._why = "it is not open yet"
         self._next_look = 0.0
         self._retry = float("-inf")
         self._asking: set[Thread] = set()
-        self._stirred = True
         self._ending: list[Want] = []
         self._event: anyio.Event | None = None
 
     def count_for(self, limiters: Sequence[Limiter], before: Sequence[Limiter]) -> None:
         """Other counters from now on; what those `before` hold is given back."""
         self._limiters = tuple(limiters)
+        self._missed = None
         now = self._clock()
         self._ending += [want for each in before for want in each.give_back(now)]
         self.stir()
@@ -105,51 +114,79 @@ class Worker:
         return bool(self._asking)
 
     def stir(self) -> None:
-        """There is something to ask."""
-        self._stirred = True
+        """There may be something to ask."""
         if self._event is not None:
             self._event.set()
 
     async def run(self, resume: Callable[[], None]) -> None:
         """Ask until cancelled. `resume`: what waits may be judged again."""
-        while True:
-            if self._store is None and self._clock() >= self._retry:
-                await self._begin()
-            for limiter in self._limiters:
-                for want in limiter.wanted(self._clock()):
-                    await self._asked(limiter, want)
-            resume()  # what has its units need not wait for the rest
-            await self._give_back()
-            await self._look()
-            resume()
-            await self._wait()
+        await self._mend()
+        async with anyio.create_task_group() as tasks:
+            while True:
+                for limiter in self._limiters:
+                    for want in limiter.wanted(self._clock()):
+                        await self._asked(limiter, want)
+                resume()  # what has its units need not wait for the rest
+                await self._give_back()
+                if not self._away and self._errand():
+                    self._away = True
+                    tasks.start_soon(self._beside, resume)
+                await self._wait()
 
-    async def _begin(self) -> None:
+    def _errand(self) -> bool:
+        now = self._clock()
+        due = now >= self._next_look or (self._denying and now >= self._retry)
+        return due or any(keeper.urgent for keeper in self._keepers)
+
+    async def _beside(self, resume: Callable[[], None]) -> None:
+        """What no call waits for, and may take long."""
+        if self._denying and self._clock() >= self._retry:
+            await self._mend()
+        await self._look()
+        self._away = False
+        resume()
+        self.stir()
+
+    async def _mend(self) -> None:
+        """Open the store, and ask it for what it did not give the last time."""
         try:
-            self._store = await self._in_thread(self._open)
+            self._store = self._store or await self._in_thread(self._open)
+            if self._missed is not None:
+                limiter, want = self._missed
+                want = want._replace(asked=self._clock())
+                grant = await self._in_thread(ask, self._store, want)
+                limiter.granted(want, grant, self._clock())
+                self._back()
         except StoreError as error:
-            self._lost(error)
-            self._retry = self._clock() + RETRY
+            self._deny(error)
+        else:
+            self._denying, self._missed = False, None
 
     async def _asked(self, limiter: Limiter, want: Want) -> None:
         try:
             grant = await self._units(want)
             limiter.granted(want, grant, self._clock())
         except StoreError:
+            if want.units:
+                self._missed = (limiter, want)
             if self._substitute is None:
                 limiter.lost(want, self._clock())
             else:
                 limiter.granted(want, ask(self._substitute, want), self._clock())
 
     async def _units(self, want: Want) -> Grant | None:
-        """Raises StoreError at once for `RETRY` seconds after it did."""
-        if self._clock() < self._retry:
+        """Raises StoreError: at once while the store denies, else within `WAIT` seconds."""
+        if self._denying:
             raise StoreError(self._why)
         try:
-            grant = await self._in_thread(ask, self._opened(), want)
+            with anyio.fail_after(WAIT):
+                grant = await self._in_thread(ask, self._opened(), want)
+        except TimeoutError as error:
+            late = StoreError(f"the store gave no answer within {WAIT:g} seconds")
+            self._deny(late)
+            raise late from error
         except StoreError as error:
-            self._lost(error)
-            self._retry = self._clock() + RETRY
+            self._deny(error)
             raise
         self._back()
         return grant
@@ -167,7 +204,8 @@ class Worker:
             self._next_look = now + POLL
         asked = [keeper for keeper in tuple(self._keepers) if due or keeper.urgent]
         answered = [await self._synced(keeper) for keeper in asked]
-        if due and all(answered):  # a keeper that has nothing to ask is no sign that it is back
+        # A keeper that has nothing to ask is no sign that it is back, nor a look that only reads.
+        if due and all(answered) and not self._denying:
             self._back()
 
     async def _synced(self, keeper: Keeper) -> bool:
@@ -185,6 +223,11 @@ class Worker:
             raise StoreError(self._why)
         return self._store
 
+    def _deny(self, error: StoreError) -> None:
+        self._lost(error)
+        self._denying = True
+        self._retry = self._clock() + RETRY
+
     def _lost(self, error: StoreError) -> None:
         self._why = str(error)
         if not self._failing:
@@ -197,15 +240,17 @@ class Worker:
         self._failing = False
 
     async def _wait(self) -> None:
-        """Until somebody stirs, a lease is due, or it is time to look again."""
+        """Until somebody stirs, a lease is due, or it is time to look or to ask again."""
         now = self._clock()
         due = [at for each in self._limiters if (at := each.due(now)) is not None]
-        seconds = max(0.0, min([self._next_look, *due]) - now)
+        if not self._away:
+            due += [self._next_look, *([self._retry] if self._denying else [])]
+        seconds = max(0.0, min(due, default=now + POLL) - now)
         self._event = anyio.Event()
-        if not self._stirred:
-            with anyio.move_on_after(seconds):
-                await self._event.wait()
-        self._stirred = False
+        if self._ending or any(each.hungry for each in self._limiters):
+            self._event.set()
+        with anyio.move_on_after(seconds):
+            await self._event.wait()
         self._event = None
 
     def end(self, last: Callable[[Store], None] = lambda _: None) -> None:

@@ -137,6 +137,9 @@ class Node:
 
     def choice(self, words: Collection[str]) -> str:
         """One of `words`."""
+        if isinstance(self.value, bool) and str(self.value).lower() not in words:
+            what = f"one of a few words belongs here, not {_named(self.value)}"
+            raise self.error(what, hint=nearest("on" if self.value else "off", words))
         word = self.text(MAX_CHARACTERS)
         if word not in words:
             raise self.error(f"unknown word `{_shown(word)}`", hint=nearest(word, words))

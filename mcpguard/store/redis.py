@@ -7,9 +7,9 @@ noticed by every client that saw more, and is an error for it from then on.
 
 import secrets
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import orjson
 import redis
@@ -257,12 +257,20 @@ return {0, count}
 """
 
 _TAKE = {Kind.SLIDING: _LEDGER + _TAKE_SLIDING, Kind.BUCKET: _LEDGER + _TAKE_BUCKET}
-_CHANGING = frozenset({_PUT, _DELETE, _VERSION})
-"""Scripts that answer with the version of the latest change, or 0."""
-
 _LOST = "MCPGUARD lost"
 _OTHER_LIMIT = "MCPGUARD other limit"
 
+_UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What reading an answer of another shape ends in, in the client library or here."""
+
+T = TypeVar("T")
 Argument: TypeAlias = str | int | bytes
 
 _BACK = {Kind.SLIDING: _LEDGER + _BACK_SLIDING, Kind.BUCKET: _LEDGER + _BACK_BUCKET}
@@ -303,56 +311,52 @@ class RedisStore:
         check_key(key)
         check(limit, units, ttl)
         lease = secrets.token_hex(8)
-        _, granted, retry = self._count(_TAKE, key, limit, lease, units, ttl)
-        return Grant(lease, granted, ttl) if granted else Grant("", 0, 0, retry)
+
+        def read(told: Sequence[Any]) -> Grant:
+            granted, retry = map(_whole, told)
+            if granted > units:
+                raise ValueError("more units than were asked for")
+            return Grant(lease, granted, ttl) if granted else Grant("", 0, 0, retry)
+
+        return self._count(_TAKE, key, limit, read, lease, units, ttl)
 
     def give_back(self, key: str, limit: Limit, lease: str, unused: int) -> None:
         check_key(key)
         check(limit, 1, 1)
-        self._count(_BACK, key, limit, lease, max(0, unused), 1)
+        self._count(_BACK, key, limit, _nothing, lease, max(0, unused), 1)
 
     def get(self, key: str) -> Value | None:
         check_key(key)
-        _, raw, version = self._state(_GET, key)
-        return None if raw is None else Value(orjson.loads(raw), int(version))
+        return self._state(_GET, _one, key)
 
     def put(self, key: str, value: Json, expected: int) -> int | None:
         check_key(key)
-        _, version = self._state(_PUT, key, expected, packed(value))
-        return version or None
+        return self._state(_PUT, self._change, key, expected, packed(value)) or None
 
     def delete(self, key: str, expected: int) -> int | None:
         check_key(key)
-        _, version = self._state(_DELETE, key, expected)
-        return version or None
+        return self._state(_DELETE, self._change, key, expected) or None
 
     def list(self, prefix: str) -> dict[str, Value]:
         check_prefix(prefix)
-        _, *flat = self._state(_LIST, prefix)
-        rows = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
-        found = {key.decode(): Value(orjson.loads(raw), int(at)) for key, raw, at in rows}
-        return dict(sorted(found.items()))
+        return self._state(_LIST, _values, prefix)
 
     def version(self) -> int:
-        _, version = self._state(_VERSION)
-        return int(version)
+        return self._state(_VERSION, self._change)
 
     def add(self, counter: str, by: int, most: int = MAX_COUNT) -> int | None:
         check_key(counter)
         check_amount(by)
-        _, *count = self._run(_ADD, ("counters",), counter, by, min(most, MAX_COUNT))
-        return int(count[0]) if count else None
+        read = _first_count
+        return self._run(_ADD, ("counters",), read, counter, by, min(most, MAX_COUNT))
 
     def counts(self, prefix: str) -> dict[str, int]:
         check_prefix(prefix)
-        _, *flat = self._run(_COUNTS, ("counters",), prefix)
-        found = {key.decode(): int(count) for key, count in zip(flat[::2], flat[1::2], strict=True)}
-        return dict(sorted(found.items()))
+        return self._run(_COUNTS, ("counters",), _counted, prefix)
 
     def reset(self, counter: str) -> int:
         check_key(counter)
-        _, count = self._run(_RESET, ("counters",), counter)
-        return int(count)
+        return self._run(_RESET, ("counters",), _first_count, counter) or 0
 
     def close(self) -> None:
         self._closed = True
@@ -365,7 +369,9 @@ class RedisStore:
             mark = secrets.token_hex(16)
             meta = f"{self._prefix}:meta"
             schema, born = self._client.register_script(_OPEN)(keys=[meta], args=[SCHEMA, mark])
-        if memory["maxmemory"] and memory["maxmemory_policy"] != "noeviction":
+            evicts = memory["maxmemory"] and memory["maxmemory_policy"] != "noeviction"
+            schema, born = memoryview(schema).tobytes(), memoryview(born).tobytes()
+        if evicts:
             raise StoreError(
                 f"{self._place}: it evicts keys when memory is short, which would free units",
                 hint="set maxmemory-policy to noeviction, or maxmemory to 0",
@@ -375,31 +381,39 @@ class RedisStore:
                 f"{self._place}: a store of schema {schema!r}, this mcpguard reads {SCHEMA}",
                 hint="use the mcpguard that made it, or another database number",
             )
-        return bytes(born)
+        return born
 
     def _count(  # noqa: PLR0917 - the one list of what both scripts take
         self,
         scripts: Mapping[Kind, str],
         key: str,
         limit: Limit,
+        read: Callable[[Sequence[Any]], T],
         lease: str,
         units: int,
         ttl: int,
-    ) -> tuple[int, int, int]:
+    ) -> T:
         kind, amount, window, size = limit.kind, limit.amount, limit.window, limit.size
         numbers = (kind.value, amount, window, size, lease, units, ttl, GRAIN)
-        reply = self._run(scripts[kind], (f"limit:{key}",), *numbers)
-        now, granted, retry = (*reply, 0, 0)[:3]
-        return now, granted, retry
+        return self._run(scripts[kind], (f"limit:{key}",), read, *numbers)
 
-    def _state(self, script: str, *arguments: Argument) -> Sequence[Any]:
-        reply = self._run(script, ("values", "versions"), *arguments)
-        if script in _CHANGING:
-            self._saw(0, reply[1])
-        return reply
+    def _state(self, script: str, read: Callable[[Sequence[Any]], T], *arguments: Argument) -> T:
+        return self._run(script, ("values", "versions"), read, *arguments)
 
-    def _run(self, script: str, keys: Iterable[str], *arguments: Argument) -> Sequence[Any]:
-        """One script; what it answers begins with the server's time, or 0."""
+    def _change(self, told: Sequence[Any]) -> int:
+        """The version of the latest change, or 0."""
+        (version,) = map(_whole, told)
+        self._saw(0, version)
+        return version
+
+    def _run(
+        self,
+        script: str,
+        keys: Iterable[str],
+        read: Callable[[Sequence[Any]], T],
+        *arguments: Argument,
+    ) -> T:
+        """One script. Its answer begins with the server's time, or 0; `read` gets the rest."""
         if self._closed:
             raise StoreError(f"{self._place} is closed", hint="open it again")
         with self._lock:
@@ -407,9 +421,12 @@ class RedisStore:
         names = [f"{self._prefix}:{name}" for name in ("meta", *keys)]
         with self._told():
             run = self._client.register_script(_GUARD + script)
-            reply: Sequence[Any] = run(keys=names, args=[*seen, *arguments])
-        self._saw(reply[0], 0)
-        return reply
+            reply = run(keys=names, args=[*seen, *arguments])
+            if not isinstance(reply, list):
+                raise TypeError("not a list")
+            now, *told = reply
+            self._saw(_whole(now), 0)
+            return read(told)
 
     def _saw(self, now: int, version: int) -> None:
         with self._lock:
@@ -428,6 +445,11 @@ class RedisStore:
                 f"{self._place} cannot be reached: {type(error).__name__}",
                 hint="start it, or look at the store's URL and the network",
             ) from error
+        except _UNREADABLE as error:
+            raise StoreError(
+                f"{self._place} answers what no Redis answers there: {type(error).__name__}",
+                hint="look at the store's URL and at what listens there",
+            ) from error
 
     def _refused(self, said: str) -> StoreError:
         if said.startswith(_OTHER_LIMIT):
@@ -440,3 +462,40 @@ class RedisStore:
         return StoreError(
             f"{self._place} refused: {said}", hint="look at its log, its rights and its memory"
         )
+
+
+def _nothing(told: Sequence[Any]) -> None:
+    """What a script answers that only changes something."""
+    if told:
+        raise ValueError("an answer to nothing")
+
+
+def _whole(number: object) -> int:
+    """Raises ValueError for what is no number of units, milliseconds or changes."""
+    if not isinstance(number, int) or number < 0:
+        raise ValueError("not a whole number from 0")
+    return number
+
+
+def _one(told: Sequence[Any]) -> Value | None:
+    raw, version = told
+    return None if raw is None else Value(orjson.loads(raw), int(version))
+
+
+def _values(told: Sequence[Any]) -> dict[str, Value]:
+    rows = zip(told[::3], told[1::3], told[2::3], strict=True)
+    found = {key.decode(): Value(orjson.loads(raw), int(at)) for key, raw, at in rows}
+    return dict(sorted(found.items()))
+
+
+def _counted(told: Sequence[Any]) -> dict[str, int]:
+    found = {key.decode(): int(count) for key, count in zip(told[::2], told[1::2], strict=True)}
+    return dict(sorted(found.items()))
+
+
+def _first_count(told: Sequence[Any]) -> int | None:
+    """None where the script counted nothing."""
+    if not told:
+        return None
+    (count,) = told
+    return int(count)

@@ -96,7 +96,7 @@ class SqliteStore:
         check_key(key)
         with self._reading() as db:
             row = db.execute("SELECT value, version FROM state WHERE key = ?", (key,)).fetchone()
-        return None if row is None else Value(orjson.loads(row[0]), row[1])
+            return None if row is None else Value(orjson.loads(row[0]), row[1])
 
     def put(self, key: str, value: Json, expected: int) -> int | None:
         check_key(key)
@@ -124,7 +124,7 @@ class SqliteStore:
                 " ORDER BY key",
                 (prefix, len(prefix), prefix),
             ).fetchall()
-        return {key: Value(orjson.loads(raw), version) for key, raw, version in rows}
+            return {key: Value(orjson.loads(raw), version) for key, raw, version in rows}
 
     def version(self) -> int:
         with self._reading() as db:

@@ -12,6 +12,7 @@ from mcpguard.audit.checkpoint import CHECKPOINT, Checkpoint, Signer, load_publi
 from mcpguard.audit.merkle import Tree
 from mcpguard.audit.record import GENESIS, SEAL_LENGTH, link, seal
 from mcpguard.audit.verify import VerifyReport, unsigned, verify
+from tests.faults.fleet import Place, make_lock
 from tests.unit.audit.logs import CALL, SEED, kept, sign, write
 
 Lines = list[bytes]
@@ -249,3 +250,17 @@ def test_a_log_cut_in_a_line_is_torn_and_against_a_checkpoint_truncated(
     found = report(log, truncated(log.lines, at), key=True, anchor=newest)
     assert found.torn
     assert [each.what for each in found.problems] == (["truncated"] if at < newest.size else [])
+
+
+def test_a_person_is_told_of_a_log_that_is_none_or_was_changed(tmp_path: Path) -> None:
+    place = Place(tmp_path, make_lock(tmp_path), "")
+    (place.logs / "p0.jsonl").write_text("notes of mine\n")
+    log = place.logs / "p0.1.jsonl"
+    with place.proxies("work") as [first]:
+        first.ask("list")
+        assert first.finish()[0] == 0
+    log.write_bytes(log.read_bytes().replace(b'"target":"list"', b'"target":"read"'))
+    with place.proxies("work") as [again]:
+        assert again.finish()[0] == 0
+    assert (again.events()["audit.elsewhere"], again.events()["audit.altered"]) == (2, 1)
+    assert verify(log).problems

@@ -1,6 +1,7 @@
 """Four real proxies at once on one store: what they may do together, and what each log says."""
 
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -16,8 +17,9 @@ from mcpguard.model import JsonObject
 from mcpguard.store import BACKENDS
 from mcpguard.store.ledger import Kind, Limit
 from mcpguard.trust.fold import fold
+from mcpguard.trust.limits import RECHECK
 from tests.faults.fleet import Place, Proxy, at_once, make_lock, mcpguard
-from tests.unit.store.backends import RedisServer, most_in_a_window
+from tests.unit.store.backends import RedisServer, answering, most_in_a_window
 
 CALLS = 2_500
 """Of each of the four."""
@@ -301,6 +303,25 @@ def test_a_locked_store_holds_up_only_what_needs_it_and_no_longer_than_that(file
 
 
 @pytest.mark.guarantee("control:fleet-slow-store")
+def test_only_the_first_call_waits_for_a_store_that_stays_locked(files: Place) -> None:
+    with files.proxies("work") as [proxy]:
+        proxy.ask("list")
+        with locked(files):
+            proxy.ask("read")
+            begun = time.monotonic()
+            proxy.ask(*["read"] * 20)
+            for _ in range(3):
+                while time.monotonic() - begun < RECHECK:
+                    proxy.ask("list")
+                proxy.ask("read")
+                begun, seconds = time.monotonic(), time.monotonic() - begun
+                assert seconds < RECHECK + 1, seconds
+            assert proxy.answers.denials == {LOST: 24}
+        until_allowed(proxy, "read")
+        assert proxy.finish()[0] == 0
+
+
+@pytest.mark.guarantee("control:fleet-slow-store")
 def test_a_session_with_a_locked_store_ends_in_time(files: Place) -> None:
     with files.proxies("work") as [proxy]:
         proxy.ask("list")
@@ -330,3 +351,17 @@ def test_a_file_that_is_no_store_denies_every_tool(files: Place) -> None:
         proxy.ask("read", "list")
         assert proxy.answers.denials == {UNREAD: 2}
         assert proxy.finish()[0] == 0
+
+
+@pytest.mark.parametrize("answer", [b"+OK\r\n", b"*1\r\n" * 20_000], ids=["text", "too deep"])
+@pytest.mark.parametrize(("on_loss", "denials"), [("closed", {UNREAD: 2}), ("local", {})])
+def test_a_server_that_is_no_redis_is_a_store_that_is_lost(
+    lock: Path, tmp_path: Path, answer: bytes, on_loss: str, denials: dict[tuple[str, str], int]
+) -> None:
+    with answering(answer, greets=False) as url:
+        place = Place(tmp_path, lock, FEW + STORE.format("redis", url, on_loss))
+        with place.proxies("work") as [proxy]:
+            proxy.ask("read", "list")
+            assert proxy.answers.denials == denials
+            assert proxy.finish()[0] == 0
+    assert proxy.events()["store.lost"] == 1

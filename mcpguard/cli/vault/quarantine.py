@@ -106,7 +106,7 @@ def release_command(
     what = (
         "Release this text, and let one identical result pass?" if retry else "Release this text?"
     )
-    if not click.confirm(what, err=True):
+    if not render.agreed(what):
         raise RefusalError("nothing was released", hint=f"mcpguard quarantine drop {entry.id}")
     if found is None:
         _signed_here(entry, by, said)

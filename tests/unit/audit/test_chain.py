@@ -126,6 +126,28 @@ def test_a_log_whose_end_is_no_record_is_left_alone_and_a_sibling_taken(
     assert log.path.name == "audit.1.jsonl"
     assert path.read_bytes() == before
     assert "damaged" in str(records(log.path)[0]["skipped"])
+    assert log.origin.damaged.startswith("audit.jsonl: damaged: its ")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "altered"),
+    [
+        (b"", b"", False),
+        (b'"seq":2', b'"seq":7', True),
+        (b'"server":"', b'"server":"x', True),
+        (b',"hash":"', b',"hash":"zz', True),
+    ],
+)
+def test_a_log_that_was_changed_is_gone_on_in_and_known(
+    path: Path, old: bytes, new: bytes, altered: bool
+) -> None:
+    written(path, 3)
+    lines = path.read_bytes().splitlines(keepends=True)
+    changed = lines[1].replace(old, new)
+    path.write_bytes(lines[0] + changed + b"".join(lines[2:]))
+    log = opened(path, "later")
+    log.close()
+    assert (log.path, log.origin.altered, log.origin.damaged) == (path, altered, "")
 
 
 @pytest.mark.guarantee("audit:torn-tail-marked")

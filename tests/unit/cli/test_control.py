@@ -222,6 +222,12 @@ def test_without_a_clear_yes_no_passphrase_is_asked_for(data: Path, given: str) 
     assert (result.exception is not None, signer.asked, desk.done) == (True, 0, [])
 
 
+def test_an_input_that_ends_is_nobody_who_could_be_asked(data: Path) -> None:
+    with served(data, Desk(), desks.check):
+        result = run("approve", "yes", "t1", obj=Signer)
+    assert (code(result), said(result)[0]) == (2, "nobody is here to be asked: the input has ended")
+
+
 def test_yes_without_a_key_says_how_to_make_one(data: Path) -> None:
     desk = Desk()
     with served(data, desk):
@@ -486,7 +492,10 @@ def test_kill_ends_what_runs_and_turns_the_switch_on_until_it_is_off(data: Path)
     assert (code(result), one.done, two.done) == (0, [("kill", "drill")], [("kill", "drill")])
     assert result.stdout.splitlines() == [
         f"The kill switch is on: {data}/kill",
-        "2 running sessions were ended. New ones do not start until: mcpguard kill --off",
+        (
+            "2 running sessions were ended; one that has just begun ends within a second."
+            " New ones do not start until: mcpguard kill --off"
+        ),
     ]
     assert run("status").stdout.startswith(f"The kill switch is on: {data}/kill ")
     assert (data / "kill").read_text() == "drill\n"

@@ -105,6 +105,18 @@ def test_beside_a_lockfile_patterns_of_no_tool_are_named(file: Path, text: str, 
     assert what in found.what
 
 
+@pytest.mark.parametrize(
+    ("quorum", "keys", "doubted"), [(2, 1, 1), (1, 0, 1), (2, 2, 0), (1, 3, 0)]
+)
+def test_more_approvers_to_agree_than_there_are_is_said(
+    file: Path, quorum: int, keys: int, doubted: int
+) -> None:
+    assert told(file, f"approvals: {{quorum: {quorum}}}") == []
+    found = [each.what for each in doubts(file, approvers=keys)]
+    say = f"nothing can be approved: {quorum} have to agree, and there are {keys}"
+    assert found == [say] * doubted
+
+
 def test_patterns_that_fit_a_locked_tool_are_left_alone(file: Path) -> None:
     (name, *_) = lock().items[ItemKind.TOOL]
     assert told(file, f"gateway: {{deny: [{name}, '*'], approve: ['{name[:2]}*']}}") == []

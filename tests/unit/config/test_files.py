@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from mcpguard.config.files import MAX_BYTES, NAME, config_dir, places, plain_bytes, text_of
+from mcpguard.config.files import (
+    MAX_BYTES,
+    NAME,
+    config_dir,
+    lock_bytes,
+    places,
+    plain_bytes,
+    text_of,
+)
 from mcpguard.config.loading import load
 from mcpguard.errors import McpguardError, PolicyError, UsageError
 from tests.unit.config.documents import Home
@@ -80,6 +88,58 @@ def test_a_file_in_a_directory_where_anybody_can_put_another_is_refused(home: Ho
     assert caught.value.hint == f"run: chmod o-w {path.parent}"
     path.parent.chmod(0o777 | stat.S_ISVTX)  # as /tmp: only the owner can take it away
     assert load(where=home.places).settings.mode == "enforce"
+
+
+@pytest.fixture
+def lockfile(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    path = folder / "mcp-lock.json"
+    path.write_bytes(b"{}")
+    return path
+
+
+@pytest.mark.guarantee("config:lockfile-not-for-everybody")
+@pytest.mark.parametrize(
+    ("mode", "folder", "said"),
+    [
+        (0o644, 0o755, ""),
+        (0o664, 0o775, ""),
+        (0o644, 0o777 | stat.S_ISVTX, ""),
+        (0o666, 0o755, "anybody can write this lockfile"),
+        (0o602, 0o700, "anybody can write this lockfile"),
+        (0o644, 0o777, "anybody can put another lockfile there"),
+    ],
+)
+def test_a_lockfile_that_anybody_can_write_or_replace_is_refused(
+    lockfile: Path, mode: int, folder: int, said: str
+) -> None:
+    lockfile.chmod(mode)
+    lockfile.parent.chmod(folder)
+    link = lockfile.parent.parent / "link.json"
+    link.symlink_to(lockfile)
+    for path in (lockfile, link):
+        if not said:
+            assert lock_bytes(path) == b"{}"
+            continue
+        with pytest.raises(UsageError, match=said) as caught:
+            lock_bytes(path)
+        assert "chmod o-w" in caught.value.hint
+
+
+@pytest.mark.guarantee("config:lockfile-not-for-everybody")
+def test_a_lockfile_of_somebody_else_is_refused_only_where_anybody_could_have_put_it(
+    lockfile: Path,
+) -> None:
+    if os.geteuid() == 0:  # only root can give a file away
+        os.chown(lockfile, 4242, -1)
+    else:
+        lockfile = Path("/etc/passwd")
+    assert lock_bytes(lockfile)
+    if os.geteuid() == 0:
+        lockfile.parent.chmod(0o777 | stat.S_ISVTX)
+        with pytest.raises(UsageError, match="it belongs to user 4242"):
+            lock_bytes(lockfile)
 
 
 def odd(home: Home, kind: str) -> Path:

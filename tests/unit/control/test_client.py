@@ -1,6 +1,8 @@
 """How sessions are found and asked, and what is said of those that cannot be."""
 
+import os
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -86,6 +88,17 @@ def answering(data_dir: Path, session: str, answers: bytes) -> Iterator[None]:
     listener.close()
 
 
+def test_a_session_that_does_not_answer_is_not_said_to_be_gone(tmp_path: Path) -> None:
+    with (
+        answering(tmp_path, "s1", b"no json\n"),
+        pytest.raises(
+            ControlError, match=r"'mail' names .* 1 could not be asked: .* no ans"
+        ) as one,
+    ):
+        client.one(tmp_path, "mail")
+    assert "mcpguard kill --server NAME ends one unasked" in one.value.hint
+
+
 @pytest.mark.parametrize(
     ("answers", "told"),
     [
@@ -141,8 +154,10 @@ def test_a_session_that_does_not_answer_in_time_is_named(tmp_path: Path) -> None
     desk = Desk()
     desk.stuck = True
     with served(tmp_path, desk), client.connected(tmp_path, "s1") as talk:
-        with pytest.raises(ControlError, match=r"session s1 did not answer status within 0\.1"):
+        with pytest.raises(ControlError, match=r"s1 did not answer status within 0\.1") as late:
             talk.ask("status", within=0.1)
+        who = str(os.getpid()) if sys.platform == "linux" else "PID"
+        assert late.value.hint.endswith(f"end it with: kill -USR1 {who}")
         with client.connected(tmp_path, "s1") as another:
             assert another.ask("blocks") == []
 

@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from mcpguard.control import places
-from mcpguard.control.client import Connection, connected
+from mcpguard.control.client import Connection, connected, find
 from mcpguard.control.operations import nobody_signs
 from mcpguard.control.socket import (
     MAX_CONNECTIONS,
@@ -175,6 +175,20 @@ def test_a_full_house_is_free_again_when_the_silent_ones_have_been_hung_up_on(
         with connected(tmp_path, "s1") as talk:
             assert talk.ask("blocks") == []
         assert [sock.recv(1) for sock in crowd] == [b""] * MAX_CONNECTIONS
+
+
+@pytest.mark.guarantee("control:silent-clients-make-room")
+@pytest.mark.parametrize("backend", LOOPS)
+@pytest.mark.parametrize("said", [b"", STATUS[:9], STATUS * 2000], ids=["no", "half", "deaf"])
+def test_whoever_keeps_silent_makes_room_when_others_wait(
+    tmp_path: Path, desk: Desk, backend: str, crowd: list[socket.socket], said: bytes
+) -> None:
+    with served(tmp_path, desk, backend=backend) as listener:
+        for _ in range(2 * MAX_CONNECTIONS):
+            crowd.append(dial(listener))
+            crowd[-1].sendall(said[: MAX_REQUEST // 2])
+        [found] = find(tmp_path, "s1")
+        assert found.problem == ""
 
 
 @pytest.mark.guarantee("control:no-client-slows-a-session")

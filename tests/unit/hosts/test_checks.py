@@ -120,6 +120,30 @@ BAD: dict[str, tuple[Json, set[tuple[str, str]]]] = {
         started("x", NODE_OPTIONS="--require=/x"),
         {("config.loader", "moderate")},
     ),
+    "a library preloaded by the command": (
+        started("env", "LD_PRELOAD=/x.so", "node", "/s.js"),
+        {("config.loader", "critical")},
+    ),
+    "a library preloaded by a command to split": (
+        started("/usr/bin/env", "-i", "-SLD_PRELOAD=/x.so node /s.js"),
+        {("config.loader", "critical")},
+    ),
+    "a library preloaded by a shell": (
+        started("sh", "-c", "LD_PRELOAD=/x.so exec node /s.js"),
+        {("config.loader", "critical")},
+    ),
+    "options of an interpreter by the command": (
+        started("nice", "env", "-u", "A", "NODE_OPTIONS=--require=/x", "node", "/s.js"),
+        {("config.loader", "moderate")},
+    ),
+    "certificates unchecked by the command": (
+        started("env", "NODE_TLS_REJECT_UNAUTHORIZED=0", "x"),
+        {("config.tls_off", "critical")},
+    ),
+    "another index by the command": (
+        started("env", "NPM_CONFIG_REGISTRY=https://r", "npx", "pkg@1.2.3"),
+        {("config.elsewhere", "moderate")},
+    ),
     "an image without a digest": (
         started("docker", "run", "-i", "mcp/x:1.2.3"),
         {("config.unpinned", "moderate")},

@@ -23,7 +23,9 @@ from mcpguard.live import reloading
 from mcpguard.live.desk import Desk
 from mcpguard.live.governor import Governor
 from mcpguard.live.observing import Blocked
-from mcpguard.model import JsonObject, Mode
+from mcpguard.model import Call, JsonObject, Mode, Verdict
+from tests.unit.live.test_counting import Moment
+from tests.unit.live.test_governor import context
 
 ANA = ("ed25519:ana",)
 
@@ -223,6 +225,29 @@ def test_a_yes_counts_for_the_call_it_names_and_by_who_signed_the_request_alone(
     told = anyio.run(room.desk.decide, one, True, (ana.key_id,), yes)
     assert told["missing"] == 0
     assert [event["target"] for event in room.events()] == ["echo"]
+
+
+def test_where_fewer_approvers_are_than_have_to_agree_nobody_is_told_of_a_yes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MCPGUARD_DATA_DIR", str(tmp_path / "data"))
+    room = Room(tmp_path, text="approvals: {quorum: 2}\n")
+    create(tmp_path / "data" / "approvers", "ana", PHRASE, work=2)
+    ana = open_key(tmp_path / "data" / "approvers", "ana", PHRASE)
+    room.governor.roster = roster(tmp_path / "data" / "approvers")
+    approvals = room.governor.approvals
+    call = Call("tools/call", "echo", {})
+    denied = approvals.asking.of("gateway")(call, context(room.governor, Moment()))
+    few = "nobody can approve here yet (2 have to agree, and there are 1); make a key first with: "
+    assert isinstance(denied, Verdict)
+    assert denied.detail.startswith(few)
+    approvals.queue.ask(bound("local:default", "server", "echo", {}, ""), {}, time.monotonic())
+    (row,) = approvals.pending()
+    yes = Signing(ana).approval("s1", anyio.run(room.desk.show, row.ticket))
+    with pytest.raises(RefusalError, match="2 have to agree, and there are 1") as caught:
+        anyio.run(room.desk.decide, row.ticket, True, (ana.key_id,), yes)
+    assert "approvals.quorum" in caught.value.hint
+    assert room.events() == []
 
 
 def test_settings_are_compared_by_what_they_say(tmp_path: Path) -> None:

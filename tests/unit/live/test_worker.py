@@ -3,12 +3,15 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 import anyio
+import anyio.lowlevel
+import anyio.to_thread
 import pytest
 
 from mcpguard.errors import StoreError
-from mcpguard.live.worker import Job, Worker
+from mcpguard.live.worker import WAIT, Job, Worker
 from mcpguard.model import Reason
 from mcpguard.store import Store
 from mcpguard.store.clock import uptime
@@ -35,6 +38,23 @@ class Switched(MemoryStore):
     def take(self, key: str, limit: Limit, units: int, ttl: int) -> Grant:
         if self.down:
             raise StoreError("it is switched off")
+        return super().take(key, limit, units, ttl)
+
+
+class Stuck(Switched):
+    """One that does not answer before `freed`, once `held`. `asked`: somebody waits for that."""
+
+    held = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.freed = Event(), Event()
+
+    @override
+    def take(self, key: str, limit: Limit, units: int, ttl: int) -> Grant:
+        if self.held:
+            self.asked.set()
+            self.freed.wait(PATIENCE)
         return super().take(key, limit, units, ttl)
 
 
@@ -92,12 +112,18 @@ class Session:
         self.done.set()
 
     async def call(self, times: int) -> list[Reason]:
-        self.left, self.results, self.done = times, [], anyio.Event()
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.worker.run, self.resume)
-                await self.done.wait()
+                await self.during(times)
                 tasks.cancel_scope.cancel()
+        return self.results
+
+    async def during(self, times: int) -> list[Reason]:
+        """Calls while the worker runs."""
+        self.left, self.results, self.done = times, [], anyio.Event()
+        self.worker.stir()
+        await self.done.wait()
         return self.results
 
 
@@ -148,6 +174,32 @@ async def test_a_store_that_cannot_be_opened_denies_and_everybody_who_keeps_in_i
     assert await session.call(1) == [LOST]
     assert session.kept.seen == ["lost"]
     assert session.told == ["store.lost: no room on the disk"]
+
+
+@pytest.mark.guarantee("control:lost-store-denies-at-once")
+@pytest.mark.parametrize(("local", "reason"), [(False, LOST), (True, OK)])
+async def test_no_call_waits_for_a_store_that_is_known_to_be_lost(
+    *, local: bool, reason: Reason
+) -> None:
+    store = Stuck()
+    store.down = True
+    session = Session(store, Limits(tool=(Limit(8, 1_000),)), local=local)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(session.worker.run, session.resume)
+        assert await session.during(1) == [reason]
+        store.down, store.held, session.ahead = False, True, 4.0
+        session.worker.stir()
+        await anyio.to_thread.run_sync(store.asked.wait, PATIENCE)
+        session.ahead = 8.0
+        with anyio.fail_after(WAIT / 2):
+            assert await session.during(1) == [reason]
+        store.freed.set()
+        with anyio.fail_after(PATIENCE):
+            while "store.back" not in session.told:
+                await anyio.lowlevel.checkpoint()
+            session.ahead = 12.0
+            assert await session.during(1) == [OK]
+        tasks.cancel_scope.cancel()
 
 
 async def test_who_chose_so_counts_alone_while_the_store_is_lost() -> None:

@@ -105,6 +105,13 @@ def test_a_value_of_another_kind_is_an_error_that_says_what_belongs_there() -> N
     cases: list[tuple[Callable[[], object], str, str]] = [
         (lambda: NODE["n"].text(9), "p:2:4: a text belongs here, not a number", "quotes"),
         (lambda: NODE["f"].text(9), "p:3:4: a text belongs here, not true or false", "quotes"),
+        (
+            lambda: NODE["f"].choice(("on", "off")),
+            "p:3:4: one of a few words belongs here, not true or false",
+            "did you mean `on`?",
+        ),
+        (lambda: NODE["f"].choice(("sql", "iban")), "p:3:4: one of a few words", "sql, iban"),
+        (lambda: NODE["f"].choice(("true", "x")), "p:3:4: a text belongs here", "quotes"),
         (lambda: NODE["e"].text(9), "p:7:4: the text is empty", "leave the key out"),
         (lambda: NODE["t"].text(3), "p:1:4: 4 characters, at most 3 are read", ""),
         (lambda: NODE["f"].integer(0, 9), "p:3:4: a whole number belongs here", ""),

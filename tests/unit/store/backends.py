@@ -1,13 +1,17 @@
 """Every backend behind one face, and a real redis-server, for the tests of all of them."""
 
+import re
 import shutil
 import signal
+import socketserver
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -16,6 +20,11 @@ from mcpguard.store.clock import Instant, uptime
 from mcpguard.store.ledger import Kind, Limit
 from mcpguard.store.memory import MemoryStore
 from mcpguard.store.sqlite import SqliteStore
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 NAMES = tuple(BACKENDS)
 _HOUR = Limit(10, 3_600_000)
@@ -203,3 +212,33 @@ def _allowed(limit: Limit, stretch: float) -> float:
     if limit.kind is Kind.SLIDING:
         return limit.amount
     return limit.size + limit.amount * stretch / limit.window
+
+
+GREETINGS = {b"HELLO": b"%1\r\n$5\r\nproto\r\n:3\r\n", b"CLIENT": b"+OK\r\n"}
+
+
+@contextmanager
+def answering(*answers: bytes, greets: bool = True) -> Iterator[str]:
+    """The URL of a server that gives these answers in turn, then the last one for ever.
+
+    `greets`: it answers as a Redis does to the commands with which a client begins.
+    """
+    left = [*answers]
+
+    class Conversation(socketserver.BaseRequestHandler):
+        @override
+        def handle(self) -> None:
+            while said := self.request.recv(65536):
+                for command in re.findall(rb"\*\d+\r\n\$\d+\r\n(\w+)\r\n", said):
+                    self.request.sendall(answer(command))
+
+    def answer(command: bytes) -> bytes:
+        if greets and command in GREETINGS:
+            return GREETINGS[command]
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Conversation) as server:
+        server.daemon_threads = True
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"redis://127.0.0.1:{server.server_address[1]}/0"
+        server.shutdown()

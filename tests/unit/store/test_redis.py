@@ -11,7 +11,7 @@ from mcpguard.errors import StoreError
 from mcpguard.store import ABSENT
 from mcpguard.store.ledger import Kind, Limit
 from mcpguard.store.redis import CONNECT, REPLY, RedisStore
-from tests.unit.store.backends import RedisServer, uses
+from tests.unit.store.backends import RedisServer, answering, uses
 
 HOUR = Limit(10, 3_600_000)
 
@@ -80,6 +80,47 @@ def test_a_server_that_says_nothing_is_an_error_within_its_time(
     server.stop_answering()
     with pytest.raises(StoreError, match="cannot be reached: Timeout"):
         store.take("k", HOUR, 1, 1000)
+
+
+SHAPES = {
+    "text": b"+OK\r\n",
+    "a number": b":1\r\n",
+    "nothing": b"$-1\r\n",
+    "an empty list": b"*0\r\n",
+    "numbers": b"*3\r\n:1\r\n:99\r\n:0\r\n",
+    "negative": b"*3\r\n:0\r\n:-5\r\n:-5\r\n",
+    "lists in lists": b"*3\r\n*0\r\n*0\r\n*0\r\n",
+    "texts": b"*4\r\n:0\r\n$1\r\nk\r\n$1\r\n{\r\n$1\r\nx\r\n",
+    "too deep": b"*1\r\n" * 20_000,
+    "another protocol": b"HTTP/1.1 400 Bad Request\r\n\r\n",
+}
+MEMORY = b"$13\r\nmaxmemory:0\r\n\r\n"
+BEGUN = b"*2\r\n$1\r\n1\r\n$4\r\nborn\r\n"
+
+
+@pytest.mark.parametrize("answer", SHAPES.values(), ids=SHAPES)
+def test_a_server_that_is_no_redis_is_an_error(answer: bytes) -> None:
+    with answering(answer, greets=False) as url, pytest.raises(StoreError) as caught:
+        RedisStore(url)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_answer_of_another_shape_is_an_error_and_grants_nothing(shape: str) -> None:
+    for number in range(10):
+        with answering(MEMORY, BEGUN, SHAPES[shape]) as url:
+            store = RedisStore(url)
+            with pytest.raises(StoreError):
+                uses(store)[number]()
+            store.close()
+
+
+def test_a_value_that_is_no_json_is_an_error(server: RedisServer, store: RedisStore) -> None:
+    store.put("k", 1, ABSENT)
+    server.do("HSET", "{mcpguard}:values", "k", "{")
+    for use in (lambda: store.get("k"), lambda: store.list("")):
+        with pytest.raises(StoreError, match="answers what no Redis answers"):
+            use()
 
 
 def emptied(server: RedisServer) -> None:

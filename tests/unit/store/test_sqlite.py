@@ -183,6 +183,16 @@ def test_a_ledger_that_is_not_one_is_an_error(path: Path, state: bytes) -> None:
     store.close()
 
 
+def test_a_value_that_is_no_json_is_an_error(path: Path) -> None:
+    SqliteStore(path).put("k", 1, ABSENT)
+    change(path, "UPDATE state SET value = X'7B'")
+    store = SqliteStore(path)
+    for use in (lambda: store.get("k"), lambda: store.list("")):
+        with pytest.raises(StoreError, match="damaged"):
+            use()
+    store.close()
+
+
 def test_a_place_where_no_file_can_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot be opened"):
