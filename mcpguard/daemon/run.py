@@ -93,7 +93,9 @@ def main(argv: Sequence[str]) -> int:
     try:
         flags = parse_proxy(argv)
         if flags.print_effective:
-            return _print_effective(make_plan(flags, _lock(flags, None)))
+            from mcpguard.daemon.effective import print_effective  # a session never comes here
+
+            return print_effective(make_plan(flags, _lock(flags, None)))
         receipt = Leaving("run", data_dir, time.time)  # noqa: TID251 - the shell's clock
         return _proxy(flags, receipt)
     except McpguardError as error:
@@ -661,43 +663,3 @@ def _ensure_stdio() -> None:
 def _complain(error: McpguardError) -> None:
     lines = [f"mcpguard: {error.message}"] + [f"  next: {error.hint}"] * bool(error.hint)
     sys.stderr.write("".join(printable(line) + "\n" for line in lines))
-
-
-def _print_effective(plan: Plan) -> int:
-    """What the session would allow, as text on stdout. Starts nothing."""
-    from mcpguard.config import showing
-
-    lines = [f"mode: {plan.mode}", f"command: {_as_typed(plan.flags.command)}"]
-    if plan.lock is not None:
-        launch.verify(plan.lock.launch, plan.flags.command)
-        lines = _effective(plan, plan.lock)
-    lines += ["settings:", *(f"  {line}" for line in showing.lines(plan.loaded, origin=True))]
-    sys.stdout.write("".join(printable(line).rstrip() + "\n" for line in lines))
-    return 0
-
-
-def _as_typed(argv: Sequence[str]) -> str:
-    import shlex  # brings `re`, which a session does without
-
-    return shlex.join(argv)
-
-
-def _effective(plan: Plan, lock: Lockfile) -> list[str]:
-    lines = [
-        f"mode: {plan.mode}",
-        f"server: {plan.name}",
-        f"lockfile: {plan.flags.lock} {plan.digest}",
-        f"command: {_as_typed(lock.launch.argv)}",
-        f"environment: {', '.join(sorted(server_environment(os.environ, lock.launch.env)))}",
-        f"server may ask for: {_asked(plan.mode, lock)}",
-    ]
-    for kind, items in lock.items.items():
-        lines += [f"{kind.singular}: {name}" for name in sorted(items)]
-    return lines
-
-
-def _asked(mode: Mode, lock: Lockfile) -> str:
-    locked = ", ".join(sorted(lock.requests)) or "nothing"
-    return (
-        locked if mode is Mode.ENFORCE else f"anything, as the mode lets it pass; locked: {locked}"
-    )
