@@ -4,17 +4,20 @@ What is printed can be saved as `mcpguard.yaml` and says the same; only a passwo
 address is left out.
 """
 
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 import orjson
 
 from mcpguard.config.loading import Loaded, preset_values
+from mcpguard.config.plan import Plan
 from mcpguard.config.rows import PER_SERVER, ROWS, Path, Row, Values, row_of
 from mcpguard.config.settings import Preset
-from mcpguard.model import Json, JsonObject
+from mcpguard.lock.lockfile import Lockfile
+from mcpguard.model import Json, JsonObject, Mode
 
-__all__ = ["as_json", "key_lines", "lines"]
+__all__ = ["as_json", "effective", "key_lines", "lines"]
 
 COLUMN = 44
 """Where origins begin, at most: a longer line has its origin behind it."""
@@ -35,6 +38,34 @@ _LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY
 _PLAIN: Final = _LETTERS | frozenset("0123456789./-*?")
 _OTHERWISE: Final = frozenset({"true", "false", "null"})
 """Words that would not be read as texts."""
+
+
+def effective(plan: Plan, environment: Iterable[str]) -> Iterator[str]:
+    """What the session of `plan` would allow, and its settings, as lines.
+
+    `environment`: names of the variables that its server would get.
+    """
+    lock = plan.lock
+    yield f"mode: {plan.mode}"
+    if lock is None:
+        yield f"command: {shlex.join(plan.flags.command)}"
+    else:
+        yield f"server: {plan.name}"
+        yield f"lockfile: {plan.flags.lock} {plan.digest}"
+        yield f"command: {shlex.join(lock.launch.argv)}"
+        yield f"environment: {', '.join(sorted(environment))}"
+        yield f"server may ask for: {_asked(plan.mode, lock)}"
+        for kind, items in lock.items.items():
+            yield from (f"{kind.singular}: {name}" for name in sorted(items))
+    yield "settings:"
+    yield from (f"  {line}" for line in lines(plan.loaded, origin=True))
+
+
+def _asked(mode: Mode, lock: Lockfile) -> str:
+    locked = ", ".join(sorted(lock.requests)) or "nothing"
+    return (
+        locked if mode is Mode.ENFORCE else f"anything, as the mode lets it pass; locked: {locked}"
+    )
 
 
 def lines(loaded: Loaded, *, origin: bool = False) -> list[str]:

@@ -93,9 +93,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         flags = parse_proxy(argv)
         if flags.print_effective:
-            from mcpguard.daemon.effective import print_effective  # a session never comes here
-
-            return print_effective(make_plan(flags, _lock(flags, None)))
+            return _print_effective(make_plan(flags, _lock(flags, None)))
         receipt = Leaving("run", data_dir, time.time)  # noqa: TID251 - the shell's clock
         return _proxy(flags, receipt)
     except McpguardError as error:
@@ -663,3 +661,16 @@ def _ensure_stdio() -> None:
 def _complain(error: McpguardError) -> None:
     lines = [f"mcpguard: {error.message}"] + [f"  next: {error.hint}"] * bool(error.hint)
     sys.stderr.write("".join(printable(line) + "\n" for line in lines))
+
+
+def _print_effective(plan: Plan) -> int:
+    """What the session would allow, as text on stdout. Starts nothing."""
+    from mcpguard.config import showing
+
+    names: Sequence[str] = ()
+    if plan.lock is not None:
+        launch.verify(plan.lock.launch, plan.flags.command)
+        names = [*server_environment(os.environ, plan.lock.launch.env)]
+    lines = showing.effective(plan, names)
+    sys.stdout.write("".join(printable(line).rstrip() + "\n" for line in lines))
+    return 0
