@@ -1,8 +1,8 @@
 """The difference between what was reviewed and what a server lists now, in sentences.
 
-Critical is whatever widens what the model can be told or made to do; narrowing is moderate, and so
-is an older protocol version. The era and a newer version never count: a newer mcpguard offers more.
-Nothing else that differs is passed over: what no rule below understands is reported as changed.
+Critical is whatever widens what the model can be told or made to do; narrowing is moderate; the
+era and the protocol version never count. Nothing that differs is passed over: what no rule below
+understands is reported as changed.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -93,18 +93,7 @@ def _finding(base: str, subject: str, change: Change) -> Finding:
 def _compare_server(lock: Lockfile, live: ServerFacts) -> list[Finding]:
     changes = _instructions(lock, live.instructions) + _server_info(lock, live.server_info)
     changes += _capabilities(lock.server.capabilities, live.capabilities, ())
-    changes += _protocol(lock.server.protocol_version, live.protocol_version)
     return [_finding("/server", "", change) for change in changes]
-
-
-def _protocol(before: str, after: str) -> list[Change]:
-    """Versions are dates. Both were answers to the newest offer of a mcpguard."""
-    if after >= before:
-        return []
-    text = f"the server's protocol version was {named(before)} and is older now: {named(after)}"
-    return [
-        Change("drift.protocol", Severity.MODERATE, ("protocolVersion",), text, before, after),
-    ]
 
 
 def _instructions(lock: Lockfile, live: str) -> list[Change]:

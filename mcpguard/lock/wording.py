@@ -41,7 +41,6 @@ RULES: Mapping[str, str] = MappingProxyType(
         "drift.order": "The same entries are listed in another order.",
         "drift.key": "A part of a definition was added, removed or changed.",
         "drift.instructions": "The server's instructions to the model have changed.",
-        "drift.protocol": "The server speaks an older protocol version than it did.",
         "drift.server-info": "The server says something else about itself.",
         "drift.capability-added": "The server declares a capability that was not reviewed.",
         "drift.capability-missing": "The server no longer declares a capability.",

@@ -387,24 +387,11 @@ def test_the_same_surface_has_no_findings() -> None:
 
 
 @pytest.mark.guarantee("drift:server-facts-compared")
-def test_the_era_and_a_newer_protocol_version_are_not_drift() -> None:
+def test_the_era_and_the_protocol_version_are_not_drift() -> None:
     facts = ServerFacts(
         Era.DUAL, "2026-07-28", FACTS.server_info, FACTS.instructions, FACTS.capabilities
     )
     assert compare(lock(), surface(facts), missing=MODERATE) == ()
-
-
-@pytest.mark.guarantee("drift:server-facts-compared")
-def test_an_older_protocol_version_is_moderate() -> None:
-    (found,) = compare(lock(), surface(FACTS._replace(protocol_version="2024-11-05")), missing=INFO)
-    assert (found.rule, found.severity, found.where) == (
-        "drift.protocol",
-        MODERATE,
-        "/server/protocolVersion",
-    )
-    assert found.message == (
-        "the server's protocol version was 2025-11-25 and is older now: 2024-11-05"
-    )
 
 
 def facts(**changed: Json) -> ServerFacts:
