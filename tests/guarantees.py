@@ -2792,9 +2792,9 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _RESULTS,
         "A result that gives the model orders is for review or blocked, in every language.",
         Mutant(
-            "scan/threats/outputs/reading.py",
-            "        text = _spaced(text)",
-            "        pass",
+            "scan/threats/outputs/__init__.py",
+            "if best.weight < REVIEW:",
+            "if best.weight < BLOCK:",
         ),
     ),
     "scan:quick-look-misses-nothing": Guarantee(

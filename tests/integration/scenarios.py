@@ -224,13 +224,12 @@ GIT_ENV = {
     "GIT_AUTHOR_EMAIL": "a@example.org",
     "GIT_COMMITTER_NAME": "A",
     "GIT_COMMITTER_EMAIL": "a@example.org",
-    "GIT_CONFIG_GLOBAL": "/dev/null",
 }
 
 
 def make_repository(work: Path) -> None:
     (work / "a.txt").write_text("one\n", encoding="utf-8")
-    environment = {**os.environ, **GIT_ENV}
+    environment = {**os.environ, **GIT_ENV, "GIT_CONFIG_GLOBAL": "/dev/null"}
     for arguments in (
         ["init", "-q", "-b", "main"],
         ["add", "a.txt"],

@@ -312,7 +312,7 @@ def test_a_changed_script_is_critical_and_is_not_started_to_be_checked_even_when
     assert [each["rule"] for each in report["drift"]] == ["drift.launch"]
     assert report["drift"][0]["message"].endswith("its bytes changed; the server was not started")
     assert place.mcpguard("proxy", "--lock", str(place.lock)).returncode == 1
-    said = place.mcpguard("check").stderr
+    *_, said = place.mcpguard("check").stderr.splitlines()
     assert said.startswith(b"  next: read that change first; what is listed with it: mcpguard diff")
     assert not trace.exists()
     report = json.loads(run(place, "diff", "--format", "json", code=1))
