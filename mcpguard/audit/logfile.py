@@ -169,7 +169,10 @@ def _recover(path: Path, fd: int, skipped: tuple[tuple[str, str], ...]) -> LogFi
     if torn:
         os.ftruncate(fd, size - len(torn))
     text = torn.decode(errors="replace")[:_TORN_TEXT]
-    altered = _altered(tail[max(0, cut - CHECKED) : cut])
+    begin = max(0, cut - CHECKED)
+    if begin:  # within a line: whole ones alone carry what the next is compared with
+        begin = tail.find(b"\n", begin, cut) + 1
+    altered = _altered(tail[begin:cut])
     return LogFile(
         path, fd, size - len(torn), seq, previous, len(torn), text, skipped, continues, altered
     )
@@ -177,6 +180,8 @@ def _recover(path: Path, fd: int, skipped: tuple[tuple[str, str], ...]) -> LogFi
 
 def _altered(end: bytes) -> bool:
     """Whether a line of `end`, the first apart, does not carry the hash of itself and the former.
+
+    `end`: whole lines.
 
     Only what takes a millisecond to find: the rest is for `audit verify`.
     """

@@ -55,9 +55,21 @@ CODE_NAMES = frozenset(
 """Names. Like `CODE_PREFIXES`, one by one; and what names a program or its settings."""
 
 
+HARMLESS = frozenset(
+    {
+        "NPM_CONFIG_COLOR", "NPM_CONFIG_FUND", "NPM_CONFIG_LOGLEVEL", "NPM_CONFIG_PROGRESS",
+        "NPM_CONFIG_UPDATE_NOTIFIER", "PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER",
+        "PYTHONHASHSEED", "PYTHONIOENCODING", "PYTHONNOUSERSITE", "PYTHONUNBUFFERED", "PYTHONUTF8",
+    }
+)  # fmt: skip
+"""Names that begin as `CODE_PREFIXES` say, whose values run nothing."""
+
+
 def is_code(name: str) -> bool:
     """Whether the value of the variable `name` is code, or says which code is run."""
     upper = name.upper()  # npm reads its own in any case, and Windows every variable
+    if upper in HARMLESS:
+        return False
     return upper in CODE_NAMES or upper.startswith(CODE_PREFIXES)
 
 

@@ -10,6 +10,7 @@ from unicodedata import normalize
 
 import orjson
 
+from mcpguard.errors import ScanError
 from mcpguard.model import Json, JsonObject
 from mcpguard.scan.needles import Meter, compiled, matches
 from mcpguard.scan.redact import merged, placeholder, replaced
@@ -115,7 +116,7 @@ class _Look:
             before = self.taken
             shown = self.of(inner)
             if self.taken > before:
-                said = orjson.dumps(shown).decode()
+                said = _written(shown)
                 return self._lines(text[:start]) + said + self._lines(text[end:])
             break
         return self._lines(text)
@@ -141,3 +142,11 @@ def _is_secret(key: str) -> bool:
     shown = normalize("NFKD", key).encode("ascii", "ignore").decode()
     letters = "".join(filter(str.isalpha, shown)).lower()
     return letters in _CALLED or any(word in letters for word in _NAMED)
+
+
+def _written(value: Json) -> str:
+    """Raises ScanError for what was read and is nested too deep to be written."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as error:
+        raise ScanError("JSON in a text is nested too deep") from error

@@ -474,7 +474,8 @@ def _host(server: Server, facts: Facts) -> Found:
         yield "config.unasked", severity, "", f"the host runs {number} of it without asking"
     for name in facts.steered:
         what = f"{name} steers the mcpguard that the entry starts, not the server alone"
-        yield "config.steered", CRITICAL, f"/env/{_escaped(name)}", what
+        where = f"/env/{_escaped(name)}" if name in server.env else "/args"
+        yield "config.steered", CRITICAL, where, what
     for path in facts.writable:
         yield "config.writable", CRITICAL, "", f"other users can change {path}"
 

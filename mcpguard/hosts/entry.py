@@ -90,8 +90,8 @@ def refuse_steering(env: Iterable[str]) -> None:
     for name in filter(steers, env):
         raise HostError(
             f"env sets {name}, which would steer mcpguard itself, not the server alone",
-            hint="take it out of the entry first; if the server needs it, have `env` set it for the"
-            f' server: "command": "env", "args": ["{name}=VALUE", COMMAND, ARGS...]',
+            hint="take it out of the entry first: the server gets yours; where it needs another,"
+            f' and there is `env`: "command": "env", "args": ["{name}=VALUE", COMMAND, ARGS...]',
         )
 
 

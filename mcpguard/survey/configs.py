@@ -16,7 +16,7 @@ from mcpguard.hosts.declared import Declared, Server, declared
 from mcpguard.hosts.declared import server as meaning
 from mcpguard.hosts.entry import Entry, behind_mcpguard, steers
 from mcpguard.hosts.known import ANY, KNOWN, Source, files_of, sources_of_file
-from mcpguard.hosts.launchers import unwrapped
+from mcpguard.hosts.launchers import assigned, unwrapped
 from mcpguard.hosts.places import platform_of
 from mcpguard.model import Finding, Severity
 from mcpguard.survey import files
@@ -27,11 +27,8 @@ __all__ = ["Unread", "survey", "words_here"]
 MAX_BLOCKS = 200
 """Files that one pattern of the table names. Continue has one a server."""
 
-_HARMLESS = frozenset(
-    {"PYTHONUNBUFFERED", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONDONTWRITEBYTECODE",
-     "PYTHONWARNINGS", "PYTHONHASHSEED", "PYTHONFAULTHANDLER", "PYTHONNOUSERSITE"}
-)  # fmt: skip
-"""Variables of an interpreter that have it run nothing."""
+_MOSTLY_HARMLESS = "PYTHONWARNINGS"
+"""A variable that can name a class to import, and hardly ever does: no alarm is worth that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +159,8 @@ def _behind(said: Server) -> tuple[str | None, tuple[str, ...]]:
 
 
 def _steered(said: Server) -> tuple[str, ...]:
-    """What steers the mcpguard that `said` starts: set in its `env`, or by `env` before it."""
-    before = said.words[: max(0, len(said.words) - len(unwrapped(said.words)))]
-    names = (*said.env, *(word.partition("=")[0] for word in before if "=" in word))
+    """What steers the mcpguard that `said` starts: set in its `env`, or on the way to it."""
+    names = (*said.env, *(name for name, _ in assigned(said.words)))
     return tuple(dict.fromkeys(filter(steers, names)))
 
 
@@ -203,7 +199,7 @@ def _temporary(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _loads_code(name: str) -> bool:
-    return name.upper() not in _HARMLESS and is_code(name)
+    return name.upper() != _MOSTLY_HARMLESS and is_code(name)
 
 
 def _compared(subjects: list[Subject]) -> list[Subject]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mcpguard.audit import AuditLog
 from mcpguard.audit.chain import LONG_ARGS
+from mcpguard.audit.logfile import CHECKED
 from mcpguard.audit.verify import read, verify
 from mcpguard.errors import AuditError
 from mcpguard.model import JsonObject
@@ -148,6 +149,20 @@ def test_a_log_that_was_changed_is_gone_on_in_and_known(
     log = opened(path, "later")
     log.close()
     assert (log.path, log.origin.altered, log.origin.damaged) == (path, altered, "")
+
+
+def test_a_long_log_that_nobody_changed_is_none_that_was_changed(path: Path) -> None:
+    size = len(written(path, 600)[-1])
+    whole = path.read_bytes()
+    assert len(whole) > CHECKED
+    for more in range(size):  # so that the look at its end begins at each byte of a line
+        path.write_bytes(whole)
+        log = opened(path, "more")
+        write(log, {**CALL, "target": "x" * more})
+        log.close()
+        log = opened(path, "later")
+        log.close()
+        assert (more, log.path, log.origin.altered) == (more, path, False)
 
 
 @pytest.mark.guarantee("audit:torn-tail-marked")

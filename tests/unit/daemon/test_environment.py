@@ -20,7 +20,8 @@ CODE = [
     "CORECLR_PROFILER_PATH", "CORECLR_PROFILER_PATH_64", "COR_PROFILER", "COMPlus_GCName",
     "DOTNET_gcName", "GEM_PATH", "GEM_HOME", "BUNDLE_GEMFILE", "GIT_SSH_COMMAND",
     "GIT_CONFIG_GLOBAL", "GIT_CONFIG_COUNT", "GIT_EXEC_PATH", "R_PROFILE", "R_LIBS_USER",
-    "LUA_INIT_5_4", "TS_NODE_REQUIRE", "YARN_YARN_PATH", "UV_PYTHON", "GOFLAGS", "PAGER",
+    "PYTHONWARNINGS", "LUA_INIT_5_4", "TS_NODE_REQUIRE", "YARN_YARN_PATH", "UV_PYTHON", "GOFLAGS",
+    "PAGER",
 ]  # fmt: skip
 
 
@@ -67,6 +68,12 @@ def test_a_named_variable_passes_when_it_is_set() -> None:
 
 
 @pytest.mark.guarantee("child:environment")
+@pytest.mark.parametrize("name", ["PYTHONUNBUFFERED", "PythonUTF8", "npm_config_loglevel"])
+def test_a_variable_of_an_interpreter_that_runs_nothing_passes(name: str) -> None:
+    assert base_environment({name: "x"}) == {}
+    assert server_environment({name: "x"}, (name,)) == {name: "x"}
+
+
 @pytest.mark.parametrize("name", CODE)
 def test_a_variable_whose_value_is_code_never_passes(name: str) -> None:
     assert base_environment({name: "x"}) == {}

@@ -352,3 +352,11 @@ def test_tools_are_named_by_globs() -> None:
     assert not Choice([])
     for number in range(3000):  # what a host invents is forgotten again
         assert not choice.takes(f"x{number}")
+
+
+@pytest.mark.parametrize("depth", [200, 300, 1000, 5000])
+def test_json_in_a_text_may_be_nested_as_deep_as_it_likes(depth: int) -> None:
+    text = '{"password":"hunter2hunter2","a":' + "[" * depth + "]" * depth + "}"
+    record, _ = told(CALL, orjson.dumps({"body": text}))
+    assert record["captured"]["size"] > len(text)
+    assert "hunter2hunter2" not in str(record)

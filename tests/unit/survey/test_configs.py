@@ -1,6 +1,7 @@
 """Every server of every host on a machine, with what its entry and its files show."""
 
 import os
+import shlex
 import stat
 from pathlib import Path
 
@@ -173,6 +174,8 @@ WRAPPED = ("/opt/mcpguard", "proxy", "--lock", "/l.json", "--", "/opt/x")
         (("/opt/mcpguard", "proxy", "--", "env", "HOME=/repo", "/opt/x"), {}, []),
         (WRAPPED, {"HOME": "/repo", "MCPGUARD_DATA_DIR": "/repo"}, ["HOME", "MCPGUARD_DATA_DIR"]),
         (("env", "XDG_DATA_HOME=/repo", "A=1", *WRAPPED), {}, ["XDG_DATA_HOME"]),
+        (("env", "-S", f"HOME=/repo {shlex.join(WRAPPED)}"), {}, ["HOME"]),
+        (("sh", "-c", f"HOME=/repo {shlex.join(WRAPPED)}"), {}, ["HOME"]),
     ],
 )
 def test_a_wrapped_entry_that_steers_mcpguard_is_critical(
@@ -184,5 +187,5 @@ def test_a_wrapped_entry_that_steers_mcpguard_is_critical(
     (one,), _ = machine.survey()
     found = [told.finding for told in one.told if told.finding.rule == "config.steered"]
     assert [(each.where, each.severity) for each in found] == [
-        (f"/env/{name}", Severity.CRITICAL) for name in names
+        (f"/env/{name}" if name in env else "/args", Severity.CRITICAL) for name in names
     ]
