@@ -55,7 +55,7 @@ def _meant(text: str, sentence: Sentence) -> Sentence:
 
 
 def _layout(text: str) -> frozenset[int]:
-    """Features of `text` as a whole. Linear, and a few microseconds."""
+    """Features of `text` as a whole. Linear: a tenth of a millisecond for 16 KiB."""
     head = text[:_HEAD]
     first = text.lstrip()[:1]
     plain = sum(each.isalpha() or each == " " for each in head)
@@ -72,7 +72,10 @@ def _layout(text: str) -> frozenset[int]:
 
 
 def _manner(text: str, told: Sequence[Sentence], at: int) -> set[int]:
-    """Features of the sentence `at` of those `told` in `text`: its place, size and signs."""
+    """Features of the sentence `at` of those `told` in `text`: its place, size and signs.
+
+    Each twice: they are few, beside hundreds that words give.
+    """
     sentence = told[at]
     place = "first" if at == 0 else "last" if at == len(told) - 1 else "between"
     found = {f"place {place}", f"size {min(8, int(1.5 * log2(len(sentence.words) + 1)))}"}
