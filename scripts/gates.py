@@ -36,6 +36,14 @@ GATE_SECONDS = 900.0
 TAIL = 60
 """Lines of a failed gate's log that are printed."""
 
+NAMES_FAILED = re.compile(r"(FAILED|ERROR) \S+::")
+SAYS_WHY = re.compile(r"E  |\S+:\d+: \w+(Error|Exception)?$")
+PROGRESS = re.compile(r"[.sxFE]* *\[ *\d+%\]$")
+"""Lines of pytest: the names in its summary, what was asserted and where, the dots."""
+
+WHYS = 24
+"""Lines of the second kind that are printed."""
+
 CORE = (
     *("errors.py", "model.py", "wire/*", "proxy/*", "pipeline/*"),
     *("lock/*", "hosts/*", "trust/*", "policy/*", "scan/*"),
@@ -114,10 +122,20 @@ def _run_gate(gate: Gate) -> bool:
     verdict, seconds = "PASS" if passed else "FAIL", time.monotonic() - started
     told = [f"{verdict}  {gate.name:12} {seconds:7.1f} s"]
     if not passed:
-        lines = path.read_text("utf-8", "replace").splitlines()[-TAIL:]
-        told += [f"      {line}" for line in lines]
+        told += [f"      {line}" for line in explain(path.read_text("utf-8", "replace"))]
     print("\n".join(told), flush=True)
     return passed
+
+
+def explain(log: str) -> list[str]:
+    """What a failed gate's log is printed as: the tests' names, why, then how the log ends.
+
+    The names come first because the page that shows a build may cut what follows.
+    """
+    lines = [line for line in log.splitlines() if not PROGRESS.match(line)]
+    failed = [line[:200] for line in lines if NAMES_FAILED.match(line)]
+    whys = [line[:200] for line in lines if SAYS_WHY.match(line)]
+    return [*failed, *whys[:WHYS], *lines[-TAIL:]]
 
 
 def _count_tests(chosen: Sequence[Gate]) -> tuple[int, int]:
