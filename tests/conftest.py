@@ -24,8 +24,18 @@ SHARING = {"test_bench", "test_readme", "test_recipes", "test_transparency"}
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
 # deadline=None everywhere: a loaded two-core machine is not a defect of the code under test.
-settings.register_profile("dev", deadline=None, max_examples=50)
-settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True, database=None)
+# Nor is it one that it makes examples slowly.
+settings.register_profile(
+    "dev", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "ci",
+    deadline=None,
+    max_examples=100,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.register_profile(
     "mutants", settings.get_profile("ci"), phases=(Phase.explicit, Phase.generate)
 )

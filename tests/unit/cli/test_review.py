@@ -1,5 +1,6 @@
 """scan, lock, check and diff on one small server whose surface a test changes between two looks."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,10 @@ NESTED = {
 }
 
 
+PROGRESS = re.compile(r"^mcpguard: .* \.\.\.\n", re.MULTILINE)
+"""What a slow machine sees while the server starts."""
+
+
 class Review:
     """A working directory with a server; `run` gives the exit code and both outputs."""
 
@@ -43,7 +48,7 @@ class Review:
     def run(self, *argv: str) -> tuple[int, str, str]:
         code = main([*argv])
         captured = self._capture.readouterr()
-        return code, captured.out, captured.err
+        return code, captured.out, PROGRESS.sub("", captured.err)
 
     def locks(self, *options: str) -> tuple[int, str, str]:
         command = [sys.executable, "-I", SCRIPT, "surface"]

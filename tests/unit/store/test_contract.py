@@ -128,10 +128,13 @@ def test_a_bucket_fills_again_only_from_the_end_of_a_lease(made: Backend) -> Non
 def test_retry_says_when_to_ask_again(made: Backend, limit: Limit) -> None:
     store = made.store
     store.give_back("k", limit, store.take("k", limit, 10, TTL).lease, 0)
-    retry = store.take("k", limit, 1, TTL).retry
-    assert 0 < retry <= 42
-    made.go(retry + 1)
-    assert store.take("k", limit, 1, TTL).units == 1
+    grant, rounds = store.take("k", limit, 1, TTL), 0
+    while not grant.units:
+        assert 0 < grant.retry <= 42
+        made.go(grant.retry + 1)
+        grant, rounds = store.take("k", limit, 1, TTL), rounds + 1
+    # Redis has the time of the machine: it may pass, all of it, before the first question.
+    assert rounds == 1 or (rounds == 0 and made.name == "redis")
 
 
 @by_kind
