@@ -160,7 +160,7 @@ def test_a_clock_that_went_back_frees_no_units(
     server: RedisServer, store: RedisStore, kind: Kind
 ) -> None:
     """An hour ahead was seen once: the server's clock is now an hour behind what is kept."""
-    limit = Limit(10, 20, kind)
+    limit = Limit(10, 60_000, kind)
     store.take("other", limit, 1, 1)
     server.do("HINCRBY", "{mcpguard}:meta", "now", "3600000")
     assert store.take("k", limit, 10, 1).units == 10
