@@ -13,6 +13,7 @@ FIXTURES = ROOT / "fixtures"
 PAPERS = (
     "README.md",
     *(f"docs/{page}.md" for page in ("scanning", "settings", "lockfile", "audit", "recipes")),
+    *(f"docs/{page}.md" for page in ("team", "ci")),
 )
 """What users read, in the order in which its console sessions are run."""
 

@@ -72,7 +72,7 @@ COMMANDS: Final[dict[str, Row]] = {
     "wrap": Row("mcpguard.cli.wrap", _HOST, "Lock a host's server; have it start behind mcpguard."),
     "unwrap": Row("mcpguard.cli.unwrap", _HOST, "Put a host's entry back, byte for byte."),
     "audit": Row("mcpguard.cli.audit", _BACK, "Show, verify and prove what was recorded."),
-    "metrics": Row("mcpguard.cli.audit.metrics", _BACK, "Count it, and serve it to Prometheus."),
+    "metrics": Row("mcpguard.cli.audit.metrics", _BACK, "Count what was decided, for Prometheus."),
     "receipt": Row("mcpguard.cli.receipt.commands", _BACK, "Show and verify what commands did."),
     "trust": Row("mcpguard.cli.trust", _BACK, "Show scores, and why; block and unblock."),
 }

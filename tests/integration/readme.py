@@ -85,8 +85,9 @@ class Home:
     """A home directory as the README assumes it, after its `sh` blocks (install, npm install).
 
     What stands for those: `~/.local/bin/mcpguard` is a link to the installed console script,
-    `~/mcp-servers/node_modules` one to the pinned servers, and `npx` starts these. Claude Desktop
-    has the file that the README shows before `wrap`, with this machine's node.
+    `~/mcp-servers/node_modules` one to the pinned servers, `~/project/node_modules` too, and `npx`
+    starts these. Claude Desktop has the file that the README shows before `wrap`, with this
+    machine's node.
     """
 
     def __init__(self, base: Path) -> None:
@@ -94,12 +95,14 @@ class Home:
         self.bin = base / "bin"
         self.cwd = self.path / "work"
         self._pwd = base / "pwd"
-        for folder in (self.bin, self.cwd, self.path / "Documents", self.path / "mcp-servers"):
+        installed = self.path / "mcp-servers", self.path / "project"
+        for folder in (self.bin, self.cwd, self.path / "Documents", *installed):
             folder.mkdir(parents=True)
         local = self.path / ".local" / "bin"
         local.mkdir(parents=True)
         (local / "mcpguard").symlink_to(tools.MCPGUARD)
-        (self.path / "mcp-servers" / "node_modules").symlink_to(tools.NODE_MODULES)
+        for folder in installed:
+            (folder / "node_modules").symlink_to(tools.NODE_MODULES)
         (self.path / "Documents" / "plan.txt").write_text("Ship on Friday.\n", "utf-8")
         (self.cwd / "scripts").symlink_to(tools.ROOT / "scripts")
         node = _program("node")

@@ -8,17 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
+import click
 import pytest
+import yaml
 
-from mcpguard.cli import COMMANDS
+from mcpguard.cli import COMMANDS, mcpguard_group
 from mcpguard.lock import lockfile
-from mcpguard.model import ItemKind, Json
+from mcpguard.model import ItemKind, Json, JsonObject
 from mcpguard.wire.canonical import digest
 from tests import tools
 from tests.integration import readme
 from tests.integration.host import Session, call
 
 Played: TypeAlias = tuple[readme.Home, list[str]]
+ROW = re.compile(r"\| `mcpguard [a-z]+").match
+"""Whether a line is a row of the table of commands."""
 ENTRIES = ("json claude_desktop_config.json", "json .mcp.json")
 
 
@@ -53,7 +57,9 @@ def test_every_console_command_does_what_the_readme_shows(played: Played) -> Non
 def test_every_command_of_the_readme_is_run_or_is_an_install_step() -> None:
     shell = [body for tag, body in readme.BLOCKS if tag.split()[0] == "sh"]
     unrun = [shlex.split(line, comments=True)[:2] for line in "".join(shell).splitlines()]
-    assert unrun == [["scripts/test"], ["pipx", "install"], ["npm", "install"], ["claude", "mcp"]]
+    first = [["scripts/test"], ["pipx", "install"], ["npm", "install"], ["claude", "mcp"]]
+    ci = [["npm", "install"], ["pip", "wheel"], ["cp", ".ci/requirements-runtime.txt"]]
+    assert unrun == [*first, *ci]
 
 
 @pytest.mark.parametrize("tag", ENTRIES)
@@ -98,6 +104,41 @@ def test_the_lockfile_shown_is_a_part_of_the_one_that_lock_writes(played: Played
     real = (home.path / "work" / "mcp-lock.json").read_text("utf-8")
     shown = json.loads(readme.block("json mcp-lock.json"))
     assert _missing(shown, json.loads(real.replace(str(home.path), "/home/you"))) == []
+
+
+def test_the_steps_of_the_workflow_do_what_ci_needs(played: Played, tmp_path: Path) -> None:
+    home, _ = played
+    project, home.cwd = home.path / "project", home.path / "project"
+    locked, sarif, summary = project / "mcp-lock.json", project / "mcpguard.sarif", tmp_path / "s"
+    compare, show = _steps(tmp_path)
+    assert home.run(compare)[0] == 0
+    assert _results(sarif) == []
+    reviewed = locked.read_bytes()
+    locked.write_bytes(_with_another_description(locked, "write_file"))
+    assert home.run(compare)[0] == 1
+    assert [each["level"] for each in _results(sarif)] == ["error"]
+    assert home.run(f"GITHUB_STEP_SUMMARY={summary} {show}")[0] == 0
+    said = [line for line in summary.read_text("utf-8").splitlines() if line]
+    assert "write_file" in "".join(said)
+    assert [line for line in said if not line.startswith("    ")] == []
+    locked.unlink()
+    assert (home.run(compare)[0], sarif.exists()) == (2, False)
+    locked.write_bytes(reviewed)
+
+
+def _steps(folder: Path) -> list[str]:
+    """The steps of the workflow in docs/ci.md that call mcpguard, as a runner starts them."""
+    jobs = yaml.safe_load(readme.block("yaml .github/workflows/mcp.yml"))["jobs"]
+    scripts = [step.get("run", "") for step in jobs["check"]["steps"]]
+    mine = [script for script in scripts if re.search(r"mcpguard (check|diff)", script)]
+    for number, script in enumerate(mine):
+        (folder / f"{number}.sh").write_text(script, "utf-8")
+    return [f"bash -e {folder}/{number}.sh" for number in range(len(mine))]
+
+
+def _results(sarif: Path) -> list[JsonObject]:
+    [run] = json.loads(sarif.read_text("utf-8"))["runs"]
+    return list(run["results"])
 
 
 def _missing(shown: Json, real: Json, where: str = "") -> list[str]:
@@ -153,6 +194,21 @@ def test_the_table_of_commands_is_the_help() -> None:
     row = re.compile(r"^\| `mcpguard ([a-z]+)[^|]*` \| ([^|]+) \| [^|]+ \|$", re.MULTILINE)
     rows = row.findall(readme.TEXT)
     assert rows == [(name, row.help) for name, row in COMMANDS.items()]
+
+
+def test_the_table_of_commands_names_every_subcommand() -> None:
+    context = click.Context(mcpguard_group)
+    commands = {name: mcpguard_group.get_command(context, name) for name in COMMANDS}
+    page = (tools.ROOT / "README.md").read_text("utf-8").splitlines()
+    lines = {line.split()[2].strip("`"): line for line in page if ROW(line)}
+    unseen = [
+        f"{name} {each}"
+        for name, command in commands.items()
+        if isinstance(command, click.Group)
+        for each in command.commands
+        if not re.search(rf"`(?:mcpguard {name} )?{each}\b", lines[name])
+    ]
+    assert unseen == []
 
 
 def test_nobody_is_told_to_install_the_package_of_somebody_else() -> None:

@@ -1,5 +1,6 @@
 """`mcpguard config`: what it prints, and its exit codes."""
 
+import re
 from pathlib import Path
 
 import orjson
@@ -8,6 +9,8 @@ import pytest
 from mcpguard.cli import main
 from mcpguard.config.files import places
 from mcpguard.config.rows import ROWS
+from tests.integration import readme
+from tests.tools import ROOT
 
 Capture = pytest.CaptureFixture[str]
 WRONG = "trust:\n  min_trsut: 5\nmode: loud\n"
@@ -54,6 +57,26 @@ def test_show_has_a_json_answer(user: Path, capsys: Capture) -> None:
     assert told["settings"]["gateway"]["deny"] == ["rm"]
     assert told["origins"]["gateway.deny[0]"] == f"{user}:1"
     assert (told["origins"]["profile"], told["system"]) == ("preset baseline", {})
+
+
+@pytest.mark.parametrize(
+    ("tag", "flags"),
+    [("yaml team mcpguard.yaml", []), ("yaml /etc/mcpguard/mcpguard.yaml", ["--system"])],
+)
+def test_the_files_of_the_page_for_teams_have_nothing_wrong(
+    tag: str, flags: list[str], user: Path, capsys: Capture
+) -> None:
+    file = written(user, readme.block(tag))
+    assert main(["config", "validate", *flags, str(file)]) == 0
+    assert capsys.readouterr().out == f"{file}: nothing wrong\n"
+
+
+def test_the_page_for_teams_names_all_that_the_systems_file_cannot_hold() -> None:
+    page = (ROOT / "docs" / "team.md").read_text("utf-8")
+    [said] = re.findall(r"^It cannot hold (.*?): they have no", page, re.MULTILINE | re.DOTALL)
+    loose = {".".join(row.path) for row in ROWS if not row.tightens}
+    named = set(re.findall(r"`([a-z_.]+)`", said.replace("`capabilities` of principals", "")))
+    assert named | {"principals.*.capabilities"} == loose
 
 
 def test_validate_names_everything_that_is_wrong(user: Path, capsys: Capture) -> None:
