@@ -552,7 +552,7 @@ ROWS: Final = (
     ),
     Row(
         ("audit", "evidence"),
-        "off or on: each call's record holds what evidence of it needs (RFC-006)",
+        "off or on: each call's record holds what evidence of it needs (CapiscIO RFC-006)",
         read.choice(*_EVIDENCE),
         tighten=_rank(*_EVIDENCE),
     ),

@@ -200,10 +200,11 @@ def _places(hits: Iterable[Hit]) -> int:
 
 
 def params_hash(arguments: Json) -> str:
-    """`sha256:` and the base64url SHA-256, unpadded, of the RFC 8785 form. RFC-006, section 7.2.1.
+    """`sha256:` and the base64url SHA-256, unpadded, of the RFC 8785 form.
 
-    Integers beyond 2^53 are hashed as their digits: RFC 8785 has no form for them. Raises
-    ValueError for what it has none for either (NaN, lone surrogates).
+    CapiscIO RFC-006, section 7.2.1, says so. Integers beyond 2^53 are hashed as their digits: RFC
+    8785 has no form for them. Raises ValueError for what it has none for either (NaN, lone
+    surrogates).
     """
     made = hashlib.sha256(canonical(arguments)).digest()
     return "sha256:" + base64.urlsafe_b64encode(made).rstrip(b"=").decode()

@@ -1,4 +1,6 @@
-"""Evidence of calls, made of the audit log: the fields of RFC-006, section 7.2, for each attempt.
+"""Evidence of calls, made of the audit log: one piece for each attempt.
+
+The fields are those of CapiscIO RFC-006 (tool invocation), section 7.2.
 
 Nothing is kept for it beside the log. A record of a session that has evidence switched on holds the
 one thing that could not be had later, the hash of the parameters; all else it says anyway. So what
