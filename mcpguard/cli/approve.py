@@ -42,9 +42,10 @@ def approve(context: click.Context) -> None:
 @reach.FORM
 @click.pass_context
 def list_command(context: click.Context, *, session: str, form: str) -> None:
-    """List the calls that wait: in all running sessions, and of ended ones.
+    """List the calls that wait.
 
-    A call that waited in vain may come again within ten minutes, in another session too.
+    Of all running sessions, and of ended ones: a call that waited in vain may come again within ten
+    minutes, in another session too.
 
     Exit codes: 0 shown, also when nothing waits; 2 a session that is there could not be asked.
     """
@@ -74,7 +75,10 @@ def show_command(*, ticket: str, session: str, form: str) -> None:
         render.answer(_call(told))
 
 
-@approve.command(name="yes")
+@approve.command(
+    name="yes",
+    epilog=render.examples("mcpguard approve yes T3EJ7Q", "mcpguard approve yes T3EJ7Q --by ana"),
+)
 @_TICKET
 @reach.SESSION
 @reach.FORM

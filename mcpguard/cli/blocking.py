@@ -47,7 +47,14 @@ _KIND = click.argument("kind", type=click.Choice(KINDS))
 _NAME = click.argument("name")
 
 
-@click.command(name="block", short_help="Block a principal, a tool or a server.")
+@click.command(
+    name="block",
+    short_help="Block a principal, a tool or a server.",
+    epilog=render.examples(
+        "mcpguard trust block tool exec_shell --why 'nobody asked for it'",
+        "mcpguard trust block server mail",
+    ),
+)
 @_KIND
 @_NAME
 @click.option("--why", default="", metavar="TEXT", help="For whoever wonders later.")

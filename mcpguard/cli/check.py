@@ -15,7 +15,12 @@ from mcpguard.model import Finding, ItemKind, JsonObject, Severity
 __all__ = ["check"]
 
 
-@click.command(context_settings={"allow_interspersed_args": False})
+@click.command(
+    context_settings={"allow_interspersed_args": False},
+    epilog=render.examples(
+        "mcpguard check --fail-on moderate", "mcpguard check --format sarif > mcpguard.sarif"
+    ),
+)
 @look.lock_option
 @click.option(
     "--fail-on",

@@ -75,7 +75,13 @@ def data_option(function: _F) -> _F:
     )(function)
 
 
-@click.command(context_settings={"allow_interspersed_args": False})
+@click.command(
+    context_settings={"allow_interspersed_args": False},
+    epilog=render.examples(
+        "mcpguard lock --name files --env API_KEY -- node server.js ~/Documents",
+        "mcpguard lock --update",
+    ),
+)
 @click.option(
     "-o",
     "--output",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import click
 
+from mcpguard.cli import render
 from mcpguard.config import flags
 from mcpguard.config.flags import Option
 
@@ -68,5 +69,9 @@ proxy = _Proxy(
         click.Argument(["command"], nargs=-1, metavar="[-- CMD ARGS...]"),
     ],
     help=_HELP,
+    epilog=render.examples(
+        "mcpguard proxy --lock mcp-lock.json",
+        "mcpguard proxy --lock mcp-lock.json --policy strict --print-effective",
+    ),
     context_settings={"allow_interspersed_args": False},
 )

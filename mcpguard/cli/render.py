@@ -26,6 +26,7 @@ __all__ = [
     "counted",
     "counts",
     "error_lines",
+    "examples",
     "finding_lines",
     "hung",
     "json_text",
@@ -113,6 +114,11 @@ def error_lines(error: McpguardError, command: str = "") -> list[str]:
     if error.hint:
         lines.append(f"  next: {printable(error.hint)}")
     return lines
+
+
+def examples(*commands: str) -> str:
+    """The end of a command's help: `commands`, a line each, as they are."""
+    return "\n".join(["\b", "Examples:", *(f"  {each}" for each in commands)])
 
 
 def json_text(value: Json, *, indent: bool = True) -> str:

@@ -61,7 +61,13 @@ class _Seen:
     signal: int = 0
 
 
-@click.command(context_settings={"allow_interspersed_args": False})
+@click.command(
+    context_settings={"allow_interspersed_args": False},
+    epilog=render.examples(
+        "mcpguard scan --start --format html -o report.html",
+        "mcpguard scan -- npx -y @modelcontextprotocol/server-memory",
+    ),
+)
 @click.option(
     "--lock",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -46,11 +46,12 @@ def ship_command(  # noqa: PLR0917 - one option each
     session: bool,
     form: str,
 ) -> None:
-    """Deliver the audit log to the sinks of the settings (`audit.sinks`), until ended.
+    """Deliver the audit log to its sinks (`audit.sinks`).
 
     Sessions start this by themselves for their own log. By hand it delivers what is left of
     sessions that have ended, or runs as a service for all of them: LOGS, by default every log in
-    the data directory. Nothing is sent twice: a cursor beside the log says how far each sink is.
+    the data directory, until it is ended. Nothing is sent twice: a cursor beside the log says how
+    far each sink is.
 
     Exit codes: 0 delivered, 1 something still waits for a collector, 2 there is nothing to do.
     """

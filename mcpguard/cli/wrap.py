@@ -57,7 +57,11 @@ class _Plan:
     new: bytes
 
 
-@click.command()
+@click.command(
+    epilog=render.examples(
+        "mcpguard wrap --dry-run docs", "mcpguard wrap --host claude-desktop --yes docs"
+    )
+)
 @click.argument("server")
 @placing.host_options
 @click.option(

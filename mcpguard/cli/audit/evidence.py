@@ -1,4 +1,4 @@
-"""`mcpguard audit evidence`: evidence of calls (RFC-006), made of a log, or checked against it."""
+"""`mcpguard audit evidence`: evidence of calls, made of a log, or checked against it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ SHOWN = 20
 _PATH = click.Path(path_type=Path)
 
 
-@click.command(name="evidence", short_help="Evidence of calls (RFC-006).")
+@click.command(name="evidence", short_help="Write evidence of calls, or check some.")
 @click.argument("file", type=_PATH)
 @click.option("--id", "wanted", default="", metavar="ID", help="Only this piece: SESSION-NUMBER.")
 @click.option(
@@ -38,7 +38,8 @@ def evidence_command(
 ) -> None:
     """Write the evidence of every call that the log FILE decided, with its earlier parts.
 
-    One object for each attempt, allowed or denied, of sessions that ran with `audit.evidence: on`.
+    One object for each attempt, allowed or denied, of sessions that ran with `audit.evidence: on`,
+    with the fields of CapiscIO RFC-006 (tool invocation).
     It names the record it is made of by number and hash; made again of the same log it is the same.
 
     With --check, the log's chain is verified, and what stands in EVIDENCE (jsonl, or json) must be

@@ -35,10 +35,10 @@ WRITTEN = {name: row for name, row in FORMATS.items() if not row.needs}
     help="A file, written whole or not at all; default: stdout.",
 )
 def export_command(files: tuple[Path, ...], form: str, output: Path | None) -> None:
-    """Write the records of the logs FILE in another format, one a line.
+    """Write records in another format, one a line.
 
-    Of logs with their earlier parts, of the logs in a folder, or of all logs of this user; of
-    several logs by their times. Needs nothing but the files, sends nothing. Says nothing of the
+    Of the logs FILE with their earlier parts, of the logs in a folder, or of all logs of this user;
+    of several logs by their times. Needs nothing but the files, sends nothing. Says nothing of the
     records' truth: run `mcpguard audit verify` first. `--format hec` can be posted to a collector
     as it is, of `otlp-json` each line is one request.
 

@@ -45,7 +45,14 @@ _FORM = click.option(
 _FILES = click.argument("files", type=click.Path(path_type=Path), nargs=-1, metavar="[FILE]...")
 
 
-@click.command(name="show", short_help="Show records: by time, tool, decision...")
+@click.command(
+    name="show",
+    short_help="Show records, by time, tool or decision.",
+    epilog=render.examples(
+        "mcpguard audit show --since 2h --decision deny",
+        "mcpguard audit show files.jsonl --tool 'read_*' --limit 20",
+    ),
+)
 @_FILES
 @choosing
 @click.option("--limit", type=click.IntRange(0), metavar="N", help="The newest N; 0: all.")

@@ -78,7 +78,9 @@ def list_command(*, command: str, status: str, limit: int, file: Path | None, fo
 @click.argument("wanted", metavar="NUMBER|ID")
 @_FILE
 def show_command(*, wanted: str, file: Path | None) -> None:
-    """Show one receipt as it is: by its number, or the first 8 or more characters of its op_id.
+    """Show one receipt as it is.
+
+    By its number, or by the first 8 or more characters of its op_id.
 
     Exit codes: 0 shown; 1 there is no such receipt; 2 they cannot be read.
     """
@@ -113,7 +115,7 @@ def verify_command(
     file: Path | None,
     form: str,
 ) -> None:
-    """Check that every receipt is there, in its order, and as it was signed.
+    """Check that every receipt is there, and as it was signed.
 
     Names what was changed, removed, reordered, repeated or cut off. Without --key, the public keys
     beside the log count: whoever can put one there can sign as well. With --audit, a session's

@@ -31,7 +31,13 @@ def canary(context: click.Context) -> None:
         context.exit(MISUSED)
 
 
-@canary.command(name="new")
+@canary.command(
+    name="new",
+    epilog=render.examples(
+        "mcpguard canary new --type aws --into ~/.aws/credentials.bak",
+        "mcpguard canary new --type github --note 'in the wiki'",
+    ),
+)
 @click.option(
     "--type", "kind", type=click.Choice([*KINDS]), required=True, help="What it looks like."
 )
@@ -39,7 +45,7 @@ def canary(context: click.Context) -> None:
 @click.option("--note", default="", help="For you: why it is there.")
 @reach.FORM
 def new_command(*, kind: str, into: Path | None, note: str, form: str) -> None:
-    """Make a credential that is valid nowhere, and watch for it from now on.
+    """Make a credential that is valid nowhere, and watch for it.
 
     Prints it, or adds it to the end of a file, which is made (mode 0600) if it is not there.
     Running sessions know it within seconds. A call that holds it is denied, a result with it is

@@ -60,7 +60,9 @@ def list_command(*, form: str) -> None:
 @_ID
 @reach.FORM
 def show_command(*, name: str, form: str) -> None:
-    """Show one result in full, with nothing in it that a terminal would obey.
+    """Show one result in full.
+
+    Nothing that a terminal would obey is in it.
 
     Exit codes: 0 shown; 1 there is none of that id; 2 it could not be found out.
     """

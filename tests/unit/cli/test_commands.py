@@ -1,5 +1,7 @@
 """The command line itself: the table, help, and how every error ends."""
 
+import shlex
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -7,9 +9,9 @@ import click
 import pytest
 
 import mcpguard
-from mcpguard.cli import COMMANDS, main
+from mcpguard.cli import COMMANDS, main, mcpguard_group
 from mcpguard.cli.receipt import output
-from mcpguard.config.flags import OPTIONS
+from mcpguard.config.flags import OPTIONS, parse_proxy
 
 Capture = pytest.CaptureFixture[str]
 
@@ -47,6 +49,61 @@ def test_help_names_every_command_in_its_group(argv: list[str], capsys: Capture)
     for name, row in COMMANDS.items():
         assert f"{row.section}:" in out
         assert f"  {name} " in out
+
+
+def _below(command: click.Command, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The words of every group, the outermost first."""
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        yield words
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from _below(inner, (*words, name))
+
+
+@pytest.mark.parametrize("words", [*_below(mcpguard_group, ())], ids=" ".join)
+def test_no_line_of_a_groups_listing_is_cut(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([*words, "--help"]) == 0
+    usage, _, listing = capsys.readouterr().out.partition("\n")
+    assert usage.startswith("Usage: ")
+    assert [line for line in listing.splitlines() if line.endswith("...")] == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("scan", "lock", "check", "proxy", "wrap"),
+        *("audit show", "trust block", "canary new", "approve yes"),
+    ],
+)
+def test_help_ends_with_examples_that_are_understood(
+    words: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([*words.split(), "--help"]) == 0
+    shown = capsys.readouterr().out.partition("\n  Examples:\n")[2].splitlines()
+    assert len(shown) == 2
+    for line in shown:
+        example = line.strip().partition(" > ")[0]
+        assert example.startswith(f"mcpguard {words} ")
+        given = shlex.split(example)[1 + len(words.split()) :]
+        if words == "proxy":
+            parse_proxy(given)
+        else:
+            _command(words.split()).make_context(words, given)
+
+
+def _command(words: list[str]) -> click.Command:
+    command: click.Command | None = mcpguard_group
+    for word in words:
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(command), word)
+    assert command is not None
+    return command
 
 
 def test_the_help_of_proxy_has_every_option_of_its_table(capsys: Capture) -> None:
@@ -111,6 +168,7 @@ def test_a_wrong_command_line_is_exit_2_and_says_what_next(
     said, _, following = captured.err.partition("\n  next: ")
     assert message in said
     assert hint in following
+    assert "next: " not in following
     assert captured.out == ""
     assert list(empty_place.iterdir()) == []
 
