@@ -27,7 +27,8 @@ __all__ = [
 class McpguardError(Exception):
     """Base of every deliberate error. `hint` is the next step for a person, or empty.
 
-    `exit_code`: 1 when the answer is no, 2 when it could not be found out.
+    It is a note too, so that a traceback shows it where no command line does. `exit_code`: 1 when
+    the answer is no, 2 when it could not be found out.
     """
 
     exit_code: ClassVar[int] = 2
@@ -36,6 +37,8 @@ class McpguardError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint:
+            self.add_note(f"next: {hint}")
 
 
 class UsageError(McpguardError):

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -241,9 +242,11 @@ async def test_a_program_calls_for_whom_the_settings_enrol(
 async def test_nobody_calls_for_a_principal_that_no_setting_names(
     opened: Opened, principal: str
 ) -> None:
-    with pytest.raises(UsageError, match="no principal of the settings"):
+    with pytest.raises(UsageError, match="no principal of the settings") as raised:
         async with opened(ENROLLED, principal=principal):
             pass
+    shown = "".join(traceback.format_exception(raised.value))
+    assert shown.endswith("\nnext: enrol it: name it under `principals` in mcpguard.yaml\n")
 
 
 # --- approvals -----------------------------------------------------------------------------------
