@@ -175,6 +175,23 @@ def test_every_room_has_unit_tests() -> None:
     assert sorted(rooms - tested) == []
 
 
+def test_the_rooms_of_contributing_are_the_layers_of_the_import_contract() -> None:
+    told = (ROOT / ".github" / "CONTRIBUTING.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \| .+ \| (yes|no) \|$", told, re.MULTILINE)
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    layers, pure = linter["contracts"][0]["layers"], linter["contracts"][1]["source_modules"]
+    rooms = {
+        room: str(number)
+        for number, layer in enumerate(layers, 1)
+        for room in re.findall(r"(?<!\()\b\w+", layer)
+    }
+    assert {room: number for number, room, _ in rows} == rooms
+    assert {room.name for room in ROOMS} <= rooms.keys()
+    assert {room for _, room, does in rows if does == "no"} == {
+        each.removeprefix("mcpguard.") for each in pure if each.count(".") == 1
+    }
+
+
 def test_every_stage_has_its_module_and_every_module_its_stage() -> None:
     modules = {path.stem for path in (PACKAGE / "pipeline").glob("*.py")} - {"__init__"}
     assert modules - set(PARTS) == set(STAGES)
