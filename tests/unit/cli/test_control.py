@@ -241,7 +241,7 @@ def test_no_needs_no_key_and_can_mean_all_like_it(data: Path) -> None:
     with served(data, desk):
         one = run("approve", "no", "t1")
         rest = run("approve", "no", "t2", "--all-like", "--format", "json")
-    assert (code(one), one.stdout) == (0, "denied: 1 call\n")
+    assert (code(one), one.stdout) == (0, "denied: t1 of delete_file\n")
     assert told(rest)["result"] == {"refused": 1}
     assert desk.done == [("decide", "t1", False, (), {}), ("refuse_like", "t2")]
 
@@ -273,7 +273,7 @@ def test_a_ticket_may_be_typed_in_any_case(data: Path) -> None:
     desk.waiting["K7019Q"] = {**CALL, "ticket": "K7019Q"}
     with served(data, desk):
         assert code(run("approve", "show", "k7o-i9q")) == 0
-        assert run("approve", "no", "k7oi9q").stdout == "denied: 1 call\n"
+        assert run("approve", "no", "k7oi9q").stdout == "denied: K7019Q of delete_file\n"
     assert desk.done == [("decide", "K7019Q", False, (), {})]
 
 
@@ -513,6 +513,7 @@ def test_kill_of_a_server_or_a_session_leaves_the_others_alone(data: Path) -> No
     assert ([each[0] for each in one.done], [each[0] for each in two.done]) == (["kill"], ["kill"])
     assert code(session) == 0
     assert [each.name for each in (data / "kill.d").iterdir()] == ["mail"]
+    assert "mail (off: mcpguard kill --off --server mail)\n" in run("status").stdout
     still = run("kill", "--off", "--format", "json")
     assert told(still) == {"deleted": None, "still_on": [str(data / "kill.d" / "mail")]}
 
@@ -521,7 +522,7 @@ def test_kill_of_a_server_or_a_session_leaves_the_others_alone(data: Path) -> No
 def test_the_fleets_switch_is_in_the_store_and_an_approver_turns_it_off(data: Path) -> None:
     made = run("kill", "--fleet", "--server", "mail", "--reason", "drill")
     assert (code(made), stored(data)) == (0, [("kill", "mail", "drill")])
-    assert made.stdout.endswith("mcpguard kill --off --fleet --server 'mail'\n")
+    assert made.stdout.endswith("mcpguard kill --off --fleet --server mail\n")
     assert (data / "kill.d" / "mail").exists()
     refused = run("kill", "--fleet", "--off", "--server", "mail")
     assert (code(refused), stored(data)) == (2, [("kill", "mail", "drill")])
@@ -625,7 +626,7 @@ def test_the_commands_reach_a_session_in_another_process(data: Path) -> None:
         killed = mcpguard("kill", "--all")
         done = end()
     assert orjson.loads(seen.stdout)["sessions"][0]["server"] == "files"
-    assert (denied.returncode, denied.stdout) == (0, b"denied: 1 call\n")
+    assert (denied.returncode, denied.stdout) == (0, b"denied: t1 of delete_file\n")
     assert (unsigned.returncode, NO_KEY.encode() in unsigned.stderr) == (2, True)
     assert killed.returncode == 0
     assert done == [["decide", "t1", False, [], {}], ["kill", "mcpguard kill"]]
