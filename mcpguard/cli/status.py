@@ -49,7 +49,7 @@ def _text(
         text = f"The kill switch is on: {path} (off: {kill.way_off(path)})"
         yield render.printable(text)
     if not outcomes:
-        yield "No session runs now; one that has just begun shows in a moment"
+        yield reach.NOBODY.capitalize()
         yield "A host starts its own; which are wrapped: mcpguard hosts"
     for at, one in enumerate(outcomes):
         yield from _session(one)

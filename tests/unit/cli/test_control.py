@@ -2,10 +2,11 @@
 
 import os
 import select
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from click.testing import CliRunner, Result
 from mcpguard.approval.statement import Signed, bound, opened, statement_payload
 from mcpguard.cli import COMMANDS, mcpguard_group
 from mcpguard.cli import main as command_line
+from mcpguard.cli.reach import NOBODY
 from mcpguard.cli.signing import Signing
 from mcpguard.config.flags import STATE
 from mcpguard.control import blocks, policies
@@ -326,7 +328,7 @@ def test_what_widens_is_refused_without_a_key(
     assert (code(result), said(result)[1]) == (2, NO_KEY)
     assert desk.done == []
     nothing = run(*words, obj=Signer())
-    told = (0, "") if words[1:2] == ("policy",) else (2, "no session runs")  # it is in the store
+    told = (0, "") if words[1:2] == ("policy",) else (2, NOBODY)  # it is in the store
     assert (code(nothing), said(nothing)[0]) == told
 
 
@@ -456,6 +458,62 @@ def test_a_block_holds_though_nothing_runs_and_is_ended_by_an_approver_alone(dat
     assert stored(data) == []
     assert code(run("trust", "unblock", "tool", "rm/all", obj=Signer())) == 1
     assert run("trust", "blocks").stdout == "Nothing is blocked.\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "hint"),
+    [
+        ("tool", "mcpguard trust policy 'be*' blocked=true"),
+        ("server", "block each server"),
+        ("principal", "block each principal"),
+    ],
+)
+def test_a_pattern_is_no_name_to_block(data: Path, kind: str, hint: str) -> None:
+    result = run("trust", "block", kind, "be*")
+    assert (code(result), stored(data)) == (2, [])
+    assert "literal" in said(result)[0]
+    assert hint in said(result)[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "known"),
+    [
+        ("tool", "echo", True),
+        ("tool", "nosuch", False),
+        ("tool", "Echo", False),
+        ("server", "files", True),
+        ("server", "nosuch", False),
+        ("principal", "local:default", True),
+        ("principal", "did:key:set", True),
+        ("principal", "nobody", False),
+    ],
+)
+def test_a_block_of_what_nothing_here_knows_is_recorded_and_doubted(
+    data: Path, kind: str, name: str, known: bool
+) -> None:
+    config = data.with_name("config")
+    config.mkdir()
+    (config / "mcpguard.yaml").write_text(
+        'tools: {echo: {min_trust: 300}}\nprincipals: {"did:key:set": {blocked: true}}\n'
+    )
+    with served(data, Desk("aaaa", "files")):
+        result = run("trust", "block", kind, name)
+    assert (code(result), stored(data)) == (0, [(kind, name, "")])
+    assert ("warning: no running session" in result.stderr) is not known
+    assert (f"mcpguard trust unblock {kind} {name}" in result.stderr) is not known
+
+
+def test_sessions_are_told_of_a_block_before_a_store_that_others_hold(data: Path) -> None:
+    run("trust", "block", "tool", "first")
+    desk = Desk()
+    with served(data, desk), closing(sqlite3.connect(data / STATE)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        result = run("trust", "block", "tool", "rm")
+    assert (code(result), desk.done) == (2, [("block", "tool", "rm", "")])
+    wrong, following = said(result)[-2:]
+    assert "another process holds the store" in wrong
+    assert wrong.endswith("not blocked for sessions that start later; running sessions told: 1")
+    assert "end the process that has the file open" in following
 
 
 def test_running_sessions_are_told_of_a_block_and_of_its_end(data: Path) -> None:
