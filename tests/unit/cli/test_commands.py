@@ -119,6 +119,7 @@ NUL = ["check", "--lock", "a\0b"]
 """No shell can say this; pathlib answers with an error that nobody foresaw."""
 
 
+@pytest.mark.guarantee("cli:option-once")
 @pytest.mark.parametrize(
     "argv",
     [

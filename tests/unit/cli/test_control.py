@@ -460,6 +460,7 @@ def test_a_block_holds_though_nothing_runs_and_is_ended_by_an_approver_alone(dat
     assert run("trust", "blocks").stdout == "Nothing is blocked.\n"
 
 
+@pytest.mark.guarantee("control:blocks-are-literal")
 @pytest.mark.parametrize(
     ("kind", "hint"),
     [
