@@ -591,6 +591,11 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "    if not error:",
         ),
     ),
+    "cli:option-once": Guarantee(
+        _PROCESS,
+        "An option that takes one value and is given twice is refused: none is left out silently.",
+        Mutant("cli/__init__.py", "if once.count(option) > 1:", "if once.count(option) > 2:"),
+    ),
     "cli:printable-only": Guarantee(
         _PROCESS,
         "No text of a server or host reaches a terminal or a log with control, "
@@ -798,6 +803,11 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "nonce, self._nonce = self._nonce, None",
             "nonce = self._nonce",
         ),
+    ),
+    "control:blocks-are-literal": Guarantee(
+        _CONTROL,
+        "A pattern, which would block nothing, is no name to block.",
+        Mutant("cli/blocking.py", 'if not set(name).isdisjoint("*?"):', "if not name:"),
     ),
     "control:blocks-outlive-sessions": Guarantee(
         _CONTROL,

@@ -79,6 +79,35 @@ COMMANDS: Final[dict[str, Row]] = {
 """Name -> where it is. In the order of `mcpguard --help`. Modules load when run."""
 
 
+_OWN_READER: Final = frozenset({"proxy"})
+"""Commands whose words are not read by click; `config.flags` refuses an option given twice."""
+
+
+def _refuse_twice(
+    parent: click.Context, name: str | None, command: click.Command, args: Sequence[str]
+) -> None:
+    """Raises UsageError for an option that takes one value and is given twice.
+
+    click would take the last, and what the other asks for would look done.
+    """
+    context = click.Context(command, parent, name, **command.context_settings)
+    _, rest, order = command.make_parser(context).parse_args(list(args))
+    once = [one for one in order if isinstance(one, click.Option) and not _repeatable(one)]
+    for option in once:
+        if once.count(option) > 1:
+            raise UsageError(f"{option.opts[-1]} is given twice", hint="give it once")
+    inner = (
+        command.get_command(context, rest[0]) if isinstance(command, click.Group) and rest else None
+    )
+    if inner is not None:
+        _refuse_twice(context, rest[0], inner, rest[1:])
+
+
+def _repeatable(option: click.Option) -> bool:
+    """Whether it adds up, or ends all else, as --help does."""
+    return option.multiple or option.count or option.is_eager
+
+
 class Commands(click.Group):
     """A group whose commands are `COMMANDS`, imported when they are used."""
 
@@ -93,6 +122,15 @@ class Commands(click.Group):
             return None
         command: click.Command = getattr(import_module(row.module), cmd_name)
         return command
+
+    @override
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and name not in {None, *_OWN_READER}:
+            _refuse_twice(ctx, name, command, rest)
+        return name, command, rest
 
     @override
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

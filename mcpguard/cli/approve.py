@@ -129,6 +129,7 @@ def no_command(*, ticket: str, all_like: bool, session: str, form: str) -> None:
     outcomes = _asked(session)
     given, ticket = ticket, _as_meant(ticket, outcomes)
     found = _holder(ticket, outcomes)
+    told = _waiting_call(ticket, outcomes)
     if found is None:
         if not _taken_back(ticket, outcomes, all_like=all_like):
             raise _unknown(given, outcomes)
@@ -139,7 +140,9 @@ def no_command(*, ticket: str, all_like: bool, session: str, form: str) -> None:
         with client.connected(reach.home(), found.session) as line:
             result = line.ask(verb, args)
     count = field(result, "refused", "1") if all_like else "1"
-    _answered(found, result, form, f"denied: {count} {'call' if count == '1' else 'calls'}")
+    of = f" of {field(told, 'tool')}" if field(told, "tool") else ""
+    calls = f", {count} {'call' if count == '1' else 'calls'}{of}" if all_like else of
+    _answered(found, result, form, f"denied: {render.printable(ticket)}{calls}")
 
 
 def _note(found: Found, told: JsonObject, statement: JsonObject | None = None) -> None:
@@ -241,6 +244,12 @@ def _waiting(one: Outcome) -> list[Json]:
 
 def _ticket(told: Json) -> Json:
     return told.get("ticket") if isinstance(told, dict) else None
+
+
+def _waiting_call(ticket: str, outcomes: Sequence[Outcome]) -> Json:
+    """What is told of the call that waits under `ticket`; None when none does."""
+    waiting = (told for one in outcomes for told in _waiting(one))
+    return next((told for told in waiting if _ticket(told) == ticket), None)
 
 
 def _list_text(outcomes: Sequence[Outcome], remaining: Sequence[Json]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The commands of `mcpguard trust` that change something: blocks, budgets, policies, scores."""
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ from mcpguard.errors import (
     UsageError,
 )
 from mcpguard.identity.keys import approvers
-from mcpguard.model import Json, JsonObject
+from mcpguard.model import ItemKind, Json, JsonObject
 from mcpguard.store import Store
 
 __all__ = ["COMMANDS"]
@@ -64,27 +65,80 @@ _NAME = click.argument("name")
 def block_command(context: click.Context, *, kind: str, name: str, why: str, form: str) -> None:
     """Block a principal, a tool or a server, from now on and everywhere.
 
-    Written to the store that all proxies share, so it holds for sessions that start later, too.
-    Running sessions are told at once. Needs no key.
+    Running sessions are told at once. Then it is written to the store that all proxies share, so
+    it holds for sessions that start later, too. NAME is literal, and may be one that nothing here
+    has yet: that is said. Needs no key.
 
     Exit codes: 0 blocked; 2 the store or a running session could not be told.
     """
     note(trust={"kind": kind, "name": name})
     _printable(name, why)
+    _literal(kind, name)
     made = Block(kind, name, why, int(datetime.now(UTC).timestamp()), "mcpguard trust block")
-    new, lost = False, None
+    args: JsonObject = {"kind": kind, "name": name, "why": why}
+    outcomes: list[Outcome] = []
+    unasked = None
+    try:  # a store that is held by others keeps nobody from being told
+        outcomes += reach.each(_running(), lambda line: line.ask("block", args))
+    except McpguardError as error:
+        unasked = error
     try:
         new = _stored(lambda store: blocks.add(store, made))
-    except McpguardError as error:  # those who run are told all the same
-        lost = error
-    args: JsonObject = {"kind": kind, "name": name, "why": why}
-    outcomes = list(reach.each(_running(), lambda line: line.ask("block", args)))
-    if lost is not None:
-        count = sum(one.error is None for one in outcomes)
-        raise StoreError(f"{lost.message}; running sessions told: {count}", hint=lost.hint)
+    except McpguardError as error:
+        for one in outcomes:
+            if one.error is not None:
+                render.talk(f"session {one.found.session}: {render.printable(one.error.message)}")
+        count = sum(one.error is None or blocks.ALONE in one.error.message for one in outcomes)
+        told = f"{error.message}; not blocked for sessions that start later"
+        raise StoreError(f"{told}; running sessions told: {count}", hint=error.hint) from error
+    if unasked is not None:
+        raise unasked
+    new = new or any(isinstance(r := one.result, dict) and r.get("new") is True for one in outcomes)
     text = f"{kind} {name} is blocked" + ("" if new else ", as it was before")
-    _done({"kind": kind, "name": name, "new": new}, text, outcomes, form)
+    known = _known(kind, name, outcomes)
+    _done({"kind": kind, "name": name, "new": new, "known": known}, text, outcomes, form)
+    if not known:
+        render.talk(*_unknown(kind, name))
     context.exit(UNKNOWN if reach.code_of(outcomes) else 0)
+
+
+def _literal(kind: str, name: str) -> None:
+    """Raises UsageError for a pattern: a block is of one name, and it would block nothing."""
+    if not set(name).isdisjoint("*?"):
+        way = f"mcpguard trust policy {shlex.quote(name)} blocked=true"
+        raise UsageError(
+            f"{name!r} is a pattern, and names are literal here: nothing would be blocked",
+            hint=f"for a pattern of tools: {way}" if kind == "tool" else f"block each {kind}",
+        )
+
+
+def _known(kind: str, name: str, outcomes: Sequence[Outcome]) -> bool:
+    """Whether a running session, a lockfile of this machine or the settings has this name."""
+    from mcpguard.config.loading import load
+    from mcpguard.live import names
+
+    settings = load().settings
+    if kind == "principal":
+        found = [one.found for one in outcomes]
+        asked = reach.each(found, lambda line: line.ask("status"))
+        callers = {field(one.result, "principal") for one in asked}
+        return name in {*settings.principals, f"local:{settings.profile}", *callers}
+    rows = names.others(reach.home())
+    if kind == "server":
+        return name in {row.server for row in rows} | {one.found.server for one in outcomes}
+    listed = {item.name for row in rows for item in row.items if item.kind == ItemKind.TOOL}
+    return name in {*settings.tools.policies, *listed}
+
+
+def _unknown(kind: str, name: str) -> Iterator[str]:
+    yield render.printable(
+        f"warning: no running session, lockfile known here or settings know a {kind} {name}: the"
+        " block holds for exactly this name, should it come"
+    )
+    yield render.printable(
+        f"  next: if it is misspelt: mcpguard trust unblock {kind} {shlex.quote(name)}, and block"
+        " the right one"
+    )
 
 
 @click.command(name="unblock")
@@ -339,7 +393,7 @@ def reset_command(
     # One session writes it: the same reset in two logs would count twice.
     found = reach.chosen(wanted)[:1]
     if not found:
-        raise ControlError("no session runs", hint="start one: its log takes the record")
+        raise ControlError(reach.NOBODY, hint="start one: its log takes the record")
     args: JsonObject = {"kind": kind, "name": name, "why": why}
     signing = reach.unlocking(context, by, said)()
     outcomes = list(

@@ -9,8 +9,9 @@ import subprocess  # noqa: TID251 - the demo is a host, and hosts start `mcpguar
 import sys
 import tempfile
 import textwrap
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -19,10 +20,13 @@ import orjson
 
 from mcpguard.audit.verify import read, verify
 from mcpguard.cli import render
+from mcpguard.config.files import CONFIG_DIR_VARIABLE, NAME, Places, places
+from mcpguard.config.flags import DATA_DIR_VARIABLE
+from mcpguard.config.loading import load
 from mcpguard.errors import McpguardError, TamperError
 from mcpguard.model import JsonObject
 
-__all__ = ["demo"]
+__all__ = ["DemoError", "Host", "demo", "refuse_collectors"]
 
 SERVER = Path(__file__).with_name("demo_server.py")
 
@@ -40,7 +44,12 @@ class DemoError(McpguardError):
 class Host:
     """The client side of one session: `mcpguard proxy` as a subprocess, one line at a time."""
 
-    def __init__(self, argv: list[str], env: Mapping[str, str]) -> None:
+    def __init__(
+        self, argv: list[str], env: Mapping[str, str], seconds: float = STEP_SECONDS
+    ) -> None:
+        """`seconds`: how long each answer may take."""
+        self._seconds = seconds
+        self._late = False
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             argv,
             stdin=subprocess.PIPE,
@@ -53,8 +62,9 @@ class Host:
     def ask(self, method: str, **params: object) -> JsonObject:
         """The whole answer to a request."""
         self._next += 1
-        self._send({"id": self._next, "method": method, "params": params})
-        _pipe(self._process.stdin).flush()
+        with suppress(BrokenPipeError):  # it has ended, which shows when its answer is read
+            self._send({"id": self._next, "method": method, "params": params})
+            _pipe(self._process.stdin).flush()
         return self._until(lambda message: message.get("id") == self._next)
 
     def tell(self, method: str) -> None:
@@ -69,20 +79,47 @@ class Host:
         _pipe(self._process.stdin).write(orjson.dumps({"jsonrpc": "2.0", **message}) + b"\n")
 
     def _until(self, wanted: Callable[[JsonObject], bool]) -> JsonObject:
-        for line in _pipe(self._process.stdout):
-            message = orjson.loads(line)
-            if wanted(message):
-                return dict(message)
+        timer = threading.Timer(self._seconds, self._give_up)
+        timer.start()
+        try:
+            for line in _pipe(self._process.stdout):
+                message = orjson.loads(line)
+                if wanted(message):
+                    return dict(message)
+        finally:
+            timer.cancel()
+        if self._late:
+            raise _late("the proxy did not answer", self._seconds)
         raise DemoError(
             "the proxy ended in the middle of the demo",
             hint="run it again; if it stays so, report it with the output of: mcpguard --version",
         )
 
+    def _give_up(self) -> None:
+        """End the proxy, so that whoever reads what it says reads the end."""
+        self._late = True
+        self._process.kill()
+
     def close(self) -> None:
         """End the session as a host does: close its stdin and wait."""
-        _pipe(self._process.stdin).close()
-        self._process.wait(STEP_SECONDS)
-        _pipe(self._process.stdout).close()
+        with suppress(BrokenPipeError):  # it has ended before
+            _pipe(self._process.stdin).close()
+        try:
+            self._process.wait(self._seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise _late("the proxy did not end", self._seconds) from None
+        finally:
+            _pipe(self._process.stdout).close()
+
+
+def _late(what: str, seconds: float) -> DemoError:
+    return DemoError(
+        f"{what} within {seconds:g} s",
+        hint="run it again when less else runs here; the administrator's settings hold for the"
+        " demo, too: mcpguard config path",
+    )
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
@@ -98,7 +135,7 @@ def demo(*, keep: bool) -> int:
 
     A small notes server is locked and run behind the proxy. After its first call it grows a shell
     and rewrites what the model is told. Every line printed below is read from the audit log of this
-    run, once that has been verified.
+    run, once that has been verified. Your settings are not read; the administrator's are.
     """
     with ExitStack() as stack:
         prefix = "mcpguard-demo-"
@@ -117,10 +154,24 @@ def demo(*, keep: bool) -> int:
     return 0
 
 
+def refuse_collectors(where: Places) -> None:
+    """Raises DemoError when the system's file has records delivered: these are of no attack.
+
+    No variable says where that file is, so the demo runs under it, as every session does.
+    """
+    if load(where=where).settings.audit.sinks:
+        raise DemoError(
+            f"{where.system}: the administrator has every record delivered, and these are made up",
+            hint="run the demo on a machine without `audit.sinks` in that file",
+        )
+
+
 def _play(folder: Path) -> Path:
     """Lock the sample server, then one session with it. Returns the audit log."""
     lock, log = folder / "mcp-lock.json", folder / "audit.jsonl"
-    env = {**os.environ, "MCPGUARD_DATA_DIR": str(folder / "data")}
+    own = {DATA_DIR_VARIABLE: folder / "data", CONFIG_DIR_VARIABLE: folder / "config"}
+    refuse_collectors(Places(own[CONFIG_DIR_VARIABLE] / NAME, places().system))
+    env = {**os.environ, **{name: str(path) for name, path in own.items()}}
     mcpguard = [sys.executable, "-m", "mcpguard"]
     server = ["--", sys.executable, "-I", str(SERVER)]
     _run([*mcpguard, "lock", "-o", str(lock), "--name", "notes", *server], env)
@@ -133,9 +184,12 @@ def _play(folder: Path) -> Path:
 
 
 def _run(argv: list[str], env: Mapping[str, str]) -> None:
-    done = subprocess.run(  # noqa: S603 - our own interpreter and module
-        argv, env=dict(env), capture_output=True, timeout=STEP_SECONDS, check=False
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 - our own interpreter and module
+            argv, env=dict(env), capture_output=True, timeout=STEP_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise _late("the sample server was not locked", STEP_SECONDS) from None
     if done.returncode:
         raise DemoError(
             f"the sample server cannot be locked: {done.stderr.decode(errors='replace').strip()}",

@@ -44,6 +44,10 @@ def diff(*, lock: Path, form: str, timeout: float, command: Sequence[str]) -> in
         if again.surface is not None:
             proposed = drift.propose_vary(seen.surface, again.surface)
     _FORMS[form](locked, lock, seen, proposed)
+    if form == "text" and seen.findings and not proposed:
+        words = ("--", *argv) if argv else ()
+        update = flags.typed("lock", "--update", "-o", str(lock), *words)
+        render.talk(render.printable(f"  next: when the change is meant: {update}"))
     return int(bool(seen.findings))
 
 
@@ -64,8 +68,6 @@ def _text(locked: Lockfile, lock: Path, seen: compare.Seen, proposed: Sequence[V
                 render.json_text({"vary": _vary_json(proposed)}),
             ]
         )
-    else:
-        render.talk("  next: when the change is meant: mcpguard lock --update")
 
 
 def _json(locked: Lockfile, lock: Path, seen: compare.Seen, proposed: Sequence[Vary]) -> None:

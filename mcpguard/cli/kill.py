@@ -1,5 +1,6 @@
 """`mcpguard kill`: the kill switch. Ends sessions now, and keeps new ones from starting."""
 
+import shlex
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -118,7 +119,7 @@ def _switch(server: str | None, why: str, form: str, *, fleet: bool) -> int:
     told_text = f"{count} running {'session was' if count == 1 else 'sessions were'} ended;"
     told_text += " one that has just begun ends within a second."
     off = "mcpguard kill --off" + " --fleet" * fleet
-    off += f" --server {server!r}" if server is not None else ""
+    off += f" --server {shlex.quote(server)}" if server is not None else ""
     render.answer([f"{told_text} New ones do not start until: {render.printable(off)}"])
     return 0
 

@@ -12,10 +12,10 @@ import anyio
 import click
 
 from mcpguard.cli import render
-from mcpguard.config.files import plain_bytes
+from mcpguard.config.files import lock_unread, plain_bytes
 from mcpguard.daemon.environment import server_environment
 from mcpguard.daemon.probe import TIMEOUT, Eras, probe
-from mcpguard.errors import LockfileError, McpguardError, UsageError
+from mcpguard.errors import McpguardError, UsageError
 from mcpguard.lock import lockfile
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.lock.surface import Surface
@@ -75,15 +75,8 @@ def read_lockfile(path: Path) -> Lockfile:
     """The lockfile at `path`. Raises LockfileError."""
     try:
         data = plain_bytes(path)
-    except FileNotFoundError as error:
-        raise LockfileError(
-            f"{path}: there is no such file",
-            hint=f"make it: mcpguard lock -o {path} -- CMD ARGS..., or name it with --lock FILE",
-        ) from error
     except OSError as error:
-        raise LockfileError(
-            f"{path}: cannot be read: {error.strerror}", hint="is it a file you may read?"
-        ) from error
+        raise lock_unread(path, error) from error
     return lockfile.parse(data, str(path))
 
 

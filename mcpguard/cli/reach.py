@@ -19,6 +19,7 @@ from mcpguard.store import BACKENDS, Store
 
 __all__ = [
     "FORM",
+    "NOBODY",
     "SESSION",
     "Outcome",
     "Signing",
@@ -43,6 +44,10 @@ SESSION = click.option(
     metavar="ID|SERVER",
     help="Only this session: its id, the id's beginning, or its server's name.",
 )
+
+
+NOBODY = "no session runs now; one that has just begun shows in a moment"
+"""A session has its control socket a little after its server."""
 
 
 class Signing(Protocol):
@@ -134,7 +139,7 @@ def change(ask: Unlock, wanted: str, verb: str, args: JsonObject) -> list[Outcom
     """A signed request to every chosen session; the passphrase is asked for once."""
     found = chosen(wanted)
     if not found:
-        raise ControlError("no session runs", hint="see what runs with: mcpguard status")
+        raise ControlError(NOBODY, hint="try again in a moment, or see: mcpguard status")
     approver = ask()
     return list(each(found, lambda line: signed(approver, line, verb, args)))
 

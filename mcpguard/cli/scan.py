@@ -141,8 +141,8 @@ def scan(*, hosts: bool, host: str | None, fail_on: str, **given: object) -> int
     Suppressions are in mcpguard.yaml under `scan.suppress`. Every scan leaves a record in the audit
     log, and holds tools against those of all servers locked on this machine.
 
-    Exit codes: 0 nothing at or above --fail-on; 1 there is; 2 it could not be found out (no answer,
-    an unreadable file). A finding is certain, so 1 goes before 2.
+    Exit codes: 0 nothing at or above --fail-on (servers may be "unscanned"); 1 there is; 2 it could
+    not be found out (no answer, an unreadable file). A finding is certain, so 1 goes before 2.
     """
     asked = _Asked(host=host or "", fail_on=Severity(fail_on), **given)  # type: ignore[arg-type]
     _check(asked, hosts=hosts)
@@ -387,6 +387,8 @@ def _text(survey: Survey, *, whole: bool) -> Iterator[str]:
         )  # fmt: skip
     yield from _suppressed_lines(survey)
     yield _verdict_line(survey)
+    if survey.outcome == "unscanned":
+        yield _UNSCANNED
 
 
 def _subject_lines(survey: Survey) -> Iterator[str]:
@@ -440,9 +442,22 @@ def _suppressed_lines(survey: Survey) -> Iterator[str]:
         yield from render.hung(render.painted("dim", "idle     "), 10, render.printable(said))
 
 
+_VERDICTS = {
+    "clean": ("good", "pass"),
+    "unscanned": ("moderate", "not scanned"),
+    "findings": ("critical", "fail"),
+    "unknown": ("moderate", "could not be found out"),
+}
+"""Outcome -> its style and its word."""
+
+_UNSCANNED = (
+    "  next: look into the servers that were never scanned: mcpguard scan --start"
+    " (a remote one is never started)"
+)
+
+
 def _verdict_line(survey: Survey) -> str:
-    paint = {"clean": "good", "findings": "critical", "unknown": "moderate"}[survey.outcome]
-    return render.painted(paint, _verdict(survey))
+    return render.painted(_VERDICTS[survey.outcome][0], _verdict(survey))
 
 
 def _verdict(survey: Survey) -> str:
@@ -452,6 +467,7 @@ def _verdict(survey: Survey) -> str:
     states = ", ".join(f"{number} {state.value}" for state, number in counts.items() if number)
     files = len(survey.unread)
     unread = f", {files} file{'s' * (files != 1)} unread" if files else ""
-    word = {"clean": "pass", "findings": "fail", "unknown": "could not be found out"}
-    said = f"{word[survey.outcome]}: {found or 'nothing found'}; servers: {states or 'none'}"
+    said = (
+        f"{_VERDICTS[survey.outcome][1]}: {found or 'nothing found'}; servers: {states or 'none'}"
+    )
     return f"{said}{unread}; fails on {survey.fail_on.value}"

@@ -1,6 +1,7 @@
 """`mcpguard status`: what runs now, under which lockfile, and how it goes."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import click
 
@@ -29,25 +30,26 @@ def status(*, session: str, stats: bool, form: str) -> int:
     found = reach.chosen(session)
     outcomes = list(reach.each(found, lambda line: line.ask("status")))
     numbers = list(reach.each(found, lambda line: line.ask("stats"))) if stats else []
-    switches = [str(path) for path in kill.engaged(reach.home())]
+    switches = [*kill.engaged(reach.home())]
     if form == "json":
         told = reach.shown_json(outcomes, "status")
         for one, more in zip(told, reach.shown_json(numbers, "stats"), strict=False):
             if isinstance(one, dict) and isinstance(more, dict):
                 one["stats"] = more.get("stats")
-        render.answer([render.json_text({"sessions": told, "kill_switch": [*switches]})])
+        render.answer([render.json_text({"sessions": told, "kill_switch": [*map(str, switches)]})])
     else:
         render.answer(_text(outcomes, numbers, switches))
     return reach.code_of([*outcomes, *numbers])
 
 
 def _text(
-    outcomes: Sequence[Outcome], numbers: Sequence[Outcome], switches: Sequence[str]
+    outcomes: Sequence[Outcome], numbers: Sequence[Outcome], switches: Sequence[Path]
 ) -> Iterator[str]:
     for path in switches:
-        yield f"The kill switch is on: {render.printable(path)} (off: mcpguard kill --off)"
+        text = f"The kill switch is on: {path} (off: {kill.way_off(path)})"
+        yield render.printable(text)
     if not outcomes:
-        yield "No session runs now; one that has just begun shows in a moment"
+        yield reach.NOBODY.capitalize()
         yield "A host starts its own; which are wrapped: mcpguard hosts"
     for at, one in enumerate(outcomes):
         yield from _session(one)

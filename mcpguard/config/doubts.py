@@ -4,14 +4,14 @@ Each is said where it stands in the file, and no session is refused for it: who 
 `on_failure: continue` may want just that. A preset's own values are nobody's doubt.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Final, NamedTuple
 
 from mcpguard.config.rows import Held, Path, Values
 from mcpguard.errors import PolicyError
 from mcpguard.lock.lockfile import Lockfile
-from mcpguard.model import ItemKind
+from mcpguard.model import ItemKind, Json
 from mcpguard.trust.policy import Glob
 
 __all__ = ["doubts_of"]
@@ -150,14 +150,15 @@ def _zero(known: Values, key: str, default: int = 1) -> bool:
 
 
 def _nobodys(known: Values, own: Values) -> Iterator[PolicyError]:
-    """Principals that no session of this file is of."""
+    """Profiles that no host is of under this file; a program may name them."""
     profile = known.get(("profile",))
     host = f"local:{profile[0].value if profile else 'default'}"
     others = {path[1]: held for path, held in own.items() if path[0] == "principals"}
     for name, held in others.items():
         if name.startswith("local:") and name != host:
-            told = f"no effect in this file: the host is {host}"
-            yield held[0].node.error(told, hint=f"principals: {host}, or profile: {name[6:]}")
+            told = f"no host is {name} under this file: a session's host is {host}"
+            hint = f"it counts in programs (mcpguard.embed), and with profile: {name[6:]}"
+            yield held[0].node.error(told, hint=hint)
 
 
 # --- no such tool --------------------------------------------------------------------------------
@@ -170,18 +171,81 @@ def _unmatched(values: Values, lock: Lockfile) -> Iterator[PolicyError]:
         for each, globs in _patterns(path, held):
             if not any(glob.matches(name) for glob in map(Glob, globs) for name in names):
                 told = f"no effect: {lock.name or 'the lockfile'} has no tool {', '.join(globs)}"
-                yield each.node.error(told, hint="mcpguard proxy --print-effective lists its tools")
+                yield each.node.error(told, hint=_LISTED)
+    yield from _undeclared(values, lock)
     for each in values.get(("requests",), ()):
         if each.value not in lock.requests:
             told = f"no effect: the lockfile does not permit {each.value}"
             yield each.node.error(told, hint=f"mcpguard lock --allow-request {each.value}")
 
 
+def _undeclared(values: Values, lock: Lockfile) -> Iterator[PolicyError]:
+    """Arguments that are held to scopes, and that no tool of the binding is locked with."""
+    for each in values.get(("gateway", "arguments"), ()):
+        globs = [*map(Glob, each.value.tools)]
+        schemas = [
+            item.definition.get("inputSchema")
+            for name, item in lock.items[ItemKind.TOOL].items()
+            if any(glob.matches(name) for glob in globs)
+        ]
+        steps = _steps(each.value.argument)
+        if schemas and not any(_declares(schema, steps) for schema in schemas):
+            tops = sorted({name for schema in schemas for name in _properties(schema)})
+            hint = f"its arguments: {', '.join(tops[:MAX_SHOWN]) or 'none'}"
+            told = f"no effect: no locked tool of it has the argument {each.value.argument}"
+            yield each.node.error(told, hint=f"{hint}; one inside another is a pointer: /paths/*")
+
+
+def _steps(argument: str) -> tuple[str, ...]:
+    if not argument.startswith("/"):
+        return (argument,)
+    return tuple(each.replace("~1", "/").replace("~0", "~") for each in argument.split("/")[1:])
+
+
+def _properties(schema: Json) -> Mapping[str, Json]:
+    held = schema.get("properties") if isinstance(schema, dict) else None
+    return held if isinstance(held, dict) else {}
+
+
+def _declares(schema: Json, steps: tuple[str, ...], depth: int = 0) -> bool:
+    """Whether a value may stand at `steps`, as far as `schema` tells; what it leaves open may.
+
+    Only a name that is absent beside others is a doubt: a top-level object that lists properties.
+    """
+    if not steps or not isinstance(schema, dict) or depth > MAX_DEPTH:
+        return True
+    if any(word in schema for word in _ELSEWHERE):
+        return True
+    step, rest = steps[0], steps[1:]
+    if "items" in schema and (step == "*" or step.isdigit()):
+        return _declares(schema["items"], rest, depth + 1)
+    known = _properties(schema)
+    if step in known:
+        return _declares(known[step], rest, depth + 1)
+    return depth > 0 and not known
+
+
+_ELSEWHERE: Final = ("$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "patternProperties", "if")
+"""Words of JSON Schema that put properties elsewhere: what they say is not looked into."""
+
+MAX_DEPTH = 32
+"""Steps of a pointer that are followed."""
+
+MAX_TOOLS = 1000
+"""Patterns of one rule; fewer can be read."""
+
+MAX_SHOWN = 8
+"""Names of arguments in a hint."""
+
+_LISTED: Final = "mcpguard proxy --lock FILE --print-effective lists its tools"
+
 _LISTS: Final = {
     ("gateway", "deny"),
     ("gateway", "allow"),
     ("gateway", "approve"),
     ("approvals", "elicit"),
+    ("audit", "capture", "arguments"),
+    ("audit", "capture", "results"),
 }
 
 
@@ -192,5 +256,10 @@ def _patterns(path: Path, held: tuple[Held, ...]) -> Iterator[tuple[Held, tuple[
     elif path == ("gateway", "arguments"):
         tools = ((each, each.value.tools) for each in held)
         yield from ((each, globs) for each, globs in tools if "resources/read" not in globs)
+    elif path == ("rules",):
+        for each in held:
+            named = each.node.items().get("tools")
+            if named is not None:
+                yield each, tuple(str(one.value) for one in named.sequence(MAX_TOOLS))
     elif path[0] == "tools" or path[:2] == ("limits", "tools"):
         yield held[0], (path[1] if path[0] == "tools" else path[2],)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from mcpguard.errors import PolicyError, UsageError
+from mcpguard.errors import LockfileError, PolicyError, UsageError
 
 __all__ = [
     "CONFIG_DIR_VARIABLE",
@@ -22,6 +22,7 @@ __all__ = [
     "Places",
     "config_dir",
     "lock_bytes",
+    "lock_unread",
     "places",
     "plain_bytes",
     "text_of",
@@ -127,6 +128,19 @@ def lock_bytes(path: Path) -> bytes:
     owner and group may, whoever they are: who names a file of a repository or an image trusts them.
     """
     return plain_bytes(path, check=_check_lock)
+
+
+def lock_unread(path: Path, error: OSError) -> LockfileError:
+    """What every command says of a lockfile that `error` keeps it from reading."""
+    if isinstance(error, FileNotFoundError):
+        return LockfileError(
+            f"{path}: there is no such file",
+            hint=f"make it: mcpguard lock -o {path} -- CMD ARGS..., or name it with --lock FILE",
+        )
+    return LockfileError(
+        f"{path}: the lockfile cannot be read: {error.strerror}",
+        hint="name a lockfile that you may read: --lock FILE",
+    )
 
 
 def _check_lock(path: Path, found: os.stat_result) -> None:

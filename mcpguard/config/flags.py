@@ -17,6 +17,7 @@ from mcpguard.model import Mode
 
 __all__ = [
     "APPROVERS",
+    "DATA_DIR_VARIABLE",
     "OPTIONS",
     "STATE",
     "Option",
@@ -24,6 +25,7 @@ __all__ = [
     "command",
     "data_dir",
     "parse_proxy",
+    "typed",
 ]
 
 DATA_DIR_VARIABLE = "MCPGUARD_DATA_DIR"
@@ -303,7 +305,8 @@ def _check(settings: ProxySettings) -> None:
     if settings.lock is not None and settings.env:
         raise UsageError(
             "--env is for sessions without a lockfile; a lockfile names its own variables",
-            hint="run: mcpguard lock --update --env NAME ... and review the change",
+            hint=f"run: {typed('lock', '--update', '-o', str(settings.lock), '--env', 'NAME')},"
+            " and review the change",
         )
 
 
@@ -326,6 +329,13 @@ def command(argv: Sequence[str]) -> tuple[str, ...]:
             f"the command {words[0]!r} cannot be split: {error}",
             hint="close the quotes, or give the words one by one after --",
         ) from None
+
+
+def typed(*words: str) -> str:
+    """The command line of mcpguard that has these words, for a hint: quoted as a shell wants it."""
+    import shlex
+
+    return shlex.join(("mcpguard", *words))
 
 
 def data_dir() -> Path:

@@ -139,6 +139,8 @@ def _check_key(node: Node, key: str, child: Node, tree: Tree, path: Path) -> Non
     """Raises PolicyError at `key` when it cannot stand under `path`."""
     if "*" not in tree:
         words = _NOT_HERE if path[:1] == (_SERVERS,) else _ELSEWHERE
+        if not path and key in _OTHER_WORDS:
+            raise node.error(f"unknown key `{key}`", hint=_OTHER_WORDS[key], at=node.keys[key])
         if key in words and get_close_matches(key, tree, 1):
             words = {key: f"{nearest(key, tree)} If not, {words[key]}"}
         replace(node, value={key: child}).table(tree, other_words=words)
@@ -171,6 +173,11 @@ _NOT_HERE: Final[Mapping[str, str]] = {
         if row.path[0] not in PER_SERVER
     },
 }
+
+_OTHER_WORDS: Final[Mapping[str, str]] = dict.fromkeys(
+    ("roles", "users", "callers", "agents"), "did you mean `principals`?"
+)
+"""What other programs call a key at the top, where it is like another of ours."""
 
 _Problem = tuple[str, str] | None
 

@@ -336,7 +336,8 @@ ROWS: Final = (
     ),
     Row(
         ("gateway", "arguments"),
-        "what is held to the scopes: {tools, argument, is, action, base}",
+        "what is held to the scopes: {tools, argument, is, action, base}; argument: a name at the"
+        " top, or a JSON pointer such as /paths/* or /opt/file",
         read.binding,
         many=1000,
         adds=True,

@@ -3,6 +3,7 @@
 Each reader takes the node of one value or one entry of a list, and raises PolicyError there.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, tzinfo
@@ -19,7 +20,7 @@ from mcpguard.policy.suppress import Suppression
 from mcpguard.scan.patterns import MAX_PATTERN, Action, Form, Pattern, Patterns
 from mcpguard.scan.semantics import ACTIONS, Resource, Scope
 from mcpguard.store.ledger import MAX_AMOUNT, Kind, Limit
-from mcpguard.trust.limits import parse_rate
+from mcpguard.trust.limits import RATE_HINT, parse_rate
 from mcpguard.trust.policy import MAX_GLOB, is_capability
 
 if TYPE_CHECKING:  # most sessions send nothing anywhere
@@ -190,6 +191,8 @@ def place(node: Node) -> str:
 def rate(node: Node) -> Limit:
     """`60/minute`, sliding; or a token bucket `{rate: 10/second, burst: 20}`."""
     if not isinstance(node.value, dict):
+        if isinstance(node.value, int | float):
+            raise node.error(f"`{node.shown()}` is no rate", hint=RATE_HINT)
         given = node.text(MAX_NAME)
         return told(node, lambda: parse_rate(given))
     table = node.table(("rate", "burst"), required=("rate", "burst"))
@@ -319,7 +322,18 @@ def _argument(node: Node) -> str:
     rest = value.replace("~0", "").replace("~1", "")
     if value.startswith("/") and "~" in rest:
         raise node.error("in a JSON pointer `~` is written ~0, and `/` in a name ~1")
+    if not value.startswith("/") and not set(value).isdisjoint(".["):
+        steps = (each for each in re.split(r"[.\[\]]+", value.removeprefix("$.")) if each)
+        raise node.error(
+            f"`{node.shown()}` is no path into the arguments",
+            hint=f"write a JSON pointer: {_pointer(*steps)}, with * for every entry of a list; for"
+            f" an argument of that very name: {_pointer(value)}",
+        )
     return value
+
+
+def _pointer(*steps: str) -> str:
+    return "".join("/" + each.replace("~", "~0").replace("/", "~1") for each in steps)
 
 
 def rule(node: Node) -> tuple[Rule, ...]:

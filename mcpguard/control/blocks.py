@@ -11,7 +11,18 @@ from mcpguard.errors import StoreError, UsageError
 from mcpguard.model import Json, JsonObject
 from mcpguard.store import ABSENT, Store
 
-__all__ = ["EVERYTHING", "KILL", "KINDS", "PREFIX", "Block", "add", "as_json", "every", "remove"]
+__all__ = [
+    "ALONE",
+    "EVERYTHING",
+    "KILL",
+    "KINDS",
+    "PREFIX",
+    "Block",
+    "add",
+    "as_json",
+    "every",
+    "remove",
+]
 
 KINDS: Final = ("principal", "tool", "server")
 """What can be blocked."""
@@ -23,6 +34,9 @@ EVERYTHING: Final = "*"
 """The name in a `KILL` that means every server."""
 
 PREFIX: Final = "block/"
+
+ALONE: Final = "is blocked in this session alone"
+"""What a session says that could not tell the store."""
 
 TRIES = 16
 """Times a change is tried while others change the same key. Each that fails was somebody's turn."""

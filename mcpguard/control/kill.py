@@ -31,6 +31,7 @@ __all__ = [
     "refuse",
     "release",
     "watch",
+    "way_off",
 ]
 
 KILLED: Final = 77
@@ -40,6 +41,7 @@ LOOK: Final = 1.0
 """Seconds between two looks for the file. One costs two system calls."""
 
 EVERY, ONE = "kill", "kill.d"
+DELETE = "delete the file"
 
 MAX_REASON = 200
 """Characters of a reason that are shown and recorded."""
@@ -55,11 +57,30 @@ def check(data_dir: Path, server: str) -> str | None:
 
     What cannot be looked at (no permission, a broken disk) counts as a switch that is on.
     """
+    found = _switch_of(data_dir, server)
+    return found[1] if found is not None else None
+
+
+def _switch_of(data_dir: Path, server: str) -> tuple[Path, str] | None:
+    """The first switch that keeps `server` from running, and the sentence about it."""
     for path in (data_dir / EVERY, data_dir / ONE / file_name(server)):
         why = _engaged(path)
         if why is not None:
-            return why
+            return path, why
     return None
+
+
+def way_off(path: Path) -> str:
+    """The command that turns the switch at `path` off, or where none can name it, what does."""
+    if path.parent.name != ONE:
+        return "mcpguard kill --off"
+    import shlex
+    from urllib.parse import unquote
+
+    server = unquote(path.name, errors="surrogatepass")
+    if file_name(server) != path.name:  # a long name was cut, or somebody else put it there
+        return DELETE
+    return f"mcpguard kill --off --server {shlex.quote(server)}"
 
 
 def _engaged(path: Path) -> str | None:
@@ -111,11 +132,14 @@ def file_name(server: str) -> str:
 
 def refuse(data_dir: Path, server: str) -> None:
     """Raises KilledError when no session of `server` may start."""
-    why = check(data_dir, server)
-    if why is not None:
+    found = _switch_of(data_dir, server)
+    if found is not None:
+        path, why = found
+        command = way_off(path)
         raise KilledError(
             f"{server} is not started: {why}",
-            hint="when it may run again: mcpguard kill --off, or delete the file",
+            hint="when it may run again: "
+            + (command if command == DELETE else f"{command}, or {DELETE}"),
         )
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from mcpguard.config.flags import typed
 from mcpguard.daemon.child import find_executable
 from mcpguard.daemon.environment import base_environment, is_code, refuse_names
 from mcpguard.errors import LaunchError, UnreachableError, UsageError
@@ -262,9 +263,10 @@ def _data_arguments(argv: Sequence[str], data: Collection[str]) -> set[str]:
     return found
 
 
-def verify(launch: Launch, argv: Sequence[str] = ()) -> None:
+def verify(launch: Launch, argv: Sequence[str] = (), lock: Path | None = None) -> None:
     """Compare `argv` (empty: the locked command) and today's files with `launch`.
 
+    `lock`: the file that it is of, for what is told to be typed.
     Raises LaunchError naming the argument or file that is not the reviewed one, UsageError for a
     command that `describe` refuses, and UnreachableError when the program is missing.
     """
@@ -274,15 +276,15 @@ def verify(launch: Launch, argv: Sequence[str] = ()) -> None:
             hint=f"lock the server again; the rule is {CWD_RULE!r}",
         )
     if argv and tuple(argv) != launch.argv:
-        raise _other_command(launch.argv, argv)
+        raise _other_command(launch.argv, argv, lock)
     _refuse_command(launch.argv)
     data = {argument for argument, pin in launch.files.items() if pin == DATA}
     for argument in sorted(data & _code(launch.argv)):
         raise LaunchError(
             f"{argument} is not the reviewed file: it is code, and the lockfile calls it data",
-            hint="see what changed; review it without that: mcpguard lock --update --data none",
+            hint=f"see what changed; review it without that: {_again(lock)} --data none",
         )
-    _compare(launch, _files(launch.argv, data))
+    _compare(launch, _files(launch.argv, data), lock)
 
 
 def remarks(launch: Launch) -> tuple[Finding, ...]:
@@ -352,8 +354,12 @@ def _open_files(launch: Launch) -> Iterator[str]:
             )
 
 
-def _other_command(locked: Sequence[str], given: Sequence[str]) -> LaunchError:
-    hint = "start the reviewed command, or review this one: mcpguard lock --update"
+def _again(lock: Path | None, *words: str) -> str:
+    return typed("lock", "--update", "-o", str(lock or "FILE"), *words)
+
+
+def _other_command(locked: Sequence[str], given: Sequence[str], lock: Path | None) -> LaunchError:
+    hint = f"start the reviewed command, or review this one: {_again(lock, '--', *given)}"
     for index, (old, new) in enumerate(zip(locked, given, strict=False)):
         if old != new:
             what = f"argument {index}" if index else "the program"
@@ -367,21 +373,23 @@ def _other_command(locked: Sequence[str], given: Sequence[str]) -> LaunchError:
     return LaunchError(f"argument {len(given)} is missing, the lockfile has {missing!r}", hint=hint)
 
 
-def _compare(locked: Launch, now: Mapping[str, str]) -> None:
+def _compare(locked: Launch, now: Mapping[str, str], lock: Path | None) -> None:
     for argument, pin in locked.files.items():
         if argument not in now:
-            raise _other_file(locked, argument, "is not the reviewed file: it is missing here")
+            raise _other_file(
+                locked, lock, argument, "is not the reviewed file: it is missing here"
+            )
         if now[argument] != pin:
-            raise _other_file(locked, argument, "is not the reviewed file: its bytes changed")
+            raise _other_file(locked, lock, argument, "is not the reviewed file: its bytes changed")
     for argument in now:
         if argument not in locked.files:
-            raise _other_file(locked, argument, "is a file now and was none at the review")
+            raise _other_file(locked, lock, argument, "is a file now and was none at the review")
 
 
-def _other_file(locked: Launch, argument: str, what: str) -> LaunchError:
-    hint = "see what changed; if it is meant, review it: mcpguard lock --update"
+def _other_file(locked: Launch, lock: Path | None, argument: str, what: str) -> LaunchError:
+    hint = f"see what changed; if it is meant, review it: {_again(lock)}"
     if argument not in _code(locked.argv):
-        hint += f"; if it is data that changes by nature: mcpguard lock --update --data {argument}"
+        hint += f"; if it is data that changes by nature: {_again(lock, '--data', argument)}"
     return LaunchError(f"{argument} {what}", hint=hint)
 
 

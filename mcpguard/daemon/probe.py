@@ -5,6 +5,7 @@ because servers lock onto the era of their first request and some end at the wro
 """
 
 import os
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -55,6 +56,9 @@ MAX_ITEMS = 10_000
 
 MAX_NAMES = 12
 """Names in one error: a line a person still reads."""
+
+_WORD: Final = re.compile(r"\w+")
+"""What may be the name of a variable."""
 
 MAX_QUOTED = 80
 """Characters of a server's text quoted in an error."""
@@ -236,15 +240,12 @@ class _Look:
     def _advice(self, words: str) -> str:
         """What to try when the server ended at once: names what it was not given."""
         withheld = sorted(filter(_passable, set(os.environ) - set(self.env)))
-        named = [name for name in withheld if name in words]
+        named = [name for name in withheld if name in _WORD.findall(words)]
         if named:
             return f"it was not given {named[0]}; pass it on with: --env {named[0]}"
-        if not withheld:
-            return "run the command alone, without mcpguard, to see what is wrong"
-        shown = ", ".join(withheld[:MAX_NAMES]) + (", ..." if len(withheld) > MAX_NAMES else "")
-        return (
-            f"if it needs one of the variables it was not given, pass it with --env NAME ({shown})"
-        )
+        read = "read what it said, above; then " if "\n  | " in words else ""
+        env = "; a variable it needs is passed with: --env NAME" if withheld else ""
+        return f"{read}run the command alone, without mcpguard, to see what is wrong{env}"
 
     def _silence(self, client: Client) -> UnreachableError:
         kind = UnreachableError if client.heard else _NoHandshakeError

@@ -16,15 +16,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from mcpguard.config.files import lock_bytes
-from mcpguard.config.flags import APPROVERS, ProxySettings, data_dir, parse_proxy
+from mcpguard.config.files import lock_bytes, lock_unread
+from mcpguard.config.flags import APPROVERS, ProxySettings, data_dir, parse_proxy, typed
 from mcpguard.config.plan import Plan, make_plan
 from mcpguard.control import kill
 from mcpguard.daemon import child as processes
 from mcpguard.daemon import launch, prelude
 from mcpguard.daemon.environment import server_environment
 from mcpguard.daemon.log import Log, open_log, printable, unusual
-from mcpguard.errors import AuditError, LockfileError, McpguardError, UsageError
+from mcpguard.errors import AuditError, McpguardError, UsageError
 from mcpguard.evidence.leaving import Leaving
 from mcpguard.lock import lockfile
 from mcpguard.lock.lockfile import Lockfile
@@ -112,12 +112,7 @@ def _lock_bytes(path: Path) -> bytes:
     try:
         return lock_bytes(path)
     except OSError as error:
-        absent = isinstance(error, FileNotFoundError)
-        make = f"make one: mcpguard lock -o {path} -- CMD ARGS..."
-        raise LockfileError(
-            f"{path}: the lockfile cannot be read: {error.strerror}",
-            hint=make if absent else "name a lockfile that you may read: --lock FILE",
-        ) from error
+        raise lock_unread(path, error) from error
 
 
 def _lock(flags: ProxySettings, receipt: Leaving | None) -> Lockfile | None:
@@ -139,7 +134,7 @@ def _proxy(flags: ProxySettings, receipt: Leaving) -> int:
     receipt.begin(plan.settings.audit.receipts)
     argv = flags.command
     if lock is not None:
-        launch.verify(lock.launch, argv)
+        launch.verify(lock.launch, argv, flags.lock)
         argv = lock.launch.argv
     env = server_environment(os.environ, flags.env if lock is None else lock.launch.env)
     _refuse_killed(plan.name)
@@ -496,6 +491,7 @@ def _engine(
             principal=plan.principal,
             server=plan.name,
             early_exit=early_exit,
+            review=_review(plan.flags.lock),
             unrecorded=plan.settings.audit.on_failure == "continue",
             captured=captured,
             parties=governor.parties,
@@ -645,8 +641,13 @@ def _withheld(env: dict[str, str], lock: Lockfile | None) -> str:
         return ""
     shown = ", ".join(names[:SHOWN_NAMES])
     more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-    given = "--env NAME" if lock is None else "mcpguard lock --update --env NAME"
+    given = "--env NAME" if lock is None else "mcpguard lock --update -o FILE --env NAME"
     return f"environment variables not passed to it: {shown}{more} ({given})"
+
+
+def _review(lock: Path | None) -> str:
+    """What shows a person a change, on stderr."""
+    return "" if lock is None else typed("diff", "--lock", str(lock))
 
 
 def _ensure_stdio() -> None:
@@ -669,7 +670,7 @@ def _print_effective(plan: Plan) -> int:
 
     names: Sequence[str] = ()
     if plan.lock is not None:
-        launch.verify(plan.lock.launch, plan.flags.command)
+        launch.verify(plan.lock.launch, plan.flags.command, plan.flags.lock)
         names = [*server_environment(os.environ, plan.lock.launch.env)]
     lines = showing.effective(plan, names)
     sys.stdout.write("".join(printable(line).rstrip() + "\n" for line in lines))

@@ -225,7 +225,7 @@ class Desk:
             new = await self._worker().do(lambda store: blocks.add(store, made))
         except StoreError as error:
             raise ControlError(
-                f"{kind} {name} is blocked in this session alone: {error.message}", hint=error.hint
+                f"{kind} {name} {blocks.ALONE}: {error.message}", hint=error.hint
             ) from error
         return {"kind": kind, "name": name, "new": new}
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import orjson
 
@@ -309,6 +309,9 @@ def _problem(told: str, direction: Direction) -> Problem:
     return Problem(f"not CEL: {short}", _CEL, *place)
 
 
+_NEARLY: Final = ("call.argument.", "call.args.")
+"""Beginnings of names by which one argument is meant."""
+
 _CEL = "write CEL, for example: call.tool == 'x' && has(call.arguments.path)"
 
 
@@ -322,6 +325,10 @@ def _unknown_name(name: str, direction: Direction) -> tuple[str, str]:
             where = f"only rules with `direction: {only}` have it"
             return f"`{name}` is not there in a rule for a {direction}", where
     known = [each for each in VARIABLES if each in _readable(direction)]
+    for begin in _NEARLY:
+        if name.startswith(begin):
+            meant = f"call.arguments.{name.removeprefix(begin)}"
+            return f"unknown name `{name}`", f"did you mean `{meant}`?"
     return f"unknown name `{name}`", nearest(name, known)
 
 

@@ -120,10 +120,11 @@ class Node:
 
     def integer(self, low: int, high: int) -> int:
         """A whole number from `low` to `high`."""
+        hint = f"write a whole number from {low} to {high}, without a unit"
         if isinstance(self.value, bool) or not isinstance(self.value, int):
-            raise self.error(f"a whole number belongs here, not {_named(self.value)}")
+            raise self.error(f"a whole number belongs here, not {_named(self.value)}", hint=hint)
         if not low <= self.value <= high:
-            raise self.error(f"{self.value} is not from {low} to {high}")
+            raise self.error(f"{self.value} is not from {low} to {high}", hint=hint)
         return self.value
 
     def flag(self) -> bool:

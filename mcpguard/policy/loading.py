@@ -299,6 +299,8 @@ def _limit(node: Node, action: Action, direction: Direction) -> Limit:
             f"a {direction} rule with `{action}` takes no limit",
             hint="limits are for calls, with allow, deny or require_approval",
         )
+    if isinstance(node.value, int | float):
+        raise node.error(f"`{node.shown()}` is no limit", hint=_LIMIT_HINT)
     text = node.text(MAX_NAME)
     found = re2.fullmatch(_LIMIT, text)
     if found is None:

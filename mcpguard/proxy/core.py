@@ -136,6 +136,8 @@ class SessionSettings(NamedTuple):
     """Who takes part, and how much each is trusted; asked at every call."""
     early_exit: str = ""
     """What to add when the server ends before it answered anything."""
+    review: str = ""
+    """What a person types to see what changed: said of drift to people, never on the wire."""
     settle: Callable[[], None] = _nothing
     """Ends what stages do beside the session, however long it takes: the server has gone, and its
     last answers are to be judged."""
@@ -641,6 +643,8 @@ class Core:
         kind = definition.item.singular
         name = definition.target[:SHOWN]
         said = {"kind": kind, "name": name, "why": why[:SHOWN], "rule": decision.rule}
+        if decision.reason is Reason.DRIFTED and self.settings.review:
+            said["why"] += f"; see: {self.settings.review}"
         said["fate"] = FATES[self.mode]
         self.event(ITEM_EVENTS.get(decision.reason, "item.denied"), **said)
 

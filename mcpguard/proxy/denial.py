@@ -59,15 +59,16 @@ _ABSENT = frozenset({Reason.NOT_LOCKED, Reason.NOT_LISTED})
 """Reasons that look exactly like an item that does not exist."""
 
 _NEXT: dict[Reason, str] = {
-    Reason.DRIFTED: "See what changed with: mcpguard diff. Accept it with: mcpguard lock --update",
+    Reason.DRIFTED: "See what changed with: mcpguard diff --lock FILE. Accept it with: "
+    "mcpguard lock --update -o FILE",
     Reason.DOUBLED: "Report it to the server's author, or lock a fixed version",
     Reason.UNVERIFIED: "Ask the server for its list again, or restart it",
     Reason.ARGUMENTS: "Change the arguments to fit the reviewed input schema",
     Reason.KEY_FOLDING: "Spell the arguments exactly as the input schema does",
     Reason.OVER_LONG: "Ask for less at once",
     Reason.URI_FORM: "Use the URI's normal form (RFC 3986 section 6)",
-    Reason.LINK_NOT_LOCKED: "Do not retry; add the resource with: mcpguard lock --update",
-    Reason.REQUEST_KIND: "Allow it with: mcpguard lock --update --allow-request KIND",
+    Reason.LINK_NOT_LOCKED: "Do not retry; add the resource with: mcpguard lock --update -o FILE",
+    Reason.REQUEST_KIND: "Allow it with: mcpguard lock --update -o FILE --allow-request KIND",
     Reason.NO_PRINCIPAL: "Name the caller's profile in the operator's configuration",
     Reason.PRINCIPAL_BLOCKED: "Do not retry; the operator has to unblock the caller",
     Reason.TOOL_BLOCKED: "Do not retry; use another tool",
@@ -95,7 +96,10 @@ _NEXT: dict[Reason, str] = {
     Reason.KILLED: "Do not retry; whoever runs mcpguard ended it",
     Reason.UNKNOWN_RESULT_TYPE: "Do not retry; update mcpguard if the server is newer",
 }
-"""What to do about it, by reason; the rest names the check that finds out more."""
+"""What to do about it, by reason; the rest names the check that finds out more.
+
+`FILE`: the lockfile, whose path is no business of a model's. Events for people name it.
+"""
 
 _NEXT_DEFAULT = "Find out more with: mcpguard check"
 

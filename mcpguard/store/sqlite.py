@@ -33,6 +33,9 @@ SCHEMA = 1
 BUSY = 5.0
 """Seconds to wait for the other writers. Each holds the lock for well under a millisecond."""
 
+_HELD = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+"""Primary result codes of SQLite: somebody else writes, for longer than was waited."""
+
 SWEEP = 8
 """Ledgers that say nothing any more, removed with each take: faster than they are made."""
 
@@ -217,6 +220,11 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF in _HELD:
+            raise StoreError(
+                f"{path}: another process holds the store: {error}",
+                hint="try again; if it stays so, end the process that has the file open",
+            ) from error
         raise StoreError(
             f"{path}: the store cannot be used: {error}",
             hint=f"make {path.parent} writable for this user, with room on its disk, and try again",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mcpguard.config.files import lock_unread
 from mcpguard.errors import HostError, LockfileError
 from mcpguard.hosts import checks, splice
 from mcpguard.hosts.checks import Facts
@@ -50,9 +51,10 @@ def read_lock(path: Path) -> Locked:
     try:
         data = files.read(path)
     except HostError as error:
-        absent = isinstance(error.__cause__, FileNotFoundError)
-        make = f"make one: mcpguard lock -o {path} -- CMD ARGS..."
-        hint = make if absent else "name a lockfile that you may read: --lock FILE"
+        cause = error.__cause__
+        if isinstance(cause, OSError):
+            raise lock_unread(path, cause) from error
+        hint = "name a lockfile that you may read: --lock FILE"
         raise LockfileError(error.message, hint=hint) from error
     lock = lockfile.parse(data, str(path))
     return Locked(lock, _places(path, data))

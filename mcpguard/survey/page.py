@@ -33,6 +33,7 @@ _WORDS: Final = {
 _HEADLINES: Final = {
     "findings": ("bad", "Action is needed"),
     "unknown": ("odd", "Not everything could be looked at"),
+    "unscanned": ("odd", "Not every server was looked into"),
     "clean": ("good", "Nothing that needs action was found"),
 }
 _STATES: Final = {

@@ -25,7 +25,7 @@ __all__ = [
     "told_json",
 ]
 
-OUTCOMES: Final[Mapping[str, int]] = {"clean": 0, "findings": 1, "unknown": 2}
+OUTCOMES: Final[Mapping[str, int]] = {"clean": 0, "unscanned": 0, "findings": 1, "unknown": 2}
 """Outcome -> exit code. `findings`: at or above the severity that fails; `unknown`: none of these,
 but something that was to be looked at could not be."""
 
@@ -66,7 +66,9 @@ class Survey:
         """A key of `OUTCOMES`. A finding is certain, whatever else could not be looked at."""
         if any(told.finding.severity.rank >= self.fail_on.rank for _, told in self.counting):
             return "findings"
-        return "clean" if self.complete else "unknown"
+        if not self.complete:
+            return "unknown"
+        return "unscanned" if self.of_state(State.NEVER) else "clean"
 
     @property
     def complete(self) -> bool:

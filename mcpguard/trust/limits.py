@@ -129,12 +129,12 @@ def parse_rate(text: str, kind: Kind = Kind.SLIDING, burst: int = 0) -> Limit:
     amount, _, unit = text.partition("/")
     if unit not in UNITS:
         raise UsageError(
-            f"{text!r} is no rate: the unit must be one of {', '.join(UNITS)}", hint=_RATE_HINT
+            f"{text!r} is no rate: the unit must be one of {', '.join(UNITS)}", hint=RATE_HINT
         )
     digits = amount.isascii() and amount.isdigit() and len(amount) <= len(str(MAX_AMOUNT))
     if not digits or not 0 < int(amount) <= MAX_AMOUNT:
         raise UsageError(
-            f"{text!r} is no rate: the amount must be 1 to {MAX_AMOUNT}", hint=_RATE_HINT
+            f"{text!r} is no rate: the amount must be 1 to {MAX_AMOUNT}", hint=RATE_HINT
         )
     if burst and (kind is not Kind.BUCKET or not 0 < burst <= MAX_AMOUNT):
         raise UsageError(
@@ -144,7 +144,7 @@ def parse_rate(text: str, kind: Kind = Kind.SLIDING, burst: int = 0) -> Limit:
     return Limit(int(amount), UNITS[unit], kind, burst)
 
 
-_RATE_HINT = "write a rate such as 5/second, 60/minute, 100/hour or 1000/day"
+RATE_HINT = "write a rate such as 5/second, 60/minute, 100/hour or 1000/day"
 
 
 def ask(store: Store, want: Want) -> Grant | None:

@@ -144,6 +144,18 @@ def test_while_the_file_is_there_no_server_is_started(driver: str, tmp_path: Pat
     assert not (tmp_path / "started").exists()
 
 
+def test_the_hint_names_the_switch_that_is_on(tmp_path: Path) -> None:
+    (tmp_path / "kill.d").mkdir()
+    (tmp_path / "kill.d" / "files").touch()
+    with proxy(tmp_path, "cat") as host:
+        assert host.rest() == b""
+        assert host.exit()[0] == 1
+        said = host.errors().decode()
+    assert said.endswith(
+        "  next: when it may run again: mcpguard kill --off --server files, or delete the file\n"
+    )
+
+
 def test_the_switch_of_another_server_is_not_this_ones(tmp_path: Path) -> None:
     (tmp_path / "kill.d").mkdir()
     (tmp_path / "kill.d" / "other").touch()

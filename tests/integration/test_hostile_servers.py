@@ -15,8 +15,8 @@ from tests.integration.host import DEADLINE, ask, blocked, call, error, line, re
 
 HONEST_TOOLS = ["read_note", "turn", "count"]
 CHANGED = (
-    "it changed since it was reviewed. See what changed with: mcpguard diff. "
-    "Accept it with: mcpguard lock --update."
+    "it changed since it was reviewed. See what changed with: mcpguard diff --lock FILE. "
+    "Accept it with: mcpguard lock --update -o FILE."
 )
 TWO = (
     "the server lists two items of this name. "

@@ -330,7 +330,8 @@ def test_a_database_may_change_once_it_is_locked_as_data(tmp_path: Path) -> None
     refused = place.mcpguard("proxy", "--lock", str(place.lock))
     assert refused.returncode == 1
     assert b"store.db is not the reviewed file: its bytes changed" in refused.stderr
-    assert b"mcpguard lock --update --data store.db" in refused.stderr
+    update = f"mcpguard lock --update -o {place.lock} --data store.db"
+    assert update in refused.stderr.decode()
 
     assert "file store.db: would be data" in run(place, "lock", "--data", "store.db", code=1)
     run(place, "lock", "--update", "--data", "store.db", code=0)
@@ -400,6 +401,15 @@ def test_diff_shows_both_texts_and_proposes_nothing_for_a_change_that_stays(
     assert "+ Writes a file. First read" in text
     assert '"vary"' not in text
     assert json.loads(run(place, "diff", "--format", "json", code=1))["vary"] == []
+
+
+def test_diff_names_the_lockfile_that_it_read(drifting: Drifting) -> None:
+    place = drifting(prompts=[])
+    other = place.base / "another lock.json"
+    other.write_bytes(place.lock.read_bytes())
+    done = place.mcpguard("diff", "--lock", str(other))
+    update = f"meant: mcpguard lock --update -o '{other}'"
+    assert (done.returncode, done.stderr.decode().strip().endswith(update)) == (1, True)
 
 
 def test_every_drift_is_a_difference(drifting: Drifting) -> None:

@@ -142,7 +142,7 @@ def test_version_is_the_packages(capsys: Capture) -> None:
             "missing.json: there is no such file",
             "mcpguard lock",
         ),
-        (["check", "--lock", "."], ".: cannot be read", "is it a file"),
+        (["check", "--lock", "."], ".: the lockfile cannot be read", "that you may read"),
         (["trust", "policy"], "mcpguard trust: missing argument", "trust policy --help"),
         (["audit", "prove"], "mcpguard audit: missing argument", "audit prove --help"),
         (["trust", "nonsense"], "mcpguard trust: no such command", "mcpguard trust --help"),
@@ -175,6 +175,38 @@ def test_a_wrong_command_line_is_exit_2_and_says_what_next(
 
 NUL = ["check", "--lock", "a\0b"]
 """No shell can say this; pathlib answers with an error that nobody foresaw."""
+
+
+@pytest.mark.guarantee("cli:option-once")
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["check", "--lock", "a.json", "--lock", "b.json"],
+        ["check", "--lock=a.json", "--fail-on", "info", "--lock", "a.json", "--", "server"],
+        ["diff", "--format", "json", "--format", "text"],
+        ["lock", "-o", "a.json", "--output", "b.json", "--", "server"],
+        ["scan", "--hosts", "--hosts"],
+        ["trust", "block", "tool", "x", "--why", "a", "--why", "b"],
+        ["audit", "show", "--since", "2h", "--since", "3h"],
+        ["proxy", "--lock", "a.json", "--lock", "b.json"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.usefixtures("empty_place")
+def test_an_option_of_one_value_is_not_given_twice(argv: list[str], capsys: Capture) -> None:
+    assert main(argv) == 2
+    captured = capsys.readouterr()
+    assert " is given twice" in captured.err
+    assert (captured.out, captured.err.splitlines()[1:]) == ("", ["  next: give it once"])
+
+
+@pytest.mark.usefixtures("empty_place")
+def test_what_follows_the_dashes_and_what_is_repeatable_may_stand_twice(capsys: Capture) -> None:
+    missing = ["--lock", "no.json", "--", "server", "--lock", "--lock"]
+    assert main(["check", *missing]) == 2
+    assert main(["audit", "show", "--tool", "a", "--tool", "b"]) == 2
+    assert main(["check", "--help", "--help"]) == 0
+    assert "given twice" not in capsys.readouterr().err
 
 
 def test_an_unexpected_error_is_one_line_and_exit_2(capsys: Capture) -> None:

@@ -2,10 +2,11 @@
 
 import os
 import select
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from click.testing import CliRunner, Result
 from mcpguard.approval.statement import Signed, bound, opened, statement_payload
 from mcpguard.cli import COMMANDS, mcpguard_group
 from mcpguard.cli import main as command_line
+from mcpguard.cli.reach import NOBODY
 from mcpguard.cli.signing import Signing
 from mcpguard.config.flags import STATE
 from mcpguard.control import blocks, policies
@@ -241,7 +243,7 @@ def test_no_needs_no_key_and_can_mean_all_like_it(data: Path) -> None:
     with served(data, desk):
         one = run("approve", "no", "t1")
         rest = run("approve", "no", "t2", "--all-like", "--format", "json")
-    assert (code(one), one.stdout) == (0, "denied: 1 call\n")
+    assert (code(one), one.stdout) == (0, "denied: t1 of delete_file\n")
     assert told(rest)["result"] == {"refused": 1}
     assert desk.done == [("decide", "t1", False, (), {}), ("refuse_like", "t2")]
 
@@ -273,7 +275,7 @@ def test_a_ticket_may_be_typed_in_any_case(data: Path) -> None:
     desk.waiting["K7019Q"] = {**CALL, "ticket": "K7019Q"}
     with served(data, desk):
         assert code(run("approve", "show", "k7o-i9q")) == 0
-        assert run("approve", "no", "k7oi9q").stdout == "denied: 1 call\n"
+        assert run("approve", "no", "k7oi9q").stdout == "denied: K7019Q of delete_file\n"
     assert desk.done == [("decide", "K7019Q", False, (), {})]
 
 
@@ -326,7 +328,7 @@ def test_what_widens_is_refused_without_a_key(
     assert (code(result), said(result)[1]) == (2, NO_KEY)
     assert desk.done == []
     nothing = run(*words, obj=Signer())
-    told = (0, "") if words[1:2] == ("policy",) else (2, "no session runs")  # it is in the store
+    told = (0, "") if words[1:2] == ("policy",) else (2, NOBODY)  # it is in the store
     assert (code(nothing), said(nothing)[0]) == told
 
 
@@ -458,6 +460,63 @@ def test_a_block_holds_though_nothing_runs_and_is_ended_by_an_approver_alone(dat
     assert run("trust", "blocks").stdout == "Nothing is blocked.\n"
 
 
+@pytest.mark.guarantee("control:blocks-are-literal")
+@pytest.mark.parametrize(
+    ("kind", "hint"),
+    [
+        ("tool", "mcpguard trust policy 'be*' blocked=true"),
+        ("server", "block each server"),
+        ("principal", "block each principal"),
+    ],
+)
+def test_a_pattern_is_no_name_to_block(data: Path, kind: str, hint: str) -> None:
+    result = run("trust", "block", kind, "be*")
+    assert (code(result), stored(data)) == (2, [])
+    assert "literal" in said(result)[0]
+    assert hint in said(result)[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "known"),
+    [
+        ("tool", "echo", True),
+        ("tool", "nosuch", False),
+        ("tool", "Echo", False),
+        ("server", "files", True),
+        ("server", "nosuch", False),
+        ("principal", "local:default", True),
+        ("principal", "did:key:set", True),
+        ("principal", "nobody", False),
+    ],
+)
+def test_a_block_of_what_nothing_here_knows_is_recorded_and_doubted(
+    data: Path, kind: str, name: str, known: bool
+) -> None:
+    config = data.with_name("config")
+    config.mkdir()
+    (config / "mcpguard.yaml").write_text(
+        'tools: {echo: {min_trust: 300}}\nprincipals: {"did:key:set": {blocked: true}}\n'
+    )
+    with served(data, Desk("aaaa", "files")):
+        result = run("trust", "block", kind, name)
+    assert (code(result), stored(data)) == (0, [(kind, name, "")])
+    assert ("warning: no running session" in result.stderr) is not known
+    assert (f"mcpguard trust unblock {kind} {name}" in result.stderr) is not known
+
+
+def test_sessions_are_told_of_a_block_before_a_store_that_others_hold(data: Path) -> None:
+    run("trust", "block", "tool", "first")
+    desk = Desk()
+    with served(data, desk), closing(sqlite3.connect(data / STATE)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        result = run("trust", "block", "tool", "rm")
+    assert (code(result), desk.done) == (2, [("block", "tool", "rm", "")])
+    wrong, following = said(result)[-2:]
+    assert "another process holds the store" in wrong
+    assert wrong.endswith("not blocked for sessions that start later; running sessions told: 1")
+    assert "end the process that has the file open" in following
+
+
 def test_running_sessions_are_told_of_a_block_and_of_its_end(data: Path) -> None:
     one, two = Desk("aaaa", "files"), Desk("bbbb", "mail")
     with served(data, one, desks.check), served(data, two, desks.check):
@@ -513,6 +572,7 @@ def test_kill_of_a_server_or_a_session_leaves_the_others_alone(data: Path) -> No
     assert ([each[0] for each in one.done], [each[0] for each in two.done]) == (["kill"], ["kill"])
     assert code(session) == 0
     assert [each.name for each in (data / "kill.d").iterdir()] == ["mail"]
+    assert "mail (off: mcpguard kill --off --server mail)\n" in run("status").stdout
     still = run("kill", "--off", "--format", "json")
     assert told(still) == {"deleted": None, "still_on": [str(data / "kill.d" / "mail")]}
 
@@ -521,7 +581,7 @@ def test_kill_of_a_server_or_a_session_leaves_the_others_alone(data: Path) -> No
 def test_the_fleets_switch_is_in_the_store_and_an_approver_turns_it_off(data: Path) -> None:
     made = run("kill", "--fleet", "--server", "mail", "--reason", "drill")
     assert (code(made), stored(data)) == (0, [("kill", "mail", "drill")])
-    assert made.stdout.endswith("mcpguard kill --off --fleet --server 'mail'\n")
+    assert made.stdout.endswith("mcpguard kill --off --fleet --server mail\n")
     assert (data / "kill.d" / "mail").exists()
     refused = run("kill", "--fleet", "--off", "--server", "mail")
     assert (code(refused), stored(data)) == (2, [("kill", "mail", "drill")])
@@ -625,7 +685,7 @@ def test_the_commands_reach_a_session_in_another_process(data: Path) -> None:
         killed = mcpguard("kill", "--all")
         done = end()
     assert orjson.loads(seen.stdout)["sessions"][0]["server"] == "files"
-    assert (denied.returncode, denied.stdout) == (0, b"denied: 1 call\n")
+    assert (denied.returncode, denied.stdout) == (0, b"denied: t1 of delete_file\n")
     assert (unsigned.returncode, NO_KEY.encode() in unsigned.stderr) == (2, True)
     assert killed.returncode == 0
     assert done == [["decide", "t1", False, [], {}], ["kill", "mcpguard kill"]]

@@ -104,7 +104,9 @@ def test_nothing_is_started_for_hosts_without_being_told_to(desk: Desk) -> None:
     desk.cursor(x={"command": "/usr/bin/touch", "args": [str(mark)]}, y={"url": "https://h/"})
     out = desk.run()
     assert "x  never scanned" in out
-    assert out.splitlines()[-1].startswith("pass: nothing found; servers: 2 never scanned")
+    verdict, following = out.splitlines()[-2:]
+    assert verdict.startswith("not scanned: nothing found; servers: 2 never scanned")
+    assert "mcpguard scan --start" in following
     assert not mark.exists()
     desk.run("--start", code=2)
     assert "no terminal to ask" in desk.said
@@ -181,7 +183,7 @@ def test_every_scan_leaves_a_record_in_a_verified_log(desk: Desk) -> None:
     assert verify(log).problems == ()
     records = [each for each in read(log) if each.get("event") == "scan.server"]
     assert [(each["state"], each["outcome"]) for each in records] == [
-        ("judged as locked", "findings"), ("never scanned", "clean"),
+        ("judged as locked", "findings"), ("never scanned", "unscanned"),
     ]  # fmt: skip
     assert records[0]["summary"]["critical"] >= 1  # type: ignore[index, call-overload, operator]
 

@@ -11,6 +11,10 @@ from mcpguard.lock.lockfile import render
 from mcpguard.model import ItemKind
 from tests.unit.lock.surfaces import lock
 
+BOUND = (
+    'gateway: {scopes: ["filesystem:/srv/** x read"],'
+    ' arguments: [{tools: ["*"], argument: %s, is: filesystem, action: read, base: /srv}]}'
+)
 WEAK = [
     ("mode: audit-only", "no session blocks anything"),
     ("mode: filter-only", "calls are let through"),
@@ -28,7 +32,7 @@ IDLE = [
     ("audit: {keep: 3, rotate_size: 0}", "no file is ever set aside"),
     ("audit: {log: /var/log/a/x.jsonl, anchors: /var/log/a}", "lie beside the log"),
     ("approvals: {elicit: [pay]}", "no tool of which anybody is asked"),
-    ("principals: {'local:me': {blocked: true}}", "the host is local:default"),
+    ("principals: {'local:me': {blocked: true}}", "a session's host is local:default"),
 ]
 MEANT = [
     "mode: enforce",
@@ -94,6 +98,11 @@ PATTERNS = [
         "has no tool open",
     ),
     ("requests: [sampling, roots]", "does not permit sampling"),
+    ("rules: [{name: a, tools: ['pay_*'], action: deny}]", "no tool pay_*"),
+    ("audit: {capture: {arguments: [pay]}}", "no tool pay"),
+    ("audit: {capture: {results: ['pay*']}}", "no tool pay*"),
+    (BOUND % "pth", "has the argument pth"),
+    (BOUND % "/pth/*", "has the argument /pth/*"),
 ]
 
 
@@ -123,6 +132,18 @@ def test_patterns_that_fit_a_locked_tool_are_left_alone(file: Path) -> None:
     assert doubts(file, lock()) == []
 
 
+@pytest.mark.parametrize("argument", ["path", "/path", "/tags/*", "/tags/0"])
+def test_arguments_that_a_locked_tool_takes_are_left_alone(file: Path, argument: str) -> None:
+    assert told(file, BOUND % argument) == []
+    assert doubts(file, lock()) == []
+
+
+def test_a_typing_error_in_an_argument_is_answered_with_the_tools_arguments(file: Path) -> None:
+    told(file, BOUND % "pth")
+    (found,) = doubts(file, lock())
+    assert "encoding, path, size, tags" in found.hint
+
+
 def test_the_command_warns_and_passes(
     file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -135,7 +156,7 @@ def test_the_command_warns_and_passes(
         f"{file}:1:7: warning: weaker than the default: no session blocks anything\n"
         "  next: mode: enforce\n"
         f"{file}:2:18: warning: no effect: files has no tool rm\n"
-        "  next: mcpguard proxy --print-effective lists its tools\n"
+        "  next: mcpguard proxy --lock FILE --print-effective lists its tools\n"
     )
     assert main(["config", "validate", str(file), "--format", "json"]) == 0
     (shown,) = orjson.loads(capsys.readouterr().out)

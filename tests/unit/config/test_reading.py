@@ -328,6 +328,38 @@ BAD: dict[str, tuple[str, str, str]] = {
         "f.yaml:1:20: 3601 is not from 1 to 3600",
         "",
     ),
+    "a time with a unit": (
+        "approvals: {hold: 5m}",
+        "f.yaml:1:19: a whole number belongs here",
+        "a whole number from 1 to",
+    ),
+    "more trust than there is": (
+        "trust: {min_trust: 2000}",
+        "f.yaml:1:20: 2000 is not",
+        "write a whole number from 0 to 1000",
+    ),
+    "a limit without a unit": (
+        "rules: [{name: x, action: deny, limit: 5}]",
+        "f.yaml:1:40: `5` is no limit",
+        "100/hour",
+    ),
+    "a rate without a unit": ("limits: {tool: [5]}", "f.yaml:1:17: `5` is no rate", "100/hour"),
+    "roles": ("roles: {a: {}}", "f.yaml:1:1: unknown key `roles`", "`principals`"),
+    "one argument in a condition": (
+        "rules: [{name: x, action: deny, when: \"call.argument.path == 'a'\"}]",
+        "f.yaml:1:39: unknown name",
+        "call.arguments.path",
+    ),
+    "a dotted argument": (
+        "gateway: {arguments: [{tools: ['*'], argument: opt.file, is: filesystem, action: read}]}",
+        "f.yaml:1:48: `opt.file` is no path",
+        "write a JSON pointer: /opt/file,",
+    ),
+    "a dotted list": (
+        "gateway: {arguments: [{tools: [a], argument: '$.paths[*]', is: command, action: run}]}",
+        "f.yaml:1:46: `$.paths[*]` is no path",
+        "write a JSON pointer: /paths/*,",
+    ),
     "too much trust": ("trust: {min_trust: 1001}", "f.yaml:1:20: 1001 is not from 0 to 1000", ""),
     "a fraction": ("trust: {min_trust: 1.5}", "f.yaml:1:20: a whole number belongs here", ""),
     "no such tier": ("tools: {a: {tier: T4}}", "f.yaml:1:19: unknown word `T4`", ""),

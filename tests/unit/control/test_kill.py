@@ -141,3 +141,17 @@ def test_the_watch_kills_once_when_the_look_says_something() -> None:
     killed: list[str] = []
     anyio.run(kill.watch, lambda: "because", killed.append)
     assert killed == ["because"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("kill", "mcpguard kill --off"),
+        ("kill.d/files", "mcpguard kill --off --server files"),
+        ("kill.d/my%20files%2Fa", "mcpguard kill --off --server 'my files/a'"),
+        ("kill.d/" + "x" * 300, "delete the file"),
+        ("kill.d/not quoted", "delete the file"),
+    ],
+)
+def test_the_way_off_is_a_command_that_names_this_switch(name: str, said: str) -> None:
+    assert kill.way_off(Path("/data") / name) == said

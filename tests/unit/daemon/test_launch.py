@@ -1,6 +1,7 @@
 """The reviewed launch: written down by `lock`, checked before every start."""
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -72,10 +73,12 @@ def test_another_command_is_refused_and_the_first_difference_is_named(
 ) -> None:
     locked = launch.describe(("node", "server.js", "-v"))
     with pytest.raises(LaunchError) as caught:
-        launch.verify(locked, given)
+        launch.verify(locked, given, Path("ci/my lock.json"))
     assert caught.value.message == words
     assert caught.value.exit_code == 1
-    assert "lock --update" in caught.value.hint
+    assert caught.value.hint.endswith(
+        f": mcpguard lock --update -o 'ci/my lock.json' -- {shlex.join(given)}"
+    )
 
 
 def changed(here: Path) -> None:
@@ -229,7 +232,7 @@ def test_an_argument_that_nobody_named_as_data_is_pinned_and_the_way_out_is_said
     (here / "store.db").write_text("2")
     with pytest.raises(LaunchError, match=r"store\.db is not the reviewed file") as caught:
         launch.verify(locked)
-    assert caught.value.hint.endswith("mcpguard lock --update --data store.db")
+    assert caught.value.hint.endswith("mcpguard lock --update -o FILE --data store.db")
 
 
 @pytest.mark.guarantee("launch:data-by-name")

@@ -197,6 +197,18 @@ def test_what_a_dead_server_was_not_given_is_named(monkeypatch: pytest.MonkeyPat
     assert "a-secret-value" not in caught.value.message + caught.value.hint
 
 
+def test_a_dead_server_that_names_no_variable_is_not_answered_with_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("KEY", "API", "UNRELATED_A", "fatal_"):  # parts of what is said, and none of it
+        monkeypatch.setenv(name, "x")
+    with pytest.raises(UnreachableError) as caught:
+        look("dies", eras=Eras.BOTH)
+    hint = caught.value.hint
+    assert hint.startswith("read what it said, above; then run the command alone")
+    assert hint.endswith("a variable it needs is passed with: --env NAME")
+
+
 def test_the_last_words_of_a_server_cannot_move_the_cursor() -> None:
     with pytest.raises(UnreachableError) as caught:
         look("dies")

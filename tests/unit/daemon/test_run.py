@@ -178,7 +178,7 @@ def nothing(place: Place) -> None:
 @pytest.mark.parametrize(
     ("spoil", "command", "code", "words"),
     [
-        (remove_lock, (), 2, "make one: mcpguard lock -o"),
+        (remove_lock, (), 2, "there is no such file\n  next: make it: mcpguard lock -o"),
         (spoil_lock, (), 2, "mcp-lock.json"),
         (endless_lock, (), 2, "it is not a regular file"),
         (endless_lock, (), 2, "name a lockfile that you may read"),
@@ -338,7 +338,9 @@ def test_a_server_that_ends_at_once_says_how_it_gets_a_variable(
     done = place.run(*chosen, given=orjson.dumps(asked) + b"\n", env={"AAA_TOKEN": "x"})
     said = orjson.loads(done.stdout)["error"]["message"]
     assert "not passed to it: AAA_TOKEN" in said
-    assert said.endswith("(mcpguard lock --update --env NAME)" if locked else "(--env NAME)")
+    assert said.endswith(
+        "(mcpguard lock --update -o FILE --env NAME)" if locked else "(--env NAME)"
+    )
 
 
 def test_settings_that_cannot_be_read_start_nothing(place: Place, tmp_path: Path) -> None:

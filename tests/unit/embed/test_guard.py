@@ -401,7 +401,7 @@ async def test_what_cannot_be_recorded_is_not_allowed(
 
 
 async def test_a_guard_needs_a_lockfile_that_can_be_read(tmp_path: Path) -> None:
-    with pytest.raises(McpguardError, match="cannot be read"):
+    with pytest.raises(McpguardError, match="there is no such file"):
         async with open_guard(tmp_path / "none.json"):
             pass
 

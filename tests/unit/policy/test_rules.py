@@ -328,7 +328,7 @@ REFUSED: list[tuple[str, str, str]] = [
         "give the rule `direction: result` and write result.text.contains('b')",
     ),
     ("{name: x, action: deny, when: count(a) > 3}", "3:41: unknown name", "100/hour"),
-    ("{name: x, action: deny, limit: 5}", "3:36: a text belongs here", "quotes"),
+    ("{name: x, action: deny, limit: 5}", "3:36: `5` is no limit", "100/hour"),
     ("{name: x, action: deny, limit: 5/fortnight}", "3:36: unknown unit `fortnight`", "second"),
     ("{name: x, action: deny, limit: 5/hours}", "3:36: unknown unit `hours`", "`hour`"),
     ("{name: x, action: deny, limit: 5 per hour}", "3:36: `5 per hour` is no limit", "/hour"),

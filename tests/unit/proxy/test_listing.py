@@ -36,7 +36,7 @@ METHOD = {row.kind: row.method for row in LISTS.values()}
 CHANGED: JsonObject = {"method": "notifications/tools/list_changed"}
 DRIFTED = (
     "Blocked by mcpguard [surface.drifted]: it changed since it was reviewed. See what changed "
-    "with: mcpguard diff. Accept it with: mcpguard lock --update."
+    "with: mcpguard diff --lock FILE. Accept it with: mcpguard lock --update -o FILE."
 )
 DOUBLED = (
     "Blocked by mcpguard [surface.doubled]: the server lists two items of this name. "

@@ -54,7 +54,7 @@ ARGUMENTS = (
 )
 ELSEWHERE = (
     "Blocked by mcpguard [surface.link_not_locked]: the answer is about a resource that is not in "
-    "the lockfile. Do not retry; add the resource with: mcpguard lock --update."
+    "the lockfile. Do not retry; add the resource with: mcpguard lock --update -o FILE."
 )
 READ: JsonObject = {"id": 1, "method": "resources/read", "params": {"uri": "file:///notes"}}
 CONTENTS: JsonObject = {"contents": [{"uri": "file:///secret", "text": "x"}]}
@@ -179,7 +179,7 @@ def drifted(style: DenyStyle = DenyStyle.RESULT) -> Play:
 
 DRIFTED = (
     "Blocked by mcpguard [surface.drifted]: it changed since it was reviewed. See what changed "
-    "with: mcpguard diff. Accept it with: mcpguard lock --update."
+    "with: mcpguard diff --lock FILE. Accept it with: mcpguard lock --update -o FILE."
 )
 
 
@@ -207,7 +207,7 @@ def test_the_jsonrpc_style_answers_with_an_error() -> None:
     )
     sentence = (
         "Blocked by mcpguard [surface.request_kind]: the lockfile does not let this server ask for "
-        "roots. Allow it with: mcpguard lock --update --allow-request KIND. "
+        "roots. Allow it with: mcpguard lock --update -o FILE --allow-request KIND. "
         "The tool ran; only its result was withheld."
     )
     session.sends_host(refused(3, -31001, sentence)).quiet()

@@ -132,6 +132,17 @@ def test_a_drifted_item_is_told_with_what_changed() -> None:
     assert "description" in str(why)
 
 
+def test_where_a_change_is_shown_is_said_to_people_and_never_to_a_model() -> None:
+    live = {**SURFACE, ItemKind.TOOL: {"free": {**TOOLS["free"], "description": "Else."}}}
+    session = play(LOCK, review="mcpguard diff --lock /home/me/a.json").initialize().lists(live)
+    (why,) = [event.fields["why"] for event in session.events if event.name == "item.drifted"]
+    assert str(why).endswith("; see: mcpguard diff --lock /home/me/a.json")
+    session.forget().host(call(7, "free"))
+    (sent,) = session.sends[Side.HOST]
+    assert b"mcpguard diff --lock FILE" in sent
+    assert b"/home/me" not in sent
+
+
 def test_a_subscription_may_ask_for_every_kind_of_list() -> None:
     filters: JsonObject = {
         "toolsListChanged": True,

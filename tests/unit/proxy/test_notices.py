@@ -273,7 +273,7 @@ def test_a_resource_answers_only_about_locked_ones(uri: Json, passes: bool) -> N
     session = opened().host(read).forget().server({"id": wire(0), "result": result})
     sentence = (
         "Blocked by mcpguard [surface.link_not_locked]: the answer is about a resource that is not "
-        "in the lockfile. Do not retry; add the resource with: mcpguard lock --update."
+        "in the lockfile. Do not retry; add the resource with: mcpguard lock --update -o FILE."
     )
     expected = {"id": 1, "result": result} if passes else refused(1, -31001, sentence)
     session.sends_host(expected).quiet()

@@ -180,7 +180,7 @@ INPUT: JsonObject = {
 }
 REQUEST_KIND = (
     "Blocked by mcpguard [surface.request_kind]: the lockfile does not let this server ask for "
-    "{kind}. Allow it with: mcpguard lock --update --allow-request KIND."
+    "{kind}. Allow it with: mcpguard lock --update -o FILE --allow-request KIND."
 )
 RAN = " The tool ran; only its result was withheld."
 
@@ -251,7 +251,7 @@ def test_a_question_of_no_kind_withholds_the_result(odd: Json) -> None:
     session.server({"id": wire(0), "result": interrupted({"a": odd})})
     sentence = (
         "Blocked by mcpguard [surface.request_kind]: it asks the host for something unknown. "
-        "Allow it with: mcpguard lock --update --allow-request KIND."
+        "Allow it with: mcpguard lock --update -o FILE --allow-request KIND."
     )
     session.sends_host(modern_blocked(1, sentence + RAN)).quiet()
 

@@ -132,7 +132,7 @@ def test_a_result_that_may_not_pass_is_refused_as_the_calls() -> None:
     session.server({"id": wire(3), "error": error})
     sentence = (
         "Blocked by mcpguard [surface.request_kind]: the lockfile does not let this server ask for "
-        "elicitation. Allow it with: mcpguard lock --update --allow-request KIND."
+        "elicitation. Allow it with: mcpguard lock --update -o FILE --allow-request KIND."
     )
     session.sends_host(blocked(2, sentence)).quiet()
 

@@ -208,7 +208,7 @@ def test_what_must_not_be_started_says_why(server: Server, said: str, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("gone", "make one: mcpguard lock"), ("folder", "name a lockfile that you")]
+    ("name", "hint"), [("gone", "make it: mcpguard lock"), ("folder", "name a lockfile that you")]
 )
 def test_a_lockfile_that_cannot_be_read_says_what_to_do(
     name: str, hint: str, tmp_path: Path

@@ -87,7 +87,11 @@ OUTCOME = {
     "suppressed": (surveyed(subject(told()), rows=(HELD,)), "clean"),
     "suppressed until yesterday": (surveyed(subject(told()), rows=(GONE,)), "findings"),
     "suppressed beside a failed one": (surveyed(subject(told()), FAILED, rows=(HELD,)), "unknown"),
-    "never scanned": (surveyed(subject(state=State.NEVER)), "clean"),
+    "never scanned": (surveyed(subject(), subject(state=State.NEVER)), "unscanned"),
+    "never scanned beside a failed one": (
+        surveyed(subject(state=State.NEVER), FAILED),
+        "unknown",
+    ),
 }
 
 
