@@ -2766,8 +2766,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "Every string and key of a result, an error or a prompt is judged, blobs of text decoded.",
         Mutant(
             "scan/threats/outputs/texts.py",
-            '        return binascii.a2b_base64(blob).decode("utf-8", "replace")',
-            '        return ""',
+            'for text in texts(each, value.get("mimeType")):',
+            "for text in ():",
         ),
     ),
     "scan:hidden-orders-are-read": Guarantee(
@@ -2884,6 +2884,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "pipeline/scan.py",
             "        if noted is None:\n            text =",
             "        noted = noted or body\n        if noted is None:\n            text =",
+        ),
+    ),
+    "scan:base64-is-read": Guarantee(
+        _SAID,
+        "Base64 of a text, in a blob or the data of a picture, is looked at as that text; what is "
+        "taken out of it is, or it is withheld.",
+        Mutant(
+            "pipeline/output.py",
+            '            made[key] = _unpacked(below, value.get("mimeType"))',
+            "            made[key] = None",
         ),
     ),
     "scan:redacts-results": Guarantee(
