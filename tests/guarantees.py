@@ -160,6 +160,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "        return Granted(",
         ),
     ),
+    "approval:unsigned-by-what-holds-now": Guarantee(
+        _APPROVALS,
+        "Whether the host's own user may say yes is decided by the settings that hold when the "
+        "yes comes, also for a call that was held before a reload.",
+        Mutant(
+            "approval/asking.py",
+            "ctx.live.now, low_risk=low_risk",
+            "ctx.live.now, low_risk=True",
+        ),
+    ),
     "approval:used-once-anywhere": Guarantee(
         _APPROVALS,
         "A yes in the shared store is used once over all threads and proxies, and never again "

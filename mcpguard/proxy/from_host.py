@@ -21,7 +21,7 @@ from mcpguard.proxy.actions import Role
 from mcpguard.proxy.core import UP, Core
 from mcpguard.proxy.pending import NEVER, Entry, RefusedError, Waiting, has_span
 from mcpguard.proxy.plain import PlainCalls
-from mcpguard.proxy.translate import with_meta
+from mcpguard.proxy.translate import beside, with_meta
 from mcpguard.wire.framing import Dropped
 from mcpguard.wire.jsonrpc import (
     Id,
@@ -379,10 +379,11 @@ class HostSide:
         params = entry.params
         given = params if entry.row.target == "ref" else params.get("arguments", {})
         arguments: JsonObject = given if isinstance(given, dict) else {}
-        call = Call(entry.row.name, entry.target, arguments, meta=params.get("_meta"))
         if entry.modern:
             self.core.continuations.bind(entry)
             self.core.user_answered(entry)
+        meta, more = params.get("_meta"), beside(entry.params)
+        call = Call(entry.row.name, entry.target, arguments, meta=meta, more=more)
         decision = self.core.ask(entry, call)
         if decision is not None:
             self._settled(entry, call, decision)
