@@ -238,6 +238,7 @@ class Reason(StrEnum):
     PARSER_FALLBACK = "parser_fallback"
     DROPPED_KEYS = "dropped_keys"
     KILLED = "killed"
+    CRASHED = "crashed"
 
 
 class Effect(StrEnum):

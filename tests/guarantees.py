@@ -845,12 +845,22 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "if number in STOP_SIGNALS:",
         ),
     ),
+    "session:defect-is-told": Guarantee(
+        _SESSION,
+        "When mcpguard itself fails, the log says so, every open request is denied on record, and "
+        "the host is told that it was not the server.",
+        Mutant(
+            "daemon/engine.py",
+            "            while host.lines:",
+            "            while not host.lines:",
+        ),
+    ),
     "session:killed": Guarantee(
         _SESSION,
         "A killed session denies every request that waits, in every mode, and sends no more.",
         Mutant(
             "proxy/session.py",
-            "core.end_call(entry, denial.DENIED, text)",
+            "core.end_call(entry, how.code, text)",
             "core.close_call(entry)",
         ),
     ),

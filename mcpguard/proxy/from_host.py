@@ -193,7 +193,7 @@ class HostSide:
             self._refuse(message.id, denial.METHOD_NOT_FOUND, "Method not found")
             return
         if core.gone:
-            core.note(UP, row.name, Reason.SERVER_GONE, "the server ended", "deny")
+            core.note(UP, row.name, *core.ended_by, "deny")
             self._refuse(message.id, denial.INTERNAL, core.gone)
             return
         try:

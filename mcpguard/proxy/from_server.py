@@ -604,7 +604,7 @@ class ServerSide:
 
     def _elicited(self, message: Notification) -> JsonObject | None:
         given = message.params.get("elicitationId")
-        asked = {ask.params.get("elicitationId") for ask in self.core.asks}
+        asked = (ask.params.get("elicitationId") for ask in self.core.asks)
         if isinstance(given, str) and (given in self._elicitations or given in asked):
             self._elicitations.discard(given)
             return message.params
