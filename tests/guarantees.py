@@ -2777,7 +2777,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "The short way for small arguments finds exactly what the long one finds.",
         Mutant(
             "scan/quiet.py",
-            "return value < SHORTEST_NUMBER",
+            "return abs(value) < SHORTEST_NUMBER",
             "return True",
         ),
     ),

@@ -15,9 +15,9 @@ import orjson
 from mcpguard.errors import ScanError
 from mcpguard.model import Json, JsonObject
 from mcpguard.scan import Detector, Hit, find, redact
-from mcpguard.scan.blobs import PICTURES, packed, texts
 from mcpguard.scan.needles import none_of
 from mcpguard.scan.redact import placeholder
+from mcpguard.wire.blobs import PICTURES, packed, texts
 
 __all__ = [
     "annotated",

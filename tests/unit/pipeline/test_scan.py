@@ -404,6 +404,15 @@ def test_base64_of_a_text_is_looked_at_and_written_anew(body: JsonObject, left: 
     assert decision.subject.body == left
 
 
+@pytest.mark.guarantee("scan:redacts-results")
+@pytest.mark.parametrize("card", [4111111111111111, -4111111111111111, 4.111111111111111e15])
+def test_a_card_is_found_however_its_number_is_written(card: float) -> None:
+    given = Result("tools/call", "x", {"content": [], "structuredContent": {"n": [card]}})
+    decision = judged(given, stage(REDACTING))
+    assert isinstance(decision.subject, Result)
+    assert decision.subject.body["structuredContent"] == {"n": ["[mcpguard:card]"]}
+
+
 READ_TWICE: dict[str, JsonObject] = {
     "skipped letters": blob("*".join(b64(TOKEN))),
     "the other alphabet": blob(base64.urlsafe_b64encode(f"??>>~~ {TOKEN}".encode()).decode()),

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from mcpguard.errors import ScanError
 from mcpguard.model import Json, JsonObject
-from mcpguard.scan.blobs import PICTURES, texts
 from mcpguard.scan.threats.text import Hidden, Normal, normalise
+from mcpguard.wire.blobs import PICTURES, texts
 
 __all__ = ["DEPTH", "PACKED", "SEGMENT", "Said", "Text", "gathered", "joined", "named", "said"]
 
