@@ -238,6 +238,7 @@ class Reason(StrEnum):
     PARSER_FALLBACK = "parser_fallback"
     DROPPED_KEYS = "dropped_keys"
     KILLED = "killed"
+    CRASHED = "crashed"
 
 
 class Effect(StrEnum):
@@ -265,7 +266,8 @@ class Finding:
 class Call(NamedTuple):
     """Something the host wants. `target`: the name of a tool or prompt, a URI, a completion ref.
 
-    `meta`: the request's `_meta`, as the host wrote it.
+    `meta`: the request's `_meta`, as the host wrote it. `more`: what else of the request the server
+    gets, as `inputResponses`, `requestState` and `task`.
     """
 
     method: str
@@ -273,6 +275,7 @@ class Call(NamedTuple):
     arguments: JsonObject
     kind: SubjectKind = SubjectKind.CALL
     meta: Json = None
+    more: JsonObject | None = None
 
 
 class Definition(NamedTuple):

@@ -160,6 +160,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "        return Granted(",
         ),
     ),
+    "approval:unsigned-by-what-holds-now": Guarantee(
+        _APPROVALS,
+        "Whether the host's own user may say yes is decided by the settings that hold when the "
+        "yes comes, also for a call that was held before a reload.",
+        Mutant(
+            "approval/asking.py",
+            "ctx.live.now, low_risk=low_risk",
+            "ctx.live.now, low_risk=True",
+        ),
+    ),
     "approval:used-once-anywhere": Guarantee(
         _APPROVALS,
         "A yes in the shared store is used once over all threads and proxies, and never again "
@@ -845,12 +855,22 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "if number in STOP_SIGNALS:",
         ),
     ),
+    "session:defect-is-told": Guarantee(
+        _SESSION,
+        "When mcpguard itself fails, the log says so, every open request is denied on record, and "
+        "the host is told that it was not the server.",
+        Mutant(
+            "daemon/engine.py",
+            "            while host.lines:",
+            "            while not host.lines:",
+        ),
+    ),
     "session:killed": Guarantee(
         _SESSION,
         "A killed session denies every request that waits, in every mode, and sends no more.",
         Mutant(
             "proxy/session.py",
-            "core.end_call(entry, denial.DENIED, text)",
+            "core.end_call(entry, how.code, text)",
             "core.close_call(entry)",
         ),
     ),
@@ -2767,7 +2787,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "The short way for small arguments finds exactly what the long one finds.",
         Mutant(
             "scan/quiet.py",
-            "return value < SHORTEST_NUMBER",
+            "return abs(value) < SHORTEST_NUMBER",
             "return True",
         ),
     ),
@@ -2776,8 +2796,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "Every string and key of a result, an error or a prompt is judged, blobs of text decoded.",
         Mutant(
             "scan/threats/outputs/texts.py",
-            '        return binascii.a2b_base64(blob).decode("utf-8", "replace")',
-            '        return ""',
+            'for text in texts(each, value.get("mimeType")):',
+            "for text in ():",
         ),
     ),
     "scan:hidden-orders-are-read": Guarantee(
@@ -2894,6 +2914,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "pipeline/scan.py",
             "        if noted is None:\n            text =",
             "        noted = noted or body\n        if noted is None:\n            text =",
+        ),
+    ),
+    "scan:base64-is-read": Guarantee(
+        _SAID,
+        "Base64 of a text, in a blob or the data of a picture, is looked at as that text; what is "
+        "taken out of it is, or it is withheld.",
+        Mutant(
+            "pipeline/output.py",
+            '            made[key] = _unpacked(below, value.get("mimeType"))',
+            "            made[key] = None",
         ),
     ),
     "scan:redacts-results": Guarantee(

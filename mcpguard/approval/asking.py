@@ -34,6 +34,10 @@ __all__ = ["Asking"]
 
 _TOOL = "tools/call"
 
+_WITH_MORE = " (more than arguments)"
+"""Ends the name of a call of which a person is shown more, so that a yes for one is for no other
+whose arguments look the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Call:
@@ -114,43 +118,45 @@ class Asking:
         wire_id = ctx.live.call
         name = call.target if call.method == _TOOL else f"{call.method} {call.target}"
         caller = ctx.parties.caller.id
+        shown, bound_name = call.arguments, name
+        if call.more:
+            shown, bound_name = {"arguments": shown, **call.more}, name + _WITH_MORE
         try:
-            binding = bound(caller, ctx.server, name, call.arguments, self._lock)
+            binding = bound(caller, ctx.server, bound_name, shown, self._lock)
         except ValueError:
             return Verdict.deny(Reason.APPROVAL, Refusal.UNSHOWN)
+        low_risk = call.method == _TOOL and self._low_risk(call.target)
         known = self.calls.get(wire_id)
         if known is not None and known.binding == binding:
-            answer = self._known(known, name, ctx)
-            if answer is not None:
-                return answer
-        low_risk = call.method == _TOOL and self._low_risk(call.target)
+            found = self._known(known, name, ctx, low_risk=low_risk)
+            if found is not None:
+                return found
         if self._nobody and not low_risk:
             return Verdict.deny(Reason.APPROVAL, self._nobody)
-        asked = self._queue.ask(
+        answer = self._queue.ask(
             binding,
-            call.arguments,
+            shown,
             ctx.live.now,
             token=known.token if known else "",
-            low_risk=low_risk,
         )
-        if isinstance(asked, Refused):
-            return Verdict.deny(Reason.APPROVAL, _why(asked, name))
-        if isinstance(asked, Granted):
-            verdict = _approved(asked)
-            self.calls[wire_id] = _Call(binding, asked.ticket, "", approved=verdict)
+        if isinstance(answer, Refused):
+            return Verdict.deny(Reason.APPROVAL, _why(answer, name))
+        if isinstance(answer, Granted):
+            verdict = _approved(answer)
+            self.calls[wire_id] = _Call(binding, answer.ticket, "", approved=verdict)
             return verdict
-        self.calls[wire_id] = _Call(binding, asked.ticket, asked.token)
+        self.calls[wire_id] = _Call(binding, answer.ticket, answer.token)
         question = elicited_text(name) if low_risk else ""
-        return Wait(stage, asked.token, holding_text(name, asked.ticket), question)
+        return Wait(stage, answer.token, holding_text(name, answer.ticket), question)
 
-    def _known(self, known: _Call, name: str, ctx: Context) -> Verdict | None:
+    def _known(self, known: _Call, name: str, ctx: Context, *, low_risk: bool) -> Verdict | None:
         """What is known of a call that asked before; None: it has to ask again."""
         if known.approved is not None:
             return known.approved
         if known.over:
             return Verdict.deny(Reason.WAITING, waiting_text(name, known.ticket, self._retry))
         if ctx.live.said is not None:
-            self._queue.elicited(known.token, _SAID[ctx.live.said], ctx.live.now)
+            self._queue.elicited(known.token, _SAID[ctx.live.said], ctx.live.now, low_risk=low_risk)
         return None
 
 

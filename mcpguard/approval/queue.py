@@ -78,7 +78,6 @@ class _Ticket:
     arguments: JsonObject
     size: int
     since: float
-    low_risk: bool = False
     token: str = ""
     """Of the call that is held now; empty: none is."""
     held_until: float = 0.0
@@ -147,12 +146,10 @@ class Queue:
         now: float,
         *,
         token: str = "",
-        low_risk: bool = False,
     ) -> Asked:
         """May this call go? `arguments`: exactly what `binding` is of, to be shown.
 
-        `token`: of the call that was woken and asks again. `low_risk`: the host's own user may
-        answer, see `elicited`.
+        `token`: of the call that was woken and asks again.
         """
         size = _size(binding, arguments)
         if size is None:
@@ -169,7 +166,7 @@ class Queue:
         if granted is not None:
             return self._use(granted)
         ticket = free[0] if free else self._opened(binding, digest, arguments, size, now)
-        return ticket if isinstance(ticket, Refused) else self._held(ticket, now, low_risk)
+        return ticket if isinstance(ticket, Refused) else self._held(ticket, now)
 
     def cancel(self, token: str) -> None:
         """The held call was taken back: its ticket is closed, a yes for it admits nothing."""
@@ -256,15 +253,18 @@ class Queue:
         alike = [each for each in self._tickets.values() if _like(each) == _like(like)]
         return tuple(self._refuse(each, now) for each in alike)
 
-    def elicited(self, token: str, answer: Answer, now: float) -> Outcome:
-        """What the host's own user said of a held call. A yes counts for `low_risk` ones only."""
+    def elicited(self, token: str, answer: Answer, now: float, *, low_risk: bool) -> Outcome:
+        """What the host's own user said of a held call.
+
+        `low_risk`: whether that user may answer, by what holds now; else a yes does not count.
+        """
         self._expire(now)
         ticket = self._by_token(token)
         if ticket is None:
             return Outcome(Became.UNKNOWN, "")
         if answer is Answer.NO:
             return self._refuse(ticket, now)
-        if not ticket.low_risk:
+        if not low_risk:
             return Outcome(Became.FLAWED, ticket.id, flaw=Flaw.UNSIGNED)
         return self._lend(ticket, (self._host_user,), now)
 
@@ -380,8 +380,7 @@ class Queue:
                 return request
         return ""
 
-    def _held(self, ticket: _Ticket, now: float, low_risk: bool) -> Waiting:
-        ticket.low_risk = low_risk
+    def _held(self, ticket: _Ticket, now: float) -> Waiting:
         ticket.turns += 1
         ticket.token = f"{ticket.request}.{ticket.turns}"
         ticket.held_until = now + self._hold

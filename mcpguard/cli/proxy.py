@@ -59,7 +59,8 @@ stderr. Every decision is recorded in the audit log before it takes effect. With
 command is started; another one, or a file of it whose bytes changed, is refused.
 
 Exit codes: the server's own; 1 the command is not the reviewed one, or the kill switch is on;
-2 usage, or the lockfile or the settings cannot be used; 77 killed while it ran.
+2 usage, or the lockfile or the settings cannot be used; 70 mcpguard itself failed; 77 killed while
+it ran.
 """
 
 proxy = _Proxy(

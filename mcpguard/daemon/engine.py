@@ -143,10 +143,17 @@ class Engine:
         now = time.monotonic()
         ahead, back = self.sinks[other(side)].size, self.sinks[side].size
         feed, next_line, sends, counted = way.feed, way.lines.popleft, self._batch.sends, 0
+        records = self._batch.records
         for _ in range(min(len(way.lines), LINES_A_TURN)):
             if not below_marks(ahead, back):
                 break
-            feed(next_line(), now)
+            whole = len(records)
+            try:
+                feed(next_line(), now)
+            except Exception:
+                del records[whole:], sends[counted:]
+                self._commit()  # the lines before this one are decided
+                raise
             for to, data, _, _ in sends[counted:]:
                 if to is side:
                     back += len(data)
@@ -205,14 +212,26 @@ class Engine:
             self.crash(error)
 
     def crash(self, error: Exception) -> None:
-        """Fail closed: what was being decided is not sent, and the session ends with an error."""
+        """Fail closed: what was being decided is not sent, and the session ends with an error.
+
+        Who waits for an answer is told so; the log is, too.
+        """
         self._session.take()
         frame = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(frame.filename).name}:{frame.lineno}"
         fields = {"what": type(error).__name__, "where": where}
         self._log.event("session.crashed", "error", fields)
-        if self.exit_code is None:
-            self.exit_code = CRASHED
+        if self.exit_code is not None:
+            return
+        self.exit_code = CRASHED
+        host, now = self._ways[Side.HOST], time.monotonic()
+        try:
+            self._session.crash(f"mcpguard itself failed: {fields['what']} at {where}", now)
+            while host.lines:
+                host.feed(host.lines.popleft(), now)
+            self._commit()
+        except Exception:  # noqa: BLE001 - the same defect again, or one that it led to
+            self._session.take()
 
     def _commit(self) -> None:
         batch = self._batch

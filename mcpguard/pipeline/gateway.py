@@ -154,7 +154,7 @@ class GatewayStage:
         return ALLOW
 
     def _call(self, call: Call, ctx: Context) -> Verdict | Wait:
-        method, target, arguments, _, _ = call
+        method, target, arguments, _, _, _ = call
         if method != _TOOL:
             other = self._others.get(method)
             return ALLOW if other is None else other(call)

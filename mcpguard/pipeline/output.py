@@ -17,6 +17,7 @@ from mcpguard.model import Json, JsonObject
 from mcpguard.scan import Detector, Hit, find, redact
 from mcpguard.scan.needles import none_of
 from mcpguard.scan.redact import placeholder
+from mcpguard.wire.blobs import PICTURES, packed, texts
 
 __all__ = [
     "annotated",
@@ -38,13 +39,11 @@ _NESTED: Final = frozenset({"content", "resource"})
 _UNREAD: Final = frozenset({"_meta", "requestState"})
 """Members of a message that no model is shown."""
 
-_PICTURES: Final = frozenset({"audio", "image"})
-"""Types of blocks whose `data` is base64 of no text."""
-
 
 def readable(message: JsonObject, target: str = "") -> JsonObject:
-    """`message` with None for what no model reads as text: `_meta`, pictures, sounds, blobs.
+    """`message` with None for what no model reads as text: `_meta`, pictures, sounds, other bytes.
 
+    Base64 of a text is that text; a list of texts where it can be read as more than one.
     `target`: the URI that was asked for, whose repetition is nothing new to the model.
     """
     made: JsonObject = {}
@@ -61,32 +60,54 @@ def _blocks(value: Json, target: str) -> Json:
         return [_blocks(each, target) for each in value]
     if not isinstance(value, dict):
         return value
-    silent = _silent(value, target)
-    return {
-        key: None if key in silent else _blocks(below, target) if key in _NESTED else below
-        for key, below in value.items()
-    }
+    packed_in = {"blob", "data"} if _is_picture(value) else {"blob"}
+    made: JsonObject = {}
+    for key, below in value.items():
+        if key == "_meta" or (key == "uri" and target and below == target):
+            made[key] = None
+        elif key in packed_in and isinstance(below, str):
+            made[key] = _unpacked(below, value.get("mimeType"))
+        else:
+            made[key] = _blocks(below, target) if key in _NESTED else below
+    return made
 
 
-def _silent(block: JsonObject, target: str) -> set[str]:
-    silent = {"_meta", "blob"}
-    if isinstance(block.get("type"), str) and block["type"] in _PICTURES:
-        silent.add("data")
-    if target and block.get("uri") == target:
-        silent.add("uri")
-    return silent
+def _is_picture(block: JsonObject) -> bool:
+    kind = block.get("type")
+    return isinstance(kind, str) and kind in PICTURES
+
+
+def _unpacked(blob: str, media: Json) -> Json:
+    found = texts(blob, media)
+    if not found:
+        return None
+    return found[0] if len(found) == 1 else list[Json](found)
 
 
 def restored(left: Json, seen: Json, whole: Json) -> Json:
-    """`left`, what redaction made of `seen`, with what `readable` left out of `whole`."""
+    """`left`, what redaction made of `seen`, with what `readable` left out of `whole`.
+
+    Raises ScanError for base64 that can be read as more than one text: no base64 is all of them.
+    """
     if seen is None or seen is left:
         return whole
+    if isinstance(whole, str):
+        return _packed(left, seen, whole)
     if isinstance(left, dict) and isinstance(seen, dict) and isinstance(whole, dict):
         rows = zip(left.items(), seen.values(), whole.values(), strict=True)
         return {key: restored(value, was, all_of) for (key, value), was, all_of in rows}
     if isinstance(left, list) and isinstance(seen, list) and isinstance(whole, list):
         return [restored(*each) for each in zip(left, seen, whole, strict=True)]
     return left
+
+
+def _packed(left: Json, seen: Json, whole: str) -> Json:
+    """What is left of a text, as base64 where it came as that."""
+    if seen == left:
+        return whole
+    if not isinstance(left, str):
+        raise ScanError("what was found cannot be taken out")
+    return left if seen is whole else packed(left)
 
 
 def redacted(value: Json, detectors: tuple[Detector, ...]) -> tuple[Json, tuple[Hit, ...]]:
@@ -261,8 +282,8 @@ def quiet_of(
     """
     own = [needle for each in detectors for needle in each.needles]
     first, *others = more() or ((),)
-    return none_of([[*own, *first, _BLOB], *others], dull)
+    return none_of([[*own, *first, *_PACKED], *others], dull)
 
 
-_BLOB: Final = '"blob"'
+_PACKED: Final = ('"blob"', *(f'"type":"{each}"' for each in sorted(PICTURES)))
 """What may hold a text in base64."""

@@ -443,10 +443,17 @@ class ScanStage:
     def _found(
         self, view: JsonObject, whole: JsonObject, responses: Responses, item: str
     ) -> Found | None:
-        """All that is in `view`, what is read of `whole`, put together; None for nothing."""
+        """All that is in `view`, what is read of `whole`, put together; None for nothing.
+
+        A planted credential is in `whole`, or encoded once more in the base64 of a text.
+        """
         try:
-            rows = (self._canaries, *self._classes)
-            parts = [of_class(row, find(view, row.detectors)) for row in rows if row.detectors]
+            planted = self._canaries.detectors
+            baits = (find(whole, planted) or find(view, planted)) if planted else ()
+            parts = [
+                of_class(self._canaries, baits),
+                *(of_class(row, find(view, row.detectors)) for row in self._classes),
+            ]
             if self._judges(responses):
                 parts.append(of_report(self._left(self._judge(whole), item), responses))
         except ScanError:

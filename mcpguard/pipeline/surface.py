@@ -156,7 +156,7 @@ class SurfaceStage:
         return self._lock.item(kind, name) if self._lock else None
 
     def _tool(self, call: Call, ctx: Context) -> Verdict:
-        _, target, arguments, _, _ = call
+        _, target, arguments, _, _, _ = call
         pin = self.pins.get(target)
         if pin is None:
             if self._item(_TOOL, target) is None:

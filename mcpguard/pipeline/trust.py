@@ -142,7 +142,7 @@ class TrustStage:
         return self._call(subject, ctx) if isinstance(subject, Call) else ALLOW
 
     def _call(self, call: Call, ctx: Context) -> Verdict | Wait:
-        method, target, arguments, _, meta = call
+        method, target, arguments, _, meta, _ = call
         known = self._harmless.issuperset(arguments) and _FLAT(map(type, arguments.values()))
         findings = () if known and not meta else self._claims(call)
         parties = ctx.parties

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from mcpguard.model import Json, JsonObject
 
@@ -83,41 +83,70 @@ def redacted_arguments(arguments: JsonObject, redactions: tuple[Redaction, ...])
 
 
 def redacted_result(body: JsonObject, redactions: tuple[Redaction, ...]) -> JsonObject:
-    """A result redacted; the protocol's own words (`type` and the names of members) are kept.
+    """A result or an error redacted; what the protocol itself says is kept: names, and types.
 
-    In `structuredContent` the server chooses the names, so there they are redacted as well.
+    Whatever the server chooses is redacted, names of members too: all of `structuredContent`, of
+    `_meta` and of an error's `data`, and elsewhere members that the protocol does not have.
     """
-    kept: JsonObject = {}
-    for key, value in body.items():
-        whole = key == "structuredContent"
-        kept[key] = redacted(value, redactions) if whole else _block(value, redactions)
-    return body if all(map(_same, kept.values(), body.values())) else kept
+    return _own(body, redactions)
+
+
+_WHOLE: Final = frozenset({"_meta", "data", "structuredContent"})
+"""Members in which nothing is the protocol's own."""
+
+_TYPES: Final = frozenset(
+    {"audio", "image", "resource", "resource_link", "text", "tool_result", "tool_use"}
+    | {"ref/prompt", "ref/resource"}
+)
+"""What MCP has as a `type`."""
+
+_WORDS: Final = (
+    "annotations audience blob cacheScope code completion content contents createdAt description"
+    " hasMore icons id input inputRequests isError lastModified lastUpdatedAt message messages"
+    " method mimeType model mode name nextCursor params pollInterval priority requestState"
+    " requestedSchema resource resultType role size sizes src status statusMessage stopReason"
+    " task taskId tasks text theme title toolUseId total ttl ttlMs type uri url values"
+)
+_NAMES: Final = _WHOLE | frozenset(_WORDS.split())
+"""Names of members that MCP has in results of calls, prompts, resources, completions and tasks."""
 
 
 def _block(value: Json, redactions: tuple[Redaction, ...]) -> Json:
     if isinstance(value, list):
         blocks = [_block(each, redactions) for each in value]
         return value if all(map(_same, blocks, value)) else blocks
-    if isinstance(value, dict):
-        kept = {
-            key: inner if key == "type" else _block(inner, redactions)
-            for key, inner in value.items()
-        }
-        return value if all(map(_same, kept.values(), value.values())) else kept
-    return redacted(value, redactions)
+    return _own(value, redactions) if isinstance(value, dict) else redacted(value, redactions)
+
+
+def _own(value: JsonObject, redactions: tuple[Redaction, ...]) -> JsonObject:
+    """An object of which the protocol has some of the members."""
+    pairs = [
+        (
+            key if key in _NAMES else _text(key, redactions),
+            inner
+            if key == "type" and isinstance(inner, str) and inner in _TYPES
+            else (redacted if key in _WHOLE else _block)(inner, redactions),
+        )
+        for key, inner in value.items()
+    ]
+    return _joined(value, pairs)
 
 
 def _members(value: JsonObject, redactions: tuple[Redaction, ...]) -> JsonObject:
+    items = value.items()
+    pairs = [(_text(key, redactions), redacted(inner, redactions)) for key, inner in items]
+    return _joined(value, pairs)
+
+
+def _joined(value: JsonObject, pairs: list[tuple[str, Json]]) -> JsonObject:
+    """An object of `pairs`, which were made of `value`; `value` itself if nothing changed."""
     kept: JsonObject = {}
-    changed = False
-    for key, inner in value.items():
-        name = _text(key, redactions)
-        kept_inner = redacted(inner, redactions)
-        changed = changed or name is not key or kept_inner is not inner
+    for name, inner in pairs:
         while name in kept:
-            name += "+"
-        kept[name] = kept_inner
-    return kept if changed else value
+            name += "+"  # noqa: PLW2901 - see `redacted`
+        kept[name] = inner
+    same = all(name is key for (name, _), key in zip(pairs, value, strict=True))
+    return value if same and all(map(_same, kept.values(), value.values())) else kept
 
 
 def _same(left: object, right: object) -> bool:

@@ -207,6 +207,8 @@ class Core:
         self.settled = False
         """Every legacy request may begin, without a look at handshake, lists and server."""
         self.gone = ""
+        self.ended_by = Reason.SERVER_GONE, "the server ended"
+        """Why nothing is sent any more, for the record of what is asked all the same."""
         self.envelope: JsonObject = {}
         self.changed: dict[tuple[str, Json], JsonObject] = {}
         self.decide = decide

@@ -21,7 +21,7 @@ from mcpguard.proxy.actions import Role
 from mcpguard.proxy.core import UP, Core
 from mcpguard.proxy.pending import NEVER, Entry, RefusedError, Waiting, has_span
 from mcpguard.proxy.plain import PlainCalls
-from mcpguard.proxy.translate import with_meta
+from mcpguard.proxy.translate import beside, with_meta
 from mcpguard.wire.framing import Dropped
 from mcpguard.wire.jsonrpc import (
     Id,
@@ -193,7 +193,7 @@ class HostSide:
             self._refuse(message.id, denial.METHOD_NOT_FOUND, "Method not found")
             return
         if core.gone:
-            core.note(UP, row.name, Reason.SERVER_GONE, "the server ended", "deny")
+            core.note(UP, row.name, *core.ended_by, "deny")
             self._refuse(message.id, denial.INTERNAL, core.gone)
             return
         try:
@@ -379,10 +379,11 @@ class HostSide:
         params = entry.params
         given = params if entry.row.target == "ref" else params.get("arguments", {})
         arguments: JsonObject = given if isinstance(given, dict) else {}
-        call = Call(entry.row.name, entry.target, arguments, meta=params.get("_meta"))
         if entry.modern:
             self.core.continuations.bind(entry)
             self.core.user_answered(entry)
+        meta, more = params.get("_meta"), beside(entry.params)
+        call = Call(entry.row.name, entry.target, arguments, meta=meta, more=more)
         decision = self.core.ask(entry, call)
         if decision is not None:
             self._settled(entry, call, decision)

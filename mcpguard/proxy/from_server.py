@@ -56,6 +56,13 @@ _URL_ELICITATION_REQUIRED = -32042
 _ENDED = frozenset({"completed", "failed", "cancelled"})
 """Task states after which nothing more comes (MCP 2025-11-25)."""
 
+_OF_TASK = frozenset(
+    {"taskId", "status", "statusMessage", "createdAt", "lastUpdatedAt", "ttl", "pollInterval"}
+    | {"_meta"}
+)
+_OF_TASKS = frozenset({"tasks", "nextCursor", "_meta"})
+"""Members of a task and of a list of them (MCP 2025-11-25)."""
+
 MAX_NAME = 4096
 """Characters of a task or elicitation id of the server's; they are remembered for the session."""
 
@@ -418,7 +425,15 @@ class ServerSide:
             self._broken_after(entry, "the server answered about another task")
             return None
         self._ended(bound, result.get("status"))
-        return {**result, "taskId": bound.host_id}
+        return {**self._known_of(entry, result, _OF_TASK), "taskId": bound.host_id}
+
+    def _known_of(self, entry: Entry, given: JsonObject, names: frozenset[str]) -> JsonObject:
+        """What no rule judges holds nothing but what MCP has there."""
+        if given.keys() <= names:
+            return given
+        text = "members that a task does not have"
+        self.core.note(DOWN, entry.row.name, Reason.DROPPED_KEYS, text, "note")
+        return {key: given[key] for key in given if key in names}
 
     def _ended(self, task: Task, status: Json) -> None:
         """A task that has ended makes no more progress."""
@@ -441,8 +456,9 @@ class ServerSide:
                 else None
             )
             if bound is not None and isinstance(task, dict):
-                kept.append({**task, "taskId": bound.host_id})
-        body: JsonObject = {**result, "tasks": kept}
+                known = self._known_of(entry, task, _OF_TASK)
+                kept.append({**known, "taskId": bound.host_id})
+        body: JsonObject = {**self._known_of(entry, result, _OF_TASKS), "tasks": kept}
         cursor = body.pop("nextCursor", None)
         if isinstance(cursor, str):
             body["nextCursor"] = self.core.aliases.hide_cursor(cursor)
@@ -604,7 +620,7 @@ class ServerSide:
 
     def _elicited(self, message: Notification) -> JsonObject | None:
         given = message.params.get("elicitationId")
-        asked = {ask.params.get("elicitationId") for ask in self.core.asks}
+        asked = (ask.params.get("elicitationId") for ask in self.core.asks)
         if isinstance(given, str) and (given in self._elicitations or given in asked):
             self._elicitations.discard(given)
             return message.params

@@ -123,7 +123,7 @@ class PlainCalls:
         core.now = now
         entry.plain = True
         entry.target = target
-        call = _made(Call, ("tools/call", target, arguments, _CALL, None))
+        call = _made(Call, ("tools/call", target, arguments, _CALL, None, None))
         core.call = entry.wire_id
         answer = core.decide(call, core.ctx)
         if answer is not PASSED:

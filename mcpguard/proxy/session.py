@@ -1,6 +1,7 @@
 """The session: one host, one server, everything between them. Sans-IO and clock-free."""
 
 from collections.abc import Callable, Collection
+from typing import NamedTuple
 
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import Context, Decision, JsonObject, Mode, Reason, Side, Subject, Wait
@@ -18,8 +19,22 @@ _UNAUDITED = "Blocked by mcpguard [audit.unwritable]: the audit log cannot be wr
 _NOT_RUN = _UNAUDITED + "Nothing was run. Make room for the log or check its permissions."
 _EXECUTED = _UNAUDITED + "The request was executed and its result withheld; do not retry."
 _KILLED = "Blocked by mcpguard [wire.killed]: the session was ended by its operator. Do not retry."
-_KILLED_NOT_RUN = _KILLED + " Nothing was run."
-_KILLED_SENT = _KILLED + " The request had been sent to the server; what became of it is not known."
+_NOTHING_RUN = " Nothing was run."
+_SENT = " The request had been sent to the server; what became of it is not known."
+_CRASHED = "mcpguard itself failed, and its session has ended: its log says how. Start it again."
+
+
+class _Ending(NamedTuple):
+    """How a session ends before its time. `code`, `text`: of the answer to every open request."""
+
+    event: str
+    reason: Reason
+    code: int
+    text: str
+
+
+_BY_HAND = _Ending("session.killed", Reason.KILLED, denial.DENIED, _KILLED)
+_BY_DEFECT = _Ending("session.crashed", Reason.CRASHED, denial.INTERNAL, _CRASHED)
 
 
 class Session:
@@ -210,21 +225,32 @@ class Session:
 
         Nothing more goes to the server. `why` is recorded, `code` becomes the exit code.
         """
+        self._core.count_drops()
+        self._end(_BY_HAND, why, now)
+        self._core.batch.stop = Stop(code, f"killed: {why}")
+
+    def crash(self, why: str, now: float) -> None:
+        """A defect of ours: every request of the host that is open is denied, in every mode.
+
+        `why` is recorded.
+        """
+        self._end(_BY_DEFECT, why, now)
+
+    def _end(self, how: _Ending, why: str, now: float) -> None:
         core = self._core
         core.now = now
-        core.count_drops()
         core.batch.sends[:] = [send for send in core.batch.sends if send[0] is Side.HOST]
-        core.batch.records.append(({"event": "session.killed", "detail": why}, b""))
+        core.batch.records.append(({"event": how.event, "detail": why}, b""))
         for entry in core.calls:
-            text = _KILLED_SENT if entry.sent else _KILLED_NOT_RUN
-            core.note(UP, entry.row.name, Reason.KILLED, why, "deny", span=core.ended(entry))
-            core.end_call(entry, denial.DENIED, text)
-        self._end_answers(Reason.KILLED, why, denial.DENIED, _KILLED_SENT)
+            text = how.text + (_SENT if entry.sent else _NOTHING_RUN)
+            core.note(UP, entry.row.name, how.reason, why, "deny", span=core.ended(entry))
+            core.end_call(entry, how.code, text)
+        self._end_answers(how.reason, why, how.code, how.text + _SENT)
         for entry in core.asks:
             core.close_ask(entry)
             core.send(Side.HOST, _cancellation(entry, "the session was ended"))
-        self._without_server(_KILLED_NOT_RUN)
-        core.batch.stop = Stop(code, f"killed: {why}")
+        core.ended_by = how.reason, why
+        self._without_server(how.text + _NOTHING_RUN)
 
     def withdraw(self, batch: Batch) -> Batch:
         """What to do instead, when the records of `batch` could not be written.

@@ -20,6 +20,7 @@ __all__ = [
     "Task",
     "Tokens",
     "agreed",
+    "beside",
     "with_meta",
 ]
 
@@ -55,6 +56,14 @@ def agreed(answer: Json) -> bool:
         return False
     content = answer.get("content")
     return isinstance(content, dict) and content.get("allow") is True
+
+
+def beside(params: JsonObject) -> JsonObject | None:
+    """What of a call's parameters is bound to an approval beside its arguments: `Call.more`."""
+    return {key: params[key] for key in params if key in _BESIDE} or None
+
+
+_BESIDE = frozenset({"inputResponses", "requestState", "task"})
 
 
 def with_meta(body: JsonObject, key: str, value: Json) -> JsonObject:

@@ -143,8 +143,8 @@ class Finder:
                     type(each) in _TEXTLESS or self._other(each, items, groups, depth - 1)
                     for each in value
                 )
-            case int():
-                return value < SHORTEST_NUMBER
+            case int() | float():
+                return abs(value) < SHORTEST_NUMBER
             case _:
                 return False
 
@@ -160,4 +160,4 @@ class Finder:
         return made
 
 
-_TEXTLESS = frozenset({bool, float, type(None)})
+_TEXTLESS = frozenset({bool, type(None)})

@@ -10,7 +10,10 @@ __all__ = ["Hit", "merged", "number_text", "placeholder", "redact", "replaced"]
 
 
 SHORTEST_NUMBER = 10**11
-"""Integers below it are no card numbers and are not looked at."""
+"""Numbers below it are no card numbers and are not looked at."""
+
+_LONGEST_FLOAT = 10**16
+"""From here on a float has not the digits that were written."""
 
 
 class Hit(NamedTuple):
@@ -87,11 +90,9 @@ class _Redaction:
             return [self.of(each) for each in value]
         if isinstance(value, str):
             return self._text(value)
-        if isinstance(value, int) and not isinstance(value, bool):
-            digits = number_text(value)
-            text = self._text(digits)
-            return value if text == digits else text
-        return value
+        digits = number_text(value)
+        text = self._text(digits) if digits else digits
+        return value if text == digits else text
 
     def _text(self, text: str) -> str:
         spans = self._spans.get(self._leaf)
@@ -125,6 +126,13 @@ def _free(key: str, taken: set[str], numbers: dict[str, int]) -> str:
     return free
 
 
-def number_text(value: int) -> str:
-    """The digits of a card-sized integer; nothing for others, which are no text."""
-    return str(value) if SHORTEST_NUMBER <= value < SHORTEST_NUMBER**2 else ""
+def number_text(value: Json) -> str:
+    """The digits of a card-sized whole number, however written; empty for what is no text.
+
+    The sign of a number says nothing: a program that reads it as text has the digits all the same.
+    """
+    if isinstance(value, int):
+        return str(abs(value)) if SHORTEST_NUMBER <= abs(value) < SHORTEST_NUMBER**2 else ""
+    if isinstance(value, float) and value.is_integer():
+        return str(abs(int(value))) if SHORTEST_NUMBER <= abs(value) < _LONGEST_FLOAT else ""
+    return ""

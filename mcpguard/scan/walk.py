@@ -1,4 +1,4 @@
-"""Every text of a JSON value: keys, strings and integers, with what each is used for."""
+"""Every text of a JSON value: keys, strings and numbers, with what each is used for."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
@@ -51,7 +51,7 @@ def find(
 ) -> tuple[Hit, ...]:
     """What `detectors` and `patterns` find in the texts of `value`, in the order of the walk.
 
-    Looked at: every string, every key, and integers long enough for a card number. `schema` is the
+    Looked at: every string, every key, and whole numbers long enough for a card's. `schema` is the
     JSON Schema of `value`; of it, `format` beside `properties` and `items` is used.
     `redact(value, hits)` holds nothing that these rules find again.
 
@@ -113,8 +113,8 @@ class _Search:
                 self.value(each, items, site, f"{where}/{number}")
         elif isinstance(value, str):
             self._look(value, site, where)
-        elif isinstance(value, int) and not isinstance(value, bool):
-            self._look(number_text(value), site, where)
+        elif digits := number_text(value):
+            self._look(digits, site, where)
 
     def _members(self, value: JsonObject, properties: Json, site: Site, where: str) -> None:
         for key, child in value.items():
@@ -268,5 +268,5 @@ def _gather(value: Json, texts: list[str], depth: int) -> None:
         else:
             for each in value:
                 _gather(each, texts, depth - 1)
-    elif isinstance(value, int) and not isinstance(value, bool):
-        texts.append(number_text(value))
+    elif digits := number_text(value):
+        texts.append(digits)

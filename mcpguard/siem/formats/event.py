@@ -49,6 +49,7 @@ _FATES: Final[Mapping[str, Fate]] = {
 _EVENTS: Final[Mapping[str, int]] = {
     "audit.gap": HIGH,
     "session.killed": HIGH,
+    "session.crashed": HIGH,
     "control.kill": HIGH,
     "control.block": LOW,
     "control.unblock": LOW,
@@ -60,7 +61,9 @@ _EVENTS: Final[Mapping[str, int]] = {
 }
 """Severity of records that are no decision, where it is not 1."""
 
-GRAVE: Final = frozenset((Reason.DRIFTED, Reason.DOUBLED, Reason.AUDIT_UNWRITABLE, Reason.KILLED))
+GRAVE: Final = frozenset(
+    (Reason.DRIFTED, Reason.DOUBLED, Reason.AUDIT_UNWRITABLE, Reason.KILLED, Reason.CRASHED)
+)
 """Reasons that mean more than that somebody asked for too much: severity 4."""
 
 DRIFT: Final = frozenset((Reason.DRIFTED, Reason.DOUBLED))

@@ -158,7 +158,12 @@ class Tally:
         """Count `record`. One of another kind than a decision says little."""
         now = nanoseconds(_text(record, "ts"))
         self.first, self.last = self.first or now, max(self.last, now)
-        if _text(record, "event") in {"session.start", "session.end", "session.killed"}:
+        if _text(record, "event") in {
+            "session.start",
+            "session.end",
+            "session.killed",
+            "session.crashed",
+        }:
             self._waiting.clear()  # of one log: a session that was killed leaves none behind
         if "decision" in record and "event" not in record:
             self._decided(record)

@@ -7,7 +7,7 @@ import pytest
 
 from mcpguard.approval.asking import Asking
 from mcpguard.approval.queue import Queue
-from mcpguard.approval.statement import Answer, Binding, bound
+from mcpguard.approval.statement import Binding, bound
 from mcpguard.model import (
     APPROVED,
     Call,
@@ -191,16 +191,60 @@ def test_a_call_that_waits_no_more_is_cancelled() -> None:
     assert play.asking.token(1) == ""
 
 
+MORE: list[JsonObject] = [
+    {"inputResponses": {"q": {"action": "accept", "content": {"n": 1}}}, "requestState": "s"},
+    {"inputResponses": {"q": {"action": "accept", "content": {"n": 2}}}, "requestState": "s"},
+    {"inputResponses": {"q": {"action": "accept", "content": {"n": 1}}}, "requestState": "t"},
+    {"task": {"ttl": 1}},
+]
+
+
+@pytest.mark.guarantee("approval:bound-to-the-call")
+def test_a_yes_is_for_all_that_the_server_is_told_and_all_of_it_is_shown() -> None:
+    play = Play()
+    whole = [tool()._replace(more=more) for more in (None, *MORE)]
+    alike = [tool(arguments={"arguments": ARGUMENTS, **more}) for more in MORE]
+    for approved in whole:
+        play.asks(now=1.0, call=approved)
+        (row,) = play.queue.pending(1.0)
+        shown = play.queue.show(row.ticket, 1.0)
+        assert shown is not None
+        more = approved.more
+        assert shown.arguments == ({"arguments": ARGUMENTS, **more} if more else ARGUMENTS)
+        play.yes()
+        for wire_id, other in enumerate([*whole, *alike], start=2):
+            if other is not approved:
+                waits(play.asks(wire_id, 1.0, call=other))
+                play.queue.cancel(play.asking.token(wire_id))
+        assert allowed(play.asks(now=1.0, call=approved))
+
+
 def test_the_hosts_user_may_answer_for_low_risk_tools_only() -> None:
     play = Play()
     for wire_id, name in ((1, "low"), (2, "high")):
         waits(play.asks(wire_id, call=tool(name)))
-        play.queue.elicited(play.asking.token(wire_id), Answer.YES, 0.0)
+    waits(play.asks(3, call=Call("prompts/get", "low", {})))
+    play.moment.said = True
     assert allowed(play.asks(1, call=tool("low")))
     waits(play.asks(2, call=tool("high")))
     waits(play.asks(3, call=Call("prompts/get", "low", {})))
-    play.queue.elicited(play.asking.token(3), Answer.YES, 0.0)
-    waits(play.asks(3, call=Call("prompts/get", "low", {})))
+
+
+@pytest.mark.guarantee("approval:unsigned-by-what-holds-now")
+@pytest.mark.parametrize("yes", [True, False], ids=["yes", "no"])
+def test_what_the_hosts_user_may_answer_is_decided_when_the_answer_comes(yes: bool) -> None:
+    play = Play()
+    assert waits(play.asks(1, call=tool("low"))).question
+    assert not waits(play.asks(2, call=tool("high"))).question
+    play.queue.change(COUNTING, hold=45, retry=600, quorum=1)
+    play.asking.change(low_risk=lambda name: name == "high", retry=600, nobody="")
+    play.moment.said = yes
+    now_risky, now_low = play.asks(1, call=tool("low")), play.asks(2, call=tool("high"))
+    if yes:
+        assert not waits(now_risky).question
+        assert allowed(now_low)
+    else:
+        assert [denied(each)[0] for each in (now_risky, now_low)] == [Reason.APPROVAL] * 2
 
 
 @pytest.mark.parametrize("arguments", [{"a": "\ud800"}, {"a": float("nan")}])

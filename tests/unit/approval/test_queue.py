@@ -41,15 +41,12 @@ def asked(
     binding: Binding = CALL,
     *,
     token: str = "",
-    low_risk: bool = False,
 ) -> Asked:
-    return one.ask(binding, ARGUMENTS, now, token=token, low_risk=low_risk)
+    return one.ask(binding, ARGUMENTS, now, token=token)
 
 
-def held(
-    one: Queue, now: float = 0.0, binding: Binding = CALL, *, low_risk: bool = False
-) -> Waiting:
-    waiting = asked(one, now, binding, low_risk=low_risk)
+def held(one: Queue, now: float = 0.0, binding: Binding = CALL) -> Waiting:
+    waiting = asked(one, now, binding)
     assert isinstance(waiting, Waiting)
     return waiting
 
@@ -60,9 +57,9 @@ def request(one: Queue, waiting: Waiting, now: float = 0.0) -> str:
     return shown.request
 
 
-def unheld(one: Queue, *, low_risk: bool = False) -> Waiting:
+def unheld(one: Queue) -> Waiting:
     """A ticket whose call was told to come again at 45."""
-    waiting = held(one, low_risk=low_risk)
+    waiting = held(one)
     assert one.timed_out(45.0) == (waiting,)
     return waiting
 
@@ -525,33 +522,25 @@ def test_without_randomness_nobody_is_asked_and_nothing_goes() -> None:
 @pytest.mark.guarantee("approval:only-signed-answers")
 def test_the_hosts_user_answers_for_low_risk_calls_only() -> None:
     one = queue(quorum=3)
-    risky, low = held(one), held(one, 0.0, call(tool="read_file"), low_risk=True)
-    assert one.elicited(risky.token, Answer.YES, 1.0).flaw is Flaw.UNSIGNED
+    risky, low = held(one), held(one, 0.0, call(tool="read_file"))
+    assert one.elicited(risky.token, Answer.YES, 1.0, low_risk=False).flaw is Flaw.UNSIGNED
     assert asked(one, 1.0, token=risky.token) == risky
-    outcome = one.elicited(low.token, Answer.YES, 1.0)
+    outcome = one.elicited(low.token, Answer.YES, 1.0, low_risk=True)
     assert outcome == (Became.GRANTED_NOW, low.ticket, low.token, None)
     assert one.release(low.ticket) is None
     used = asked(one, 1.0, call(tool="read_file"), token=low.token)
     assert used == Granted(low.ticket, (HOST_USER,))
-    assert one.elicited(low.token, Answer.YES, 1.0).became is Became.UNKNOWN
-    assert one.elicited("", Answer.YES, 1.0).became is Became.UNKNOWN
-    assert one.elicited(risky.token, NO, 1.0).became is Became.REFUSED
+    assert one.elicited(low.token, Answer.YES, 1.0, low_risk=True).became is Became.UNKNOWN
+    assert one.elicited("", Answer.YES, 1.0, low_risk=True).became is Became.UNKNOWN
+    assert one.elicited(risky.token, NO, 1.0, low_risk=False).became is Became.REFUSED
 
 
 def test_an_elicited_yes_that_was_not_used_ends_with_the_call() -> None:
     one = queue()
-    low = held(one, low_risk=True)
-    one.elicited(low.token, Answer.YES, 1.0)
+    low = held(one)
+    one.elicited(low.token, Answer.YES, 1.0, low_risk=True)
     assert one.timed_out(46.0) == (low,)
-    assert isinstance(asked(one, 46.0, low_risk=True), Waiting)
-
-
-def test_a_call_that_is_low_risk_no_more_is_not_for_the_hosts_user() -> None:
-    one = queue()
-    low = unheld(one, low_risk=True)
-    again = held(one, 50.0)
-    assert again.ticket == low.ticket
-    assert one.elicited(again.token, Answer.YES, 51.0).flaw is Flaw.UNSIGNED
+    assert isinstance(asked(one, 46.0), Waiting)
 
 
 def test_a_grant_of_the_store_lets_the_held_call_through() -> None:
@@ -616,7 +605,7 @@ class Play:
             case "cancel":
                 self.queue.cancel(token)
             case "elicit":
-                self.queue.elicited(token, Answer.YES, now)
+                self.queue.elicited(token, Answer.YES, now, low_risk=bool(which % 2))
             case "tick":
                 self.queue.timed_out(now)
             case _:

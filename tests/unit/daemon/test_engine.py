@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,15 @@ import pytest
 from mcpguard.audit import AuditLog
 from mcpguard.audit.verify import read, verify
 from mcpguard.control.kill import KILLED
-from mcpguard.daemon.engine import LINES_A_TURN, Engine
+from mcpguard.daemon.engine import CRASHED, LINES_A_TURN, Engine
 from mcpguard.daemon.flow import FAR_MARK
 from mcpguard.daemon.run import minter
 from mcpguard.errors import AuditError
-from mcpguard.model import Mode, Side
+from mcpguard.model import Context, Decision, Mode, Side, Subject, Wait
 from mcpguard.pipeline import make_pipeline
 from mcpguard.proxy.session import Session, SessionSettings
+
+Decide = Callable[[Subject, Context], Decision | Wait]
 
 INITIALIZE = {
     "jsonrpc": "2.0",
@@ -27,6 +29,15 @@ INITIALIZE = {
     "method": "initialize",
     "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t"}},
 }
+
+GREETING = {
+    "protocolVersion": "2025-06-18",
+    "capabilities": {"tools": {}},
+    "serverInfo": {"name": "s", "version": "1"},
+}
+INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+
+PASSING = make_pipeline(None)
 
 
 class Heard:
@@ -42,7 +53,7 @@ class Heard:
 class Play:
     """An engine around a session without a lockfile, with a real audit log."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, decide: Decide = PASSING) -> None:
         self.heard = Heard()
         self.audit = AuditLog.open(
             folder / "audit.jsonl",
@@ -56,7 +67,7 @@ class Play:
         session = Session(
             lock=None,
             mode=Mode.AUDIT_ONLY,
-            decide=make_pipeline(None),
+            decide=decide,
             mint=minter(),
             settings=SessionSettings(),
             now=0.0,
@@ -202,6 +213,53 @@ def test_a_kill_ends_a_session_whose_log_cannot_be_written(play: Play) -> None:
     play.engine.kill("drill")
     assert play.engine.exit_code == KILLED
     assert play.sent(Side.SERVER) == []
+
+
+def defective(subject: Subject, ctx: Context) -> Decision | Wait:
+    """A pipeline that fails at one tool."""
+    if getattr(subject, "target", "") == "broken":
+        raise ZeroDivisionError("a defect")
+    return PASSING(subject, ctx)
+
+
+@pytest.mark.guarantee("session:defect-is-told")
+def test_a_defect_of_ours_is_answered_and_recorded_as_one(tmp_path: Path) -> None:
+    play = Play(tmp_path, defective)
+    broken = {**call(3), "params": {"name": "broken", "arguments": {}}}
+    play.host(INITIALIZE)
+    (asked,) = play.sent(Side.SERVER)
+    answer = {"jsonrpc": "2.0", "id": asked["id"], "result": GREETING}
+    play.engine.feed(Side.SERVER, orjson.dumps(answer) + b"\n")
+    assert [each["id"] for each in play.sent(Side.HOST)] == [1]
+    play.host(INITIALIZED, call(2), broken, call(4), {"jsonrpc": "2.0", "id": 5, "method": "x/y"})
+    answers = {each["id"]: each["error"] for each in play.sent(Side.HOST)}
+    assert answers.keys() == {2, 3, 4, 5}
+    assert {answers[each]["code"] for each in (2, 3, 4)} == {-32603}
+    assert "mcpguard itself failed" in answers[2]["message"]
+    assert "not known" in answers[2]["message"]
+    assert all("Nothing was run" in answers[each]["message"] for each in (3, 4))
+    assert "broken" not in str(play.sent(Side.SERVER))
+    assert play.engine.exit_code == CRASHED
+    play.engine.closed(Side.SERVER)
+    assert play.sent(Side.HOST) == []
+    crashed = [r["detail"] for r in read(play.audit.path) if r.get("event") == "session.crashed"]
+    (how,) = crashed
+    assert str(how).startswith("mcpguard itself failed: ZeroDivisionError at test_engine.py:")
+    denied = [r["reason"] for r in play.records() if r["decision"] == "deny"]
+    assert denied == ["crashed", "crashed", "crashed", "unknown_method"]
+    assert play.heard.events == ["session.crashed"]
+    play.audit.close()
+
+
+@pytest.mark.guarantee("session:defect-is-told")
+def test_a_defect_ends_a_session_whose_log_cannot_be_written(tmp_path: Path) -> None:
+    play = Play(tmp_path, lambda *_: 1 // 0)  # type: ignore[arg-type]
+    os.truncate(play.audit.path, 0)
+    play.host(INITIALIZE)
+    assert play.engine.exit_code == CRASHED
+    assert play.sent(Side.SERVER) == []
+    with contextlib.suppress(AuditError):
+        play.audit.close()
 
 
 def test_a_tick_between_deadlines_sends_nothing(play: Play) -> None:

@@ -359,9 +359,94 @@ def test_every_text_that_a_model_is_shown_is_looked_at(body: JsonObject) -> None
     assert shape(decision.subject.body) == shape(body)
 
 
+def b64(text: str | bytes) -> str:
+    return base64.b64encode(text.encode() if isinstance(text, str) else text).decode()
+
+
+PNG = b64(b"\x89PNG" + TOKEN.encode())
+
+
+def blob(data: str, **more: Json) -> JsonObject:
+    """A resource that a tool brought."""
+    return {"content": [{"type": "resource", "resource": {"uri": "a:b", **more, "blob": data}}]}
+
+
+def picture(data: str, media: str = "image/png") -> JsonObject:
+    return {"content": [{"type": "image", "data": data, "mimeType": media}]}
+
+
+LEFT = b64("[mcpguard:github-token] ü")
+PACKED: dict[str, tuple[JsonObject, JsonObject]] = {
+    "blob": (blob(b64(TOKEN + " ü")), blob(LEFT)),
+    "in lines": (blob("\r\n".join(b64(TOKEN + " ü"))), blob(LEFT)),
+    "without padding": (blob(b64(TOKEN + " ü").rstrip("=")), blob(LEFT)),
+    "of another type": (
+        blob(b64(TOKEN), mimeType="image/png"),
+        blob(b64("[mcpguard:github-token]"), mimeType="image/png"),
+    ),
+    "contents": (
+        {"contents": [{"uri": "a:b", "blob": b64(TOKEN + " ü")}, {"uri": "a:b", "blob": PNG}]},
+        {"contents": [{"uri": "a:b", "blob": LEFT}, {"uri": "a:b", "blob": PNG}]},
+    ),
+    "picture": (picture(b64(TOKEN + " ü"), "image/svg+xml"), picture(LEFT, "image/svg+xml")),
+    "no base64": (blob(f"{TOKEN}: ü"), blob("[mcpguard:github-token]: ü")),
+    "no picture": (picture(TOKEN), picture("[mcpguard:github-token]")),
+    "no text": (blob([TOKEN]), blob(["[mcpguard:github-token]"])),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.guarantee("scan:base64-is-read")
+@pytest.mark.parametrize(("body", "left"), PACKED.values(), ids=PACKED)
+def test_base64_of_a_text_is_looked_at_and_written_anew(body: JsonObject, left: JsonObject) -> None:
+    decision = judged(Result("tools/call", "x", body), stage(REDACTING))
+    assert decision.reason is Reason.REDACTED
+    assert isinstance(decision.subject, Result)
+    assert decision.subject.body == left
+
+
+@pytest.mark.guarantee("scan:redacts-results")
+@pytest.mark.parametrize("card", [4111111111111111, -4111111111111111, 4.111111111111111e15])
+def test_a_card_is_found_however_its_number_is_written(card: float) -> None:
+    given = Result("tools/call", "x", {"content": [], "structuredContent": {"n": [card]}})
+    decision = judged(given, stage(REDACTING))
+    assert isinstance(decision.subject, Result)
+    assert decision.subject.body["structuredContent"] == {"n": ["[mcpguard:card]"]}
+
+
+READ_TWICE: dict[str, JsonObject] = {
+    "skipped letters": blob("*".join(b64(TOKEN))),
+    "the other alphabet": blob(base64.urlsafe_b64encode(f"??>>~~ {TOKEN}".encode()).decode()),
+    "no UTF-8": blob(b64(b"\xff " + TOKEN.encode()), mimeType="TEXT/plain"),
+    "no type": blob(b64(b"\xff " + TOKEN.encode())),
+    "either": blob(TOKEN[:36], mimeType="text/plain"),
+}
+
+
+@pytest.mark.guarantee("scan:base64-is-read")
+@pytest.mark.parametrize("body", READ_TWICE.values(), ids=READ_TWICE)
+def test_what_may_be_read_in_two_ways_is_withheld_when_one_holds_something(
+    body: JsonObject,
+) -> None:
+    decision = judged(Result("tools/call", "x", body), stage(REDACTING))
+    assert not decision.allowed
+    assert decision.reason is Reason.SENSITIVE
+    harmless = blob("*".join(b64("nothing at all")))
+    harmless["structuredContent"] = {"n": TOKEN}
+    left = judged(Result("tools/call", "x", harmless), stage(REDACTING)).subject
+    assert isinstance(left, Result)
+    assert left.body["content"] == harmless["content"]
+
+
+@pytest.mark.guarantee("scan:redacts-results")
+def test_pictures_and_other_bytes_cost_no_finding() -> None:
+    for body in (picture(PNG), blob(PNG, mimeType="application/octet-stream"), picture("")):
+        given = Result("tools/call", "x", body)
+        assert judged(given, stage(REDACTING)) == Decision(True, given)
+
+
 UNSEEN: dict[str, JsonObject] = {
-    "picture": {"content": [{"type": "image", "data": TOKEN, "mimeType": "image/png"}]},
-    "blob": {"content": [{"type": "resource", "resource": {"uri": "a:b", "blob": TOKEN}}]},
+    "picture": picture(PNG),
+    "blob": blob(PNG, mimeType="image/png"),
     "meta": {"content": [], "_meta": {"x": TOKEN}},
     "state": {"requestState": TOKEN},
     "what was asked for": {"contents": [{"uri": f"a:{TOKEN}", "text": "x"}]},
@@ -378,7 +463,7 @@ def test_what_no_model_reads_as_text_stays(body: JsonObject) -> None:
 def test_what_was_not_looked_at_is_put_back_beside_what_was_taken_out() -> None:
     body: JsonObject = {
         "content": [
-            {"type": "image", "data": TOKEN, "mimeType": "image/png"},
+            {"type": "image", "data": PNG, "mimeType": "image/png"},
             {"type": "text", "text": TOKEN, "_meta": {"k": TOKEN}},
         ],
         "_meta": {"k": 1},
@@ -387,7 +472,7 @@ def test_what_was_not_looked_at_is_put_back_beside_what_was_taken_out() -> None:
     assert isinstance(decision.subject, Result)
     assert decision.subject.body == {
         "content": [
-            {"type": "image", "data": TOKEN, "mimeType": "image/png"},
+            {"type": "image", "data": PNG, "mimeType": "image/png"},
             {"type": "text", "text": "[mcpguard:github-token]", "_meta": {"k": TOKEN}},
         ],
         "_meta": {"k": 1},
@@ -518,6 +603,34 @@ def test_a_result_with_a_planted_credential_does_not_pass(text: str, response: R
     assert [each.rule for each in decision.findings] == ["scan.canary"]
     assert decision.findings[0].severity == "critical"
     assert "canary" not in decision.detail
+
+
+BAITED: dict[str, JsonObject] = {
+    "blob": blob(b64(BAIT)),
+    "blob of bytes": blob(b64(b"\x00\xff" + BAIT.encode()), mimeType="image/png"),
+    "blob as it is": blob(BAIT),
+    "blob of hexadecimal": blob(b64(BAIT.encode().hex())),
+    "picture": picture(b64(BAIT)),
+    "picture as it is": picture(BAIT),
+    "_meta": {"content": [], "_meta": {"a/b": [BAIT]}},
+    "_meta of a block": {"content": [{"type": "text", "text": "x", "_meta": {BAIT: 1}}]},
+    "state": {"requestState": b64("x" + BAIT)},
+    "key": {"content": [], "structuredContent": {"n": 1, BAIT: 2}},
+    "what was asked for": {"contents": [{"uri": f"a:{BAIT}", "text": "x"}]},
+}
+
+
+@pytest.mark.guarantee("scan:canary-never-passes")
+@pytest.mark.parametrize("body", BAITED.values(), ids=BAITED)
+def test_a_planted_credential_passes_nowhere_in_a_message(body: JsonObject) -> None:
+    for subject in (
+        Result("resources/read", f"a:{BAIT}", body),
+        Notice("notifications/message", body),
+        ServerRequest("sampling/createMessage", body),
+    ):
+        decision = judged(subject, stage())
+        assert not decision.allowed
+        assert [each.rule for each in decision.findings] == ["scan.canary"]
 
 
 @pytest.mark.guarantee("scan:canary-never-passes")

@@ -501,6 +501,28 @@ def test_a_results_own_words_are_kept_and_the_servers_are_not() -> None:
     }
 
 
+def test_what_the_server_chose_is_redacted_wherever_it_stands() -> None:
+    body: JsonObject = {
+        "code": -1,
+        "message": "m 1",
+        "data": {"type": "t1", "k1": [{"type": "text1"}]},
+        "content": [{"type": "x1", "text": "a", "odd1": 1}, {"type": "text", "_meta": {"m1": 1}}],
+        "top1": "1",
+        "top2": "2",
+    }
+    assert redacted_result(body, redactions("[0-9]")) == {
+        "code": -1,
+        "message": r"m <\a>",
+        "data": {"type": r"t<\a>", r"k<\a>": [{"type": r"text<\a>"}]},
+        "content": [
+            {"type": r"x<\a>", "text": "a", r"odd<\a>": 1},
+            {"type": "text", "_meta": {r"m<\a>": 1}},
+        ],
+        r"top<\a>": r"<\a>",
+        r"top<\a>+": r"<\a>",
+    }
+
+
 @given(
     st.recursive(
         st.text(max_size=5),

@@ -429,6 +429,16 @@ def test_an_error_that_asks_nothing_passes(data: Json) -> None:
     ).quiet()
 
 
+@pytest.mark.parametrize("odd", [["e1"], {"e1": 1}, 1.5, None, True])
+def test_an_elicitation_of_an_odd_id_is_not_the_one_that_completes(odd: Json) -> None:
+    """An id of any JSON type stands in what the server asks."""
+    params: JsonObject = {"mode": "url", "elicitationId": odd, "url": "https://x/", "message": "m"}
+    session = opened(ALL).server(ask(1, "elicitation/create", params)).forget()
+    session.server(COMPLETE).quiet()
+    complete: JsonObject = {**COMPLETE, "params": {"elicitationId": odd}}
+    session.server(complete).quiet()
+
+
 def test_an_elicitation_that_was_asked_for_may_be_completed() -> None:
     params: JsonObject = {"mode": "url", "elicitationId": "e1", "url": "https://x/", "message": "m"}
     (

@@ -66,6 +66,28 @@ def test_a_task_has_one_name_on_each_side(method: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("method", "sent", "left"),
+    [
+        ("tasks/get", {"content": [], "statusMessage": "m"}, {"statusMessage": "m"}),
+        ("tasks/cancel", {"note": "n", "_meta": {"a": 1}}, {"_meta": {"a": 1}}),
+    ],
+)
+def test_a_task_has_the_members_that_mcp_gives_it(
+    method: str, sent: JsonObject, left: JsonObject
+) -> None:
+    session = made().host(about(2, method, NAME)).forget()
+    session.server({"id": wire(3), "result": {**task("srv-1"), **sent}})
+    session.sends_host({"id": 2, "result": {**task(NAME), **left}}).quiet()
+    session.recorded(decision="note", reason="dropped_keys")
+
+
+def test_a_list_of_tasks_has_the_members_that_mcp_gives_it() -> None:
+    session = made().host({"id": 2, "method": "tasks/list"}).forget()
+    session.server({"id": wire(3), "result": {"note": "n", "tasks": [task("srv-1", note="n")]}})
+    session.sends_host({"id": 2, "result": {"tasks": [task(NAME)]}}).quiet()
+
+
 @pytest.mark.guarantee("tasks:unasked-left-out")
 @pytest.mark.parametrize("asked", [call(1), {"id": 1, "method": "prompts/get", "params": GREET}])
 @pytest.mark.parametrize("kept", [{}, {"content": []}, {"_meta": {"x": 1}}])

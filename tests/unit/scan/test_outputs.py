@@ -122,6 +122,18 @@ SHAPES: dict[str, Json] = {
             }
         ]
     },
+    "blob of no base64": {"uri": "a:b", "mimeType": "image/png", "blob": ORDER},
+    "blob of another type": {
+        "uri": "a:b",
+        "mimeType": "image/svg+xml",
+        "blob": base64.b64encode(ORDER.encode()).decode(),
+    },
+    "picture that is a text": {
+        "type": "image",
+        "mimeType": "image/svg+xml",
+        "data": base64.b64encode(ORDER.encode()).decode(),
+    },
+    "picture as text": {"type": "audio", "mimeType": "audio/wav", "data": ORDER},
     "error": {"code": -32000, "message": "failed", "data": {"details": [ORDER]}},
     "message": {"code": -32000, "message": ORDER},
     "prompt": {"messages": [{"role": "user", "content": {"type": "text", "text": ORDER}}]},
@@ -139,7 +151,7 @@ def test_every_place_that_a_model_reads_is_looked_at(shape: str) -> None:
 
 
 def test_a_picture_is_not_read_as_text() -> None:
-    data = base64.b64encode(ORDER.encode()).decode()
+    data = base64.b64encode(b"\x89PNG" + ORDER.encode()).decode()
     assert outcome({"type": "image", "mimeType": "image/png", "data": data}) is Outcome.ALLOW
     assert outcome({"uri": "a:b", "mimeType": "image/png", "blob": data}) is Outcome.ALLOW
 

@@ -72,6 +72,8 @@ LOUD: dict[str, Json] = {
     "a-card-in-a-key": {CARD: 1},
     "a-card-as-a-number": {"a": 4111111111111111},
     "a-card-in-a-list": {"a": ["x", [CARD]]},
+    "a-card-as-a-float": {"a": 4111111111111111.0},
+    "a-card-below-zero": {"a": [-4111111111111111]},
     "a-card-number-in-a-list": {"a": [1, 4111111111111111]},
     "a-card-far-down": deep(MAX_DEPTH + 3, CARD),
     "a-card-behind-half-a-pair": {"a": f"\ud800 {CARD}"},

@@ -39,6 +39,11 @@ def clean(value: Json) -> Json:
         ([f"{CARD}", {"a": ["b", CARD]}], ["[mcpguard:card]", {"a": ["b", "[mcpguard:card]"]}]),
         (CARD, "[mcpguard:card]"),
         (4111111111111111, "[mcpguard:card]"),
+        (-4111111111111111, "[mcpguard:card]"),
+        ([4111111111111111.0, 0.5, CARD], ["[mcpguard:card]", 0.5, "[mcpguard:card]"]),
+        ({"n": -4.111111111111111e15}, {"n": "[mcpguard:card]"}),
+        ({"n": 411111111111111.1}, {"n": 411111111111111.1}),
+        ([float("inf"), 1e300, CARD], [float("inf"), 1e300, "[mcpguard:card]"]),
         ({"n": 4111111111111112}, {"n": 4111111111111112}),
         ({"n": 10**4000, "x": CARD}, {"n": 10**4000, "x": "[mcpguard:card]"}),
         ([None, True, 1.5, {}, []], [None, True, 1.5, {}, []]),
@@ -86,8 +91,9 @@ TEXTS = st.one_of(st.text(max_size=20), st.lists(PIECES, max_size=8).map("".join
 NAMES = st.one_of(
     TEXTS, st.sampled_from(["path", "url", "command", "content", "branch", "q", "password"])
 )
+NUMBERS = st.sampled_from([4111111111111111, -4111111111111111, 4111111111111111.0, -4.1e15])
 VALUES: st.SearchStrategy[Json] = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), TEXTS),
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), NUMBERS, TEXTS),
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(NAMES, inner, max_size=4)),
     max_leaves=12,
 )

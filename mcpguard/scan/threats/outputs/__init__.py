@@ -26,6 +26,7 @@ from mcpguard.scan.threats.outputs.judging import BESIDE, NOTHING, Passage, besi
 from mcpguard.scan.threats.outputs.needles import OVERLAP, dull, needles, quiet
 from mcpguard.scan.threats.outputs.texts import (
     DEPTH,
+    PACKED,
     Said,
     Text,
     gathered,
@@ -116,7 +117,7 @@ def judge_result(value: Json) -> Report:
     try:
         strings: list[str] = []
         gathered(value, strings, DEPTH)
-        if "blob" not in strings and quiet("\n".join(strings)):
+        if PACKED.isdisjoint(strings) and quiet("\n".join(strings)):
             return _ALLOWED
         return _judged(said(value))
     except ScanError as error:

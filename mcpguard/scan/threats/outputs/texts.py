@@ -1,6 +1,5 @@
 """What of a result a model may come to read: every string and key of it, blobs of text decoded."""
 
-import binascii
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -8,18 +7,15 @@ from typing import NamedTuple
 from mcpguard.errors import ScanError
 from mcpguard.model import Json, JsonObject
 from mcpguard.scan.threats.text import Hidden, Normal, normalise
+from mcpguard.wire.blobs import PICTURES, texts
 
-__all__ = ["DEPTH", "SEGMENT", "Said", "Text", "gathered", "joined", "named", "said"]
+__all__ = ["DEPTH", "PACKED", "SEGMENT", "Said", "Text", "gathered", "joined", "named", "said"]
 
 DEPTH = 64
 """Nesting, as on the wire."""
 
-_PICTURES = frozenset({"image", "audio"})
-"""Types of content whose `data` is no text."""
-
-_TEXTUAL = ("text/", "application/json", "application/xml", "application/javascript", "")
-"""What the media type of a blob begins with that a host may show as text; none is said: it may."""
-
+PACKED = PICTURES | {"blob"}
+"""Without one of these, as a key or a text, nothing is base64 by what MCP says."""
 
 SEGMENT = 2048
 """Characters that are read together: most of a text needs no reading."""
@@ -90,32 +86,23 @@ def _deeper(depth: int) -> int:
 
 
 def _members(value: JsonObject, where: str, found: dict[str, str], depth: int) -> None:
-    unread = _unread(value)
+    packed = _packed(value)
     for key, each in value.items():
         if key not in _OWN:
             found.setdefault(key, where)
         here = f"{where}/{_token(key)}"
-        if key != unread:
+        if key == packed and isinstance(each, str):
+            for text in texts(each, value.get("mimeType")):
+                _walk(text, here, found, depth)
+        else:
             _walk(each, here, found, depth)
-        elif key == "blob" and isinstance(each, str):
-            _walk(_blob(each, value.get("mimeType")), here, found, depth)
 
 
-def _unread(value: JsonObject) -> str:
-    """The member that is no text as it is written: a picture's `data`, a resource's `blob`."""
-    if str(value.get("type")) in _PICTURES and isinstance(value.get("mimeType"), str):
+def _packed(value: JsonObject) -> str:
+    """The member that is base64: a picture's `data`, a resource's `blob`."""
+    if str(value.get("type")) in PICTURES and isinstance(value.get("mimeType"), str):
         return "data"
     return "blob" if "uri" in value else ""
-
-
-def _blob(blob: str, media: Json) -> str:
-    """The text in a blob; the blob itself when it is not base64; nothing when it is no text."""
-    if isinstance(media, str) and not media.startswith(_TEXTUAL[:-1]) and media:
-        return ""
-    try:
-        return binascii.a2b_base64(blob).decode("utf-8", "replace")
-    except (binascii.Error, ValueError):
-        return blob
 
 
 def _token(key: str) -> str:
