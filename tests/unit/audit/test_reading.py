@@ -219,6 +219,22 @@ def test_counts_are_of_what_was_chosen(path: Path) -> None:
     assert run("stats", path, "--session", "x").stdout == "no record of that kind\n"
 
 
+def test_a_call_that_waited_is_counted_once_and_its_wait_apart(tmp_path: Path) -> None:
+    path = tmp_path / "held.jsonl"
+    call = {**CALL, "direction": "host>server", "method": "tools/call", "target": "pay"}
+    rule = {"stage": "gateway", "rule": "gateway.approval", "reason": "waiting"}
+    held: JsonObject = {**call, **rule, "decision": "hold"}
+    log, keeper = kept(path)
+    write(log, held, call, held)
+    log.close(keeper.last)
+    told = orjson.loads(run("stats", path, "--format", "json").stdout)
+    assert (told["calls"], told["decisions"]) == ({"pay": {"allow": 1}}, {"allow": 1})
+    assert (told["held"], told["rules"]) == ({"pay": 2}, {})
+    assert "waited for a person\n          2  pay\n" in run("stats", path).stdout
+    lines = run("show", path, "--tool", "pay", "--format", "jsonl").stdout.splitlines()
+    assert [orjson.loads(each)["decision"] for each in lines] == ["hold", "allow", "hold"]
+
+
 def test_what_is_no_log_is_an_error(tmp_path: Path) -> None:
     for command in ("show", "tail", "stats"):
         result = run(command, tmp_path / "none")
