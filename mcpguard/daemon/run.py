@@ -166,7 +166,7 @@ def _shipping(plan: Plan) -> "Iterator[Callable[[Path], None]]":
     from mcpguard.siem.process import Shipper
 
     try:
-        shipper = Shipper.start(plan.settings.audit.sinks)
+        shipper = Shipper.start(plan.settings.audit.sinks, plan.settings.audit.host)
     except OSError as error:
         sys.stderr.write(printable(f"mcpguard: the audit log is not delivered: {error}") + "\n")
         yield lambda _: None
