@@ -192,6 +192,7 @@ def _session(
     stuck = False
     try:
         session_id = os.urandom(8).hex()
+        log.about = {"server": plan.name, "session": session_id}
         audit = open_audit(plan, session_id, log)
         if audit is not None:
             deliver(audit.path)
