@@ -138,16 +138,35 @@ def test_that_no_record_fits_is_said(path: Path, command: str, options: list[str
 def test_a_record_is_a_line_for_people_and_what_a_terminal_would_obey_is_shown(path: Path) -> None:
     lines = run("show", path, "--format", "text").stdout.splitlines()
     assert len(lines) == 21
-    assert lines[1] == "2026-09-21 14:13:20       2  allow       -> tools/call read_file"
+    who = "s1      local:default "
+    assert lines[1] == f"2026-09-21 14:13:20Z       2  {who}  allow       -> tools/call read_file"
     assert lines[6] == (
-        "2026-09-21 14:13:20       7  deny        -> tools/call exec               [no-shell]"
-        " nobody<U+001B>[2J runs a shell"
+        f"2026-09-21 14:13:20Z       7  {who}  deny        -> tools/call exec             "
+        "  [no-shell] nobody<U+001B>[2J runs a shell"
     )
     assert "audit.rotate  file audit~000000000009.jsonl" in lines[8]
     record: JsonObject = {**WHY, "rule": "", "server": "a" * 20, "seq": 1, "ts": "t"}
-    assert " aaaaaaaaaaaa  deny " in line_of(record, named=True)
+    assert " aaaaaaaaaaaa                  deny " in line_of(record, named=True)
     assert "[policy.rule]" in line_of(record, named=False)
     assert line_of({}, named=False)
+    long: JsonObject = {**record, "detail": "why " * 100, "target": "t" * 100, "session": "s" * 16}
+    assert len(line_of(long, named=True)) == 160
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"summary": {"critical": 0, "high": 1, "low": 2}}, "summary 1 high and 2 low"),
+        ({"summary": {"critical": 0}, "state": "seen"}, "scan.server  state seen"),
+        ({"decisions": {"allow": 11, "deny": 1}}, "decisions 11 allow and 1 deny"),
+        ({"findings": [{"rule": "a.b", "where": "/x"}, {"rule": "a.b"}]}, "findings a.b"),
+        ({"suppressed": 0, "names": ["a", "b"]}, "suppressed 0, names a and b"),
+    ],
+)
+def test_an_event_is_told_in_words(said: JsonObject, told: str) -> None:
+    line = line_of({"event": "scan.server", **said}, named=False)
+    assert line.endswith(told)
+    assert not set(line) & set('{}[]"')
 
 
 @pytest.mark.guarantee("audit:shown-as-written")
