@@ -350,6 +350,7 @@ def test_a_syslog_frame_is_read_back_with_its_data_and_message(record: JsonObjec
     assert pairs.get("method", "") == plain
 
 
+@pytest.mark.guarantee("siem:says-who-did-it")
 @pytest.mark.parametrize(
     ("number", "told"),
     [
