@@ -3118,6 +3118,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "with its type and numbers.",
         Mutant("siem/formats/ocsf.py", '"time": event.ms,', '"time": event.stamp,'),
     ),
+    "siem:says-who-did-it": Guarantee(
+        "Decision 0019",
+        "Every format but `json` exports what a person changed under that person's name and key, "
+        "with what it is about and why, and names the machine.",
+        Mutant(
+            "siem/formats/event.py",
+            'return self.text("by") or self.text("principal")',
+            'return self.text("principal")',
+        ),
+    ),
     "siem:session-delivers-its-log": Guarantee(
         "Decision 0019",
         "A session with sinks delivers its own log, in a process of its own that no message and no "

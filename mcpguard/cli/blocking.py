@@ -9,7 +9,7 @@ from typing import TypeVar
 import click
 
 from mcpguard.cli import reach, render
-from mcpguard.cli.reach import Outcome, Signing, field
+from mcpguard.cli.reach import Outcome, Signing
 from mcpguard.cli.receipt.leaving import note, receipted
 from mcpguard.cli.signing import Phrases, folder, signer_option
 from mcpguard.control import blocks, client, policies
@@ -467,8 +467,7 @@ def _lines(one: Outcome, did: str) -> Iterator[str]:
         return
     yield f"{name}: {did}" if did else name
     if isinstance(one.result, dict):
-        for key in one.result:
-            yield f"  {render.printable(key)}: {field(one.result, key)}"
+        yield from reach.numbers(one.result)
 
 
 def _field(text: str) -> tuple[str, Json]:

@@ -241,6 +241,7 @@ def _checked_json(file: Path, rules: RuleSet | None, problems: Sequence[PolicyEr
 def summary_of(found: Sequence[Replayed]) -> JsonObject:
     """How many of what."""
     counts = Counter(each.new for each in found)
+    changes = Counter(_change(each) for each in found)
     compared = [each for each in found if each.changed is not None]
     return {
         "calls": len(found),
@@ -248,7 +249,41 @@ def summary_of(found: Sequence[Replayed]) -> JsonObject:
         "changed": sum(each.changed is True for each in compared),
         "unknown": counts["unknown"],
         "decisions": {word: counts[word] for word in _WORDS if counts[word]},
+        "changes": {word: changes[word] for word in _CHANGES if changes[word]},
     }
+
+
+_NEWLY = {
+    "deny": "newly denied",
+    "require_approval": "newly held for a person",
+    "redact": "newly redacted",
+}
+_NOT_ANY_MORE = {
+    "deny": "no longer denied by a rule",
+    "require_approval": "no longer held for a person",
+    "redact": "no longer redacted",
+}
+_NOT_COMPARED = {
+    "deny": "denied",
+    "require_approval": "held for a person",
+    "redact": "redacted",
+}
+_CHANGES = (
+    *_NEWLY.values(), *_NOT_ANY_MORE.values(), "as before", *_NOT_COMPARED.values(), "allowed",
+    "not known",
+)  # fmt: skip
+"""What became of a call, in the order in which it is told."""
+
+
+def _change(each: Replayed) -> str:
+    """What `each` is counted as. A denial that no rule made stays what it was."""
+    if each.new == "unknown":
+        return "not known"
+    if each.changed is None:
+        return _NOT_COMPARED.get(each.new, "allowed")
+    if not each.changed:
+        return "as before"
+    return _NEWLY.get(each.new) or _NOT_ANY_MORE[each.record.old]
 
 
 _WORDS = ("allow", "none", "redact", "require_approval", "deny", "unknown")
@@ -258,9 +293,9 @@ def replayed_lines(rules: RuleSet, found: Sequence[Replayed], summary: JsonObjec
     """The calls of `found`, a line each, then the summary."""
     for each in found:
         yield from _call_lines(each)
-    decisions = summary["decisions"]
-    if isinstance(decisions, dict):
-        told = ", ".join(f"{number} {word}" for word, number in decisions.items())
+    changes = summary["changes"]
+    if isinstance(changes, dict):
+        told = ", ".join(f"{number} {word}" for word, number in changes.items())
         yield f"{rules.name}: {summary['calls']} calls: {told or 'nothing to judge'}"
     yield f"{summary['changed']} of {summary['compared']} compared would change"
 
@@ -272,7 +307,8 @@ def _call_lines(each: Replayed) -> Iterator[str]:
     mark = "*" if each.changed else " "
     remarks = "".join(f" +{name}" for name in each.remarks)
     rule = f"  {each.rule}" if each.rule else ""
-    yield f"{each.record.line:>6} {mark} {name:<{NAME_WIDTH}}  {old}{each.new}{rule}{remarks}"
+    new = "allow (no rule decides)" if each.new == "none" else each.new
+    yield f"{each.record.line:>6} {mark} {name:<{NAME_WIDTH}}  {old}{new}{rule}{remarks}"
     if each.message:
         yield " " * 9 + render.printable(each.message)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import click
 
@@ -30,6 +30,7 @@ __all__ = [
     "each",
     "field",
     "home",
+    "numbers",
     "open_store",
     "rows",
     "shown_json",
@@ -169,7 +170,52 @@ def rows(table: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join(map(str.ljust, row, wide)).rstrip()
 
 
-def field(told: Json, key: str, missing: str = "") -> str:
+def field(told: "Json | Mapping[str, Json]", key: str, missing: str = "") -> str:
     """What `told` says under `key`, as printable text on one line."""
     value = told.get(key) if isinstance(told, Mapping) else None
     return missing if value is None else render.plain(value)
+
+
+_MEASURED: Final = ("p50", "p95", "p99")
+
+
+def numbers(told: Mapping[str, Json]) -> Iterator[str]:
+    """What a session counted, for people: a line a number, then a table of its tools."""
+    tables = ("by_tool", "latency_ms")
+    for key, value in told.items():
+        if key not in tables:
+            yield f"  {render.printable(key)}: {_counted(value)}"
+    yield from (f"  {line}" for line in _by_tool(*(_mapping(told.get(key)) for key in tables)))
+
+
+def _mapping(told: Json) -> Mapping[str, Json]:
+    return told if isinstance(told, dict) else {}
+
+
+def _counted(value: Json) -> str:
+    """Counts by name in words, anything else as it is."""
+    if not isinstance(value, dict):
+        return render.plain(value)
+    told = (f"{render.plain(number)} {name.replace('_', ' ')}" for name, number in value.items())
+    return render.printable(", ".join(told)) or "no limit"
+
+
+def _by_tool(calls: Mapping[str, Json], took: Mapping[str, Json]) -> Iterator[str]:
+    """A row a tool; how long it took in ms where that was measured; and what we add ourselves."""
+    server, own = _mapping(took.get("server")), _mapping(took.get("own"))
+    made = [
+        (name, field(calls.get(name), "calls"), field(calls.get(name), "denied"),
+         *_ranks(server.get(name)))
+        for name in dict.fromkeys((*calls, *server))
+    ]  # fmt: skip
+    if own:
+        made.append(("(mcpguard itself)", field(own, "calls"), "", *_ranks(own)))
+    if not made:
+        return
+    head = ("TOOL", "CALLS", "DENIED", "P50 MS", "P95 MS", "P99 MS")
+    wide = len(head) if took else len(head) - len(_MEASURED)
+    yield from rows([each[:wide] for each in (head, *made)])
+
+
+def _ranks(told: "Json | Mapping[str, Json]") -> Iterator[str]:
+    return (field(told, rank, "-") for rank in _MEASURED)

@@ -58,20 +58,21 @@ def ship_command(  # noqa: PLR0917 - one option each
     if session:
         _for_session()
         return
-    targets = load(config).settings.audit.sinks
+    audit = load(config).settings.audit
+    targets = audit.sinks
     if not targets:
         raise UsageError(
             "no sink is configured",
             hint="name one under `audit.sinks`; `mcpguard config path` says in which file",
         )
-    find = found(logs, load(config).settings.audit.log)
+    find = found(logs, audit.log)
     if status:
         _show([*shipping.states(find(), targets)], form)
     elif once:
-        context.exit(0 if shipping.once(find(), targets, _say) else 1)
+        context.exit(0 if shipping.once(find(), targets, _say, audit.host) else 1)
     else:
         stop = _stopped_by_signals()
-        shipping.follow(find, targets, _say, stop)
+        shipping.follow(find, targets, _say, stop, host=audit.host)
 
 
 def found(logs: Sequence[Path], configured: str) -> Callable[[], list[Path]]:
@@ -119,7 +120,8 @@ def _for_session() -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     log = Path(order["log"])
-    shipping.follow(lambda: [log], targets, _say if order["tell"] else _quiet, stop, over)
+    say = _say if order["tell"] else _quiet
+    shipping.follow(lambda: [log], targets, say, stop, over, host=order["host"])
 
 
 def _await_end(over: threading.Event) -> None:

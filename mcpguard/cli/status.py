@@ -110,5 +110,4 @@ def _caller(told: Json) -> str:
 
 def _numbers(one: Outcome) -> Iterator[str]:
     if isinstance(one.result, dict):
-        for key, value in one.result.items():
-            yield f"  {render.printable(key)}: {render.plain(value)}"
+        yield from reach.numbers(one.result)

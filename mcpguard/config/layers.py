@@ -125,6 +125,7 @@ def settings_of(values: Values, system: Values | None = None) -> Settings:
             log=one("audit", "log", default=""),
             durability=one("audit", "durability"),
             sinks=_sinks(values, traced=one("telemetry", "trace", default="off") == "on"),
+            host=one("audit", "host", default=""),
             on_failure=one("audit", "on_failure"),
             rotate_size=one("audit", "rotate_size"),
             rotate_age=one("audit", "rotate_age"),

@@ -498,6 +498,11 @@ ROWS: Final = (
         tighten=_added,
     ),
     Row(
+        ("audit", "host"),
+        "what this machine is called in what is exported; else as the system says",
+        read.machine,
+    ),
+    Row(
         ("audit", "on_failure"),
         "deny or continue: what becomes of that which cannot be recorded",
         read.choice(*_ON_FAILURE),

@@ -101,7 +101,8 @@ class ApprovalSettings:
 class AuditSettings:
     """`log`: absolute path; empty: in the data directory. `durability`: see `audit.Durability`.
 
-    `sinks`: where the records are sent to, see `siem.sinks`.
+    `sinks`: where the records are sent to, see `siem.sinks`. `host`: what this machine is called
+    in them; empty: as the system says.
     `on_failure`: what becomes of that which cannot be recorded. `rotate_size` (bytes),
     `rotate_age` (seconds), `keep`: see `audit.keeper.Rotation`. `anchors`: absolute path of the
     folder for the newest checkpoints; empty: nowhere. `capture_arguments`, `capture_results`: globs
@@ -112,6 +113,7 @@ class AuditSettings:
     log: str = ""
     durability: Literal["grouped", "strict", "none"] = "grouped"
     sinks: "tuple[Target, ...]" = ()
+    host: str = ""
     on_failure: Literal["deny", "continue"] = "deny"
     rotate_size: int = 100 * 1024 * 1024
     rotate_age: int = 0

@@ -35,6 +35,7 @@ __all__ = [
     "glob",
     "integer",
     "listener",
+    "machine",
     "name",
     "own_file",
     "pattern",
@@ -52,6 +53,9 @@ __all__ = [
 
 MAX_NAME = 64
 """Characters of a profile's or pattern's name: it stands in every audit record."""
+
+MAX_HOST = 253
+"""Characters of a host name (RFC 1035, its dots included)."""
 
 MAX_ENTRIES = 64
 """Patterns of tools of one binding."""
@@ -180,6 +184,14 @@ def own_file(node: Node) -> str:
     _, top, *below = *PurePosixPath(value).parts, ""
     if top in _NO_FILES and below[0] != "shm":
         raise node.error(f"{value} keeps nothing", hint="name a file on a disk")
+    return value
+
+
+def machine(node: Node) -> str:
+    """A host name: letters, digits, `.`, `_` and `-`."""
+    value = node.text(MAX_HOST)
+    if not set(value) <= _NAME:
+        raise node.error("a host name has letters, digits, `.`, `_` and `-` only")
     return value
 
 

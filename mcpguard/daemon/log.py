@@ -30,8 +30,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "item.missing": "{kind} {name} is locked but the server no longer lists it",
     "listing.failed": "the server's {kind} cannot be verified and {fate}: {why}",
     "server.drifted": "the server's {what} changed since it was reviewed",
-    "call.denied": "{method} blocked [{rule}]",
-    "result.withheld": "the result of {method} was withheld [{rule}]",
+    "call.denied": "{what} blocked [{rule}]: {detail}",
+    "result.withheld": "the result of {what} was withheld [{rule}]: {detail}",
     "call.waits": "{why}",
     "approval.callback": "the program's approval raised {detail}: the call is denied",
     "guard.crashed": "mcpguard itself failed ({detail}): nothing is allowed any more",
@@ -208,16 +208,20 @@ def _unblock(fd: int) -> bool:
 
 
 class Log:
-    """Events as sentences or as JSON lines. `stderr` carries the server's stderr too."""
+    """Events as sentences or as JSON lines. `stderr` carries the server's stderr too.
+
+    `about`: fields of every line, which tell the sessions of one file apart.
+    """
 
     def __init__(self, stderr: Stderr, out: Stderr, form: str) -> None:
         self.stderr = stderr
+        self.about: Fields = {}
         self._out = out
         self._render = _jsonl() if form == "jsonl" else _pretty
 
     def event(self, name: str, level: str, fields: Fields) -> None:
         """Say `name`. `fields` are names, kinds and counts, never argument values."""
-        self._out.line(self._render(name, level, fields))
+        self._out.line(self._render(name, level, {**self.about, **fields}))
 
     def close(self) -> None:
         """Last chance for what waits, then leave the descriptors as they were found."""

@@ -161,7 +161,7 @@ def _shipping(plan: Plan) -> "Iterator[Callable[[Path], None]]":
     from mcpguard.siem.process import Shipper
 
     try:
-        shipper = Shipper.start(plan.settings.audit.sinks)
+        shipper = Shipper.start(plan.settings.audit.sinks, plan.settings.audit.host)
     except OSError as error:
         sys.stderr.write(printable(f"mcpguard: the audit log is not delivered: {error}") + "\n")
         yield lambda _: None
@@ -187,6 +187,7 @@ def _session(
     stuck = False
     try:
         session_id = os.urandom(8).hex()
+        log.about = {"server": plan.name, "session": session_id}
         audit = open_audit(plan, session_id, log)
         if audit is not None:
             deliver(audit.path)

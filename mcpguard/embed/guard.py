@@ -34,6 +34,7 @@ from mcpguard.model import (
     Subject,
     Wait,
 )
+from mcpguard.proxy.actions import held
 from mcpguard.proxy.core import BLOCKS, DOWN, MAX_WAIT, SHOWN, UP, outcome_of, record_of
 from mcpguard.proxy.denial import sentence
 from mcpguard.trust.score import MAX_SCORE
@@ -261,16 +262,7 @@ class Guard:
             asking.start_soon(self._ask, self._approve, asked, moment)
 
     def _note_wait(self, subject: Call | Result, wait: Wait) -> None:
-        record: JsonObject = {
-            "direction": UP,
-            "method": subject.method,
-            "target": subject.target[:SHOWN],
-            "decision": "hold",
-            "stage": "wire",
-            "rule": f"wire.{Reason.WAITING}",
-            "reason": Reason.WAITING,
-            "detail": wait.detail[:SHOWN],
-        }
+        record = held(Allowed(UP, subject.method, subject.target[:SHOWN]), wait)
         try:
             self._write(record)
         except AuditError as error:  # the call itself is denied for it, when it is decided

@@ -16,7 +16,9 @@ from mcpguard.model import (
     Finding,
     JsonObject,
     Mode,
+    Reason,
     Side,
+    Wait,
 )
 from mcpguard.proxy.pending import Entry
 
@@ -28,6 +30,7 @@ __all__ = [
     "Role",
     "Send",
     "Stop",
+    "held",
     "list_fate",
     "outcome_of",
     "record_of",
@@ -153,6 +156,17 @@ def record_of(
         _tell_findings(record, decision.findings)
     if not decision.allowed:
         record["decision"] = "deny" if stops else "would_deny"
+    return record
+
+
+def held(allowed: Allowed, wait: Wait) -> JsonObject:
+    """The record of a call that waits for a person: which, and what holds it."""
+    record = allowed.fields()
+    record["decision"] = "hold"
+    record["stage"] = wait.stage
+    record["rule"] = f"{wait.stage}.{Reason.APPROVAL}"
+    record["reason"] = Reason.WAITING
+    record["detail"] = wait.detail[:SHOWN]
     return record
 
 

@@ -33,6 +33,7 @@ from mcpguard.proxy.actions import (
     Batch,
     Event,
     Role,
+    held,
     list_fate,
     outcome_of,
     record_of,
@@ -309,7 +310,9 @@ class Core:
                 waiting = waiting._replace(asked=self._question(wait.question))
         self.waits[entry.wire_id] = waiting
         if wait.detail and wait != before:
-            self.note(UP, call.method, Reason.WAITING, wait.detail, "hold", span=self.traced(entry))
+            record = held(Allowed(UP, call.method, call.target[:SHOWN]), wait)
+            record.update(self.traced(entry) or {})
+            self.batch.records.append((record, b""))
             self.event("call.waits", "warning", why=wait.detail)
         return None
 

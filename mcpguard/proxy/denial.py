@@ -2,7 +2,8 @@
 
 from enum import StrEnum
 
-from mcpguard.model import Decision, JsonObject, Reason
+from mcpguard.lock.lockfile import Lockfile
+from mcpguard.model import Decision, ItemKind, JsonObject, Reason
 from mcpguard.proxy.pending import Entry
 from mcpguard.wire.jsonrpc import encode_error, encode_result
 
@@ -18,6 +19,7 @@ __all__ = [
     "DenyStyle",
     "denial",
     "error_line",
+    "said_of",
     "sentence",
     "withheld",
 ]
@@ -36,6 +38,18 @@ TIMED_OUT = -31003
 
 _SHOWN = 200
 """Characters of a name the host sent that are repeated to it."""
+
+
+_DETAIL = 512
+"""Characters of a reason in an event, as in a record."""
+
+_ITEMS = {
+    "tools/call": ItemKind.TOOL,
+    "prompts/get": ItemKind.PROMPT,
+    "resources/read": ItemKind.RESOURCE,
+    "resources/subscribe": ItemKind.RESOURCE,
+}
+"""What a method's target is in the lockfile."""
 
 
 class DenyStyle(StrEnum):
@@ -108,6 +122,24 @@ def sentence(decision: Decision) -> str:
     """The sentence a person or a model reads: which rule, why, what to do."""
     step = _NEXT.get(decision.reason, _NEXT_DEFAULT)
     return f"Blocked by mcpguard [{decision.rule}]: {decision.detail}. {step}."
+
+
+def said_of(
+    method: str, target: str, decision: Decision, lock: Lockfile | None
+) -> dict[str, str | int]:
+    """Fields of the event of a denial. `what`: the method, and the item if its name was reviewed.
+
+    Any other name is a peer's text, and stands in the audit log alone.
+    """
+    kind = _ITEMS.get(method)
+    known = kind is not None and lock is not None and lock.item(kind, target) is not None
+    return {
+        "method": method,
+        "target": target if known else "",
+        "what": f"{method} {target}" if known else method,
+        "rule": decision.rule,
+        "detail": decision.detail[:_DETAIL],
+    }
 
 
 def denial(entry: Entry, decision: Decision, style: DenyStyle) -> bytes:

@@ -453,7 +453,8 @@ class HostSide:
         core.record(UP, entry.row.name, entry.target, decision, encoded, span=span)
         if denied:
             core.deny(entry, decision)
-            core.event("call.denied", "info", method=entry.row.name, rule=decision.rule)
+            said = denial.said_of(entry.row.name, entry.target, decision, core.lock)
+            core.event("call.denied", "warning", **said)
             return
         self._forward(entry, entry.params)
 

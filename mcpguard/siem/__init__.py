@@ -6,6 +6,7 @@
     files.py     a file, and stderr
     sockets.py   syslog over UDP, TCP, TLS and a unix socket
     web.py       HTTP: batches for Splunk's HEC, OTLP and generic receivers
+    machine.py   the name of this machine
     metering.py  metrics of a log, for OTLP
     exposition.py    metrics of all logs of a machine, for Prometheus
     shipping.py  from the spool into the sinks, again and again until it is delivered

@@ -1,6 +1,5 @@
 """Metrics of one log for OTLP: each batch of records is counted, and the sums are sent."""
 
-import socket
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import orjson
 
 from mcpguard.siem.formats.tally import Queue, Tally, message
+from mcpguard.siem.machine import machine
 from mcpguard.siem.spool import MAX_RECORDS, Cursor, cursor_path
 
 __all__ = ["Meter"]
@@ -19,11 +19,12 @@ class Meter:
     After a restart it begins at nothing, which receivers can tell by the time of the first record.
     """
 
-    def __init__(self, log: Path, sinks: Sequence[str] = ()) -> None:
-        """`sinks`: the names of those whose queues are told."""
+    def __init__(self, log: Path, sinks: Sequence[str] = (), host: str = "") -> None:
+        """`sinks`: the names of those whose queues are told. `host`: see `Courier`."""
         self._log = log
         self._sinks = sinks
-        self._name = f"{socket.gethostname()}/{log.name}"
+        self._host = host or machine()
+        self._name = f"{self._host}/{log.name}"
         self._tally = Tally()
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._seq = 0
@@ -36,7 +37,7 @@ class Meter:
                 self._tally.take(record)
                 seq = record.get("seq")
                 self._seq = seq if isinstance(seq, int) else self._seq
-        return message(self._tally, self._name, [*self._queues()])
+        return message(self._tally, self._name, [*self._queues()], self._host)
 
     def _new(self, digest: str) -> bool:
         if digest in self._seen:

@@ -24,13 +24,16 @@ __all__ = ["Shipper"]
 class Shipper:
     """A running `mcpguard audit ship --session`. It outlives the session by seconds at most."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", targets: Sequence[Target]) -> None:
+    def __init__(
+        self, process: "subprocess.Popen[bytes]", targets: Sequence[Target], host: str
+    ) -> None:
         self._process = process
         self._targets = targets
+        self._host = host
 
     @classmethod
-    def start(cls, targets: Sequence[Target]) -> "Shipper":
-        """Starts it. Raises OSError.
+    def start(cls, targets: Sequence[Target], host: str = "") -> "Shipper":
+        """Starts it; `host`: see `shipping.Courier`. Raises OSError.
 
         Not in the working directory, and nothing is imported from there: it belongs to others.
         """
@@ -45,13 +48,14 @@ class Shipper:
             cwd=os.sep,
             start_new_session=True,
         )
-        return cls(process, targets)
+        return cls(process, targets, host)
 
     def deliver(self, log: Path) -> None:
         """Tell it which log."""
         order = {
             "log": str(log.absolute()),
             "sinks": [plain(each) for each in self._targets],
+            "host": self._host,
             "tell": _shares_stderr(self._targets),
         }
         stdin = self._process.stdin

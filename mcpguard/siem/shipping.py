@@ -1,7 +1,6 @@
 """From the log into the sinks: a thread for each, which delivers, waits and tries again."""
 
 import secrets
-import socket
 import threading
 import time
 from collections import deque
@@ -14,6 +13,7 @@ from typing import Final
 from mcpguard.audit.logfile import is_part
 from mcpguard.errors import AuditError
 from mcpguard.siem.formats import FORMATS, event_of, framed
+from mcpguard.siem.machine import machine
 from mcpguard.siem.metering import Meter
 from mcpguard.siem.sinks import (
     SINKS,
@@ -64,6 +64,7 @@ class Courier:
     """One sink of one log. Of one thread; nobody else delivers the same while it holds the claim.
 
     `say`: is told once when the collector goes away, and when it is back. `sinks`: all of them.
+    `host`: what the machine is called (`audit.host`); empty: as the system says.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Courier:
         target: Target,
         say: Say = lambda _: None,
         sinks: Sequence[Target] = (),
+        host: str = "",
     ) -> None:
         self.log = log
         self.target = target
@@ -80,9 +82,9 @@ class Courier:
         self._claim = Claim(log.with_name(f".{log.name}.{target.name}.lock"))
         self._say = say
         self._out: Out | None = None
-        self._host = socket.gethostname()
+        self._host = host or machine()
         self._failures = 0
-        self._meter = _meter(log, target, sinks)
+        self._meter = _meter(log, target, sinks, self._host)
         self._due = 0.0
         self._unsettled: deque[tuple[float, Cursor]] = deque()
         self.cursor = Cursor()
@@ -229,12 +231,12 @@ class Courier:
 
     def _rendered(self, line: Line) -> bytes:
         """What is sent of a line. Raises ValueError for one that is no record."""
-        event = event_of(line.record())
+        event = event_of(line.record(), self._host)
         form = FORMATS[self.target.format]
         made = form.render(event)
         if form.bare or not SINKS[self.target.kind].syslog:
             return made
-        return framed(event, made, host=self._host)
+        return framed(event, made)
 
     def _keep(self) -> None:
         try:
@@ -243,10 +245,10 @@ class Courier:
             self._say(f"{self._path}: the cursor cannot be kept: {error.strerror}")
 
 
-def _meter(log: Path, target: Target, sinks: Sequence[Target]) -> Meter | None:
+def _meter(log: Path, target: Target, sinks: Sequence[Target], host: str) -> Meter | None:
     if not FORMATS[target.format].counts:
         return None
-    return Meter(log, [each.name for each in sinks])
+    return Meter(log, [each.name for each in sinks], host)
 
 
 def _behind(cursor: Cursor, lines: Sequence[Line]) -> Cursor:
@@ -276,7 +278,7 @@ def states(logs: Sequence[Path], targets: Sequence[Target]) -> Iterator[State]:
             yield State(log, target, cursor, Spool(log).waiting(cursor))
 
 
-def once(logs: Sequence[Path], targets: Sequence[Target], say: Say) -> bool:
+def once(logs: Sequence[Path], targets: Sequence[Target], say: Say, host: str = "") -> bool:
     """Delivers what waits. False when something still does: a collector is away.
 
     Raises AuditError when another process delivers the same.
@@ -284,7 +286,7 @@ def once(logs: Sequence[Path], targets: Sequence[Target], say: Say) -> bool:
     whole = True
     for log in logs:
         for target in targets:
-            courier = Courier(log, target, say, targets)
+            courier = Courier(log, target, say, targets, host)
             if not courier.begin():
                 raise AuditError(
                     f"{log}: another process delivers it to {target.name}",
@@ -305,12 +307,14 @@ def follow(
     say: Say,
     stop: threading.Event,
     over: threading.Event | None = None,
+    *,
+    host: str = "",
 ) -> None:
     """Delivers until `stop` is set; with `over`: until that is and nothing waits, or for `GRACE`.
 
     `find`: the logs there are now. A thread a sink; one that hangs in a collector is left behind.
     """
-    rounds = [_Rounds(find, target, say, _Ends(over), targets) for target in targets]
+    rounds = [_Rounds(find, target, say, _Ends(over), targets, host=host) for target in targets]
     threads = [
         threading.Thread(target=each.run, args=(stop,), daemon=True, name=each.target.name)
         for each in rounds
@@ -364,8 +368,11 @@ class _Rounds:
         say: Say,
         ends: _Ends,
         targets: Sequence[Target],
+        *,
+        host: str,
     ) -> None:
         self.target = target
+        self._host = host
         self._targets = targets
         self._find = find
         self._say = say
@@ -391,7 +398,7 @@ class _Rounds:
         for log in self._find():
             courier = self._couriers.get(log)
             if courier is None:
-                courier = Courier(log, self.target, self._say, self._targets)
+                courier = Courier(log, self.target, self._say, self._targets, self._host)
                 if not courier.begin():
                     whole = False  # another process delivers it, and may end before it has
                     continue

@@ -107,7 +107,7 @@ def test_other_formats_arrive_as_the_message_of_a_frame(
     courier.end()
     until(lambda: len(rsyslog.lines()) == before + len(RECORDS), form)
     arrived = [orjson.loads(line)["msg"].strip().encode() for line in rsyslog.lines()[before:]]
-    assert arrived == [render(form, record) for record in RECORDS]
+    assert arrived == [render(form, record, socket.gethostname()) for record in RECORDS]
 
 
 def test_a_certificate_that_nobody_signed_is_not_talked_to(rsyslog: Rsyslog) -> None:

@@ -10,9 +10,11 @@ import click
 
 from mcpguard.cli.audit.choosing import Choice, files_of, logs, records
 from mcpguard.cli.receipt import output as outputs
+from mcpguard.config.loading import load
 from mcpguard.model import JsonObject
 from mcpguard.siem.formats import FORMATS
 from mcpguard.siem.formats import render as rendered
+from mcpguard.siem.machine import machine
 
 __all__ = ["export_command"]
 
@@ -34,13 +36,15 @@ WRITTEN = {name: row for name, row in FORMATS.items() if not row.needs}
     type=click.Path(path_type=Path),
     help="A file, written whole or not at all; default: stdout.",
 )
-def export_command(files: tuple[Path, ...], form: str, output: Path | None) -> None:
+@click.option("--host", default="", help="The machine that the logs are of; default: this one.")
+def export_command(files: tuple[Path, ...], form: str, output: Path | None, host: str) -> None:
     """Write records in another format, one a line.
 
     Of the logs FILE with their earlier parts, of the logs in a folder, or of all logs of this user;
-    of several logs by their times. Needs nothing but the files, sends nothing. Says nothing of the
-    records' truth: run `mcpguard audit verify` first. `--format hec` can be posted to a collector
-    as it is, of `otlp-json` each line is one request.
+    of several logs by their times. Sends nothing. Names this machine (`audit.host`) unless --host
+    names that on which they were written. Says nothing of the records' truth: run `mcpguard audit
+    verify` first. `--format hec` can be posted to a collector as it is, of `otlp-json` each line is
+    one request.
 
     With --output the file is for this user alone. It takes the place of another file once all is
     written, never that of a log.
@@ -49,16 +53,17 @@ def export_command(files: tuple[Path, ...], form: str, output: Path | None) -> N
     """
     chosen = logs(files)
     found = records(chosen, Choice())
+    host = host or load().settings.audit.host or machine()
     if output is None:
-        _export(found, form, sys.stdout.buffer)
+        _export(found, form, host, sys.stdout.buffer)
         return
     outputs.refuse_logs(output, [part for file in chosen for part in files_of(file)])
     with outputs.opened(output, outputs.PRIVATE) as made:
-        _export(found, form, made)
+        _export(found, form, host, made)
 
 
-def _export(found: Iterator[JsonObject], form: str, to: BinaryIO) -> None:
-    lines = (rendered(form, record) for record in found)
+def _export(found: Iterator[JsonObject], form: str, host: str, to: BinaryIO) -> None:
+    lines = (rendered(form, record, host) for record in found)
     if FORMATS[form].otlp == "":
         to.writelines(each + b"\n" for each in lines)
         return

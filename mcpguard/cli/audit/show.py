@@ -35,6 +35,12 @@ LOOK_SECONDS = 0.25
 TARGET = 28
 """Columns of what a record is about; more is cut."""
 
+CALLER, SESSION = 14, 6
+"""Columns of who called, and of the beginning of the session's id."""
+
+COLUMNS = 160
+"""Of a line; more is cut. `--format jsonl` has all of a record."""
+
 _STYLES = {"allow": "good", "deny": "critical", "would_deny": "moderate", "drop": "moderate"}
 _FORM = click.option(
     "--format",
@@ -202,25 +208,31 @@ def _as_json(record: JsonObject) -> str:
 
 
 def line_of(record: JsonObject, *, named: bool) -> str:
-    """`record` on one line: when, which, what became of what, and why. `named`: and the server."""
+    """`record` on one line: when (UTC), which, who, what became of what, and why.
+
+    `named`: and the server.
+    """
     at = _text(record, "ts")[:19].replace("T", " ")
-    head = f"{at}  {_text(record, 'seq'):>6}  "
+    session = _cut(render.printable(_text(record, "session")), SESSION, more="")
+    head = f"{at}Z  {_text(record, 'seq'):>6}  {session:<{SESSION}}  "
     if named:
         head += f"{render.printable(_text(record, 'server'))[:12]:<12}  "
     if "event" in record:
-        return head + render.painted("dim", _event(record))
+        return head + render.painted("dim", _cut(_event(record), COLUMNS - len(head)))
+    head += f"{_cut(render.printable(_text(record, 'principal')), CALLER):<{CALLER}}  "
     word = _text(record, "decision")
     label = f"{word:<10}"
     decision = render.painted(_STYLES[word], label) if word in _STYLES else label
     arrow = "->" if record.get("direction") == "host>server" else "<-"
     target = _text(record, "target")
     about = _text(record, "method") + (f" {target}" if target else "")
-    shown = f"{render.printable(_cut(about)):<{TARGET}}"
-    return f"{head}{decision}  {arrow} {shown}  {_why(record)}".rstrip()
+    shown = f"{_cut(render.printable(about), TARGET):<{TARGET}}"
+    rest = _cut(f"  {arrow} {shown}  {_why(record)}".rstrip(), COLUMNS - len(head) - len(label))
+    return (head + decision + rest).rstrip()
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= TARGET else text[: TARGET - 1] + "…"
+def _cut(text: str, most: int, more: str = "…") -> str:
+    return text if len(text) <= most else text[: most - len(more)] + more
 
 
 def _why(record: JsonObject) -> str:
@@ -255,13 +267,28 @@ def _event(record: JsonObject) -> str:
         for key, value in record.items()
         if key not in _LATER and value not in ("", {}, [])
     }
-    told = ", ".join(f"{key} {_short(value)}" for key, value in rest.items())
+    told = ", ".join(f"{key} {_short(value)}" for key, value in rest.items() if _words(value))
     return render.printable(f"{_text(record, 'event')}  {told}".rstrip())
 
 
 def _short(value: Json) -> str:
-    text = render.plain(value)
-    return text if len(text) <= 2 * TARGET else text[: 2 * TARGET - 1] + "…"
+    return _cut(render.printable(_words(value)), 2 * TARGET)
+
+
+def _words(value: Json) -> str:
+    """A field in words; of counts those that are not 0, of findings their rules."""
+    match value:
+        case dict() if "rule" in value:
+            return _words(value["rule"])
+        case dict():
+            each = [f"{_words(number)} {name}" for name, number in value.items() if number]
+            return " and ".join(each)
+        case list():
+            return " and ".join(dict.fromkeys(map(_words, value)))
+        case str():
+            return value
+        case _:
+            return render.plain(value)
 
 
 def _text(record: JsonObject, key: str) -> str:

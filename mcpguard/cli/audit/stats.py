@@ -42,6 +42,7 @@ class _Counted:
         self.sessions: set[str] = set()
         self.decisions: Counter[str] = Counter()
         self.tools: dict[str, Counter[str]] = {}
+        self.held: Counter[str] = Counter()
         self.rules: Counter[str] = Counter()
         self.principals: Counter[str] = Counter()
         for record in found:
@@ -55,6 +56,9 @@ class _Counted:
         if "event" in record:
             return
         word = str(record.get("decision", ""))
+        if word == "hold":  # the same call is in the log again, with what became of it
+            self.held[str(record.get("target", ""))] += 1
+            return
         self.decisions[word] += 1
         if record.get("method") == "tools/call" and record.get("direction") == "host>server":
             self.tools.setdefault(str(record.get("target", "")), Counter())[word] += 1
@@ -73,6 +77,7 @@ class _Counted:
             "last": self.last,
             "decisions": dict(self.decisions.most_common()),
             "calls": tools,
+            "held": dict(self.held.most_common()),
             "rules": dict(self.rules.most_common()),
             "principals": dict(self.principals.most_common()),
         }
@@ -88,6 +93,7 @@ class _Counted:
         yield from _table("decisions", self.decisions)
         calls = {name: each.total() for name, each in self.tools.items()}
         yield from _table("calls", calls, {n: _split(each) for n, each in self.tools.items()})
+        yield from _table("waited for a person", self.held)
         yield from _table("why not", self.rules)
         if len(self.principals) > 1:
             yield from _table("callers", self.principals)

@@ -64,7 +64,7 @@ def list_command(*, command: str, status: str, limit: int, file: Path | None, fo
     found = [
         each
         for each in _read(file)
-        if (not command or each.get("command") == command)
+        if (not command or command in (each.get("command"), _command(each)))
         and (not status or _status(each) == status)
     ]
     chosen = found[-limit:] if limit else found
@@ -242,7 +242,16 @@ def _row(each: JsonObject) -> tuple[str, ...]:
     status = _status(each)
     told = f"{status} ({code})" if code else status
     time = str(each.get("ts_end"))[:19].replace("T", " ") + "Z"
-    return str(each.get("seq")), time, str(each.get("command")), told, _subject(each)
+    return str(each.get("seq")), time, _command(each), told, _subject(each)
+
+
+_SAID = {"run": "proxy", "audit key": "(new key)"}
+"""What the schema calls otherwise than the command line, or what no command of its own did."""
+
+
+def _command(each: JsonObject) -> str:
+    told = str(each.get("command"))
+    return _SAID.get(told, told)
 
 
 def _subject(each: JsonObject) -> str:

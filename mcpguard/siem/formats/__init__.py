@@ -99,6 +99,6 @@ FORMATS: Final[Mapping[str, Format]] = {
 """Name, as in `audit.sinks` and `audit export --format`."""
 
 
-def render(name: str, record: JsonObject) -> bytes:
-    """One record in the format of that name, without a line end."""
-    return FORMATS[name].render(event_of(record))
+def render(name: str, record: JsonObject, host: str = "") -> bytes:
+    """One record of the machine `host` in the format of that name, without a line end."""
+    return FORMATS[name].render(event_of(record, host))

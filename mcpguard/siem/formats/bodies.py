@@ -7,7 +7,7 @@ import orjson
 
 from mcpguard.model import Json, JsonObject
 from mcpguard.siem.formats.event import PRODUCT, VERSION, Event
-from mcpguard.siem.formats.otlp import NAMES, SEVERITIES
+from mcpguard.siem.formats.otlp import NAMES, SEVERITIES, also
 
 __all__ = ["concatenated", "hec", "json", "newlines", "otlp", "otlp_body"]
 
@@ -23,6 +23,7 @@ def hec(event: Event) -> bytes:
     return orjson.dumps(
         {
             "time": event.ms / 1000,
+            **({"host": event.host} if event.host else {}),
             "source": PRODUCT,
             "sourcetype": f"{PRODUCT}:{'decision' if event.text('decision') else 'event'}",
             "event": event.record,
@@ -35,8 +36,9 @@ def otlp(event: Event) -> bytes:
     """A LogRecord in OTLP's JSON encoding: 64-bit integers are texts, names lowerCamelCase."""
     number, text = SEVERITIES[event.severity]
     named = {to: event.text(key) for key, to in NAMES.items() if event.text(key)}
-    if event.text("method") == "tools/call" and event.text("target"):
-        named["gen_ai.tool.name"] = event.text("target")
+    named |= {key: value for key, value in also(event).items() if value}
+    if event.tool:
+        named["gen_ai.tool.name"] = event.tool
     attributes: list[Json] = [_attribute(key, value) for key, value in named.items()]
     attributes.append({"key": "mcpguard.seq", "value": {"intValue": str(event.number("seq"))}})
     if event.text("trace_id"):

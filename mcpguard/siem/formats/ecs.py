@@ -15,7 +15,8 @@ _ALERT = 3
 """The least severity of an alert."""
 
 _SAID: Final = (
-    "v", "seq", "ts", "hash", "server", "principal", "session", "rule", "reason", "event",
+    "v", "seq", "ts", "hash", "server", "principal", "session", "rule", "reason", "event", "by",
+    "why",
 )  # fmt: skip
 
 
@@ -27,20 +28,29 @@ def ecs(event: Event) -> bytes:
         "message": event.sentence,
         "event": _event(event),
         "observer": {"vendor": PRODUCT, "product": PRODUCT, "version": VERSION, "type": "proxy"},
-        "service": {"name": event.text("server"), "type": "mcp"},
+        "service": {"name": event.server, "type": "mcp"},
         PRODUCT: {"session": event.text("session"), **rest_of(event, *_SAID)},
     }
-    if event.text("principal"):
-        made["user"] = {"id": event.text("principal")}
-        made["related"] = {"user": [event.text("principal")]}
+    if event.host:
+        made["host"] = {"name": event.host, "hostname": event.host}
+    if event.who:
+        made["user"] = _user(event)
+        known = (event.who, event.text("principal"), event.affected)
+        made["related"] = {"user": list[Json](dict.fromkeys(filter(None, known)))}
     if event.text("rule"):
         made["rule"] = {"id": event.text("rule"), "ruleset": event.text("stage")}
-    if event.text("method") == "tools/call" and event.text("target"):
-        made["gen_ai"] = {
-            "tool": {"name": event.text("target"), "type": "function"},
-            "operation": {"name": "execute_tool"},
-        }
+    if event.tool:
+        said: JsonObject = {"tool": {"name": event.tool, "type": "function"}}
+        called: JsonObject = {"operation": {"name": "execute_tool"}}
+        made["gen_ai"] = said if event.text("event") else said | called
     return orjson.dumps(made)
+
+
+def _user(event: Event) -> JsonObject:
+    """The person of a change, by the key that signed it; else the caller."""
+    if person := event.text("by"):
+        return {"id": event.text("key") or person, "name": person}
+    return {"id": event.who}
 
 
 def _event(event: Event) -> JsonObject:
@@ -62,6 +72,7 @@ def _event(event: Event) -> JsonObject:
         "provider": PRODUCT,
     }
     if event.text("reason"):
-        made["reason"] = event.text("detail") or event.text("reason")
         made["code"] = event.text("reason")
+    if reason := event.text("why") or (event.why if "code" in made else "") or event.text("reason"):
+        made["reason"] = reason
     return made

@@ -8,7 +8,7 @@ from mcpguard import __version__
 from mcpguard.model import Json, JsonObject, Reason
 from mcpguard.siem.formats.controls import controls_of
 
-__all__ = ["PRODUCT", "VERSION", "Event", "Fate", "event_of", "rest_of"]
+__all__ = ["PRODUCT", "VERSION", "Event", "Fate", "Subject", "event_of", "rest_of"]
 
 PRODUCT: Final = "mcpguard"
 VERSION: Final = __version__
@@ -41,6 +41,7 @@ _FATES: Final[Mapping[str, Fate]] = {
     "refused": Fate("refused by a person", 2, 25, ("access", "denied"), "failure", MEDIUM),
     "would_deny": Fate("would be denied", 3, 17, ("access", "allowed"), "success", MEDIUM),
     "drop": Fate("dropped", 2, 6, ("protocol", "denied"), "failure", LOW),
+    "hold": Fate("held", 3, 14, ("info",), "unknown", INFO),
     "note": Fate("noted", 3, 17, ("info",), "unknown", INFO),
     "event": Fate("recorded", 3, 17, ("info",), "unknown", INFO),
 }
@@ -70,12 +71,29 @@ DRIFT: Final = frozenset((Reason.DRIFTED, Reason.DOUBLED))
 """Reasons that are a finding about the server, whichever message showed it."""
 
 
+_KINDS: Final[Mapping[str, str]] = {
+    "tool": "tool",
+    "server": "server",
+    "principal": "principal",
+    "caller": "principal",
+}
+"""What the `name` of a person's change is, by the record's `kind`."""
+
+
+class Subject(NamedTuple):
+    """What a record is about. `kind`: tool, server, principal, or what a method is about."""
+
+    kind: str
+    name: str
+
+
 class Event(NamedTuple):
     """One record, read.
 
     `uid`: session and number of the record, never the same of two. `ms`: Unix milliseconds.
     `name`: the method, or the event's name. `finding`: drift, or something a detector found.
-    `severity`: 1-5. `controls`: see `controls.controls_of`.
+    `severity`: 1-5. `controls`: see `controls.controls_of`. `subject`: see `Subject`. `host`: the
+    name of the machine that exports it; empty: not known.
     """
 
     record: JsonObject
@@ -86,6 +104,8 @@ class Event(NamedTuple):
     finding: bool
     severity: int
     controls: tuple[str, ...]
+    subject: Subject
+    host: str = ""
 
     def text(self, key: str) -> str:
         """The field as text; empty when there is none."""
@@ -103,15 +123,51 @@ class Event(NamedTuple):
         return datetime.fromtimestamp(self.ms / 1000, UTC).isoformat(timespec="milliseconds")
 
     @property
+    def who(self) -> str:
+        """Who did it: the person of a change, else the caller."""
+        return self.text("by") or self.text("principal")
+
+    @property
+    def why(self) -> str:
+        """The person's words, else the sentence of the decision."""
+        return self.text("why") or self.text("detail")
+
+    @property
+    def server(self) -> str:
+        """The server, also where the record is about another one than its session's."""
+        return self.subject.name if self.subject.kind == "server" else self.text("server")
+
+    @property
+    def target(self) -> str:
+        """The tool, prompt or URI; empty where it is about a server or a caller."""
+        return "" if self.subject.kind in ("server", "principal") else self.subject.name
+
+    @property
+    def tool(self) -> str:
+        """The tool that was called, or that a person decided about."""
+        called = self.text("event") or self.text("method") == "tools/call"
+        return self.subject.name if called and self.subject.kind == "tool" else ""
+
+    @property
+    def affected(self) -> str:
+        """The caller whom a person's change is about."""
+        principal = self.subject.kind == "principal"
+        return self.subject.name if principal else self.text("caller")
+
+    @property
     def sentence(self) -> str:
         """A line for people; what a peer wrote is in it."""
-        target = f" {self.text('target')}" if self.text("target") else ""
-        detail = f": {self.text('detail')}" if self.text("detail") else ""
-        return f"{self.name}{target} {self.fate.word}{detail}"
+        target = f" {self.subject.name}" if self.subject.name else ""
+        by = f" by {self.text('by')}" if self.text("by") else ""
+        why = f": {self.why}" if self.why else ""
+        return f"{self.name}{target} {self.fate.word}{by}{why}"
 
 
-def event_of(record: JsonObject) -> Event:
-    """Reads a record of any kind. A field that is missing or of another type says nothing."""
+def event_of(record: JsonObject, host: str = "") -> Event:
+    """Reads a record of any kind. A field that is missing or of another type says nothing.
+
+    `host`: the machine's name.
+    """
     reason, decision = _text(record, "reason"), _text(record, "decision")
     event = _text(record, "event")
     found = reason in DRIFT or bool(record.get("findings"))
@@ -126,11 +182,29 @@ def event_of(record: JsonObject) -> Event:
         finding=found,
         severity=severity,
         controls=controls_of(reason) if decision != "allow" or found else (),
+        subject=_subject(record, event),
+        host=host,
     )
 
 
+def _subject(record: JsonObject, event: str) -> Subject:
+    target, method = _text(record, "target"), _text(record, "method")
+    if not event or method:
+        return Subject(method.partition("/")[0].removesuffix("s") or "item", target)
+    if event.startswith("scan."):
+        return Subject("server", target)
+    if kind := _KINDS.get(_text(record, "kind")):
+        return Subject(kind, _text(record, "name"))
+    return Subject("tool", target or _text(record, "glob"))
+
+
 def rest_of(event: Event, *said: str) -> JsonObject:
-    """The fields of the record that a format has no place for; those it did `said` are left out."""
+    """The fields of the record that a format has no place for; those it did `said` are left out.
+
+    The caller's place is taken by the person of a change: then he stands here.
+    """
+    if event.text("by"):
+        said = tuple(each for each in said if each != "principal")
     left = {key: value for key, value in event.record.items() if key not in said and value != ""}
     return left | ({"controls": list[Json](event.controls)} if event.controls else {})
 

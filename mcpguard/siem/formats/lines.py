@@ -11,6 +11,9 @@ MAX_VALUE = 1023
 """Characters of a value. The shortest of CEF's fields takes 1,023; longer ones are cut by readers,
 which may cut an escape in two."""
 
+MAX_HOST = 100
+"""Characters of CEF's `dvchost`."""
+
 LEEF_DELIMITER: Final = "^"
 """Between attributes. Named in the header; in values it is written %5E."""
 
@@ -18,14 +21,14 @@ _SCALE: Final = {1: 2, 2: 4, 3: 6, 4: 8, 5: 10}
 """Our 1-5 as CEF's 0-10 and LEEF's 1-10."""
 
 _CEF_LABELS: Final = (
-    ("cs1", "tool", "target"),
     ("cs2", "stage", "stage"),
     ("cs3", "mode", "mode"),
     ("cs4", "argsDigest", "args_digest"),
     ("cs5", "hash", "hash"),
     ("cs6", "session", "session"),
 )
-"""Key, label, and the record's field. CEF has six texts of one's own."""
+"""Key, label, and the record's field. CEF has six texts of one's own; cs1 is
+the tool."""
 
 
 def cef(event: Event) -> bytes:
@@ -43,15 +46,20 @@ def _cef_pairs(event: Event) -> Mapping[str, str]:
         "act": event.fate.word,
         "outcome": event.fate.outcome,
         "externalId": event.uid,
-        "suser": event.text("principal"),
-        "dproc": event.text("server"),
+        "suser": event.who,
+        "suid": event.text("key"),
+        "duser": event.affected,
+        "dproc": event.server,
+        "dvchost": event.host[:MAX_HOST],
         "app": "mcp",
         "request": event.text("method"),
         "reason": event.text("reason"),
-        "msg": event.text("detail"),
+        "msg": event.why,
         "cat": "finding" if event.finding else "decision" if event.text("decision") else "event",
         "cn1": str(event.number("seq")),
         "cn1Label": "sequence",
+        "cs1": event.target,
+        "cs1Label": "tool" if event.target else "",
     }
     for key, label, field in _CEF_LABELS:
         if event.text(field):
@@ -82,15 +90,18 @@ def _leef_pairs(event: Event) -> Mapping[str, str]:
         "devTime": str(event.ms),
         "cat": event.name,
         "sev": str(_SCALE[event.severity]),
-        "usrName": event.text("principal"),
-        "resource": event.text("server"),
+        "usrName": event.who,
+        "approverKey": event.text("key"),
+        "caller": event.affected,
+        "identHostName": event.host,
+        "resource": event.server,
         "action": event.fate.word,
         "outcome": event.fate.outcome,
         "method": event.text("method"),
-        "tool": event.text("target"),
+        "tool": event.target,
         "stage": event.text("stage"),
         "reason": event.text("reason"),
-        "msg": event.text("detail"),
+        "msg": event.why,
         "mode": event.text("mode"),
         "argsDigest": event.text("args_digest"),
         "session": event.text("session"),

@@ -4,6 +4,7 @@ With the profiles `security_control` (what became of it) and, for a tool, `ai_op
 of the chain stands in `unmapped`: `record_integrity` comes with OCSF 1.9.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 import orjson
@@ -29,9 +30,15 @@ _TOOL = 3
 _RULE = 1
 """`analytic.type_id`."""
 
+_UNKNOWN_DEVICE = 0
+"""`device.type_id`."""
+
+_USER, _SERVICE = (1, "User"), (4, "Service")
+"""`user.type_id` and its name."""
+
 _SAID: Final = (
     "session", "seq", "ts", "server", "principal", "method", "target", "detail", "event", "rule",
-    "stage",
+    "stage", "by", "key", "why",
 )  # fmt: skip
 
 
@@ -45,7 +52,11 @@ def _common(event: Event) -> JsonObject:
     class_uid = _FINDING if event.finding else _API
     activity = _CREATE if event.finding else _OTHER
     tool = not event.finding and event.text("method") == "tools/call"
-    profiles: list[Json] = ["security_control", *["ai_operation"] * tool]
+    profiles: list[Json] = [
+        "security_control",
+        *["ai_operation"] * tool,
+        *["host"] * bool(event.host),
+    ]
     made: JsonObject = {
         "class_uid": class_uid,
         "category_uid": class_uid // 1000,
@@ -72,26 +83,44 @@ def _common(event: Event) -> JsonObject:
     }
     if event.text("rule"):
         made["policy"] = {"name": event.text("stage") or "wire", "uid": event.text("rule")}
-    if event.text("target"):
-        made["resources"] = [_resource(event)]
+    if event.host:
+        made["device"] = {"hostname": event.host, "type_id": _UNKNOWN_DEVICE, "type": "Unknown"}
+    if resources := [*_resources(event)]:
+        made["resources"] = resources
     return made
 
 
-def _resource(event: Event) -> JsonObject:
-    server, target = event.text("server"), event.text("target")
-    kind = event.text("method").partition("/")[0].removesuffix("s") or "item"
-    return {"type": f"mcp {kind}", "name": target, "uid": f"{server}/{target}"}
+def _resources(event: Event) -> Iterator[Json]:
+    """What it is about; of a change also the caller it is about."""
+    kind, name = event.subject
+    if name:
+        uid = f"{event.server}/{name}" if event.target else name
+        yield {"type": f"mcp {kind}", "name": name, "uid": uid}
+    if event.affected and event.affected != name:
+        yield {"type": "mcp principal", "name": event.affected, "uid": event.affected}
 
 
 def _actor(event: Event) -> JsonObject:
-    actor: JsonObject = {"app_name": "MCP host", "session": {"uid": event.text("session")}}
-    if event.text("principal"):
-        actor["user"] = {"uid": event.text("principal"), "type_id": 4, "type": "Service"}
+    actor: JsonObject = {"session": {"uid": event.text("session")}}
+    actor["app_name"] = PRODUCT if event.text("by") else "MCP host"
+    if event.who:
+        actor["user"] = _user(event)
     return actor
 
 
+def _user(event: Event) -> JsonObject:
+    """The person of a change, by the key that signed it; else the caller."""
+    person, key = event.text("by"), event.text("key")
+    number, word = _USER if person else _SERVICE
+    user: JsonObject = {"uid": key if person and key else event.who, "type_id": number}
+    user["type"] = word
+    if person:
+        user["name"] = person
+    return user | ({"credential_uid": key} if person and key else {})
+
+
 def _api(event: Event) -> JsonObject:
-    return {"operation": event.name, "service": {"name": event.text("server") or "unnamed"}}
+    return {"operation": event.name, "service": {"name": event.server or "unnamed"}}
 
 
 def _activity(event: Event) -> JsonObject:
@@ -104,7 +133,7 @@ def _activity(event: Event) -> JsonObject:
         "dst_endpoint": {"name": _to(event)},
     }
     if event.text("method") == "tools/call":
-        service: JsonObject = {"name": event.text("server") or "unnamed"}
+        service: JsonObject = {"name": event.server or "unnamed"}
         made["message_context"] = {"ai_role_id": _TOOL, "ai_role": "Tool", "service": service}
     return made
 
@@ -124,11 +153,11 @@ def _end(event: Event, word: str) -> str:
 def _finding(event: Event) -> JsonObject:
     rule = event.text("rule") or "scan"
     findings = event.record.get("findings")
-    types: list[Json] = [str(each) for each in findings] if isinstance(findings, list) else []
+    types: list[Json] = [_kind(each) for each in findings] if isinstance(findings, list) else []
     information: JsonObject = {
         "uid": event.uid,
-        "title": f"{rule} in {event.text('target') or event.text('server')}",
-        "desc": event.text("detail") or event.sentence,
+        "title": f"{rule} in {event.target or event.server}",
+        "desc": event.why or event.sentence,
         "analytic": {"uid": rule, "type_id": _RULE, "type": "Rule"},
         "types": types or [event.text("reason")],
     }
@@ -140,6 +169,11 @@ def _finding(event: Event) -> JsonObject:
         "finding_info": information,
         "evidences": [{"actor": _actor(event), "api": _api(event)}],
     }
+
+
+def _kind(finding: Json) -> str:
+    """The rule of a finding, which the record of a scan holds with its place."""
+    return str(finding.get("rule", "scan") if isinstance(finding, dict) else finding)
 
 
 def _tag(control: str) -> JsonObject:

@@ -22,6 +22,7 @@ __all__ = [
     "MEDIA",
     "NAMES",
     "SEVERITIES",
+    "also",
     "attributes",
     "error_type",
     "log",
@@ -56,6 +57,9 @@ NAMES: Final = {
     "mode": "mcpguard.mode",
     "hash": "mcpguard.hash",
     "request_id": "jsonrpc.request.id",
+    "by": "user.name",
+    "key": "user.id",
+    "why": "mcpguard.why",
 }
 """A record's field, and the attribute that holds it."""
 
@@ -131,6 +135,11 @@ def _id(event: Event, key: str, size: int) -> bytes:
     return found
 
 
+def also(event: Event) -> dict[str, str]:
+    """The attributes that are no field of the record as it is; empty where it has none."""
+    return {"host.name": event.host, "mcpguard.server": event.server}
+
+
 def _method(event: Event) -> str:
     return event.text("request_method") or event.text("method")
 
@@ -140,8 +149,11 @@ def _named(event: Event) -> dict[str, str | int]:
     named: dict[str, str | int] = {to: event.text(key) for key, to in NAMES.items()}
     method, target = _method(event), event.text("target")
     named["mcp.method.name"] = method
+    named |= also(event)
     if target and method in _TARGETS:
         named[_TARGETS[method]] = target
+    elif event.tool:
+        named["gen_ai.tool.name"] = event.tool
     named["mcpguard.seq"] = event.number("seq")
     return named
 

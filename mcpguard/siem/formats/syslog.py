@@ -20,7 +20,7 @@ the project has none of its own."""
 
 _FIELDS: Final = (
     "server", "principal", "method", "target", "decision", "stage", "rule", "reason", "mode",
-    "event", "args_digest", "hash",
+    "event", "by", "key", "why", "kind", "name", "caller", "args_digest", "hash",
 )  # fmt: skip
 
 MAX_HOST, MAX_MSGID = 255, 32
@@ -35,7 +35,7 @@ def syslog(event: Event) -> bytes:
     return framed(event, orjson.dumps(event.record), data=_data(event))
 
 
-def framed(event: Event, message: bytes, *, host: str = "-", data: str = "-") -> bytes:
+def framed(event: Event, message: bytes, *, data: str = "-") -> bytes:
     """`message` in a frame, without a byte order mark: readers that look for JSON trip over it.
 
     RFC 5424 section 6 lets a message that is not said to be UTF-8 go without.
@@ -43,7 +43,7 @@ def framed(event: Event, message: bytes, *, host: str = "-", data: str = "-") ->
     head = (
         f"<{FACILITY * 8 + _LEVEL[event.severity]}>1",
         event.stamp.replace("+00:00", "Z"),
-        _word(host, MAX_HOST),
+        _word(event.host, MAX_HOST),
         PRODUCT,
         "-",
         _word(event.name, MAX_MSGID),

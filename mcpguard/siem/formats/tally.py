@@ -265,10 +265,11 @@ def _method(record: JsonObject) -> str:
 # --- as OTLP has it ------------------------------------------------------------------------------
 
 
-def message(tally: Tally, name: str, queues: Sequence[Queue] = ()) -> bytes:
+def message(tally: Tally, name: str, queues: Sequence[Queue] = (), host: str = "") -> bytes:
     """An ExportMetricsServiceRequest: sums since the tally's first record (cumulative).
 
-    `name`: tells this tally's series from those of others (`service.instance.id`).
+    `name`: tells this tally's series from those of others (`service.instance.id`). `host`: the
+    machine.
     """
     from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
         ExportMetricsServiceRequest,
@@ -286,6 +287,7 @@ def message(tally: Tally, name: str, queues: Sequence[Queue] = ()) -> bytes:
         named = dict(zip(metric.labels, labels, strict=True))
         _point(made[metric], metric, tally, value, named)
     said = {"service.name": PRODUCT, "service.version": VERSION, "service.instance.id": name}
+    said["host.name"] = host
     scoped = pb.ScopeMetrics(scope=scope("metrics"), metrics=made.values())
     resource = pb.ResourceMetrics(
         resource=Resource(attributes=attributes(said)), scope_metrics=[scoped]

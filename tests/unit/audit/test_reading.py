@@ -138,16 +138,35 @@ def test_that_no_record_fits_is_said(path: Path, command: str, options: list[str
 def test_a_record_is_a_line_for_people_and_what_a_terminal_would_obey_is_shown(path: Path) -> None:
     lines = run("show", path, "--format", "text").stdout.splitlines()
     assert len(lines) == 21
-    assert lines[1] == "2026-09-21 14:13:20       2  allow       -> tools/call read_file"
+    who = "s1      local:default "
+    assert lines[1] == f"2026-09-21 14:13:20Z       2  {who}  allow       -> tools/call read_file"
     assert lines[6] == (
-        "2026-09-21 14:13:20       7  deny        -> tools/call exec               [no-shell]"
-        " nobody<U+001B>[2J runs a shell"
+        f"2026-09-21 14:13:20Z       7  {who}  deny        -> tools/call exec             "
+        "  [no-shell] nobody<U+001B>[2J runs a shell"
     )
     assert "audit.rotate  file audit~000000000009.jsonl" in lines[8]
     record: JsonObject = {**WHY, "rule": "", "server": "a" * 20, "seq": 1, "ts": "t"}
-    assert " aaaaaaaaaaaa  deny " in line_of(record, named=True)
+    assert " aaaaaaaaaaaa                  deny " in line_of(record, named=True)
     assert "[policy.rule]" in line_of(record, named=False)
     assert line_of({}, named=False)
+    long: JsonObject = {**record, "detail": "why " * 100, "target": "t" * 100, "session": "s" * 16}
+    assert len(line_of(long, named=True)) == 160
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"summary": {"critical": 0, "high": 1, "low": 2}}, "summary 1 high and 2 low"),
+        ({"summary": {"critical": 0}, "state": "seen"}, "scan.server  state seen"),
+        ({"decisions": {"allow": 11, "deny": 1}}, "decisions 11 allow and 1 deny"),
+        ({"findings": [{"rule": "a.b", "where": "/x"}, {"rule": "a.b"}]}, "findings a.b"),
+        ({"suppressed": 0, "names": ["a", "b"]}, "suppressed 0, names a and b"),
+    ],
+)
+def test_an_event_is_told_in_words(said: JsonObject, told: str) -> None:
+    line = line_of({"event": "scan.server", **said}, named=False)
+    assert line.endswith(told)
+    assert not set(line) & set('{}[]"')
 
 
 @pytest.mark.guarantee("audit:shown-as-written")
@@ -217,6 +236,22 @@ def test_counts_are_of_what_was_chosen(path: Path) -> None:
     assert "         10  read_file\n" in text
     assert "          2  exec                                      2 deny\n" in text
     assert run("stats", path, "--session", "x").stdout == "no record of that kind\n"
+
+
+def test_a_call_that_waited_is_counted_once_and_its_wait_apart(tmp_path: Path) -> None:
+    path = tmp_path / "held.jsonl"
+    call = {**CALL, "direction": "host>server", "method": "tools/call", "target": "pay"}
+    rule = {"stage": "gateway", "rule": "gateway.approval", "reason": "waiting"}
+    held: JsonObject = {**call, **rule, "decision": "hold"}
+    log, keeper = kept(path)
+    write(log, held, call, held)
+    log.close(keeper.last)
+    told = orjson.loads(run("stats", path, "--format", "json").stdout)
+    assert (told["calls"], told["decisions"]) == ({"pay": {"allow": 1}}, {"allow": 1})
+    assert (told["held"], told["rules"]) == ({"pay": 2}, {})
+    assert "waited for a person\n          2  pay\n" in run("stats", path).stdout
+    lines = run("show", path, "--tool", "pay", "--format", "jsonl").stdout.splitlines()
+    assert [orjson.loads(each)["decision"] for each in lines] == ["hold", "allow", "hold"]
 
 
 def test_what_is_no_log_is_an_error(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from mcpguard.cli import main
+from mcpguard.model import JsonObject
 from tests.tools import ROOT
 
 Capture = pytest.CaptureFixture[str]
@@ -98,7 +99,7 @@ def test_recorded_calls_are_shown_with_what_is_decided(capsys: Capture) -> None:
     argv = ["policy", "test", f"{POLICIES}/calls.jsonl", "--policy", f"{POLICIES}/default.yaml"]
     assert main(argv) == 0
     assert capsys.readouterr().out == (
-        "     1   query                         allow -> none\n"
+        "     1   query                         allow -> allow (no rule decides)\n"
         "     2   query                         deny -> deny  destructive-sql\n"
         "         Statements that change the database itself are not run through here\n"
         "     3   query                         require_approval -> require_approval"
@@ -107,7 +108,7 @@ def test_recorded_calls_are_shown_with_what_is_decided(capsys: Capture) -> None:
         "     4   read_file                     redact -> redact  secrets\n"
         "     5   note                          deny -> deny  trusted-enough\n"
         "         The caller or the server has lost too much trust\n"
-        "default: 5 calls: 1 none, 1 redact, 1 require_approval, 2 deny\n"
+        "default: 5 calls: 5 as before\n"
         "0 of 5 compared would change\n"
     )
 
@@ -130,8 +131,32 @@ def test_a_change_exits_1_and_is_marked(tmp_path: Path, capsys: Capture) -> None
         "changed": 1,
         "unknown": 0,
         "decisions": {"deny": 1},
+        "changes": {"newly denied": 1},
     }
     assert found["calls"][0]["changed"] is True
+
+
+def test_the_summary_counts_changes_and_no_denial_that_another_stage_made(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    audited: JsonObject = {"v": 1, "seq": 1, "direction": "host>server", "method": "tools/call"}
+    lines: list[JsonObject] = [
+        {"tool": "x", "decision": "allow"},
+        {"tool": "y", "decision": "deny"},
+        {"tool": "y", "decision": "redact"},
+        {"tool": "y", "decision": "allow"},
+        {"tool": "x"},
+        {"tool": "y"},
+        {**audited, "target": "x", "decision": "deny", "stage": "surface"},
+    ]
+    calls, policy = tmp_path / "calls.jsonl", tmp_path / "p.yaml"
+    calls.write_bytes(b"\n".join(map(orjson.dumps, lines)))
+    policy.write_text("name: p\nrules: [{name: r, tools: [x], action: deny}]", "utf-8")
+    main(["policy", "test", str(calls), "--policy", str(policy)])
+    assert capsys.readouterr().out.splitlines()[-2] == (
+        "p: 7 calls: 1 newly denied, 1 no longer denied by a rule, 1 no longer redacted,"
+        " 2 as before, 1 denied, 1 allowed"
+    )
 
 
 def test_nothing_that_is_known_exits_2(tmp_path: Path, capsys: Capture) -> None:

@@ -277,7 +277,7 @@ def test_receipts_are_listed_shown_and_verified(
     rows = [line.split()[:1] + line.split()[3:] for line in capsys.readouterr().out.splitlines()]
     assert rows == [
         ["NUMBER", "RESULT", "OF"],
-        ["1", "audit", "key", "pass", "audit"],
+        ["1", "(new", "key)", "pass", "audit"],
         ["2", "policy", "validate", "pass", "good.yaml"],
         ["3", "policy", "validate", "error", "(2)", "none.yaml"],
     ]
@@ -327,6 +327,10 @@ def test_a_session_leaves_one_and_so_does_one_that_was_refused(
     log = Path(str(ran["audit"]["log"]))  # type: ignore[index,call-overload]
     log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:-1]))
     capsys.readouterr()
+    for name in ("proxy", "run"):  # as one types it, and as the receipt has it
+        assert main(["receipt", "list", "--command", name]) == 0
+        _, *lines = capsys.readouterr().out.splitlines()
+        assert [line.split()[3] for line in lines] == ["proxy", "proxy"]
     assert main(["receipt", "verify", "--audit"]) == 1
     assert "truncated: receipt 2 names record" in capsys.readouterr().out
     log.unlink()

@@ -389,6 +389,7 @@ LOOSE: dict[str, Json] = {
     "audit.rotate_size": 65536,
     "audit.rotate_age": 60,
     "audit.anchors": "/mnt/anchors",
+    "audit.host": "laptop-7",
     "telemetry.listen": "127.0.0.1:9464",
     "store.backend": "memory",
     "store.where": "/var/lib/a",

@@ -173,6 +173,7 @@ EFFECTS: dict[str, tuple[str, str, Any]] = {
         "audit.sinks",
         (target_of({"name": "soc", "to": "tls://h", "format": "cef", "ca": "/ca.pem"}),),
     ),
+    "audit.host": ("audit: {host: laptop-7.x}", "audit.host", "laptop-7.x"),
     "audit.on_failure": ("audit: {on_failure: continue}", "audit.on_failure", "continue"),
     "audit.rotate_size": ("audit: {rotate_size: 65536}", "audit.rotate_size", 65536),
     "audit.rotate_age": ("audit: {rotate_age: 60}", "audit.rotate_age", 60),

@@ -151,7 +151,11 @@ class Desk:
         return {"glob": statement["glob"], "here": True}
 
     async def counts(self) -> JsonObject:
-        return {"calls": 12, "left": {"calls": 88}, "by_tool": {"read_file": 12}}
+        return {
+            "calls": 12,
+            "left": {"tool_calls": 88, "bytes_in": 9},
+            "by_tool": {"read_file": {"calls": 12, "denied": 1}},
+        }
 
     async def release(
         self, name: str, target: str, digest: str, approvers: Sequence[str]

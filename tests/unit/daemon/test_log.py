@@ -249,6 +249,26 @@ def test_the_log_speaks_in_sentences_or_in_json_lines(form: str) -> None:
     pipe.close()
 
 
+def test_every_json_line_names_its_server_and_session_and_a_sentence_names_the_tool() -> None:
+    said = {"what": "tools/call echo", "rule": "policy.rule", "detail": "not at night"}
+    for form in ("pretty", "jsonl"):
+        pipe = Pipe()
+        stderr = Stderr(pipe.writer)
+        log = Log(stderr, stderr, form)
+        log.about = {"server": "notes", "session": "5e55"}
+        log.event("call.denied", "warning", said)
+        text = pipe.read().decode()
+        sentence = "tools/call echo blocked [policy.rule]: not at night"
+        if form == "pretty":
+            assert text == f"mcpguard: {sentence}\n"
+        else:
+            line = orjson.loads(text)
+            assert (line["server"], line["session"]) == ("notes", "5e55")
+            assert (line["message"], line["detail"]) == (sentence, "not at night")
+        log.close()
+        pipe.close()
+
+
 def test_a_log_file_is_private_and_appended_to(tmp_path: Path) -> None:
     path = tmp_path / "mcpguard.log"
     for why in ("one", "two"):

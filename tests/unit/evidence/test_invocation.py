@@ -71,7 +71,7 @@ RECORDS: list[tuple[Said, bytes]] = [
     (decided("deny", Reason.NOT_LOCKED), b'{"n":2}'),
     (decided("would_deny", Reason.TRUST_SCORE, "trust"), b""),
     (decided("deny", Reason.DUPLICATE_ID, "wire", target=""), b""),
-    (decided("hold", Reason.WAITING, "wire"), b""),
+    (decided("hold", Reason.WAITING, "gateway"), b""),
     (changed("control.policy", by="anna", glob="write", policy="{}"), b""),
     (Allowed(UP, "tools/call", "write"), b""),
     (changed("control.reload", by="anna", old="sha256:0", new="sha256:1"), b""),

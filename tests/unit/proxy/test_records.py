@@ -251,10 +251,30 @@ def test_a_log_that_cannot_be_written_is_told_as_an_error_beside_what_else_happe
     ]
 
 
-def test_a_denied_call_is_news_and_no_warning() -> None:
-    (event,) = opened().host(call(1, "exec")).events
-    assert (event.name, event.level) == ("call.denied", "info")
-    assert event.fields == {"method": "tools/call", "rule": "surface.not_locked"}
+@pytest.mark.parametrize(
+    ("denied", "said"),
+    [
+        (
+            call(1, "exec \x1b[2J"),
+            {"what": "tools/call", "target": "", "rule": "surface.not_locked",
+             "detail": "it is not in the lockfile"},
+        ),
+        (
+            call(1, "echo", {"text": 4711, "s3cret": 4711}),
+            {"what": "tools/call echo", "target": "echo", "rule": "surface.arguments"},
+        ),
+    ],
+    ids=["of-an-unknown-tool", "of-a-locked-one"],
+)  # fmt: skip
+def test_a_denied_call_is_told_with_the_name_that_was_reviewed_and_no_other(
+    denied: JsonObject, said: JsonObject
+) -> None:
+    (event,) = opened().host(denied).events
+    assert (event.name, event.level) == ("call.denied", "warning")
+    assert said.items() <= event.fields.items()
+    assert event.fields["method"] == "tools/call"
+    assert event.fields["detail"]
+    assert "4711" not in str(event.fields)
 
 
 @pytest.mark.guarantee("handshake:reviewed-facts-shown")

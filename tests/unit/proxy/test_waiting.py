@@ -75,7 +75,8 @@ FREE: JsonObject = {**ASKED, "id": wire(0)}
 def test_a_call_that_waits_is_sent_once_it_may_be_and_only_then(more: JsonObject) -> None:
     stage = Asking()
     session = asking(stage).host({**ASKED, "params": {**PARAMS, **more}})
-    session.quiet().recorded(decision="hold", reason="waiting", stage="wire", detail=PERSON.detail)
+    held: JsonObject = {"method": "tools/call", "target": "free", "rule": "trust.approval"}
+    session.quiet().recorded(decision="hold", reason="waiting", detail=PERSON.detail, **held)
     session.resumes().quiet().unrecorded()
     stage.answer = ALLOW
     sent: JsonObject = {**FREE, "params": {**PARAMS, **more}}

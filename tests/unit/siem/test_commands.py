@@ -50,8 +50,18 @@ def configured(home: Path, *sinks: str) -> None:
 def test_a_log_is_exported_a_record_a_line(tmp_path: Path, form: str) -> None:
     written(tmp_path / "a.jsonl", 3)
     done = run("export", str(tmp_path / "a.jsonl"), "--format", form)
-    wanted = [render(form, record) for record in read(tmp_path / "a.jsonl")]
+    wanted = [render(form, record, socket.gethostname()) for record in read(tmp_path / "a.jsonl")]
     assert (done.exit_code, done.stdout_bytes) == (0, b"".join(each + b"\n" for each in wanted))
+
+
+def test_an_exported_log_names_the_machine_as_the_settings_or_the_option_say(
+    tmp_path: Path, home: Path
+) -> None:
+    written(tmp_path / "a.jsonl", 1)
+    (home / "config" / "mcpguard.yaml").write_text("audit: {host: laptop-7}", "utf-8")
+    arguments = ("export", str(tmp_path / "a.jsonl"), "--format", "cef")
+    assert b" dvchost=laptop-7 " in run(*arguments).stdout_bytes
+    assert b" dvchost=other " in run(*arguments, "--host", "other").stdout_bytes
 
 
 def test_an_exported_log_in_json_is_the_log_itself(tmp_path: Path) -> None:

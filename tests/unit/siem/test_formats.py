@@ -20,6 +20,7 @@ FIXTURES = ROOT / "fixtures" / "siem"
 RECORDS: list[JsonObject] = [
     orjson.loads(line) for line in (FIXTURES / "records.jsonl").read_bytes().splitlines()
 ]
+HOST = "laptop-7"
 OCSF = orjson.loads((FIXTURES / "ocsf-1.8.0.json").read_bytes())
 ECS = orjson.loads((FIXTURES / "ecs-9.4.0.json").read_bytes())
 
@@ -47,8 +48,14 @@ records = st.fixed_dictionaries(
         "detail": texts,
     },
     optional={
-        "event": texts,
-        "findings": st.lists(texts, max_size=2) | whole,
+        "event": texts | st.sampled_from(["control.block", "approval.yes", "scan.server"]),
+        "by": texts,
+        "key": texts,
+        "why": texts,
+        "kind": texts | st.sampled_from(["tool", "server", "principal", "caller"]),
+        "name": texts,
+        "caller": texts,
+        "findings": st.lists(texts | st.dictionaries(texts, texts, max_size=2), max_size=2) | whole,
         "outcome": texts,
         "approval": texts | whole,
         "mode": texts,
@@ -68,7 +75,7 @@ LINES = [name for name, row in FORMATS.items() if not row.needs]
 @pytest.mark.parametrize("name", LINES)
 def test_each_record_is_rendered_as_the_golden_file_has_it(name: str) -> None:
     version = mcpguard.__version__.encode()
-    made = [render(name, record).replace(version, b"VERSION") for record in RECORDS]
+    made = [render(name, record, HOST).replace(version, b"VERSION") for record in RECORDS]
     assert made == golden(name)
 
 
@@ -77,10 +84,10 @@ def test_every_format_has_a_golden_file_and_every_golden_file_its_format() -> No
 
 
 @few
-@given(record=records)
-def test_a_record_is_one_line_in_every_format(record: JsonObject) -> None:
+@given(record=records, host=texts)
+def test_a_record_is_one_line_in_every_format(record: JsonObject, host: str) -> None:
     for name in LINES:
-        made = render(name, record)
+        made = render(name, record, host)
         assert not {10, 13} & set(made), name
         made.decode("utf-8")
 
@@ -89,7 +96,7 @@ def test_a_record_is_one_line_in_every_format(record: JsonObject) -> None:
 
 PLAIN = {
     "boolean_t": bool, "integer_t": int, "long_t": int, "port_t": int, "timestamp_t": int,
-    "string_t": str, "resource_uid_t": str, "username_t": str,
+    "string_t": str, "resource_uid_t": str, "username_t": str, "hostname_t": str,
 }  # fmt: skip
 
 
@@ -136,14 +143,16 @@ def wrong_event(event: Parsed) -> list[str]:
 @pytest.mark.guarantee("siem:ocsf-is-ocsf")
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: str(record["seq"]))
 def test_what_is_rendered_is_an_event_of_the_published_schema(record: JsonObject) -> None:
-    assert wrong_event(orjson.loads(render("ocsf", record))) == []
+    assert wrong_event(orjson.loads(render("ocsf", record, HOST))) == []
 
 
 @pytest.mark.guarantee("siem:ocsf-is-ocsf")
 @few
-@given(record=records)
-def test_whatever_a_record_says_the_event_is_one_of_the_schema(record: JsonObject) -> None:
-    assert wrong_event(orjson.loads(render("ocsf", record))) == []
+@given(record=records, host=texts)
+def test_whatever_a_record_says_the_event_is_one_of_the_schema(
+    record: JsonObject, host: str
+) -> None:
+    assert wrong_event(orjson.loads(render("ocsf", record, host))) == []
 
 
 @pytest.mark.parametrize(
@@ -165,13 +174,14 @@ def test_the_walker_finds_what_is_wrong(change: JsonObject, found: str) -> None:
 
 def test_drift_and_findings_are_detections_and_all_else_is_activity() -> None:
     classes = [orjson.loads(render("ocsf", record))["class_uid"] for record in RECORDS]
-    assert classes == [6003, 6003, 2004, 6003, 2004, 6003, 6003, 6003, 6003, 6003]
+    assert classes == [6003, 6003, 2004, 6003, 2004, *[6003] * 9, 2004]
 
 
 def test_what_became_of_it_is_said_in_the_words_of_security_control() -> None:
     events = [orjson.loads(render("ocsf", record)) for record in RECORDS]
     assert [(each["action_id"], each["disposition_id"]) for each in events] == [
         (3, 17), (1, 1), (2, 2), (2, 2), (2, 2), (1, 8), (4, 11), (3, 17), (2, 6), (3, 17),
+        (3, 17), (3, 17), (3, 17), (3, 14), (3, 17),
     ]  # fmt: skip
 
 
@@ -206,15 +216,17 @@ def wrong_document(made: Parsed) -> list[str]:
 
 @pytest.mark.guarantee("siem:ecs-is-ecs")
 @few
-@given(record=records)
-def test_every_field_is_one_of_the_common_schema_or_under_our_name(record: JsonObject) -> None:
-    assert wrong_document(orjson.loads(render("ecs", record))) == []
+@given(record=records, host=texts)
+def test_every_field_is_one_of_the_common_schema_or_under_our_name(
+    record: JsonObject, host: str
+) -> None:
+    assert wrong_document(orjson.loads(render("ecs", record, host))) == []
 
 
 @pytest.mark.guarantee("siem:ecs-is-ecs")
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: str(record["seq"]))
 def test_the_golden_documents_are_of_the_common_schema(record: JsonObject) -> None:
-    assert wrong_document(orjson.loads(render("ecs", record))) == []
+    assert wrong_document(orjson.loads(render("ecs", record, HOST))) == []
 
 
 # --- CEF, LEEF, RFC 5424: readers written from their specifications ------------------------------
@@ -271,15 +283,19 @@ def shown(text: str) -> str:
 
 @pytest.mark.guarantee("siem:values-cannot-forge-fields")
 @few
-@given(record=records)
-def test_cef_is_read_back_field_by_field(record: JsonObject) -> None:
-    header, pairs = read_cef(render("cef", record).decode())
-    event = event_of(record)
+@given(record=records, host=texts)
+def test_cef_is_read_back_field_by_field(record: JsonObject, host: str) -> None:
+    header, pairs = read_cef(render("cef", record, host).decode())
+    event = event_of(record, host)
     assert header[:3] == ["CEF:0", "mcpguard", "mcpguard"]
     assert header[6].isdecimal()
-    said = {"suser": "principal", "dproc": "server", "request": "method", "reason": "reason",
-            "msg": "detail", "cs1": "target", "cs2": "stage", "cs5": "hash"}  # fmt: skip
-    told = {key: shown(event.text(field)) for key, field in said.items() if event.text(field)}
+    said = {
+        "suser": event.who, "suid": event.text("key"), "duser": event.affected,
+        "dproc": event.server, "dvchost": host, "request": event.text("method"),
+        "reason": event.text("reason"), "msg": event.why, "cs1": event.target,
+        "cs2": event.text("stage"), "cs5": event.text("hash"),
+    }  # fmt: skip
+    told = {key: shown(value) for key, value in said.items() if value}
     assert {key: pairs.get(key) for key in told} == told
     assert pairs.keys() <= {
         *said, "rt", "act", "outcome", "externalId", "app", "cat", "cn1", "cn1Label", "cs3", "cs4",
@@ -289,14 +305,18 @@ def test_cef_is_read_back_field_by_field(record: JsonObject) -> None:
 
 @pytest.mark.guarantee("siem:values-cannot-forge-fields")
 @few
-@given(record=records)
-def test_leef_is_read_back_field_by_field(record: JsonObject) -> None:
-    header, pairs = read_leef(render("leef", record).decode())
-    event = event_of(record)
+@given(record=records, host=texts)
+def test_leef_is_read_back_field_by_field(record: JsonObject, host: str) -> None:
+    header, pairs = read_leef(render("leef", record, host).decode())
+    event = event_of(record, host)
     assert (header[0], header[5]) == ("LEEF:2.0", "^")
-    said = {"usrName": "principal", "resource": "server", "method": "method", "tool": "target",
-            "stage": "stage", "reason": "reason", "msg": "detail", "hash": "hash"}  # fmt: skip
-    told = {key: shown(event.text(field)) for key, field in said.items() if event.text(field)}
+    said = {
+        "usrName": event.who, "approverKey": event.text("key"), "caller": event.affected,
+        "identHostName": host, "resource": event.server, "method": event.text("method"),
+        "tool": event.target, "stage": event.text("stage"), "reason": event.text("reason"),
+        "msg": event.why, "hash": event.text("hash"),
+    }  # fmt: skip
+    told = {key: shown(value) for key, value in said.items() if value}
     assert {key: pairs.get(key) for key in told} == told
 
 
@@ -330,8 +350,56 @@ def test_a_syslog_frame_is_read_back_with_its_data_and_message(record: JsonObjec
     assert pairs.get("method", "") == plain
 
 
+@pytest.mark.guarantee("siem:says-who-did-it")
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (10, ("ann", "ed25519:9c0e", "local:default", "notes", "pay", "asked for | by=finance")),
+        (11, ("ann, bob", "ed25519:9c0e", "", "notes", "pay", "incident 4711")),
+        (12, ("ann", "", "ci:nightly", "notes", "", "")),
+        (13, ("local:default", "", "", "notes", "pay", "pay waits for a person")),
+        (14, ("", "", "", "github", "", "")),
+    ],
+    ids=["approval", "block-tool", "block-caller", "hold", "scan"],
+)
+def test_every_format_says_who_did_what_to_whom_and_why(number: int, told: tuple[str, ...]) -> None:
+    who, key, whom, server, tool, why = told
+    record = RECORDS[number]
+    _, cef = read_cef(render("cef", record, HOST).decode())
+    keys = ("suser", "suid", "duser", "dproc", "cs1", "msg")
+    assert tuple(cef.get(each, "") for each in keys) == told
+    assert (cef.get("cs1Label"), cef["dvchost"]) == ("tool" if tool else None, HOST)
+    _, leef = read_leef(render("leef", record, HOST).decode())
+    keys = ("usrName", "approverKey", "caller", "resource", "tool", "msg")
+    assert tuple(leef.get(each, "") for each in keys) == told
+    ecs = dict(flat(orjson.loads(render("ecs", record, HOST))))
+    person = who if "by" in record else None
+    assert (ecs.get("user.id", ""), ecs.get("user.name")) == (key or who, person)
+    assert (ecs["service.name"], ecs.get("gen_ai.tool.name", "")) == (server, tool)
+    assert (ecs["host.name"], ecs.get("event.reason", "")) == (HOST, why)
+    assert whom in ecs.get("related.user", [""]) or not whom
+    ocsf = orjson.loads(render("ocsf", record, HOST))
+    evidence = ocsf["evidences"][0] if "evidences" in ocsf else ocsf
+    user = evidence["actor"].get("user", {})
+    assert (user.get("name"), user.get("uid", "")) == (person, key or who)
+    assert (user.get("credential_uid", ""), ocsf["device"]["hostname"]) == (key, HOST)
+    assert {each["name"] for each in ocsf.get("resources", ())} == {tool, whom, "github"} - {
+        "",
+        *["github"] * (server != "github"),
+    }
+    assert why in ocsf["message"]
+    assert evidence["api"]["service"]["name"] == server
+    line = render("syslog", record, HOST).decode()
+    assert line.split(" ")[2] == HOST
+    assert orjson.loads(render("hec", record, HOST))["host"] == HOST
+    said = {each["key"]: each["value"] for each in
+            orjson.loads(render("otlp-json", record, HOST))["attributes"]}  # fmt: skip
+    assert said["host.name"] == {"stringValue": HOST}
+    assert said.get("user.name", {}).get("stringValue") == person
+
+
 def test_a_message_begins_without_a_byte_order_mark() -> None:
-    made = framed(event_of(RECORDS[0]), render("cef", RECORDS[0]), host="büro 7")
+    made = framed(event_of(RECORDS[0], "büro 7"), render("cef", RECORDS[0]))
     assert made.startswith(
         b"<110>1 2026-11-22T00:41:58.645Z b_ro_7 mcpguard - session.start - CEF:0|"
     )

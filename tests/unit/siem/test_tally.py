@@ -65,7 +65,7 @@ DENIED = record(target="made-up", decision="deny", stage="surface", reason="not_
 FOUND = record(
     decision="deny", stage="scan", reason="rule", findings=["scan.secret /a", "scan.pii /b"]
 )
-HELD = record(decision="hold", stage="wire", reason="waiting", span_id=OWN)
+HELD = record(decision="hold", stage="gateway", reason="waiting", span_id=OWN)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ HELD = record(decision="hold", stage="wire", reason="waiting", span_id=OWN)
         ([record(findings="no list")], FINDINGS, {}),
         ([HELD, HELD], WAITING, {("notes",): 1}),
         ([HELD, record(span_id=OWN)], WAITING, {("notes",): 0}),
-        ([HELD, record(event="session.start")], WAITING, {}),
+        ([HELD, record(event="session.start")], WAITING, {("notes",): 0}),
         ([record(decision="hold")], WAITING, {}),
     ],
 )  # fmt: skip
