@@ -2513,6 +2513,12 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "private.py", "if status.st_mode & refused:", "if status.st_mode & refused == refused:"
         ),
     ),
+    "private:regular-only": Guarantee(
+        _AUDIT,
+        "A pipe or a device in the place of a key, a log or a proof is refused at once, never "
+        "waited for.",
+        Mutant("private.py", "    if stat.S_ISREG(mode):", "    if not stat.S_ISDIR(mode):"),
+    ),
     "private:whole-or-not": Guarantee(
         _AUDIT,
         "A key's file has its name whole or not at all, and never takes the place of another.",

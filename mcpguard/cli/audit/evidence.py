@@ -13,6 +13,7 @@ from mcpguard.cli.audit.choosing import files_of, sound_files_of
 from mcpguard.errors import AuditError
 from mcpguard.evidence.invocation import Reader, compare
 from mcpguard.model import Json, JsonObject
+from mcpguard.private import regular
 from mcpguard.wire.exact import ExactError, strict_loads
 
 __all__ = ["evidence_command"]
@@ -111,7 +112,7 @@ def _checked(file: Path, given: Path) -> int:
 def _pieces(given: Path) -> Iterator[Json]:
     """The pieces in `given`: one object a line; or a list in JSON, which is read whole."""
     try:
-        with given.open("rb") as file:
+        with regular(given) as file:
             first = file.readline()
             if first.lstrip()[:1] == b"[":
                 yield from cast("list[Json]", strict_loads(first + file.read()))

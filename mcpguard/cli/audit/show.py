@@ -17,6 +17,7 @@ from mcpguard.cli import render
 from mcpguard.cli.audit.choosing import Choice, Given, choice_of, choosing, logs, newest, records
 from mcpguard.errors import AuditError
 from mcpguard.model import Json, JsonObject
+from mcpguard.private import regular
 
 __all__ = ["line_of", "show_command", "tail_command"]
 
@@ -110,7 +111,7 @@ class _End:
         self._path = path
         self._rest = b""
         try:
-            self._file = path.open("rb")
+            self._file = regular(path)
         except OSError as error:
             raise AuditError(
                 f"{path}: the audit log cannot be read: {error.strerror}",
@@ -135,7 +136,7 @@ class _End:
             if not moved:
                 return
             self._file.close()
-            self._file, self._rest = self._path.open("rb"), b""
+            self._file, self._rest = regular(self._path), b""
 
     def _lines(self) -> list[bytes]:
         *lines, self._rest = (self._rest + self._file.read()).split(b"\n")

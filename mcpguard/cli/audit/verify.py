@@ -16,6 +16,7 @@ from mcpguard.audit.proof import check
 from mcpguard.audit.verify import Problem, Seam, VerifyReport, missing, unsigned, verify
 from mcpguard.cli import render
 from mcpguard.cli.audit.choosing import files_of, logs
+from mcpguard.config.files import plain_bytes
 from mcpguard.errors import AuditError, UsageError
 from mcpguard.model import JsonObject
 
@@ -224,8 +225,7 @@ def _anchor(path: Path, keys: Keys | None) -> Checkpoint:
 
 def _loaded(path: Path) -> object:
     try:
-        with path.open("rb") as file:
-            return orjson.loads(file.read(MAX_PROOF))
+        return orjson.loads(plain_bytes(path, MAX_PROOF))
     except OSError as error:
         raise AuditError(
             f"{path}: {error.strerror}", hint="check the name and the permissions"

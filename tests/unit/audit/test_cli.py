@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import orjson
@@ -77,6 +78,34 @@ def test_what_cannot_be_read_is_an_error_of_exit_code_2(tmp_path: Path) -> None:
 
 
 @pytest.mark.guarantee("audit:open-session-named", "audit:torn-tail-marked")
+@pytest.mark.parametrize("device", [False, True])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("verify", "{pipe}"),
+        ("verify", "--proof", "{pipe}"),
+        ("verify", "{log}", "--anchor", "{pipe}"),
+        ("verify", "{log}", "--key", "{pipe}"),
+        ("evidence", "{log}", "--check", "{pipe}"),
+        ("show", "{pipe}"),
+        ("tail", "--follow", "{pipe}"),
+    ],
+)
+@pytest.mark.guarantee("private:regular-only")
+def test_what_never_begins_or_never_ends_is_refused_and_not_waited_for(
+    path: Path, arguments: tuple[str, ...], device: bool
+) -> None:
+    written(path, 1)
+    pipe = Path("/dev/zero") if device else path.with_name("pipe")
+    if not device:
+        os.mkfifo(pipe)
+    told = [each.format(log=path, pipe=pipe) for each in arguments]
+    result = CliRunner().invoke(audit, told)
+    assert isinstance(result.exception, AuditError)
+    assert f"{pipe}: " in str(result.exception)
+    assert "not a regular file" in str(result.exception)
+
+
 def test_an_open_session_and_a_torn_line_are_notes_of_an_intact_log(path: Path) -> None:
     log = opened(path, "live\x1b[2J")
     with path.open("ab") as file:
