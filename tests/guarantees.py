@@ -601,6 +601,14 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "return bool(char) and",
         ),
     ),
+    "cli:unread-is-no-answer": Guarantee(
+        _PROCESS,
+        "An answer that cannot be written is never exit code 0 or 1: 141 when its reader went "
+        "away, else 2.",
+        Mutant(
+            "cli/__init__.py", "        return UNREAD\n    except", "        return 1\n    except"
+        ),
+    ),
     "cli:one-table-of-events": Guarantee(
         "Decision 0022",
         "Everything that a session says of itself is in one table, and all of the table is said.",

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import cast
 
 import click
-import orjson
 
 from mcpguard.audit.verify import read
 from mcpguard.cli import render
@@ -68,7 +67,7 @@ def _only(found: Iterator[JsonObject], wanted: str) -> Iterator[JsonObject]:
 def _lines(found: Iterator[JsonObject]) -> int:
     count = 0
     for each in found:
-        click.echo(orjson.dumps(each))
+        render.answer([render.json_text(each, indent=False)])
         count += 1
     return count
 
@@ -101,11 +100,12 @@ def _checked(file: Path, given: Path) -> int:
     if not (found.made and found.given):
         raise _none(given if found.made else file)
     for text in found.told:
-        render.answer([f"{given}: {render.printable(text)}"])
+        render.answer([render.printable(f"{given}: {text}")])
     if found.wrong > SHOWN:
-        render.answer([f"{given}: {found.wrong - SHOWN} more"])
+        render.answer([render.printable(f"{given}: {found.wrong - SHOWN} more")])
     if not found.wrong:
-        render.answer([f"{given}: {found.given} of the log's {found.made} pieces, as {file} says"])
+        told = f"{given}: {found.given} of the log's {found.made} pieces, as {file} says"
+        render.answer([render.printable(told)])
     return int(found.wrong > 0)
 
 

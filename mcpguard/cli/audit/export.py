@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import click
 
+from mcpguard.cli import render
 from mcpguard.cli.audit.choosing import Choice, files_of, logs, records
 from mcpguard.cli.receipt import output as outputs
 from mcpguard.model import JsonObject
@@ -50,7 +51,8 @@ def export_command(files: tuple[Path, ...], form: str, output: Path | None) -> N
     chosen = logs(files)
     found = records(chosen, Choice())
     if output is None:
-        _export(found, form, sys.stdout.buffer)
+        with render.written():
+            _export(found, form, sys.stdout.buffer)
         return
     outputs.refuse_logs(output, [part for file in chosen for part in files_of(file)])
     with outputs.opened(output, outputs.PRIVATE) as made:

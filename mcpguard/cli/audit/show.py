@@ -49,7 +49,9 @@ _FILES = click.argument("files", type=click.Path(path_type=Path), nargs=-1, meta
 @click.command(name="show", short_help="Show records: by time, tool, decision...")
 @_FILES
 @choosing
-@click.option("--limit", type=click.IntRange(0), metavar="N", help="The newest N; 0: all.")
+@click.option(
+    "--limit", type=click.IntRange(0, render.MOST), metavar="N", help="The newest N; 0: all."
+)
 @_FORM
 def show_command(
     files: tuple[Path, ...], limit: int | None, form: str | None, **given: Unpack[Given]
@@ -73,7 +75,7 @@ def show_command(
 @click.command(name="tail", short_help="Show the newest records, and those to come.")
 @_FILES
 @choosing
-@click.option("-n", "--limit", type=click.IntRange(0), default=LAST, show_default=True)
+@click.option("-n", "--limit", type=click.IntRange(0, render.MOST), default=LAST, show_default=True)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on.")
 @_FORM
 def tail_command(
@@ -198,13 +200,13 @@ def _as_json(record: JsonObject) -> str:
 def line_of(record: JsonObject, *, named: bool) -> str:
     """`record` on one line: when, which, what became of what, and why. `named`: and the server."""
     at = _text(record, "ts")[:19].replace("T", " ")
-    head = f"{at}  {_text(record, 'seq'):>6}  "
+    head = render.printable(f"{at}  {_text(record, 'seq')[:20]:>6}  ")
     if named:
         head += f"{render.printable(_text(record, 'server'))[:12]:<12}  "
     if "event" in record:
         return head + render.painted("dim", _event(record))
     word = _text(record, "decision")
-    label = f"{word:<10}"
+    label = f"{render.printable(word[:20]):<10}"
     decision = render.painted(_STYLES[word], label) if word in _STYLES else label
     arrow = "->" if record.get("direction") == "host>server" else "<-"
     target = _text(record, "target")
