@@ -1,22 +1,46 @@
 """Files of this user alone: refused when others can reach them, given their name whole or not.
 
-A name that is taken is never taken over.
+A name that is taken is never taken over. What is read is a regular file: a pipe in its place would
+never begin, a device never end.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["READERS", "WRITERS", "Fault", "draft", "fault_of", "give_name", "publish"]
+__all__ = ["READERS", "WRITERS", "Fault", "draft", "fault_of", "give_name", "publish", "regular"]
 
 READERS = stat.S_IRWXG | stat.S_IRWXO
 """Mode bits with which anybody else can read, write or enter."""
 
 WRITERS = stat.S_IWGRP | stat.S_IWOTH
 """Mode bits with which anybody else can write."""
+
+
+_READ = (
+    os.O_RDONLY
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+"""Without blocking: opening a pipe waits for who writes into it, otherwise."""
+
+
+def regular(path: Path) -> BufferedReader:
+    """The regular file at `path`, to be read. Raises OSError, for anything else at once."""
+    fd = os.open(path, _READ)
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(fd, "rb")
+    os.close(fd)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "it is not a regular file", str(path))
 
 
 class Fault(NamedTuple):

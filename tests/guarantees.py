@@ -616,6 +616,14 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "return bool(char) and",
         ),
     ),
+    "cli:unread-is-no-answer": Guarantee(
+        _PROCESS,
+        "An answer that cannot be written is never exit code 0 or 1: 141 when its reader went "
+        "away, else 2.",
+        Mutant(
+            "cli/__init__.py", "        return UNREAD\n    except", "        return 1\n    except"
+        ),
+    ),
     "cli:one-table-of-events": Guarantee(
         "Decision 0022",
         "Everything that a session says of itself is in one table, and all of the table is said.",
@@ -2542,6 +2550,12 @@ GUARANTEES: Mapping[str, Guarantee] = {
         Mutant(
             "private.py", "if status.st_mode & refused:", "if status.st_mode & refused == refused:"
         ),
+    ),
+    "private:regular-only": Guarantee(
+        _AUDIT,
+        "A pipe or a device in the place of a key, a log or a proof is refused at once, never "
+        "waited for.",
+        Mutant("private.py", "    if stat.S_ISREG(mode):", "    if not stat.S_ISDIR(mode):"),
     ),
     "private:whole-or-not": Guarantee(
         _AUDIT,

@@ -268,7 +268,7 @@ def public_path(folder: Path, key: str) -> Path:
 def _content(path: Path) -> bytes:
     """What `path` begins with; empty where there is none, or none to read."""
     try:
-        with path.open("rb") as file:
+        with private.regular(path) as file:
             return file.read(MAX_PUBLIC)
     except OSError:
         return b""
@@ -284,7 +284,7 @@ def load_public(path: Path) -> tuple[str, bytes]:
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     try:
-        with path.open("rb") as file:
+        with private.regular(path) as file:
             loaded = load_pem_public_key(file.read(MAX_PUBLIC))
     except OSError as error:
         raise AuditError(

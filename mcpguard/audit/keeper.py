@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import orjson
 
+from mcpguard import private
 from mcpguard.audit.chain import AuditLog, Record
 from mcpguard.audit.checkpoint import (
     CHECKPOINT,
@@ -234,7 +235,7 @@ def _nothing() -> None:
 def _began(path: Path, now: float) -> float:
     """When the file's first record was written; `now` for a record that does not say."""
     try:
-        with path.open("rb") as file:
+        with private.regular(path) as file:
             return datetime.fromisoformat(orjson.loads(file.readline(MAX_LINE))["ts"]).timestamp()
     except (OSError, ValueError, KeyError, TypeError):
         return now
@@ -262,7 +263,7 @@ def _end_of(file: LogFile) -> Iterator[bytes]:
 
 
 def _last_lines(path: Path, size: int) -> list[bytes]:
-    with path.open("rb") as opened:
+    with private.regular(path) as opened:
         opened.seek(max(0, size - WINDOW))
         if size > WINDOW:
             opened.readline()
@@ -272,7 +273,7 @@ def _last_lines(path: Path, size: int) -> list[bytes]:
 def _all_of(file: LogFile) -> Iterator[bytes]:
     for path in (*earlier_parts(file.path), file.path):
         left = file.size if path == file.path else path.stat().st_size
-        with path.open("rb") as opened:
+        with private.regular(path) as opened:
             while left > 0 and (line := opened.readline(min(left, MAX_LINE))):
                 left -= len(line)
                 yield line

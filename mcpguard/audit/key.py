@@ -38,7 +38,7 @@ def load_or_create_key(path: Path, what: str = "audit key") -> bytes:
 
 
 def _load(path: Path, what: str) -> bytes:
-    with path.open("rb", buffering=0) as file:
+    with private.regular(path) as file:
         fault = private.fault_of(path, os.fstat(file.fileno()))
         if fault:
             raise AuditError(f"{path}: the {what}: {fault.what}", hint=fault.hint)
@@ -54,5 +54,5 @@ def _load(path: Path, what: str) -> bytes:
 def _unreadable(path: Path, error: OSError, what: str) -> AuditError:
     return AuditError(
         f"{path}: the {what} cannot be read or made: {error.strerror}",
-        hint=f"make {path.parent} writable for this user",
+        hint=f"make {path.parent} writable for this user; move away what is no file of this name",
     )

@@ -14,6 +14,7 @@ import orjson
 
 from mcpguard.audit.checkpoint import (
     CONTINUED,
+    MAX_SIZE,
     SET_ASIDE,
     Checker,
     Checkpoint,
@@ -34,6 +35,7 @@ from mcpguard.audit.record import (
 )
 from mcpguard.errors import AuditError
 from mcpguard.model import JsonObject
+from mcpguard.private import regular
 
 __all__ = [
     "Problem",
@@ -299,7 +301,7 @@ def _claimed(record: JsonObject) -> Seam | None:
     seq, digest = record.get("seq"), record.get("previous")
     if record.get("event") != CONTINUED or type(seq) is not int or not isinstance(digest, str):
         return None
-    if seq < 2:  # noqa: PLR2004 - nothing stands before the first record
+    if not 1 < seq <= MAX_SIZE:  # nothing stands before the first record
         return None
     try:
         previous = bytes.fromhex(digest)
@@ -460,11 +462,7 @@ def _refuse_foreign(path: Path, reader: _Reader) -> None:
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
-        if path.exists() and not (
-            path.is_file() or path.is_dir()
-        ):  # a device may never end, a pipe never begin
-            raise AuditError(f"{path}: not a regular file", hint="name an audit log")
-        with path.open("rb") as file:
+        with regular(path) as file:
             yield file
     except OSError as error:
         raise AuditError(

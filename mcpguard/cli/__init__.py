@@ -1,7 +1,8 @@
 """The command line: one file a command, one table, one place where errors become exit codes.
 
 0 clean; 1 the answer is no (drift, a finding, tampering); 2 it could not be found out (usage, an
-unreachable server, an unreadable file); 128 + n after signal n. `proxy` gives the server's own.
+unreachable server, an unreadable file, an answer that cannot be written); 128 + n after signal n,
+so 141 when whoever read the answer went away before its end. `proxy` gives the server's own.
 """
 
 import os
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from errno import ENAMETOOLONG
 from importlib import import_module
 from typing import Final
 
@@ -30,6 +32,9 @@ DEBUG = "MCPGUARD_DEBUG"
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT."""
+
+UNREAD = 141
+"""Exit code when whoever read the answer went away: 128 + SIGPIPE, never that of an answer."""
 
 _REVIEW, _RUN, _HOST, _BACK = "Review a server", "Run a server", "In a host", "Look back"
 _NOW = "While it runs"
@@ -163,10 +168,20 @@ def mcpguard_group(context: click.Context) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (sys.argv if None); the exit code. Every error ends here."""
+    if sys.stdout is None:  # it was closed: a descriptor that refuses what is written says so
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+    code = _code(argv)
+    unwritten = render.unwritten()
+    return code if unwritten is None else _failed(unwritten, "")
+
+
+def _code(argv: Sequence[str] | None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = arguments[0] if arguments and arguments[0] in COMMANDS else ""
     try:
         code = mcpguard_group.main(arguments, prog_name="mcpguard", standalone_mode=False)
+    except SystemExit:  # how click ends where stdout is a closed pipe, with a code of 1
+        return UNREAD
     except click.exceptions.Abort:
         render.talk("mcpguard: interrupted; what was started has been ended")
         return INTERRUPTED
@@ -177,11 +192,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
-        return _failed(_unexpected(error), command)
+        # Of click's own help that could not be written a stream keeps nothing to fail on again.
+        lost = render.unwritten("\n") if isinstance(error, OSError) else None
+        return _failed(lost or _unexpected(error), command)
     return code if isinstance(code, int) else 0
 
 
 def _failed(error: McpguardError, command: str) -> int:
+    if isinstance(error, render.OutputError):
+        render.abandon()
+        if error.closed:  # whoever closed the pipe knows
+            return UNREAD
     render.talk(*render.error_lines(error, command))
     return error.exit_code
 
@@ -196,6 +217,9 @@ def _usage(error: click.ClickException, command: str, arguments: Sequence[str]) 
 
 
 def _unexpected(error: Exception) -> McpguardError:
+    if isinstance(error, OSError) and error.errno == ENAMETOOLONG:
+        name = os.fsdecode(error.filename or "")
+        return UsageError(f"{name}: {error.strerror}", hint="name a file that can be there")
     return McpguardError(
         f"unexpected {type(error).__name__}: {error}",
         hint=f"this is a defect of mcpguard; {DEBUG}=1 shows where. Nothing was allowed by it",

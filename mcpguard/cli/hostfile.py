@@ -17,6 +17,7 @@ from pathlib import Path
 import orjson
 
 from mcpguard.cli.receipt.output import replace
+from mcpguard.config.files import plain_bytes
 from mcpguard.config.flags import data_dir
 from mcpguard.errors import HostError, UsageError
 from mcpguard.hosts import splice, undo
@@ -258,7 +259,7 @@ def records() -> tuple[list[Record], list[HostError]]:
 
 def _load(path: Path) -> Record:
     try:
-        data = path.read_bytes()
+        data = plain_bytes(path, MAX_FILE)
     except OSError as error:
         raise HostError(
             f"{path}: cannot be read: {error.strerror}", hint="make it readable for this user"

@@ -1,6 +1,7 @@
 """What the commands share that look at a server: options, the look itself, reading a lockfile."""
 
 import contextlib
+import math
 import os
 import sys
 import time
@@ -20,6 +21,11 @@ from mcpguard.lock import lockfile
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.lock.surface import Surface
 from mcpguard.survey.starting import ended_by_signals
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 __all__ = [
     "DEFAULT_LOCK",
@@ -47,11 +53,24 @@ def command_argument(function: _F) -> _F:
     )
 
 
+class _Seconds(click.FloatRange):
+    """So many seconds, and a number: nan is in no range and outside none."""
+
+    @override
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        found: float = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{value} is no number of seconds.", param, ctx)
+        return found
+
+
 def timeout_option(function: _F) -> _F:
     """`--timeout`."""
     return click.option(
         "--timeout",
-        type=click.FloatRange(0.1, 3600.0),
+        type=_Seconds(0.1, 3600.0),
         default=TIMEOUT,
         show_default=True,
         metavar="SECONDS",

@@ -18,6 +18,7 @@ from mcpguard.policy.cel import Facts
 from mcpguard.policy.loading import check, load
 from mcpguard.policy.replay import Replayed, moment, read_records, replay
 from mcpguard.policy.rules import RuleSet
+from mcpguard.private import regular
 from mcpguard.siem.formats.controls import controls_of
 
 __all__ = [
@@ -165,7 +166,7 @@ def text_of(file: Path) -> str:
 
 def _opened(file: Path) -> BinaryIO:
     try:
-        return file.open("rb")
+        return regular(file)
     except OSError as error:
         raise UsageError(
             f"{file}: {error.strerror}", hint="name a file that can be read"

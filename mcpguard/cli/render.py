@@ -7,7 +7,9 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from errno import EPIPE
 from typing import Final, TextIO
 
 import click
@@ -19,7 +21,9 @@ from mcpguard.model import Finding, ItemKind, Json, Severity
 from mcpguard.wire import exact
 
 __all__ = [
+    "MOST",
     "PLURALS",
+    "OutputError",
     "agreed",
     "answer",
     "as_json",
@@ -35,7 +39,11 @@ __all__ = [
     "printable",
     "talk",
     "width",
+    "written",
 ]
+
+MOST = 2**31 - 1
+"""The greatest number of things that an option may ask for: what any list can hold."""
 
 MAX_WIDTH = 100
 """Columns. Longer lines are hard to read; a narrower terminal is followed."""
@@ -72,13 +80,54 @@ def agreed(question: str) -> bool:
 
 
 def answer(lines: Iterable[str]) -> None:
-    """Write `lines` to stdout."""
-    _write(sys.stdout, lines)
+    """Write `lines` to stdout. Raises OutputError."""
+    told = list(lines)
+    with written():
+        _write(sys.stdout, told)
+
+
+@contextmanager
+def written() -> Iterator[None]:
+    """What is written to stdout in it, is, or OutputError says that it is not."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        raise OutputError(error.errno) from error
+
+
+def unwritten(more: str = "") -> "OutputError | None":
+    """That what was written to stdout until now, and `more`, cannot be; None when it is."""
+    try:
+        sys.stdout.write(more)
+        sys.stdout.flush()
+    except OSError as error:
+        return OutputError(error.errno)
+    return None
+
+
+def abandon() -> None:
+    """Nothing more goes to stdout: what it holds, and the interpreter's end, fail no further."""
+    with suppress(OSError):  # a stream that has no descriptor holds nothing back
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class OutputError(McpguardError):
+    """Nobody has the answer: stdout takes nothing any more, for the reason `number` (an errno)."""
+
+    def __init__(self, number: int | None) -> None:
+        self.closed = number == EPIPE
+        super().__init__(
+            f"the output cannot be written: {os.strerror(number or 0)}",
+            hint="what was to be found out is not known by this; write it elsewhere",
+        )
 
 
 def talk(*lines: str) -> None:
-    """Write `lines` to stderr."""
-    _write(sys.stderr, lines)
+    """Write `lines` to stderr; where nobody listens, the exit code alone tells."""
+    with suppress(OSError):
+        if sys.stderr is not None:
+            _write(sys.stderr, lines)
 
 
 def _write(stream: TextIO, lines: Iterable[str]) -> None:

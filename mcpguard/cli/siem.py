@@ -142,10 +142,9 @@ def _quiet(_: str) -> None:
 
 def _show(states: Sequence[shipping.State], form: str) -> None:
     if form == "json":
-        click.echo(orjson.dumps([_as_json(each) for each in states], option=orjson.OPT_INDENT_2))
+        render.answer([render.json_text([_as_json(each) for each in states])])
         return
-    for line in _as_text(states):
-        click.echo(line)
+    render.answer(_as_text(states))
 
 
 def _as_json(state: shipping.State) -> JsonObject:

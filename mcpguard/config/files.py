@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mcpguard.errors import LockfileError, PolicyError, UsageError
+from mcpguard.private import regular
 
 __all__ = [
     "CONFIG_DIR_VARIABLE",
@@ -46,8 +47,6 @@ SYSTEM_DIRS = {"darwin": "/Library/Application Support/mcpguard", "": "/etc/mcpg
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 """Without blocking: a pipe in a file's place must not hold up the start."""
-_BINARY = getattr(os, "O_BINARY", 0)
-"""On Windows, where a descriptor translates line ends otherwise."""
 
 
 class Places(NamedTuple):
@@ -174,19 +173,9 @@ def plain_bytes(
 
     Raises OSError for anything else: a repository may hold a link to a device that never ends.
     """
-    fd = os.open(path, _FLAGS | _BINARY)
-    try:
-        found = os.fstat(fd)
-        mode = found.st_mode
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
-        check(path, found)
-        with open(fd, "rb", closefd=False) as file:
-            data = file.read(most + 1)
-    finally:
-        os.close(fd)
+    with regular(path) as file:
+        check(path, os.fstat(file.fileno()))
+        data = file.read(most + 1)
     if len(data) > most:
         raise OSError(errno.EFBIG, f"it has more than {most} bytes", str(path))
     return data

@@ -93,7 +93,7 @@ class Courier:
         """Claims the sink and reads its cursor; False while another process has it."""
         if not self._claim.take():
             return False
-        self.cursor = Cursor.load(self._path)
+        self.cursor = Cursor.load(self._path, self._say)
         return True
 
     def end(self) -> None:

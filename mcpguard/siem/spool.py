@@ -7,16 +7,19 @@ a log that was set aside is found again, and one that was replaced is not taken 
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, Final, NamedTuple
 
 import orjson
 
+from mcpguard.audit.checkpoint import MAX_SIZE
 from mcpguard.audit.logfile import earlier_parts
 from mcpguard.audit.record import MAX_LINE, SEAL_LENGTH
-from mcpguard.model import JsonObject
+from mcpguard.model import Json, JsonObject
+from mcpguard.private import regular
 
 if sys.platform == "win32":  # never run: no Windows machine at hand
     import msvcrt
@@ -38,6 +41,9 @@ MAX_RECORDS = 500
 MAX_BYTES = 512 * 1024
 """Of a batch, before it is rendered; one record may be as long as a line may be."""
 
+MAX_CURSOR = 64 * 1024
+"""Bytes of a cursor's file, which has some hundred, and what a collector said."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
@@ -58,14 +64,24 @@ class Cursor:
     error: str = ""
 
     @classmethod
-    def load(cls, path: Path) -> "Cursor":
-        """The cursor in the file at `path`; one at the beginning when there is none to be read."""
-        with suppress(OSError, ValueError, TypeError, KeyError):
-            told = orjson.loads(path.read_bytes())
-            numbers = ("seq", "inode", "offset", "delivered", "given_up", "lost")
-            fields = {key: int(told[key]) for key in numbers}
-            return cls(**fields, hash=str(told["hash"]), error=str(told["error"]))
-        return cls()
+    def load(cls, path: Path, say: Callable[[str], None] = lambda _: None) -> "Cursor":
+        """The cursor in the file at `path`; one at the beginning when there is none to be read.
+
+        `say`: is told of one that is there and is none.
+        """
+        try:
+            with regular(path) as file:
+                told = orjson.loads(file.read(MAX_CURSOR))
+            fields = {key: _number_of(told[key], most) for key, most in _NUMBERS.items()}
+            digest = _text_of(told["hash"])
+            digest.encode("latin-1")
+            return cls(**fields, hash=digest, error=_text_of(told["error"]))
+        except FileNotFoundError:
+            return cls()
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            why = (isinstance(error, OSError) and error.strerror) or "it is not as it was written"
+            say(f"{path}: the cursor cannot be read: {why}; delivery begins anew, some comes twice")
+            return cls()
 
     def save(self, path: Path) -> None:
         """Whole or not at all. Raises OSError."""
@@ -77,6 +93,29 @@ class Cursor:
             file.flush()
             os.fsync(file.fileno())
         made.replace(path)
+
+
+_NUMBERS: Final = {
+    "seq": MAX_SIZE,
+    "inode": 2**64 - 1,
+    "offset": 2**63 - 1,
+    "delivered": MAX_SIZE,
+    "given_up": MAX_SIZE,
+    "lost": MAX_SIZE,
+}
+"""The numbers of a cursor, and the greatest that each may be."""
+
+
+def _number_of(value: Json, most: int) -> int:
+    if type(value) is not int or not 0 <= value <= most:
+        raise ValueError("number")
+    return value
+
+
+def _text_of(value: Json) -> str:
+    if not isinstance(value, str):
+        raise TypeError("text")
+    return value
 
 
 def cursor_path(log: Path, sink: str) -> Path:
@@ -161,7 +200,7 @@ class Spool:
     def waiting(self, cursor: Cursor) -> int:
         """Records in the log behind `cursor`: looks at the last one only."""
         try:
-            with self.path.open("rb") as file:
+            with regular(self.path) as file:
                 size = file.seek(0, os.SEEK_END)
                 file.seek(max(0, size - 2 * MAX_LINE))
                 whole = file.read().rpartition(b"\n")[0].rpartition(b"\n")[2]
@@ -172,28 +211,28 @@ class Spool:
     def _at(self, parts: list[Path], cursor: Cursor) -> BinaryIO:
         """The part in which the next record stands or will stand, there. Raises OSError."""
         for number, part in enumerate(parts):
-            file = part.open("rb")
+            file = regular(part)
             if os.fstat(file.fileno()).st_ino == cursor.inode and _ends_there(file, cursor):
                 if number + 1 == len(parts) or file.peek(1):
                     return file
                 file.close()
-                return parts[number + 1].open("rb")
+                return regular(parts[number + 1])
             file.close()
         return self._searched(parts, cursor)
 
     def _searched(self, parts: list[Path], cursor: Cursor) -> BinaryIO:
         """Where `cursor` is by its number and hash. Another log is read from its beginning."""
         for part in parts:
-            file = part.open("rb")
+            file = regular(part)
             if not cursor.seq or _first(file) > cursor.seq:
                 return file
             if _found(file, cursor):
                 if file.peek(1) or part == parts[-1]:
                     return file
                 file.close()
-                return parts[parts.index(part) + 1].open("rb")
+                return regular(parts[parts.index(part) + 1])
             file.close()
-        return parts[0].open("rb")
+        return regular(parts[0])
 
 
 def _ends_there(file: BinaryIO, cursor: Cursor) -> bool:
@@ -201,6 +240,8 @@ def _ends_there(file: BinaryIO, cursor: Cursor) -> bool:
 
     What stands where a hash should be, of a line that is no record, is compared likewise.
     """
+    if cursor.offset > os.fstat(file.fileno()).st_size:
+        return False
     file.seek(max(0, cursor.offset - SEAL_LENGTH))
     seal = file.read(min(cursor.offset, SEAL_LENGTH))
     file.seek(cursor.offset)
@@ -224,7 +265,7 @@ def _found(file: BinaryIO, cursor: Cursor) -> bool:
 
 def _number(line: bytes) -> int | None:
     try:
-        return int(orjson.loads(line)["seq"])
+        return _number_of(orjson.loads(line)["seq"], MAX_SIZE)
     except (ValueError, KeyError, TypeError):
         return None
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from mcpguard.private import regular
 from mcpguard.siem.formats import FORMATS
 from mcpguard.siem.formats.event import PRODUCT, VERSION
 from mcpguard.siem.formats.otlp import rejected
@@ -115,7 +116,7 @@ class Posts:
         elif target.token_file:
             where = target.token_file
             try:
-                with Path(where).open("rb") as file:
+                with regular(Path(where)) as file:
                     token = file.read(MAX_TOKEN).decode("ascii").strip()
             except (OSError, ValueError) as error:
                 raise SinkDownError(f"{target.name}: {where}: no token can be read") from error

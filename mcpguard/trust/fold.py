@@ -66,6 +66,10 @@ GRACE = 5
 """Seconds. A stated score may be one that held so long before its record: another proxy's events
 arrive by way of the store, and a decision is made before it is written."""
 
+MAX_SEQ = 2**53 - 1
+"""Of a record. A greater number is none: a log that somebody spoiled must not spoil the standings
+that are made from it, too."""
+
 _UP, _DOWN = "host>server", "server>host"
 _DENIED = frozenset({"deny", "would_deny"})
 _CALL = "tools/call"
@@ -297,7 +301,7 @@ def _place(record: JsonObject) -> tuple[int, str, int]:
 
 def _seq(record: JsonObject) -> int:
     seq = record.get("seq")
-    return seq if isinstance(seq, int) else 0
+    return seq if type(seq) is int and 0 < seq <= MAX_SEQ else 0
 
 
 def moment(record: JsonObject) -> int:

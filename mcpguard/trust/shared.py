@@ -37,7 +37,11 @@ MAX_TAIL = 120
 MAX_SEEN = 250
 """Sessions whose last entry is remembered: live ones, and those whose retries may still come."""
 
-_HINT = "run: mcpguard trust verify, then mcpguard trust reset, or remove the key from the store"
+_HINT = (
+    "run: mcpguard audit verify; then remove that key from the store (`store` in the settings; of"
+    " sqlite a row of the table `state` in state.db of the data directory): the next session makes"
+    " the standing again from the audit logs"
+)
 _KINDS: Final = frozenset({*Event, STARTED, MET})
 _LATEST = 2**62
 """Microseconds, Unix. Beyond it is no time."""
@@ -93,8 +97,10 @@ class Shared(NamedTuple):
         try:
             return _read(party, value)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            key = f"standing/{party.role}/{party.name[:100]}"
             raise StoreError(
-                f"the standing of {party.role} {party.name[:100]!r} in the store is damaged",
+                f"the standing of {party.role} {party.name[:100]!r} in the store is damaged:"
+                f" its key {key!r} holds none",
                 hint=_HINT,
             ) from error
 
@@ -160,7 +166,7 @@ def _entry(party: Party, row: list[Json]) -> Entry:
         _text(row[4], ABOUT),
         _whole(row[5], -1, len(LEVELS) - 1),
         _text(row[6], 16),
-        _whole(row[7], 1, _LATEST),
+        _whole(row[7], 0, _LATEST),
     )
 
 

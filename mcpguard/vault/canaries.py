@@ -20,6 +20,7 @@ import orjson
 from mcpguard.audit.key import load_or_create_key
 from mcpguard.errors import AuditError, VaultError
 from mcpguard.model import Json
+from mcpguard.private import regular
 from mcpguard.vault import CANARIES
 from mcpguard.vault.disguises import SHORTEST
 
@@ -165,7 +166,8 @@ def planted(home: Path) -> tuple[Canary, ...]:
     """What is planted. Raises VaultError for a file that cannot be read: never means none."""
     path = home / CANARIES
     try:
-        raw = path.read_bytes()
+        with regular(path) as file:
+            raw = file.read(MAX_FILE + 1)
     except FileNotFoundError:
         return ()
     except OSError as error:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import cast
 
 import click
-import orjson
 
 from mcpguard.audit.verify import read
 from mcpguard.cli import render
@@ -13,6 +12,7 @@ from mcpguard.cli.audit.choosing import files_of, sound_files_of
 from mcpguard.errors import AuditError
 from mcpguard.evidence.invocation import Reader, compare
 from mcpguard.model import Json, JsonObject
+from mcpguard.private import regular
 from mcpguard.wire.exact import ExactError, strict_loads
 
 __all__ = ["evidence_command"]
@@ -68,7 +68,7 @@ def _only(found: Iterator[JsonObject], wanted: str) -> Iterator[JsonObject]:
 def _lines(found: Iterator[JsonObject]) -> int:
     count = 0
     for each in found:
-        click.echo(orjson.dumps(each))
+        render.answer([render.json_text(each, indent=False)])
         count += 1
     return count
 
@@ -101,18 +101,19 @@ def _checked(file: Path, given: Path) -> int:
     if not (found.made and found.given):
         raise _none(given if found.made else file)
     for text in found.told:
-        render.answer([f"{given}: {render.printable(text)}"])
+        render.answer([render.printable(f"{given}: {text}")])
     if found.wrong > SHOWN:
-        render.answer([f"{given}: {found.wrong - SHOWN} more"])
+        render.answer([render.printable(f"{given}: {found.wrong - SHOWN} more")])
     if not found.wrong:
-        render.answer([f"{given}: {found.given} of the log's {found.made} pieces, as {file} says"])
+        told = f"{given}: {found.given} of the log's {found.made} pieces, as {file} says"
+        render.answer([render.printable(told)])
     return int(found.wrong > 0)
 
 
 def _pieces(given: Path) -> Iterator[Json]:
     """The pieces in `given`: one object a line; or a list in JSON, which is read whole."""
     try:
-        with given.open("rb") as file:
+        with regular(given) as file:
             first = file.readline()
             if first.lstrip()[:1] == b"[":
                 yield from cast("list[Json]", strict_loads(first + file.read()))

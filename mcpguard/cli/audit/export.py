@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import click
 
+from mcpguard.cli import render
 from mcpguard.cli.audit.choosing import Choice, files_of, logs, records
 from mcpguard.cli.receipt import output as outputs
 from mcpguard.config.loading import load
@@ -55,7 +56,8 @@ def export_command(files: tuple[Path, ...], form: str, output: Path | None, host
     found = records(chosen, Choice())
     host = host or load().settings.audit.host or machine()
     if output is None:
-        _export(found, form, host, sys.stdout.buffer)
+        with render.written():
+            _export(found, form, host, sys.stdout.buffer)
         return
     outputs.refuse_logs(output, [part for file in chosen for part in files_of(file)])
     with outputs.opened(output, outputs.PRIVATE) as made:

@@ -48,7 +48,7 @@ def metrics(logs: tuple[Path, ...], listen: str | None, config: Path | None, *, 
     place = "" if once else listen or settings.telemetry.listen
     gathering = Gathering(found(logs, settings.audit.log), settings.audit.sinks, _waiting)
     if not place:
-        click.echo(text(gathering), nl=False)
+        render.answer(text(gathering).splitlines())
         return 0
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -17,6 +17,7 @@ from mcpguard.cli import render
 from mcpguard.cli.audit.choosing import Choice, Given, choice_of, choosing, logs, newest, records
 from mcpguard.errors import AuditError
 from mcpguard.model import Json, JsonObject
+from mcpguard.private import regular
 
 __all__ = ["line_of", "show_command", "tail_command"]
 
@@ -61,7 +62,9 @@ _FILES = click.argument("files", type=click.Path(path_type=Path), nargs=-1, meta
 )
 @_FILES
 @choosing
-@click.option("--limit", type=click.IntRange(0), metavar="N", help="The newest N; 0: all.")
+@click.option(
+    "--limit", type=click.IntRange(0, render.MOST), metavar="N", help="The newest N; 0: all."
+)
 @_FORM
 def show_command(
     files: tuple[Path, ...], limit: int | None, form: str | None, **given: Unpack[Given]
@@ -85,7 +88,7 @@ def show_command(
 @click.command(name="tail", short_help="Show the newest records, and those to come.")
 @_FILES
 @choosing
-@click.option("-n", "--limit", type=click.IntRange(0), default=LAST, show_default=True)
+@click.option("-n", "--limit", type=click.IntRange(0, render.MOST), default=LAST, show_default=True)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on.")
 @_FORM
 def tail_command(
@@ -123,7 +126,7 @@ class _End:
         self._path = path
         self._rest = b""
         try:
-            self._file = path.open("rb")
+            self._file = regular(path)
         except OSError as error:
             raise AuditError(
                 f"{path}: the audit log cannot be read: {error.strerror}",
@@ -148,7 +151,7 @@ class _End:
             if not moved:
                 return
             self._file.close()
-            self._file, self._rest = self._path.open("rb"), b""
+            self._file, self._rest = regular(self._path), b""
 
     def _lines(self) -> list[bytes]:
         *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
@@ -214,14 +217,15 @@ def line_of(record: JsonObject, *, named: bool) -> str:
     """
     at = _text(record, "ts")[:19].replace("T", " ")
     session = _cut(render.printable(_text(record, "session")), SESSION, more="")
-    head = f"{at}Z  {_text(record, 'seq'):>6}  {session:<{SESSION}}  "
+    head = render.printable(f"{at}Z  {_text(record, 'seq')[:20]:>6}  ")
+    head += f"{session:<{SESSION}}  "
     if named:
         head += f"{render.printable(_text(record, 'server'))[:12]:<12}  "
     if "event" in record:
         return head + render.painted("dim", _cut(_event(record), COLUMNS - len(head)))
     head += f"{_cut(render.printable(_text(record, 'principal')), CALLER):<{CALLER}}  "
     word = _text(record, "decision")
-    label = f"{word:<10}"
+    label = f"{render.printable(word[:20]):<10}"
     decision = render.painted(_STYLES[word], label) if word in _STYLES else label
     arrow = "->" if record.get("direction") == "host>server" else "<-"
     target = _text(record, "target")

@@ -89,7 +89,7 @@ class _Counted:
             return
         count = len(self.sessions)
         yield f"{self.records:,} records of {count:,} session{'s' * (count != 1)}"
-        yield f"from {self.first[:19]}Z to {self.last[:19]}Z"
+        yield render.printable(f"from {self.first[:19]}Z to {self.last[:19]}Z")
         yield from _table("decisions", self.decisions)
         calls = {name: each.total() for name, each in self.tools.items()}
         yield from _table("calls", calls, {n: _split(each) for n, each in self.tools.items()})

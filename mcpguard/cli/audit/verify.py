@@ -16,8 +16,9 @@ from mcpguard.audit.proof import check
 from mcpguard.audit.verify import Problem, Seam, VerifyReport, missing, unsigned, verify
 from mcpguard.cli import render
 from mcpguard.cli.audit.choosing import files_of, logs
+from mcpguard.config.files import plain_bytes
 from mcpguard.errors import AuditError, UsageError
-from mcpguard.model import JsonObject
+from mcpguard.model import Json, JsonObject
 
 __all__ = ["verify_command"]
 
@@ -29,6 +30,9 @@ QUIET_SECONDS = 1.0
 
 BAR = 30
 """Columns of the progress bar."""
+
+MAX_TIME = 64
+"""Characters shown of a record's time, which has 27."""
 
 MAX_PROOF = 2 * 1024 * 1024
 """Bytes of a proof, which holds one record and a few hashes."""
@@ -150,11 +154,11 @@ def verify_command(
     mark = _anchor(anchor, known) if anchor is not None else None
     found = _all(chosen, known, mark, alone=alone)
     if form == "json":
-        told = [
+        told: list[Json] = [
             _unread_json(each) if isinstance(each, _Unread) else _as_json(each) for each in found
         ]
-        value = told[0] if files == (*chosen,) and len(told) == 1 else {"logs": told}
-        click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+        value: Json = told[0] if files == (*chosen,) and len(told) == 1 else {"logs": told}
+        render.answer([render.json_text(value)])
     else:
         render.answer(_answer(found))
     codes = {_RESULTS[each.result] for each in found}
@@ -224,8 +228,7 @@ def _anchor(path: Path, keys: Keys | None) -> Checkpoint:
 
 def _loaded(path: Path) -> object:
     try:
-        with path.open("rb") as file:
-            return orjson.loads(file.read(MAX_PROOF))
+        return orjson.loads(plain_bytes(path, MAX_PROOF))
     except OSError as error:
         raise AuditError(
             f"{path}: {error.strerror}", hint="check the name and the permissions"
@@ -343,7 +346,7 @@ def _as_text(read: _Read) -> Iterator[str]:
     yield f"{render.printable(str(read.path))}: {_headline(read)}"
     for part, problem in problems[:SHOWN]:
         where = f"{render.printable(part.name)}: " if len(read.parts) > 1 else ""
-        yield f"  {where}line {problem.line}: {problem.message}"
+        yield f"  {where}line {problem.line}: {render.printable(problem.message)}"
     if len(problems) > SHOWN:
         yield f"  and {len(problems) - SHOWN} more: --format json lists them"
     for part, report in read.parts:
@@ -390,11 +393,12 @@ _CAUSES = (
 def _facts(read: _Read) -> Iterator[str]:
     first = next(report.first for _, report in read.parts if report.records)
     if len(read.parts) > 1:
-        yield f"  files     {len(read.parts):,}, the oldest is {read.parts[0][0].name}"
+        oldest = render.printable(read.parts[0][0].name)
+        yield f"  files     {len(read.parts):,}, the oldest is {oldest}"
     yield f"  records   {read.records:,}"
     yield f"  sessions  {sum(report.sessions for _, report in read.parts):,}"
-    yield f"  from      {first}"
-    yield f"  to        {read.newest.last}"
+    yield f"  from      {render.printable(first[:MAX_TIME])}"
+    yield f"  to        {render.printable(read.newest.last[:MAX_TIME])}"
     yield f"  head      sha256:{read.newest.head}"
     size, signer = read.signed
     if read.checkpoints or read.keyed:
@@ -422,8 +426,8 @@ def _notes(read: _Read) -> Iterator[str]:
     unclosed = [each for _, report in read.parts for each in report.unclosed]
     for session in unclosed[:SHOWN]:
         yield (
-            f"  open: session {_printable(session)} has no closing record: it still runs, it was "
-            "killed, or the log was cut"
+            f"  open: session {render.printable(session[:100])} has no closing record: it still "
+            "runs, it was killed, or the log was cut"
         )
     if len(unclosed) > SHOWN:
         yield f"  and {len(unclosed) - SHOWN} more open sessions"
@@ -443,11 +447,6 @@ def _next_steps(problem: Problem) -> Iterator[str]:
 
 
 _NOT_OF_LINES = {"foreign", "forged", "unsigned", "truncated"}
-
-
-def _printable(text: str) -> str:
-    """Text of a file that may be an attacker's, without what a terminal would obey."""
-    return "".join(char if char.isprintable() else "?" for char in text[:100])
 
 
 class _Progress:

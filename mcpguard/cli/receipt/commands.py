@@ -53,7 +53,9 @@ def receipt(context: click.Context) -> None:
 @receipt.command(name="list")
 @click.option("--command", "command", default="", metavar="NAME", help="Only of this command.")
 @click.option("--status", default="", metavar="WORD", help="Only pass, fail, error or interrupted.")
-@click.option("--limit", type=click.IntRange(0), default=LAST, help="The newest N; 0: all.")
+@click.option(
+    "--limit", type=click.IntRange(0, render.MOST), default=LAST, help="The newest N; 0: all."
+)
 @_FILE
 @_FORM
 def list_command(*, command: str, status: str, limit: int, file: Path | None, form: str) -> None:

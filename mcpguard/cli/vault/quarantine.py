@@ -180,8 +180,8 @@ def _signed_there(
 def _handed_over(entry: Entry, into: Path | None) -> None:
     raw = text_of(entry).encode("utf-8", "surrogatepass")
     if into is None:
-        sys.stdout.buffer.write(raw)
-        sys.stdout.buffer.flush()
+        with render.written():
+            sys.stdout.buffer.write(raw)
         return
     try:
         with os.fdopen(os.open(into, _NEW, PRIVATE), "wb") as file:

@@ -1,4 +1,5 @@
 import hashlib
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from mcpguard.audit import AuditLog
 from mcpguard.audit.chain import LONG_ARGS
 from mcpguard.audit.logfile import CHECKED
+from mcpguard.audit.record import link, seal
 from mcpguard.audit.verify import read, verify
 from mcpguard.errors import AuditError
 from mcpguard.model import JsonObject
@@ -128,6 +130,34 @@ def test_a_log_whose_end_is_no_record_is_left_alone_and_a_sibling_taken(
     assert path.read_bytes() == before
     assert "damaged" in str(records(log.path)[0]["skipped"])
     assert log.origin.damaged.startswith("audit.jsonl: damaged: its ")
+
+
+@pytest.mark.parametrize("seq", [0, -5, True, 10**11 + 1, 2**53, 2**63, 2**64 - 1])
+def test_nothing_goes_on_from_a_sealed_line_whose_number_no_log_reaches(
+    path: Path, seq: int
+) -> None:
+    *_, last = written(path, 2)
+    body = json.dumps({"v": 1, "seq": seq, "session": "s"})[:-1].encode()
+    line = seal(body, link(bytes.fromhex(last[-67:-3].decode()), body))
+    with path.open("ab") as file:
+        file.write(line)
+    log = opened(path)
+    log.close()
+    assert (log.path.name, records(log.path)[0]["seq"]) == ("audit.1.jsonl", 1)
+    assert log.origin.damaged == "audit.jsonl: damaged: its last line is not a record"
+    [problem] = verify(path).problems
+    assert problem.what == "inserted"
+
+
+def test_a_log_that_says_it_goes_on_from_where_no_log_reaches_is_read_as_any_other(
+    path: Path,
+) -> None:
+    told = {"v": 1, "seq": 2**64 - 1, "event": "audit.continue", "previous": "00" * 32}
+    body = json.dumps(told)[:-1].encode()
+    path.parent.mkdir()
+    path.write_bytes(seal(body, link(bytes(32), body)))
+    report = verify(path)
+    assert (report.start, [each.what for each in report.problems]) == (0, ["changed"])
 
 
 @pytest.mark.parametrize(

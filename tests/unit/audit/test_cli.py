@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import orjson
@@ -77,6 +78,52 @@ def test_what_cannot_be_read_is_an_error_of_exit_code_2(tmp_path: Path) -> None:
 
 
 @pytest.mark.guarantee("audit:open-session-named", "audit:torn-tail-marked")
+@pytest.mark.parametrize("device", [False, True])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("verify", "{pipe}"),
+        ("verify", "--proof", "{pipe}"),
+        ("verify", "{log}", "--anchor", "{pipe}"),
+        ("verify", "{log}", "--key", "{pipe}"),
+        ("evidence", "{log}", "--check", "{pipe}"),
+        ("show", "{pipe}"),
+        ("tail", "--follow", "{pipe}"),
+    ],
+)
+@pytest.mark.guarantee("private:regular-only")
+def test_what_never_begins_or_never_ends_is_refused_and_not_waited_for(
+    path: Path, arguments: tuple[str, ...], device: bool
+) -> None:
+    written(path, 1)
+    pipe = Path("/dev/zero") if device else path.with_name("pipe")
+    if not device:
+        os.mkfifo(pipe)
+    told = [each.format(log=path, pipe=pipe) for each in arguments]
+    result = CliRunner().invoke(audit, told)
+    assert isinstance(result.exception, AuditError)
+    assert f"{pipe}: " in str(result.exception)
+    assert "not a regular file" in str(result.exception)
+
+
+@pytest.mark.parametrize("command", ["verify", "show", "stats", "tail"])
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_nothing_in_a_log_is_obeyed_by_a_terminal(path: Path, command: str, form: str) -> None:
+    evil = "\x1b]0;pwned\x07\x9b2J\u202e"
+    seal = "0" * 64
+    fields = ("ts", "seq", "session", "server", "event", "decision", "stage", "rule", "target")
+    lines = [
+        orjson.dumps(
+            {"v": 1, "seq": 7, "session": "s", "ts": "t", "decision": "deny"} | {key: evil}
+        )
+        for key in fields
+    ]
+    path.write_bytes(b"".join(line[:-1] + f',"hash":"{seal}"}}\n'.encode() for line in lines))
+    shown = CliRunner().invoke(audit, [command, str(path), "--format", form]).output
+    assert shown
+    assert [char for char in shown if char != "\n" and not char.isprintable()] == []
+
+
 def test_an_open_session_and_a_torn_line_are_notes_of_an_intact_log(path: Path) -> None:
     log = opened(path, "live\x1b[2J")
     with path.open("ab") as file:
@@ -88,7 +135,7 @@ def test_an_open_session_and_a_torn_line_are_notes_of_an_intact_log(path: Path) 
         "  torn: line 12 is the beginning of a record: its write did not finish (a crash), the end"
         " of the log was cut off, or somebody wrote it; the file does not show which\n"
     ) in result.stdout
-    assert "  open: session live?[2J has no closing record: it still runs" in result.stdout
+    assert "  open: session live<U+001B>[2J has no closing record: it still runs" in result.stdout
     path.write_bytes(path.read_bytes()[:-15])
     log.close()
 

@@ -1,3 +1,4 @@
+import os
 import threading
 from pathlib import Path
 
@@ -50,6 +51,15 @@ def test_a_key_that_cannot_be_made_or_read_says_where(tmp_path: Path) -> None:
         load_or_create_key(tmp_path / "file" / "audit.key")
     with pytest.raises(AuditError, match="Is a directory"):
         load_or_create_key(tmp_path)
+
+
+@pytest.mark.guarantee("private:regular-only")
+def test_a_pipe_in_the_place_of_a_key_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "audit.key"
+    os.mkfifo(path, 0o600)
+    with pytest.raises(AuditError, match="not a regular file") as caught:
+        load_or_create_key(path)
+    assert "move away what is no file of this name" in caught.value.hint
 
 
 def test_first_starts_at_the_same_time_agree_on_one_key(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """The command line itself: the table, help, and how every error ends."""
 
+import os
 import shlex
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -268,3 +271,77 @@ def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(tmp_path: Path) ->
     with pytest.raises(mcpguard.errors.UsageError, match="cannot be written"):
         output.replace(target, b"new")
     assert [each.name for each in tmp_path.iterdir()] == ["busy"]
+
+
+def a_closed_pipe() -> int:
+    reading, writing = os.pipe()
+    os.close(reading)
+    return writing
+
+
+def a_full_disk() -> int:
+    return os.open("/dev/full", os.O_WRONLY)
+
+
+def nothing_to_write_to() -> int:
+    return os.open(os.devnull, os.O_RDONLY)
+
+
+UNWRITTEN = b"the output cannot be written: "
+
+
+@pytest.mark.parametrize(
+    ("opened", "code", "told"),
+    [
+        (a_closed_pipe, 141, b""),
+        (a_full_disk, 2, UNWRITTEN + b"No space left on device"),
+        (nothing_to_write_to, 2, UNWRITTEN + b"Bad file descriptor"),
+    ],
+)
+@pytest.mark.parametrize("argv", [["--help"], ["audit", "verify", "--help"], ["config", "show"]])
+@pytest.mark.guarantee("cli:unread-is-no-answer")
+def test_an_answer_that_nobody_gets_is_no_answer(
+    empty_place: Path, opened: Callable[[], int], code: int, told: bytes, argv: list[str]
+) -> None:
+    stdout = opened()
+    child = [sys.executable, "-m", "mcpguard", *argv]
+    ended = subprocess.run(child, stdout=stdout, stderr=subprocess.PIPE, check=False)
+    os.close(stdout)
+    assert (ended.returncode, told in ended.stderr) == (code, True)
+    assert (ended.stderr == b"") is (told == b"")
+    assert b"defect" not in ended.stderr
+
+
+def test_without_a_stdout_at_all_the_answer_cannot_be_written(empty_place: Path) -> None:
+    program = (
+        "import os, sys; os.close(1); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    )
+    child = [sys.executable, "-c", program, "-m", "mcpguard", "config", "show"]
+    ended = subprocess.run(child, stderr=subprocess.PIPE, check=False)
+    assert (ended.returncode, UNWRITTEN in ended.stderr) == (2, True)
+
+
+LONG = "a" * 300
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["audit", "verify", LONG], "File name too long"),
+        (["audit", "show", LONG], "File name too long"),
+        (["audit", "stats", LONG], "File name too long"),
+        (["trust", "show", LONG], "File name too long"),
+        (["metrics", LONG], "File name too long"),
+        (["audit", "show", "--limit", "9" * 20, "x"], "is not in the range"),
+        (["audit", "tail", "--limit", "9" * 20, "x"], "is not in the range"),
+        (["check", "--timeout", "nan", "--", "x"], "nan is no number of seconds"),
+        (["check", "--timeout", "inf", "--", "x"], "is not in the range"),
+    ],
+)
+def test_what_cannot_be_meant_is_an_error_of_who_asked(
+    empty_place: Path, argv: list[str], told: str, capsys: Capture
+) -> None:
+    assert main(argv) == 2
+    shown = capsys.readouterr().err
+    assert told in shown
+    assert "defect" not in shown

@@ -1,5 +1,6 @@
 """`mcpguard policy`: what it prints, and its exit codes."""
 
+import os
 from pathlib import Path
 
 import orjson
@@ -64,6 +65,9 @@ def test_validate_has_a_json_answer(wrong: Path, capsys: Capture) -> None:
         (["validate", "."], ".: Is a directory"),
         (["validate", "bytes"], "bytes: not UTF-8, at byte 0"),
         (["validate"], "missing argument"),
+        (["validate", "pipe"], "pipe: it is not a regular file"),
+        (["test", "pipe", "--policy", "good.yaml"], "pipe: it is not a regular file"),
+        (["test", "/dev/zero", "--policy", "good.yaml"], "/dev/zero: it is not a regular file"),
         (["test", "absent", "--policy", "good.yaml"], "absent: No such file"),
         (["test", "calls", "--policy", "absent.yaml"], "absent.yaml: No such file"),
         (["test", "calls", "--policy", "bad.yaml"], "bad.yaml:3:5: `action` is missing"),
@@ -81,6 +85,7 @@ def test_what_cannot_be_read_exits_2(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bytes").write_bytes(b"\xff\n")
+    os.mkfifo(tmp_path / "pipe")
     (tmp_path / "calls").write_text('{"tool": "a"}\n', "utf-8")
     (tmp_path / "good.yaml").write_text("name: a\nrules: []", "utf-8")
     (tmp_path / "bad.yaml").write_text("name: a\nrules:\n  - {name: b}", "utf-8")

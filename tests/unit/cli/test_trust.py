@@ -241,7 +241,9 @@ def test_verify_compares_nothing_where_nothing_is_stated(tmp_path: Path) -> None
 def test_what_is_no_file_is_no_log(command: str) -> None:
     result = run(command, "/dev/zero")
     assert isinstance(result.exception, AuditError)
-    assert str(result.exception) == "/dev/zero: not a regular file"
+    assert (
+        str(result.exception) == "/dev/zero: the audit log cannot be read: it is not a regular file"
+    )
 
 
 @pytest.mark.guarantee("trust:verify-recomputes")

@@ -219,6 +219,20 @@ def refused(value: Json) -> bool:
     return False
 
 
+@pytest.mark.parametrize("seq", [-5, 0, True, 2**63, 2**64 - 1])
+def test_a_record_with_a_number_no_log_reaches_makes_no_damaged_copy(
+    tmp_path: Path, seq: int
+) -> None:
+    proxy = Proxy(tmp_path, "s1", [NOON])
+    proxy.write(ANSWERED)
+    log = next(iter(tmp_path.glob("*.jsonl")))
+    *_, last = log.read_bytes().splitlines()
+    with log.open("ab") as file:
+        file.write(orjson.dumps({**orjson.loads(last), "seq": seq, "session": "x"}) + b"\n")
+    store = MemoryStore()
+    assert standings.load(store, [FILES], tmp_path) == standings.load(store, [FILES], tmp_path)
+
+
 @pytest.mark.guarantee("control:damaged-copy-refused")
 def test_a_damaged_copy_is_an_error_and_never_a_score(tmp_path: Path) -> None:
     sound = shared(tmp_path)
@@ -244,8 +258,9 @@ def test_a_standing_out_of_its_bounds_is_an_error(place: int, wrong: Json, tmp_p
     row = sound["standing"]
     assert isinstance(row, list)
     damaged = {**sound, "standing": [*row[:place], wrong, *row[place + 1 :]]}
-    with pytest.raises(StoreError, match="server 'files' in the store is damaged"):
+    with pytest.raises(StoreError, match="its key 'standing/server/files' holds") as caught:
         Shared.read(FILES, damaged)
+    assert "remove that key from the store" in caught.value.hint
     store = MemoryStore()
     store.put("standing/server/files", damaged, 0)
     with pytest.raises(StoreError):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mcpguard import private
-from mcpguard.private import READERS, WRITERS
+from mcpguard.private import READERS, WRITERS, regular
 
 
 @pytest.mark.guarantee("private:whole-or-not")
@@ -71,6 +71,26 @@ def a_folder(path: Path) -> None:
 
 def a_pipe(path: Path) -> None:
     os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [(a_folder, "Is a directory"), (a_pipe, "it is not a regular file"), (None, "No such file")],
+)
+@pytest.mark.guarantee("private:regular-only")
+def test_what_is_no_regular_file_is_refused_at_once(
+    tmp_path: Path, make: Callable[[Path], None] | None, why: str
+) -> None:
+    path = tmp_path / "x"
+    if make:
+        make(path)
+    with pytest.raises(OSError, match=why):
+        regular(path)
+    with pytest.raises(OSError, match="it is not a regular file"):
+        regular(Path("/dev/zero"))
+    (tmp_path / "file").write_bytes(b"a\r\nb")
+    with regular(tmp_path / "file") as file:
+        assert file.read() == b"a\r\nb"
 
 
 @pytest.mark.parametrize(

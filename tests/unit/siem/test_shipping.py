@@ -4,6 +4,7 @@ import re
 import socket
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -312,10 +313,59 @@ def test_a_sink_among_the_logs_is_not_written(tmp_path: Path, name: str) -> None
     assert not (tmp_path / "other.jsonl").exists()
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"[]", b'{"seq":1}', b'{"seq":"x"}'])
-def test_a_cursor_that_cannot_be_read_begins_again(tmp_path: Path, text: bytes) -> None:
-    (tmp_path / "c").write_bytes(text)
-    assert Cursor.load(tmp_path / "c") == Cursor()
+SOUND = {
+    "seq": 2,
+    "hash": "ab",
+    "inode": 1,
+    "offset": 9,
+    "delivered": 2,
+    "given_up": 0,
+    "lost": 0,
+    "error": "",
+}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(b"", b"{", b"[]", b'{"seq":1}', b'{"seq":"x"}'),
+        *(
+            orjson.dumps({**SOUND, key: wrong})
+            for key in ("seq", "inode", "offset", "delivered", "given_up", "lost")
+            for wrong in (-3, True, 1.0, "1", None)
+        ),
+        *(orjson.dumps({**SOUND, key: 2**64 - 1}) for key in ("seq", "offset", "lost")),
+        *(orjson.dumps({**SOUND, "hash": wrong}) for wrong in (1, "\u2028")),
+        orjson.dumps({**SOUND, "error": None}),
+    ],
+)
+def test_a_cursor_that_cannot_be_read_begins_again_and_says_so(tmp_path: Path, text: bytes) -> None:
+    path, said = tmp_path / "c", list[str]()
+    path.write_bytes(orjson.dumps(SOUND))
+    assert Cursor.load(path, said.append).seq == 2
+    path.write_bytes(text)
+    assert Cursor.load(path, said.append) == Cursor()
+    assert [each.startswith(f"{path}: the cursor cannot be read: it is not") for each in said] == [
+        True
+    ]
+
+
+@pytest.mark.parametrize("offset", [2**62, 2**63 - 1])
+def test_a_cursor_behind_the_end_of_its_log_is_looked_for_by_its_number(
+    tmp_path: Path, offset: int
+) -> None:
+    written(tmp_path / "log.jsonl", 3)
+    first = to_file(tmp_path)
+    drain(first)
+    first.end()
+    path = cursor_path(first.log, first.target.name)
+    replace(first.cursor, offset=offset).save(path)
+    again = Courier(first.log, first.target)
+    assert again.begin()
+    before = delivered(tmp_path)
+    opened(tmp_path / "log.jsonl").close()
+    drain(again)
+    assert delivered(tmp_path)[: len(before) + 1] == [*before, len(before) + 1]
 
 
 def test_of_two_processes_one_delivers(tmp_path: Path) -> None:
