@@ -9,7 +9,7 @@ from typing import TypeVar
 import click
 
 from mcpguard.cli import reach, render
-from mcpguard.cli.reach import Outcome, Signing
+from mcpguard.cli.reach import Outcome, Signing, field
 from mcpguard.cli.receipt.leaving import note, receipted
 from mcpguard.cli.signing import Phrases, folder, signer_option
 from mcpguard.control import blocks, client, policies
