@@ -616,6 +616,21 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "return bool(char) and",
         ),
     ),
+    "siem:answer-in-time": Guarantee(
+        _AUDIT,
+        "A collector whose answer never ends holds up a sink no longer than an answer may take.",
+        Mutant("siem/web.py", "            if late.is_set():", "            if not self:"),
+    ),
+    "siem:unread-is-told": Guarantee(
+        _AUDIT,
+        "`audit ship --once` is 0 only when all that was named was read and taken.",
+        Mutant("siem/shipping.py", " and courier.cursor.given_up <= before", ""),
+    ),
+    "siem:trusts-no-entry": Guarantee(
+        _AUDIT,
+        "Whom mcpguard's own TLS trusts is not said by the environment of a host's entry.",
+        Mutant("siem/process.py", "if name not in STEERING", "if name"),
+    ),
     "cli:unread-is-no-answer": Guarantee(
         _PROCESS,
         "An answer that cannot be written is never exit code 0 or 1: 141 when its reader went "

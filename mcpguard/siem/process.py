@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
@@ -18,7 +18,22 @@ from mcpguard.siem.sinks import Target, plain
 if TYPE_CHECKING:
     import subprocess
 
-__all__ = ["Shipper"]
+__all__ = ["STEERING", "Shipper", "steered"]
+
+
+STEERING: Final = frozenset(
+    (
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+        *("SSLKEYLOGFILE", "OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES"),
+    )
+)
+"""Environment variables that say whom TLS trusts, or who reads along. A host's entry sets them for
+its server; whom the records go to is of the settings alone (`ca`)."""
+
+
+def steered() -> dict[str, str]:
+    """The environment of what delivers: ours, without what says whom TLS trusts."""
+    return {name: value for name, value in os.environ.items() if name not in STEERING}
 
 
 class Shipper:
@@ -46,6 +61,7 @@ class Shipper:
             stdout=subprocess.DEVNULL,
             stderr=None if _shares_stderr(targets) else subprocess.DEVNULL,
             cwd=os.sep,
+            env=steered(),
             start_new_session=True,
         )
         return cls(process, targets, host)

@@ -5,12 +5,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from mcpguard.audit.logfile import is_part
 from mcpguard.errors import AuditError
 from mcpguard.siem.formats import FORMATS, event_of, framed
 from mcpguard.siem.machine import machine
@@ -26,7 +24,7 @@ from mcpguard.siem.sinks import (
 )
 from mcpguard.siem.spool import MAX_RECORDS, Claim, Cursor, Line, Spool, cursor_path
 
-__all__ = ["GRACE", "Courier", "State", "follow", "logs_in", "once", "states"]
+__all__ = ["GRACE", "Courier", "State", "follow", "once", "states"]
 
 POLL: Final = 0.25
 """Seconds between two looks at a log that had nothing new: what a batch gathers meanwhile."""
@@ -51,13 +49,6 @@ LAST: Final = 5.0
 """Seconds for a batch that is under way when we are asked to end."""
 
 Say = Callable[[str], None]
-
-
-def logs_in(folder: Path) -> list[Path]:
-    """The logs of a folder, without the parts that were set aside."""
-    with suppress(OSError):
-        return sorted(each for each in folder.glob("*.jsonl") if not is_part(each))
-    return []
 
 
 class Courier:
@@ -279,7 +270,9 @@ def states(logs: Sequence[Path], targets: Sequence[Target]) -> Iterator[State]:
 
 
 def once(logs: Sequence[Path], targets: Sequence[Target], say: Say, host: str = "") -> bool:
-    """Delivers what waits. False when something still does: a collector is away.
+    """Delivers what waits. False when something still does, or was given up.
+
+    A collector that is away keeps it waiting; one that refuses it for good has it given up.
 
     Raises AuditError when another process delivers the same.
     """
@@ -293,11 +286,12 @@ def once(logs: Sequence[Path], targets: Sequence[Target], say: Say, host: str = 
                     hint="mcpguard audit ship --status shows how far it is",
                 )
             try:
+                before = courier.cursor.given_up
                 while courier.step(last=True) == 0.0:
                     pass
             finally:
                 courier.end()
-            whole = whole and not courier.failing
+            whole = whole and not courier.failing and courier.cursor.given_up <= before
     return whole
 
 

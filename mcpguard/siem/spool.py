@@ -188,10 +188,10 @@ class Spool:
         A log that is not there, or is just being set aside, has none.
         """
         try:
-            parts = [*earlier_parts(self.path), self.path]
+            parts = self._parts()
             with self._at(parts, cursor) as file:
                 lines = _lines(file, cursor.seq)
-            if parts != [*earlier_parts(self.path), self.path]:
+            if parts != self._parts():
                 return Taken([])  # it was set aside meanwhile: that part comes first
         except OSError:
             return Taken([])
@@ -200,13 +200,18 @@ class Spool:
     def waiting(self, cursor: Cursor) -> int:
         """Records in the log behind `cursor`: looks at the last one only."""
         try:
-            with regular(self.path) as file:
+            with regular(self._parts()[-1]) as file:
                 size = file.seek(0, os.SEEK_END)
                 file.seek(max(0, size - 2 * MAX_LINE))
                 whole = file.read().rpartition(b"\n")[0].rpartition(b"\n")[2]
             return max(0, int(orjson.loads(whole)["seq"]) - cursor.seq)
         except (OSError, ValueError, KeyError, TypeError):
             return 0
+
+    def _parts(self) -> list[Path]:
+        """The files there are, oldest first. Raises OSError when there is none."""
+        earlier = earlier_parts(self.path)
+        return [*earlier, self.path] if self.path.exists() or not earlier else earlier
 
     def _at(self, parts: list[Path], cursor: Cursor) -> BinaryIO:
         """The part in which the next record stands or will stand, there. Raises OSError."""

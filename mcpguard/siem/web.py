@@ -3,8 +3,11 @@
 import gzip
 import http.client
 import os
+import socket
+import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from mcpguard.private import regular
@@ -18,6 +21,9 @@ __all__ = ["open_http", "open_https"]
 
 TIMEOUT = 15.0
 """Seconds for a connection, and for each answer."""
+
+WHOLE = 30.0
+"""Seconds for all of an answer that stands before its body, however often a piece of it comes."""
 
 MAX_ANSWER = 64 * 1024
 """Bytes of an answer that are read; nothing in it is acted on."""
@@ -54,8 +60,10 @@ MAX_SAID = 200
 class Posts:
     """POST requests over one connection, made anew when it ended."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, whole: float = WHOLE) -> None:
+        """`whole`: seconds for an answer, see `WHOLE`."""
         self._target = target
+        self._whole = whole
         self._format = FORMATS[target.format]
         self._connection: http.client.HTTPConnection | None = None
 
@@ -72,7 +80,7 @@ class Posts:
         try:
             connection = self._opened()
             connection.request("POST", self._target.place, body, headers)
-            answer = connection.getresponse()
+            answer = self._answer(connection)
             said = _read(answer) if self._format.otlp else answer.read1(MAX_ANSWER)
             if not answer.isclosed():  # more than that is not waited for
                 self.close()
@@ -81,6 +89,28 @@ class Posts:
             why = str(error) or type(error).__name__
             raise SinkDownError(f"{self._target.to}: {why}") from error
         self._check(answer, said)
+
+    def _answer(self, connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
+        """What stands before its body, all of it in time. Raises OSError, HTTPException.
+
+        Neither a trickle nor `100 Continue` again and again may hold up what waits.
+        """
+        line, late = connection.sock, threading.Event()
+
+        def end() -> None:
+            late.set()
+            with suppress(OSError):  # it ended by itself
+                socket.socket.shutdown(line, socket.SHUT_RDWR)
+
+        clock = threading.Timer(self._whole, end)
+        clock.daemon = True
+        clock.start()
+        try:
+            return connection.getresponse()
+        finally:
+            clock.cancel()
+            if late.is_set():  # what was cut off may look whole
+                raise TimeoutError(f"no whole answer within {self._whole:g} seconds")
 
     def _check(self, answer: http.client.HTTPResponse, said: bytes) -> None:
         signal = self._format.otlp

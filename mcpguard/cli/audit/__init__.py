@@ -18,10 +18,10 @@ from mcpguard.cli.audit.evidence import evidence_command
 from mcpguard.cli.audit.export import export_command
 from mcpguard.cli.audit.prove import prove_command
 from mcpguard.cli.audit.replay import replay_command
+from mcpguard.cli.audit.ship import ship_command
 from mcpguard.cli.audit.show import show_command, tail_command
 from mcpguard.cli.audit.stats import stats_command
 from mcpguard.cli.audit.verify import verify_command
-from mcpguard.cli.siem import ship_command
 
 __all__ = ["audit"]
 

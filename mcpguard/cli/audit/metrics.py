@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from mcpguard.cli import reach, render
-from mcpguard.cli.siem import found
+from mcpguard.cli.audit.ship import found
 from mcpguard.config.loading import load
 from mcpguard.config.values import place_of
 from mcpguard.errors import UsageError

@@ -18,6 +18,7 @@ from mcpguard.cli import main
 from mcpguard.cli.audit import audit
 from mcpguard.config.flags import data_dir
 from mcpguard.siem.formats import FORMATS, render
+from mcpguard.siem.process import STEERING, steered
 from mcpguard.siem.sinks import KEYS, SINKS
 from tests.tools import ROOT, papers
 from tests.unit.audit.logs import written
@@ -173,6 +174,39 @@ def test_what_waits_is_delivered_once_and_shown(home: Path) -> None:
 
 
 # --- settings ------------------------------------------------------------------------------------
+
+
+@pytest.mark.guarantee("siem:unread-is-told")
+def test_once_delivers_a_folders_orphaned_parts_and_says_what_it_cannot_read(home: Path) -> None:
+    configured(home, f"{{name: soc, to: 'file://{home}/o/out'}}")
+    folder = home / "logs"
+    folder.mkdir()
+    written(folder / "a.jsonl", 3)
+    (folder / "a.jsonl").rename(folder / "a~000000000005.jsonl")
+    assert main(["audit", "ship", "--once", str(folder)]) == 0
+    assert len((home / "o" / "out").read_bytes().splitlines()) == 5
+    for wrong in (home / "absent.jsonl", home / "config"):
+        assert main(["audit", "ship", "--once", str(wrong)]) == 2
+
+
+@pytest.mark.guarantee("siem:unread-is-told")
+def test_once_says_that_records_were_given_up(home: Path) -> None:
+    configured(home, f"{{name: soc, to: 'file://{home}/o/out'}}")
+    written(home / "a.jsonl", 3)
+    with (home / "a.jsonl").open("ab") as file:
+        file.write(b"no record\n")
+    assert [main(["audit", "ship", "--once", str(home / "a.jsonl")]) for _ in range(2)] == [1, 0]
+
+
+@pytest.mark.guarantee("siem:trusts-no-entry")
+def test_whom_tls_trusts_is_not_said_by_the_environment_of_a_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in STEERING:
+        monkeypatch.setenv(name, "/elsewhere")
+    monkeypatch.setenv("TOKEN", "kept")
+    assert steered().keys().isdisjoint(STEERING)
+    assert steered()["TOKEN"] == "kept"
 
 
 def test_a_users_and_the_systems_sinks_are_both_delivered_to(tmp_path: Path) -> None:

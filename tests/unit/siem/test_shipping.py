@@ -1,5 +1,6 @@
 """From the log into a sink: in order, once, whatever happens to the log and to the collector."""
 
+import contextlib
 import re
 import socket
 import sys
@@ -15,9 +16,9 @@ from mcpguard.audit import AuditLog
 from mcpguard.errors import UsageError
 from mcpguard.siem import shipping
 from mcpguard.siem.shipping import Courier, follow, once, states
-from mcpguard.siem.sinks import SINKS, plain, target_of
+from mcpguard.siem.sinks import SINKS, SinkDownError, plain, target_of
 from mcpguard.siem.spool import MAX_RECORDS, Cursor, Spool, cursor_path
-from mcpguard.siem.web import _after
+from mcpguard.siem.web import Posts, _after
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -450,3 +451,44 @@ def test_delivering_once_says_whether_something_still_waits(tmp_path: Path) -> N
 )
 def test_a_collector_may_ask_for_some_patience(text: str, seconds: float) -> None:
     assert _after(text) == seconds
+
+
+# --- answers that do not end ---------------------------------------------------------------------
+
+
+def flood(to: socket.socket, first: bytes, again: bytes, gone: threading.Event) -> None:
+    """Answers with `first`, then with `again` for ever, a piece every few milliseconds."""
+    with to, contextlib.suppress(OSError):
+        to.recv(65536)
+        to.sendall(first)
+        while not gone.wait(0.01):
+            to.sendall(again)
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX: ", b"a"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+)
+@pytest.mark.guarantee("siem:answer-in-time")
+def test_an_answer_that_never_ends_is_an_error_and_nothing_was_delivered(
+    first: bytes, again: bytes
+) -> None:
+    gone = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        target = target_of({"name": "x", "to": f"http://127.0.0.1:{server.getsockname()[1]}/"})
+        posts = Posts(target, whole=0.2)
+
+        def serve() -> None:
+            flood(server.accept()[0], first, again, gone)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            with pytest.raises(SinkDownError, match=r"no whole answer within 0\.2 seconds"):
+                posts.send([b"{}"])
+        finally:
+            gone.set()
+            thread.join()

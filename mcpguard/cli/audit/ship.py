@@ -5,12 +5,17 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import click
 import orjson
 
+from mcpguard.audit.logfile import logs_in
+from mcpguard.audit.verify import begin_of
 from mcpguard.cli import render
+from mcpguard.cli.audit import choosing
+from mcpguard.cli.audit.choosing import files_of
 from mcpguard.config.flags import data_dir
 from mcpguard.config.loading import load
 from mcpguard.errors import UsageError
@@ -53,7 +58,8 @@ def ship_command(  # noqa: PLR0917 - one option each
     the data directory, until it is ended. Nothing is sent twice: a cursor beside the log says how
     far each sink is.
 
-    Exit codes: 0 delivered, 1 something still waits for a collector, 2 there is nothing to do.
+    Exit codes: 0 delivered, 1 something still waits for a collector or was refused by it, 2 there
+    is nothing to do, or a log that was named cannot be read.
     """
     if session:
         _for_session()
@@ -78,21 +84,31 @@ def ship_command(  # noqa: PLR0917 - one option each
 def found(logs: Sequence[Path], configured: str) -> Callable[[], list[Path]]:
     """Finds the logs that are meant: `logs`, else every one of the data directory, and ours."""
     if logs:
-        return lambda: list(logs)
+        named = choosing.logs(logs)
+        for each in named:
+            begin_of(files_of(each)[-1])
+        return lambda: [*named]
     folder = data_dir() / "audit"
     own = Path(configured) if configured else None
 
     def find() -> list[Path]:
         beside = _family(own) if own is not None else []
-        return [*shipping.logs_in(folder), *beside]
+        return [*dict.fromkeys([*_logs_in(folder), *beside])]
 
     return find
 
 
 def _family(log: Path) -> list[Path]:
     """The log and its siblings, of sessions that ran beside each other."""
-    near = shipping.logs_in(log.parent)
+    near = _logs_in(log.parent)
     return [each for each in near if each == log or _is_sibling(each, log)]
+
+
+def _logs_in(folder: Path) -> list[Path]:
+    """Those there are now, one whose parts alone are left included: the folder may come later."""
+    with suppress(OSError):
+        return logs_in(folder)
+    return []
 
 
 def _is_sibling(path: Path, log: Path) -> bool:
