@@ -9,6 +9,8 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
+from math import sqrt
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,9 +18,9 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
-from mcpguard.scan.threats.classifier import Sentence, brought, glance, sentences, units
+from mcpguard.scan.threats.classifier import Sentence, brought, glance, listed, sentences
 from mcpguard.scan.threats.classifier.features import BITS
-from mcpguard.scan.threats.classifier.model import packed
+from mcpguard.scan.threats.classifier.model import BESIDE, packed
 from mcpguard.scan.threats.definition import Known, View, texts_of
 from mcpguard.scan.threats.detectors.resemblance import told_in
 from mcpguard.scan.threats.engine import own_reading
@@ -56,6 +58,13 @@ LARGEST = 127
 """A weight in the file: from minus this, one byte."""
 
 
+class Unit(NamedTuple):
+    """The features of a sentence, and those of its manner."""
+
+    own: Sequence[int]
+    manner: Sequence[int] = ()
+
+
 @dataclass
 class Example:
     """One text, which is all of `body`.
@@ -68,8 +77,8 @@ class Example:
     family: str
     steers: bool
     body: Any
-    units: list[list[int]]
-    words: list[list[int]]
+    units: list[Unit]
+    words: list[Unit]
     labels: list[int]
     said: list[str]
 
@@ -92,9 +101,10 @@ def of_definition(
     found = Example(group, family, family != "honest", definition, [], [], [], [])
     spans = _spans(view.text, bad)
     told = told_in(view, own_reading(view))
-    for at, features in units(told.sentences, told.about):
+    for at, features, manner in listed(view.text, *told, range(len(told.sentences))):
         both = features | {one + (1 << BITS) for one in features}
-        found.units.append(sorted(both if told.arguments[at] else features))
+        own = sorted(both if told.arguments[at] else features)
+        found.units.append(Unit(own, sorted(manner)))
         _add(found, view.text, told.sentences[at], spans)
     return found
 
@@ -106,7 +116,7 @@ def of_result(group: str, family: str, text: str, bad: Sequence[str] = ()) -> Ex
     spans = _spans(read, bad)
     told = list(sentences(read))
     for at, features in brought(read, told, range(len(told))):
-        found.units.append(sorted(features))
+        found.units.append(Unit(sorted(features)))
         _add(found, read, told[at], spans)
     return found
 
@@ -131,7 +141,7 @@ def _add(
     shared = max((min(end, last) - max(start, first) for first, last in spans), default=0)
     shortest = min([end - start, *(last - first for first, last in spans)])
     label = int(shared > 0 and 2 * shared >= shortest) if spans or not found.steers else -1
-    found.words.append(sorted(glance(sentence.words)))
+    found.words.append(Unit(sorted(glance(sentence.words))))
     found.labels.append(label)
     found.said.append(text[start:end])
 
@@ -145,7 +155,7 @@ def excerpts(kind: str, examples: Sequence[Example]) -> Iterator[Example]:
     for each in examples if kind == "outputs" else ():
         if each.steers or len(each.said) == 1 or not each.said:
             continue
-        chosen = hashlib.sha256(each.body.encode()).digest()
+        chosen = _digest(each.body)
         one, other = (each.said[at % len(each.said)] for at in chosen[:2])
         few = " ".join(other.split()[: 1 + chosen[2] % FEW])
         for text in (one, few):
@@ -159,7 +169,7 @@ FEW = 5
 
 def share(text: str, of: int) -> int:
     """Which of so many parts of all texts this is in, the same on every machine."""
-    return hashlib.sha256(text.encode()).digest()[0] % of
+    return _digest(text)[0] % of
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -168,13 +178,18 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
         yield from (json.loads(line) for line in lines if line.strip())
 
 
-def matrix(units: Sequence[Sequence[int]]) -> csr_matrix:
-    """Sentences as rows: each feature counts one by the root of how many there are."""
-    ends = np.cumsum([0, *(len(each) for each in units)])
-    values = np.repeat(
-        [1 / np.sqrt(len(each) + 1) for each in units], [len(each) for each in units]
-    )
-    columns = np.fromiter((one for each in units for one in each), dtype=np.int64)
+def matrix(units: Sequence[Unit]) -> csr_matrix:
+    """Sentences as rows: each feature counts one by the root of how many there are.
+
+    Those of the manner count `BESIDE` each.
+    """
+    ends = np.cumsum([0, *(len(each.own) + len(each.manner) for each in units)])
+    values = [
+        value
+        for own, manner in units
+        for value in (*repeat(1 / sqrt(len(own) + 1), len(own)), *repeat(BESIDE, len(manner)))
+    ]
+    columns = np.fromiter((one for each in units for one in chain(*each)), dtype=np.int64)
     return csr_matrix((values, columns, ends), shape=(len(units), 2 << BITS))
 
 
@@ -209,7 +224,7 @@ def fit(examples: Sequence[Example]) -> Trained:
     return Trained(full, first, float(np.quantile(scores[np.array(labels) == 1], UNSEEN)))
 
 
-def _fitted(units: list[list[int]], labels: list[int]) -> LogisticRegression:
+def _fitted(units: list[Unit], labels: list[int]) -> LogisticRegression:
     model = LogisticRegression(
         C=STRENGTH, solver="liblinear", class_weight={0: 1.0, 1: STEERING}, random_state=0
     )
@@ -240,7 +255,7 @@ def _bytes(weights: "np.ndarray[Any, Any]") -> tuple[float, bytes]:
 
 
 def written(kind: str) -> Iterator[Example]:
-    """The texts of this project, but for `fresh-3` and `fresh-4`, which nothing is learned from."""
+    """The texts of this project, but for `fresh-3` to `fresh-5`, which nothing is learned from."""
     for path in sorted((FIXTURES.parent / "written").glob(f"{kind}-*.jsonl")):
         for row in read_rows(path):
             yield _written(f"voice-{row['voice']}", row, row.get("bad", ()))
@@ -324,7 +339,7 @@ LONGEST_PUBLISHED = 600
 
 
 def _shuffled(row: dict[str, Any]) -> bytes:
-    return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).digest()
+    return _digest(json.dumps(row, sort_keys=True))
 
 
 def recorded(kind: str, path: Path) -> Iterator[Example]:
@@ -338,6 +353,10 @@ def recorded(kind: str, path: Path) -> Iterator[Example]:
             if text not in seen:
                 seen.add(text)
                 yield of_result(_origin(row, text), "honest-output", text[:LONGEST])
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
 
 
 def _origin(row: dict[str, Any], text: str) -> str:

@@ -21,6 +21,9 @@ MARKS = ("integration", "faults", "fuzz")
 SHARING = {"test_bench", "test_readme", "test_recipes", "test_transparency"}
 """Files whose tests share what took up to a minute to make, so one worker runs all of them."""
 
+# Files that tests make are nobody else's to write, whatever the shell that runs them says.
+os.umask(0o022)
+
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
 # deadline=None everywhere: a loaded two-core machine is not a defect of the code under test.

@@ -1,7 +1,7 @@
 """How much a sentence reads like those that steer a model: a linear classifier that was trained.
 
     features.py  a text as sentences, a sentence as the numbers of its features
-    manner.py    what the words of a sentence in a result do not say, as numbers as well
+    manner.py    what the words of a sentence do not say, as numbers as well
     model.py     the weights of the features, and the log-odds they add up to
     *.bin        what scripts/train learned, from texts of this project and from honest servers
 
@@ -17,7 +17,7 @@ from mcpguard.scan.threats.classifier.features import (
     topic,
     units,
 )
-from mcpguard.scan.threats.classifier.manner import brought
+from mcpguard.scan.threats.classifier.manner import brought, listed
 from mcpguard.scan.threats.classifier.model import Model, learned
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "brought",
     "glance",
     "learned",
+    "listed",
     "sentences",
     "topic",
     "units",

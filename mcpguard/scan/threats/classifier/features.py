@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from mcpguard.scan.threats.text import ENDS, PAUSE, lowered
 
-__all__ = ["BITS", "Sentence", "Topic", "glance", "sentences", "topic", "units"]
+__all__ = ["BITS", "Sentence", "Topic", "glance", "sentences", "shared", "topic", "units"]
 
 BITS = 18
 """Of a feature's number."""
@@ -150,6 +150,12 @@ def topic(text: str, concepts: str) -> Topic:
         frozenset((each * _TOPIC) & _MASK for each in stems if each),
         frozenset(concepts) - {"_", "."},
     )
+
+
+def shared(sentence: Sentence, about: Topic) -> tuple[int, int]:
+    """How many stems of `sentence` are those of what the whole is about, and how many it has."""
+    stems = {stem for _, stem in map(_ids, sentence.words) if stem}
+    return sum((each * _TOPIC) & _MASK in about.stems for each in stems), len(stems)
 
 
 def glance(words: Sequence[str]) -> set[int]:

@@ -1,7 +1,9 @@
 """What the words of a sentence do not say: where it stands, how it is written, what it means.
 
-Of results. A text that steers a model stands at the end of a mail rather than in the middle of a
-manual; what is around it (prose, a listing, a program) says how likely an order is there.
+In a result, a text that steers a model stands at the end of a mail rather than in the middle of a
+manual; what is around it (prose, a listing, a program) says how likely an order is there. In a
+definition, an argument that takes what its tool does not need shares no word with what the tool is
+about, is said in more words than such a tool's others, and comes last.
 """
 
 import zlib
@@ -9,10 +11,10 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from math import log2
 
-from mcpguard.scan.threats.classifier.features import BITS, Sentence, units
+from mcpguard.scan.threats.classifier.features import BITS, Sentence, Topic, shared, units
 from mcpguard.scan.threats.lexicon import read
 
-__all__ = ["brought"]
+__all__ = ["brought", "listed"]
 
 _MASK = (1 << BITS) - 1
 
@@ -46,6 +48,57 @@ def brought(
     known = [_meant(text, each) if at in chosen else each for at, each in enumerate(told)]
     for at, found in units(known, chosen=chosen):
         yield at, found | whole | _manner(text, told, at)
+
+
+def listed(
+    text: str,
+    told: Sequence[Sentence],
+    arguments: Sequence[str],
+    about: Topic,
+    chosen: Collection[int],
+) -> Iterator[tuple[int, set[int], set[int]]]:
+    """The number, the features and those of the manner of each sentence that is `chosen`.
+
+    `text`: what a definition says by `told`, whose tool is `about` that; `arguments`: which one
+    each sentence speaks of, none where it is empty: an order steers wherever it stands, so what is
+    said of the tool itself has no manner. The features are those of `units`.
+    """
+    if not chosen:
+        return
+    order = list(dict.fromkeys(filter(None, arguments)))
+    for at, found in units(told, about, chosen):
+        manner: set[str] = set()
+        if arguments[at]:
+            place = _placed(order.index(arguments[at]), len(order))
+            last = min(told[at].end + 1, told[at].start + _LOOKED_AT)
+            manner.update(_signs(text[told[at].start : last]))
+            manner.update(_of_argument(told[at], about, place, len(order), len(text)))
+        yield at, found, {_number(f"argument {each}") for each in manner}
+
+
+_LOOKED_AT = 600
+"""Characters of what is said of an argument, as signs are looked for: the time stays linear."""
+
+
+def _placed(at: int, of: int) -> str:
+    return "only" if of == 1 else "first" if at == 0 else "last" if at == of - 1 else "between"
+
+
+def _of_argument(
+    sentence: Sentence, about: Topic, place: str, count: int, size: int
+) -> Iterator[str]:
+    """Of the sentence of one of `count` arguments, in a definition of `size` characters."""
+    alike, stems = shared(sentence, about)
+    whole, own = min(8, len(about.stems) // 2), len(sentence.words)
+    yield f"alike {min(4, alike)}"
+    yield f"share {4 * alike // max(1, stems)}"
+    yield f"place {place}"
+    yield f"count {min(6, count)}"
+    yield f"size {min(10, own // 2)}"
+    yield f"topic {whole}"
+    yield f"topic {whole} size {min(8, own // 3)}"
+    yield f"concepts {min(6, len(sentence.codes))}"
+    yield f"whole {min(8, size // 100)}"
 
 
 def _meant(text: str, sentence: Sentence) -> Sentence:

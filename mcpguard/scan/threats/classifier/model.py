@@ -9,13 +9,16 @@ from typing import NamedTuple
 
 from mcpguard.scan.threats.classifier.features import BITS
 
-__all__ = ["Model", "learned", "packed", "unpacked"]
+__all__ = ["BESIDE", "Model", "learned", "packed", "unpacked"]
 
 _PARTS = 1024
 """Parts of one in which numbers are kept."""
 
 _HEAD = 12
 """Bytes before the weights."""
+
+BESIDE = 0.15
+"""What a feature of a sentence's manner counts, where one of a hundred of its words' counts 0.1."""
 
 _ZERO = 128
 """The byte of a weight of nothing."""
@@ -41,17 +44,21 @@ class Model(NamedTuple):
         total = sum(map(self.words.__getitem__, found)) - _ZERO * len(found)
         return total >= self.least * sqrt(len(found) + 1)
 
-    def log_odds(self, found: Collection[int], *, argument: bool = False) -> float:
+    def log_odds(
+        self, found: Collection[int], manner: Collection[int] = (), *, argument: bool = False
+    ) -> float:
         """How much likelier the features are those of a sentence that steers than of another.
 
-        Natural logarithm. A sentence counts by its features' mean, and longer ones a little more.
+        Natural logarithm. A sentence counts by its features' mean, and longer ones a little more;
+        those of its `manner` count `BESIDE` each, in a short one as in a long one.
         """
         count = len(found)
         total = sum(map(self.weights.__getitem__, found)) - _ZERO * count
         if argument:
             total += sum(map(self.arguments.__getitem__, found)) - _ZERO * count
             count *= 2
-        return self.bias + self.scale * total / sqrt(count + 1)
+        beside = sum(map(self.weights.__getitem__, manner)) - _ZERO * len(manner)
+        return self.bias + self.scale * (total / sqrt(count + 1) + BESIDE * beside)
 
 
 def packed(bias: float, scale: float, least: float, weights: bytes) -> bytes:

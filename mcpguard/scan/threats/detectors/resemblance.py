@@ -10,9 +10,9 @@ from mcpguard.scan.threats.classifier import (
     Topic,
     glance,
     learned,
+    listed,
     sentences,
     topic,
-    units,
 )
 from mcpguard.scan.threats.definition import Said, View
 from mcpguard.scan.threats.engine import first_said
@@ -39,10 +39,13 @@ def weight_of(log_odds: float) -> float:
 
 
 class Told(NamedTuple):
-    """What a definition says: its sentences, which of them are about an argument, and its topic."""
+    """What a definition says: its sentences, what it is about, and what each sentence is about.
+
+    `arguments`: the JSON pointer of an argument; empty where the sentence is about none.
+    """
 
     sentences: list[Sentence]
-    arguments: list[bool]
+    arguments: list[str]
     about: Topic
 
 
@@ -58,8 +61,18 @@ def told_in(view: View, reading: Reading) -> Told:
         if not said.where.startswith("/outputSchema"):
             named = _named(said)
             found.sentences.append(each._replace(words=[*named, *each.words]) if named else each)
-            found.arguments.append(said.where.startswith(("/inputSchema", "/arguments")))
+            found.arguments.append(_argument(said.where))
     return found
+
+
+def _argument(where: str) -> str:
+    if not where.startswith(("/inputSchema", "/arguments")):
+        return ""
+    return "/".join(where.split("/")[:_DEEP])
+
+
+_DEEP = 4
+"""Parts of a pointer that name an argument: `/inputSchema/properties/NAME`."""
 
 
 def _named(said: Said) -> Sequence[str]:
@@ -72,9 +85,9 @@ def _named(said: Said) -> Sequence[str]:
 def _judged(view: View, reading: Reading) -> Iterator[Placed]:
     model, told = learned("definitions"), told_in(view, reading)
     chosen = {at for at, each in enumerate(told.sentences) if model.worth(glance(each.words))}
-    for at, found in units(told.sentences, told.about, chosen):
+    for at, found, manner in listed(view.text, *told, chosen):
         start, end = told.sentences[at].start, told.sentences[at].end
-        weight = weight_of(model.log_odds(found, argument=told.arguments[at]))
+        weight = weight_of(model.log_odds(found, manner, argument=bool(told.arguments[at])))
         if view.at(start)[0].part is Part.INSTRUCTIONS:
             weight = round(weight - INSTRUCTED, 2)
         if weight > 0:

@@ -12,14 +12,23 @@ from mcpguard.scan.threats.classifier import (
     brought,
     glance,
     learned,
+    listed,
     sentences,
     topic,
     units,
 )
 from mcpguard.scan.threats.classifier.features import BITS, LETTERS, LONGEST
 from mcpguard.scan.threats.classifier.model import packed, unpacked
+from mcpguard.scan.threats.definition import Known, View, texts_of
 from mcpguard.scan.threats.detectors import Outcome, judge_definition
-from mcpguard.scan.threats.detectors.resemblance import INSTRUCTED, MOST, weight_of
+from mcpguard.scan.threats.detectors.resemblance import (
+    INSTRUCTED,
+    MOST,
+    Told,
+    told_in,
+    weight_of,
+)
+from mcpguard.scan.threats.engine import own_reading
 from mcpguard.scan.threats.lexicon import read
 from mcpguard.scan.threats.outputs import BLOCK as RESULT_BLOCK
 from mcpguard.scan.threats.outputs import judge_result
@@ -100,6 +109,67 @@ def test_where_a_sentence_stands_and_how_it_is_written_are_features(one: str, ot
         found.append(features)
     assert found[0] - found[1]
     assert found[1] - found[0]
+
+
+def told_of(description: str, **arguments: str) -> tuple[View, Told]:
+    properties: JsonObject = {name: {"description": said} for name, said in arguments.items()}
+    schema: JsonObject = {"type": "object", "properties": properties}
+    body: JsonObject = {"name": "tide", "description": description, "inputSchema": schema}
+    view = View(None, body, texts_of(body), Known())
+    return view, told_in(view, own_reading(view))
+
+
+ASKED = "What was said, word for word"
+TIDE = "Tide of a port."
+LISTS: dict[str, tuple[tuple[str, dict[str, str]], tuple[str, dict[str, str]]]] = {
+    "whether it says what the tool is about": (
+        (TIDE, {"a": "Port of the tide", "b": ASKED}),
+        (TIDE, {"a": "Hull of the boat", "b": ASKED}),
+    ),
+    "place": ((TIDE, {"a": "Name of it", "b": ASKED}), (TIDE, {"b": ASKED, "a": "Name of it"})),
+    "how many there are": ((TIDE, {"b": ASKED}), (TIDE, {"a": "Name of it", "b": ASKED})),
+    "signs": ((TIDE, {"b": "What was said: all"}), (TIDE, {"b": "What was said, all"})),
+    "size": ((TIDE, {"b": "What was said"}), (TIDE, {"b": "What was ever said of it by whom"})),
+}
+"""What differs -> two definitions in which a sentence differs in that."""
+
+
+@pytest.mark.parametrize(("one", "other"), LISTS.values(), ids=LISTS)
+def test_what_words_do_not_say_of_an_argument_are_features(
+    one: tuple[str, dict[str, str]], other: tuple[str, dict[str, str]]
+) -> None:
+    found = []
+    for description, arguments in (one, other):
+        view, told = told_of(description, **arguments)
+        at = next(
+            at
+            for at, each in enumerate(told.sentences)
+            if {"said", "hull"} & {*each.words} or each.words[-3:] == ["of", "the", "tide"]
+        )
+        plain = dict(units(told.sentences, told.about))[at]
+        [(number, features, manner)] = listed(view.text, *told, {at})
+        assert (number, features) == (at, plain)
+        assert all(0 <= each < 1 << BITS for each in manner)
+        found.append(manner)
+    assert found[0] - found[1]
+    assert found[1] - found[0]
+
+
+def test_sentences_are_told_by_the_argument_that_they_are_about() -> None:
+    _, told = told_of("Tide of a port. In metres.", port="Its name. Or code.", when="A day")
+    assert told.arguments[-3:] == [
+        "/inputSchema/properties/port",
+        "/inputSchema/properties/port",
+        "/inputSchema/properties/when",
+    ]
+    assert set(told.arguments[:-3]) == {""}
+    assert list(listed("", *told, ())) == []
+    assert [
+        bool(manner) for _, _, manner in listed("x" * 99, *told, {0, len(told.sentences) - 1})
+    ] == [
+        False,
+        True,
+    ]
 
 
 def test_what_stands_for_the_words_of_a_result_is_read_for_the_chosen_sentences_alone() -> None:
