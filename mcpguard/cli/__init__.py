@@ -91,7 +91,7 @@ _OWN_READER: Final = frozenset({"proxy"})
 def _refuse_twice(
     parent: click.Context, name: str | None, command: click.Command, args: Sequence[str]
 ) -> None:
-    """Raises UsageError for an option that takes one value and is given twice.
+    """Raises UsageError for an option that counts once and is given twice.
 
     click would take the last, and what the other asks for would look done.
     """

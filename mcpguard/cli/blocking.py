@@ -95,7 +95,7 @@ def block_command(context: click.Context, *, kind: str, name: str, why: str, for
         raise unasked
     new = new or any(isinstance(r := one.result, dict) and r.get("new") is True for one in outcomes)
     text = f"{kind} {name} is blocked" + ("" if new else ", as it was before")
-    known = _known(kind, name, outcomes)
+    known = _seen(kind, name, outcomes)
     _done({"kind": kind, "name": name, "new": new, "known": known}, text, outcomes, form)
     if not known:
         render.talk(*_unknown(kind, name))
@@ -110,6 +110,14 @@ def _literal(kind: str, name: str) -> None:
             f"{name!r} is a pattern, and names are literal here: nothing would be blocked",
             hint=f"for a pattern of tools: {way}" if kind == "tool" else f"block each {kind}",
         )
+
+
+def _seen(kind: str, name: str, outcomes: Sequence[Outcome]) -> bool:
+    """`_known`, or True where that cannot be told: the block holds, and doubts nothing."""
+    try:
+        return _known(kind, name, outcomes)
+    except McpguardError:
+        return True
 
 
 def _known(kind: str, name: str, outcomes: Sequence[Outcome]) -> bool:

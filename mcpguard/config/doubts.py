@@ -176,7 +176,8 @@ def _unmatched(values: Values, lock: Lockfile) -> Iterator[PolicyError]:
     for each in values.get(("requests",), ()):
         if each.value not in lock.requests:
             told = f"no effect: the lockfile does not permit {each.value}"
-            yield each.node.error(told, hint=f"mcpguard lock --allow-request {each.value}")
+            hint = f"mcpguard lock --update -o FILE --allow-request {each.value}"
+            yield each.node.error(told, hint=hint)
 
 
 def _undeclared(values: Values, lock: Lockfile) -> Iterator[PolicyError]:
@@ -189,6 +190,8 @@ def _undeclared(values: Values, lock: Lockfile) -> Iterator[PolicyError]:
             if any(glob.matches(name) for glob in globs)
         ]
         steps = _steps(each.value.argument)
+        if steps == ("uri",) and "resources/read" in each.value.tools:
+            continue
         if schemas and not any(_declares(schema, steps) for schema in schemas):
             tops = sorted({name for schema in schemas for name in _properties(schema)})
             hint = f"its arguments: {', '.join(tops[:MAX_SHOWN]) or 'none'}"

@@ -220,7 +220,7 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF in _HELD:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _HELD:  # some are Python's own
             raise StoreError(
                 f"{path}: another process holds the store: {error}",
                 hint="try again; if it stays so, end the process that has the file open",

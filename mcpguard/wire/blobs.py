@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+import re
+from collections.abc import Iterator
 from typing import Final
 
 from mcpguard.model import Json
@@ -15,25 +17,31 @@ _TEXTUAL: Final = ("text/", "application/json", "application/xml", "application/
 """What the media type of a text begins with; where none is said, it may be one."""
 
 _STANDARD: Final = str.maketrans("-_", "+/")
+_FOREIGN: Final = re.compile(r"[^A-Za-z0-9+/]+")
 
 
 def texts(blob: str, media: Json) -> tuple[str, ...]:
     """Every text that a host may make of `blob`, which is of the media type `media`.
 
-    Its bytes, where they are UTF-8, or where `media` says that they are text. What is written,
-    where it is not base64 to the letter, or no text comes of it although `media` says so. None of
-    a picture.
+    Its bytes, where they are UTF-8, or where `media` says that they are text; none of a picture.
+    Of what is not base64 to the letter, each way in which decoders read it, and what is written.
     """
-    raw, exact = _bytes(blob)
+    raw = _exact(blob)
     if raw is None:
-        return (blob,)
+        found = [text for read in _lenient(blob) if (text := _text(read, media)) is not None]
+        return *dict.fromkeys(found), blob
+    text = _text(raw, media)
+    if text is None:
+        return ()
+    return (text,) if text.encode() == raw else (text, blob)
+
+
+def _text(raw: bytes, media: Json) -> str | None:
+    """`raw` as a host shows it; None where it is no text, and is not said to be one."""
     try:
-        text = raw.decode()
+        return raw.decode()
     except UnicodeDecodeError:
-        if not _textual(media):
-            return () if exact else (blob,)
-        return raw.decode("utf-8", "replace"), blob
-    return (text,) if exact else (text, blob)
+        return raw.decode("utf-8", "replace") if _textual(media) else None
 
 
 def packed(text: str) -> str:
@@ -41,21 +49,27 @@ def packed(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def _bytes(blob: str) -> tuple[bytes | None, bool]:
-    """What `blob` is the base64 of, and whether every decoder says so; None: it is of nothing.
+def _exact(blob: str) -> bytes | None:
+    """What every decoder says that `blob` is the base64 of; None where they may differ.
 
-    Line breaks and missing padding are as good as none. Others skip what is not of the alphabet,
-    and read that of RFC 4648, 5.
+    Line breaks and missing padding are as good as none.
     """
     joined = blob.replace("\r", "").replace("\n", "")
     try:
-        return binascii.a2b_base64(joined + "=" * (-len(joined) % 4), strict_mode=True), True
+        return binascii.a2b_base64(joined + "=" * (-len(joined) % 4), strict_mode=True)
     except ValueError:
-        pass
-    try:
-        return binascii.a2b_base64(joined.translate(_STANDARD) + "=="), False
-    except ValueError:
-        return None, False
+        return None
+
+
+def _lenient(blob: str) -> Iterator[bytes]:
+    """What decoders make of `blob` that read the alphabet of RFC 4648, 5, and skip other letters.
+
+    Some end at a `=`, some skip it too; a letter that is left over is dropped.
+    """
+    for part in (blob.partition("=")[0], blob):
+        letters = _FOREIGN.sub("", part.translate(_STANDARD))
+        letters = letters[: len(letters) - (len(letters) % 4 == 1)]
+        yield binascii.a2b_base64(letters + "=" * (-len(letters) % 4))
 
 
 def _textual(media: Json) -> bool:

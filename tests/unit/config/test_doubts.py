@@ -138,6 +138,11 @@ def test_arguments_that_a_locked_tool_takes_are_left_alone(file: Path, argument:
     assert doubts(file, lock()) == []
 
 
+def test_the_uri_of_what_is_read_is_the_argument_of_no_tool(file: Path) -> None:
+    assert told(file, (BOUND % "uri").replace('"*"', '"*", resources/read')) == []
+    assert doubts(file, lock()) == []
+
+
 def test_a_typing_error_in_an_argument_is_answered_with_the_tools_arguments(file: Path) -> None:
     told(file, BOUND % "pth")
     (found,) = doubts(file, lock())

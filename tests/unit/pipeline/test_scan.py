@@ -389,7 +389,6 @@ PACKED: dict[str, tuple[JsonObject, JsonObject]] = {
         {"contents": [{"uri": "a:b", "blob": LEFT}, {"uri": "a:b", "blob": PNG}]},
     ),
     "picture": (picture(b64(TOKEN + " ü"), "image/svg+xml"), picture(LEFT, "image/svg+xml")),
-    "no base64": (blob(f"{TOKEN}: ü"), blob("[mcpguard:github-token]: ü")),
     "no picture": (picture(TOKEN), picture("[mcpguard:github-token]")),
     "no text": (blob([TOKEN]), blob(["[mcpguard:github-token]"])),  # type: ignore[arg-type]
 }
@@ -419,6 +418,8 @@ READ_TWICE: dict[str, JsonObject] = {
     "no UTF-8": blob(b64(b"\xff " + TOKEN.encode()), mimeType="TEXT/plain"),
     "no type": blob(b64(b"\xff " + TOKEN.encode())),
     "either": blob(TOKEN[:36], mimeType="text/plain"),
+    "no base64, if foreign letters count": blob(f"{TOKEN}: ü"),
+    "a letter left over": blob(b64(f"x {TOKEN}") + "A", mimeType="text/plain"),
 }
 
 
