@@ -884,8 +884,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "the host is told that it was not the server.",
         Mutant(
             "daemon/engine.py",
-            "            while host.lines:",
-            "            while not host.lines:",
+            "        while host.lines:",
+            "        while not host.lines:",
         ),
     ),
     "session:killed": Guarantee(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mcpguard.approval.outcome import Granted, Refusal, Refused
 from mcpguard.approval.queue import Queue
-from mcpguard.approval.statement import Answer, Binding, bound
+from mcpguard.approval.statement import WITH_MORE, Answer, Binding, bound
 from mcpguard.approval.texts import (
     elicited_text,
     holding_text,
@@ -24,6 +24,7 @@ from mcpguard.model import (
     Context,
     Effect,
     Finding,
+    JsonObject,
     Reason,
     Severity,
     Verdict,
@@ -33,10 +34,6 @@ from mcpguard.model import (
 __all__ = ["Asking"]
 
 _TOOL = "tools/call"
-
-_WITH_MORE = " (more than arguments)"
-"""Ends the name of a call of which a person is shown more, so that a yes for one is for no other
-whose arguments look the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +115,8 @@ class Asking:
         wire_id = ctx.live.call
         name = call.target if call.method == _TOOL else f"{call.method} {call.target}"
         caller = ctx.parties.caller.id
-        shown, bound_name = call.arguments, name
-        if call.more:
-            shown, bound_name = {"arguments": shown, **call.more}, name + _WITH_MORE
         try:
+            shown, bound_name = _shown(call, name)
             binding = bound(caller, ctx.server, bound_name, shown, self._lock)
         except ValueError:
             return Verdict.deny(Reason.APPROVAL, Refusal.UNSHOWN)
@@ -161,6 +156,18 @@ class Asking:
 
 
 _SAID = {True: Answer.YES, False: Answer.NO}
+
+
+def _shown(call: Call, name: str) -> tuple[JsonObject, str]:
+    """What a person sees of a call, and the name that a yes is for.
+
+    Raises ValueError for a name that another call is bound by.
+    """
+    if name.endswith(WITH_MORE):
+        raise ValueError(name)
+    if call.more:
+        return {"arguments": call.arguments, **call.more}, name + WITH_MORE
+    return call.arguments, name
 
 
 def _approved(granted: Granted) -> Verdict:

@@ -45,6 +45,7 @@ from mcpguard.approval.statement import (
     binding_digest,
     clean,
     fresh,
+    plain_tool,
     statement_payload,
 )
 from mcpguard.approval.tickets import SHORT, Spent, minted
@@ -447,4 +448,4 @@ def _due(ticket: _Ticket) -> float:
 
 
 def _like(ticket: _Ticket) -> tuple[str, str, str]:
-    return ticket.binding.principal, ticket.binding.server, ticket.binding.tool
+    return ticket.binding.principal, ticket.binding.server, plain_tool(ticket.binding)

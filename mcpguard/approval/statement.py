@@ -19,6 +19,7 @@ __all__ = [
     "MAX_LIFE",
     "MAX_TEXT",
     "SKEW",
+    "WITH_MORE",
     "Answer",
     "Binding",
     "Flaw",
@@ -35,6 +36,7 @@ __all__ = [
     "make_signed",
     "opened",
     "operation_payload",
+    "plain_tool",
     "sign_operation",
     "signers",
     "statement_payload",
@@ -48,6 +50,10 @@ MAX_LIFE = 3600
 
 MAX_TEXT = 1024
 """Characters of one field: the longest names and URIs that are locked are shorter."""
+
+WITH_MORE = " (more than arguments)"
+"""Ends the tool of a binding whose call has more than arguments, so that a yes for one is for no
+other whose arguments look the same. Nobody is asked about a tool whose own name ends so."""
 
 _SIGNATURE = 64
 """Bytes, RFC 8032 section 5.1.6."""
@@ -138,6 +144,11 @@ def binding_digest(binding: Binding) -> str:
 def bound(principal: str, server: str, tool: str, arguments: JsonObject, lock: str) -> Binding:
     """The binding of a call. Raises ValueError for arguments without a canonical form."""
     return Binding(principal, server, tool, arguments_digest(arguments), lock)
+
+
+def plain_tool(binding: Binding) -> str:
+    """The tool as the server has it: of calls with more than arguments, too."""
+    return binding.tool.removesuffix(WITH_MORE)
 
 
 def statement_payload(said: Statement) -> bytes:

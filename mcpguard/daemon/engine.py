@@ -4,6 +4,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -214,7 +215,9 @@ class Engine:
     def crash(self, error: Exception) -> None:
         """Fail closed: what was being decided is not sent, and the session ends with an error.
 
-        Who waits for an answer is told so; the log is, too.
+        Who waits for an answer is told so; the log is, too. What waits for the server is thrown
+        away. Each line that was read already has its own commit: one that meets a defect again
+        takes no other's denial with it.
         """
         self._session.take()
         frame = traceback.extract_tb(error.__traceback__)[-1]
@@ -224,11 +227,17 @@ class Engine:
         if self.exit_code is not None:
             return
         self.exit_code = CRASHED
+        self.sinks[Side.SERVER].close()
         host, now = self._ways[Side.HOST], time.monotonic()
+        why = f"mcpguard itself failed: {fields['what']} at {where}"
+        self._salvage(partial(self._session.crash, why, now))
+        while host.lines:
+            self._salvage(partial(host.feed, host.lines.popleft(), now))
+
+    def _salvage(self, step: Callable[[], None]) -> None:
+        """One step after a defect, done and committed, or nothing of it."""
         try:
-            self._session.crash(f"mcpguard itself failed: {fields['what']} at {where}", now)
-            while host.lines:
-                host.feed(host.lines.popleft(), now)
+            step()
             self._commit()
         except Exception:  # noqa: BLE001 - the same defect again, or one that it led to
             self._session.take()

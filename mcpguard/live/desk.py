@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import orjson
 
 from mcpguard.approval.outcome import Became, Outcome, Shown
-from mcpguard.approval.statement import Answer, Signed, opened
+from mcpguard.approval.statement import Answer, Binding, Signed, opened, plain_tool
 from mcpguard.approval.texts import row_value, shown_value
 from mcpguard.approval.tickets import SHORT
 from mcpguard.config.flags import APPROVERS, data_dir
@@ -184,15 +184,12 @@ class Desk:
     async def refuse_like(self, ticket: str) -> JsonObject:
         """See `Operations.refuse_like`."""
         approvals = self._governor.approvals
-        like = self._shown(ticket).row
-        alike = [
-            row.ticket
-            for row in approvals.pending()
-            if (row.principal, row.server, row.tool) == (like.principal, like.server, like.tool)
-        ]
+        like = _like(self._shown(ticket).binding)
+        shown = [approvals.show(row.ticket) for row in approvals.pending()]
+        alike = [each for each in shown if each is not None and _like(each.binding) == like]
         for each in alike:
-            self._record("approval.no", **self._about(self._shown(each)))
-            approvals.refuse(each)
+            self._record("approval.no", **self._about(each))
+            approvals.refuse(each.row.ticket)
         self._stir()
         return {"refused": len(alike)}
 
@@ -208,7 +205,7 @@ class Desk:
         digest = audit.args_digest(encoded) if audit is not None and encoded else ""
         return {
             "caller": binding.principal,
-            "target": binding.tool,
+            "target": plain_tool(binding),
             "args_digest": digest,
             "lock": binding.lock,
         }
@@ -378,6 +375,10 @@ class Desk:
         if self._governor.worker is not None:
             self._governor.worker.stir()
         self._resume()
+
+
+def _like(binding: Binding) -> tuple[str, str, str]:
+    return binding.principal, binding.server, plain_tool(binding)
 
 
 def _sums(governor: Governor) -> tuple[int, int]:

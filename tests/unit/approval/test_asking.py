@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import pytest
 
 from mcpguard.approval.asking import Asking
+from mcpguard.approval.outcome import Refusal
 from mcpguard.approval.queue import Queue
-from mcpguard.approval.statement import Binding, bound
+from mcpguard.approval.statement import WITH_MORE, Binding, bound
 from mcpguard.model import (
     APPROVED,
     Call,
@@ -217,6 +218,14 @@ def test_a_yes_is_for_all_that_the_server_is_told_and_all_of_it_is_shown() -> No
                 waits(play.asks(wire_id, 1.0, call=other))
                 play.queue.cancel(play.asking.token(wire_id))
         assert allowed(play.asks(now=1.0, call=approved))
+
+
+@pytest.mark.guarantee("approval:bound-to-the-call")
+def test_nobody_is_asked_about_a_tool_that_is_named_like_a_call_with_more() -> None:
+    play = Play()
+    named = tool("delete_file" + WITH_MORE, {"arguments": ARGUMENTS, **MORE[0]})
+    assert denied(play.asks(call=named)) == (Reason.APPROVAL, Refusal.UNSHOWN)
+    assert play.queue.pending(1.0) == ()
 
 
 def test_the_hosts_user_may_answer_for_low_risk_tools_only() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mcpguard.approval.outcome import Asked, Became, Granted, Refusal, Refused, Row, Waiting
 from mcpguard.approval.queue import HOST_USER, MAX_BYTES, MAX_OF_ONE, MAX_PENDING, Queue
-from mcpguard.approval.statement import Answer, Binding, Flaw, Signed, bound
+from mcpguard.approval.statement import WITH_MORE, Answer, Binding, Flaw, Signed, bound
 from mcpguard.identity.keys import verifier
 from mcpguard.model import JsonObject
 from tests.unit.approval.people import (
@@ -385,6 +385,16 @@ def test_a_no_to_all_alike_is_for_that_tool_of_that_principal() -> None:
     assert [row.ticket for row in one.pending(1.0)] == others
     assert one.refuse_like(ticket, 1.0) == ((Became.UNKNOWN, ticket, "", None),)
     assert one.refuse(ticket, 1.0).became is Became.UNKNOWN
+
+
+def test_a_no_to_all_alike_is_for_calls_with_more_than_arguments_too() -> None:
+    plain, more = call(tool="echo"), call(tool="echo" + WITH_MORE)
+    for first, second in ((plain, more), (more, plain)):
+        one = queue()
+        ticket = held(one, 0.0, first).ticket
+        held(one, 0.0, second)
+        assert len(one.refuse_like(ticket, 1.0)) == 2
+        assert one.pending(1.0) == ()
 
 
 def test_noes_are_forgotten_the_oldest_first() -> None:

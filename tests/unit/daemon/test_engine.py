@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,11 @@ import pytest
 from mcpguard.audit import AuditLog
 from mcpguard.audit.verify import read, verify
 from mcpguard.control.kill import KILLED
-from mcpguard.daemon.engine import CRASHED, LINES_A_TURN, Engine
+from mcpguard.daemon.engine import CRASHED, LINES_A_TURN, Engine, Recording
 from mcpguard.daemon.flow import FAR_MARK
 from mcpguard.daemon.run import minter
 from mcpguard.errors import AuditError
-from mcpguard.model import Context, Decision, Mode, Side, Subject, Wait
+from mcpguard.model import Allowed, Context, Decision, JsonObject, Mode, Side, Subject, Wait
 from mcpguard.pipeline import make_pipeline
 from mcpguard.proxy.session import Session, SessionSettings
 
@@ -53,7 +53,12 @@ class Heard:
 class Play:
     """An engine around a session without a lockfile, with a real audit log."""
 
-    def __init__(self, folder: Path, decide: Decide = PASSING) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        decide: Decide = PASSING,
+        recording: Callable[[AuditLog], Recording] = lambda audit: audit,
+    ) -> None:
         self.heard = Heard()
         self.audit = AuditLog.open(
             folder / "audit.jsonl",
@@ -72,7 +77,15 @@ class Play:
             settings=SessionSettings(),
             now=0.0,
         )
-        self.engine = Engine(session, self.audit, self.heard)
+        self.engine = Engine(session, recording(self.audit), self.heard)
+
+    def greet(self) -> None:
+        """The server has answered the host's first request."""
+        self.host(INITIALIZE)
+        (asked,) = self.sent(Side.SERVER)
+        answer = {"jsonrpc": "2.0", "id": asked["id"], "result": GREETING}
+        self.engine.feed(Side.SERVER, orjson.dumps(answer) + b"\n")
+        assert [each["id"] for each in self.sent(Side.HOST)] == [1]
 
     def host(self, *messages: Mapping[str, object]) -> bool:
         return self.engine.feed(Side.HOST, b"".join(orjson.dumps(m) + b"\n" for m in messages))
@@ -226,11 +239,7 @@ def defective(subject: Subject, ctx: Context) -> Decision | Wait:
 def test_a_defect_of_ours_is_answered_and_recorded_as_one(tmp_path: Path) -> None:
     play = Play(tmp_path, defective)
     broken = {**call(3), "params": {"name": "broken", "arguments": {}}}
-    play.host(INITIALIZE)
-    (asked,) = play.sent(Side.SERVER)
-    answer = {"jsonrpc": "2.0", "id": asked["id"], "result": GREETING}
-    play.engine.feed(Side.SERVER, orjson.dumps(answer) + b"\n")
-    assert [each["id"] for each in play.sent(Side.HOST)] == [1]
+    play.greet()
     play.host(INITIALIZED, call(2), broken, call(4), {"jsonrpc": "2.0", "id": 5, "method": "x/y"})
     answers = {each["id"]: each["error"] for each in play.sent(Side.HOST)}
     assert answers.keys() == {2, 3, 4, 5}
@@ -248,6 +257,47 @@ def test_a_defect_of_ours_is_answered_and_recorded_as_one(tmp_path: Path) -> Non
     denied = [r["reason"] for r in play.records() if r["decision"] == "deny"]
     assert denied == ["crashed", "crashed", "crashed", "unknown_method"]
     assert play.heard.events == ["session.crashed"]
+    play.audit.close()
+
+
+class Faulty:
+    """A log with a defect at one method, which is no error that it knows of."""
+
+    def __init__(self, audit: AuditLog) -> None:
+        self.audit = audit
+
+    def write(self, records: Sequence[tuple[JsonObject | Allowed, bytes]]) -> None:
+        if any("x/broken" in str(told) for told, _ in records):
+            raise ZeroDivisionError("a defect")
+        self.audit.write(records)
+
+
+@pytest.mark.guarantee("session:defect-is-told")
+def test_a_line_that_meets_a_defect_again_takes_no_other_answer_with_it(tmp_path: Path) -> None:
+    play = Play(tmp_path, defective, Faulty)
+    broken = {**call(3), "params": {"name": "broken", "arguments": {}}}
+    again = {"jsonrpc": "2.0", "id": 4, "method": "x/broken"}
+    play.greet()
+    play.host(INITIALIZED, call(2), broken, again, call(5), again, call(6))
+    assert [each["id"] for each in play.sent(Side.HOST)] == [2, 3, 5, 6]
+    assert [r.get("event") for r in read(play.audit.path)].count("session.crashed") == 1
+    denied = [r["reason"] for r in play.records() if r["decision"] == "deny"]
+    assert denied == ["crashed"] * 4
+    assert play.heard.events == ["session.crashed"]
+    play.audit.close()
+
+
+@pytest.mark.guarantee("session:defect-is-told")
+def test_what_waits_for_the_server_is_not_sent_after_a_defect(tmp_path: Path) -> None:
+    play = Play(tmp_path, defective)
+    play.greet()
+    changed = {"jsonrpc": "2.0", "method": "notifications/roots/list_changed"}
+    play.host(INITIALIZED, changed)
+    assert play.engine.sinks[Side.SERVER].size
+    play.host({**call(3), "params": {"name": "broken", "arguments": {}}})
+    play.host(changed)
+    assert play.engine.sinks[Side.SERVER].closed
+    assert play.sent(Side.SERVER) == []
     play.audit.close()
 
 

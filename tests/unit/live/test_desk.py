@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from mcpguard.approval.statement import Answer, bound
+from mcpguard.approval.statement import WITH_MORE, Answer, bound
 from mcpguard.audit import AuditLog
 from mcpguard.audit.verify import read
 from mcpguard.cli.signing import Signing
@@ -225,6 +225,18 @@ def test_a_yes_counts_for_the_call_it_names_and_by_who_signed_the_request_alone(
     told = anyio.run(room.desk.decide, one, True, (ana.key_id,), yes)
     assert told["missing"] == 0
     assert [event["target"] for event in room.events()] == ["echo"]
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["plain", "more"])
+def test_a_no_names_the_tool_and_reaches_its_calls_with_more(room: Room, first: int) -> None:
+    approvals = room.governor.approvals
+    for tool in ("echo", "echo" + WITH_MORE, "other"):
+        binding = bound("local:default", "server", tool, {}, "")
+        approvals.queue.ask(binding, {}, time.monotonic())
+    ticket = approvals.pending()[first].ticket
+    assert done(lambda: room.desk.refuse_like(ticket)) == {"refused": 2}
+    assert [row.tool for row in approvals.pending()] == ["other"]
+    assert [(e["event"], e["target"]) for e in room.events()] == [("approval.no", "echo")] * 2
 
 
 def test_where_fewer_approvers_are_than_have_to_agree_nobody_is_told_of_a_yes(
