@@ -5,6 +5,7 @@ import re
 import socket
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -465,21 +466,15 @@ def flood(to: socket.socket, first: bytes, again: bytes, gone: threading.Event) 
             to.sendall(again)
 
 
-@pytest.mark.parametrize(
-    ("first", "again"),
-    [
-        (b"HTTP/1.1 200 OK\r\nX: ", b"a"),
-        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-    ],
-)
-@pytest.mark.guarantee("siem:answer-in-time")
-def test_an_answer_that_never_ends_is_an_error_and_nothing_was_delivered(
-    first: bytes, again: bytes
-) -> None:
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@contextlib.contextmanager
+def flooded(first: bytes, again: bytes) -> Iterator[str]:
+    """The address of a collector whose one answer does not end."""
     gone = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
-        target = target_of({"name": "x", "to": f"http://127.0.0.1:{server.getsockname()[1]}/"})
-        posts = Posts(target, whole=0.2)
+        server.settimeout(10)
 
         def serve() -> None:
             flood(server.accept()[0], first, again, gone)
@@ -487,8 +482,34 @@ def test_an_answer_that_never_ends_is_an_error_and_nothing_was_delivered(
         thread = threading.Thread(target=serve)
         thread.start()
         try:
-            with pytest.raises(SinkDownError, match=r"no whole answer within 0\.2 seconds"):
-                posts.send([b"{}"])
+            yield f"http://127.0.0.1:{server.getsockname()[1]}/"
         finally:
             gone.set()
             thread.join()
+
+
+@pytest.mark.parametrize("form", ["json", "otlp-json"])
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX: ", b"a"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (CHUNKED + b"0\r\n", b"x: y\r\n"),
+        (CHUNKED + b"1;", b"a"),
+    ],
+)
+@pytest.mark.guarantee("siem:answer-in-time")
+def test_an_answer_that_never_ends_is_an_error_and_nothing_was_delivered(
+    first: bytes, again: bytes, form: str
+) -> None:
+    with flooded(first, again) as to:
+        posts = Posts(target_of({"name": "x", "to": to, "format": form}), whole=0.2, body=0.1)
+        with pytest.raises(SinkDownError, match=r"no whole answer within 0\.2 seconds"):
+            posts.send([b"{}"])
+
+
+@pytest.mark.parametrize("form", ["json", "otlp-json"])
+@pytest.mark.guarantee("siem:answer-in-time")
+def test_of_a_body_that_never_ends_no_more_is_read_and_the_batch_was_delivered(form: str) -> None:
+    with flooded(CHUNKED, b"1\r\n{\r\n") as to:
+        Posts(target_of({"name": "x", "to": to, "format": form}), whole=30, body=0.1).send([b"{}"])
