@@ -1,11 +1,12 @@
 """From the log into a sink: in order, once, whatever happens to the log and to the collector."""
 
 import contextlib
+import os
 import re
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -445,6 +446,53 @@ def test_delivering_once_says_whether_something_still_waits(tmp_path: Path) -> N
     assert once([log], [good], lambda _: None)
     assert not once([log], [good, bad], lambda _: None)
     assert [state.waiting for state in states([log], [good, bad])] == [0, 3]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+@pytest.mark.guarantee("siem:unread-is-told")
+def test_delivering_once_says_which_log_it_cannot_read_and_delivers_the_others(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    odd, said = tmp_path / "odd.jsonl", list[str]()
+    written(tmp_path / "log.jsonl", 3)
+    make(odd)
+    soc = target_of({"name": "soc", "to": f"file://{tmp_path / 'o' / 'out'}"})
+    assert not once([odd, tmp_path / "log.jsonl"], [soc], said.append)
+    assert delivered(tmp_path) == [1, 2, 3]
+    assert [each.startswith(f"{odd}: ") for each in said if "until it can be read" in each] == [
+        True
+    ]
+
+
+def test_a_log_that_cannot_be_read_is_told_of_once_and_delivered_when_it_can(
+    tmp_path: Path,
+) -> None:
+    log, said = tmp_path / "log.jsonl", list[str]()
+    courier = Courier(
+        log, target_of({"name": "soc", "to": f"file://{tmp_path / 'o' / 'out'}"}), said.append
+    )
+    assert courier.begin()
+    log.mkdir()
+    assert [courier.step() > 0 for _ in range(3)] == [True] * 3
+    assert (courier.failing, len(said)) == (True, 1)
+    log.rmdir()
+    assert (courier.step() > 0, courier.failing) == (True, False)
+    written(log, 3)
+    drain(courier)
+    assert delivered(tmp_path) == [1, 2, 3]
+
+
+@pytest.mark.guarantee("siem:unread-is-told")
+def test_delivering_once_says_that_records_were_deleted_before_but_not_again(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "log.jsonl"
+    soc = target_of({"name": "soc", "to": f"file://{tmp_path / 'o' / 'out'}"})
+    written(log, 20)
+    set_aside(tmp_path).unlink()
+    assert not once([log], [soc], lambda _: None)
+    assert delivered(tmp_path) == [21, 22, 23]
+    assert once([log], [soc], lambda _: None)
 
 
 @pytest.mark.parametrize(
