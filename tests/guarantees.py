@@ -624,7 +624,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
     "siem:unread-is-told": Guarantee(
         _AUDIT,
         "`audit ship --once` is 0 only when all that was named was read and taken.",
-        Mutant("siem/shipping.py", " and courier.cursor.given_up <= before", ""),
+        Mutant("siem/shipping.py", " and courier.missed <= before", ""),
     ),
     "siem:trusts-no-entry": Guarantee(
         _AUDIT,

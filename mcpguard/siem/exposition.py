@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -89,13 +90,12 @@ class Gathering:
 
     def _read(self, log: Path) -> None:
         spool, cursor = Spool(log), self._cursors.get(log, Cursor())
-        while lines := spool.take(cursor).lines:
-            for line in lines:
-                cursor = line.passed(cursor)
-                try:
-                    self._tally.take(line.record())
-                except ValueError:
-                    continue  # what is no record counts as nothing
+        with suppress(OSError):  # what cannot be read counts as nothing
+            while lines := spool.take(cursor).lines:
+                for line in lines:
+                    cursor = line.passed(cursor)
+                    with suppress(ValueError):  # neither does what is no record
+                        self._tally.take(line.record())
         self._cursors[log] = cursor
 
 

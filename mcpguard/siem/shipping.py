@@ -22,7 +22,7 @@ from mcpguard.siem.sinks import (
     Target,
     open_sink,
 )
-from mcpguard.siem.spool import MAX_RECORDS, Claim, Cursor, Line, Spool, cursor_path
+from mcpguard.siem.spool import MAX_RECORDS, Claim, Cursor, Line, Spool, Taken, cursor_path
 
 __all__ = ["GRACE", "Courier", "State", "follow", "once", "states"]
 
@@ -75,6 +75,7 @@ class Courier:
         self._out: Out | None = None
         self._host = host or machine()
         self._failures = 0
+        self._unread = ""
         self._meter = _meter(log, target, sinks, self._host)
         self._due = 0.0
         self._unsettled: deque[tuple[float, Cursor]] = deque()
@@ -95,8 +96,13 @@ class Courier:
 
     @property
     def failing(self) -> bool:
-        """The last attempt failed."""
-        return self._failures > 0
+        """The last attempt failed, or the log cannot be read."""
+        return self._failures > 0 or bool(self._unread)
+
+    @property
+    def missed(self) -> int:
+        """Records that the sink will never have: given up, or deleted before it had them."""
+        return self.cursor.given_up + self.cursor.lost
 
     def step(self, *, last: bool = False) -> float:
         """Delivers the next batch. Seconds until the next one is worth a try; 0: at once.
@@ -107,7 +113,7 @@ class Courier:
         now = time.monotonic()
         if not last and now < self._due:
             return self._due - now
-        taken = self._spool.take(self.cursor)
+        taken = self._taken()
         if not taken.lines:
             return POLL
         if len(taken.lines) < MAX_RECORDS and self._meter is not None:
@@ -125,6 +131,21 @@ class Courier:
         self._failures = 0
         self._keep()
         return 0.0
+
+    def _taken(self) -> Taken:
+        """What comes next: nothing of a log that cannot be read, which is said once."""
+        try:
+            taken = self._spool.take(self.cursor)
+        except OSError as error:
+            self._unreadable(f"{error.filename or self.log}: {error.strerror or error}")
+            return Taken([])
+        self._unread = ""
+        return taken
+
+    def _unreadable(self, why: str) -> None:
+        if why != self._unread:
+            self._say(f"{why}; {self.target.name} has nothing of it until it can be read")
+        self._unread = why
 
     def _settle(self, before: Cursor) -> None:
         """A batch was taken: those that were taken long before it have arrived."""
@@ -270,9 +291,10 @@ def states(logs: Sequence[Path], targets: Sequence[Target]) -> Iterator[State]:
 
 
 def once(logs: Sequence[Path], targets: Sequence[Target], say: Say, host: str = "") -> bool:
-    """Delivers what waits. False when something still does, or was given up.
+    """Delivers what waits. False when something still does, was given up, or is lost.
 
-    A collector that is away keeps it waiting; one that refuses it for good has it given up.
+    A collector that is away keeps it waiting, and so does a log that cannot be read; a collector
+    that refuses it for good has it given up; what was deleted before it was delivered is lost.
 
     Raises AuditError when another process delivers the same.
     """
@@ -286,12 +308,12 @@ def once(logs: Sequence[Path], targets: Sequence[Target], say: Say, host: str = 
                     hint="mcpguard audit ship --status shows how far it is",
                 )
             try:
-                before = courier.cursor.given_up
+                before = courier.missed
                 while courier.step(last=True) == 0.0:
                     pass
             finally:
                 courier.end()
-            whole = whole and not courier.failing and courier.cursor.given_up <= before
+            whole = whole and not courier.failing and courier.missed <= before
     return whole
 
 

@@ -185,7 +185,8 @@ class Spool:
     def take(self, cursor: Cursor) -> Taken:
         """The next records behind `cursor`, at most a batch; none when there are none yet.
 
-        A log that is not there, or is just being set aside, has none.
+        A log that is not there, or is just being set aside, has none. Raises OSError for one that
+        cannot be read.
         """
         try:
             parts = self._parts()
@@ -193,7 +194,7 @@ class Spool:
                 lines = _lines(file, cursor.seq)
             if parts != self._parts():
                 return Taken([])  # it was set aside meanwhile: that part comes first
-        except OSError:
+        except FileNotFoundError:
             return Taken([])
         return Taken(lines, max(0, lines[0].seq - cursor.seq - 1) if lines else 0)
 

@@ -22,8 +22,9 @@ __all__ = ["open_http", "open_https"]
 TIMEOUT = 15.0
 """Seconds for a connection, and for each answer."""
 
-WHOLE = 30.0
-"""Seconds for all of an answer that stands before its body, however often a piece of it comes."""
+WHOLE = 45.0
+"""Seconds for all of an answer that is read, however often a piece of it comes: 30 for what stands
+before its body, and `TIMEOUT`."""
 
 MAX_ANSWER = 64 * 1024
 """Bytes of an answer that are read; nothing in it is acted on."""
@@ -60,10 +61,11 @@ MAX_SAID = 200
 class Posts:
     """POST requests over one connection, made anew when it ended."""
 
-    def __init__(self, target: Target, whole: float = WHOLE) -> None:
-        """`whole`: seconds for an answer, see `WHOLE`."""
+    def __init__(self, target: Target, whole: float = WHOLE, body: float = TIMEOUT) -> None:
+        """`whole`: seconds for an answer, see `WHOLE`. `body`: after which its body is left."""
         self._target = target
         self._whole = whole
+        self._body = body
         self._format = FORMATS[target.format]
         self._connection: http.client.HTTPConnection | None = None
 
@@ -80,8 +82,7 @@ class Posts:
         try:
             connection = self._opened()
             connection.request("POST", self._target.place, body, headers)
-            answer = self._answer(connection)
-            said = _read(answer) if self._format.otlp else answer.read1(MAX_ANSWER)
+            answer, said = self._answer(connection)
             if not answer.isclosed():  # more than that is not waited for
                 self.close()
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -90,10 +91,13 @@ class Posts:
             raise SinkDownError(f"{self._target.to}: {why}") from error
         self._check(answer, said)
 
-    def _answer(self, connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
-        """What stands before its body, all of it in time. Raises OSError, HTTPException.
+    def _answer(
+        self, connection: http.client.HTTPConnection
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        """It, and what its body says, all of it in time. Raises OSError, HTTPException.
 
-        Neither a trickle nor `100 Continue` again and again may hold up what waits.
+        Neither a trickle, nor `100 Continue` again and again, nor trailers without end may hold up
+        what waits.
         """
         line, late = connection.sock, threading.Event()
 
@@ -106,11 +110,15 @@ class Posts:
         clock.daemon = True
         clock.start()
         try:
-            return connection.getresponse()
+            answer = connection.getresponse()
+            return answer, self._said(answer)
         finally:
             clock.cancel()
             if late.is_set():  # what was cut off may look whole
                 raise TimeoutError(f"no whole answer within {self._whole:g} seconds")
+
+    def _said(self, answer: http.client.HTTPResponse) -> bytes:
+        return _read(answer, self._body) if self._format.otlp else answer.read1(MAX_ANSWER)
 
     def _check(self, answer: http.client.HTTPResponse, said: bytes) -> None:
         signal = self._format.otlp
@@ -175,9 +183,9 @@ class Posts:
         self._connection = None
 
 
-def _read(answer: http.client.HTTPResponse) -> bytes:
-    """What it says, as far as that comes within `TIMEOUT`: a trickle holds up nothing longer."""
-    until, said = time.monotonic() + TIMEOUT, b""
+def _read(answer: http.client.HTTPResponse, seconds: float) -> bytes:
+    """What it says, as far as that comes within `seconds`: a trickle holds up nothing longer."""
+    until, said = time.monotonic() + seconds, b""
     while time.monotonic() < until and len(said) < MAX_ANSWER:
         piece = answer.read1(MAX_ANSWER)
         said += piece

@@ -1,10 +1,12 @@
 """From the log into a sink: in order, once, whatever happens to the log and to the collector."""
 
 import contextlib
+import os
 import re
 import socket
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -446,6 +448,53 @@ def test_delivering_once_says_whether_something_still_waits(tmp_path: Path) -> N
     assert [state.waiting for state in states([log], [good, bad])] == [0, 3]
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+@pytest.mark.guarantee("siem:unread-is-told")
+def test_delivering_once_says_which_log_it_cannot_read_and_delivers_the_others(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    odd, said = tmp_path / "odd.jsonl", list[str]()
+    written(tmp_path / "log.jsonl", 3)
+    make(odd)
+    soc = target_of({"name": "soc", "to": f"file://{tmp_path / 'o' / 'out'}"})
+    assert not once([odd, tmp_path / "log.jsonl"], [soc], said.append)
+    assert delivered(tmp_path) == [1, 2, 3]
+    assert [each.startswith(f"{odd}: ") for each in said if "until it can be read" in each] == [
+        True
+    ]
+
+
+def test_a_log_that_cannot_be_read_is_told_of_once_and_delivered_when_it_can(
+    tmp_path: Path,
+) -> None:
+    log, said = tmp_path / "log.jsonl", list[str]()
+    courier = Courier(
+        log, target_of({"name": "soc", "to": f"file://{tmp_path / 'o' / 'out'}"}), said.append
+    )
+    assert courier.begin()
+    log.mkdir()
+    assert [courier.step() > 0 for _ in range(3)] == [True] * 3
+    assert (courier.failing, len(said)) == (True, 1)
+    log.rmdir()
+    assert (courier.step() > 0, courier.failing) == (True, False)
+    written(log, 3)
+    drain(courier)
+    assert delivered(tmp_path) == [1, 2, 3]
+
+
+@pytest.mark.guarantee("siem:unread-is-told")
+def test_delivering_once_says_that_records_were_deleted_before_but_not_again(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "log.jsonl"
+    soc = target_of({"name": "soc", "to": f"file://{tmp_path / 'o' / 'out'}"})
+    written(log, 20)
+    set_aside(tmp_path).unlink()
+    assert not once([log], [soc], lambda _: None)
+    assert delivered(tmp_path) == [21, 22, 23]
+    assert once([log], [soc], lambda _: None)
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"), [("", 0), ("7", 7), ("99999", 300), ("-1", 0), ("soon", 0), ("²", 0)]
 )
@@ -465,21 +514,15 @@ def flood(to: socket.socket, first: bytes, again: bytes, gone: threading.Event) 
             to.sendall(again)
 
 
-@pytest.mark.parametrize(
-    ("first", "again"),
-    [
-        (b"HTTP/1.1 200 OK\r\nX: ", b"a"),
-        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-    ],
-)
-@pytest.mark.guarantee("siem:answer-in-time")
-def test_an_answer_that_never_ends_is_an_error_and_nothing_was_delivered(
-    first: bytes, again: bytes
-) -> None:
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@contextlib.contextmanager
+def flooded(first: bytes, again: bytes) -> Iterator[str]:
+    """The address of a collector whose one answer does not end."""
     gone = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
-        target = target_of({"name": "x", "to": f"http://127.0.0.1:{server.getsockname()[1]}/"})
-        posts = Posts(target, whole=0.2)
+        server.settimeout(10)
 
         def serve() -> None:
             flood(server.accept()[0], first, again, gone)
@@ -487,8 +530,34 @@ def test_an_answer_that_never_ends_is_an_error_and_nothing_was_delivered(
         thread = threading.Thread(target=serve)
         thread.start()
         try:
-            with pytest.raises(SinkDownError, match=r"no whole answer within 0\.2 seconds"):
-                posts.send([b"{}"])
+            yield f"http://127.0.0.1:{server.getsockname()[1]}/"
         finally:
             gone.set()
             thread.join()
+
+
+@pytest.mark.parametrize("form", ["json", "otlp-json"])
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX: ", b"a"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (CHUNKED + b"0\r\n", b"x: y\r\n"),
+        (CHUNKED + b"1;", b"a"),
+    ],
+)
+@pytest.mark.guarantee("siem:answer-in-time")
+def test_an_answer_that_never_ends_is_an_error_and_nothing_was_delivered(
+    first: bytes, again: bytes, form: str
+) -> None:
+    with flooded(first, again) as to:
+        posts = Posts(target_of({"name": "x", "to": to, "format": form}), whole=0.2, body=0.1)
+        with pytest.raises(SinkDownError, match=r"no whole answer within 0\.2 seconds"):
+            posts.send([b"{}"])
+
+
+@pytest.mark.parametrize("form", ["json", "otlp-json"])
+@pytest.mark.guarantee("siem:answer-in-time")
+def test_of_a_body_that_never_ends_no_more_is_read_and_the_batch_was_delivered(form: str) -> None:
+    with flooded(CHUNKED, b"1\r\n{\r\n") as to:
+        Posts(target_of({"name": "x", "to": to, "format": form}), whole=30, body=0.1).send([b"{}"])
