@@ -4,6 +4,7 @@ import datetime as dt
 import gzip
 import ipaddress
 import os
+import random
 import shutil
 import signal
 import socket
@@ -31,11 +32,11 @@ PATIENCE = 20.0
 """Seconds in which something must have come true."""
 
 
-def until(true: Callable[[], object], why: str) -> None:
-    """Waits for what another process or thread does."""
+def until(true: Callable[[], object], why: str | Callable[[], str]) -> None:
+    """Waits for what another process or thread does; `why` it has not, when it has not."""
     pause, left = threading.Event(), PATIENCE
     while not true():
-        assert left > 0, why
+        assert left > 0, why if isinstance(why, str) else why()
         pause.wait(0.02)
         left -= 0.02
 
@@ -88,11 +89,31 @@ def plain_key(key: ec.EllipticCurvePrivateKey, password: bytes = b"") -> bytes:
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, how)
 
 
+PORTS = range(20_000, 30_000)
+"""Below those that Linux, macOS and Windows give to whoever asks for any, or connects."""
+
+_HELD: list[socket.socket] = []
+
+
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
+    """A port of 127.0.0.1 on which nobody listens, this process's alone until it ends.
+
+    A collector that is away for a while finds its port free when it comes back: no connection gets
+    it meanwhile, and no other collector. The same number of the other kind is what is held.
+    """
+    other = socket.SOCK_DGRAM if kind is socket.SOCK_STREAM else socket.SOCK_STREAM
+    for port in random.sample(PORTS, len(PORTS)):
+        held = socket.socket(socket.AF_INET, other)
+        try:
+            held.bind(("127.0.0.1", port))
+            with socket.socket(socket.AF_INET, kind) as found:
+                found.bind(("127.0.0.1", port))
+        except OSError:
+            held.close()
+            continue
+        _HELD.append(held)
         return port
+    pytest.fail(f"no port of {PORTS} is free")
 
 
 CONFIG = """
@@ -119,22 +140,32 @@ ruleset(name="all" parser=["rsyslog.rfc5424"]) {{
   set $.parsed = $parsesuccess;
   action(type="omfile" file="{folder}/out.jsonl" template="out")
 }}
+"""
+
+TLS = """
+input(type="imtcp" address="127.0.0.1" port="{port}" ruleset="all"
+  streamDriver.name="gtls" streamDriver.mode="1" streamDriver.authMode="{mode}")
+"""
+
+INPUTS = {
+    "plain": """
 input(type="imudp" address="127.0.0.1" port="{udp}" ruleset="all")
 input(type="imtcp" address="127.0.0.1" port="{tcp}" ruleset="all")
-input(type="imtcp" address="127.0.0.1" port="{tls}" ruleset="all"
-  streamDriver.name="gtls" streamDriver.mode="1" streamDriver.authMode="anon")
-input(type="imtcp" address="127.0.0.1" port="{mutual}" ruleset="all"
-  streamDriver.name="gtls" streamDriver.mode="1" streamDriver.authMode="x509/certvalid")
 input(type="imuxsock" socket="{folder}/sock" UseSpecialParser="off" ParseHostname="on"
   RateLimit.Interval="0" ruleset="all")
-"""
+""",
+    "tls": TLS.replace("{port}", "{tls}").replace("{mode}", "anon"),
+    "mutual": TLS.replace("{port}", "{mutual}").replace("{mode}", "x509/certvalid"),
+}
+"""What each rsyslogd takes in. One that takes TLS takes nothing else: connections of several kinds
+share its workers."""
 
 
 PROGRAM = shutil.which("rsyslogd", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
 class Rsyslog:
-    """An rsyslogd with five inputs and one file, `out`: an object a message, as it was parsed."""
+    """An rsyslogd for each of `INPUTS`, and one file, `out`: an object a message, as parsed."""
 
     def __init__(self) -> None:
         if PROGRAM is None:
@@ -146,18 +177,25 @@ class Rsyslog:
             "udp": free_port(socket.SOCK_DGRAM), "tcp": free_port(), "tls": free_port(),
             "mutual": free_port(),
         }  # fmt: skip
-        config = CONFIG.format(folder=self.folder, cert=self.cert, key=key, **self.port)
-        (self.folder / "conf").write_text(config, "utf-8")
-        self.said = self.folder / "said"
+        for name, inputs in INPUTS.items():
+            config = (CONFIG + inputs).format(
+                folder=self.folder, cert=self.cert, key=key, **self.port
+            )
+            (self.folder / f"{name}.conf").write_text(config, "utf-8")
+        self._said = self.folder / "said"
         self.start()
 
     def start(self) -> None:
-        place = ["-f", str(self.folder / "conf"), "-i", str(self.folder / "pid")]
-        with self.said.open("ab") as said:
-            self.process = subprocess.Popen(
-                [str(PROGRAM), "-n", *place], stdout=said, stderr=subprocess.STDOUT
-            )
-        until(lambda: all(map(self._listens, ("tcp", "tls"))), self.said.read_text())
+        with self._said.open("ab") as said:
+            self._processes = [
+                subprocess.Popen(
+                    [str(PROGRAM), "-n", "-f", f"{place}.conf", "-i", f"{place}.pid"],
+                    stdout=said,
+                    stderr=subprocess.STDOUT,
+                )
+                for place in map(self.folder.joinpath, INPUTS)
+            ]
+        until(lambda: all(map(self._listens, ("tcp", "tls", "mutual"))), self.said)
 
     def _listens(self, kind: str) -> bool:
         try:
@@ -166,10 +204,16 @@ class Rsyslog:
             return False
         return (self.folder / "sock").exists()
 
+    def said(self) -> str:
+        """What went wrong there: it quotes what it could not read, whatever bytes that is."""
+        return self._said.read_text("utf-8", "replace")
+
     def stop(self) -> None:
         """As an administrator does: what it has taken is written."""
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(PATIENCE)
+        for each in self._processes:
+            each.send_signal(signal.SIGTERM)
+        for each in self._processes:
+            each.wait(PATIENCE)
 
     def where(self, kind: str) -> dict[str, str | int]:
         if kind == "unix":
@@ -182,8 +226,9 @@ class Rsyslog:
         return self.out.read_bytes().splitlines() if self.out.exists() else []
 
     def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
+        for each in self._processes:
+            each.kill()
+            each.wait()
         shutil.rmtree(self.folder)
 
 

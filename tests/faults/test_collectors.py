@@ -169,7 +169,7 @@ def test_collectors_that_ask_for_a_certificate_get_the_one_that_is_named(
     open_sink(target(**rsyslog.where("mutual"), **shown(pair))).send(
         [render("syslog", record) for record in RECORDS]
     )
-    until(lambda: len(rsyslog.lines()) == before + len(RECORDS), rsyslog.said.read_text())
+    until(lambda: len(rsyslog.lines()) == before + len(RECORDS), rsyslog.said)
 
 
 @pytest.mark.guarantee("siem:client-certificate")
@@ -240,7 +240,7 @@ def test_a_stream_that_is_reset_is_not_taken_for_delivered(tmp_path: Path) -> No
 
 
 def test_a_datagram_to_nobody_is_not_taken_for_delivered() -> None:
-    sink = open_sink(target(to=f"udp://127.0.0.1:{free_port()}"))
+    sink = open_sink(target(to=f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}"))
     batch = [b"one", b"two", b"three"] * 100
     with pytest.raises(SinkDownError) as caught:
         sink.send(batch)
