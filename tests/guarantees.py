@@ -3182,6 +3182,12 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "given_up=cursor.given_up",
         ),
     ),
+    "siem:lost-is-counted-once": Guarantee(
+        "Decision 0019",
+        "Records that were deleted while a collector is away are counted once, however often it is "
+        "tried.",
+        Mutant("siem/spool.py", "seq=cursor.seq + self.lost, lost=", "lost="),
+    ),
     "siem:client-certificate": Guarantee(
         _AUDIT,
         "A collector that asks for a certificate gets the one of its entry; without the right one "

@@ -49,9 +49,10 @@ MAX_CURSOR = 64 * 1024
 class Cursor:
     """How far a sink is. `seq`, `hash`: of the last record that needs no delivery any more.
 
-    `inode`, `offset`: where the next one is, if nobody moved it. `delivered`: records. `given_up`:
-    records that the collector never takes. `lost`: that were deleted before they were delivered.
-    `error`: why the last attempt failed; empty after one that did not.
+    Of lost ones there is no hash: then it is that of the record before them. `inode`, `offset`:
+    where the next one is, if nobody moved it. `delivered`: records. `given_up`: records that the
+    collector never takes. `lost`: that were deleted before they were delivered. `error`: why the
+    last attempt failed; empty after one that did not.
     """
 
     seq: int = 0
@@ -174,6 +175,10 @@ class Taken(NamedTuple):
 
     lines: list[Line]
     lost: int = 0
+
+    def begin(self, cursor: Cursor) -> Cursor:
+        """`cursor` behind the lost ones, which the next try does not count again."""
+        return replace(cursor, seq=cursor.seq + self.lost, lost=cursor.lost + self.lost)
 
 
 class Spool:
