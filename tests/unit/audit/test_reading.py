@@ -156,6 +156,23 @@ def test_a_record_is_a_line_for_people_and_what_a_terminal_would_obey_is_shown(p
 @pytest.mark.parametrize(
     ("said", "told"),
     [
+        ({}, "read_file"),
+        ({"findings": ["policy.watch-reads "]}, "  [policy.watch-reads]"),
+        ({"findings": ["scan.pii /a", "scan.pii /b", "policy.x "]}, "  [scan.pii, policy.x]"),
+        ({"stage": "policy", "rule": "policy.redacted", "detail": "taken", "findings": ["p.x "]},
+         "  [policy.redacted] taken"),
+        ({"findings": "policy.x "}, "read_file"),
+        ({"decision": "deny", "stage": "s", "reason": "r", "findings": ["p.x "]}, "  [s.r]"),
+    ],
+)  # fmt: skip
+def test_a_line_names_the_rule_also_of_what_was_allowed(said: JsonObject, told: str) -> None:
+    call = {**CALL, "direction": "host>server", "method": "tools/call", "target": "read_file"}
+    assert line_of({**call, **said}, named=False).endswith(told)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
         ({"summary": {"critical": 0, "high": 1, "low": 2}}, "summary 1 high and 2 low"),
         ({"summary": {"critical": 0}, "state": "seen"}, "scan.server  state seen"),
         ({"decisions": {"allow": 11, "deny": 1}}, "decisions 11 allow and 1 deny"),
