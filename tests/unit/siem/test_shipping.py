@@ -75,6 +75,8 @@ def drain(courier: Courier) -> None:
         ({"to": "tcp://h:port"}, "is no address"),
         ({"to": "tcp://h:1/path"}, "says more than host and port"),
         ({"to": "udp://h:99999"}, "is no address"),
+        ({"to": "tcp://h:0"}, "nobody listens on port 0"),
+        ({"to": "https://[::1]:0/"}, "nobody listens on port 0"),
         ({"to": "file:out.jsonl"}, "is not an absolute path"),
         ({"to": "file:///"}, "is not an absolute path"),
         ({"to": "file://server/out"}, "is not of this machine"),
