@@ -13,6 +13,7 @@ __all__ = [
     "ALLOW",
     "APPROVED",
     "CANARY",
+    "MAX_SEQ",
     "NOBODY",
     "OFF_SCHEMA",
     "Allowed",
@@ -404,6 +405,10 @@ ALLOW = Verdict(Effect.ALLOW)
 
 APPROVED: Final = "approval"
 """Rule of the finding that says who allowed a call (`message`), under which ticket (`where`)."""
+
+MAX_SEQ: Final = 10**12 - 1
+"""Greatest number of a record of the audit log; a greater one is no record's. It fits into a part's
+name, and is exact in every reader's numbers: at a million records a second it takes eleven days."""
 
 CANARY: Final = "scan.canary"
 """Rule of the finding of a planted credential: it was read by whom nobody asked to."""

@@ -492,6 +492,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "        if not tree.root:",
         ),
     ),
+    "audit:inherited-signature-covers-nothing": Guarantee(
+        _AUDIT,
+        "A file of which a key signed only what went before it is not verified with that key, and "
+        "`verify` says how many records at the end no checkpoint covers.",
+        Mutant(
+            "cli/audit/verify.py",
+            "if self.keyed and self.uncovered == self.records",
+            "if self.keyed and not self.signed[0]",
+        ),
+    ),
     "audit:tail-cut-shows": Guarantee(
         _AUDIT,
         "A log that was cut, or has another history, shows against a checkpoint kept elsewhere.",
@@ -3181,6 +3191,18 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "given_up=cursor.given_up + 1",
             "given_up=cursor.given_up",
         ),
+    ),
+    "siem:keeps-the-recorder": Guarantee(
+        "Decision 0019",
+        "Every format names the server whose session recorded a change, also where it is about "
+        "another server.",
+        Mutant("siem/formats/event.py", 'return own if own != self.server else ""', 'return ""'),
+    ),
+    "siem:lost-is-counted-once": Guarantee(
+        "Decision 0019",
+        "Records that were deleted while a collector is away are counted once, however often it is "
+        "tried.",
+        Mutant("siem/spool.py", "seq=cursor.seq + self.lost, lost=", "lost="),
     ),
     "siem:client-certificate": Guarantee(
         _AUDIT,

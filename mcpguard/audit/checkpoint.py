@@ -14,7 +14,7 @@ from mcpguard.audit.merkle import HASH, Tree, root_of
 from mcpguard.errors import AuditError
 from mcpguard.identity import ed25519
 from mcpguard.identity.roster import fingerprint, holds
-from mcpguard.model import Json, JsonObject
+from mcpguard.model import MAX_SEQ, Json, JsonObject
 
 __all__ = [
     "CHECKPOINT",
@@ -41,9 +41,6 @@ SET_ASIDE = "audit.rotate"
 
 MAX_PUBLIC = 4096
 """Bytes of a public key's file. One has 113."""
-
-MAX_SIZE = 2**53 - 1
-"""Records. Exact in every reader's numbers."""
 
 _DOMAIN = b"mcpguard audit checkpoint v1\n"
 """What is signed begins so: a signature over one is one over nothing else."""
@@ -99,7 +96,7 @@ def read_checkpoint(record: Json) -> Checkpoint | None:
         peaks = tuple(map(_hashed, given if isinstance(given, list) else [None]))
     except ValueError:
         return None
-    if type(size) is not int or not 0 < size <= MAX_SIZE or not isinstance(key, str):
+    if type(size) is not int or not 0 < size <= MAX_SEQ or not isinstance(key, str):
         return None
     if len(peaks) != size.bit_count() or root_of(peaks) != root:
         return None

@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from mcpguard.audit.checkpoint import CHECKPOINT, MAX_SIZE
+from mcpguard.audit.checkpoint import CHECKPOINT
 from mcpguard.audit.record import GENESIS, HASH_KEY, SEAL_LENGTH, link, seal
-from mcpguard.model import JsonObject
+from mcpguard.model import MAX_SEQ, JsonObject
 
 __all__ = ["MAX_RUNS", "Line", "Problem", "Runs", "split"]
 
@@ -65,7 +65,7 @@ def split(number: int, text: bytes, record: JsonObject) -> Line:
     body = text[:-SEAL_LENGTH]
     return Line(
         number=number,
-        seq=seq if type(seq) is int and 0 < seq <= MAX_SIZE else UNREADABLE,
+        seq=seq if type(seq) is int and 0 < seq <= MAX_SEQ else UNREADABLE,
         session=session if isinstance(session, str) else "",
         event=event if isinstance(event, str) else "",
         # A line whose seal is misspelt follows from nothing, whatever its hash says.

@@ -19,6 +19,7 @@ import orjson
 
 from mcpguard.audit.record import GENESIS, HASH_KEY, MAX_LINE, SEAL_LENGTH, link
 from mcpguard.errors import AuditError
+from mcpguard.model import MAX_SEQ
 
 if sys.platform == "win32":  # never run: no Windows machine at hand
     import msvcrt
@@ -55,14 +56,13 @@ __all__ = [
 MAX_SIBLINGS = 64
 """Files. Sessions that may share one log name at the same time."""
 
-_DIGITS = 12
+_DIGITS = len(str(MAX_SEQ))
 """Of the number in an earlier part's name, so that names sort as numbers do."""
 
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
 
-_MAX_LAST = 10 ** (_DIGITS - 1)
-"""Greatest number of a record that is gone on from: those that follow fit a part's name too, and
-stay exact in every reader's numbers. At a million records a second it takes a day."""
+_ROOM = 9 * 10**11
+"""Numbers that a record must leave to those that follow, or no session goes on from it."""
 
 CHECKED = 128 * 1024
 """Bytes of a log's end that are checked before a session goes on with it."""
@@ -317,7 +317,7 @@ def _last(whole: bytes) -> tuple[int, bytes]:
         seq = orjson.loads(line)["seq"]
         digest = bytes.fromhex(line[-67:-3].decode())
         sealed = line[-SEAL_LENGTH:].startswith(HASH_KEY)
-        known = sealed and type(seq) is int and 0 < seq <= _MAX_LAST
+        known = sealed and type(seq) is int and 0 < seq <= MAX_SEQ - _ROOM
     except (ValueError, KeyError, TypeError):
         known, seq, digest = False, 0, b""
     if not known:

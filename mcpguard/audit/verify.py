@@ -14,7 +14,6 @@ import orjson
 
 from mcpguard.audit.checkpoint import (
     CONTINUED,
-    MAX_SIZE,
     SET_ASIDE,
     Checker,
     Checkpoint,
@@ -34,7 +33,7 @@ from mcpguard.audit.record import (
     VERSION,
 )
 from mcpguard.errors import AuditError
-from mcpguard.model import JsonObject
+from mcpguard.model import MAX_SEQ, JsonObject
 from mcpguard.private import regular
 
 __all__ = [
@@ -301,7 +300,7 @@ def _claimed(record: JsonObject) -> Seam | None:
     seq, digest = record.get("seq"), record.get("previous")
     if record.get("event") != CONTINUED or type(seq) is not int or not isinstance(digest, str):
         return None
-    if not 1 < seq <= MAX_SIZE:  # nothing stands before the first record
+    if not 1 < seq <= MAX_SEQ:  # nothing stands before the first record
         return None
     try:
         previous = bytes.fromhex(digest)

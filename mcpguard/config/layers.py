@@ -6,6 +6,7 @@ on top; then the system's file tightens. What only shows when all is known is ch
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from os.path import realpath
 from pathlib import Path as FilePath
 from types import MappingProxyType
 from typing import Any, Final
@@ -270,6 +271,11 @@ def _sinks(values: Values, *, traced: bool) -> tuple[Any, ...]:
     rows = values.get(("audit", "sinks"), ())
     for error in _doubles((held.value.name, held) for held in rows):
         raise error
+    files = [each for each in rows if each.value.kind == "file"]
+    for error in _doubles(
+        ((realpath(held.value.place), held) for held in files), "writes to", "name another file"
+    ):
+        raise error
     for held in rows:
         if held.value.format == _SPANS and not traced:
             raise held.node.error(
@@ -340,15 +346,20 @@ def _rule_set(values: Values, name: str) -> RuleSet:
     return RuleSet(name, [rule for each in _each(values, ("rules",)) for rule in each])
 
 
-def _doubles(named: Iterable[tuple[str, Held]]) -> Iterable[PolicyError]:
-    """An error at the second of two entries with one name, of one file or of two."""
+def _doubles(
+    named: Iterable[tuple[str, Held]], does: str = "is called", way: str = "rename one"
+) -> Iterable[PolicyError]:
+    """An error at the second of two entries with one name, of one file or of two.
+
+    `does`: what an entry does with that name. `way`: what to do about it.
+    """
     seen: dict[str, Held] = {}
     for name, held in named:
         if name in seen:
             first = seen[name].node
             place = f"{first.source}:{first.place[0]}"
             yield held.node.error(
-                f"a second entry is called `{name}`", hint=f"the first is {place}; rename one"
+                f"a second entry {does} `{name}`", hint=f"the first is {place}; {way}"
             )
         seen.setdefault(name, held)
 

@@ -72,7 +72,8 @@ class _Waiter:
 class Client:
     """Requests and notifications to one server. Made by `connect`.
 
-    `changed_at`: monotonic seconds of the last list_changed notification.
+    `changed_at`: monotonic seconds of the last list_changed notification. `unread`: lines that are
+    no MCP message, `fault` is why the last of them is none.
     """
 
     def __init__(self, child: processes.Child, name: str) -> None:
@@ -80,6 +81,8 @@ class Client:
         self.name = name
         self.changed_at = anyio.current_time()
         self.heard = False
+        self.unread = 0
+        self.fault = ""
         self._framer = Framer()
         self._waiting: dict[jsonrpc.Id, _Waiter] = {}
         self._next = 1
@@ -181,8 +184,10 @@ class Client:
     async def _line(self, line: bytes) -> None:
         try:
             message = jsonrpc.parse_server(line)
-        except WireError:
-            return  # noise: SDK clients skip it too, and the answer is still to come
+        except WireError as error:  # noise: SDK clients skip it too, the answer may still come
+            self.unread += bool(line.strip())
+            self.fault = error.message if line.strip() else self.fault
+            return
         if isinstance(message, jsonrpc.Response):
             self._answer(message)
         elif isinstance(message, jsonrpc.Request):

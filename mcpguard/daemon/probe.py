@@ -212,7 +212,7 @@ class _Look:
             result = await self._handshake(client, "server/discover", envelope)
         if scope.cancelled_caught:
             raise _NoHandshakeError(
-                f"{client.name} did not answer server/discover in {limit:.0f} s"
+                f"{client.name} did not answer server/discover in {limit:.0f} s{_unread(client)}"
             )
         spoken = result.get("supportedVersions")
         if not isinstance(spoken, list) or MODERN_VERSIONS[-1] not in spoken:
@@ -251,9 +251,21 @@ class _Look:
         kind = UnreachableError if client.heard else _NoHandshakeError
         what = "did not finish listing" if client.heard else "did not answer"
         return kind(
-            f"{client.name} {what} in {self.timeout:g} s{client.last_words()}",
-            hint="is it an MCP server on stdio? A slow one needs a longer --timeout",
+            f"{client.name} {what} in {self.timeout:g} s{_unread(client)}{client.last_words()}",
+            hint=_ODD if client.unread else _SLOW,
         )
+
+
+_SLOW = "is it an MCP server on stdio? A slow one needs a longer --timeout"
+_ODD = "run it alone, without mcpguard: on stdout a server writes MCP messages and nothing else"
+
+
+def _unread(client: Client) -> str:
+    """What it wrote instead of an answer, or beside it; empty for nothing."""
+    if not client.unread:
+        return ""
+    lines = "a line" if client.unread == 1 else f"{client.unread:,} lines"
+    return f", but wrote {lines} that cannot be read as MCP: {client.fault}"
 
 
 def _passable(name: str) -> bool:

@@ -286,13 +286,26 @@ def _in_order(read: Sequence[_Line]) -> Iterator[Problem]:
         if each.seq < wanted:
             what = "repeated" if each.seq in seen else "reordered"
             yield Problem(each.number, what, f"{what}: receipt {each.seq} stands here")
-        elif gone := [number for number in range(wanted, each.seq) if number not in digests]:
+        elif gone := _gone(wanted, each.seq, digests):
             yield Problem(each.number, "removed", f"removed: {_span(gone)} before this line")
         if each.previous != digests.get(each.seq - 1, each.previous):
             told = f"receipt {each.seq} follows another receipt {each.seq - 1}"
             yield Problem(each.number, "forked", f"forked: {told}")
         seen.add(each.seq)
         wanted = max(wanted, each.seq + 1)
+
+
+def _gone(wanted: int, seq: int, digests: Mapping[int, str]) -> range:
+    """From the first to the last receipt that is missing in `wanted` up to `seq`.
+
+    Counts what the file holds, not up to a number that it names.
+    """
+    first, last = wanted, seq - 1
+    while first < seq and first in digests:
+        first += 1
+    while last > first and last in digests:
+        last -= 1
+    return range(first, last + 1)
 
 
 def _span(gone: Sequence[int]) -> str:

@@ -120,7 +120,7 @@ class Courier:
             self._due = now + PACE
         if taken.lost:
             self._say(f"{taken.lost} records were deleted before {self.target.name} had them")
-        before = replace(self.cursor, lost=self.cursor.lost + taken.lost)
+        before = taken.begin(self.cursor)
         try:
             self.cursor = self._delivered(before, taken.lines)
         except SinkDownError as error:

@@ -206,6 +206,9 @@ def _address(to: str, parts: SplitResult, sink: Sink) -> tuple[str, int, str]:
     if sink.port:
         if not parts.hostname:
             raise UsageError(f"{to!r} names no host", hint=f"{parts.scheme}://HOST:PORT")
+        if parts.port == 0:
+            hint = f"the collector's port, 1 to 65535; without one it is {sink.port}"
+            raise UsageError(f"{to!r}: nobody listens on port 0", hint=hint)
         _check_http(to, parts)
         if sink.module != "web" and (parts.path.strip("/") or parts.query or parts.fragment):
             raise UsageError(f"{to!r} says more than host and port")

@@ -15,10 +15,9 @@ from typing import BinaryIO, Final, NamedTuple
 
 import orjson
 
-from mcpguard.audit.checkpoint import MAX_SIZE
 from mcpguard.audit.logfile import earlier_parts
 from mcpguard.audit.record import MAX_LINE, SEAL_LENGTH
-from mcpguard.model import Json, JsonObject
+from mcpguard.model import MAX_SEQ, Json, JsonObject
 from mcpguard.private import regular
 
 if sys.platform == "win32":  # never run: no Windows machine at hand
@@ -49,9 +48,10 @@ MAX_CURSOR = 64 * 1024
 class Cursor:
     """How far a sink is. `seq`, `hash`: of the last record that needs no delivery any more.
 
-    `inode`, `offset`: where the next one is, if nobody moved it. `delivered`: records. `given_up`:
-    records that the collector never takes. `lost`: that were deleted before they were delivered.
-    `error`: why the last attempt failed; empty after one that did not.
+    Of lost ones there is no hash: then it is that of the record before them. `inode`, `offset`:
+    where the next one is, if nobody moved it. `delivered`: records. `given_up`: records that the
+    collector never takes. `lost`: that were deleted before they were delivered. `error`: why the
+    last attempt failed; empty after one that did not.
     """
 
     seq: int = 0
@@ -96,12 +96,12 @@ class Cursor:
 
 
 _NUMBERS: Final = {
-    "seq": MAX_SIZE,
+    "seq": MAX_SEQ,
     "inode": 2**64 - 1,
     "offset": 2**63 - 1,
-    "delivered": MAX_SIZE,
-    "given_up": MAX_SIZE,
-    "lost": MAX_SIZE,
+    "delivered": MAX_SEQ,
+    "given_up": MAX_SEQ,
+    "lost": MAX_SEQ,
 }
 """The numbers of a cursor, and the greatest that each may be."""
 
@@ -174,6 +174,10 @@ class Taken(NamedTuple):
 
     lines: list[Line]
     lost: int = 0
+
+    def begin(self, cursor: Cursor) -> Cursor:
+        """`cursor` behind the lost ones, which the next try does not count again."""
+        return replace(cursor, seq=cursor.seq + self.lost, lost=cursor.lost + self.lost)
 
 
 class Spool:
@@ -271,7 +275,7 @@ def _found(file: BinaryIO, cursor: Cursor) -> bool:
 
 def _number(line: bytes) -> int | None:
     try:
-        return _number_of(orjson.loads(line)["seq"], MAX_SIZE)
+        return _number_of(orjson.loads(line)["seq"], MAX_SEQ)
     except (ValueError, KeyError, TypeError):
         return None
 

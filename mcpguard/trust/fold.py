@@ -31,7 +31,7 @@ from itertools import groupby, product
 from typing import Final, NamedTuple
 
 from mcpguard.errors import AuditError
-from mcpguard.model import JsonObject, Reason
+from mcpguard.model import MAX_SEQ, JsonObject, Reason
 from mcpguard.trust.account import (
     CALLER,
     MET,
@@ -65,10 +65,6 @@ __all__ = [
 GRACE = 5
 """Seconds. A stated score may be one that held so long before its record: another proxy's events
 arrive by way of the store, and a decision is made before it is written."""
-
-MAX_SEQ = 2**53 - 1
-"""Of a record. A greater number is none: a log that somebody spoiled must not spoil the standings
-that are made from it, too."""
 
 _UP, _DOWN = "host>server", "server>host"
 _DENIED = frozenset({"deny", "would_deny"})
@@ -300,6 +296,7 @@ def _place(record: JsonObject) -> tuple[int, str, int]:
 
 
 def _seq(record: JsonObject) -> int:
+    """Its number; 0 for none: a log that somebody spoiled must not spoil the standings too."""
     seq = record.get("seq")
     return seq if type(seq) is int and 0 < seq <= MAX_SEQ else 0
 

@@ -58,8 +58,9 @@ def ship_command(  # noqa: PLR0917 - one option each
     the data directory, until it is ended. Nothing is sent twice: a cursor beside the log says how
     far each sink is.
 
-    Exit codes: 0 delivered, 1 something still waits for a collector or was refused by it, 2 there
-    is nothing to do, or a log that was named cannot be read.
+    Exit codes: 0 delivered; 1 not all of it: records still wait for a collector, were refused by
+    it or were deleted before it had them, or a log cannot be read; 2 no sink is configured, a log
+    that was named cannot be read, or another process delivers it.
     """
     if session:
         _for_session()

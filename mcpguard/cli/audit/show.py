@@ -240,12 +240,24 @@ def _cut(text: str, most: int, more: str = "…") -> str:
 
 
 def _why(record: JsonObject) -> str:
-    """The rule that decided, and the sentence; no stage for what was simply allowed."""
+    """The rule that decided, or those that remarked on it, and the sentence.
+
+    No stage for what was simply allowed.
+    """
     rule, stage, reason = (_text(record, key) for key in ("rule", "stage", "reason"))
-    if not rule and record.get("decision") != "allow":
+    if not rule and record.get("decision") == "allow":
+        rule = _remarks(record)
+    elif not rule:
         rule = f"{stage}.{reason}"
     told = (f"[{rule}]" if rule else "", _text(record, "detail"))
     return render.printable(" ".join(each for each in told if each))
+
+
+def _remarks(record: JsonObject) -> str:
+    """The rules of its findings, each `RULE WHERE`."""
+    found = record.get("findings")
+    rules = [str(each).partition(" ")[0] for each in found] if isinstance(found, list) else []
+    return ", ".join(dict.fromkeys(rules))
 
 
 _LATER = {

@@ -86,12 +86,25 @@ class _Read(NamedTuple):
         return max((report.signed, report.signer) for _, report in self.parts)
 
     @property
+    def end(self) -> int:
+        """The number of the last record."""
+        return self.parts[0][1].start + self.records
+
+    @property
+    def uncovered(self) -> int:
+        """Records here, the last ones, that the newest checkpoint that is right does not cover.
+
+        The first record of a later part may bring a checkpoint of those before it: of none here.
+        """
+        return min(self.end - self.signed[0], self.records)
+
+    @property
     def result(self) -> str:
         if self.problems:
             return "tampered"
         if not self.records:
             return "empty"
-        return "unproved" if self.keyed and not self.signed[0] else "intact"
+        return "unproved" if self.keyed and self.uncovered == self.records else "intact"
 
 
 class _Unread(NamedTuple):
@@ -140,10 +153,11 @@ def verify_command(
 
     The file alone does not show that its end was cut off at a whole line, nor that all of it was
     computed anew. --key shows the second: only who has the private key can sign. --anchor shows
-    the first, up to the checkpoint in it.
+    the first, up to the checkpoint in it. Records behind the last checkpoint are only chained.
 
     Exit codes: 0 intact, 1 tampered, 2 it could not be found out (unreadable, empty, no audit log,
-    nothing in it signed with KEY). Of several logs: 1 if any is tampered, else 2 if any is that.
+    none of its own records signed with KEY). Of several logs: 1 if any is tampered, else 2 if any
+    is that.
     """
     known = dict(load_public(path) for path in keys) if keys else None
     if proof is not None:
@@ -288,6 +302,7 @@ def _as_json(read: _Read) -> JsonObject:
         "checkpoints": read.checkpoints,
         "signed": size,
         "signer": signer,
+        "uncovered": read.uncovered,
         "signature": "checked" if read.keyed else "unchecked",
         "problems": [
             {
@@ -334,6 +349,7 @@ def _line(read: _Read) -> str:
     count, size = len(read.parts), read.signed[0]
     where = f" in {count:,} files" if count > 1 else ""
     signed = f", signed up to {size:,}" if size else ""
+    signed += f", {read.uncovered:,} behind it not" if read.keyed and read.uncovered else ""
     torn = ", and not whole behind its last line" if read.newest.torn else ""
     start = read.parts[0][1].start
     whence = f" from record {start + 1:,} on" if start else ""
@@ -367,6 +383,9 @@ def _headline(read: _Read) -> str:
         return told
     if read.newest.torn:
         told = f"intact up to line {read.newest.records}, and not whole behind it"
+    elif read.keyed:
+        whence = f" from record {start + 1:,} on" if start else ""
+        told = f"intact{whence}, signed with that key up to record {read.signed[0]:,}"
     elif start:
         told = f"intact from record {start + 1:,} on, every record there is as it was written"
     return f"{told}; records 1 to {start:,} are in no file here" if start else told
@@ -402,10 +421,17 @@ def _facts(read: _Read) -> Iterator[str]:
     yield f"  head      sha256:{read.newest.head}"
     size, signer = read.signed
     if read.checkpoints or read.keyed:
-        end = read.parts[0][1].start + read.records
         how = "" if read.keyed else "; signatures are checked with --key"
-        by = f" of {end:,} by {render.printable(signer[:40])}" if size else ""
+        by = f" of {read.end:,} by {render.printable(signer[:40])}" if size else ""
         yield f"  signed    {f'up to record {size:,}' if size else 'nothing'}{by}{how}"
+    if read.keyed and read.uncovered:
+        yield f"  uncovered {_last_ones(read)}: chained, and in no checkpoint that this key signed"
+
+
+def _last_ones(read: _Read) -> str:
+    if read.uncovered == read.records:
+        return "all of them"
+    return "the last record" if read.uncovered == 1 else f"the last {read.uncovered:,} records"
 
 
 def _notes(read: _Read) -> Iterator[str]:

@@ -138,6 +138,12 @@ class Event(NamedTuple):
         return self.subject.name if self.subject.kind == "server" else self.text("server")
 
     @property
+    def recorder(self) -> str:
+        """The server of the session that recorded it, where it is about another one."""
+        own = self.text("server")
+        return own if own != self.server else ""
+
+    @property
     def target(self) -> str:
         """The tool, prompt or URI; empty where it is about a server or a caller."""
         return "" if self.subject.kind in ("server", "principal") else self.subject.name
@@ -201,10 +207,11 @@ def _subject(record: JsonObject, event: str) -> Subject:
 def rest_of(event: Event, *said: str) -> JsonObject:
     """The fields of the record that a format has no place for; those it did `said` are left out.
 
-    The caller's place is taken by the person of a change: then he stands here.
+    The caller's place is taken by the person of a change, the place of the session's server by the
+    one that it is about: then these stand here.
     """
-    if event.text("by"):
-        said = tuple(each for each in said if each != "principal")
+    taken = {"principal": event.text("by"), "server": event.recorder}
+    said = tuple(each for each in said if not taken.get(each))
     left = {key: value for key, value in event.record.items() if key not in said and value != ""}
     return left | ({"controls": list[Json](event.controls)} if event.controls else {})
 

@@ -14,7 +14,7 @@ from mcpguard.audit.logfile import CHECKED
 from mcpguard.audit.record import link, seal
 from mcpguard.audit.verify import read, verify
 from mcpguard.errors import AuditError
-from mcpguard.model import JsonObject
+from mcpguard.model import MAX_SEQ, JsonObject
 from tests.unit.audit.logs import CALL, KEY, opened, ticking, write, written
 
 
@@ -132,7 +132,7 @@ def test_a_log_whose_end_is_no_record_is_left_alone_and_a_sibling_taken(
     assert log.origin.damaged.startswith("audit.jsonl: damaged: its ")
 
 
-@pytest.mark.parametrize("seq", [0, -5, True, 10**11 + 1, 2**53, 2**63, 2**64 - 1])
+@pytest.mark.parametrize("seq", [0, -5, True, 10**11, MAX_SEQ, 2**53, 2**63, 2**64 - 1])
 def test_nothing_goes_on_from_a_sealed_line_whose_number_no_log_reaches(
     path: Path, seq: int
 ) -> None:
@@ -149,10 +149,11 @@ def test_nothing_goes_on_from_a_sealed_line_whose_number_no_log_reaches(
     assert problem.what == "inserted"
 
 
+@pytest.mark.parametrize("seq", [MAX_SEQ + 1, 2**53 - 1, 2**64 - 1])
 def test_a_log_that_says_it_goes_on_from_where_no_log_reaches_is_read_as_any_other(
-    path: Path,
+    path: Path, seq: int
 ) -> None:
-    told = {"v": 1, "seq": 2**64 - 1, "event": "audit.continue", "previous": "00" * 32}
+    told = {"v": 1, "seq": seq, "event": "audit.continue", "previous": "00" * 32}
     body = json.dumps(told)[:-1].encode()
     path.parent.mkdir()
     path.write_bytes(seal(body, link(bytes(32), body)))

@@ -185,6 +185,7 @@ def test_json_holds_the_whole_report(path: Path) -> None:
         "checkpoints",
         "signed",
         "signer",
+        "uncovered",
         "signature",
         "problems",
     ]

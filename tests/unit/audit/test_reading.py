@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from mcpguard.audit import AuditLog
 from mcpguard.audit.keeper import Rotation
-from mcpguard.audit.record import DECISIONS
+from mcpguard.audit.record import DECISIONS, link, seal
 from mcpguard.audit.verify import read
 from mcpguard.cli.audit import audit
 from mcpguard.cli.audit.show import line_of
@@ -151,6 +151,23 @@ def test_a_record_is_a_line_for_people_and_what_a_terminal_would_obey_is_shown(p
     assert line_of({}, named=False)
     long: JsonObject = {**record, "detail": "why " * 100, "target": "t" * 100, "session": "s" * 16}
     assert len(line_of(long, named=True)) == 160
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({}, "read_file"),
+        ({"findings": ["policy.watch-reads "]}, "  [policy.watch-reads]"),
+        ({"findings": ["scan.pii /a", "scan.pii /b", "policy.x "]}, "  [scan.pii, policy.x]"),
+        ({"stage": "policy", "rule": "policy.redacted", "detail": "taken", "findings": ["p.x "]},
+         "  [policy.redacted] taken"),
+        ({"findings": "policy.x "}, "read_file"),
+        ({"decision": "deny", "stage": "s", "reason": "r", "findings": ["p.x "]}, "  [s.r]"),
+    ],
+)  # fmt: skip
+def test_a_line_names_the_rule_also_of_what_was_allowed(said: JsonObject, told: str) -> None:
+    call = {**CALL, "direction": "host>server", "method": "tools/call", "target": "read_file"}
+    assert line_of({**call, **said}, named=False).endswith(told)
 
 
 @pytest.mark.parametrize(
@@ -320,7 +337,9 @@ def test_verify_takes_all_parts_and_says_up_to_where_they_are_signed(path: Path)
     assert (
         "  files     3, the oldest is audit~000000000009.jsonl\n  records   21\n" in result.stdout
     )
+    assert result.stdout.startswith(f"{path}: intact, signed with that key up to record 20\n")
     assert "  signed    up to record 20 of 21 by ed25519:" in result.stdout
+    assert "  uncovered the last record: chained, and in no checkpoint that" in result.stdout
     part = path.parent / "audit~000000000009.jsonl"
     data = part.read_bytes()
     part.write_bytes(data.replace(b"exec", b"look"))
@@ -332,10 +351,11 @@ def test_verify_takes_all_parts_and_says_up_to_where_they_are_signed(path: Path)
     result = run("verify", path, "--key", public(path))
     assert result.exit_code == 0
     assert "  earlier: records 1 to 9 are in no file here; their checkpoint is\n" in result.stdout
-    lost = (
-        "intact from record 10 on, every record there is as it was written; records 1 to 9 are in"
-    )
-    assert result.stdout.startswith(f"{path}: {lost} no file here\n")
+    from_ten = f"{path}: intact from record 10 on, "
+    lost = "; records 1 to 9 are in no file here\n"
+    assert result.stdout.startswith(f"{from_ten}signed with that key up to record 20{lost}")
+    bare = run("verify", path).stdout
+    assert bare.startswith(f"{from_ten}every record there is as it was written{lost}")
     with path.open("ab") as file:
         file.write(b'{"v":1')
     assert "behind it; records 1 to 9 are in no file here\n" in run("verify", path).stdout
@@ -362,6 +382,34 @@ def test_a_log_that_another_key_signed_proves_nothing_for_this_one(
         result = run("verify", path, "--key", tmp_path / "wrong.pub")
         assert isinstance(result.exception, AuditError)
     assert isinstance(run("verify", path, "--key", tmp_path / "none").exception, AuditError)
+
+
+@pytest.mark.parametrize("forged", [0, 1, 3])
+@pytest.mark.guarantee("audit:inherited-signature-covers-nothing")
+def test_a_signature_that_a_file_brings_from_the_one_before_says_nothing_of_its_own_records(
+    path: Path, tmp_path: Path, forged: int
+) -> None:
+    """`forged`: records that anybody could have written behind the first."""
+    first = path.read_bytes().splitlines(keepends=True)[0]
+    seq = orjson.loads(first)["seq"]
+    lines, digest = [first], bytes.fromhex(orjson.loads(first)["hash"])
+    for number in range(seq + 1, seq + 1 + forged):
+        made = orjson.dumps({**orjson.loads(first), "seq": number, "event": "call"})
+        body = made[: made.rindex(b',"hash"')]
+        digest = link(digest, body)
+        lines.append(seal(body, digest))
+    path.write_bytes(b"".join(lines))
+    result = run("verify", path, "--alone", "--key", public(path))
+    assert result.exit_code == 2
+    assert result.stdout.startswith(f"{path}: NOT SIGNED with that key")
+    assert "  uncovered all of them: " in result.stdout
+    assert run("verify", path, "--alone").exit_code == 0
+    result = run("verify", path, "--key", public(path), "--format", "json")
+    told = orjson.loads(result.stdout)
+    assert (result.exit_code, told["signed"], told["uncovered"]) == (0, seq - 1, forged + 1)
+    signed(tmp_path / "other.jsonl")
+    many = run("verify", tmp_path, "--key", public(path)).stdout
+    assert f"signed up to {seq - 1}, {forged + 1} behind it not\n" in many
 
 
 @pytest.mark.guarantee("audit:tail-cut-shows")

@@ -170,6 +170,16 @@ def test_a_server_that_speaks_no_revision_known_here_is_not_modern() -> None:
         ("silent", 0.5, "did not answer in 0.5 s"),
         ("silent-lists", 1.5, "did not finish listing in 1.5 s\n  | still loading"),
         (
+            "garbled",
+            0.5,
+            "did not answer in 0.5 s, but wrote 2 lines that cannot be read as MCP: not one JSON",
+        ),
+        (
+            "garbled-lists",
+            1.5,
+            "did not finish listing in 1.5 s, but wrote a line that cannot be read as MCP: not one",
+        ),
+        (
             "dies",
             PATIENCE,
             "ended before it answered initialize\n  | fatal: PROBE_API_KEY is not set",
@@ -185,6 +195,16 @@ def test_a_server_that_does_not_answer_is_unreachable(
         look(behaviour, timeout=timeout)
     assert message in caught.value.message
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "hint"),
+    [("silent", "a longer --timeout"), ("garbled", "MCP messages and nothing")],
+)
+def test_more_time_is_advised_only_where_nothing_came(behaviour: str, hint: str) -> None:
+    with pytest.raises(UnreachableError) as caught:
+        look(behaviour, timeout=0.5)
+    assert hint in caught.value.hint
 
 
 def test_what_a_dead_server_was_not_given_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpguard.audit.checkpoint import Keys
-from mcpguard.audit.key import SIGNING_KEY
+from mcpguard.audit.checkpoint import Keys, Signer
+from mcpguard.audit.key import SIGNING_KEY, load_or_create_key
 from mcpguard.cli import main
 from mcpguard.errors import AuditError, UnreachableError
 from mcpguard.evidence.leaving import Leaving, kind_of
@@ -30,6 +30,7 @@ from mcpguard.evidence.receipt import (
     read_head,
     read_line,
     schema_text,
+    whole,
 )
 from mcpguard.evidence.receiptlog import HEAD, LOG, append, head_of, known_keys, lines_of, ready
 from mcpguard.model import Json, JsonObject
@@ -138,8 +139,8 @@ def test_texts_are_short_and_hold_no_credential(before: str, after: str) -> None
     body = draft.ended(0, NOON)
     text = line_of(body)
     assert KEY.encode() not in text
-    whole = {**body, "seq": 1, "previous": GENESIS, "signer": "", "signature": ""}
-    assert set(faults(whole)) == {"/signer", "/signature"}
+    signed = {**body, "seq": 1, "previous": GENESIS, "signer": "", "signature": ""}
+    assert set(faults(signed)) == {"/signer", "/signature"}
     assert len(text) < MAX_LINE
 
 
@@ -151,8 +152,8 @@ def test_the_largest_receipt_still_fits_a_line() -> None:
     draft.facts = {"policy": {"rules_hit": [hit] * 99, "files": [file] * 99}}
     body = draft.ended(1, NOON)
     assert MAX_LINE > len(line_of(body)) > MAX_LINE // 2
-    whole = {**body, "seq": 1, "previous": GENESIS, "signer": "", "signature": ""}
-    assert set(faults(whole)) == {"/signer", "/signature"}
+    signed = {**body, "seq": 1, "previous": GENESIS, "signer": "", "signature": ""}
+    assert set(faults(signed)) == {"/signer", "/signature"}
 
 
 def test_what_follows_a_very_long_receipt_is_chained_to_it(log: Path) -> None:
@@ -195,6 +196,19 @@ def swapped(lines: Lines) -> Lines:
     return [lines[0], lines[2], lines[1], *lines[3:]]
 
 
+@pytest.mark.parametrize("seq", [9, 10**6, 2**53 - 1])
+def test_a_number_that_a_receipt_claims_costs_no_time(log: Path, seq: int) -> None:
+    """Who has a key that counts chooses the number: only what the file holds is gone through."""
+    signer = Signer(load_or_create_key(log.parent / SIGNING_KEY, "key that signs"), log.parent)
+    last = read_line(lines_of(log)[0][-1]) or {}
+    signer.named()
+    body = {key: last[key] for key in last if key != "signature"}
+    far = line_of(whole(body, seq, "sha256:" + "0" * 64, signer.key, signer.over))
+    report = examine([*lines_of(log)[0], far], known_keys(log.parent), None)
+    told = [(each.line, each.what, each.message) for each in report.problems if each.line]
+    assert told == [(6, "removed", f"removed: receipts 6 to {seq - 1} before this line")]
+
+
 TAMPERED: dict[str, tuple[Callable[[Lines], Lines], list[tuple[int, str, str]]]] = {
     "a no made a yes": (
         lambda x: [*x[:2], x[2].replace(b'"fail"', b'"pass"'), *x[3:]],
@@ -227,6 +241,18 @@ TAMPERED: dict[str, tuple[Callable[[Lines], Lines], list[tuple[int, str, str]]]]
     "put in": (
         lambda x: [*x[:2], x[1].replace(b'"pass"', b'"fail"'), *x[2:]],
         [(3, "changed", "a line between two receipts")],
+    ),
+    "removed, another moved into the gap's place": (
+        lambda x: [x[0], x[4], x[2]],
+        [(2, "removed", "receipts 2 to 4 before"), (3, "reordered", "receipt 3 stands here")],
+    ),
+    "removed beside one that was moved": (
+        lambda x: [x[0], x[4], x[3], x[1]],
+        [
+            (2, "removed", "receipt 3 before this line"),
+            (3, "reordered", "receipt 4 stands here"),
+            (4, "reordered", "receipt 2 stands here"),
+        ],
     ),
     "removed and changed": (
         lambda x: [x[0], x[2].replace(b'"fail"', b'"pass"'), x[4]],

@@ -17,6 +17,7 @@ from mcpguard.audit.verify import read
 from mcpguard.cli import main
 from mcpguard.cli.audit import audit
 from mcpguard.config.flags import data_dir
+from mcpguard.errors import PolicyError
 from mcpguard.siem.formats import FORMATS, render
 from mcpguard.siem.process import STEERING, steered
 from mcpguard.siem.sinks import KEYS, SINKS
@@ -230,6 +231,8 @@ def test_a_users_and_the_systems_sinks_are_both_delivered_to(tmp_path: Path) -> 
         ("{name: a, to: 'tls://h', ca: ca.pem}", "an absolute path"),
         ("{name: a, to: 'file:///o', size: 1}", "65536"),
         ("{name: a, to: 'udp://h'}, {name: a, to: 'udp://g'}", "a second entry is called `a`"),
+        ("{name: a, to: 'tcp://h:0'}", "nobody listens on port 0"),
+        ("{name: a, to: 'file:///o/x'}, {name: b, to: 'file:///o/p/../x'}", "writes to `/o/x`"),
     ],
 )
 def test_an_entry_that_is_wrong_is_an_error_at_its_line(
@@ -238,6 +241,15 @@ def test_an_entry_that_is_wrong_is_an_error_at_its_line(
     with pytest.raises(Exception, match=re.escape(why)) as caught:
         Home(tmp_path).load(user=f"audit:\n  sinks: [{entry}]")
     assert ":2:" in str(caught.value)
+
+
+def test_a_users_and_the_systems_sinks_do_not_share_a_file(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    own = f"audit: {{sinks: [{{name: own, to: 'file://{tmp_path / 'out'}'}}]}}"
+    theirs = f"audit: {{sinks: [{{name: soc, to: 'file://{tmp_path / 'link' / 'out'}'}}]}}"
+    with pytest.raises(PolicyError, match="a second entry writes to") as caught:
+        Home(tmp_path).load(user=own, system=theirs)
+    assert caught.value.hint.endswith(":1; name another file")
 
 
 # --- a session -----------------------------------------------------------------------------------

@@ -174,14 +174,14 @@ def test_the_walker_finds_what_is_wrong(change: JsonObject, found: str) -> None:
 
 def test_drift_and_findings_are_detections_and_all_else_is_activity() -> None:
     classes = [orjson.loads(render("ocsf", record))["class_uid"] for record in RECORDS]
-    assert classes == [6003, 6003, 2004, 6003, 2004, *[6003] * 9, 2004]
+    assert classes == [6003, 6003, 2004, 6003, 2004, *[6003] * 9, 2004, 6003]
 
 
 def test_what_became_of_it_is_said_in_the_words_of_security_control() -> None:
     events = [orjson.loads(render("ocsf", record)) for record in RECORDS]
     assert [(each["action_id"], each["disposition_id"]) for each in events] == [
         (3, 17), (1, 1), (2, 2), (2, 2), (2, 2), (1, 8), (4, 11), (3, 17), (2, 6), (3, 17),
-        (3, 17), (3, 17), (3, 17), (3, 14), (3, 17),
+        (3, 17), (3, 17), (3, 17), (3, 14), (3, 17), (3, 17),
     ]  # fmt: skip
 
 
@@ -291,9 +291,9 @@ def test_cef_is_read_back_field_by_field(record: JsonObject, host: str) -> None:
     assert header[6].isdecimal()
     said = {
         "suser": event.who, "suid": event.text("key"), "duser": event.affected,
-        "dproc": event.server, "dvchost": host, "request": event.text("method"),
-        "reason": event.text("reason"), "msg": event.why, "cs1": event.target,
-        "cs2": event.text("stage"), "cs5": event.text("hash"),
+        "dproc": event.server, "deviceProcessName": event.recorder, "dvchost": host,
+        "request": event.text("method"), "reason": event.text("reason"), "msg": event.why,
+        "cs1": event.target, "cs2": event.text("stage"), "cs5": event.text("hash"),
     }  # fmt: skip
     told = {key: shown(value) for key, value in said.items() if value}
     assert {key: pairs.get(key) for key in told} == told
@@ -312,9 +312,9 @@ def test_leef_is_read_back_field_by_field(record: JsonObject, host: str) -> None
     assert (header[0], header[5]) == ("LEEF:2.0", "^")
     said = {
         "usrName": event.who, "approverKey": event.text("key"), "caller": event.affected,
-        "identHostName": host, "resource": event.server, "method": event.text("method"),
-        "tool": event.target, "stage": event.text("stage"), "reason": event.text("reason"),
-        "msg": event.why, "hash": event.text("hash"),
+        "identHostName": host, "resource": event.server, "recorder": event.recorder,
+        "method": event.text("method"), "tool": event.target, "stage": event.text("stage"),
+        "reason": event.text("reason"), "msg": event.why, "hash": event.text("hash"),
     }  # fmt: skip
     told = {key: shown(value) for key, value in said.items() if value}
     assert {key: pairs.get(key) for key in told} == told
@@ -359,8 +359,9 @@ def test_a_syslog_frame_is_read_back_with_its_data_and_message(record: JsonObjec
         (12, ("ann", "", "ci:nightly", "notes", "", "")),
         (13, ("local:default", "", "", "notes", "pay", "pay waits for a person")),
         (14, ("", "", "", "github", "", "")),
+        (15, ("ann", "ed25519:9c0e", "", "github", "", "incident 4711")),
     ],
-    ids=["approval", "block-tool", "block-caller", "hold", "scan"],
+    ids=["approval", "block-tool", "block-caller", "hold", "scan", "block-server"],
 )
 def test_every_format_says_who_did_what_to_whom_and_why(number: int, told: tuple[str, ...]) -> None:
     who, key, whom, server, tool, why = told
@@ -396,6 +397,21 @@ def test_every_format_says_who_did_what_to_whom_and_why(number: int, told: tuple
             orjson.loads(render("otlp-json", record, HOST))["attributes"]}  # fmt: skip
     assert said["host.name"] == {"stringValue": HOST}
     assert said.get("user.name", {}).get("stringValue") == person
+
+
+@pytest.mark.guarantee("siem:keeps-the-recorder")
+def test_every_format_names_the_server_whose_session_recorded_what_is_about_another() -> None:
+    record = RECORDS[15]
+    assert (record["server"], record["name"]) == ("notes", "github")
+    _, cef = read_cef(render("cef", record, HOST).decode())
+    _, leef = read_leef(render("leef", record, HOST).decode())
+    ecs = orjson.loads(render("ecs", record, HOST))
+    ocsf = orjson.loads(render("ocsf", record, HOST))
+    places = [cef["deviceProcessName"], leef["recorder"], ecs["mcpguard"]["server"]]
+    assert [*places, ocsf["unmapped"]["server"]] == ["notes"] * 4
+    for name in LINES:
+        made = render(name, record, HOST)
+        assert (b"notes" in made, b"github" in made) == (True, True), name
 
 
 def test_a_message_begins_without_a_byte_order_mark() -> None:

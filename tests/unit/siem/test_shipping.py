@@ -75,6 +75,8 @@ def drain(courier: Courier) -> None:
         ({"to": "tcp://h:port"}, "is no address"),
         ({"to": "tcp://h:1/path"}, "says more than host and port"),
         ({"to": "udp://h:99999"}, "is no address"),
+        ({"to": "tcp://h:0"}, "nobody listens on port 0"),
+        ({"to": "https://[::1]:0/"}, "nobody listens on port 0"),
         ({"to": "file:out.jsonl"}, "is not an absolute path"),
         ({"to": "file:///"}, "is not an absolute path"),
         ({"to": "file://server/out"}, "is not of this machine"),
@@ -257,6 +259,33 @@ def test_records_that_were_deleted_before_they_were_delivered_are_counted(tmp_pa
     drain(courier)
     assert (delivered(tmp_path), courier.cursor.lost) == ([21, 22, 23], 20)
     assert told == ["20 records were deleted before soc had them"]
+
+
+@pytest.mark.guarantee("siem:lost-is-counted-once")
+def test_records_that_were_deleted_while_the_collector_is_away_are_counted_once(
+    tmp_path: Path,
+) -> None:
+    log, told, out = tmp_path / "log.jsonl", list[str](), tmp_path / "o" / "out"
+    written(log, 20)
+    out.mkdir(parents=True)
+    target = target_of({"name": "soc", "to": f"file://{out}"})
+    for more in (20, 3, 3):  # one more part is deleted each time, and mcpguard started anew
+        set_aside(tmp_path).unlink()
+        courier = Courier(log, target, told.append)
+        assert courier.begin()
+        before = courier.cursor.lost
+        assert [courier.step() > 0 for _ in range(3)] == [True] * 3
+        assert courier.cursor.lost == before + more
+        courier.end()
+    [state] = states([log], [target])
+    assert (state.cursor.delivered, state.waiting, state.cursor.lost) == (0, 3, 26)
+    out.rmdir()
+    courier = to_file(tmp_path)
+    drain(courier)
+    assert (delivered(tmp_path), courier.cursor.lost) == ([27, 28, 29], 26)
+    assert [each for each in told if "deleted before" in each] == [
+        f"{lost} records were deleted before soc had them" for lost in (20, 3, 3)
+    ]
 
 
 def test_another_log_in_the_place_of_the_first_is_delivered_from_its_beginning(
