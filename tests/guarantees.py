@@ -888,6 +888,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "        while not host.lines:",
         ),
     ),
+    "session:defect-at-result": Guarantee(
+        _SESSION,
+        "A request whose answer mcpguard failed at is denied on record, and the host is told.",
+        Mutant(
+            "proxy/session.py",
+            "            entries.append(core.answering)",
+            "            pass",
+        ),
+    ),
     "session:killed": Guarantee(
         _SESSION,
         "A killed session denies every request that waits, in every mode, and sends no more.",
@@ -2550,6 +2559,25 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "if not dumped and _holds_nul(value):",
         ),
     ),
+    "policy:continuation-kept": Guarantee(
+        _POLICY,
+        "A redact rule leaves what the host must give back as it is: what a result asks for can "
+        "be answered.",
+        Mutant(
+            "policy/redaction.py",
+            '    "inputRequests": _asked,',
+            '    "inputRequests": redacted,',
+        ),
+    ),
+    "policy:redact-base64": Guarantee(
+        _POLICY,
+        "A redact rule finds in a result what stands in the base64 of a text, too.",
+        Mutant(
+            "policy/redaction.py",
+            "    if all(map(_same, left, found)):",
+            "    if found:",
+        ),
+    ),
     "policy:floor-holds": Guarantee(
         _POLICY,
         "Rules that stand on other rules can tighten these, and never loosen them.",
@@ -2953,6 +2981,24 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "pipeline/output.py",
             '            made[key] = _unpacked(below, value.get("mimeType"))',
             "            made[key] = None",
+        ),
+    ),
+    "scan:asked-names-kept": Guarantee(
+        _SAID,
+        "A result with a credential in a name under which the host has to answer is withheld.",
+        Mutant(
+            "pipeline/scan.py",
+            "if isinstance(made, dict) and _asked(made) != _asked(whole):",
+            "if not isinstance(made, dict):",
+        ),
+    ),
+    "scan:task-messages": Guarantee(
+        _SAID,
+        "What a server says of a task's state is looked at like a result, wherever it says it.",
+        Mutant(
+            "pipeline/output.py",
+            '_UNREAD: Final = frozenset({"_meta", "requestState"})',
+            '_UNREAD: Final = frozenset({"_meta", "requestState", "statusMessage", "tasks"})',
         ),
     ),
     "scan:redacts-results": Guarantee(
