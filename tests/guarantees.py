@@ -897,6 +897,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "            pass",
         ),
     ),
+    "control:stuck-session": Guarantee(
+        _SESSION,
+        "A session that does not answer is ended by signals, and no other process in its place.",
+        Mutant(
+            "control/stuck.py",
+            "    if _age(who.pid) + SLACK < who.age:",
+            "    if _age(who.pid) < 0:",
+        ),
+    ),
     "session:killed": Guarantee(
         _SESSION,
         "A killed session denies every request that waits, in every mode, and sends no more.",
