@@ -839,7 +839,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
     ),
     "control:blocks-are-literal": Guarantee(
         _CONTROL,
-        "A pattern, which would block nothing, is no name to block.",
+        "A pattern, which would block nothing, is no name to block, unless it is said to be one.",
         Mutant("cli/blocking.py", 'if not set(name).isdisjoint("*?"):', "if not name:"),
     ),
     "control:blocks-outlive-sessions": Guarantee(
@@ -904,6 +904,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "control/stuck.py",
             "    if _age(who.pid) + SLACK < who.age:",
             "    if _age(who.pid) < 0:",
+        ),
+    ),
+    "hosts:no-dead-end": Guarantee(
+        _HOSTS,
+        "An entry whose file is gone, or whose record is damaged, can be forgotten, and what is "
+        "said of it names the command.",
+        Mutant(
+            "cli/unwrap.py",
+            "    if not os.path.lexists(record.file):",
+            "    if not record.file:",
         ),
     ),
     "session:killed": Guarantee(
