@@ -202,7 +202,7 @@ class Session:
         if core.answering is not None and core.answering not in entries:
             entries.append(core.answering)
         for entry in entries:
-            what = "note" if entry.cancelled else "deny"  # nobody waits for its answer
+            what = "note" if entry.cancelled else "deny"
             core.note(DOWN, entry.row.name, reason, why, what, span=core.ended(entry))
             core.end_call(entry, code, text)
         core.answers.clear()
