@@ -849,7 +849,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
     ),
     "control:blocks-are-literal": Guarantee(
         _CONTROL,
-        "A pattern, which would block nothing, is no name to block.",
+        "A pattern, which would block nothing, is no name to block, unless it is said to be one.",
         Mutant("cli/blocking.py", 'if not set(name).isdisjoint("*?"):', "if not name:"),
     ),
     "control:blocks-outlive-sessions": Guarantee(
@@ -896,6 +896,34 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "daemon/engine.py",
             "        while host.lines:",
             "        while not host.lines:",
+        ),
+    ),
+    "session:defect-at-result": Guarantee(
+        _SESSION,
+        "A request whose answer mcpguard failed at is denied on record, and the host is told.",
+        Mutant(
+            "proxy/session.py",
+            "            entries.append(core.answering)",
+            "            pass",
+        ),
+    ),
+    "control:stuck-session": Guarantee(
+        _SESSION,
+        "A session that does not answer is ended by signals, and no other process in its place.",
+        Mutant(
+            "control/stuck.py",
+            "    if _age(who.pid) + SLACK < who.age:",
+            "    if _age(who.pid) < 0:",
+        ),
+    ),
+    "hosts:no-dead-end": Guarantee(
+        _HOSTS,
+        "An entry whose file is gone, or whose record is damaged, can be forgotten, and what is "
+        "said of it names the command.",
+        Mutant(
+            "cli/unwrap.py",
+            "    if not os.path.lexists(record.file):",
+            "    if not record.file:",
         ),
     ),
     "session:killed": Guarantee(
@@ -2560,6 +2588,25 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "if not dumped and _holds_nul(value):",
         ),
     ),
+    "policy:continuation-kept": Guarantee(
+        _POLICY,
+        "A redact rule leaves what the host must give back as it is: what a result asks for can "
+        "be answered.",
+        Mutant(
+            "policy/redaction.py",
+            '    "inputRequests": _asked,',
+            '    "inputRequests": redacted,',
+        ),
+    ),
+    "policy:redact-base64": Guarantee(
+        _POLICY,
+        "A redact rule finds in a result what stands in the base64 of a text, too.",
+        Mutant(
+            "policy/redaction.py",
+            "    if all(map(_same, left, found)):",
+            "    if found:",
+        ),
+    ),
     "policy:floor-holds": Guarantee(
         _POLICY,
         "Rules that stand on other rules can tighten these, and never loosen them.",
@@ -2963,6 +3010,24 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "pipeline/output.py",
             '            made[key] = _unpacked(below, value.get("mimeType"))',
             "            made[key] = None",
+        ),
+    ),
+    "scan:asked-names-kept": Guarantee(
+        _SAID,
+        "A result with a credential in a name under which the host has to answer is withheld.",
+        Mutant(
+            "pipeline/scan.py",
+            "if isinstance(made, dict) and _asked(made) != _asked(whole):",
+            "if not isinstance(made, dict):",
+        ),
+    ),
+    "scan:task-messages": Guarantee(
+        _SAID,
+        "What a server says of a task's state is looked at like a result, wherever it says it.",
+        Mutant(
+            "pipeline/output.py",
+            '_UNREAD: Final = frozenset({"_meta", "requestState"})',
+            '_UNREAD: Final = frozenset({"_meta", "requestState", "statusMessage", "tasks"})',
         ),
     ),
     "scan:redacts-results": Guarantee(

@@ -59,10 +59,13 @@ _NAME = click.argument("name")
 @_KIND
 @_NAME
 @click.option("--why", default="", metavar="TEXT", help="For whoever wonders later.")
+@click.option("--literal", is_flag=True, help="NAME has * or ? in it, and is no pattern.")
 @reach.FORM
 @click.pass_context
 @receipted("trust block")
-def block_command(context: click.Context, *, kind: str, name: str, why: str, form: str) -> None:
+def block_command(
+    context: click.Context, *, kind: str, name: str, why: str, literal: bool, form: str
+) -> None:
     """Block a principal, a tool or a server, from now on and everywhere.
 
     Running sessions are told at once. Then it is written to the store that all proxies share, so
@@ -73,7 +76,8 @@ def block_command(context: click.Context, *, kind: str, name: str, why: str, for
     """
     note(trust={"kind": kind, "name": name})
     _printable(name, why)
-    _literal(kind, name)
+    if not literal:
+        _no_pattern(kind, name)
     made = Block(kind, name, why, int(datetime.now(UTC).timestamp()), "mcpguard trust block")
     args: JsonObject = {"kind": kind, "name": name, "why": why}
     outcomes: list[Outcome] = []
@@ -102,13 +106,15 @@ def block_command(context: click.Context, *, kind: str, name: str, why: str, for
     context.exit(UNKNOWN if reach.code_of(outcomes) else 0)
 
 
-def _literal(kind: str, name: str) -> None:
+def _no_pattern(kind: str, name: str) -> None:
     """Raises UsageError for a pattern: a block is of one name, and it would block nothing."""
     if not set(name).isdisjoint("*?"):
         way = f"mcpguard trust policy {shlex.quote(name)} blocked=true"
         raise UsageError(
-            f"{name!r} is a pattern, and names are literal here: nothing would be blocked",
-            hint=f"for a pattern of tools: {way}" if kind == "tool" else f"block each {kind}",
+            f"{name!r} looks like a pattern, and names are literal here: only a {kind} of exactly"
+            " this name would be blocked",
+            hint=(f"for a pattern of tools: {way}" if kind == "tool" else f"block each {kind}")
+            + "; if that is its name: add --literal",
         )
 
 

@@ -46,6 +46,7 @@ __all__ = [
     "read",
     "records",
     "save",
+    "set_aside",
     "state_directory",
     "write",
 ]
@@ -245,6 +246,26 @@ def forget(record: Record) -> None:
     _record_path(Path(record.file), record.path).unlink(missing_ok=True)
 
 
+def set_aside(name: str) -> Path:
+    """Count the record `name` no more; where it is kept. Raises UsageError.
+
+    It may hold the only copy of an entry, so it is not deleted.
+    """
+    directory = state_directory("wrapped")
+    known = sorted(path.stem for path in directory.glob("*.json"))
+    if name not in known:
+        hint = f"there are: {', '.join(known[:8])}" if known else "mcpguard hosts lists servers"
+        raise UsageError(f"{directory}: there is no record {name}", hint=hint)
+    left = directory / f"{name}.forgotten"
+    try:
+        (directory / f"{name}.json").replace(left)
+    except OSError as error:
+        raise UsageError(
+            f"{left}: cannot be written: {error.strerror}", hint="make room for it, and try again"
+        ) from error
+    return left
+
+
 def records() -> tuple[list[Record], list[HostError]]:
     """Every entry that was wrapped, by file and name; and what is wrong with damaged records."""
     found: list[Record] = []
@@ -262,6 +283,7 @@ def _load(path: Path) -> Record:
         data = plain_bytes(path, MAX_FILE)
     except OSError as error:
         raise HostError(
-            f"{path}: cannot be read: {error.strerror}", hint="make it readable for this user"
+            f"{path}: cannot be read: {error.strerror}",
+            hint=f"make it readable for this user, or: {undo.forgetting(str(path))}",
         ) from error
     return undo.load(data, str(path))

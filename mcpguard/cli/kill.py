@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,11 +11,11 @@ import click
 from mcpguard.cli import reach, render
 from mcpguard.cli.reach import Outcome
 from mcpguard.cli.signing import Phrases, signer_option
-from mcpguard.control import blocks, client
+from mcpguard.control import blocks, client, stuck
 from mcpguard.control import kill as switch
 from mcpguard.control.blocks import EVERYTHING, KILL, Block
-from mcpguard.errors import ControlError, McpguardError, RefusalError, UsageError
-from mcpguard.model import JsonObject
+from mcpguard.errors import ControlError, RefusalError, UsageError
+from mcpguard.model import Json, JsonObject
 
 __all__ = ["kill"]
 
@@ -54,6 +53,9 @@ def kill(
     --fleet turns it on in the store that all proxies share, too: sessions of other machines end
     within a few seconds, and new ones as soon as they have read the store, before any call that
     their mode could deny. With --off it needs the passphrase of an approver key.
+
+    A session that does not answer --session is ended by signals to its process: SIGUSR1, and after
+    three seconds SIGKILL.
 
     Exit codes: 0 done; 1 declined, or a session refused; 2 it could not be done or found out.
     """
@@ -114,7 +116,7 @@ def _switch(server: str | None, why: str, form: str, *, fleet: bool) -> int:
         render.answer([render.json_text(told)])
         return 0
     render.answer([f"The kill switch is on: {render.printable(str(path))}"])
-    _tell(outcomes, lambda _: "it sees the switch within a second")
+    _tell(outcomes, "it sees the switch within a second; if it does not: mcpguard kill --session")
     count = sum(one.error is None for one in outcomes)
     told_text = f"{count} running {'session was' if count == 1 else 'sessions were'} ended;"
     told_text += " one that has just begun ends within a second."
@@ -137,15 +139,36 @@ def _ended(server: str | None, why: str) -> list[Outcome]:
 def _one(session: str, why: str, form: str) -> int:
     found = client.one(reach.home(), session)
     outcomes = list(reach.each([found], lambda line: line.ask("kill", {"why": why})))
+    if isinstance(outcomes[0].error, ControlError):
+        outcomes = [_signalled(outcomes[0], outcomes[0].error)]
     if form == "json":
         render.answer([render.json_text({"switch": None, "sessions": reach.shown_json(outcomes)})])
     else:
-        _tell(outcomes, lambda error: error.hint or "end it with: kill -USR1 PID")
+        _tell(outcomes, outcomes[0].error.hint if outcomes[0].error else "")
         if outcomes[0].error is None:
-            server = render.printable(found.server)
-            text = f"ended: session {found.session} of {server}. Its host may start a new one;"
+            of = f" of {render.printable(found.server)}" if found.server else ""
+            how = _how(outcomes[0].result)
+            text = f"ended: session {found.session}{of}{how}. Its host may start a new one;"
             render.answer([f"{text} keep it from that with: --server NAME"])
     return reach.code_of(outcomes)
+
+
+def _signalled(outcome: Outcome, error: ControlError) -> Outcome:
+    """The end of a session that could not be told to end; or why there was none."""
+    found = outcome.found
+    try:
+        now = datetime.now(UTC).timestamp()
+        who = stuck.listener(reach.home(), found.session, now)
+        ended = stuck.end(who)
+    except ControlError as other:
+        told = f"{error.message}; {other.message}"
+        return Outcome(found, error=ControlError(told, hint=other.hint))
+    return Outcome(found, {"session": found.session, "pid": who.pid, "signal": ended})
+
+
+def _how(result: Json) -> str:
+    name, pid = reach.field(result, "signal"), reach.field(result, "pid")
+    return f", which did not answer, by {name} to its process {pid}" if name else ""
 
 
 def _off(server: str | None, session: str | None, form: str) -> int:
@@ -169,9 +192,9 @@ def _deleted(path: Path) -> str:
     return f"The kill switch is off: {render.printable(str(path))} was deleted."
 
 
-def _tell(outcomes: list[Outcome], still: Callable[[McpguardError], str]) -> None:
+def _tell(outcomes: list[Outcome], still: str) -> None:
     """What went wrong, and what becomes of that session."""
     for one in outcomes:
         if one.error is not None:
             name = f"session {one.found.session}"
-            render.talk(f"{name}: {render.printable(one.error.message)}; {still(one.error)}")
+            render.talk(f"{name}: {render.printable(one.error.message)}; {still}")

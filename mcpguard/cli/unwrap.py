@@ -1,5 +1,7 @@
 """`mcpguard unwrap`: the entry of a host as it was before `wrap`, byte for byte."""
 
+import os
+import shlex
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -25,7 +27,8 @@ _WORDS = "leave it as it is, or give up what was edited: mcpguard unwrap --force
 @click.argument("server", required=False)
 @click.option("--all", "everything", is_flag=True, help="Unwrap every server that was wrapped.")
 @placing.host_options
-@click.option("--force", is_flag=True, help="Put the entry back although it was edited since.")
+@click.option("--force", is_flag=True, help="Put back an edited entry; forget one that is gone.")
+@click.option("--forget", metavar="RECORD", help="Forget a damaged record; no host's file changes.")
 def unwrap(
     *,
     server: str | None,
@@ -34,15 +37,25 @@ def unwrap(
     config_file: Path | None,
     scope: str | None,
     force: bool,
+    forget: str | None,
 ) -> int:
     """Put the entry of SERVER back as it was before `mcpguard wrap`, byte for byte.
 
     Whatever else changed in the file meanwhile stays. An entry that was edited itself since is
     shown and left as it is, unless --force is given. The lockfile stays, for the next time.
 
+    An entry that is gone, or whose file is, is forgotten with --force. A record that cannot be read
+    is named, and --forget sets it aside: then it is in nobody's way.
+
     Exit codes: 0 put back; 1 the entry was edited since, and was left as it is; 2 it could not be
     done, and was left as it is.
     """
+    if forget is not None:
+        if server is not None or everything or force:
+            raise UsageError("--forget is about one record alone", hint="leave the others out")
+        with hostfile.alone():
+            _say(f"record {forget} is forgotten, and kept as {hostfile.set_aside(forget)}")
+        return 0
     if (server is None) != everything:
         raise UsageError("name one server, or say --all", hint="mcpguard hosts lists them")
     with hostfile.alone():
@@ -110,8 +123,10 @@ def _all(wrapped: Sequence[Record], *, force: bool) -> int:
 
 
 def _one(record: Record, *, force: bool) -> int:
-    file = hostfile.read(Path(record.file))
     what = f"{record.file}: {record.path[-1]}"
+    if not os.path.lexists(record.file):
+        return _without_file(record, force=force)
+    file = hostfile.read(Path(record.file))
     match undo.state(file.data, file.root, record):
         case State.ORIGINAL:
             hostfile.forget(record)
@@ -133,6 +148,19 @@ def _one(record: Record, *, force: bool) -> int:
             return LEFT
         case State.EDITED | State.WRAPPED:
             return _put_back(record, file)
+
+
+def _without_file(record: Record, *, force: bool) -> int:
+    """The host's file itself is gone."""
+    if not force:
+        raise HostError(
+            f"{record.file}: there is no such file any more, so {record.path[-1]} is in no host",
+            hint="put the file back, or forget that it was wrapped: mcpguard unwrap --force"
+            f" {shlex.quote(record.path[-1])}; backups are in the data directory (hosts/backups)",
+        )
+    hostfile.forget(record)
+    _say(f"{record.file}: {record.path[-1]} is no longer there, and is forgotten")
+    return 0
 
 
 def _put_back(record: Record, file: HostFile) -> int:

@@ -189,7 +189,7 @@ def _undeclared(values: Values, lock: Lockfile) -> Iterator[PolicyError]:
             for name, item in lock.items[ItemKind.TOOL].items()
             if any(glob.matches(name) for glob in globs)
         ]
-        steps = _steps(each.value.argument)
+        steps = each.value.steps
         if steps == ("uri",) and "resources/read" in each.value.tools:
             continue
         if schemas and not any(_declares(schema, steps) for schema in schemas):
@@ -197,12 +197,6 @@ def _undeclared(values: Values, lock: Lockfile) -> Iterator[PolicyError]:
             hint = f"its arguments: {', '.join(tops[:MAX_SHOWN]) or 'none'}"
             told = f"no effect: no locked tool of it has the argument {each.value.argument}"
             yield each.node.error(told, hint=f"{hint}; one inside another is a pointer: /paths/*")
-
-
-def _steps(argument: str) -> tuple[str, ...]:
-    if not argument.startswith("/"):
-        return (argument,)
-    return tuple(each.replace("~1", "/").replace("~0", "~") for each in argument.split("/")[1:])
 
 
 def _properties(schema: Json) -> Mapping[str, Json]:

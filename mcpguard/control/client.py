@@ -57,7 +57,8 @@ class Connection:
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._sock.settimeout(GREETING)
         self._got = b""
-        self._pid: int | None = None
+        self.pid: int | None = None
+        """The process that listens; None where the system does not say."""
         try:
             self._connect(place.address(session + SUFFIX), patience)
             self._refuse_strangers(place)
@@ -82,7 +83,7 @@ class Connection:
                 return
 
     def _refuse_strangers(self, place: Folder) -> None:
-        peer, self._pid = peer_uid(self._sock), peer_pid(self._sock)
+        peer, self.pid = peer_uid(self._sock), peer_pid(self._sock)
         if peer is None or not (same_user(peer, os.geteuid()) or peer == 0):
             raise ControlError(
                 f"{place.path / (self.session + SUFFIX)}: another user answers there",
@@ -119,7 +120,7 @@ class Connection:
         except TimeoutError:
             raise ControlError(
                 f"session {self.session} did not answer {verb} within {within:g} seconds",
-                hint=f"it is stuck or stopped; end it with: kill -USR1 {self._pid or 'PID'}",
+                hint=f"it is stuck or stopped; end it with: mcpguard kill --session {self.session}",
             ) from None
         except OSError as error:
             raise ControlError(

@@ -1,7 +1,8 @@
 """What stands under a name that says that it is secret: in members, in JSON in texts, in lines.
 
 `{"password": "x"}` is a member, also where it stands in a text. In other text `password=x` and
-`token: x` are read as lines: too much is taken out there rather than too little.
+`token: x` are read as lines, `--password x` as part of a command and `<password>x</password>` as
+XML: too much is taken out there rather than too little.
 """
 
 from collections.abc import Iterator
@@ -45,19 +46,34 @@ _SIGN = r"(?:[ \t]*:=?|[ \t]+={1,2}>?|=>|={1,2}[ \t])[ \t]*"
 _SCHEME = r"(?:(?:basic|bearer|digest|negotiate|token)[ \t]+)?"
 _ASSIGNED = rf"^[ \t]*(?:export[ \t]+)?[\w.\-]*(?:{_HELD})[\w.\-]*="
 
-_SUSPECT: Final = rf"(?im){_NAME}{_CLOSED}[ \t]*[:=]"
+_NAMES = rf"(?:[\w.\-]*(?:{_HELD})\w*|(?:{'|'.join(sorted(_CALLED))}))"
+_OPTION = rf"(?:^|[\s\"'])--{_NAMES}[ \t]+"
+_COMMAND = (
+    r"(?:\bsshpass[ \t]+-p[ \t]*|\bmysql\w*[ \t](?:[^\r\n;|&]*[ \t])?-p"
+    r"|\b(?:docker|podman)[ \t]+login[ \t](?:[^\r\n;|&]*[ \t])?-p[ \t]+)"
+)
+_WORD = rf"""({_QUOTED}|[^\s;&|"'<>\-][^\s;&|"'<>]*)"""
+_ELEMENT = rf"<(?:[\w.\-]+:)?{_NAMES}(?:\s[^<>]*)?>"
+
+_SUSPECT: Final = rf"(?im){_NAME}{_CLOSED}[ \t]*[:=]|{_OPTION}|{_COMMAND}|{_ELEMENT}"
 """RE2. In every text that has a match of `_LINES`."""
 
 _LINES: Final = (
     rf"(?im)(?:{_NAME}{_CLOSED}{_SIGN}|{_ASSIGNED})({_QUOTED}|{_BLOCK}|{_OPENED}|\S[^\r\n]*)",
     rf"""(?im){_NAME}{_CLOSED}=({_QUOTED}|["'][^\r\n]*|{_SCHEME}[^\s;&"'<>]+)""",
+    rf"(?im){_OPTION}{_WORD}",
+    rf"(?im){_COMMAND}{_WORD}",
+    rf"(?i){_ELEMENT}\s*(<!\[CDATA\[(?:[^\]]|\][^\]])*\]\]>|[^<]*[^<\s])\s*</",
 )
 """RE2, whose first group is the value.
 
 `name: value`, `name = value` and a line `NAME=value`: quoted, a block of YAML, all that follows a
 bracket which the line leaves open, or the rest of the line. Then `name=value` within a line:
-quoted, or up to a blank or what separates parameters.
+quoted, or up to a blank or what separates parameters. Then `--name value` of a command, and `-p`
+of those commands whose `-p` is a password; then what is in an element of XML.
 """
+_FLAG: Final = rf"(?i)--{_NAMES}"
+"""RE2. An option that is a word of its own, in a list of words."""
 
 _PICTURES: Final = frozenset({"image", "audio"})
 
@@ -83,8 +99,19 @@ class _Look:
         if isinstance(value, str):
             return self._text(value)
         if isinstance(value, list):
-            return [self.of(each) for each in value]
+            return self._list(value)
         return self._members(value) if isinstance(value, dict) else value
+
+    def _list(self, value: list[Json]) -> list[Json]:
+        """Its entries, without the words of a command that follow such an option."""
+        made: list[Json] = []
+        before: Json = None
+        for each in value:
+            hidden = isinstance(before, str) and isinstance(each, str) and _is_value(before, each)
+            self.taken += hidden
+            made.append(_NOT_SHOWN if hidden else self.of(each))
+            before = each
+        return made
 
     def _members(self, value: JsonObject) -> JsonObject:
         kind = value.get("type")
@@ -136,6 +163,12 @@ class _Look:
                 start, end = start + 1, end - 1
             if start < end and text[start:end] != _NOT_SHOWN:
                 yield Span(start, end, KIND)
+
+
+def _is_value(option: str, word: str) -> bool:
+    if not option.startswith("--") or not word or word.startswith("-"):
+        return False
+    return compiled(_FLAG).fullmatch(option.encode("utf-8", "replace")) is not None
 
 
 def _is_secret(key: str) -> bool:

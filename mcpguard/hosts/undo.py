@@ -6,6 +6,7 @@ secrets (`env`): a record is kept 0600, like every file of the data directory.
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from pathlib import PurePath
 
 import orjson
 
@@ -14,7 +15,16 @@ from mcpguard.hosts.splice import Edit, Node, find, parse, spliced, value
 from mcpguard.model import Json, JsonObject
 from mcpguard.wire import exact
 
-__all__ = ["Record", "State", "differences", "load", "render", "restored", "state"]
+__all__ = [
+    "Record",
+    "State",
+    "differences",
+    "forgetting",
+    "load",
+    "render",
+    "restored",
+    "state",
+]
 
 VERSION = 1
 
@@ -67,9 +77,17 @@ def load(data: bytes, where: str) -> Record:
     except (ValueError, TypeError, KeyError, HostError) as error:
         raise HostError(
             f"{where}: this is not the record of a wrapped entry",
-            hint="the entry can be put back by hand: its file's backups are in the data directory",
+            hint=f"put its entry back by hand, from {BACKUPS}; then: {forgetting(where)}",
         ) from error
     return record
+
+
+BACKUPS = "the backups of its file (hosts/backups in the data directory)"
+
+
+def forgetting(where: str) -> str:
+    """The command that forgets the record in the file `where`."""
+    return f"mcpguard unwrap --forget {PurePath(where).stem}"
 
 
 def _record(said: Json) -> Record:

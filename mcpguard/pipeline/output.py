@@ -17,7 +17,7 @@ from mcpguard.model import Json, JsonObject
 from mcpguard.scan import Detector, Hit, find, redact
 from mcpguard.scan.needles import none_of
 from mcpguard.scan.redact import placeholder
-from mcpguard.wire.blobs import PICTURES, packed, texts
+from mcpguard.wire.blobs import PICTURES, packed, packed_in, texts
 
 __all__ = [
     "annotated",
@@ -60,21 +60,16 @@ def _blocks(value: Json, target: str) -> Json:
         return [_blocks(each, target) for each in value]
     if not isinstance(value, dict):
         return value
-    packed_in = {"blob", "data"} if _is_picture(value) else {"blob"}
+    bytes_in = packed_in(value)
     made: JsonObject = {}
     for key, below in value.items():
         if key == "_meta" or (key == "uri" and target and below == target):
             made[key] = None
-        elif key in packed_in and isinstance(below, str):
+        elif key in bytes_in and isinstance(below, str):
             made[key] = _unpacked(below, value.get("mimeType"))
         else:
             made[key] = _blocks(below, target) if key in _NESTED else below
     return made
-
-
-def _is_picture(block: JsonObject) -> bool:
-    kind = block.get("type")
-    return isinstance(kind, str) and kind in PICTURES
 
 
 def _unpacked(blob: str, media: Json) -> Json:

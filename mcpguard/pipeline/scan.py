@@ -323,6 +323,8 @@ class ScanStage:
         )
         left, hits = redacted(view, taking) if taking else (view, ())
         made = restored(left, view, whole) if hits else whole
+        if isinstance(made, dict) and _asked(made) != _asked(whole):
+            raise ScanError("the host has to answer under the names of what is asked for")
         return (made, bool(hits)) if isinstance(made, dict) else (whole, False)
 
     @staticmethod
@@ -472,6 +474,12 @@ class ScanStage:
     @staticmethod
     def _judges(responses: Responses) -> bool:
         return (responses.review, responses.block) != (Response.OFF, Response.OFF)
+
+
+def _asked(body: JsonObject) -> frozenset[str]:
+    """The names of what an interrupted result asks for (2026-07-28)."""
+    asked = body.get("inputRequests")
+    return frozenset(asked) if isinstance(asked, dict) else frozenset()
 
 
 _ALLOWED: Final = "allow"

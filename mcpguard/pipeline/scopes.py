@@ -46,13 +46,15 @@ class Bound:
     ) -> None:
         self._binding = binding
         self._globs = tuple(map(Glob, binding.tools))
-        self._steps = _steps(binding.argument, place)
+        self._steps = binding.steps
         self._argument = f"the argument {binding.argument!r}"
         self._scopes = tuple(each for each in scopes if each.resource is binding.resource)
         self._system = _system(binding, system, place)
         if binding.action not in ACTIONS[binding.resource]:
             known = ", ".join(sorted(ACTIONS[binding.resource]))
             raise UsageError(f"{place}.action: for {binding.resource} it is one of {known}")
+        if not binding.argument:
+            raise UsageError(f"{place}.argument: it is empty", hint="such as: path, or /files/*")
         if not self._globs:
             raise UsageError(f"{place}.tools: it is empty", hint="name the tools, or write '*'")
 
@@ -154,16 +156,6 @@ def _words(value: list[Json]) -> list[str]:
     if len(words) < len(value):
         raise _ShapeError("is not a list of texts")
     return words
-
-
-def _steps(argument: str, place: str) -> tuple[str, ...]:
-    if not argument.startswith("/"):
-        if not argument:
-            raise UsageError(f"{place}.argument: it is empty", hint="such as: path, or /files/*")
-        return (argument,)
-    return tuple(
-        step.replace("~1", "/").replace("~0", "~") for step in argument.removeprefix("/").split("/")
-    )
 
 
 _NOWHERE = System(lambda _: None)

@@ -38,6 +38,14 @@ class Binding(NamedTuple):
     action: str
     base: str = ""
 
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The keys from a call's arguments to the values, outermost first."""
+        if not self.argument.startswith("/"):
+            return (self.argument,)
+        steps = self.argument.removeprefix("/").split("/")
+        return tuple(step.replace("~1", "/").replace("~0", "~") for step in steps)
+
 
 @dataclass(frozen=True, slots=True)
 class Fence:

@@ -17,6 +17,7 @@ import orjson
 from mcpguard.model import Call, Json, JsonObject, Result
 from mcpguard.policy.redaction import NO_PATTERN, RE2_HINT, compile_pattern
 from mcpguard.wire import exact
+from mcpguard.wire.blobs import packed_in, texts
 
 if TYPE_CHECKING:
     from cel_expr_python import cel
@@ -32,6 +33,7 @@ __all__ = [
     "Moment",
     "Problem",
     "Program",
+    "compared_with",
     "compile_condition",
     "compile_key",
 ]
@@ -235,9 +237,32 @@ def _compiled(text: str, direction: Direction) -> Program | Problem:
     )
 
 
+_LITERAL = r"""[rR]?(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
+
+_COMPARISONS = (
+    rf"\bNAME\s*[!=]=\s*({_LITERAL})",
+    rf"({_LITERAL})\s*[!=]=\s*NAME\b",
+    rf"\bNAME\s+in\s*\[((?:\s*{_LITERAL}\s*,?)*)\s*\]",
+)
+
+
+def compared_with(text: str, name: str, direction: Direction) -> list[str]:
+    """The texts written out in the condition `text` that it compares the variable `name` with."""
+    import re2
+
+    found = [
+        literal
+        for pattern in _COMPARISONS
+        for each in re2.finditer(pattern.replace("NAME", re2.escape(name)), text)
+        for literal in re2.findall(_LITERAL, each.group(1))
+    ]
+    environment = _environment(direction)
+    return [str(environment.compile(each).eval(data={}).value()) for each in found]
+
+
 _MACROS = r"\b(all|exists|exists_one|existsOne|map|filter)\b"
 
-_PATTERN = r"""\bmatches\s*\(\s*([rR]?(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'))\s*\)"""
+_PATTERN = rf"\bmatches\s*\(\s*({_LITERAL})\s*\)"
 
 
 def _bad_pattern(text: str, direction: Direction) -> Problem | None:
@@ -459,7 +484,8 @@ def _readable_text(text: str) -> str:
 def _texts(body: JsonObject) -> list[str]:
     """Every text in a result, in its order; `type` words apart, as they are the protocol's.
 
-    The names of members count where the server chooses them: in `structuredContent`.
+    The names of members count where the server chooses them: in `structuredContent`. Base64 of a
+    text is followed by that text.
     """
     found: list[str] = []
     for key, value in body.items():
@@ -474,8 +500,11 @@ def _collect(value: Json, found: list[str], *, names: bool) -> None:
         for each in value:
             _collect(each, found, names=names)
     elif isinstance(value, dict):
+        bytes_in = () if names else packed_in(value)
         for key, inner in value.items():
             if names:
                 found.append(key)
             if names or key != "type":
                 _collect(inner, found, names=names)
+            if key in bytes_in and isinstance(inner, str):
+                found += texts(inner, value.get("mimeType"))

@@ -17,7 +17,7 @@ from mcpguard.model import Json
 if TYPE_CHECKING:
     from yaml.events import Event, NodeEvent, ScalarEvent
 
-__all__ = ["MAX_CHARACTERS", "MAX_DEPTH", "MAX_VALUES", "Node", "nearest", "read"]
+__all__ = ["MAX_CHARACTERS", "MAX_DEPTH", "MAX_VALUES", "Node", "nearest", "read", "shown"]
 
 MAX_CHARACTERS = 256 * 1024
 """Characters. A thousand rules with comments; reading that many takes about two seconds."""
@@ -82,7 +82,7 @@ class Node:
         for key in self.value:
             if key not in known:
                 hint = (other_words or {}).get(key) or nearest(key, known)
-                raise self.error(f"unknown key `{_shown(key)}`", hint=hint, at=self.keys[key])
+                raise self.error(f"unknown key `{shown(key)}`", hint=hint, at=self.keys[key])
         for key in required:
             if key not in self.value:
                 raise self.error(f"`{key}` is missing", hint=f"add `{key}:`")
@@ -90,7 +90,7 @@ class Node:
 
     def shown(self) -> str:
         """The value as an error repeats it: short and printable."""
-        return _shown(str(self.value))
+        return shown(str(self.value))
 
     def items(self) -> "dict[str, Node]":
         """A mapping with any keys."""
@@ -143,7 +143,7 @@ class Node:
             raise self.error(what, hint=nearest("on" if self.value else "off", words))
         word = self.text(MAX_CHARACTERS)
         if word not in words:
-            raise self.error(f"unknown word `{_shown(word)}`", hint=nearest(word, words))
+            raise self.error(f"unknown word `{shown(word)}`", hint=nearest(word, words))
         return word
 
 
@@ -249,7 +249,7 @@ class _Composer:
             key = self._key(start)
             if key in value:
                 line, _ = places[key]
-                what = f"the key `{_shown(key)}` is here a second time"
+                what = f"the key `{shown(key)}` is here a second time"
                 raise self._error(start, what, f"it stands in line {line} already; keep one")
             places[key] = _place(start)
             value[key] = self._node(self._node_event(next(self.events)), depth)
@@ -282,7 +282,7 @@ class _Composer:
         try:
             return Node(self.source, place, _resolved(text), verbatim=_verbatim(event))
         except ValueError as error:
-            hint = f'put a text in quotes: "{_shown(text)}"; write a number as plain digits'
+            hint = f'put a text in quotes: "{shown(text)}"; write a number as plain digits'
             raise self._error(event, str(error), hint) from error
 
     def _error(self, event: "Event", what: str, hint: str) -> PolicyError:
@@ -344,7 +344,7 @@ def _resolved(text: str) -> Scalar:
                 raise ValueError(f"{text} is beyond 64 bits")
             return value
     if re2.fullmatch(_AMBIGUOUS, text):
-        raise ValueError(f"readers of YAML disagree about what `{_shown(text)}` is")
+        raise ValueError(f"readers of YAML disagree about what `{shown(text)}` is")
     return text
 
 
@@ -364,11 +364,12 @@ _NAMES: tuple[tuple[type, str], ...] = (
 def _named(value: object) -> str:
     """What kind of value stands there; a text with its words."""
     if isinstance(value, str):
-        return f"the text `{_shown(value)}`"
+        return f"the text `{shown(value)}`"
     return next((name for kind, name in _NAMES if isinstance(value, kind)), "nothing")
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """`text` as an error repeats it: short and printable."""
     kept = "".join(char if char.isprintable() else "?" for char in text[:MAX_SHOWN])
     return kept if len(text) <= MAX_SHOWN else kept + "..."
 

@@ -16,10 +16,11 @@ from mcpguard.policy.cel import (
     Direction,
     Problem,
     Program,
+    compared_with,
     compile_condition,
     compile_key,
 )
-from mcpguard.policy.document import Node, nearest, read
+from mcpguard.policy.document import Node, nearest, read, shown
 from mcpguard.policy.redaction import (
     NO_PATTERN,
     RE2_HINT,
@@ -164,14 +165,15 @@ def _rule(node: Node) -> tuple[list[Rule], bool]:
     direction = Direction(parts.read("direction", _direction, Direction.CALL))
     action = _action(table["action"], direction)
     tools: tuple[Pattern, ...] = parts.read("tools", _tools, ())
+    methods = _methods(parts, tools=bool(tools))
     parts.read("description", lambda each: each.text(MAX_DESCRIPTION), "")
     rule = Rule(
         name=_name(table["name"]),
         action=action,
         direction=direction,
-        methods=_methods(parts, tools=bool(tools)),
+        methods=methods,
         tools=tools,
-        condition=parts.read("when", lambda each: _condition(each, direction), None),
+        condition=parts.read("when", lambda each: _condition(each, direction, methods), None),
         message=parts.read("message", _message, ""),
         priority=parts.read("priority", lambda each: each.integer(-MAX_PRIORITY, MAX_PRIORITY), 0),
         limit=parts.read("limit", lambda each: _limit(each, action, direction), None),
@@ -251,14 +253,39 @@ def _methods(parts: _Parts, *, tools: bool) -> frozenset[str]:
     return methods
 
 
-def _condition(node: Node, direction: Direction) -> Program:
+def _condition(node: Node, direction: Direction, methods: frozenset[str]) -> Program:
     if isinstance(node.value, bool):
         raise node.error("a condition is a text", hint='leave `when` out, or write when: "true"')
     text = node.text(MAX_CONDITION)
     compiled = compile_condition(text, direction)
     if isinstance(compiled, Program):
+        _reachable(node, text, direction, methods)
         return compiled
     raise _at(node, compiled._replace(hint=_better(text, direction) or compiled.hint))
+
+
+def _reachable(node: Node, text: str, direction: Direction, methods: frozenset[str]) -> None:
+    """Raises PolicyError for a method that the rule is never asked about: it has no effect."""
+    known = sorted(methods) if methods else METHODS
+    for method in compared_with(text, "call.method", direction):
+        if method in known:
+            continue
+        what = f"no effect: this rule is never asked about the method `{shown(method)}`"
+        if method in METHODS:
+            raise node.error(
+                what, hint=f"it is about {', '.join(known)}: see `methods` and `tools`"
+            )
+        hint = f"rules are about {', '.join(METHODS)}"
+        raise node.error(what, hint=f"{_TASKS if method in _OF_TASKS else ''}{hint}")
+
+
+_OF_TASKS = frozenset(
+    ("tasks/get", "tasks/list", "tasks/cancel", "tasks/result", "notifications/tasks/status")
+)
+_TASKS = (
+    "the result of a task is judged as its call's: call.method == 'tools/call'. What a task says of"
+    " itself is for the scanner: `scan` in mcpguard.yaml; "
+)
 
 
 def _better(text: str, direction: Direction) -> str:

@@ -1,10 +1,12 @@
 """Patterns whose matches are taken out of arguments or a result, wherever a text stands."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
 from mcpguard.model import Json, JsonObject
+from mcpguard.wire.blobs import packed, packed_in, texts
+from mcpguard.wire.methods import REQUEST_KINDS
 
 __all__ = [
     "NO_PATTERN",
@@ -86,7 +88,9 @@ def redacted_result(body: JsonObject, redactions: tuple[Redaction, ...]) -> Json
     """A result or an error redacted; what the protocol itself says is kept: names, and types.
 
     Whatever the server chooses is redacted, names of members too: all of `structuredContent`, of
-    `_meta` and of an error's `data`, and elsewhere members that the protocol does not have.
+    `_meta` and of an error's `data`, and elsewhere members that the protocol does not have. Kept is
+    what the host must give back as it is: the names of what an interrupted result asks for and of
+    the fields of a form, and `requestState`. Base64 of a text is redacted as that text.
     """
     return _own(body, redactions)
 
@@ -99,6 +103,18 @@ _TYPES: Final = frozenset(
     | {"ref/prompt", "ref/resource"}
 )
 """What MCP has as a `type`."""
+
+_SAID: Final[Mapping[str, frozenset[str]]] = {
+    "type": _TYPES,
+    "method": frozenset(REQUEST_KINDS),
+    "mode": frozenset({"form", "url"}),
+    "resultType": frozenset({"complete", "input_required"}),
+    "role": frozenset({"assistant", "user"}),
+}
+"""Member -> words of MCP's own that are its value."""
+
+_SCHEMA_TYPES: Final = frozenset({"array", "boolean", "integer", "number", "object", "string"})
+"""What a form has as a `type`."""
 
 _WORDS: Final = (
     "annotations audience blob cacheScope code completion content contents createdAt description"
@@ -120,16 +136,68 @@ def _block(value: Json, redactions: tuple[Redaction, ...]) -> Json:
 
 def _own(value: JsonObject, redactions: tuple[Redaction, ...]) -> JsonObject:
     """An object of which the protocol has some of the members."""
-    pairs = [
-        (
-            key if key in _NAMES else _text(key, redactions),
-            inner
-            if key == "type" and isinstance(inner, str) and inner in _TYPES
-            else (redacted if key in _WHOLE else _block)(inner, redactions),
-        )
-        for key, inner in value.items()
-    ]
+    bytes_in, media = packed_in(value), value.get("mimeType")
+    pairs: list[tuple[str, Json]] = []
+    for key, inner in value.items():
+        if isinstance(inner, str) and key in bytes_in:
+            left: Json = _repacked(inner, media, redactions)
+        elif isinstance(inner, str) and inner in _SAID.get(key, ()):
+            left = inner
+        else:
+            left = _BELOW.get(key, _block)(inner, redactions)
+        pairs.append((key if key in _NAMES else _text(key, redactions), left))
     return _joined(value, pairs)
+
+
+def _repacked(blob: str, media: Json, redactions: tuple[Redaction, ...]) -> str:
+    """Base64 with the text in it redacted. One that can be read as several texts goes whole."""
+    found = texts(blob, media)
+    left = [_text(each, redactions) for each in found]
+    if all(map(_same, left, found)):
+        return _text(blob, redactions)
+    text = left[0] if len(left) == 1 else redactions[0].replacement
+    return _text(packed(text), redactions)
+
+
+def _asked(value: Json, redactions: tuple[Redaction, ...]) -> Json:
+    """What an interrupted result asks for, by names under which the host has to answer."""
+    if not isinstance(value, dict):
+        return redacted(value, redactions)
+    return _joined(value, [(key, _block(inner, redactions)) for key, inner in value.items()])
+
+
+def _form(value: Json, redactions: tuple[Redaction, ...]) -> Json:
+    """The schema of a form, by the names of whose fields the host has to answer."""
+    if isinstance(value, list):
+        kept = [_form(each, redactions) for each in value]
+        return value if all(map(_same, kept, value)) else kept
+    if not isinstance(value, dict):
+        return redacted(value, redactions)
+    fields = value.get("properties")
+    pairs: list[tuple[str, Json]] = []
+    for key, inner in value.items():
+        if key == "type" and isinstance(inner, str) and inner in _SCHEMA_TYPES:
+            left: Json = inner
+        elif key == "required" and isinstance(inner, list) and isinstance(fields, dict):
+            left = [one if one in fields else redacted(one, redactions) for one in inner]
+            left = inner if left == inner else left
+        else:
+            left = _form(inner, redactions)
+        pairs.append((key, left))
+    return _joined(value, pairs)
+
+
+def _whole(value: Json, _: tuple[Redaction, ...]) -> Json:
+    return value
+
+
+_BELOW: Final[Mapping[str, Callable[[Json, tuple[Redaction, ...]], Json]]] = {
+    **dict.fromkeys(_WHOLE, redacted),
+    "inputRequests": _asked,
+    "requestedSchema": _form,
+    "requestState": _whole,
+}
+"""Member -> how what is in it is redacted; the others as blocks."""
 
 
 def _members(value: JsonObject, redactions: tuple[Redaction, ...]) -> JsonObject:

@@ -195,6 +195,8 @@ class Core:
         self.took: deque[tuple[str, float]] = deque(maxlen=MAX_TOOK)
         """By tool: when the answer came, against the call's deadline; without its time limit the
         seconds that it took. Calls whose deadline moved are not among them."""
+        self.answering: Entry | None = None
+        """Whose answer is being judged or sent: it is in none of the tables."""
         self.call = 0
         self.again: Wait | None = None
         self.said: bool | None = None

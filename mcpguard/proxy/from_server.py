@@ -178,7 +178,12 @@ class ServerSide:
             core.note(DOWN, "", Reason.UNKNOWN_ID, "an answer to no request in flight", "drop")
             return
         core.calls.close(entry)  # before anything is sent: a second answer finds nothing
-        result = message.result
+        core.answering = entry
+        self._answered(entry, message)
+        core.answering = None
+
+    def _answered(self, entry: Entry, message: Response) -> None:
+        core, result = self.core, message.result
         if entry.cancelled:
             core.up_tokens.close(entry)
             core.note(DOWN, entry.row.name, Reason.LATE_ANSWER, "the host cancelled it", "drop")
@@ -258,7 +263,9 @@ class ServerSide:
     def resume(self) -> None:
         """Judge every answer again that waits; go on with those that are decided."""
         for held in tuple(self.core.answers.values()):
+            self.core.answering = held.entry
             self._ask_about(held)
+            self.core.answering = None
 
     def _decided(
         self, entry: Entry, body: JsonObject, decision: Decision, exact_form: bool

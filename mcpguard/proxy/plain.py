@@ -189,6 +189,7 @@ class PlainAnswers:
             return
         core.now = now
         core.calls.close(entry)  # before anything is sent: a second answer finds nothing
+        core.answering = entry
         target = entry.target
         core.took.append((target, now - entry.deadline))
         core.call = entry.wire_id
@@ -196,6 +197,7 @@ class PlainAnswers:
         decision = core.decide(answer, core.ctx)
         if decision is not PASSED or result.get("isError", False) is not False:
             self._judged(entry, result, core.final(answer, decision), False)
+            core.answering = None
             return
         batch = core.batch
         record = self._records.known.get(target) or self._records.of(target)
@@ -203,6 +205,7 @@ class PlainAnswers:
         passed = {"jsonrpc": "2.0", "id": entry.given, "result": result}
         data = orjson.dumps(passed, option=_NEWLINE)  # nothing in it that was not written above
         batch.sends.append((_HOST, data, _RESULT, entry))
+        core.answering = None
 
 
 class CapturedAnswers:

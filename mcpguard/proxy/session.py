@@ -196,13 +196,17 @@ class Session:
         self._without_server(text)
 
     def _end_answers(self, reason: Reason, why: str, code: int, text: str) -> None:
-        """Answers that a stage has not decided are not given."""
+        """Answers that a stage has not decided, or was deciding at a defect, are not given."""
         core = self._core
-        for held in tuple(core.answers.values()):
-            span = core.ended(held.entry)
-            core.note(DOWN, held.entry.row.name, reason, why, "deny", span=span)
-            core.end_call(held.entry, code, text)
+        entries = [held.entry for held in core.answers.values()]
+        if core.answering is not None and core.answering not in entries:
+            entries.append(core.answering)
+        for entry in entries:
+            what = "note" if entry.cancelled else "deny"
+            core.note(DOWN, entry.row.name, reason, why, what, span=core.ended(entry))
+            core.end_call(entry, code, text)
         core.answers.clear()
+        core.answering = None
 
     def _without_server(self, text: str) -> None:
         """Nothing is held, listed or sent any more; whoever asks all the same is told `text`."""

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from mcpguard.model import Json
+from mcpguard.model import Json, JsonObject
 
-__all__ = ["PICTURES", "packed", "texts"]
+__all__ = ["PICTURES", "packed", "packed_in", "texts"]
 
 PICTURES: Final = frozenset({"audio", "image"})
 """Types of blocks whose `data` is base64."""
@@ -18,6 +18,15 @@ _TEXTUAL: Final = ("text/", "application/json", "application/xml", "application/
 
 _STANDARD: Final = str.maketrans("-_", "+/")
 _FOREIGN: Final = re.compile(r"[^A-Za-z0-9+/]+")
+
+
+def packed_in(block: JsonObject) -> tuple[str, ...]:
+    """The members of a block, or of a resource's contents, that are base64."""
+    kind = block.get("type")
+    return _PICTURED if isinstance(kind, str) and kind in PICTURES else _PLAIN
+
+
+_PLAIN, _PICTURED = ("blob",), ("blob", "data")
 
 
 def texts(blob: str, media: Json) -> tuple[str, ...]:

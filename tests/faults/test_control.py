@@ -1,15 +1,19 @@
 """The control socket beside a session that moves bytes: with every driver, and under attack."""
 
+import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from mcpguard.control import client, places
+from mcpguard.cli import main
+from mcpguard.control import client, places, stuck
 from mcpguard.control.kill import KILLED
 from mcpguard.control.socket import MAX_CONNECTIONS
+from mcpguard.errors import ControlError
 from tests.faults.proxied import RELAY, Host
 
 DRIVERS = ("uvloop", "asyncio", "threads", "trio")
@@ -60,6 +64,34 @@ def test_a_kill_by_the_socket_is_answered_and_ends_the_session(driver: str, tmp_
             assert line.ask("kill", {"why": "drill"}) == {"session": "relay"}
         assert host.rest().endswith(b'{"killed":0}\n')
         assert host.exit()[0] == KILLED
+
+
+@pytest.mark.guarantee("control:stuck-session")
+def test_a_session_that_does_not_answer_is_ended_by_signals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MCPGUARD_DATA_DIR", str(tmp_path))
+    with session(tmp_path, "uvloop") as host:
+        host.process.send_signal(signal.SIGSTOP)
+        assert main(("kill", "--session", "relay")) == 0
+        told = capsys.readouterr().out
+        assert f"which did not answer, by SIGKILL to its process {host.process.pid}." in told
+        assert host.exit()[0] == -signal.SIGKILL
+
+
+@pytest.mark.guarantee("control:stuck-session")
+@pytest.mark.parametrize(("age", "ended"), [(0.0, "SIGUSR1"), (60.0, "")])
+def test_a_process_that_is_younger_than_the_socket_is_left_alone(age: float, ended: str) -> None:
+    with subprocess.Popen(("cat",), stdin=subprocess.PIPE) as other:
+        who = stuck.Listener(other.pid, age)
+        if ended:
+            assert stuck.end(who) == ended
+        else:
+            with pytest.raises(ControlError, match="it is another one"):
+                stuck.end(who)
+            assert other.poll() is None
+            other.kill()
+    assert stuck.end(who) == ""
 
 
 @pytest.mark.parametrize("driver", DRIVERS)

@@ -492,6 +492,9 @@ def test_a_pattern_is_no_name_to_block(data: Path, kind: str, hint: str) -> None
     assert (code(result), stored(data)) == (2, [])
     assert "literal" in said(result)[0]
     assert hint in said(result)[1]
+    assert "add --literal" in said(result)[1]
+    assert code(run("trust", "block", kind, "be*", "--literal")) == 0
+    assert stored(data) == [(kind, "be*", "")]
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,35 @@ def test_an_entry_that_is_gone_or_put_back_is_forgotten(desk: Desk, tmp_path: Pa
     assert "is forgotten" in desk.run("unwrap", "--force", "b")
 
 
+@pytest.mark.guarantee("hosts:no-dead-end")
+def test_an_entry_whose_file_is_gone_can_be_forgotten(desk: Desk, tmp_path: Path) -> None:
+    desk.write(notes=entry(tmp_path))
+    desk.run("wrap", "--yes", "notes")
+    desk.file.unlink()
+    told = desk.run("unwrap", "notes", code=2)
+    assert "there is no such file any more" in told
+    assert "mcpguard unwrap --force notes" in told
+    assert "is forgotten" in desk.run("unwrap", "--force", "notes")
+    assert "no server is wrapped" in desk.run("unwrap", "--all")
+
+
+@pytest.mark.guarantee("hosts:no-dead-end")
+def test_a_damaged_record_says_how_it_is_forgotten_and_is_kept(desk: Desk, tmp_path: Path) -> None:
+    desk.write(notes=entry(tmp_path))
+    desk.run("wrap", "--yes", "notes")
+    (record,) = (tmp_path / "data" / "hosts" / "wrapped").glob("*.json")
+    record.write_text("{")
+    told = desk.run("unwrap", "--all", code=2)
+    command = f"mcpguard unwrap --forget {record.stem}"
+    assert "hosts/backups in the data directory" in told
+    assert command in told
+    assert "alone" in desk.run(*command.split()[1:], "--all", code=2)
+    assert "is forgotten, and kept as" in desk.run(*command.split()[1:])
+    assert record.with_suffix(".forgotten").read_text() == "{"
+    assert "no server is wrapped" in desk.run("unwrap", "--all")
+    assert "there is no record" in desk.run(*command.split()[1:], code=2)
+
+
 def test_local_servers_are_started_in_their_project(desk: Desk, tmp_path: Path) -> None:
     project = Path.cwd()
     (project / "server.py").write_bytes((FIXTURES / "servers" / "recorder.py").read_bytes())

@@ -17,7 +17,17 @@ from mcpguard.daemon.engine import CRASHED, LINES_A_TURN, Engine, Recording
 from mcpguard.daemon.flow import FAR_MARK
 from mcpguard.daemon.run import minter
 from mcpguard.errors import AuditError
-from mcpguard.model import Allowed, Context, Decision, JsonObject, Mode, Side, Subject, Wait
+from mcpguard.model import (
+    Allowed,
+    Context,
+    Decision,
+    JsonObject,
+    Mode,
+    Result,
+    Side,
+    Subject,
+    Wait,
+)
 from mcpguard.pipeline import make_pipeline
 from mcpguard.proxy.session import Session, SessionSettings
 
@@ -258,6 +268,50 @@ def test_a_defect_of_ours_is_answered_and_recorded_as_one(tmp_path: Path) -> Non
     assert denied == ["crashed", "crashed", "crashed", "unknown_method"]
     assert play.heard.events == ["session.crashed"]
     play.audit.close()
+
+
+def defective_at_results(subject: Subject, ctx: Context) -> Decision | Wait:
+    """A pipeline that fails at the results of one tool."""
+    return defective(subject, ctx) if isinstance(subject, Result) else PASSING(subject, ctx)
+
+
+ERROR: JsonObject = {"error": {"code": -1, "message": "m"}}
+ANSWERS: dict[str, JsonObject] = {
+    "the short way": {"result": {"content": []}},
+    "the long way": {"result": {"content": [], "_meta": {"a": 1}}},
+    "an error": ERROR,
+}
+
+
+@pytest.mark.guarantee("session:defect-at-result")
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_an_answer_at_which_we_failed_is_recorded_and_the_host_hears_of_it(
+    kind: str, tmp_path: Path
+) -> None:
+    play = Play(tmp_path, defective_at_results)
+    play.greet()
+    play.host(INITIALIZED, *({**call(0), "id": n, "params": {**CALLED, "name": n}} for n in NAMES))
+    asked = {each["params"]["name"]: each["id"] for each in play.sent(Side.SERVER)[1:]}
+    assert asked.keys() == set(NAMES)
+    lines = [{"jsonrpc": "2.0", "id": asked[name], **ANSWERS[kind]} for name in NAMES]
+    play.engine.feed(Side.SERVER, b"".join(orjson.dumps(each) + b"\n" for each in lines))
+    answers = play.sent(Side.HOST)
+    assert sorted(each["id"] for each in answers) == sorted(NAMES)
+    (failed,) = [each for each in answers if each["id"] == "broken"]
+    assert failed["error"]["code"] == -32603
+    assert "mcpguard itself failed" in failed["error"]["message"]
+    assert "not known" in failed["error"]["message"]
+    denied = [r for r in play.records() if r["decision"] == "deny"]
+    assert [(r["direction"], r["reason"]) for r in denied] == [
+        ("host>server", "crashed"),
+        ("server>host", "crashed"),
+    ]
+    assert play.engine.exit_code == CRASHED
+    play.audit.close()
+
+
+CALLED: JsonObject = {"arguments": {}}
+NAMES = ("first", "broken", "last")
 
 
 class Faulty:

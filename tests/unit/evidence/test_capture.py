@@ -161,6 +161,16 @@ NAMED: list[tuple[str, str]] = [
     ("**Token**: hunter2", "**Token**: [mcpguard:named]"),
     ("pass: |\n  hunter2\n  hunter2\nx: y", "pass: [mcpguard:named]\nx: y"),
     ("cfg['token'] => hunter2", "cfg['token'] => [mcpguard:named]"),
+    ("svc --user a --password hunter2 -v", "svc --user a --password [mcpguard:named] -v"),
+    ("svc --db-password 'horse hunter2' x", "svc --db-password '[mcpguard:named]' x"),
+    ("svc --api-key hunter2; ls", "svc --api-key [mcpguard:named]; ls"),
+    ("sshpass -p hunter2 ssh h", "sshpass -p [mcpguard:named] ssh h"),
+    ("mysql -u a -phunter2 db", "mysql -u a -p[mcpguard:named] db"),
+    ("docker login -u a -p hunter2 h", "docker login -u a -p [mcpguard:named] h"),
+    ("<a><password>hunter2</password></a>", "<a><password>[mcpguard:named]</password></a>"),
+    ('<b:Token id="1"> hunter2\n</b:Token>', '<b:Token id="1"> [mcpguard:named]\n</b:Token>'),
+    ("<pwd><![CDATA[<hunter2]]></pwd>", "<pwd>[mcpguard:named]</pwd>"),
+    ('["svc", "--token", "hunter2", "-v"]', '["svc","--token","[mcpguard:named]","-v"]'),
 ]
 """Texts with a secret under its name, and what is captured of them."""
 
@@ -183,6 +193,12 @@ def test_what_a_name_calls_secret_is_taken_out_of_texts_too(text: str, shown: st
         '{"author": "anna", "n": 1.50}',
         "password:",
         "see {token} or [secret]",
+        "svc <token> <secret> and <password></password>",
+        "docker login --password-stdin registry",
+        "mkdir -p a/b; docker run -p 80:80 nginx; psql -p 5432; mysql -p db",
+        "svc --password --verbose; svc --author anna",
+        "<author>anna</author> <compass>north</compass>",
+        '["svc", "--password", "--verbose", "--password-stdin", "a"]',
         "password: [mcpguard:named]",
     ],
 )

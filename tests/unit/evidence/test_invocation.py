@@ -1,4 +1,4 @@
-"""Evidence of calls (RFC-006): made of the log alone, and held against it."""
+"""Evidence of calls (CapiscIO RFC-006): made of the log alone, and held against it."""
 
 import re
 from collections.abc import Callable

@@ -359,6 +359,36 @@ def test_every_text_that_a_model_is_shown_is_looked_at(body: JsonObject) -> None
     assert shape(decision.subject.body) == shape(body)
 
 
+@pytest.mark.guarantee("scan:asked-names-kept")
+def test_a_credential_for_which_the_host_has_to_answer_is_withheld() -> None:
+    body: JsonObject = {"inputRequests": {TOKEN: {"method": "x", "params": {}}}}
+    decision = judged(Result("tools/call", "x", body), stage(REDACTING))
+    assert not decision.allowed
+    assert decision.reason is Reason.SENSITIVE
+    assert "cannot be taken out" in decision.detail
+
+
+TASK: JsonObject = {"taskId": "t", "status": "working", "statusMessage": TOKEN}
+
+
+@pytest.mark.guarantee("scan:task-messages")
+@pytest.mark.parametrize(
+    "subject",
+    [
+        Result("tasks/get", "t", TASK),
+        Result("tasks/cancel", "t", TASK),
+        Result("tasks/list", "", {"tasks": [TASK]}),
+        Notice("notifications/tasks/status", TASK),
+    ],
+)
+def test_the_message_of_a_task_is_looked_at(subject: Result | Notice) -> None:
+    decision = judged(subject, stage(REDACTING))
+    assert decision.allowed
+    assert decision.reason is Reason.REDACTED
+    assert TOKEN not in str(decision.subject)
+    assert "t" in str(decision.subject)
+
+
 def b64(text: str | bytes) -> str:
     return base64.b64encode(text.encode() if isinstance(text, str) else text).decode()
 

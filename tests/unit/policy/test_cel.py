@@ -181,6 +181,15 @@ def test_a_result_is_read_behind_a_nul_and_half_a_character(text: str) -> None:
     assert held("result.structured.exists(k, k.contains('secret'))", structured) is True
 
 
+B64 = "YSBzZWNyZXQ="
+
+
+@pytest.mark.parametrize("block", [{"blob": B64}, {"type": "image", "data": B64}])
+def test_a_condition_reads_a_text_in_base64(block: JsonObject) -> None:
+    given = Result("tools/call", "a", {"content": [{"type": "resource", "resource": block}, block]})
+    assert held("result.text.contains('secret')", given) is True
+
+
 def test_names_that_only_differ_in_what_cannot_be_read_cannot_be_judged() -> None:
     body: JsonObject = {"structuredContent": {"a\0": 1, "a\ufffd": 2}}
     with pytest.raises(ValueError, match="told apart"):

@@ -1,6 +1,7 @@
 """How rules combine, what loading refuses, what redaction leaves; the table of `policy.rules`."""
 
 import itertools
+from base64 import b64encode
 from collections.abc import Sequence
 
 import pytest
@@ -294,7 +295,34 @@ def test_it_is_known_which_rules_read_the_arguments() -> None:
 
 # --- loading -------------------------------------------------------------------------------------
 
+UNASKED = "no effect: this rule is never asked about the method"
+OF_TASKS = "the result of a task is judged as its call's: call.method == 'tools/call'"
 REFUSED: list[tuple[str, str, str]] = [
+    (
+        "{name: x, action: deny, direction: result, when: \"call.method == 'tasks/get'\"}",
+        f"{UNASKED} `tasks/get`",
+        OF_TASKS,
+    ),
+    (
+        "{name: x, action: deny, when: 'true && r\"tasks/list\" != call.method'}",
+        f"{UNASKED} `tasks/list`",
+        OF_TASKS,
+    ),
+    (
+        "{name: x, action: deny, when: \"call.method in ['tools/call', 'tasks/cancel']\"}",
+        f"{UNASKED} `tasks/cancel`",
+        OF_TASKS,
+    ),
+    (
+        "{name: x, action: deny, when: \"call.method == 'tool/call'\"}",
+        f"{UNASKED} `tool/call`",
+        "rules are about tools/call, prompts/get",
+    ),
+    (
+        "{name: x, action: deny, tools: [a], when: \"call.method == 'prompts/get'\"}",
+        f"{UNASKED} `prompts/get`",
+        "it is about tools/call: see `methods` and `tools`",
+    ),
     ("{action: deny}", "3:5: `name` is missing", "add"),
     ("{name: x}", "3:5: `action` is missing", "add"),
     ("{name: 'x y', action: deny}", "3:12: a name has letters", "for example"),
@@ -520,6 +548,80 @@ def test_what_the_server_chose_is_redacted_wherever_it_stands() -> None:
         ],
         r"top<\a>": r"<\a>",
         r"top<\a>+": r"<\a>",
+    }
+
+
+FORM: JsonObject = {
+    "type": "object",
+    "properties": {"k1": {"type": "string", "title": "t1", "enum": ["1", "x"]}},
+    "required": ["k1", "n1"],
+}
+FORM_LEFT: JsonObject = {
+    "type": "object",
+    "properties": {"k1": {"type": "string", "title": r"t<\a>", "enum": [r"<\a>", "x"]}},
+    "required": ["k1", r"n<\a>"],
+}
+
+
+@pytest.mark.guarantee("policy:continuation-kept")
+@pytest.mark.parametrize(
+    ("pattern", "asked", "left"),
+    [
+        ("[0-9]", {"message": "m1", "requestedSchema": FORM}, (r"m<\a>", FORM_LEFT)),
+        ("object|string|form", {"mode": "form", "requestedSchema": FORM}, (None, FORM)),
+        ("elicit|input|create", {"message": "input"}, (r"<\a>", None)),
+    ],
+)
+def test_what_the_host_must_give_back_is_kept(
+    pattern: str, asked: JsonObject, left: tuple[str | None, Json]
+) -> None:
+    message, schema = left
+    told = {"message": message, "requestedSchema": schema}
+    params = {**asked, **{key: each for key, each in told.items() if each is not None}}
+
+    def interrupted(params: JsonObject) -> JsonObject:
+        asking: JsonObject = {"method": "elicitation/create", "params": params}
+        requests: JsonObject = {"ask1-input": asking}
+        state = "state 1 input"
+        return {"resultType": "input_required", "inputRequests": requests, "requestState": state}
+
+    assert redacted_result(interrupted(asked), redactions(pattern)) == interrupted(params)
+
+
+def base64_of(text: str) -> str:
+    return b64encode(text.encode()).decode()
+
+
+LATIN = b64encode("1 é".encode("latin-1")).decode()
+BLOBS: list[tuple[JsonObject, JsonObject]] = [
+    ({"blob": base64_of("a 1")}, {"blob": base64_of(r"a <\a>")}),
+    (
+        {"blob": base64_of("a 1"), "mimeType": "text/plain"},
+        {"blob": base64_of(r"a <\a>"), "mimeType": "text/plain"},
+    ),
+    (
+        {"type": "image", "data": base64_of("k1"), "mimeType": "text/plain"},
+        {"type": "image", "data": base64_of(r"k<\a>"), "mimeType": "text/plain"},
+    ),
+    (
+        {"blob": LATIN, "mimeType": "text/plain"},
+        {"blob": base64_of(r"<\a>"), "mimeType": "text/plain"},
+    ),
+    ({"blob": LATIN, "mimeType": "image/png"}, {"blob": LATIN, "mimeType": "image/png"}),
+    ({"blob": "~~ 1 ~~"}, {"blob": base64_of(r"<\a>")}),
+]
+
+
+@pytest.mark.guarantee("policy:redact-base64")
+@pytest.mark.parametrize(("block", "left"), BLOBS)
+@pytest.mark.parametrize("member", ["contents", "content"])
+def test_base64_of_a_text_is_redacted_as_that_text(
+    block: JsonObject, left: JsonObject, member: str
+) -> None:
+    assert redacted_result({member: [block]}, redactions("1")) == {member: [left]}
+    resource: JsonObject = {member: [{"type": "resource", "resource": block}]}
+    assert redacted_result(resource, redactions("1")) == {
+        member: [{"type": "resource", "resource": left}]
     }
 
 
