@@ -255,7 +255,7 @@ def _bytes(weights: "np.ndarray[Any, Any]") -> tuple[float, bytes]:
 
 
 def written(kind: str) -> Iterator[Example]:
-    """The texts of this project, but for `fresh-3` to `fresh-5`, which nothing is learned from."""
+    """The texts of this project, but for `fresh-3` to `fresh-6`, which nothing is learned from."""
     for path in sorted((FIXTURES.parent / "written").glob(f"{kind}-*.jsonl")):
         for row in read_rows(path):
             yield _written(f"voice-{row['voice']}", row, row.get("bad", ()))

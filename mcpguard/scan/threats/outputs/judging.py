@@ -61,7 +61,7 @@ _TELLING = int(S.MENTION | S.TO)
 _LEAD = int(S.LEAD)
 
 
-LEAST = -0.5
+LEAST = -0.9
 """Log-odds from which a sentence counts at all."""
 
 SLOPE = 2.0
