@@ -50,7 +50,7 @@ def _text(raw: bytes, media: Json) -> str | None:
     try:
         return raw.decode()
     except UnicodeDecodeError:
-        return raw.decode("utf-8", "replace") if _textual(media) else None
+        return raw.decode(errors="replace") if _textual(media) else None
 
 
 def packed(text: str) -> str:

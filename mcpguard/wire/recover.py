@@ -5,7 +5,7 @@ import re
 import orjson
 
 from mcpguard.model import Json
-from mcpguard.wire.jsonrpc import MAX_SAFE_INTEGER, Id, is_id
+from mcpguard.wire.jsonrpc import MAX_ID_BYTES, MAX_SAFE_INTEGER, Id, is_id
 
 __all__ = ["RequestIdFinder", "WireIdFinder", "answerable"]
 
@@ -18,8 +18,8 @@ MAX_ECHO = 8192
 MAX_TOKENS = 100_000
 """Structural bytes looked at in one over-long line (about 20 ms); past it the id is not sought."""
 
-_MAX_TEXT = 300
-"""Bytes of a key or a scalar that are kept; a usable id is at most 256 and its quotes."""
+_TOO_LONG = 6 * MAX_ID_BYTES + 3
+"""Bytes of a key or a scalar that is not kept: a usable id has two quotes, and may be escaped."""
 
 _IN_STRING = re.compile(rb'["\\]')
 _OUTSIDE = re.compile(rb'["{}\[\],:]')
@@ -97,8 +97,8 @@ class RequestIdFinder:
         return self._request and self._id != b""
 
     def _keep(self, data: bytes) -> None:
-        if self._depth == 1 and len(self._text) < _MAX_TEXT:
-            self._text += data[:_MAX_TEXT]
+        if self._depth == 1 and len(self._text) < _TOO_LONG:
+            self._text += data[:_TOO_LONG]
 
     def _inside(self, piece: bytes, start: int) -> int:
         if self._escaped:
@@ -140,7 +140,7 @@ class RequestIdFinder:
 
     def _taken(self) -> bytes:
         """The text since the last border; empty when some of it was not kept."""
-        text = bytes(self._text) if len(self._text) < _MAX_TEXT else b""
+        text = bytes(self._text) if len(self._text) < _TOO_LONG else b""
         self._text.clear()
         return text.strip()
 

@@ -22,8 +22,9 @@ _LENGTHS: Final = (2, 32, 16, 2)
 _LENGTH: Final = sum(_LENGTHS) + 3
 _HEX: Final = frozenset("0123456789abcdef")
 
-_SAMPLED, _RANDOM = 0x01, 0x02
-"""Flags that are passed on; others have no meaning yet, so they are not (section 3.2.2.5)."""
+_SAMPLED: Final = 0x01
+_KNOWN: Final = 0x03
+"""Sampled and random, which are passed on; other flags mean nothing yet (section 3.2.2.5)."""
 
 TRACE_BYTES, SPAN_BYTES = 16, 8
 
@@ -108,8 +109,8 @@ class Tracer:
         bytes that cannot be random.
         """
         known = parent_of(meta.get(PARENT)) if isinstance(meta, dict) else None
-        trace, parent, flags = known or (self._id(TRACE_BYTES), "", _SAMPLED | _RANDOM)
-        return Span(trace, self._id(SPAN_BYTES), parent, flags & (_SAMPLED | _RANDOM), now)
+        trace, parent, flags = known or (self._id(TRACE_BYTES), "", _KNOWN)
+        return Span(trace, self._id(SPAN_BYTES), parent, flags & _KNOWN, now)
 
     def _id(self, size: int) -> str:
         """A random id that is not all zeros, which would be none."""

@@ -282,11 +282,8 @@ class Template:
         pairs = (at for at in range(start, len(uri)) if uri.startswith("//", at))
         doubled = [at for at in pairs if uri[at - 1] != ":"]
         try:
-            spans = [
-                found.span(number)
-                for expression, _, found, number in self._divided(uri)
-                if _OPERATORS[expression.operator].reserved and found.group(number)
-            ]
+            # A value of another variable neither begins nor ends with a slash, nor holds two.
+            spans = [found.span(number) for _, _, found, number in self._divided(uri)]
         except ValueError:  # too large for its variables to be told apart
             return True
         return any(first - 1 <= at < end for at in doubled for first, end in spans)
@@ -450,8 +447,8 @@ def _readings(part: _Expression, variable: _Variable, text: str) -> list[str]:
 
     operator = _OPERATORS[part.operator]
     whole = text.removeprefix(f"{variable.name}=") if operator.named else text
-    members = whole.replace(operator.separator, ",").split(",") if variable.explode else [whole]
-    members = [each for member in members for each in member.split(",")]
+    listed = whole.replace(operator.separator, ",") if variable.explode else whole
+    members = listed.split(",")
     values = [each.partition("=")[2] for each in members if variable.explode and "=" in each]
     return [*dict.fromkeys(map(unquote, (whole, *members, *values)))]
 

@@ -1,5 +1,6 @@
 """Framing: whatever the chunks, the lines are the same, and memory stays bounded."""
 
+import tracemalloc
 from collections.abc import Iterable
 from itertools import pairwise
 
@@ -115,6 +116,20 @@ def test_a_line_in_large_and_small_pieces_is_joined_in_their_order() -> None:
     assert framer.unfinished == sum(map(len, pieces))
     assert framer.feed(b"f\ng") == [b"".join(pieces) + b"f"]
     assert framer.unfinished == 1
+
+
+@pytest.mark.guarantee("framing:line-limit")
+def test_a_line_that_drips_in_takes_little_more_memory_than_its_bytes() -> None:
+    framer = Framer()
+    tracemalloc.start()
+    try:
+        for number in range(20_000):
+            framer.feed(b"%02d" % (number % 100))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert framer.unfinished == 40_000
+    assert held < 2 * framer.unfinished
 
 
 @pytest.mark.guarantee("framing:line-limit")

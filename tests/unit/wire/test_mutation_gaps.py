@@ -20,6 +20,8 @@ LIMITS: dict[str, tuple[int, int]] = {
     "depth of strict JSON": (exact.MAX_DEPTH, 64),
     "digits of an integer": (exact.MAX_DIGITS, 4300),
     "tokens of an over-long line": (recover.MAX_TOKENS, 100_000),
+    "messages of a batch that are answered": (recover.MAX_BATCH, 1024),
+    "an id that is given back": (recover.MAX_ECHO, 8192),
     "digits of a wire id": (recover.WIRE_ID_DIGITS, 16),
     "depth of canonical JSON": (canonical.MAX_DEPTH, 200),
     "a URI": (uri.MAX_URI, 8192),

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from mcpguard.model import Json
 from mcpguard.wire.jsonrpc import Id, is_id
-from mcpguard.wire.recover import MAX_TOKENS, RequestIdFinder, WireIdFinder
+from mcpguard.wire.recover import (
+    MAX_BATCH,
+    MAX_ECHO,
+    MAX_TOKENS,
+    RequestIdFinder,
+    WireIdFinder,
+    answerable,
+)
 
 
 def found(pieces: list[bytes]) -> Id | None:
@@ -42,6 +49,8 @@ LINES: dict[str, tuple[str, Id | None]] = {
     "id-of-257-bytes": ('{"id":"' + "y" * 257 + '","method":"m",', None),
     "id-of-1000-bytes": ('{"id":"' + "y" * 1000 + '","method":"m",', None),
     "id-of-1000-digits": ('{"id":' + "9" * 1000 + ',"method":"m",', None),
+    "id-of-256-bytes-escaped": ('{"id":"' + "\\u0041" * 256 + '","method":"m",', "A" * 256),
+    "id-of-257-bytes-escaped": ('{"id":"' + "\\u0041" * 257 + '","method":"m",', None),
     "id-null": ('{"id":null,"method":"m",', None),
     "id-true": ('{"id":true,"method":"m",', None),
     "id-float": ('{"id":1.0,"method":"m",', None),
@@ -62,6 +71,9 @@ LINES: dict[str, tuple[str, Id | None]] = {
     "values-before": ('{"a":[1,{"b":[]}],"c":{},"method":"m","id":7,', 7),
     "empty": ("", None),
     "garbage": ('\\\\"}{][:,', None),
+    "comma-doubled": ('{"id":7,,"method":"m",', 7),
+    "method-behind-the-end": ('{"id":7},"method":"m",', None),
+    "closed-by-another-bracket": ('{"id":7],"method":"m",', None),
     "closing-first": ('}]}{"id":7,"method":"m",', None),
 }
 
@@ -140,8 +152,55 @@ def test_half_of_that_many_tokens_are_looked_at() -> None:
 
 
 def test_an_id_too_long_to_be_one_does_not_hide_the_one_after_it() -> None:
-    line = b'{"method":"m","id":"' + b"a" * 400 + b'","id":5}'
+    line = b'{"method":"m","id":"' + b"a" * (6 * 256 + 1) + b'","id":5}'
     assert RequestIdFinder().feed(line) == 5
+
+
+# --- ids that are answered though no request can have them ---------------------------------------
+
+ASKED: dict[str, tuple[Json, list[Id | float]]] = {
+    # name: what a line holds, the ids of its requests
+    "request": ({"id": 7, "method": "m"}, [7]),
+    "more-than-that": ({"jsonrpc": "2.0", "id": 7, "method": "m", "params": {}}, [7]),
+    "negative": ({"id": -5, "method": "m"}, [-5]),
+    "longest-text": ({"id": "i" * MAX_ECHO, "method": "m"}, ["i" * MAX_ECHO]),
+    "too-long-a-text": ({"id": "i" * (MAX_ECHO + 1), "method": "m"}, []),
+    "greatest-number": ({"id": 2.0**53 - 1, "method": "m"}, [2.0**53 - 1]),
+    "least-number": ({"id": 1 - 2.0**53, "method": "m"}, [1 - 2.0**53]),
+    "number-that-may-be-rounded": ({"id": 2.0**53, "method": "m"}, []),
+    "fraction": ({"id": 0.5, "method": "m"}, [0.5]),
+    "integer-beyond": ({"id": 2**63, "method": "m"}, [2**63]),
+    "null": ({"id": None, "method": "m"}, []),
+    "true": ({"id": True, "method": "m"}, []),
+    "list": ({"id": [7], "method": "m"}, []),
+    "no-id": ({"method": "m"}, []),
+    "no-method": ({"id": 7, "result": {}}, []),
+    "another-case": ({"Id": 7, "Method": "m"}, []),
+    "no-object": ("id method", []),
+    "batch": ([{"id": 2, "method": "m"}, {"id": "a", "method": "m"}], [2, "a"]),
+    "some-of-a-batch": (
+        [{"id": 1, "result": {}}, 7, [], "id", {"id": 3, "method": "m"}, {"id": 3, "method": "n"}],
+        [3],
+    ),
+    "first-of-a-batch": (
+        [{"id": each, "method": "m"} for each in range(MAX_BATCH + 1)],
+        [*range(MAX_BATCH)],
+    ),
+    "batch-in-a-batch": ([[{"id": 1, "method": "m"}]], []),
+}
+
+
+@pytest.mark.guarantee("ids:unusable-ids-answered")
+@pytest.mark.parametrize(("held", "ids"), ASKED.values(), ids=ASKED)
+def test_whoever_asks_is_answered_under_an_id_that_can_be_given_back(
+    held: Json, ids: list[Id | float]
+) -> None:
+    assert repr(answerable(orjson.dumps(held))) == repr(ids)
+
+
+@pytest.mark.parametrize("line", [b"", b"{", b'{"id":7,"method":"m"', b"\xff"])
+def test_what_is_no_json_asks_for_nothing(line: bytes) -> None:
+    assert answerable(line) == []
 
 
 # --- wire ids in a server's bytes ----------------------------------------------------------------

@@ -1,10 +1,12 @@
 """URIs in normal form, and templates matched backwards."""
 
+from bisect import bisect
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpguard.wire.uri import MAX_URI, Template, is_normal
+from mcpguard.wire.uri import MAX_TEMPLATE, MAX_URI, Template, is_normal
 
 NORMAL = [
     "file:///srv/docs/a.txt",
@@ -241,6 +243,7 @@ HELD: list[tuple[str, str, dict[str, set[str]]]] = [
     ("{+a}/{+b}", "1/2/3", {"a": {"1", "1/2"}, "b": {"3", "2/3"}}),
     ("{+a}{?b}", "1?b=2", {"a": {"1", "1?b=2"}, "b": {"2"}}),
     ("{a}", "b/c", {}),
+    ("{a,b}", "1,2,3", {"a": {"1,2,3", "1", "2", "3"}, "b": {"2,3", "2", "3"}}),
 ]
 
 
@@ -352,6 +355,9 @@ KEPT_AUTHORITY = [
     ("x://h?{a}", "x://h?b"),
     ("x://h/{+a}", "x://h/http://b/c"),
     ("x://h/a//b/{+a}", "x://h/a//b/c/d"),
+    ("x://h/a//{+a}", "x://h/a//b/c"),
+    ("x://h/{+a}/b//c", "x://h/a/b//c"),
+    ("x://h/a//b{+a}{?b}", "x://h/a//b/c"),
     ("x://h/{/a*}", "x://h//b/c"),
     ("x://h/{+a}", "x://h/b/"),
 ]
@@ -410,6 +416,41 @@ def test_a_template_too_large_to_compile_says_nothing_on_stderr(
     with pytest.raises(ValueError, match="too large"):
         Template.parse("x://h/" + "{a:255}" * 16)
     assert capfd.readouterr() == ("", "")
+
+
+def is_template(text: str) -> bool:
+    try:
+        Template.parse(text)
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.guarantee("uri:no-empty-segment")
+def test_a_template_too_large_to_tell_its_variables_apart_matches_no_two_slashes() -> None:
+    begun = "x://h/" + "{a:255}" * 4 + "{b:57}//"
+    room = range(1, MAX_TEMPLATE - len(begun))
+    rest = "b" * bisect(room, False, key=lambda more: not is_template(begun + "b" * more))
+    assert is_template(begun + rest)
+    assert not is_template(begun + rest + "b")
+    uri = "x://h/12345//" + rest
+    assert Template.parse("x://h/{a}{b}//" + rest).matches(uri)
+    assert not Template.parse(begun + rest).matches(uri)
+    with pytest.raises(ValueError, match="too large"):
+        [*Template.parse(begun + rest).values(uri)]
+
+
+VARIABLES: list[tuple[str, set[str]]] = [
+    ("x://h/a", set()),
+    ("x://h/{a}{/b,c*}{?d:3}{a}", {"a", "b", "c", "d"}),
+    ("{+whole}", {"whole"}),
+    ("x://h/{#%41.b}", {"%41.b"}),
+]
+
+
+@pytest.mark.parametrize(("text", "names"), VARIABLES)
+def test_a_template_names_its_variables(text: str, names: set[str]) -> None:
+    assert Template.parse(text).variables == names
 
 
 @given(st.text(max_size=40))
