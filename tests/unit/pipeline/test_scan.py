@@ -704,7 +704,13 @@ def test_a_planted_credential_passes_nowhere_in_a_message(body: JsonObject) -> N
 
 @pytest.mark.guarantee("scan:canary-never-passes")
 def test_an_answer_of_the_hosts_with_a_planted_credential_does_not_pass() -> None:
-    assert not judged(Answer("sampling/createMessage", {"text": BAIT}), stage()).allowed
+    baited = Answer("sampling/createMessage", {"text": BAIT})
+    decision = judged(baited, stage())
+    assert (decision.allowed, decision.detail) == (False, "it holds a credential")
+    (found,) = decision.findings
+    assert found == Finding(
+        "scan.canary", Severity.CRITICAL, "/text", "a text of the answer: secret"
+    )
     assert judged(Answer("sampling/createMessage", {"text": "x"}), stage()).allowed
     without = ScanStage(NOTHING, LOCK)
     assert judged(Answer("sampling/createMessage", {"text": BAIT}), without).allowed
@@ -1008,9 +1014,9 @@ def test_how_long_a_result_may_be_to_be_examined_on_the_way(text: str, beside: b
     assert isinstance(made.judge(called(text), CTX), Wait) is beside
 
 
-@pytest.mark.parametrize("text", [filled(65537), filled(65537, " C:\\path")])
-def test_a_large_result_in_which_nothing_is_found_passes_as_it_is(text: str) -> None:
-    given_ = called(text)
+@pytest.mark.parametrize("more", [(), ("C:\\path",), ("\ud800",)])
+def test_a_large_result_in_which_nothing_is_found_passes_as_it_is(more: Sequence[str]) -> None:
+    given_ = called(filled(65537), *more)
     assert judged(given_, stage(outcomes(Response.BLOCK))) == Decision(True, given_)
 
 
