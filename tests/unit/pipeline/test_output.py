@@ -96,6 +96,14 @@ def test_what_is_left_of_a_value(value: Json, left: Json) -> None:
     assert bool(hits) is (left != value)
 
 
+@pytest.mark.guarantee("scan:redacts-results")
+def test_what_is_found_again_in_the_json_that_is_left_is_not_taken_out() -> None:
+    """Under its name the number is what is looked for; as JSON of its own it was not."""
+    value: Json = {"ssn": f'{{"n": {CARD}, "ssn": 536221234}}'}
+    with pytest.raises(ScanError, match=r"^what was found cannot be taken out$"):
+        redacted(value, (*CARDS, DETECTORS["ssn"]))
+
+
 def test_base64_that_is_more_than_one_text_is_not_written_anew() -> None:
     blob = base64.b64encode(b"x").decode()
     with pytest.raises(ScanError, match=r"^what was found cannot be taken out$"):

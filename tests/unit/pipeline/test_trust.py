@@ -1,5 +1,6 @@
 """The trust stage: six checks in order, claims that nobody reads, and what breaks denies."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -654,6 +655,20 @@ def test_a_name_that_was_harmless_stays_so_and_hides_no_claim() -> None:
     claimed = one.judge(call("free", {"a": {"trust_score": 1}}), context())
     assert isinstance(claimed, Verdict)
     assert [each.where for each in claimed.findings] == ["/arguments/a/trust_score"]
+
+
+def test_a_caller_cannot_fill_the_memory_with_names() -> None:
+    """To what is remembered there is one reference more than to the last one, which was not sent.
+
+    Each time that as many are known as may be, it begins anew.
+    """
+    one = stage()
+    names = [f"name {number}" for number in range(2 * MAX_KEYS + 2)]
+    *sent, last = [sys.getrefcount(name) for name in names]
+    assert set(sent) == {last}
+    assert {one.judge(call("free", {name: []}), context()) for name in names[:-1]} == {ALLOW}
+    *sent, last = [sys.getrefcount(name) for name in names]
+    assert [count - last for count in sent] == [0] * (2 * MAX_KEYS) + [1]
 
 
 def test_a_claim_is_named_although_the_same_tool_passed_before() -> None:
