@@ -37,14 +37,18 @@ def test_a_planted_credential_in_arguments_is_denied_whatever_else_is_looked_for
 ) -> None:
     policy = GatewayPolicy(detectors=detectors)
     gateway = GatewayStage(policy, LOCK, planted=detector([BAIT]))
-    for subject, place in (
-        (call({"content": f"x {BAIT}"}), "/arguments/content"),
-        (Call("prompts/get", "ask", {"text": BAIT}), "/arguments/text"),
+    for subject, argument, place in (
+        (call({"content": f"x {BAIT}"}), "the argument 'content'", "/arguments/content"),
+        (Call("prompts/get", "ask", {"text": BAIT}), "an argument", "/arguments/text"),
+        (call({BAIT: "x"}), "an argument", "/arguments/[mcpguard:secret]"),
     ):
         verdict = gateway.judge(subject, CTX)
         assert isinstance(verdict, Verdict)
-        assert (verdict.reason, places(verdict)) == (Reason.SANITISED, [place])
-        assert [each.rule for each in verdict.findings] == ["scan.canary"]
+        assert (verdict.reason, verdict.detail) == (
+            Reason.SANITISED,
+            f"{argument} holds a credential",
+        )
+        assert [(each.rule, each.where) for each in verdict.findings] == [("scan.canary", place)]
     assert gateway.judge(call({"content": "x"}), CTX) is ALLOW
     without = GatewayStage(policy, LOCK)
     assert without.judge(call({"content": BAIT}), CTX) is ALLOW
