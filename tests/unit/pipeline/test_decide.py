@@ -186,6 +186,33 @@ def test_who_allows_all_of_a_kind_is_not_asked_about_it() -> None:
     assert panel.decide(SUBJECTS[SubjectKind.RESULT], CTX) is PASSED
 
 
+class Direct:
+    """A stage that allows all results, has an own judge for calls, and breaks when it is asked."""
+
+    unmoved = frozenset({SubjectKind.RESULT})
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.by_kind = {SubjectKind.CALL: lambda _subject, _ctx: verdict}
+
+    def judge(self, subject: Subject, ctx: Context) -> Verdict | Wait:
+        raise RuntimeError
+
+
+def test_a_stage_is_asked_as_it_says_it_may_be() -> None:
+    panel = Panel({"surface": always(ALLOW), **willing(), "policy": Direct(ALLOW)})
+    assert panel.decide(CALL, CTX) is PASSED
+    assert panel.decide(SUBJECTS[SubjectKind.RESULT], CTX) is PASSED
+    panel.seat({"policy": Direct(DENY)})
+    denied = Decision(False, CALL, "policy", Reason.DRIFTED, "it changed", (FINDING,))
+    assert panel.decide(CALL, CTX) == denied
+
+
+def test_without_a_configuration_nobody_who_is_unknown_may_call() -> None:
+    judge = STAGES["trust"](None).judge
+    denied = Verdict.deny(Reason.NO_PRINCIPAL, "nobody is known to be calling")
+    assert judge(CALL, CTX) == denied
+
+
 def test_who_is_seated_later_judges_from_then_on() -> None:
     panel = Panel({"surface": always(ALLOW), **willing()})
     assert panel.decide(CALL, CTX) is PASSED

@@ -1,9 +1,10 @@
 """The gateway stage: five steps in order, bindings, redaction, and what breaks denies."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import cast
 
 import orjson
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpguard.errors import UsageError
-from mcpguard.lock.lockfile import Launch, Lockfile, from_surface
+from mcpguard.lock.lockfile import Item, Launch, Lockfile, from_surface
 from mcpguard.lock.surface import ServerFacts, collect
 from mcpguard.model import (
     ALLOW,
@@ -31,6 +32,7 @@ from mcpguard.model import (
     ServerRequest,
     Severity,
     Subject,
+    SubjectKind,
     Verdict,
     Wait,
 )
@@ -401,6 +403,57 @@ def test_an_empty_policy_allows_and_leaves_other_subjects_to_other_stages(
         asked = Asked()
         assert stage(strict, asked).judge(subject, CTX) is ALLOW
         assert asked.results == [subject] * isinstance(subject, Result)
+
+
+ALONE: dict[str, tuple[GatewayPolicy, Verdict]] = {
+    "nothing": (GatewayPolicy(), ALLOW),
+    "a deny list": (
+        GatewayPolicy(deny=("w*",)),
+        Verdict.deny(Reason.TOOL_DENIED, "the tool is on the gateway's deny list"),
+    ),
+    "an allow list": (
+        GatewayPolicy(allow=("other",)),
+        Verdict.deny(Reason.TOOL_NOT_ALLOWED, "the tool is not on the gateway's allow list"),
+    ),
+    "an allow list with it": (GatewayPolicy(allow=("w*",)), ALLOW),
+    "an approval": (
+        GatewayPolicy(approve=("w*",)),
+        Verdict.deny(Reason.APPROVAL, "it needs the approval of a person, and nobody is asked"),
+    ),
+}
+
+
+@pytest.mark.guarantee("gateway:five-steps")
+@pytest.mark.parametrize(("policy", "verdict"), ALONE.values(), ids=ALONE)
+def test_each_step_holds_where_no_other_is_configured(
+    policy: GatewayPolicy, verdict: Verdict
+) -> None:
+    gateway = GatewayStage(policy, LOCK)
+    for _ in range(2):  # the second time from what it remembers
+        assert gateway.judge(call({"content": "x"}), CTX) == verdict
+
+
+RESULTS = frozenset({SubjectKind.RESULT})
+DIRECTLY: dict[str, tuple[GatewayStage, frozenset[SubjectKind], set[SubjectKind]]] = {
+    # who, which kinds pass whatever they hold, which may be judged directly
+    "no budgets": (GatewayStage(GatewayPolicy(), LOCK), RESULTS, {SubjectKind.CALL}),
+    "budgets": (stage(EVERYTHING), frozenset(), {SubjectKind.CALL}),
+    "nobody configured it": (GatewayStage.unconfigured(LOCK), frozenset(), set()),
+}
+
+
+@pytest.mark.parametrize(("gateway", "unmoved", "directly"), DIRECTLY.values(), ids=DIRECTLY)
+def test_what_a_pipeline_need_not_ask_or_may_ask_directly(
+    gateway: GatewayStage, unmoved: frozenset[SubjectKind], directly: set[SubjectKind]
+) -> None:
+    assert (gateway.unmoved, set(gateway.by_kind)) == (unmoved, directly)
+    for subject in SUBJECTS:
+        if subject.kind in unmoved:
+            assert gateway.judge(subject, CTX) is ALLOW
+    for kind, judge in gateway.by_kind.items():
+        for subject in (call({}, "ok_x"), call({}, "bad_x")):
+            assert subject.kind is kind
+            assert judge(subject, CTX) == gateway.judge(subject, CTX)
 
 
 def test_an_allow_list_without_a_name_allows_no_tool() -> None:
@@ -918,3 +971,33 @@ def test_more_tools_than_are_remembered_are_judged_all_the_same() -> None:
         assert gateway.judge(call({}, f"ok{number}"), CTX) is ALLOW
     for name in ("bad", "bad" + "x" * 1000, "bad0"):
         assert gateway.judge(call({}, name), CTX) is not ALLOW
+
+
+class Tools:
+    """The locked tools, of which one is only ever looked up, and how often that was."""
+
+    def __init__(self) -> None:
+        self.looked = 0
+
+    def get(self, name: str) -> Item | None:
+        self.looked += 1
+        return LOCK.items[ItemKind.TOOL].get(name)
+
+
+def test_what_the_policy_says_of_a_tool_is_worked_out_once() -> None:
+    tools = Tools()
+    items = cast("Mapping[str, Item]", tools)
+    gateway = stage(GatewayPolicy(), lock=replace(LOCK, items={ItemKind.TOOL: items}))
+
+    def worked_out(*names: str) -> int:
+        before = tools.looked
+        for name in names:
+            assert gateway.judge(call({}, name), CTX) is ALLOW
+        return tools.looked - before
+
+    names = [f"t{number}" for number in range(4095)]
+    assert worked_out("x" * 512, *names) == 4096
+    assert worked_out("x" * 512, *names) == 0
+    assert worked_out("another", "another") == 1
+    assert worked_out("x" * 512) == 1
+    assert worked_out("x" * 513, "x" * 513) == 2

@@ -16,11 +16,13 @@ from mcpguard.model import (
     ALLOW,
     NOBODY,
     Answer,
+    Call,
     Context,
     Decision,
     Definition,
     Effect,
     Era,
+    Finding,
     ItemKind,
     Json,
     JsonObject,
@@ -28,7 +30,9 @@ from mcpguard.model import (
     Reason,
     Result,
     ServerRequest,
+    Severity,
     Subject,
+    SubjectKind,
     Verdict,
     Wait,
 )
@@ -63,7 +67,12 @@ SCHEMA: JsonObject = {
 LOCK = from_surface(
     collect(
         ServerFacts(Era.LEGACY, "2025-11-25", {"name": "s", "version": "1"}, "", {"tools": {}}),
-        {ItemKind.TOOL: [{"name": "t", "inputSchema": {"type": "object"}, "outputSchema": SCHEMA}]},
+        {
+            ItemKind.TOOL: [
+                {"name": "t", "inputSchema": {"type": "object"}, "outputSchema": SCHEMA},
+                {"name": "odd", "inputSchema": {"type": "object"}, "outputSchema": {"type": 5}},
+            ]
+        },
     ),
     name="s",
     launch=Launch(("server",), "", (), {}),
@@ -406,19 +415,24 @@ def picture(data: str, media: str = "image/png") -> JsonObject:
 
 
 LEFT = b64("[mcpguard:github-token] ü")
+LEFT_ALONE = b64("[mcpguard:github-token]")
 PACKED: dict[str, tuple[JsonObject, JsonObject]] = {
     "blob": (blob(b64(TOKEN + " ü")), blob(LEFT)),
     "in lines": (blob("\r\n".join(b64(TOKEN + " ü"))), blob(LEFT)),
     "without padding": (blob(b64(TOKEN + " ü").rstrip("=")), blob(LEFT)),
     "of another type": (
         blob(b64(TOKEN), mimeType="image/png"),
-        blob(b64("[mcpguard:github-token]"), mimeType="image/png"),
+        blob(LEFT_ALONE, mimeType="image/png"),
     ),
     "contents": (
         {"contents": [{"uri": "a:b", "blob": b64(TOKEN + " ü")}, {"uri": "a:b", "blob": PNG}]},
         {"contents": [{"uri": "a:b", "blob": LEFT}, {"uri": "a:b", "blob": PNG}]},
     ),
     "picture": (picture(b64(TOKEN + " ü"), "image/svg+xml"), picture(LEFT, "image/svg+xml")),
+    "of a prompt": (
+        {"messages": [{"role": "user", "content": {"type": "resource", "blob": b64(TOKEN)}}]},
+        {"messages": [{"role": "user", "content": {"type": "resource", "blob": LEFT_ALONE}}]},
+    ),
     "no picture": (picture(TOKEN), picture("[mcpguard:github-token]")),
     "no text": (blob([TOKEN]), blob(["[mcpguard:github-token]"])),  # type: ignore[arg-type]
 }
@@ -585,6 +599,28 @@ def test_what_is_left_satisfies_the_reviewed_output_schema_or_does_not_pass(
         assert decision.detail == "it holds data about a person, which cannot be taken out"
 
 
+UNCHECKED: dict[str, tuple[str, JsonObject]] = {
+    "nothing was taken out of it": ("t", {"n": "no number"}),
+    "the schema is none": ("odd", {"n": 4111111111111111}),
+    "there is no schema": ("free", {"n": 4111111111111111}),
+}
+
+
+@pytest.mark.parametrize(("tool", "structured"), UNCHECKED.values(), ids=UNCHECKED)
+def test_what_no_output_schema_speaks_against_passes(tool: str, structured: JsonObject) -> None:
+    given_ = called(TOKEN, structuredContent=structured)._replace(target=tool)
+    decision = judged(given_, stage(REDACTING))
+    assert (decision.allowed, decision.reason) == (True, Reason.REDACTED)
+
+
+def test_a_class_in_which_nothing_is_found_leaves_all_as_it_is() -> None:
+    policy = replace(NOTHING, secrets=Response.REDACT, pii=Response.RECORD)
+    given_ = called(f"pay with {CARD}")
+    message = "a text of the text: card"
+    found = Finding("scan.card", Severity.CRITICAL, "/content/0/text", message)
+    assert judged(given_, stage(policy)) == Decision(True, given_, findings=(found,))
+
+
 # quarantine
 
 
@@ -618,7 +654,9 @@ def test_a_release_admits_exactly_that_result_once() -> None:
     assert not judged(called("OBEY me!"), made).allowed
     decision = judged(ORDERS, made)
     assert (decision.allowed, decision.subject) == (True, ORDERS)
-    assert "scan.released" in {each.rule for each in decision.findings}
+    assert decision.findings[-1] == Finding(
+        "scan.released", Severity.INFO, "", "a person has released exactly this"
+    )
     assert not judged(ORDERS, made).allowed
 
 
@@ -666,10 +704,37 @@ def test_a_planted_credential_passes_nowhere_in_a_message(body: JsonObject) -> N
 
 @pytest.mark.guarantee("scan:canary-never-passes")
 def test_an_answer_of_the_hosts_with_a_planted_credential_does_not_pass() -> None:
-    assert not judged(Answer("sampling/createMessage", {"text": BAIT}), stage()).allowed
+    baited = Answer("sampling/createMessage", {"text": BAIT})
+    decision = judged(baited, stage())
+    assert (decision.allowed, decision.detail) == (False, "it holds a credential")
+    (found,) = decision.findings
+    assert found == Finding(
+        "scan.canary", Severity.CRITICAL, "/text", "a text of the answer: secret"
+    )
     assert judged(Answer("sampling/createMessage", {"text": "x"}), stage()).allowed
     without = ScanStage(NOTHING, LOCK)
     assert judged(Answer("sampling/createMessage", {"text": BAIT}), without).allowed
+
+
+def nested(value: Json) -> JsonObject:
+    """`value` deeper than is looked."""
+    for _ in range(70):
+        value = [value]
+    return {"text": value}
+
+
+def test_an_answer_that_is_too_much_to_be_looked_through_does_not_pass() -> None:
+    answer = Answer("sampling/createMessage", nested("x"))
+    denied = Verdict.deny(Reason.UNSCANNED, "it is too much to be looked through")
+    assert stage().judge(answer, CTX) == denied
+
+
+def test_what_cannot_be_taken_out_of_an_announcement_is_withheld() -> None:
+    announced = Notice("notifications/message", blob("*".join(b64(TOKEN))))
+    decision = judged(announced, stage(REDACTING))
+    assert (decision.allowed, decision.reason) == (False, Reason.SENSITIVE)
+    assert decision.detail == "it holds a credential"
+    assert {each.rule for each in decision.findings} == {"scan.secrets"}
 
 
 # other kinds
@@ -727,6 +792,115 @@ def test_a_listed_definition_is_looked_at_where_that_is_asked_for(
     assert judged(Definition(ItemKind.TOOL, "t", changed), made).allowed
 
 
+class Stern:
+    """A scanner of definitions that blocks all, and remembers what it was shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[tuple[ItemKind | None, JsonObject]] = []
+
+    def __call__(self, kind: ItemKind | None, definition: JsonObject) -> Said:
+        self.shown.append((kind, definition))
+        return Said("block")
+
+    def stage(self, response: Response = Response.BLOCK) -> ScanStage:
+        policy = replace(NOTHING, definitions=Responses(Response.OFF, response))
+        return ScanStage(policy, LOCK, judge_definition=self)
+
+
+def test_a_definition_is_examined_once_until_it_changes_or_too_many_are_known() -> None:
+    stern = Stern()
+    made = stern.stage()
+
+    def examined(*numbers: int, name: str = "t") -> int:
+        before = len(stern.shown)
+        for number in numbers:
+            definition = Definition(ItemKind.TOOL, f"t{number}", {"name": name})
+            assert made.judge(definition, CTX) == Verdict.deny(
+                Reason.INJECTION,
+                "its text reads like instructions to the model",
+                Finding(
+                    "scan.override",
+                    Severity.CRITICAL,
+                    "",
+                    "text that tries to direct the model (block)",
+                ),
+            )
+        return len(stern.shown) - before
+
+    known = range(4096)
+    assert examined(*known) == 4096
+    assert examined(*known) == 0
+    assert examined(4096, 4096) == 1
+    assert examined(0) == 1
+    assert examined(0, name="another") == 1
+
+
+GREETED: dict[str, tuple[str, JsonObject, Response, list[JsonObject]]] = {
+    "initialize": ("initialize", {"instructions": "x"}, Response.BLOCK, [{"instructions": "x"}]),
+    "discover": ("server/discover", {"instructions": "x"}, Response.BLOCK, [{"instructions": "x"}]),
+    "without instructions": ("initialize", {"serverInfo": {}}, Response.BLOCK, []),
+    "not asked for": ("initialize", {"instructions": "x"}, Response.OFF, []),
+    "of a tool": ("tools/call", {"instructions": "x"}, Response.BLOCK, []),
+}
+
+
+@pytest.mark.parametrize(("method", "body", "response", "shown"), GREETED.values(), ids=GREETED)
+def test_only_instructions_of_a_handshake_are_examined_as_such(
+    method: str, body: JsonObject, response: Response, shown: list[JsonObject]
+) -> None:
+    stern = Stern()
+    decision = judged(Result(method, "", body), stern.stage(response))
+    assert stern.shown == [(None, each) for each in shown]
+    assert decision.allowed
+    assert decision.detail == (
+        "its text reads like instructions to the model, so its instructions were left out"
+        if shown
+        else ""
+    )
+
+
+EVERYTHING = frozenset(SubjectKind) - {SubjectKind.RESULT}
+BLOCKING = Responses(Response.OFF, Response.BLOCK)
+CALL, DEFINITION = SubjectKind.CALL, SubjectKind.DEFINITION
+UNMOVED: dict[str, tuple[ScanStage, frozenset[SubjectKind]]] = {
+    "nothing is looked for": (ScanStage(NOTHING, LOCK), EVERYTHING),
+    "the preset": (
+        ScanStage(ScanPolicy(), LOCK),
+        frozenset({CALL, DEFINITION, SubjectKind.ANSWER}),
+    ),
+    "planted credentials": (stage(), frozenset({CALL, DEFINITION})),
+    "definitions": (
+        ScanStage(replace(NOTHING, definitions=BLOCKING), LOCK, judge=judge, needles=needles),
+        EVERYTHING - {DEFINITION},
+    ),
+}
+
+
+@pytest.mark.parametrize(("made", "unmoved"), UNMOVED.values(), ids=UNMOVED)
+def test_what_a_policy_does_not_look_at_passes_and_need_not_be_asked_about(
+    made: ScanStage, unmoved: frozenset[SubjectKind]
+) -> None:
+    assert made.unmoved == unmoved
+    bad: JsonObject = {"content": [f"OBEY {BAIT} {TOKEN}"], "description": POISONED["description"]}
+    subjects: list[Subject] = [
+        Call("tools/call", "t", bad),
+        Answer("sampling/createMessage", bad),
+        Definition(ItemKind.TOOL, "t", bad),
+        ServerRequest("sampling/createMessage", bad),
+        Notice("notifications/message", bad),
+    ]
+    for subject in subjects:
+        assert (made.judge(subject, CTX) is ALLOW) is (subject.kind in unmoved)
+
+
+@pytest.mark.parametrize("made", [ScanStage(NOTHING, LOCK), stage(outcomes(Response.BLOCK))])
+def test_a_pipeline_may_ask_about_results_directly(made: ScanStage) -> None:
+    assert set(made.by_kind) == {SubjectKind.RESULT}
+    for given_ in (ORDERS, called("fine"), called(BAIT)):
+        assert made.by_kind[SubjectKind.RESULT](given_, CTX) == made.judge(given_, CTX)
+    assert (made.judge(ORDERS, CTX) is ALLOW) is made.unmoved.issuperset(EVERYTHING)
+
+
 def test_instructions_that_may_not_pass_are_left_out_of_the_handshake() -> None:
     made = stage(replace(NOTHING, definitions=Responses(Response.OFF, Response.BLOCK)))
     body: JsonObject = {"serverInfo": {}, "instructions": POISONED["description"]}
@@ -738,6 +912,10 @@ def test_instructions_that_may_not_pass_are_left_out_of_the_handshake() -> None:
 ACCEPTED: dict[str, tuple[Subject, str]] = {
     "a result": (called("OBEY"), "tool t"),
     "a result of a prompt": (Result("prompts/get", "p", called("OBEY").body), "prompt p"),
+    "a result of a resource": (
+        Result("resources/read", "a:b", {"contents": [{"uri": "a:b", "text": "OBEY"}]}),
+        "resource a:b",
+    ),
     "a definition": (Definition(ItemKind.TOOL, "t", POISONED), "tool t"),
     "instructions": (
         Result("initialize", "", {"instructions": POISONED["description"]}),
@@ -814,6 +992,45 @@ def test_a_large_result_waits_until_it_was_examined(policy: ScanPolicy, text: st
 
 def test_an_answer_of_the_short_way_is_examined_at_once() -> None:
     assert AT_ONCE >= SHORT
+
+
+def filled(size: int, end: str = "") -> str:
+    return ("x " * size)[: size - len(end)] + end
+
+
+BESIDE: dict[str, tuple[str, bool]] = {
+    "as long as is searched at once": (filled(65536), False),
+    "longer": (filled(65537), True),
+    "something in as much as is examined at once": (filled(4096, "OBEY"), False),
+    "something in more": (filled(4097, "OBEY"), True),
+    "nothing in more": (filled(4097), False),
+}
+
+
+@pytest.mark.parametrize(("text", "beside"), BESIDE.values(), ids=BESIDE)
+def test_how_long_a_result_may_be_to_be_examined_on_the_way(text: str, beside: bool) -> None:
+    policy = outcomes(Response.RECORD)
+    made = ScanStage(policy, LOCK, judge=judge, needles=needles, aside=Beside())
+    assert isinstance(made.judge(called(text), CTX), Wait) is beside
+
+
+@pytest.mark.parametrize("more", [(), ("C:\\path",), ("\ud800",)])
+def test_a_large_result_in_which_nothing_is_found_passes_as_it_is(more: Sequence[str]) -> None:
+    given_ = called(filled(65537), *more)
+    assert judged(given_, stage(outcomes(Response.BLOCK))) == Decision(True, given_)
+
+
+@pytest.mark.parametrize(("size", "rule"), [(8192, "scan.secrets"), (8193, "scan.unscanned")])
+def test_how_long_an_announcement_may_be_to_be_examined(size: int, rule: str) -> None:
+    around = len(orjson.dumps({"data": ""}))
+    announced = Notice("notifications/message", {"data": filled(size - around, f" {TOKEN}")})
+    decision = judged(announced, stage(replace(NOTHING, secrets=Response.RECORD)))
+    assert [each.rule for each in decision.findings] == [rule]
+
+
+def test_a_long_word_of_an_ordinary_result_is_looked_at_by_the_scanners_own_reader() -> None:
+    given_ = called("commit 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")
+    assert judged(given_, ScanStage(ScanPolicy(), LOCK)) == Decision(True, given_)
 
 
 @pytest.mark.guarantee("scan:flagged-results-answered")

@@ -39,7 +39,15 @@ from mcpguard.wire.methods import NOTIFICATIONS, REQUESTS
 
 LISTED: JsonObject = {"tools": {}, "prompts": {}, "resources": {}}
 FACTS = ServerFacts(Era.DUAL, "2025-11-25", {"name": "s", "version": "1"}, "", LISTED)
+MANY_NAMES = "abcdefghi"
 TOOLS: list[Json] = [
+    {
+        "name": "many",
+        "inputSchema": {
+            "type": "object",
+            "properties": {name: {"type": "string"} for name in MANY_NAMES},
+        },
+    },
     {
         "name": "write",
         "inputSchema": {
@@ -425,6 +433,17 @@ def test_a_caller_cannot_fill_the_memory_with_shapes() -> None:
         assert stage.judge(tool("pick", {"count": 1, f"k{number}": 1}), CTX) == ALLOW
         assert stage.judge(tool("free", {f"k{number}": 1}), CTX) == ALLOW
     assert not any(pin.shapes for pin in stage.pins.values())
+    for number in range(256):
+        assert stage.judge(tool("many", chosen(number)), CTX) == ALLOW
+    assert stage.judge(tool("many", chosen(7)), CTX) == ALLOW
+    assert len(stage.pins["many"].shapes) == 256
+    assert stage.judge(tool("many", chosen(256)), CTX) == ALLOW
+    assert len(stage.pins["many"].shapes) == 1
+
+
+def chosen(number: int) -> JsonObject:
+    """Those of the arguments of `many` whose bit is set."""
+    return {name: "x" for place, name in enumerate(MANY_NAMES) if number >> place & 1}
 
 
 def test_a_schema_that_was_locked_as_checked_and_does_not_compile_denies() -> None:
@@ -653,7 +672,7 @@ def test_contents_of_a_read_are_of_locked_resources(contents: Json, allowed: boo
 
 LINK: JsonObject = {"type": "resource_link", "uri": "memo://1"}
 MANY: dict[str, tuple[str, JsonObject]] = {
-    "blocks": ("tools/call", {"content": [LINK] * MAX_LINKS}),
+    "blocks": ("tools/call", {"content": [LINK] * 10_000}),
     "one-block-after-another": ("tools/call", {"content": [{"content": [LINK]}] * MAX_LINKS}),
     "messages": ("prompts/get", {"messages": [{"content": LINK}] * MAX_LINKS}),
     "contents": ("resources/read", {"contents": [{"uri": "memo://1"}] * MAX_LINKS}),
@@ -698,7 +717,9 @@ def test_a_result_is_held_against_the_reviewed_output_schema_and_passes(
     assert (decision.allowed, decision.subject.body is body) == (True, True)  # type: ignore[union-attr]
     told = [each.message.partition("says: ")[2] for each in decision.findings]
     assert told == ([wrong] if wrong else [])
-    assert {each.rule for each in decision.findings} <= {OFF_SCHEMA}
+    assert {(each.rule, each.where) for each in decision.findings} <= {
+        (OFF_SCHEMA, "/structuredContent")
+    }
 
 
 def test_an_error_carries_no_blocks() -> None:

@@ -1,5 +1,6 @@
 """The trust stage: six checks in order, claims that nobody reads, and what breaks denies."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,7 @@ from mcpguard.model import (
     Decision,
     Definition,
     Effect,
+    Finding,
     Held,
     ItemKind,
     Json,
@@ -29,12 +31,13 @@ from mcpguard.model import (
     ServerRequest,
     Severity,
     Subject,
+    SubjectKind,
     Tier,
     Verdict,
     Wait,
 )
 from mcpguard.pipeline import Stage, decide
-from mcpguard.pipeline.trust import MAX_FINDINGS, RULE, TrustStage
+from mcpguard.pipeline.trust import MAX_FINDINGS, MAX_KEYS, TrustStage
 from mcpguard.trust.policy import PolicyTable, ToolPolicy
 
 
@@ -381,6 +384,130 @@ def test_only_calls_are_judged(subject: Subject) -> None:
     assert stage().judge(subject, nobody) is ALLOW
 
 
+def test_a_pipeline_may_ask_about_calls_directly() -> None:
+    one = stage()
+    assert set(one.by_kind) == {SubjectKind.CALL}
+    for asked in (call("free"), call("blocked"), call("posting", {"trust_score": 1})):
+        assert one.by_kind[SubjectKind.CALL](asked, context()) == one.judge(asked, context())
+
+
+# what passed before
+
+
+class Reading:
+    """Parties whose standings are read from a store, and how often they were."""
+
+    caller = ME
+
+    def __init__(self) -> None:
+        self.standings: Sequence[Held] = ENROLLED
+        self.read = 0
+
+    def held(self) -> Sequence[Held]:
+        self.read += 1
+        return self.standings
+
+    def cost(self, one: TrustStage, asked: Call) -> int:
+        """How often a call that passes reads the standings."""
+        before = self.read
+        assert one.judge(asked, Context("files", "local", NoSession(), At(7.0), self)) is ALLOW
+        return self.read - before
+
+
+def unlimited(**policies: ToolPolicy) -> TrustStage:
+    return TrustStage(PolicyTable({"free": ToolPolicy(min_trust=0), **policies}))
+
+
+@pytest.mark.parametrize("one", [unlimited(), stage()], ids=["no limits", "limits"])
+def test_a_call_like_one_that_passed_reads_the_standings_once(one: TrustStage) -> None:
+    parties = Reading()
+    assert parties.cost(one, call("t")) > 1
+    assert [parties.cost(one, call("t")) for _ in range(2)] == [1, 1]
+    assert parties.cost(one, call("another")) > 1
+    parties.standings = [*ENROLLED]
+    assert parties.cost(one, call("t")) > 1
+    assert parties.cost(one, call("t")) > 1
+
+
+def test_no_more_tools_are_remembered_than_a_server_may_well_have() -> None:
+    one, parties = unlimited(), Reading()
+    names = [f"t{number}" for number in range(MAX_KEYS + 1)]
+    for name in names[:MAX_KEYS]:
+        parties.cost(one, call(name))
+    assert [parties.cost(one, call(name)) for name in names[:MAX_KEYS]] == [1] * MAX_KEYS
+    assert parties.cost(one, call(names[-1])) > 1
+    assert parties.cost(one, call(names[-1])) == 1
+    assert parties.cost(one, call(names[0])) > 1
+
+
+POOR = Group(standings=(Held(1, 0), Held(1, 0)))
+ANOTHER = ME._replace(id="local:another", capabilities=frozenset())
+LOW_SCORE = no(Reason.TRUST_SCORE, NOT_TRUSTED.format(0, 300))
+BEFORE: dict[str, tuple[tuple[Call, Group], tuple[Call, Group], Verdict]] = {
+    "standings that are lower now": ((call("t"), Group()), (call("t"), POOR), LOW_SCORE),
+    "another caller": (
+        (call("writing"), Group()),
+        (call("writing"), Group(ANOTHER)),
+        no(Reason.CAPABILITY, "the capability fs:write is needed"),
+    ),
+    "a prompt of the tool's name": (
+        (call("free"), POOR),
+        (Call("prompts/get", "free", {}), POOR),
+        LOW_SCORE,
+    ),
+    "a tool of the prompt's name": (
+        (Call("prompts/get", "blocked", {}), Group()),
+        (call("blocked"), Group()),
+        no(Reason.TOOL_BLOCKED, "the tool is blocked by its policy"),
+    ),
+}
+
+
+@pytest.mark.guarantee("trust:six-checks")
+@pytest.mark.parametrize(("first", "second", "expected"), BEFORE.values(), ids=BEFORE)
+def test_what_passed_before_lets_nothing_else_pass(
+    first: tuple[Call, Group], second: tuple[Call, Group], expected: Verdict
+) -> None:
+    one = stage()
+    assert one.judge(first[0], context(first[1])) is ALLOW
+    assert one.judge(second[0], context(second[1])) == expected
+
+
+@pytest.mark.guarantee("trust:six-checks")
+def test_what_changes_after_a_call_passed_counts_for_the_next() -> None:
+    blocked, tools, standings = set[str](), set[str](), [*ENROLLED]
+    one = TrustStage(PolicyTable(), blocked=blocked, tools=tools)
+    parties, rewritten = context(), context(Group(standings=standings))
+    assert one.judge(call("t"), parties) is ALLOW
+    blocked.add(ME.id)
+    assert one.judge(call("t"), parties) == no(
+        Reason.PRINCIPAL_BLOCKED, "whoever calls, or the server, is blocked"
+    )
+    blocked.clear()
+    assert one.judge(call("t"), parties) is ALLOW
+    tools.add("t")
+    assert one.judge(call("t"), parties) == no(
+        Reason.TOOL_BLOCKED, "the operator has blocked the tool"
+    )
+    tools.clear()
+    assert one.judge(call("t"), rewritten) is ALLOW
+    standings[0] = Held(1, 0)
+    assert one.judge(call("t"), rewritten) == LOW_SCORE
+
+
+def test_a_person_is_asked_about_each_call_although_one_passed() -> None:
+    answers = [ALLOW, no(Reason.APPROVAL, "somebody said no")]
+    left = [*answers]
+    one = TrustStage(TABLE, limits=Counting(), strict=True, approve=lambda *_: left.pop(0))
+    parties = context(Group(standings=(Held(1, 0),)))
+    assert [one.judge(call("free"), parties) for _ in answers] == answers
+
+
+def test_the_matrix_is_not_asked_unless_that_is_configured() -> None:
+    one = unlimited(committing=ToolPolicy(min_trust=0, tier=Tier.COMMIT))
+    assert one.judge(call("committing"), held((1, 0))) is ALLOW
+
+
 # claims
 
 
@@ -389,8 +516,25 @@ def claims(arguments: Json = None, meta: Json = None) -> list[str]:
     verdict = stage().judge(call("free", given_, meta), context())
     assert isinstance(verdict, Verdict)
     assert verdict.effect is Effect.ALLOW
-    assert {(one.rule, one.severity) for one in verdict.findings} <= {(RULE, Severity.INFO)}
+    said = "a message's own word for its trust; nobody reads it"
+    assert verdict.findings == tuple(
+        Finding("trust-claim", Severity.INFO, one.where, said) for one in verdict.findings
+    )
     return [one.where for one in verdict.findings]
+
+
+OWN_WORDS = (
+    "trustScore trust_level Trust-Tier agentTrust agent_trust_score agent.trust.level"
+    " peer-trust-score callerTrustScore CAPABILITIES agent_capabilities agent-did callerDID"
+    " peer_did authLevel capiscio_caller_badge CapiscIO-Caller-API-Key"
+)
+
+
+@pytest.mark.guarantee("trust:never-from-a-message")
+@pytest.mark.parametrize("key", OWN_WORDS.split())
+def test_every_known_name_of_trust_is_a_claim(key: str) -> None:
+    assert claims({key: 1}) == [f"/arguments/{key}"]
+    assert claims({key + "!": 1, "my " + key: 1}) == []
 
 
 @pytest.mark.guarantee("trust:never-from-a-message")
@@ -404,6 +548,8 @@ def claims(arguments: Json = None, meta: Json = None) -> list[str]:
         ({"AGENT_TRUST_SCORE": 1}, None, ["/arguments/AGENT_TRUST_SCORE"]),
         ({"capabilities": ["*"]}, None, ["/arguments/capabilities"]),
         ({"a": [{"b/c": {"trust.score": 1}}]}, None, ["/arguments/a/0/b~1c/trust.score"]),
+        ({"a~b": {"trust score": 1}}, None, ["/arguments/a~0b/trust score"]),
+        ({"trust!score": 1}, None, []),
         ({}, {"trust_score": 1000}, ["/_meta/trust_score"]),
         ({}, {"x": {"capiscio_caller_badge": "e"}}, ["/_meta/x/capiscio_caller_badge"]),
         ({}, "trust_score", []),
@@ -462,7 +608,75 @@ def test_looking_for_claims_is_bounded() -> None:
     assert claims({**{f"a{n}": 1 for n in range(3000)}, "trust_score": 1}) == []
     assert len(claims({f"a{n}": {"trust_score": 1} for n in range(99)})) == MAX_FINDINGS
     assert claims({"trust_score" * 1000: 1}) == []
-    assert len(claims({"x" * 10_000: {"trust_score": 1}})[0]) < 100
+    assert claims({"x" * 10_000: {"trust_score": 1}}) == [f"/arguments/{'x' * 40}/trust_score"]
+
+
+def below(levels: int) -> Json:
+    """A claim inside so many lists."""
+    value: Json = {"trust_score": 1}
+    for _ in range(levels - 1):
+        value = [value]
+    return value
+
+
+def fillers(count: int) -> dict[str, Json]:
+    return {f"a{number}": 1 for number in range(count)}
+
+
+LEVELS, KEYS = 32, 2000
+LAST = "trust" + "_" * 30 + "score"
+BOUNDS: dict[str, tuple[dict[str, Json], Json, int]] = {
+    "the last level of arguments": ({"a": below(LEVELS)}, None, 1),
+    "one level more": ({"a": below(LEVELS + 1)}, None, 0),
+    "the last level of _meta": ({}, {"a": below(LEVELS)}, 1),
+    "one level more of _meta": ({}, {"a": below(LEVELS + 1)}, 0),
+    "the last key": ({**fillers(KEYS - 1), "trust_score": 1}, None, 1),
+    "one key more": ({**fillers(KEYS), "trust_score": 1}, None, 0),
+    "the last key, below": ({**fillers(KEYS - 2), "a": {"trust_score": 1}}, None, 1),
+    "one key more, below": ({**fillers(KEYS - 1), "a": {"trust_score": 1}}, None, 0),
+    "the longest claim": ({LAST: 1}, None, 1),
+    "one character more": ({LAST + "_": 1}, None, 0),
+    "all that are named": ({f"a{number}": {"trust_score": 1} for number in range(8)}, None, 8),
+    "one claim more": ({f"a{number}": {"trust_score": 1} for number in range(9)}, None, 8),
+}
+
+
+@pytest.mark.parametrize(("arguments", "meta", "found"), BOUNDS.values(), ids=BOUNDS)
+def test_claims_are_looked_for_up_to_each_bound(
+    arguments: dict[str, Json], meta: Json, found: int
+) -> None:
+    assert len(claims(arguments, meta)) == found
+
+
+def test_a_name_that_was_harmless_stays_so_and_hides_no_claim() -> None:
+    one = stage()
+    for number in range(2 * MAX_KEYS):
+        assert one.judge(call("free", {"a": {"b": number}, f"k{number}": []}), context()) is ALLOW
+    claimed = one.judge(call("free", {"a": {"trust_score": 1}}), context())
+    assert isinstance(claimed, Verdict)
+    assert [each.where for each in claimed.findings] == ["/arguments/a/trust_score"]
+
+
+def test_a_caller_cannot_fill_the_memory_with_names() -> None:
+    """To what is remembered there is one reference more than to the last one, which was not sent.
+
+    Each time that as many are known as may be, it begins anew.
+    """
+    one = stage()
+    names = [f"name {number}" for number in range(2 * MAX_KEYS + 2)]
+    *sent, last = [sys.getrefcount(name) for name in names]
+    assert set(sent) == {last}
+    assert {one.judge(call("free", {name: []}), context()) for name in names[:-1]} == {ALLOW}
+    *sent, last = [sys.getrefcount(name) for name in names]
+    assert [count - last for count in sent] == [0] * (2 * MAX_KEYS) + [1]
+
+
+def test_a_claim_is_named_although_the_same_tool_passed_before() -> None:
+    one = unlimited()
+    assert one.judge(call("t"), context()) is ALLOW
+    claimed = one.judge(call("t", {"trust_score": 1}), context())
+    assert isinstance(claimed, Verdict)
+    assert [each.where for each in claimed.findings] == ["/arguments/trust_score"]
 
 
 # what breaks denies
