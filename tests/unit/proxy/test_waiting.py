@@ -233,9 +233,9 @@ def test_an_end_of_the_server_answers_what_waits() -> None:
 
 def test_a_host_that_asked_for_progress_is_told_every_ten_seconds_what_is_waited_for() -> None:
     session = asking(Asking()).host(call(1, _meta={"progressToken": "p"}), call(2))
-    session.ticks(9.9).quiet()
     for number in (1, 2):
-        session.ticks(10.0).sends_host(
+        session.ticks(9.75).quiet()
+        session.ticks(0.25).sends_host(
             {
                 "method": "notifications/progress",
                 "params": {
