@@ -6,6 +6,7 @@ import pytest
 
 from mcpguard.lock.lockfile import Vary
 from mcpguard.model import (
+    NOBODY,
     Answer,
     Call,
     Context,
@@ -177,6 +178,8 @@ def test_what_a_session_remembers_and_follows_is_bounded() -> None:
     assert (listing.MAX_PAGES, listing.MAX_ITEMS) == (1000, 10_000)
     assert listing.MAX_BYTES == 16_777_216
     assert (core.MAX_DROPS, core.MAX_REPORTED) == (100, 100)
+    assert (core.MAX_WAIT, core.MAX_TOOK) == (300.0, 4096)
+    assert translate.MAX_QUESTIONS == 64
 
 
 def test_what_a_session_does_when_nothing_else_is_asked_for() -> None:
@@ -189,6 +192,11 @@ def test_what_a_session_does_when_nothing_else_is_asked_for() -> None:
         principal="local",
         server="server",
         early_exit="",
+        parties=NOBODY,
+        review="",
+        captured=None,
+        unrecorded=False,
+        tracer=None,
     )
 
 
