@@ -86,7 +86,7 @@ class Event:
 
     name: str
     fields: dict[str, str | int]
-    level: str = "warning"
+    level: str
 
 
 @dataclass(slots=True)

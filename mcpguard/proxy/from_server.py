@@ -185,7 +185,6 @@ class ServerSide:
     def _answered(self, entry: Entry, message: Response) -> None:
         core, result = self.core, message.result
         if entry.cancelled:
-            core.up_tokens.close(entry)
             core.note(DOWN, entry.row.name, Reason.LATE_ANSWER, "the host cancelled it", "drop")
         elif entry.internal:
             self._page(entry, message)

@@ -123,6 +123,7 @@ SERVER_INFO: JsonObject = {"name": "sample", "version": "1.0"}
 INSTRUCTIONS = "Be kind."
 
 CLIENT: JsonObject = {"name": "host", "version": "9"}
+NOTHING: JsonObject = {}
 ENVELOPE: JsonObject = {
     PROTOCOL_VERSION: "2026-07-28",
     CLIENT_INFO: CLIENT,
@@ -186,10 +187,10 @@ class Ids:
         self.coming: list[int] = []
 
     def __call__(self) -> int:
-        if self.broken:
-            raise OSError("no entropy")
         if self.coming:
             return self.coming.pop(0)
+        if self.broken:
+            raise OSError("no entropy")
         drawn = self.next
         self.next += 0 if self.stuck else 1
         return drawn
@@ -345,10 +346,13 @@ class Play:
 
     # common beginnings
 
-    def initialize(self, capabilities: JsonObject | None = None) -> Self:
-        """The legacy handshake, up to the lists, which are asked for and not yet answered."""
+    def initialize(self, capabilities: JsonObject | None = None, *, able: Json = NOTHING) -> Self:
+        """The legacy handshake, up to the lists, which are asked for and not yet answered.
+
+        `able`: what the host says that it can do.
+        """
         given = self.ids.next
-        params: JsonObject = {"protocolVersion": LATEST, "capabilities": {}, "clientInfo": CLIENT}
+        params: JsonObject = {"protocolVersion": LATEST, "capabilities": able, "clientInfo": CLIENT}
         self.host({"id": "init", "method": "initialize", "params": params})
         self.server({"id": given, "result": handshake(capabilities or CAPABILITIES)})
         self.host({"method": "notifications/initialized"})
@@ -411,10 +415,11 @@ def opened(
     mode: Mode = Mode.ENFORCE,
     decide: Decide | None = None,
     live: Mapping[ItemKind, Mapping[str, JsonObject]] = SURFACE,
+    able: Json = NOTHING,
     **given: Any,  # noqa: ANN401 - fields of SessionSettings
 ) -> Play:
-    """A legacy session, verified; the next id drawn is `wire(0)`."""
-    begun = play(lock, mode, decide, **given).initialize()
+    """A legacy session, verified; the next id drawn is `wire(0)`. `able`: see `initialize`."""
+    begun = play(lock, mode, decide, **given).initialize(able=able)
     if lock is not None:
         begun.lists(live)
     return begun.forget().renumber()

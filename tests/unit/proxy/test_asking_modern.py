@@ -20,12 +20,24 @@ from tests.unit.proxy.play import (
     Play,
     call,
     modern,
+    text,
     usual,
 )
 
 ABLE: JsonObject = {**ENVELOPE, CLIENT_CAPABILITIES: {"elicitation": {}}}
 SAY: JsonObject = {"text": "hello"}
 YES: JsonObject = {"action": "accept", "content": {"allow": True}}
+QUESTION: JsonObject = {
+    "method": "elicitation/create",
+    "params": {
+        "message": "mcpguard: allow this one call of the tool echo?",
+        "requestedSchema": {
+            "type": "object",
+            "properties": {"allow": {"type": "boolean", "title": "Allow this one call"}},
+            "required": ["allow"],
+        },
+    },
+}
 
 
 def person(low_risk: str = "echo") -> Asking:
@@ -65,11 +77,13 @@ def repeated(
 def test_a_plain_yes_lets_the_repeated_call_go_without_the_answer() -> None:
     session = asking()
     result = asked(session)
-    question = result["inputRequests"]["mcpguard"]  # type: ignore[call-overload,index]
-    assert result["resultType"] == "input_required"
-    assert question["method"] == "elicitation/create"  # type: ignore[call-overload,index]
-    assert "allow this one call of the tool echo?" in str(question)
-    repeated(session, 2, result["requestState"], {"mcpguard": YES})
+    state = f"mcpguard:{text(1)}{text(2)}"
+    assert result == {
+        "resultType": "input_required",
+        "inputRequests": {"mcpguard": QUESTION},
+        "requestState": state,
+    }
+    repeated(session, 2, state, {"mcpguard": YES})
     (line,) = session.sends[Side.SERVER]
     sent = orjson.loads(line)
     assert sent["params"]["arguments"] == SAY
@@ -124,10 +138,18 @@ def test_only_low_risk_tools_of_hosts_that_can_ask_are_asked_about() -> None:
         assert session.session.held_calls  # it waits for an approver
 
 
-def test_a_call_that_goes_on_with_what_the_server_asked_waits_for_an_approver() -> None:
-    session = asking().host(
-        call(1, "echo", SAY, _meta=ABLE, requestState="theirs", inputResponses={"name": YES})
-    )
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"requestState": "theirs", "inputResponses": {"name": YES}},
+        {"requestState": "theirs"},
+        {"inputResponses": {"name": YES}},
+    ],
+)
+def test_a_call_that_goes_on_with_what_the_server_asked_waits_for_an_approver(
+    more: JsonObject,
+) -> None:
+    session = asking().host(call(1, "echo", SAY, _meta=ABLE, **more))
     assert all(lines == [] for lines in session.sends.values())
     assert session.session.held_calls
 
@@ -142,3 +164,45 @@ def test_questions_that_nobody_answers_are_few() -> None:
     assert session.sends[Side.SERVER] == []
     repeated(session, 201, states[1], {"mcpguard": YES})
     assert len(session.sends[Side.SERVER]) == 1
+
+
+def noted(direction: str, what: str, reason: str, detail: str) -> JsonObject:
+    return {
+        "direction": direction,
+        "method": "tools/call",
+        "target": "",
+        "decision": what,
+        "stage": "wire",
+        "rule": f"wire.{reason}",
+        "reason": reason,
+        "detail": detail,
+    }
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"), [(YES, "yes"), ({"action": "decline"}, "no"), (5, "no")]
+)
+def test_a_question_and_its_answer_are_recorded(answer: Json, said: str) -> None:
+    session = asking().host(call(1, "echo", SAY, _meta=ABLE))
+    told = "mcpguard asks the host's user"
+    assert session.records == [noted("server>host", "note", "ok", told)]
+    state = orjson.loads(session.sends[Side.HOST][0])["result"]["requestState"]
+    repeated(session.forget(), 2, state, {"mcpguard": answer})
+    assert session.records[0] == noted("host>server", "note", "ok", f"the host's user says {said}")
+
+
+def test_a_question_that_cannot_be_asked_is_recorded_and_its_call_waits_for_an_approver() -> None:
+    session = asking()
+    session.ids.coming.append(5)
+    session.then(lambda one: setattr(one.ids, "broken", True))
+    session.host(call(1, "echo", SAY, _meta=ABLE)).quiet()
+    text = "no random id can be drawn"
+    assert session.records[0] == noted("server>host", "deny", "rng_failed", text)
+    assert list(session.session.held_calls) == [5]
+
+
+def test_a_question_ends_the_call_that_it_answers() -> None:
+    session = asking()
+    asked(session)
+    session.idle()
+    assert not session.session.held_calls

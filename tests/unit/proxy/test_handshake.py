@@ -518,9 +518,10 @@ def test_an_initialize_after_a_discovery_passes_and_its_lists_are_legacy() -> No
 
 
 @pytest.mark.guarantee("requests:era")
-def test_an_envelope_on_an_initialize_makes_it_no_modern_request() -> None:
+@pytest.mark.parametrize("version", ["2026-07-28", "2099-01-01"])
+def test_an_envelope_on_an_initialize_makes_it_no_modern_request(version: str) -> None:
     """As the Python SDK has it: the handshake does not exist in 2026-07-28, whatever it carries."""
-    stamped = initialize(_meta=ENVELOPE)
+    stamped = initialize(_meta={**ENVELOPE, PROTOCOL_VERSION: version})
     session = play(LOCK).host(stamped).sends_server({**stamped, "id": wire(0)})
     session.server({"id": wire(0), "result": handshake()})
     session.sends_host({"id": 1, "result": handshake()}).quiet()

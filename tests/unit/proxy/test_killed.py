@@ -3,7 +3,8 @@
 import pytest
 
 from mcpguard.model import Json, JsonObject, Mode, RequestKind, Side
-from tests.unit.proxy.play import Play, call, locked, opened, play, refused, wire
+from mcpguard.proxy.core import MAX_DROPS
+from tests.unit.proxy.play import Play, call, line, locked, opened, play, refused, wire
 
 WHY = "the kill switch /data/kill is on"
 TEXT = "Blocked by mcpguard [wire.killed]: the session was ended by its operator. Do not retry."
@@ -56,6 +57,22 @@ def test_what_was_on_its_way_to_the_server_in_the_same_turn_is_not_sent() -> Non
     killed(session)
     assert session.sends[Side.SERVER] == []
     assert session.stop is not None
+
+
+def test_what_was_on_its_way_to_the_host_in_the_same_turn_is_sent() -> None:
+    session = opened().host(call(7)).forget()
+    answer: JsonObject = {"id": wire(0), "result": {"content": []}}
+    session.session.feed_server(line(answer), session.now)
+    killed(session).sends_host({**answer, "id": 7}).quiet().stops(77)
+
+
+def test_what_a_flood_dropped_is_written_down_before_the_end() -> None:
+    session = opened()
+    for _ in range(MAX_DROPS + 7):
+        session.host(b"")
+    counted, ended = killed(session.forget()).records
+    assert counted["detail"] == "7 more lines were dropped in a second"
+    assert ended == {"event": "session.killed", "detail": WHY}
 
 
 def test_a_cancelled_request_is_not_answered() -> None:

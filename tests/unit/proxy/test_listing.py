@@ -770,6 +770,11 @@ def test_a_host_list_that_was_cancelled_gets_no_answer() -> None:
     session.quiet().idle()
 
 
+def test_a_change_before_the_lists_may_be_asked_for_asks_for_nothing() -> None:
+    session = play(LOCK).server({"method": "notifications/tools/list_changed"}).forget()
+    session.ticks(10.0).quiet()
+
+
 def test_a_change_before_the_lists_were_asked_for_is_kept() -> None:
     session = play(LOCK)
     session.host({"id": "i", "method": "initialize", "params": {"protocolVersion": "2025-11-25"}})

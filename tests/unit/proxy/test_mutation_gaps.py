@@ -6,6 +6,7 @@ import pytest
 
 from mcpguard.lock.lockfile import Vary
 from mcpguard.model import (
+    NOBODY,
     Answer,
     Call,
     Context,
@@ -177,6 +178,8 @@ def test_what_a_session_remembers_and_follows_is_bounded() -> None:
     assert (listing.MAX_PAGES, listing.MAX_ITEMS) == (1000, 10_000)
     assert listing.MAX_BYTES == 16_777_216
     assert (core.MAX_DROPS, core.MAX_REPORTED) == (100, 100)
+    assert (core.MAX_WAIT, core.MAX_TOOK) == (300.0, 4096)
+    assert translate.MAX_QUESTIONS == 64
 
 
 def test_what_a_session_does_when_nothing_else_is_asked_for() -> None:
@@ -189,6 +192,11 @@ def test_what_a_session_does_when_nothing_else_is_asked_for() -> None:
         principal="local",
         server="server",
         early_exit="",
+        parties=NOBODY,
+        review="",
+        captured=None,
+        unrecorded=False,
+        tracer=None,
     )
 
 
@@ -580,6 +588,62 @@ def test_what_was_taken_from_the_batch_is_whole_and_no_longer_in_it() -> None:
     assert taken.stop == Stop(3, "why")
     assert session.batch is growing
     assert (later.sends, later.records, later.events, later.stop) == ([], [], [], None)
+
+
+def test_what_was_done_is_no_longer_in_the_batch() -> None:
+    session = opened(max_pending=4)
+    for given in range(5):
+        session.session.feed_host(line(call(given)), session.now)
+    batch = session.session.batch
+    batch.stop = Stop(3, "why")
+    assert batch.sends and batch.records and batch.events  # noqa: PT018
+    batch.clear()
+    left: list[object] = [batch.sends, batch.records, batch.events, batch.stop]
+    assert left == [[], [], [], None]
+
+
+TOOK: dict[str, tuple[JsonObject, JsonObject, list[tuple[str, float]]]] = {
+    "plain": (call(1, arguments={}), {"result": {}}, [("free", 0.25)]),
+    "another way": (call(1, _meta={}), {"result": {}}, [("free", 0.25)]),
+    "an error": (call(1), {"error": {"code": 1, "message": "m"}}, [("free", 0.25)]),
+    "with progress": (call(1, _meta={"progressToken": 5}), {"result": {}}, []),
+    "of no tool": ({"id": 1, "method": "ping"}, {"result": {}}, []),
+}
+
+
+@pytest.mark.guarantee("live:latency-of-answers")
+@pytest.mark.parametrize("name", TOOK)
+def test_how_long_each_call_of_a_tool_took_is_known(name: str) -> None:
+    asked, answer, took = TOOK[name]
+    session = opened(timeout=60.0).host(asked).after(0.25).server({"id": wire(0), **answer})
+    assert session.session.took() == took
+
+
+def test_before_the_first_call_stages_are_told_of_none() -> None:
+    seen: list[tuple[float, int, Wait | None, bool | None]] = []
+    pipeline = usual(LOCK)
+
+    def decide(subject: Subject, ctx: Context) -> Decision | Wait:
+        seen.append((ctx.live.now, ctx.live.call, ctx.live.again, ctx.live.said))
+        return pipeline(subject, ctx)
+
+    notice: JsonObject = {"method": "notifications/message", "params": {"level": "info"}}
+    play(LOCK, decide=decide).server(notice)
+    assert seen == [(1000.0, 0, None, None)]
+
+
+BOUND: JsonObject = {"task": {"ttl": 5}, "requestState": "s", "inputResponses": {"a": 1}}
+
+
+@pytest.mark.parametrize("keys", [[], ["task"], ["requestState", "inputResponses"], [*BOUND]])
+def test_what_a_call_carries_beside_its_arguments_is_judged_with_it(keys: list[str]) -> None:
+    judged: list[Subject] = []
+    more = {key: BOUND[key] for key in keys}
+    session = opened(decide=judging(Call, judged))
+    judged.clear()
+    session.host(call(1, "free", {"a": 1}, _meta=ENVELOPE, **more))
+    expected = Call("tools/call", "free", {"a": 1}, meta=ENVELOPE, more=more or None)
+    assert judged == [expected]
 
 
 def test_only_a_request_of_the_host_that_was_not_taken_back_is_waited_for() -> None:

@@ -106,19 +106,20 @@ def test_a_result_with_nothing_to_translate_takes_the_short_way(
 
 def test_the_pipeline_is_told_what_is_judged_and_when() -> None:
     pipeline = usual(LOCK)
-    seen: list[tuple[Subject, float]] = []
+    seen: list[tuple[Subject, int, float]] = []
 
     def decide(subject: Subject, ctx: Context) -> Decision | Wait:
-        seen.append((subject, ctx.live.now))
+        seen.append((subject, ctx.live.call, ctx.live.now))
         return pipeline(subject, ctx)
 
     session = opened(decide=decide)
     given = session.ids.next
     session.host(call("before", arguments={})).server({"id": given, "result": {"content": []}})
     del seen[:]
-    session.renumber().after(5.0).host(call(1, arguments={"a": 1}))
+    session.renumber().after(5.0).host(call(1, arguments={"a": 1})).after(1.0).host(call(2))
     session.after(2.0).server({"id": wire(0), "result": {"content": []}})
     assert seen == [
-        (Call("tools/call", "free", {"a": 1}), session.now - 2.0),
-        (Result("tools/call", "free", {"content": []}), session.now),
+        (Call("tools/call", "free", {"a": 1}), wire(0), session.now - 3.0),
+        (Call("tools/call", "free", {}), wire(1), session.now - 2.0),
+        (Result("tools/call", "free", {"content": []}), wire(0), session.now),
     ]

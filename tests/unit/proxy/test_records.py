@@ -232,6 +232,31 @@ def test_every_change_of_a_drifted_item_is_told_in_one_sentence_each() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("mode", "fate"),
+    [
+        (Mode.ENFORCE, "blocked"),
+        (Mode.FILTER_ONLY, "hidden, though filter-only lets it be used"),
+        (Mode.AUDIT_ONLY, "let through, as audit-only blocks nothing"),
+    ],
+)
+def test_an_item_that_is_not_locked_is_told_with_its_rule_and_its_fate(
+    mode: Mode, fate: str
+) -> None:
+    name = "n" * 600
+    tools: dict[str, JsonObject] = {**TOOLS, name: {"name": name}}
+    live = {**SURFACE, ItemKind.TOOL: tools}
+    (event,) = play(LOCK, mode).initialize().lists(live).events
+    assert (event.name, event.level) == ("item.not_locked", "warning")
+    assert event.fields == {
+        "kind": "tool",
+        "name": name[:512],
+        "why": "it is not in the lockfile",
+        "rule": "surface.not_locked",
+        "fate": fate,
+    }
+
+
 def test_a_missing_item_is_news_and_no_warning() -> None:
     (event,) = listing(ECHO).events
     assert (event.name, event.level) == ("item.missing", "info")

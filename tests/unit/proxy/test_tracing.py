@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcpguard.model import JsonObject, Mode, Side
+from mcpguard.model import JsonObject, Mode, Side, Wait
 from mcpguard.wire.tracing import Tracer, parent_of
 from tests.unit.proxy.play import (
     ENVELOPE,
@@ -258,6 +258,33 @@ def test_the_record_of_a_call_that_goes_on_names_its_span_without_an_end() -> No
     assert record["span_id"] == number(1)
     assert "duration_us" not in record
     assert spans(made.server({"id": wire(0), "result": RESULT}))[0]["span_id"] == number(1)
+
+
+@pytest.mark.parametrize("over", [0, 1])
+def test_a_span_names_a_target_and_an_id_as_long_as_a_record_does(over: int) -> None:
+    target, given = "t" * (512 + over), "i" * (64 + over)
+    (record,) = spans(traced().host(call(given, target, {})))
+    assert (record["target"], record["request_id"]) == (target[:512], given[:64])
+
+
+def test_the_record_of_a_call_that_waits_names_its_span_without_an_end() -> None:
+    wait = Wait("trust", "k", "free waits for a person")
+    session = play(None, tracer=Tracer(Bytes()), decide=lambda *_: wait).host(ASKED)
+    assert session.records == [
+        {
+            "direction": "host>server",
+            "method": "tools/call",
+            "target": "free",
+            "decision": "hold",
+            "stage": "trust",
+            "rule": "trust.approval",
+            "reason": "waiting",
+            "detail": "free waits for a person",
+            "trace_id": TRACE,
+            "parent_id": PARENT,
+            "span_id": number(1),
+        }
+    ]
 
 
 def test_what_the_host_does_not_sample_is_said_and_passed_on() -> None:

@@ -153,7 +153,18 @@ def test_a_mode_that_blocks_no_call_holds_none_up(mode: Mode) -> None:
 def test_a_notice_cannot_wait() -> None:
     session = opened(decide=usual(LOCK, surface=Asking(kind=Notice))).forget()
     session.server({"method": "notifications/message", "params": {"level": "info", "data": "x"}})
-    session.recorded(decision="deny", reason="stage_timeout")
+    assert session.quiet().records == [
+        {
+            "direction": "server>host",
+            "method": "notifications/message",
+            "target": "",
+            "decision": "deny",
+            "stage": "trust",
+            "rule": "trust.stage_timeout",
+            "reason": "stage_timeout",
+            "detail": "nobody can answer in this session",
+        }
+    ]
 
 
 def answering(stage: Asking, settle: Callable[[], None] = lambda: None) -> Play:
@@ -164,6 +175,10 @@ def answering(stage: Asking, settle: Callable[[], None] = lambda: None) -> Play:
 
 
 ANSWER = {"id": wire(0), "result": RESULT}
+WITHHELD = (
+    "Blocked by mcpguard [trust.stage_timeout]: nobody decided in time. "
+    "Find out more with: mcpguard check. The tool ran; only its result was withheld."
+)
 FAILED = {"id": wire(0), "error": {"code": 5, "message": "no"}}
 
 
@@ -197,14 +212,47 @@ def test_an_answer_that_waited_may_be_denied() -> None:
 
 @pytest.mark.guarantee("scan:large-beside")
 def test_an_answer_nobody_decides_in_time_is_withheld() -> None:
-    session = answering(Asking()).server(ANSWER).ticks(MAX_WAIT - 1).quiet()
-    session.ticks(2.0).recorded(decision="deny", reason="stage_timeout")
+    session = answering(Asking()).server(ANSWER).ticks(MAX_WAIT).quiet().unrecorded()
+    session.ticks(0.25).sends_host(blocked(1, WITHHELD)).quiet().idle()
+    assert session.records == [
+        {
+            "direction": "server>host",
+            "method": "tools/call",
+            "target": "free",
+            "decision": "deny",
+            "stage": "trust",
+            "rule": "trust.stage_timeout",
+            "reason": "stage_timeout",
+            "detail": "nobody decided in time",
+        }
+    ]
+
+
+def ended(reason: str, detail: str) -> JsonObject:
+    """The record of an answer that nobody is given."""
+    return {
+        "direction": "server>host",
+        "method": "tools/call",
+        "target": "",
+        "decision": "deny",
+        "stage": "wire",
+        "rule": f"wire.{reason}",
+        "reason": reason,
+        "detail": detail,
+    }
 
 
 def test_an_answer_that_waits_is_ended_with_the_session() -> None:
     session = answering(Asking()).server(ANSWER).quiet()
-    session.session.kill("drill", 77, 1.0)
+    session.session.kill("drill", 77, session.now)
     assert not session.session.waiting
+    text = (
+        "Blocked by mcpguard [wire.killed]: the session was ended by its operator. Do not retry. "
+        "The request had been sent to the server; what became of it is not known."
+    )
+    session.ticks().sends_host(refused(1, -31001, text)).quiet().idle()
+    killed: JsonObject = {"event": "session.killed", "detail": "drill"}
+    assert session.records == [killed, ended("killed", "drill")]
 
 
 @pytest.mark.guarantee("scan:large-beside")
@@ -221,6 +269,7 @@ def test_a_server_that_ends_after_its_answer_has_answered() -> None:
 def test_an_answer_that_waits_when_the_server_ends_is_refused_if_nobody_decides() -> None:
     session = answering(Asking()).server(ANSWER).quiet().closes(Side.SERVER)
     session.sends_host(refused(1, -32603, "mcpguard: the server ended before it answered."))
+    assert session.quiet().idle().records == [ended("server_gone", "the server ended")]
 
 
 def test_an_end_of_the_server_answers_what_waits() -> None:
@@ -233,9 +282,9 @@ def test_an_end_of_the_server_answers_what_waits() -> None:
 
 def test_a_host_that_asked_for_progress_is_told_every_ten_seconds_what_is_waited_for() -> None:
     session = asking(Asking()).host(call(1, _meta={"progressToken": "p"}), call(2))
-    session.ticks(9.9).quiet()
     for number in (1, 2):
-        session.ticks(10.0).sends_host(
+        session.ticks(9.75).quiet()
+        session.ticks(0.25).sends_host(
             {
                 "method": "notifications/progress",
                 "params": {
