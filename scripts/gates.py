@@ -86,6 +86,30 @@ HOUSE = ("tests/unit/test_shape.py", "tests/test_guarantees.py")
 Step = Callable[[TextIO], int]
 
 
+def marked(mark: str) -> list[str]:
+    """The unit tests' files that speak of `mark`: collecting all of them takes 15 seconds."""
+    files = sorted((ROOT / "tests" / "unit").rglob("test_*.py"))
+    found = [each for each in files if f"mark.{mark}" in each.read_text("utf-8")]
+    return [str(each.relative_to(ROOT)) for each in found]
+
+
+SUITE: dict[str, tuple[tuple[str, ...], ...]] = {
+    "house": (HOUSE,),
+    "unit": (
+        (*marked("weighed"), "-m", "weighed"),
+        ("tests/unit", f"--ignore={HOUSE[0]}", *BUSY, "-m", "not weighed"),
+    ),
+    "integration": (("tests/integration", *WAITING),),
+    "faults": (
+        ("tests/faults", "-m", "not timed and not alone", *BREAKING),
+        ("tests/faults", *TIMED),
+        ("tests/faults", "-m", "alone"),
+    ),
+    "fuzz": (("tests/fuzz",),),
+}
+"""Every test once, as arguments of pytest. What counts seconds or bytes runs apart."""
+
+
 @dataclass(frozen=True)
 class Gate:
     """`steps` run in order and write to the gate's log; the first that is not 0 fails the gate.
@@ -190,19 +214,13 @@ def pytest(*args: str | Path, **extra: str) -> Step:
 def coverage(data: Path) -> tuple[Step, ...]:
     """The unit tests under branch coverage, then the two floors."""
     measured = ("-m", "slipcover", "--json", "--out", data, "-m", "pytest", *UNWATCHED)
-    tests = ("tests/unit", f"--ignore={HOUSE[0]}", *BUSY, "-m", "not weighed")
+    weighed, others = SUITE["unit"]
     return (
-        pytest(*marked("weighed"), "-m", "weighed"),
-        command(environment.python(), *measured, "-q", "--no-header", *tests),
+        pytest(*weighed),
+        command(environment.python(), *measured, "-q", "--no-header", *others),
         lambda log: floor(data, CORE, CORE_FLOOR, log),
         lambda log: floor(data, ("*",), FLOOR, log),
     )
-
-
-def marked(mark: str) -> list[Path]:
-    """The unit tests' files that speak of `mark`: collecting all of them takes 15 seconds."""
-    files = sorted((ROOT / "tests" / "unit").rglob("test_*.py"))
-    return [each for each in files if f"mark.{mark}" in each.read_text("utf-8")]
 
 
 def floor(data: Path, names: Sequence[str], least: float, log: TextIO) -> int:
@@ -245,7 +263,8 @@ def fuzz(log: TextIO) -> int:
     rounds = 0
     while time.monotonic() < end:
         seed = int.from_bytes(sha256(f"{origin} {rounds}".encode()).digest()[:4])
-        code = pytest("tests/fuzz", f"--hypothesis-seed={seed}", HYPOTHESIS_PROFILE="fuzz")(log)
+        seeded = (*SUITE["fuzz"][0], f"--hypothesis-seed={seed}")
+        code = pytest(*seeded, HYPOTHESIS_PROFILE="fuzz")(log)
         if code != 0:
             return code
         rounds += 1
@@ -301,7 +320,7 @@ GATES: dict[str, Gate] = {
         Gate("ruff", "no lint finding", (tool("ruff", "check", *UNCACHED),)),
         Gate("mypy", "strict types", (tool("mypy"),)),
         Gate("imports", "rooms import downward only", (tool("lint-imports", "--no-cache"),)),
-        Gate("shape", "sizes, names, tables, lock files", (pytest(*HOUSE),)),
+        Gate("shape", "sizes, names, tables, lock files", (pytest(*SUITE["house"][0]),)),
         Gate("fuzz", f"{FUZZ_SECONDS:.0f} s: an answer or our own error, nothing else", (fuzz,)),
         Gate("wheel", "the wheel works in a clean environment", (wheel,)),
         Gate(
@@ -313,17 +332,13 @@ GATES: dict[str, Gate] = {
         Gate(
             "integration",
             "real servers and clients",
-            (pytest("tests/integration", *WAITING),),
+            tuple(pytest(*each) for each in SUITE["integration"]),
             wide=True,
         ),
         Gate(
             "faults",
             "what holds when something breaks",
-            (
-                pytest("tests/faults", "-m", "not timed and not alone", *BREAKING),
-                pytest("tests/faults", *TIMED),
-                pytest("tests/faults", "-m", "alone"),
-            ),
+            tuple(pytest(*each) for each in SUITE["faults"]),
             wide=True,
         ),
         Gate(

@@ -169,6 +169,15 @@ def test_no_error_is_swallowed() -> None:
     assert [found for path in MODULES + TESTS for found in swallowed(path)] == []
 
 
+def test_the_suite_runs_every_folder_of_tests_once() -> None:
+    """`scripts/test` and the gates read one table, whose options divide a folder's tests."""
+    text = (ROOT / "scripts" / "gates.py").read_text("utf-8")
+    suite = text[text.index("SUITE:") : text.index("Every test once")]
+    folders = {each.parent.name for each in (ROOT / "tests").glob("*/test_*.py")}
+    folders |= {"unit", *(each.parent.parent.name for each in (ROOT / "tests").glob("*/*/test_*"))}
+    assert folders == set(re.findall(r'"tests/(\w+)"', suite))
+
+
 def test_every_room_has_unit_tests() -> None:
     rooms = {room.name for room in ROOMS}
     tested = {path.parent.name for path in (ROOT / "tests" / "unit").rglob("test_*.py")}
