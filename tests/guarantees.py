@@ -1786,8 +1786,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "time, never inside nested values.",
         Mutant(
             "wire/recover.py",
-            'return self._request and self._id != b""',
-            'return self._id != b""',
+            "        if self._request and self._id and",
+            "        if self._id and",
         ),
     ),
     "ids:server-ids-stay": Guarantee(
