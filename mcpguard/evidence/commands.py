@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from mcpguard.model import Json
 from mcpguard.scan.needles import compiled
 
-__all__ = ["Option", "hidden", "options_of", "texts"]
+__all__ = ["LINE", "WORD", "Option", "hidden", "options_of", "texts"]
 
 
 class _Row(NamedTuple):
@@ -28,7 +28,7 @@ _ROWS: Final = (
     _Row("curl", rf"(?:-[A-Za-z]*[uU]{_GAP}|--(?:proxy-)?user{_LONG})", _USER),
     _Row("curl", rf"--oauth2-bearer{_LONG}"),
     _Row("curl", rf"(?:-E{_GAP}|--(?:proxy-)?cert{_LONG})", _USER),
-    _Row("(?:https?|xhs?)", rf"-a{_GAP}", _USER),
+    _Row(r"(?:https?|xhs?)\s+\S*", rf"-a{_GAP}", _USER),
     _Row(r"(?:mysql|mariadb)\w*", "-p"),
     _Row("sshpass", rf"-p{_GAP}"),
     _Row(
@@ -73,6 +73,11 @@ def _option(row: _Row) -> Option:
 _OPTIONS: Final = tuple((rf"\b{row.command}(?:\.exe)?\b", _option(row)) for row in _ROWS)
 
 
+LINE: Final = "|".join(f"(?:{each})" for _, option in _OPTIONS for each in option.lines)
+WORD: Final = "(?m)" + "|".join(f"(?:{option.word})" for _, option in _OPTIONS)
+"""RE2. In whatever an option hides something, in a line and in words: one search for all."""
+
+
 def texts(value: Json) -> Iterator[str]:
     """Every text of `value` and every key. Raises RecursionError for what is nested too deep."""
     if isinstance(value, str):
@@ -88,8 +93,8 @@ def texts(value: Json) -> Iterator[str]:
 
 def hidden(option: Option, before: str, word: str) -> str | None:
     """`word` of a list up to the password in it; `before` is the word before it. None: has none."""
-    raw = word.encode("utf-8", "replace")
-    for lead in (before.encode("utf-8", "replace") + b"\n", b""):
+    raw = word.encode()
+    for lead in (before.encode() + b"\n", b""):
         match = compiled(option.word).search(lead + raw)
         if match is not None and match.start(1) >= len(lead):
             return raw[: match.start(1) - len(lead)].decode()

@@ -13,7 +13,7 @@ from unicodedata import normalize
 import orjson
 
 from mcpguard.errors import ScanError
-from mcpguard.evidence.commands import Option, hidden, options_of, texts
+from mcpguard.evidence.commands import LINE, WORD, Option, hidden, options_of, texts
 from mcpguard.model import Json, JsonObject
 from mcpguard.scan.needles import Meter, compiled, matches
 from mcpguard.scan.redact import merged, placeholder, replaced
@@ -74,6 +74,9 @@ stands before the host of a URL; then what is in an element of XML.
 _FLAG: Final = rf"(?i)--{_NAMES}"
 """RE2. An option that is a word of its own, in a list of words."""
 
+_OPENS: Final = ("-", "/")
+"""How a word with an option begins."""
+
 _PICTURES: Final = frozenset({"image", "audio"})
 
 
@@ -119,6 +122,11 @@ class _Look:
         """A word of a command without its password, which may be all of it; None: it has none."""
         if _is_value(before, word):
             return _NOT_SHOWN
+        if not self._options or not (before[:1] in _OPENS or word[:1] in _OPENS):
+            return None
+        if compiled(WORD).search(f"{before}\n{word}".encode()) is None:
+            return None
+        self._meter.spend()
         told = (hidden(option, before, word) for option in self._options)
         return next((f"{lead}{_NOT_SHOWN}" for lead in told if lead is not None), None)
 
@@ -160,10 +168,12 @@ class _Look:
     def _lines(self, text: str) -> str:
         raw = text.encode()
         named = _LINES if compiled(_SUSPECT).search(raw) is not None else ()
-        placed = [each for each in self._places if compiled(each).search(raw) is not None]
-        if not named and not placed:
+        suspect = bool(self._places) and (b"-" in raw or b"/" in raw)
+        suspect = suspect and compiled(LINE).search(raw) is not None
+        if not named and not suspect:
             return text
         self._meter.spend()
+        placed = self._places if suspect else []
         spans = merged(span for each in (*named, *placed) for span in self._values(each, text))
         self.taken += len(spans)
         return replaced(text, spans)

@@ -230,6 +230,7 @@ def test_what_a_name_calls_secret_is_taken_out_of_texts_too(text: str, shown: st
         "docker run -u 1000:1000 x; ls -p a; grep -w x; zip -r P; sort -u a:b",
         "curl -u anna https://h:8080/@x; mail a@b; https://anna@h/; mysql -P 3306 -p db",
         '["curl", "-u", "anna", "-o", "a:b"]',
+        "curl --url https://h:80/x -H 'Accept: y' -o a:b; ls -a https://h",
         "<author>anna</author> <compass>north</compass>",
         '["svc", "--password", "--verbose", "--password-stdin", "a"]',
         "password: [mcpguard:named]",
