@@ -907,6 +907,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "            pass",
         ),
     ),
+    "session:defect-in-record": Guarantee(
+        _SESSION,
+        "When mcpguard fails at writing a record, nothing of that turn runs or is passed on, and "
+        "every request in it is answered.",
+        Mutant(
+            "proxy/session.py",
+            "        for entry in of[Role.RESULT]:",
+            "        for entry in ():",
+        ),
+    ),
     "control:stuck-session": Guarantee(
         _SESSION,
         "A session that does not answer is ended by signals, and no other process in its place.",
@@ -1358,6 +1368,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "                inner: Json = ''\n",
         ),
     ),
+    "evidence:password-by-place": Guarantee(
+        _AUDIT,
+        "What is a password by its place in a command or a URL is not captured.",
+        Mutant(
+            "evidence/named.py",
+            "for each in (*named, *placed) for",
+            "for each in named for",
+        ),
+    ),
     "evidence:redactions-counted": Guarantee(
         _AUDIT,
         "A capture says how many placeholders stand in it.",
@@ -1767,8 +1786,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "time, never inside nested values.",
         Mutant(
             "wire/recover.py",
-            'return self._request and self._id != b""',
-            'return self._id != b""',
+            "        if self._request and self._id and",
+            "        if self._id and",
         ),
     ),
     "ids:server-ids-stay": Guarantee(

@@ -4,7 +4,7 @@ From below: the preset, what `--policy` names, the user's file, each with its se
 on top; then the system's file tightens. What only shows when all is known is checked here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from os.path import realpath
 from pathlib import Path as FilePath
@@ -276,6 +276,8 @@ def _sinks(values: Values, *, traced: bool) -> tuple[Any, ...]:
         ((realpath(held.value.place), held) for held in files), "writes to", "name another file"
     ):
         raise error
+    for error in _set_aside_over(files):
+        raise error
     for held in rows:
         if held.value.format == _SPANS and not traced:
             raise held.node.error(
@@ -283,6 +285,22 @@ def _sinks(values: Values, *, traced: bool) -> tuple[Any, ...]:
                 hint="write telemetry: {trace: on}",
             )
     return tuple(held.value for held in rows)
+
+
+def _set_aside_over(files: Sequence[Held]) -> Iterable[PolicyError]:
+    """An error at an entry whose file is a name under which another sink keeps an older file."""
+    named = {realpath(held.value.place): held for held in files}
+    for path, held in named.items():
+        for number in range(1, held.value.keep + 1):
+            other = named.get(f"{path}.{number}")
+            if other is None:
+                continue
+            place = f"{held.node.source}:{held.node.place[0]}"
+            yield other.node.error(
+                f"`{path}.{number}` is what `{held.value.name}` calls an older file of its own,"
+                " which it writes over",
+                hint=f"that one is {place}; name another file",
+            )
 
 
 def _detectors(values: Values) -> Mapping[str, Handling]:

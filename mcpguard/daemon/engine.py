@@ -12,7 +12,7 @@ from mcpguard.control.kill import KILLED
 from mcpguard.daemon.flow import Sink, below_marks, other
 from mcpguard.errors import AuditError
 from mcpguard.model import Allowed, JsonObject, Side
-from mcpguard.proxy.actions import Batch
+from mcpguard.proxy.actions import Batch, Role
 from mcpguard.proxy.session import Session
 from mcpguard.wire.framing import Dropped, Framer
 
@@ -152,8 +152,12 @@ class Engine:
             try:
                 feed(next_line(), now)
             except Exception:
+                own = sends[counted:]
                 del records[whole:], sends[counted:]
-                self._commit()  # the lines before this one are decided
+                try:
+                    self._commit()  # the lines before this one are decided
+                finally:
+                    self._batch.sends += own
                 raise
             for to, data, _, _ in sends[counted:]:
                 if to is side:
@@ -213,34 +217,41 @@ class Engine:
             self.crash(error)
 
     def crash(self, error: Exception) -> None:
-        """Fail closed: what was being decided is not sent, and the session ends with an error.
+        """Fail closed: what was being decided or recorded is not sent; the session ends, in error.
 
         Who waits for an answer is told so; the log is, too. What waits for the server is thrown
         away. Each line that was read already has its own commit: one that meets a defect again
-        takes no other's denial with it.
+        takes no other's denial with it, and what cannot be recorded is denied without a record.
         """
-        self._session.take()
+        lost = self._session.take()
         frame = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(frame.filename).name}:{frame.lineno}"
         fields = {"what": type(error).__name__, "where": where}
-        self._log.event("session.crashed", "error", fields)
+        self._salvage(partial(self._log.event, "session.crashed", "error", fields))
         if self.exit_code is not None:
+            self._owed(lost)
             return
         self.exit_code = CRASHED
         self.sinks[Side.SERVER].close()
         host, now = self._ways[Side.HOST], time.monotonic()
         why = f"mcpguard itself failed: {fields['what']} at {where}"
-        self._salvage(partial(self._session.crash, why, now))
+        self._salvage(partial(self._session.crash, why, now, lost))
         while host.lines:
             self._salvage(partial(host.feed, host.lines.popleft(), now))
 
     def _salvage(self, step: Callable[[], None]) -> None:
-        """One step after a defect, done and committed, or nothing of it."""
+        """One step after a defect, done and committed; or nothing of it but our own words."""
         try:
             step()
             self._commit()
         except Exception:  # noqa: BLE001 - the same defect again, or one that it led to
-            self._session.take()
+            self._owed(self._session.take())
+
+    def _owed(self, lost: Batch) -> None:
+        """Our own words to the host: whoever asked is not left waiting, whatever else fails."""
+        for to, data, role, _ in lost.sends:
+            if to is Side.HOST and role is Role.OWN:
+                self.sinks[Side.HOST].add(data)
 
     def _commit(self) -> None:
         batch = self._batch
@@ -248,12 +259,16 @@ class Engine:
         if records:
             try:
                 self._record(records)
-                self._written(records)
-                self._failing = False
             except AuditError as error:
-                batch = self._withdrawn(self._session.take(), error)
-                records, sends = batch.records, batch.sends
-            records.clear()
+                self._unwritable(error)
+                batch = self._session.withdraw(self._session.take())
+                sends = batch.sends
+            else:
+                self._failing = False
+                try:
+                    self._written(records)
+                finally:
+                    records.clear()  # they are in the log, whatever became of the rest
         if len(sends) == 1:
             to, data, _, _ = sends.pop()
             self.sinks[to].add(data)
@@ -267,12 +282,11 @@ class Engine:
             batch.clear()
         self._stir()
 
-    def _withdrawn(self, batch: Batch, error: AuditError) -> Batch:
-        """What to do instead of `batch`: none of its records is in the log."""
+    def _unwritable(self, error: AuditError) -> None:
+        """Said once, until the log can be written again."""
         if not self._failing:
             self._log.event(UNWRITABLE, "error", {"detail": error.message})
         self._failing = True
-        return self._session.withdraw(batch)
 
     def _tell(self, batch: Batch) -> None:
         for event in batch.events:

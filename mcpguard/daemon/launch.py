@@ -491,7 +491,7 @@ def _behind_env(
             if "=" not in word:
                 return tuple(variables), (word, *waiting)
             variables.append(word)
-        elif word in _ENV_VALUES or _bare(word) in {"u", "a"}:
+        elif word in _ENV_VALUES or _bare(word) in {"u", "a"} or (not strict and _lenient(word)):
             next(waiting, "")
         elif not _is_env_flag(word) and (strict or _splits(word)):
             raise UsageError(
@@ -500,6 +500,15 @@ def _behind_env(
                 hint="leave it out; the words behind -S are given one by one: env A=1 CMD ARGS...",
             )
     return tuple(variables), ()
+
+
+_ENV_LENIENT = _words("--argv0 --chdir --unset")
+
+
+def _lenient(word: str) -> bool:
+    """Whether the next word is the value of `word`, of an `env` whose options are not all known."""
+    shortened = len(word) > len("--") and any(each.startswith(word) for each in _ENV_LENIENT)
+    return shortened or _bare(word) in {"C", "L", "P", "U"}
 
 
 def _bare(word: str) -> str:

@@ -2,16 +2,18 @@
 
 `{"password": "x"}` is a member, also where it stands in a text. In other text `password=x` and
 `token: x` are read as lines, `--password x` as part of a command and `<password>x</password>` as
-XML: too much is taken out there rather than too little.
+XML, and what its place alone calls a password: `https://anna:x@host`, `curl -u anna:x`. Too much is
+taken out there rather than too little.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 from unicodedata import normalize
 
 import orjson
 
 from mcpguard.errors import ScanError
+from mcpguard.evidence.commands import LINE, WORD, Option, hidden, options_of, texts
 from mcpguard.model import Json, JsonObject
 from mcpguard.scan.needles import Meter, compiled, matches
 from mcpguard.scan.redact import merged, placeholder, replaced
@@ -31,7 +33,7 @@ _NAMED: Final = (
 )  # fmt: skip
 """What a member's name holds, letters alone, whose value is never shown, whatever it looks like."""
 
-_CALLED: Final = frozenset({"auth", "bearer", "jwt", "otp", "pass", "pin", "pwd"})
+_CALLED: Final = frozenset({"auth", "bearer", "jwt", "otp", "pass", "pin", "pwd", "sshpass"})
 """The same for whole names, which others begin with: an author is no secret."""
 
 _HELD = "|".join(r"[ _.\-0-9]?".join(word) for word in _NAMED)
@@ -48,32 +50,32 @@ _ASSIGNED = rf"^[ \t]*(?:export[ \t]+)?[\w.\-]*(?:{_HELD})[\w.\-]*="
 
 _NAMES = rf"(?:[\w.\-]*(?:{_HELD})\w*|(?:{'|'.join(sorted(_CALLED))}))"
 _OPTION = rf"(?:^|[\s\"'])--{_NAMES}[ \t]+"
-_COMMAND = (
-    r"(?:\bsshpass[ \t]+-p[ \t]*|\bmysql\w*[ \t](?:[^\r\n;|&]*[ \t])?-p"
-    r"|\b(?:docker|podman)[ \t]+login[ \t](?:[^\r\n;|&]*[ \t])?-p[ \t]+)"
-)
+_AUTHORITY = r"""[A-Za-z][\w+.\-]*://[^\s/@:"'?#<>]*:([^\s/"'?#<>]+)@"""
 _WORD = rf"""({_QUOTED}|[^\s;&|"'<>\-][^\s;&|"'<>]*)"""
 _ELEMENT = rf"<(?:[\w.\-]+:)?{_NAMES}(?:\s[^<>]*)?>"
 
-_SUSPECT: Final = rf"(?im){_NAME}{_CLOSED}[ \t]*[:=]|{_OPTION}|{_COMMAND}|{_ELEMENT}"
+_SUSPECT: Final = rf"(?im){_NAME}{_CLOSED}[ \t]*[:=]|{_OPTION}|{_AUTHORITY}|{_ELEMENT}"
 """RE2. In every text that has a match of `_LINES`."""
 
 _LINES: Final = (
     rf"(?im)(?:{_NAME}{_CLOSED}{_SIGN}|{_ASSIGNED})({_QUOTED}|{_BLOCK}|{_OPENED}|\S[^\r\n]*)",
     rf"""(?im){_NAME}{_CLOSED}=({_QUOTED}|["'][^\r\n]*|{_SCHEME}[^\s;&"'<>]+)""",
     rf"(?im){_OPTION}{_WORD}",
-    rf"(?im){_COMMAND}{_WORD}",
+    _AUTHORITY,
     rf"(?i){_ELEMENT}\s*(<!\[CDATA\[(?:[^\]]|\][^\]])*\]\]>|[^<]*[^<\s])\s*</",
 )
 """RE2, whose first group is the value.
 
 `name: value`, `name = value` and a line `NAME=value`: quoted, a block of YAML, all that follows a
 bracket which the line leaves open, or the rest of the line. Then `name=value` within a line:
-quoted, or up to a blank or what separates parameters. Then `--name value` of a command, and `-p`
-of those commands whose `-p` is a password; then what is in an element of XML.
+quoted, or up to a blank or what separates parameters. Then `--name value` of a command, and what
+stands before the host of a URL; then what is in an element of XML.
 """
 _FLAG: Final = rf"(?i)--{_NAMES}"
 """RE2. An option that is a word of its own, in a list of words."""
+
+_OPENS: Final = ("-", "/")
+"""How a word with an option begins."""
 
 _PICTURES: Final = frozenset({"image", "audio"})
 
@@ -84,15 +86,17 @@ def readable(value: Json) -> tuple[Json, int]:
     Without base64 too, which nobody reads. Raises ScanError when too much looks like secrets,
     RecursionError for what is nested too deep.
     """
-    look = _Look()
+    look = _Look(options_of(texts(value)))
     return look.of(value), look.taken
 
 
 class _Look:
     """Goes through one value."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: Sequence[Option]) -> None:
         self.taken = 0
+        self._options = options
+        self._places = [pattern for option in options for pattern in option.lines]
         self._meter = Meter(MAX_LINES)
 
     def of(self, value: Json) -> Json:
@@ -107,11 +111,24 @@ class _Look:
         made: list[Json] = []
         before: Json = None
         for each in value:
-            hidden = isinstance(before, str) and isinstance(each, str) and _is_value(before, each)
-            self.taken += hidden
-            made.append(_NOT_SHOWN if hidden else self.of(each))
+            word = before if isinstance(before, str) else ""
+            shown = self._word(word, each) if isinstance(each, str) else None
+            self.taken += shown is not None
+            made.append(self.of(each) if shown is None else shown)
             before = each
         return made
+
+    def _word(self, before: str, word: str) -> str | None:
+        """A word of a command without its password, which may be all of it; None: it has none."""
+        if _is_value(before, word):
+            return _NOT_SHOWN
+        if not self._options or not (before[:1] in _OPENS or word[:1] in _OPENS):
+            return None
+        if compiled(WORD).search(f"{before}\n{word}".encode()) is None:
+            return None
+        self._meter.spend()
+        told = (hidden(option, before, word) for option in self._options)
+        return next((f"{lead}{_NOT_SHOWN}" for lead in told if lead is not None), None)
 
     def _members(self, value: JsonObject) -> JsonObject:
         kind = value.get("type")
@@ -149,10 +166,15 @@ class _Look:
         return self._lines(text)
 
     def _lines(self, text: str) -> str:
-        if compiled(_SUSPECT).search(text.encode()) is None:
+        raw = text.encode()
+        named = _LINES if compiled(_SUSPECT).search(raw) is not None else ()
+        suspect = bool(self._places) and (b"-" in raw or b"/" in raw)
+        suspect = suspect and compiled(LINE).search(raw) is not None
+        if not named and not suspect:
             return text
         self._meter.spend()
-        spans = merged(span for pattern in _LINES for span in self._values(pattern, text))
+        placed = self._places if suspect else []
+        spans = merged(span for each in (*named, *placed) for span in self._values(each, text))
         self.taken += len(spans)
         return replaced(text, spans)
 

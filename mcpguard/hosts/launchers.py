@@ -129,18 +129,34 @@ def _assigns(word: str) -> bool:
 
 
 def _behind_env(words: Sequence[str]) -> tuple[str, ...]:
-    at = 0
-    while at < len(words):
-        word = words[at]
-        if word in {"-S", "--split-string"}:
-            return (*_split(" ".join(words[at + 1 : at + 2])), *words[at + 2 :])
-        if word.startswith(("-S", "--split-string=")):
-            text = word.removeprefix("-S").removeprefix("--split-string=")
-            return (*_split(text), *words[at + 1 :])
-        if not word.startswith("-"):
-            return tuple(words[at:])
-        at += 2 if word in {"-u", "--unset", "-C", "--chdir"} else 1
-    return ()
+    rest = tuple(words)
+    while rest and rest[0].startswith("-"):
+        word, rest = rest[0], rest[1:]
+        if word == "--":
+            break
+        option, value = _env_option(word)
+        if option and value is None:
+            value, rest = " ".join(rest[:1]), rest[1:]
+        if option == "S":  # its words come in place of it, options too
+            rest = (*_split(value or ""), *rest)
+    return rest
+
+
+_ENV_LONG: Final = {"--split-string": "S", "--unset": "u", "--chdir": "C", "--argv0": "a"}
+_ENV_SHORT: Final = frozenset("SuCaPLU")
+"""Options of `env` with a value: GNU's, which may be shortened, and those of BSD and macOS."""
+
+
+def _env_option(word: str) -> tuple[str, str | None]:
+    """The option with a value in `word`, empty for none, and what of its value stands there."""
+    if word.startswith("--"):
+        name, equals, value = word.partition("=")
+        found = next((each for long, each in _ENV_LONG.items() if long.startswith(name)), "")
+        return found, value if equals else None
+    for at, letter in enumerate(word[1:], start=2):
+        if letter in _ENV_SHORT:
+            return letter, word[at:] or None
+    return "", None
 
 
 def _from_plain(words: Sequence[str]) -> Sequence[str]:

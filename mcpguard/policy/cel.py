@@ -232,12 +232,33 @@ def _compiled(text: str, direction: Direction) -> Program | Problem:
     return Program(
         text,
         expression,
-        looping=re2.search(_MACROS, text) is not None,
+        looping=re2.search(_MACROS, _code(text)) is not None,
         reads_arguments=direction is Direction.CALL and not _compiles_without_arguments(text),
     )
 
 
-_LITERAL = r"""[rR]?(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
+_PASSED_OVER = (
+    r"//[^\n]*"
+    r"""|[bB]?[rR](?:(?s:\"{3}.*?\"{3}|'{3}.*?'{3})|"[^"\n]*"|'[^'\n]*')"""
+    r"""|[bB]?(?s:\"{3}(?:[^\\]|\\.)*?\"{3}|'{3}(?:[^\\]|\\.)*?'{3})"""
+    r"""|[bB]?(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
+)
+"""RE2. A comment or a literal of a condition that compiles."""
+
+_LITERAL = '"#*"'
+"""What `_code` puts in place of one."""
+
+
+def _code(text: str) -> str:
+    """`text`, with all its lines and columns, without what its literals and comments say."""
+    import re2
+
+    def veiled(found: "re2._Match[str]") -> str:
+        size = len(found.group())
+        return " " * size if found.group().startswith("//") else f'"{"#" * (size - 2)}"'
+
+    return str(re2.sub(_PASSED_OVER, veiled, text))
+
 
 _COMPARISONS = (
     rf"\bNAME\s*[!=]=\s*({_LITERAL})",
@@ -250,11 +271,12 @@ def compared_with(text: str, name: str, direction: Direction) -> list[str]:
     """The texts written out in the condition `text` that it compares the variable `name` with."""
     import re2
 
+    code = _code(text)
     found = [
-        literal
+        text[each.start(1) :][literal.start() : literal.end()]
         for pattern in _COMPARISONS
-        for each in re2.finditer(pattern.replace("NAME", re2.escape(name)), text)
-        for literal in re2.findall(_LITERAL, each.group(1))
+        for each in re2.finditer(pattern.replace("NAME", re2.escape(name)), code)
+        for literal in re2.finditer(_LITERAL, each.group(1))
     ]
     environment = _environment(direction)
     return [str(environment.compile(each).eval(data={}).value()) for each in found]
@@ -269,8 +291,8 @@ def _bad_pattern(text: str, direction: Direction) -> Problem | None:
     """A pattern written out in `text` that RE2 does not take: it would fail at every call."""
     import re2
 
-    for found in re2.finditer(_PATTERN, text):
-        literal: str = found.group(1)
+    for found in re2.finditer(_PATTERN, _code(text)):
+        literal = text[found.start(1) : found.end(1)]
         value = _environment(direction).compile(literal).eval(data={}).value()
         if compile_pattern(value) is None:
             line = text.count("\n", 0, found.start(1)) + 1

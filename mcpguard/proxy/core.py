@@ -519,8 +519,7 @@ class Core:
     @property
     def heard(self) -> bool:
         """Whether the server has answered a handshake or its lists: it did not end at its start."""
-        listed = self.listings is not None and self.listings.ready
-        return self.capabilities is not None or listed
+        return self.capabilities is not None or (self.listings is not None and self.listings.ready)
 
     def settle(self) -> None:
         """The first lists may have ended, in a session that began with an `initialize`."""
@@ -556,6 +555,7 @@ class Core:
 
     def withhold(self, entry: Entry, decision: Decision) -> None:
         """Answer a host request that ran, without its result."""
+        entry.cancelled = True  # a defect later in the same line answers it no more
         self.send(Side.HOST, denial.withheld(entry, decision, self.settings.deny_style))
 
     def deny_wire(self, entry: Entry, reason: Reason, code: int, message: str) -> None:

@@ -148,20 +148,18 @@ class HostSide:
             self.core.note(UP, "", Reason.OVER_LONG, "a line over the limit was dropped", "drop")
         self._fail_named(self._ids.feed(piece.data))
         if self._finder is not None:
-            given = self._finder.feed(piece.data)
-            if given is not None:
-                text = "Invalid Request: the line is longer than mcpguard passes on (8 MiB)"
+            text = "Invalid Request: the line is longer than mcpguard passes on (8 MiB)"
+            for given in self._finder.feed(piece.data):
                 self._refuse(given, denial.INVALID_REQUEST, text)
-                self._finder = None
         if piece.end:
             self._finder = None
 
     def _unusable(self, line: bytes, error: WireError) -> None:
         reason = Reason.EMPTY_LINE if not line.strip() else Reason(error.reason)
-        given = error.request_id
-        if given is None and reason is Reason.PARSE:  # what no parser reads may still name its id
-            given = RequestIdFinder().feed(line)
-        asked = answerable(line) if given is None else [given]
+        asked: list[Id | float] = [] if error.request_id is None else [error.request_id]
+        if not asked and reason is Reason.PARSE:  # what no parser reads may still name its ids
+            asked += RequestIdFinder().feed(line)
+        asked = asked or answerable(line)
         self.core.note(UP, "", reason, str(error), "deny" if asked else "drop")
         self._fail_named(WireIdFinder().feed(line))
         for each in asked:

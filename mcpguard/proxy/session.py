@@ -17,7 +17,8 @@ __all__ = ["Session", "SessionSettings"]
 
 _UNAUDITED = "Blocked by mcpguard [audit.unwritable]: the audit log cannot be written. "
 _NOT_RUN = _UNAUDITED + "Nothing was run. Make room for the log or check its permissions."
-_EXECUTED = _UNAUDITED + "The request was executed and its result withheld; do not retry."
+_WITHHELD = "The request was executed and its result withheld; do not retry."
+_EXECUTED = _UNAUDITED + _WITHHELD
 _KILLED = "Blocked by mcpguard [wire.killed]: the session was ended by its operator. Do not retry."
 _NOTHING_RUN = " Nothing was run."
 _SENT = " The request had been sent to the server; what became of it is not known."
@@ -233,12 +234,30 @@ class Session:
         self._end(_BY_HAND, why, now)
         self._core.batch.stop = Stop(code, f"killed: {why}")
 
-    def crash(self, why: str, now: float) -> None:
+    def crash(self, why: str, now: float, lost: Batch) -> None:
         """A defect of ours: every request of the host that is open is denied, in every mode.
 
-        `why` is recorded.
+        `why` is recorded. `lost`: what was to be done when the defect was met. Of it only our own
+        words go out; whose result it holds is told that it ran; its records are missed in the log.
         """
+        core = self._core
+        if lost.records:
+            gap: JsonObject = {"event": "audit.gap", "withheld": len(lost.records), "detail": why}
+            core.batch.records.append((gap, b""))
+        core.batch.events += lost.events
+        core.batch.sends += [send for send in lost.sends if send[2] is Role.OWN]
+        of = {
+            role: [each[3] for each in lost.sends if each[2] is role and each[3]] for role in Role
+        }
+        for entry in of[Role.REQUEST]:
+            entry.sent = False
+        for entry in of[Role.SERVER_REQUEST]:
+            core.close_ask(entry)
         self._end(_BY_DEFECT, why, now)
+        for entry in of[Role.RESULT]:
+            if not entry.cancelled:
+                core.note(DOWN, entry.row.name, Reason.CRASHED, why, "deny", span=core.ended(entry))
+            core.end_call(entry, denial.INTERNAL, f"{_CRASHED} {_WITHHELD}")
 
     def _end(self, how: _Ending, why: str, now: float) -> None:
         core = self._core

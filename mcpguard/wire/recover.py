@@ -66,7 +66,11 @@ class WireIdFinder:
 
 
 class RequestIdFinder:
-    """The top-level `id` of a request, from pieces of its line; bounded in time and memory."""
+    """The top-level `id` of a request, from pieces of its line; bounded in time and memory.
+
+    Of every request where a line holds several objects, each by itself: whoever wrote it waits for
+    all of them, and an `id` of one object with a `method` of another would be nobody's.
+    """
 
     def __init__(self) -> None:
         self._depth = 0
@@ -74,27 +78,19 @@ class RequestIdFinder:
         self._text = bytearray()
         self._key = b""
         self._id = b""
-        self._request = False
+        self._request = self._told = False
         self._tokens = 0
+        self._found: dict[Id, bool] = {}
 
-    def feed(self, piece: bytes) -> Id | None:
-        """The id, as soon as `id` and `method` have both been seen at the top level."""
-        position = 0
-        while position < len(piece) and self._tokens < MAX_TOKENS and not self._both():
+    def feed(self, piece: bytes) -> list[Id]:
+        """The ids of which `id` and `method` have now both been seen at the top level of one."""
+        position, known = 0, len(self._found)
+        while position < len(piece) and self._tokens < MAX_TOKENS and known < MAX_BATCH:
             self._tokens += 1
             position = (
                 self._inside(piece, position) if self._string else self._step(piece, position)
             )
-        if not self._both():
-            return None
-        try:
-            value = orjson.loads(self._id)
-        except orjson.JSONDecodeError:
-            return None
-        return value if is_id(value) else None
-
-    def _both(self) -> bool:
-        return self._request and self._id != b""
+        return list(self._found)[known:MAX_BATCH]
 
     def _keep(self, data: bytes) -> None:
         if self._depth == 1 and len(self._text) < _TOO_LONG:
@@ -127,6 +123,10 @@ class RequestIdFinder:
             self._string = True
             self._keep(token)
         elif token in b"{[":
+            if not self._depth:  # another object than the one before it
+                self._taken()
+                self._key = self._id = b""
+                self._request = self._told = False
             self._keep(token)  # an id that is followed by one of these is none
             self._depth += 1
         elif token == b":" and self._depth == 1:
@@ -149,3 +149,14 @@ class RequestIdFinder:
             self._id = value
         elif key == b'"method"':
             self._request = True
+        if self._request and self._id and not self._told:
+            self._told = True
+            self._tell()
+
+    def _tell(self) -> None:
+        try:
+            value = orjson.loads(self._id)
+        except orjson.JSONDecodeError:
+            return
+        if is_id(value):
+            self._found[value] = True

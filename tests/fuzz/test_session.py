@@ -375,7 +375,7 @@ def json_ids(line: bytes) -> set[str]:
         for each in (value if isinstance(value, list) else [value])
         if isinstance(each, dict) and "method" in each and type(each.get("id")) in (int, str, float)
     }
-    return read if recovered is None else {repr(recovered), *read}
+    return {*map(repr, recovered), *read}
 
 
 @pytest.mark.guarantee("ids:host-ids-stay")

@@ -13,7 +13,7 @@ import pytest
 from mcpguard.audit import AuditLog
 from mcpguard.audit.verify import read, verify
 from mcpguard.control.kill import KILLED
-from mcpguard.daemon.engine import CRASHED, LINES_A_TURN, Engine, Recording
+from mcpguard.daemon.engine import CRASHED, LINES_A_TURN, Engine, Governing, Log, Recording
 from mcpguard.daemon.flow import FAR_MARK
 from mcpguard.daemon.run import minter
 from mcpguard.errors import AuditError
@@ -68,6 +68,8 @@ class Play:
         folder: Path,
         decide: Decide = PASSING,
         recording: Callable[[AuditLog], Recording] = lambda audit: audit,
+        governing: Governing | None = None,
+        heard: Log | None = None,
     ) -> None:
         self.heard = Heard()
         self.audit = AuditLog.open(
@@ -87,7 +89,7 @@ class Play:
             settings=SessionSettings(),
             now=0.0,
         )
-        self.engine = Engine(session, recording(self.audit), self.heard)
+        self.engine = Engine(session, recording(self.audit), heard or self.heard, governing)
 
     def greet(self) -> None:
         """The server has answered the host's first request."""
@@ -333,11 +335,126 @@ def test_a_line_that_meets_a_defect_again_takes_no_other_answer_with_it(tmp_path
     again = {"jsonrpc": "2.0", "id": 4, "method": "x/broken"}
     play.greet()
     play.host(INITIALIZED, call(2), broken, again, call(5), again, call(6))
-    assert [each["id"] for each in play.sent(Side.HOST)] == [2, 3, 5, 6]
+    assert [each["id"] for each in play.sent(Side.HOST)] == [2, 3, 4, 5, 4, 6]
     assert [r.get("event") for r in read(play.audit.path)].count("session.crashed") == 1
     denied = [r["reason"] for r in play.records() if r["decision"] == "deny"]
     assert denied == ["crashed"] * 4
     assert play.heard.events == ["session.crashed"]
+    play.audit.close()
+
+
+class Defect:
+    """Beside the messages: log, what is kept of them, what people hear. Fails at one of these."""
+
+    def __init__(self) -> None:
+        self.at = ""
+        self.events: list[str] = []
+
+    def meet(self, what: str) -> None:
+        if self.at == what:
+            raise ZeroDivisionError("a defect")
+
+    def records(self, audit: AuditLog) -> Recording:
+        self.log = audit
+        return self
+
+    def write(self, records: Sequence[tuple[JsonObject | Allowed, bytes]]) -> None:
+        self.meet("write")
+        self.log.write(records)
+        self.meet("written to")
+
+    def written(self, records: Sequence[tuple[JsonObject | Allowed, bytes]]) -> None:
+        self.meet("written")
+
+    def stir(self) -> None:
+        self.meet("stir")
+
+    def event(self, name: str, level: str, fields: Mapping[str, object]) -> None:
+        self.meet("event")
+        self.events.append(name)
+
+
+def armed(folder: Path, at: str, sent: int) -> tuple[Play, Defect, list[Any]]:
+    """A session with `sent` calls at the server, which from now on fails at `at`; those calls."""
+    defect = Defect()
+    play = Play(folder, PASSING, defect.records, defect, defect)
+    play.greet()
+    play.host(INITIALIZED, *[call(number) for number in range(2, 2 + sent)])
+    asked = play.sent(Side.SERVER)[1:]
+    defect.at = at
+    if at == "event":
+        os.truncate(play.audit.path, 0)
+    return play, defect, asked
+
+
+UNRECORDED = ("write", "written to", "written", "event")
+
+
+@pytest.mark.guarantee("session:defect-in-record")
+@pytest.mark.parametrize("at", UNRECORDED)
+def test_requests_at_whose_record_we_failed_are_denied_and_never_run(
+    at: str, tmp_path: Path
+) -> None:
+    play, _, _ = armed(tmp_path, at, 0)
+    play.host(call(2), {"jsonrpc": "2.0", "id": 3, "method": "x/y"}, call(4))
+    answers = {each["id"]: each["error"] for each in play.sent(Side.HOST)}
+    assert {each: answers[each]["code"] for each in answers} == {2: -32603, 3: -32601, 4: -32603}
+    assert all("Nothing was run" in answers[each]["message"] for each in (2, 4))
+    assert play.sent(Side.SERVER) == []
+    assert play.engine.exit_code == CRASHED
+    with contextlib.suppress(AuditError):
+        play.audit.close()
+
+
+@pytest.mark.guarantee("session:defect-in-record")
+@pytest.mark.parametrize("at", UNRECORDED)
+def test_results_at_whose_record_we_failed_are_withheld_and_said_to_have_run(
+    at: str, tmp_path: Path
+) -> None:
+    play, defect, asked = armed(tmp_path, at, 3)
+    lines = [{"jsonrpc": "2.0", "id": each["id"], "result": {"content": []}} for each in asked]
+    play.engine.feed(Side.SERVER, b"".join(orjson.dumps(each) + b"\n" for each in lines[:2]))
+    answers = {each["id"]: each["error"] for each in play.sent(Side.HOST)}
+    assert {each: answers[each]["code"] for each in answers} == dict.fromkeys((2, 3, 4), -32603)
+    assert all("do not retry" in answers[each]["message"] for each in (2, 3))
+    assert "not known" in answers[4]["message"]
+    assert play.engine.exit_code == CRASHED
+    assert "session.crashed" in (defect.events or ["session.crashed" if at == "event" else ""])
+    with contextlib.suppress(AuditError):
+        play.audit.close()
+
+
+@pytest.mark.guarantee("session:defect-in-record")
+def test_the_log_says_what_a_defect_kept_out_of_it(tmp_path: Path) -> None:
+    play = Play(tmp_path, PASSING, Faulty)
+    play.greet()
+    play.host(call(2), {"jsonrpc": "2.0", "id": 3, "method": "x/broken"})
+    told = [r for r in read(play.audit.path) if r.get("event") in ("audit.gap", "session.crashed")]
+    assert [(each["event"], each.get("withheld")) for each in told] == [
+        ("audit.gap", 2),
+        ("session.crashed", None),
+    ]
+    assert {each["id"] for each in play.sent(Side.HOST)} == {2, 3}
+    assert verify(play.audit.path).intact
+    play.audit.close()
+
+
+@pytest.mark.guarantee("session:defect-in-record")
+def test_a_kill_whose_record_we_fail_at_answers_all_the_same(tmp_path: Path) -> None:
+    play, _, _ = armed(tmp_path, "write", 2)
+    play.engine.kill("drill")
+    assert {each["id"] for each in play.sent(Side.HOST)} == {2, 3}
+    assert play.engine.exit_code == CRASHED
+    play.audit.close()
+
+
+@pytest.mark.guarantee("session:defect-in-record")
+def test_what_was_sent_before_a_defect_beside_the_messages_is_sent_once(tmp_path: Path) -> None:
+    play, _, asked = armed(tmp_path, "stir", 1)
+    line = {"jsonrpc": "2.0", "id": asked[0]["id"], "result": {"content": []}}
+    play.engine.feed(Side.SERVER, orjson.dumps(line) + b"\n")
+    assert play.sent(Side.HOST) == [{"jsonrpc": "2.0", "id": 2, "result": {"content": []}}]
+    assert play.engine.exit_code == CRASHED
     play.audit.close()
 
 

@@ -369,6 +369,8 @@ def test_what_stands_behind_the_code_may_be_data(here: Path, command: str) -> No
         (("timeout", "9", "env", "NODE_OPTIONS=x", "node", "server.js"), "NODE_OPTIONS"),
         (("timeout", "--kill", "1", "9", "env", "LD_AUDIT=x", "node", "server.js"), "LD_AUDIT"),
         (("custom-server", "-x", "env", "--any", "LD_PRELOAD=x", "node"), "LD_PRELOAD"),
+        (("custom-server", "env", "-iC", "/", "LD_PRELOAD=x", "node"), "LD_PRELOAD"),
+        (("custom-server", "env", "--ch", "/", "--uns", "A", "LD_PRELOAD=x", "y"), "LD_PRELOAD"),
     ],
 )
 def test_a_variable_whose_value_is_code_is_not_set_by_env_either(

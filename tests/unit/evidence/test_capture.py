@@ -167,6 +167,34 @@ NAMED: list[tuple[str, str]] = [
     ("sshpass -p hunter2 ssh h", "sshpass -p [mcpguard:named] ssh h"),
     ("mysql -u a -phunter2 db", "mysql -u a -p[mcpguard:named] db"),
     ("docker login -u a -p hunter2 h", "docker login -u a -p [mcpguard:named] h"),
+    ("docker login -phunter2 h", "docker login -p[mcpguard:named] h"),
+    ("curl -u anna:hunter2 https://h", "curl -u anna:[mcpguard:named] https://h"),
+    ("curl 'h?a=1&b' -sSuanna:hunter2 x", "curl 'h?a=1&b' -sSuanna:[mcpguard:named] x"),
+    ("curl \\\n --user 'a:my hunter2' h", "curl \\\n --user 'a:[mcpguard:named]' h"),
+    ('curl -ua:hunter2 -U "b:hunter2" h', 'curl -ua:[mcpguard:named] -U "b:[mcpguard:named]" h'),
+    ("curl --proxy-user=a:hunter2 h", "curl --proxy-user=a:[mcpguard:named] h"),
+    ("curl --oauth2-bearer hunter2 h", "curl --oauth2-bearer [mcpguard:named] h"),
+    ("http -a anna:hunter2 GET h", "http -a anna:[mcpguard:named] GET h"),
+    ("wget --password=hunter2 h", "wget --password=[mcpguard:named] h"),
+    ("mysqldump -phunter2 -P3306 db", "mysqldump -p[mcpguard:named] -P3306 db"),
+    ("PGPASSWORD='hunter2' psql", "PGPASSWORD='[mcpguard:named]' psql"),
+    ("a; SSHPASS=hunter2 sshpass -e", "a; SSHPASS=[mcpguard:named] sshpass -e"),
+    ("redis-cli -a hunter2 get x", "redis-cli -a [mcpguard:named] get x"),
+    ("mongosh -u a -p hunter2", "mongosh -u a -p [mcpguard:named]"),
+    ("ldapsearch -D cn=a -w hunter2", "ldapsearch -D cn=a -w [mcpguard:named]"),
+    ("smbclient -U anna%hunter2 //h/s", "smbclient -U anna%[mcpguard:named] //h/s"),
+    ("openssl rsa -passin pass:hunter2", "openssl rsa -passin pass:[mcpguard:named]"),
+    (
+        "unzip -P hunter2 a.zip; 7z x -phunter2",
+        "unzip -P [mcpguard:named] a.zip; 7z x -p[mcpguard:named]",
+    ),
+    ("git clone https://u:hunter2@h/r", "git clone https://u:[mcpguard:named]@h/r"),
+    ("redis://:p@hunter2@h:6379/0", "redis://:[mcpguard:named]@h:6379/0"),
+    ('["curl", "-u", "anna:my hunter2"]', '["curl","-u","anna:[mcpguard:named]"]'),
+    (
+        '{"command":"mysql","args":["-phunter2"]}',
+        '{"command":"mysql","args":["-p[mcpguard:named]"]}',
+    ),
     ("<a><password>hunter2</password></a>", "<a><password>[mcpguard:named]</password></a>"),
     ('<b:Token id="1"> hunter2\n</b:Token>', '<b:Token id="1"> [mcpguard:named]\n</b:Token>'),
     ("<pwd><![CDATA[<hunter2]]></pwd>", "<pwd>[mcpguard:named]</pwd>"),
@@ -176,12 +204,14 @@ NAMED: list[tuple[str, str]] = [
 
 
 @pytest.mark.guarantee("evidence:named-in-text")
+@pytest.mark.guarantee("evidence:password-by-place")
 @pytest.mark.guarantee("evidence:redactions-counted")
 @pytest.mark.parametrize(("text", "shown"), NAMED)
 def test_what_a_name_calls_secret_is_taken_out_of_texts_too(text: str, shown: str) -> None:
     for made in (captured({"t": text}), answered({"content": [{"type": "text", "text": text}]})):
         assert orjson.dumps(shown).decode() in made["text"]
         assert "hunter2" not in made["text"]
+        assert find(made["text"], (DETECTORS["secrets"],)) == ()
         assert made["redacted"] == made["text"].count("[mcpguard:")
 
 
@@ -197,6 +227,10 @@ def test_what_a_name_calls_secret_is_taken_out_of_texts_too(text: str, shown: st
         "docker login --password-stdin registry",
         "mkdir -p a/b; docker run -p 80:80 nginx; psql -p 5432; mysql -p db",
         "svc --password --verbose; svc --author anna",
+        "docker run -u 1000:1000 x; ls -p a; grep -w x; zip -r P; sort -u a:b",
+        "curl -u anna https://h:8080/@x; mail a@b; https://anna@h/; mysql -P 3306 -p db",
+        '["curl", "-u", "anna", "-o", "a:b"]',
+        "curl --url https://h:80/x -H 'Accept: y' -o a:b; ls -a https://h",
         "<author>anna</author> <compass>north</compass>",
         '["svc", "--password", "--verbose", "--password-stdin", "a"]',
         "password: [mcpguard:named]",

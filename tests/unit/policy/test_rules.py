@@ -4,12 +4,14 @@ import itertools
 from base64 import b64encode
 from collections.abc import Sequence
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpguard.errors import PolicyError
 from mcpguard.model import Call, Json, JsonObject, Result
+from mcpguard.policy.cel import Direction, Program, compared_with, compile_condition
 from mcpguard.policy.document import read
 from mcpguard.policy.loading import KEYS, MAX_RULES, check, load, rules_of
 from mcpguard.policy.redaction import Redaction, compile_pattern, redacted, redacted_result
@@ -281,6 +283,31 @@ def test_a_call_that_no_rule_names_asks_for_no_facts_and_no_condition() -> None:
     assert found.judge_result(result("bad", "x"), never) is NO_OPINION  # type: ignore[arg-type]
     plain = rules("{name: x, action: deny, tools: [read]}")
     assert plain.judge_call(READ, never).rule == "x"  # type: ignore[arg-type]
+
+
+SAID = [
+    """'call.method == "x"' == call.tool""",
+    """r'"x" == call.method' != call.tool""",
+    """"call.method in ['x'] \\"" == call.tool""",
+    """'''it's "call.method == 'x'" ''' == call.tool""",
+    """call.tool == 'a' // call.method == 'x'""",
+    """'\u00e9 matches("(")' == call.tool""",
+]
+"""Conditions that hold, in a literal or a comment, what would be an error as code."""
+
+
+@pytest.mark.parametrize("condition", SAID)
+def test_what_a_literal_or_a_comment_says_is_no_condition(condition: str) -> None:
+    made = compile_condition(condition, Direction.CALL)
+    assert isinstance(made, Program)
+    assert compared_with(condition, "call.method", Direction.CALL) == []
+    assert compared_with(
+        f"{condition}\n || call.method == r'\u00e9'", "call.method", Direction.CALL
+    ) == ["\u00e9"]
+    assert (
+        len(rules(f"{{name: x, action: deny, when: {orjson.dumps(condition).decode()}}}").rules)
+        == 1
+    )
 
 
 def test_it_is_known_which_rules_read_the_arguments() -> None:

@@ -1,8 +1,18 @@
 """A defect of mcpguard ends the session: every open request is answered, and nothing goes on."""
 
+import orjson
 import pytest
 
-from mcpguard.model import Context, Decision, Json, JsonObject, Mode, RequestKind, Subject, Wait
+from mcpguard.model import (
+    Context,
+    Decision,
+    Json,
+    JsonObject,
+    Mode,
+    RequestKind,
+    Subject,
+    Wait,
+)
 from mcpguard.pipeline import Decide
 from tests.unit.proxy.play import Play, call, locked, opened, refused, usual, wire
 
@@ -31,10 +41,13 @@ def defective(kind: str) -> Decide:
     return decide
 
 
+def encoded(message: JsonObject) -> bytes:
+    return orjson.dumps({"jsonrpc": "2.0", **message})
+
+
 def crashed(session: Play) -> Play:
     """As the engine does it: what was being decided is thrown away."""
-    session.session.take()
-    session.session.crash(WHY, session.now)
+    session.session.crash(WHY, session.now, session.session.take())
     return session.resumes()
 
 
@@ -91,6 +104,22 @@ def test_what_the_server_asked_for_is_called_off_and_not_answered() -> None:
     params: Json = {"requestId": wire(0), "reason": "mcpguard: the session was ended"}
     session = crashed(opened(ALL).server(ROOTS).forget())
     session.sends_host({"method": "notifications/cancelled", "params": params}).quiet().idle()
+
+
+def test_what_the_server_asked_for_and_nobody_heard_is_not_called_off() -> None:
+    session = opened(ALL).forget()
+    session.session.feed_server(encoded(ROOTS), session.now)
+    crashed(session).quiet().idle()
+    assert session.records == [{"event": "audit.gap", "withheld": 1, "detail": WHY}, ENDED]
+
+
+def test_whoever_is_denied_in_a_turn_that_fails_later_hears_of_it_once() -> None:
+    session = opened(ALL, decide=defective("call")).forget()
+    session.session.feed_host(encoded(call(7, "exec")), session.now)
+    with pytest.raises(DefectError):
+        session.session.feed_host(encoded(call(8, "free", {})), session.now)
+    crashed(session).sends_host(refused(7, -32602, "Unknown tool: exec"))
+    session.sends_host(refused(8, -32603, NOT_RUN)).quiet().idle()
 
 
 def test_whoever_asks_afterwards_is_told_why() -> None:

@@ -82,6 +82,17 @@ def test_an_unreadable_request_whose_id_can_be_told_is_answered(line: bytes) -> 
     session.host({"id": 1, "method": "ping"}).sends_server({"id": wire(0), "method": "ping"})
 
 
+@pytest.mark.guarantee("framing:bad-lines-dropped")
+def test_every_request_of_a_line_that_holds_several_is_answered_and_none_is_made_of_two() -> None:
+    one, two = b'{"jsonrpc":"2.0","id":1,"method":"ping"}', b'{"id":"2","method":"ping"}'
+    text = "Invalid Request: not one JSON object in UTF-8"
+    session = (
+        opened().host(one + two).sends_host(refused(1, -32600, text), refused("2", -32600, text))
+    )
+    session.recorded(decision="deny", reason="parse").quiet()
+    session.host(b'{"jsonrpc":"2.0","id":3,"result":{}}{"jsonrpc":"2.0","method":"ping"}').quiet()
+
+
 ID = "Invalid Request: id is not a short string or a safe integer"
 BATCH = "Invalid Request: a batch; no MCP revision since 2025-06-18 has them"
 ANSWERED: dict[str, tuple[bytes, list[int | str | float], str, str]] = {

@@ -233,6 +233,14 @@ def test_a_users_and_the_systems_sinks_are_both_delivered_to(tmp_path: Path) -> 
         ("{name: a, to: 'udp://h'}, {name: a, to: 'udp://g'}", "a second entry is called `a`"),
         ("{name: a, to: 'tcp://h:0'}", "nobody listens on port 0"),
         ("{name: a, to: 'file:///o/x'}, {name: b, to: 'file:///o/p/../x'}", "writes to `/o/x`"),
+        (
+            "{name: a, to: 'file:///o/x'}, {name: b, to: 'file:///o/./x.5'}",
+            "`/o/x.5` is what `a` calls an older file",
+        ),
+        (
+            "{name: b, to: 'file:///o/x.1'}, {name: a, to: 'file:///o/x', keep: 1}",
+            "`/o/x.1` is what `a` calls an older file",
+        ),
     ],
 )
 def test_an_entry_that_is_wrong_is_an_error_at_its_line(
@@ -241,6 +249,13 @@ def test_an_entry_that_is_wrong_is_an_error_at_its_line(
     with pytest.raises(Exception, match=re.escape(why)) as caught:
         Home(tmp_path).load(user=f"audit:\n  sinks: [{entry}]")
     assert ":2:" in str(caught.value)
+
+
+def test_a_file_beyond_those_that_another_sink_keeps_is_nobodys(tmp_path: Path) -> None:
+    entries = "{name: a, to: 'file:///o/x', keep: 2}, {name: b, to: 'file:///o/x.3'}"
+    more = "{name: c, to: 'file:///o/x.01'}"
+    made = Home(tmp_path).load(user=f"audit: {{sinks: [{entries}, {more}]}}").settings.audit.sinks
+    assert [each.name for each in made] == ["a", "b", "c"]
 
 
 def test_a_users_and_the_systems_sinks_do_not_share_a_file(tmp_path: Path) -> None:

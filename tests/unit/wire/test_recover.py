@@ -19,13 +19,9 @@ from mcpguard.wire.recover import (
 )
 
 
-def found(pieces: list[bytes]) -> Id | None:
+def found(pieces: list[bytes]) -> list[Id]:
     finder = RequestIdFinder()
-    for piece in pieces:
-        given = finder.feed(piece)
-        if given is not None:
-            return given
-    return None
+    return [each for piece in pieces for each in finder.feed(piece)]
 
 
 def cut(line: bytes, places: list[int]) -> list[bytes]:
@@ -35,7 +31,7 @@ def cut(line: bytes, places: list[int]) -> list[bytes]:
 
 BIG = '"' + "x" * 500 + '"'
 
-LINES: dict[str, tuple[str, Id | None]] = {
+LINES: dict[str, tuple[str, Id | list[Id] | None]] = {
     "id-first": ('{"jsonrpc":"2.0","id":7,"method":"m","params":{"a":' + BIG, 7),
     "id-last": ('{"method":"m","params":{"a":' + BIG + '},"id":7}', 7),
     "id-last-without-end": ('{"method":"m","params":{"a":' + BIG + '},"id":7', None),
@@ -74,6 +70,18 @@ LINES: dict[str, tuple[str, Id | None]] = {
     "comma-doubled": ('{"id":7,,"method":"m",', 7),
     "method-behind-the-end": ('{"id":7},"method":"m",', None),
     "closed-by-another-bracket": ('{"id":7],"method":"m",', None),
+    "two-requests": (
+        '{"id":7,"method":"m"}{"id":"8","method":"n"} {"method":"m","id":9}',
+        [7, "8", 9],
+    ),
+    "one-twice": ('{"id":7,"method":"m"}{"id":7,"method":"n"}', 7),
+    "a-notification-and-an-answer": ('{"method":"m"}{"id":7,"result":{}}', None),
+    "an-answer-and-a-notification": ('{"id":7,"result":{}}{"method":"m"}', None),
+    "an-answer-closed-wrongly": ('{"id":7]{"method":"m","x":1}', None),
+    "an-unfinished-key": ('{"id":7,"met}{"id":8,"method":"m",', None),
+    "an-answer-and-a-request": ('{"id":7,"result":{}}\r{"id":8,"method":"m"}', 8),
+    "a-request-in-text": ('{"id":7,"method":"m"}"{\\"id\\":8,\\"method\\":\\"m\\"}"', 7),
+    "a-request-and-a-batch": ('{"id":7,"method":"m"}[{"id":8,"method":"m"}]', 7),
     "closing-first": ('}]}{"id":7,"method":"m",', None),
 }
 
@@ -81,9 +89,11 @@ LINES: dict[str, tuple[str, Id | None]] = {
 @pytest.mark.guarantee("ids:over-long-request-answered")
 @pytest.mark.parametrize(("line", "given_id"), LINES.values(), ids=LINES)
 def test_the_id_of_a_request_is_found_whole_and_byte_by_byte(
-    line: str, given_id: Id | None
+    line: str, given_id: Id | list[Id] | None
 ) -> None:
     data = line.encode()
+    if not isinstance(given_id, list):
+        given_id = [] if given_id is None else [given_id]
     assert repr(found([data])) == repr(given_id)
     assert repr(found([data[i : i + 1] for i in range(len(data))])) == repr(given_id)
     assert repr(found([data[i : i + 7] for i in range(0, len(data), 7)])) == repr(given_id)
@@ -109,7 +119,7 @@ def test_any_request_in_any_order_and_chunking_gives_its_id(
 ) -> None:
     whole = {"id": given_id, "method": "m", "params": {"id": 1, "method": "x", **params}}
     line = orjson.dumps({key: whole[key] for key in order}) + b" " * 20
-    assert repr(found(cut(line, places))) == repr(given_id)
+    assert repr(found(cut(line, places))) == repr([given_id])
 
 
 @given(ids, values, st.booleans(), st.lists(st.integers(0, 999)))
@@ -119,7 +129,7 @@ def test_an_answer_never_gives_one(
     key = "error" if failed else "result"
     whole: dict[str, Json] = {"id": given_id, key: {"method": "m", "id": 3, "value": str(value)}}
     line = orjson.dumps(whole, option=orjson.OPT_INDENT_2)
-    assert found(cut(line, places)) is None
+    assert found(cut(line, places)) == []
 
 
 @given(
@@ -135,25 +145,31 @@ def test_garbage_gives_an_id_or_nothing_in_any_chunking(
 ) -> None:
     line = b"".join(parts)
     whole = found([line])
-    assert whole is None or is_id(whole)
+    assert all(map(is_id, whole))
     assert repr(found(cut(line, places))) == repr(whole)
 
 
 @pytest.mark.guarantee("ids:over-long-request-answered")
 def test_the_search_gives_up_after_a_bounded_number_of_tokens() -> None:
     finder = RequestIdFinder()
-    assert finder.feed(b"{" + b'"a":1,' * MAX_TOKENS) is None
-    assert finder.feed(b'"id":7,"method":"m",') is None
+    assert finder.feed(b"{" + b'"a":1,' * MAX_TOKENS) == []
+    assert finder.feed(b'"id":7,"method":"m",') == []
 
 
 def test_half_of_that_many_tokens_are_looked_at() -> None:
     filler = b'"a":1,' * (MAX_TOKENS // 6)
-    assert RequestIdFinder().feed(b"{" + filler + b'"id":7,"method":"m",') == 7
+    assert RequestIdFinder().feed(b"{" + filler + b'"id":7,"method":"m",') == [7]
+
+
+def test_so_many_ids_of_one_line_are_found() -> None:
+    line = b"".join(b'{"id":%d,"method":"m"}' % each for each in range(2000))
+    assert RequestIdFinder().feed(line) == [*range(1024)]
+    assert found(cut(line, [*range(5000, 30_000, 5000)]))[:1024] == [*range(1024)]
 
 
 def test_an_id_too_long_to_be_one_does_not_hide_the_one_after_it() -> None:
     line = b'{"method":"m","id":"' + b"a" * (6 * 256 + 1) + b'","id":5}'
-    assert RequestIdFinder().feed(line) == 5
+    assert RequestIdFinder().feed(line) == [5]
 
 
 # --- ids that are answered though no request can have them ---------------------------------------
