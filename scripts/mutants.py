@@ -36,6 +36,9 @@ SHARES = 2 * WORKERS
 LIMIT = 120.0
 """Seconds for one mutant's tests. Passing it counts as killed; unchanged they take a few."""
 
+HANGS = "20"
+"""Seconds after which a test takes its mutant for one that hangs."""
+
 CONTROL_LIMIT = 600.0
 """Seconds for a worker's share of the tests that killed, without a mutant."""
 
@@ -107,6 +110,7 @@ class Worker:
         script = ROOT / "scripts" / "warm.py"
         env = environment.clean_env(
             HYPOTHESIS_PROFILE="mutants",
+            TEST_PATIENCE=HANGS,
             PYTHONDONTWRITEBYTECODE="1",
             PYTEST_DEBUG_TEMPROOT=str(self.folder),
         )

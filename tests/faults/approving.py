@@ -16,6 +16,7 @@ import orjson
 
 from mcpguard.control import client
 from tests.integration.host import INITIALIZE, RECORDER, Message, Session, ask, call, line
+from tests.waiting import PATIENCE
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -25,8 +26,6 @@ else:
 ROOT = Path(__file__).parents[2]
 CHECKPOINT = "audit.checkpoint"
 PHRASE = "correct horse battery"
-LIMIT = 30.0
-"""Seconds for whatever a test waits for; it takes a fraction of one."""
 
 
 class Office:
@@ -65,7 +64,7 @@ class Office:
                 input=given,
                 capture_output=True,
                 text=True,
-                timeout=LIMIT,
+                timeout=PATIENCE,
                 check=False,
                 pass_fds=(reading,),
             )
@@ -143,7 +142,7 @@ class Desk:
 
     def _socket(self) -> Path:
         """The control socket, once it is there."""
-        deadline = time.monotonic() + LIMIT
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             self.host.exchange(ask("tick", "ping"), "tick")
             every = self.office.data.glob("run/[!.]*.sock")
@@ -164,7 +163,7 @@ class Desk:
     def ticket(self) -> str:
         """Of the next call that waits, as stderr says it."""
         while True:
-            said = self.host.said.get(timeout=LIMIT)
+            said = self.host.said.get(timeout=PATIENCE)
             if b"approve show " in said:
                 return said.decode().rpartition("approve show ")[2].strip()
 

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
@@ -23,22 +22,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.waiting import PATIENCE, until
+
 if sys.version_info >= (3, 12):
     from typing import override
 else:
     from typing_extensions import override
-
-PATIENCE = 20.0
-"""Seconds in which something must have come true."""
-
-
-def until(true: Callable[[], object], why: str | Callable[[], str]) -> None:
-    """Waits for what another process or thread does; `why` it has not, when it has not."""
-    pause, left = threading.Event(), PATIENCE
-    while not true():
-        assert left > 0, why if isinstance(why, str) else why()
-        pause.wait(0.02)
-        left -= 0.02
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:

@@ -17,11 +17,9 @@ import orjson
 from mcpguard.audit.verify import read
 from mcpguard.model import JsonObject
 from tests.faults.proxied import ROOT, Host
+from tests.waiting import PATIENCE
 
 SERVER: Final = (sys.executable, "-I", str(ROOT / "fixtures/servers/fleet.py"))
-PATIENCE = 30.0
-"""Seconds in which an answer comes, on a machine with much else to do."""
-
 AT_ONCE = 48
 """Calls of one host that are in flight."""
 
@@ -35,7 +33,7 @@ def mcpguard(*words: str, **env: str) -> "subprocess.CompletedProcess[str]":
         env={**os.environ, "PYTHONPATH": str(ROOT), **env},
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=PATIENCE,
         check=False,
     )
 

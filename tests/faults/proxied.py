@@ -10,10 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from tests.waiting import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 RELAY = (sys.executable, str(ROOT / "tests/faults/relay_proxy.py"))
-LIMIT = 8.0
+LIMIT = PATIENCE
 """Seconds after which a test gives up; no test waits this long when the code is right."""
+TICK = b'{"tick":true}'
+"""What `RELAY` says once a second while a request waits: on a slow machine, between any lines."""
 
 
 class Host:
@@ -63,7 +67,13 @@ class Host:
             data = data[os.write(self.input, data) :]
 
     def line(self, limit: float = LIMIT) -> bytes:
-        """The next line without its newline; what is left, or empty, at the end of file."""
+        """The next line but for `TICK`, without its newline; what is left at the end of file."""
+        while (found := self.next(limit)) == TICK:
+            pass
+        return found
+
+    def next(self, limit: float = LIMIT) -> bytes:
+        """As `line`, `TICK` too."""
         chunks = [self.buffer]
         while b"\n" not in chunks[-1]:
             assert select.select([self.output], [], [], limit)[0], "no line came"
@@ -74,13 +84,13 @@ class Host:
         return line
 
     def rest(self, limit: float = LIMIT) -> bytes:
-        """Everything up to the end of file."""
+        """Everything up to the end of file, but for `TICK`."""
         chunks = [self.buffer]
         while chunks[-1] or len(chunks) == 1:
             assert select.select([self.output], [], [], limit)[0], "no end of file"
             chunks.append(os.read(self.output, 65536))
         self.buffer = b""
-        return b"".join(chunks)
+        return b"".join(chunks).replace(TICK + b"\n", b"")
 
     def end_input(self) -> None:
         if self.sock is not None:

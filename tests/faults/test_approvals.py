@@ -15,6 +15,7 @@ from mcpguard.model import JsonObject
 from tests.faults.approving import PHRASE, Office
 from tests.integration.host import ask, call, line, result
 from tests.unit.store.backends import RedisServer
+from tests.waiting import PATIENCE
 
 SETTINGS = "gateway: {approve: [echo]}\n"
 
@@ -274,10 +275,10 @@ def test_running_sessions_are_blocked_unblocked_and_killed_from_another_terminal
 
         office.signed("trust", "reset", "server", "files", "--session", one.session, by="ana")
         office.run("kill", "--session", one.session, "--reason", "drill")
-        assert one.host.process.wait(30) == 77
+        assert one.host.process.wait(PATIENCE) == 77
         assert "Blocked" not in two.says("hello")
         two.host.process.send_signal(signal.SIGUSR1)
-        assert two.host.process.wait(30) == 77
+        assert two.host.process.wait(PATIENCE) == 77
     kinds = [one_["event"] for one_ in office.events() if one_["session"] == one.session]
     assert [each for each in kinds if not each.startswith("session")] == [
         "control.block",

@@ -13,6 +13,7 @@ from mcpguard.audit.sync import GROUP_RECORDS, Syncer
 from mcpguard.audit.verify import VerifyReport, parts_of, read, verify
 from mcpguard.errors import AuditError
 from tests.unit.audit.logs import CALL, NOON, opened, write
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 WRITER = Path(__file__).with_name("audit_writer.py")
@@ -26,7 +27,7 @@ def run(task: str, path: Path, *inside: str) -> str:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr

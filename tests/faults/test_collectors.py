@@ -25,9 +25,9 @@ from tests.faults.collectors import (
     client,
     free_port,
     plain_key,
-    until,
 )
 from tests.tools import FIXTURES
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.faults
 
@@ -67,7 +67,7 @@ def delivering(log: Path, to: Target) -> Iterator[threading.Event]:
         yield over
     finally:
         over.set()
-        thread.join(30)
+        thread.join(PATIENCE)
         stop.set()
         assert not thread.is_alive()
 
@@ -207,8 +207,8 @@ def test_a_collector_that_is_away_under_load_has_everything_in_order_when_it_is_
             if number == COUNT // 2:
                 rsyslog.start()
         log.close()
+        until(lambda: seqs(rsyslog, before)[-1:] == [COUNT + 2], "the last record did not arrive")
         over.set()
-    until(lambda: seqs(rsyslog, before)[-1:] == [COUNT + 2], "the last record did not arrive")
     arrived = seqs(rsyslog, before)
     assert list(dict.fromkeys(arrived)) == list(range(1, COUNT + 3))
     # syslog does not say what it took, so what was sent just before may come again
@@ -306,6 +306,7 @@ def test_a_receiver_that_stops_fails_and_comes_back_has_each_record_once(tmp_pat
             if number == COUNT // 2:
                 receiver.start()
         log.close()
+        until(lambda: numbers(receiver.posts[-1:], "hec")[-1:] == [COUNT + 2], "the end is missing")
         over.set()
     receiver.stop()
     assert numbers(receiver.posts, "hec") == list(range(1, COUNT + 3))

@@ -302,6 +302,7 @@ def test_a_locked_store_holds_up_only_what_needs_it_and_no_longer_than_that(file
         assert proxy.finish()[0] == 0
 
 
+@pytest.mark.timed
 @pytest.mark.guarantee("control:fleet-slow-store")
 def test_only_the_first_call_waits_for_a_store_that_stays_locked(files: Place) -> None:
     with files.proxies("work") as [proxy]:
@@ -321,6 +322,7 @@ def test_only_the_first_call_waits_for_a_store_that_stays_locked(files: Place) -
         assert proxy.finish()[0] == 0
 
 
+@pytest.mark.timed
 @pytest.mark.guarantee("control:fleet-slow-store")
 def test_a_session_with_a_locked_store_ends_in_time(files: Place) -> None:
     with files.proxies("work") as [proxy]:

@@ -7,8 +7,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.faults.approving import LIMIT, PHRASE, Desk, Office
+from tests.faults.approving import PHRASE, Desk, Office
 from tests.integration.host import ask, call
+from tests.waiting import PATIENCE
 
 SERVER = """
 import json, sys
@@ -43,7 +44,7 @@ def quarantined(office: Office) -> list[str]:
 
 def until_withheld(desk: Desk, text: str) -> str:
     """What the call says once the session knows what was planted."""
-    deadline = time.monotonic() + LIMIT
+    deadline = time.monotonic() + PATIENCE
     while "Blocked" not in (said := desk.says(text)) and time.monotonic() < deadline:
         continue
     return said

@@ -19,6 +19,7 @@ DRIVERS = ("uvloop", "asyncio", "threads", "trio")
 CALL = b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"x","arguments":{}}}\n'
 
 
+@pytest.mark.timed
 @pytest.mark.guarantee("control:kill-signal")
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_the_signal_denies_what_is_in_flight_and_ends_even_a_stubborn_server(

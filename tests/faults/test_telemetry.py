@@ -22,10 +22,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mcpguard.siem.shipping import Courier
 from mcpguard.siem.sinks import target_of
-from tests.faults.collectors import Receiver, free_port, until
+from tests.faults.collectors import Receiver, free_port
 from tests.tools import ROOT
 from tests.unit.audit.logs import written
 from tests.unit.daemon.test_run import INITIALIZE, SERVER, Place
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.faults
 
@@ -262,7 +263,7 @@ def test_the_exporter_serves_a_sessions_counts_until_it_is_ended(tmp_path: Path)
             assert process.stderr is not None
             said = process.stderr.readline()
             assert said == f"mcpguard: serving http://{place}/metrics\n".encode()
-            line = HTTPConnection(place, timeout=10)
+            line = HTTPConnection(place, timeout=PATIENCE)
             line.request("GET", "/metrics")
             body = line.getresponse().read().decode()
             line.close()
@@ -270,7 +271,7 @@ def test_the_exporter_serves_a_sessions_counts_until_it_is_ended(tmp_path: Path)
             assert "mcpguard_decisions" in found
         finally:
             process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 def test_a_proxy_without_telemetry_imports_nothing_of_it(tmp_path: Path) -> None:

@@ -16,12 +16,11 @@ from types import TracebackType
 from typing import IO, Any, Self, TypeAlias
 
 from tests import tools
+from tests.waiting import PATIENCE
 
 SERVERS = tools.FIXTURES / "servers"
 ROGUE = (sys.executable, "-I", str(SERVERS / "rogue.py"))
 RECORDER = (sys.executable, "-I", str(SERVERS / "recorder.py"))
-DEADLINE = 30.0
-"""Seconds any one wait may take on a loaded machine; what is waited for takes milliseconds."""
 
 Message: TypeAlias = dict[str, Any]
 Ident: TypeAlias = "int | str"
@@ -119,7 +118,7 @@ class Session:
                 self.process.kill()
                 self.process.wait()
         for reader in self._readers:
-            reader.join(DEADLINE)
+            reader.join(PATIENCE)
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             if pipe is not None and not pipe.closed:
                 _close(pipe)
@@ -132,10 +131,10 @@ class Session:
     def line(self) -> bytes | None:
         """The next line without its newline, or None at the end."""
         try:
-            found = self.lines.get(timeout=DEADLINE)
+            found = self.lines.get(timeout=PATIENCE)
         except queue.Empty:
             heard, talk = self.heard[-3:], self.stderr[-2000:]
-            message = f"nothing came for {DEADLINE} s; heard {heard!r}; stderr {talk!r}"
+            message = f"nothing came for {PATIENCE} s; heard {heard!r}; stderr {talk!r}"
             raise AssertionError(message) from None
         if found is END:
             return None
@@ -197,9 +196,9 @@ class Session:
         late: list[bytes] = []
         while (got := self.line()) is not None:
             late.append(got)
-        code = self.process.wait(DEADLINE)
+        code = self.process.wait(PATIENCE)
         for reader in self._readers:
-            reader.join(DEADLINE)
+            reader.join(PATIENCE)
         return code, late
 
 
@@ -241,7 +240,7 @@ class Place:
             cwd=self.base,
             env={**self.env, **env},
             capture_output=True,
-            timeout=90,
+            timeout=PATIENCE,
             check=False,
         )
 

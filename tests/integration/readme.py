@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import tools
+from tests.waiting import PATIENCE
 
 TEXT = tools.papers()
 FENCE = re.compile(r"^```([^\n`]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -46,7 +47,7 @@ pwd > {pwd}
 exit $code
 """
 
-SECONDS = 90
+SECONDS = PATIENCE
 """One command may take; they take one to three."""
 
 

@@ -12,6 +12,7 @@ from mcpguard.audit.verify import read, verify
 from mcpguard.cli.demo import DemoError, Host, refuse_collectors
 from mcpguard.config.files import Places
 from tests.tools import MCPGUARD
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 WARM_SECONDS = 15
@@ -88,7 +89,7 @@ def test_a_demo_under_an_administrators_collector_is_refused(tmp_path: Path) -> 
 def test_a_proxy_that_does_not_answer_ends_the_demo_with_a_next_step(
     program: str, said: str
 ) -> None:
-    host = Host([sys.executable, "-c", program], os.environ, 0.2 if program else 20)
+    host = Host([sys.executable, "-c", program], os.environ, 0.2 if program else PATIENCE)
     with pytest.raises(DemoError, match=said) as caught:
         host.ask("initialize")
     host.close()

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import Rogue
-from tests.integration.host import DEADLINE, ask, blocked, call, error, line, result, said
+from tests.integration.host import ask, blocked, call, error, line, result, said
+from tests.waiting import PATIENCE
 
 HONEST_TOOLS = ["read_note", "turn", "count"]
 CHANGED = (
@@ -396,7 +397,7 @@ def test_a_server_that_answers_with_an_unknown_protocol_version_ends_the_session
         why = "mcpguard: the server speaks a protocol version mcpguard does not know"
         assert session.answer(1) == error(1, -32603, why)
         assert session.line() is None
-        assert session.process.wait(DEADLINE) == 1
+        assert session.process.wait(PATIENCE) == 1
     assert "protocol_version" in place.reasons()
 
 

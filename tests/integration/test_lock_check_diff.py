@@ -14,6 +14,7 @@ import pytest
 from mcpguard.cli import COMMANDS
 from tests import tools
 from tests.integration.host import Place
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.integration
 
@@ -466,7 +467,7 @@ def test_a_signal_ends_the_server_too(number: signal.Signals, code: int, tmp_pat
     ):
         assert held.readline() == b"up\n"
         process.send_signal(number)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=PATIENCE)
         assert held.read() == b""
     assert process.returncode == code
     assert said.decode().endswith("interrupted; the server was ended\n")

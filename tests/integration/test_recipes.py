@@ -15,13 +15,14 @@ import pytest
 from mcpguard.audit.verify import read, verify
 from tests import tools
 from tests.integration import readme
+from tests.waiting import PATIENCE
 
 RECIPES = Path(__file__).parent / "recipes"
 AGENTS_PYTHON = tools.ROOT / ".tools" / "agents" / "bin" / "python"
 """An interpreter with langchain-mcp-adapters and autogen-ext."""
 
 BY_HAND = "crewai_recipe.py"
-SECONDS = 90
+SECONDS = PATIENCE
 """One recipe may take; the slowest takes three."""
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests import tools
 from tests.integration.host import SERVERS, Message, Place, Session, call
+from tests.waiting import PATIENCE
 
 OFFICE = (sys.executable, "-I", str(SERVERS / "office.py"))
 KEY = "AKIA" + "ABCDEFGHIJKLMNOP"
@@ -341,7 +342,9 @@ def test_a_call_that_nobody_answers_says_what_it_waits_for_and_does_not_go(offic
     passphrase = place.base / "passphrase"
     passphrase.write_text("a long passphrase\na long passphrase\n", "utf-8")
     shell = f"{tools.MCPGUARD} approver add anna --passphrase-fd 3 3< {passphrase}"
-    subprocess.run(["sh", "-c", shell], env=place.env, check=True, capture_output=True, timeout=60)
+    subprocess.run(
+        ["sh", "-c", shell], env=place.env, check=True, capture_output=True, timeout=PATIENCE
+    )
     with office.session("approvals: {hold: 1}\ngateway: {approve: [pay]}") as calls:
         waiting = refused(calls("pay", amount=5))
         assert waiting.startswith("[gateway.waiting]: the tool pay waits for the approval")

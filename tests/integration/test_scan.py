@@ -12,6 +12,7 @@ import pytest
 
 from tests import tools
 from tests.integration.host import SERVERS, Place
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.integration
 
@@ -91,6 +92,6 @@ def test_a_signal_ends_every_server_that_was_started(
     ):
         assert line.readline() == b"up\n"
         process.send_signal(number)
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
         assert line.read() == b""
     assert process.returncode == 128 + number

@@ -16,6 +16,7 @@ from mcpguard.cli import hostfile
 from mcpguard.lock import lockfile
 from tests import tools
 from tests.integration.host import RECORDER, SERVERS, Place, Session, call, said
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.integration
 
@@ -309,7 +310,7 @@ def test_a_full_disk_leaves_the_file_as_it_was_and_nothing_half_written(
     done = subprocess.run(
         ["/bin/sh", "-c", f'ulimit -f {blocks}; exec "$0" "$@"', str(tools.MCPGUARD), "wrap",
          "--yes", "notes"],
-        cwd=desk.base, env=desk.place.env, capture_output=True, timeout=90, check=False,
+        cwd=desk.base, env=desk.place.env, capture_output=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert (done.returncode, b"cannot be written: File too large" in done.stderr) == (2, True)
     assert (desk.file.read_bytes(), desk.files("wrapped"), desk.files("backups")) == (
@@ -356,7 +357,7 @@ def test_a_person_is_asked_before_the_server_is_started(
     done = subprocess.run(
         [str(tools.MCPGUARD), "wrap", "notes"],
         cwd=desk.base, env=desk.place.env, stdin=stdin, capture_output=True,
-        timeout=90, check=False,
+        timeout=PATIENCE, check=False,
     )  # fmt: skip
     os.close(stdin)
     os.close(terminal)
@@ -548,6 +549,6 @@ def test_the_command_is_found_when_run_as_a_module(desk: Desk) -> None:
     desk.write(desk.entry())
     done = subprocess.run(
         [sys.executable, "-m", "mcpguard", "wrap", "--dry-run", "notes"],
-        cwd=tools.ROOT, env={**desk.place.env}, capture_output=True, timeout=90, check=False,
+        cwd=tools.ROOT, env={**desk.place.env}, capture_output=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert f"then  {tools.MCPGUARD} proxy" in done.stdout.decode(), done.stderr.decode()

@@ -31,7 +31,7 @@ else:
     V1 = False
 
 ANY = TypeAdapter(dict)
-DEADLINE = 60.0
+DEADLINE = 120.0
 """Seconds one step may take: a transcript that hangs says which step hung."""
 
 

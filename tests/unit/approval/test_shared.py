@@ -47,6 +47,7 @@ from tests.unit.approval.people import (
     said,
     source,
 )
+from tests.waiting import PATIENCE
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -207,7 +208,7 @@ def test_what_was_used_is_remembered_and_not_for_ever() -> None:
     assert not spent.has(R1)
 
 
-READ: threading.Barrier = threading.Barrier(6, timeout=30)
+READ: threading.Barrier = threading.Barrier(6, timeout=PATIENCE)
 """Lets no thread go on from a listing before all of them have read."""
 
 

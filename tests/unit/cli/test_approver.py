@@ -28,6 +28,7 @@ from mcpguard.model import Json, JsonObject
 from tests.tools import ROOT
 from tests.unit.approval.people import ANNA as PERSON
 from tests.unit.approval.people import COUNTING
+from tests.waiting import PATIENCE
 
 Capture = pytest.CaptureFixture[str]
 
@@ -280,7 +281,7 @@ def started(place: Path, *arguments: str, terminal: bool) -> subprocess.Popen[by
 
 def test_what_is_piped_in_does_not_answer_for_a_person(place: Path) -> None:
     process = started(place, "add", "anna", terminal=False)
-    said, _ = process.communicate(f"{ANNA}\n{ANNA}\n".encode(), timeout=30)
+    said, _ = process.communicate(f"{ANNA}\n{ANNA}\n".encode(), timeout=PATIENCE)
     assert process.returncode == 2
     assert b"there is no terminal to ask for a passphrase" in said
     assert not place.exists()
@@ -303,7 +304,7 @@ def converse(process: subprocess.Popen[bytes], *answers: tuple[bytes, str]) -> b
     shown += process.stdout.read()
     process.stdin.close()
     process.stdout.close()
-    process.wait(30)
+    process.wait(PATIENCE)
     return shown
 
 

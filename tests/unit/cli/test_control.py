@@ -31,6 +31,7 @@ from mcpguard.model import JsonObject
 from mcpguard.store import BACKENDS
 from tests.unit.control import desk as desks
 from tests.unit.control.desk import CALL, KEY, Desk, served
+from tests.waiting import PATIENCE
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -39,8 +40,6 @@ else:
 
 ROOT = Path(__file__).parents[3]
 NO_KEY = "make one with: mcpguard approver add NAME"
-LIMIT = 20.0
-"""Seconds for a command of its own process."""
 
 
 class Signer:
@@ -676,11 +675,11 @@ def session(data: Path, *words: str) -> Iterator[Callable[[], list[list[Any]]]]:
     program = (sys.executable, str(ROOT / "tests/unit/control/desk.py"), str(data), *words)
     with subprocess.Popen(program, stdin=-1, stdout=-1, env=env) as process:
         assert process.stdout is not None
-        assert select.select([process.stdout], [], [], LIMIT)[0]
+        assert select.select([process.stdout], [], [], PATIENCE)[0]
         assert process.stdout.readline() == b"up\n"
 
         def end() -> list[list[Any]]:
-            out, _ = process.communicate(timeout=LIMIT)
+            out, _ = process.communicate(timeout=PATIENCE)
             done: list[list[Any]] = orjson.loads(out)
             return done
 
@@ -694,7 +693,7 @@ def mcpguard(*words: str, given: bytes = b"") -> subprocess.CompletedProcess[byt
     env = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
     command = (sys.executable, "-m", "mcpguard", *words)
     return subprocess.run(
-        command, input=given, env=env, capture_output=True, timeout=LIMIT, check=False
+        command, input=given, env=env, capture_output=True, timeout=PATIENCE, check=False
     )
 
 

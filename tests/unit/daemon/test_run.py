@@ -15,6 +15,7 @@ from mcpguard.lock import lockfile
 from mcpguard.lock.surface import ServerFacts, Surface
 from mcpguard.model import Era, ItemKind, JsonObject
 from tests.unit.audit.logs import written
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 INITIALIZE = (
@@ -65,7 +66,7 @@ class Place:
             input=given,
             env={**full, **(env or {})},
             capture_output=True,
-            timeout=30,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -122,7 +123,7 @@ def test_the_lean_way_imports_no_command_line_library(place: Place) -> None:
         input=INITIALIZE,
         env=env,
         capture_output=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.stderr == b"[]\n"
@@ -363,7 +364,7 @@ def test_a_host_that_closed_our_stdio_does_no_harm(place: Place, closed: str) ->
         ("sh", "-c", line if "<&-" not in closed else line.removesuffix(" </dev/null")),
         env=env,
         capture_output=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

@@ -26,6 +26,7 @@ from mcpguard.model import ItemKind, JsonObject, Mode, Reason
 from tests.integration import readme
 from tests.tools import ROOT
 from tests.unit.proxy.play import SURFACE, locked
+from tests.waiting import PATIENCE
 
 SAY: JsonObject = {"text": "hello"}
 SAID: JsonObject = {"content": [{"type": "text", "text": "hello"}], "structuredContent": SAY}
@@ -53,7 +54,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
         config.write_text(f"store: {{backend: memory}}\n{text}")
         log = tmp_path / "log.jsonl"
         given: dict[str, object] = {"config": config, "audit_log": log, "tell": quiet, **more}
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENCE):
             async with open_guard(lock, approve=approve, **given) as guard:  # type: ignore[arg-type]
                 yield guard
 
@@ -422,7 +423,7 @@ def test_the_program_of_the_readme_prints_what_it_is_told(tmp_path: Path) -> Non
         },
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.stderr == ""

@@ -17,6 +17,7 @@ from mcpguard.pipeline.scan import Kept
 from mcpguard.vault import CANARIES
 from mcpguard.vault.canaries import made, remember
 from mcpguard.vault.quarantine import Quarantine, digest_of
+from tests.waiting import PATIENCE
 
 NO = Verdict.deny(Reason.INJECTION, "no")
 BODY: JsonObject = {"content": [{"type": "text", "text": "OBEY"}]}
@@ -53,7 +54,7 @@ async def test_work_is_done_in_another_thread_and_its_verdict_given_once(
     assert examiner.aside(7, work) == Wait("scan", "7")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(examiner.run, resumed.set, nothing)
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             await resumed.wait()
         tasks.cancel_scope.cancel()
     given = examiner.aside(7, work)
@@ -69,7 +70,7 @@ async def test_work_that_comes_while_nothing_is_done_wakes_the_examiner() -> Non
         tasks.start_soon(examiner.run, seen.set, nothing)
         await anyio.lowlevel.checkpoint()
         examiner.aside(1, Work())
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             await seen.wait()
         tasks.cancel_scope.cancel()
 

@@ -56,6 +56,7 @@ from mcpguard.trust.score import Standing
 from tests.unit.live.proxies import ANSWERED, Proxy
 from tests.unit.live.test_counting import Moment
 from tests.unit.proxy.play import locked
+from tests.waiting import PATIENCE
 
 ME = Principal("local:default", 1)
 READ = Call("tools/call", "read", {})
@@ -102,7 +103,7 @@ async def served(governor: Governor, until: Callable[[], bool]) -> list[str]:
         if until():
             done.set()
 
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENCE):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(governor.serve, resume, lambda name, _: told.append(name))
             await done.wait()
@@ -439,12 +440,12 @@ async def test_others_learn_of_an_attack_before_the_next_look(tmp_path: Path) ->
     log = Proxy(tmp_path, "s1", [1_800_000_000.0]).log
     plan = Plan(ProxySettings(command=("server",)), Loaded(settings), None, "", Mode.ENFORCE, "f")
     governor = Governor(plan, "s1", log, lambda: tmp_path, Roster((), ()))
-    began, fallen = monotonic(), 0.0
+    began, fallen = 0.0, 0.0
 
     def told() -> bool:
-        nonlocal fallen
+        nonlocal began, fallen
         if governor.observer.state == "known" and not fallen:
-            fallen = governor.parties.of_server.score
+            began, fallen = monotonic(), governor.parties.of_server.score
             log.write([(FORGED, b"")])
             governor.written([(FORGED, b"")])
         return governor.parties.of_server.score < fallen

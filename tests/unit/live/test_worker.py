@@ -19,6 +19,7 @@ from mcpguard.store.ledger import Grant, Limit
 from mcpguard.store.memory import MemoryStore
 from mcpguard.store.sqlite import SqliteStore
 from mcpguard.trust.limits import Limiter, Limits
+from tests.waiting import PATIENCE
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -26,7 +27,6 @@ else:
     from typing_extensions import override
 
 LIMITS = Limits(tool=(Limit(3, 3_600_000),))
-PATIENCE = 20.0
 
 
 class Switched(MemoryStore):

@@ -6,7 +6,6 @@ import re
 import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import orjson
@@ -25,6 +24,7 @@ from tests.tools import ROOT, papers
 from tests.unit.audit.logs import written
 from tests.unit.config.documents import Home
 from tests.unit.daemon.test_run import INITIALIZE, Place
+from tests.waiting import until
 
 
 def run(*arguments: str) -> Result:
@@ -296,12 +296,7 @@ def test_a_session_delivers_its_own_log_and_waits_for_no_collector(tmp_path: Pat
 
 
 def arrived(path: Path, wanted: bytes) -> None:
-    pause = threading.Event()
-    for _ in range(500):
-        if path.exists() and path.read_bytes() == wanted:
-            return
-        pause.wait(0.02)
-    assert path.read_bytes() == wanted
+    until(lambda: path.exists() and path.read_bytes() == wanted, f"{path} is not what was written")
 
 
 @pytest.mark.guarantee("siem:session-delivers-its-log")

@@ -21,6 +21,7 @@ from mcpguard.siem.shipping import Courier, follow, once, states
 from mcpguard.siem.sinks import SINKS, SinkDownError, plain, target_of
 from mcpguard.siem.spool import MAX_RECORDS, Cursor, Spool, cursor_path
 from mcpguard.siem.web import Posts, _after
+from tests.waiting import PATIENCE
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -462,7 +463,7 @@ def test_a_delivery_that_goes_with_a_session_ends_with_it_and_leaves_nothing_beh
         log.write([({"decision": "allow", "target": str(number)}, b"")])
     log.close()
     over.set()
-    thread.join(10)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
     assert delivered(tmp_path) == list(range(1, 103))
 
@@ -551,7 +552,7 @@ def flooded(first: bytes, again: bytes) -> Iterator[str]:
     """The address of a collector whose one answer does not end."""
     gone = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(10)
+        server.settimeout(PATIENCE)
 
         def serve() -> None:
             flood(server.accept()[0], first, again, gone)

@@ -39,6 +39,7 @@ from mcpguard.siem.metering import Meter
 from mcpguard.siem.sinks import target_of
 from mcpguard.siem.spool import Cursor, cursor_path
 from tests.unit.config.documents import Home
+from tests.waiting import PATIENCE
 
 UP, DOWN = "host>server", "server>host"
 OWN = "b7ad6b7169203331"
@@ -209,7 +210,7 @@ def test_all_logs_are_told_in_the_text_format_and_what_is_new_is_added(tmp_path:
 
 
 def get(port: int, host: str, path: str = "/metrics") -> tuple[int, bytes]:
-    line = HTTPConnection("127.0.0.1", port, timeout=5)
+    line = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     line.request("GET", path, headers={"Host": host})
     answer = line.getresponse()
     body = answer.read()
@@ -246,7 +247,7 @@ def test_a_port_of_this_machine_serves_them_to_whoever_calls_it_by_its_name(tmp_
             Exporter(Gathering(list, [], dict), "127.0.0.1", exporter.port)
     finally:
         stop.set()
-        thread.join(5)
+        thread.join(PATIENCE)
     assert not thread.is_alive()
 
 
