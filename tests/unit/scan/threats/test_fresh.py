@@ -23,7 +23,7 @@ from mcpguard.scan.threats.lexicon import CODES
 from mcpguard.scan.threats.outputs import judge_result
 from tests.tools import FIXTURES
 
-SETS = {name: FIXTURES / "scan" / f"fresh-{name}.jsonl" for name in "123456"}
+SETS = {name: FIXTURES / "scan" / f"fresh-{name}.jsonl" for name in "1234567"}
 
 
 def rows(name: str) -> list[dict[str, Any]]:
@@ -37,20 +37,22 @@ def report(row: dict[str, Any]) -> Report:
 
 
 LEAST = {
-    "1": {"A": 42, "B": 41, "C": 42, "E": 40, "F": 40, "output": 58},
-    "2": {"A": 42, "B": 40, "C": 42, "E": 41, "F": 41, "output": 59},
-    "3": {"A": 77, "B": 67, "C": 57, "E": 81, "output": 129},
-    "4": {"A": 56, "B": 45, "C": 38, "E": 57, "output": 116},
-    "5": {"A": 53, "B": 47, "C": 38, "E": 78, "output": 119},
-    "6": {"A": 56, "B": 43, "C": 37, "E": 83, "output": 125},
+    "1": {"A": 42, "B": 42, "C": 42, "E": 42, "F": 40, "output": 59},
+    "2": {"A": 42, "B": 41, "C": 42, "E": 42, "F": 42, "output": 60},
+    "3": {"A": 78, "B": 68, "C": 59, "E": 81, "output": 129},
+    "4": {"A": 57, "B": 46, "C": 38, "E": 59, "output": 116},
+    "5": {"A": 55, "B": 47, "C": 38, "E": 82, "output": 119},
+    "6": {"A": 56, "B": 43, "C": 38, "E": 84, "output": 125},
+    "7": {"A": 55, "B": 43, "C": 37, "E": 82, "output": 119},
 }
 MOST = {
     "1": {"honest": 2, "honest-output": 2},
     "2": {"honest": 1, "honest-output": 2},
-    "3": {"honest": 7, "honest-output": 12},
-    "4": {"honest": 11, "honest-output": 17},
-    "5": {"honest": 26, "honest-output": 16},
-    "6": {"honest": 5, "honest-output": 14},
+    "3": {"honest": 10, "honest-output": 12},
+    "4": {"honest": 14, "honest-output": 17},
+    "5": {"honest": 29, "honest-output": 16},
+    "6": {"honest": 6, "honest-output": 14},
+    "7": {"honest": 6, "honest-output": 9},
 }
 
 
