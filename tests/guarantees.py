@@ -316,6 +316,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             'record["rule"] = ""',
         ),
     ),
+    "audit:target": Guarantee(
+        _AUDIT,
+        "A record of a known request names what it is about, whatever becomes of the request.",
+        Mutant(
+            "proxy/core.py",
+            '"target": target[:SHOWN],',
+            '"target": "",',
+        ),
+    ),
     "audit:one-writer": Guarantee(
         _AUDIT,
         "Two processes never write one log; a killed one frees it.",
