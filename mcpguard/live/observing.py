@@ -49,7 +49,7 @@ class Parties:
     def now_stand(self, caller: Standing, server: Standing) -> None:
         """What was observed has changed."""
         self.of_caller, self.of_server = caller, server
-        both = (caller.held, server.held)
+        both = (caller.held, server.held._replace(of="the server"))
         self._held = both if self._counts_server else both[:1]
         self.effective = effective(both)
         """The least of both, whatever counts: what records state."""
@@ -76,6 +76,14 @@ class Blocked:
         self._there: set[tuple[str, str]] = set()
         self._here: set[tuple[str, str]] = set()
         """What this session blocked and the store was not seen to hold yet: no look undoes it."""
+
+    def server(self) -> bool:
+        """Whether the server is, so that nobody may call."""
+        return self._server
+
+    def caller(self, principal: object) -> bool:
+        """Whether `principal` is, whatever holds of the server."""
+        return principal in self._principals or principal in self.own
 
     def __contains__(self, principal: object) -> bool:
         return self._server or principal in self._principals or principal in self.own

@@ -89,7 +89,7 @@ _NEXT: dict[Reason, str] = {
     Reason.LINK_NOT_LOCKED: "Do not retry; add the resource with: mcpguard lock --update -o FILE",
     Reason.REQUEST_KIND: "Allow it with: mcpguard lock --update -o FILE --allow-request KIND",
     Reason.NO_PRINCIPAL: "Name the caller's profile in the operator's configuration",
-    Reason.PRINCIPAL_BLOCKED: "Do not retry; the operator has to unblock the caller",
+    Reason.PRINCIPAL_BLOCKED: "Do not retry; the operator has to end the block",
     Reason.TOOL_BLOCKED: "Do not retry; use another tool",
     Reason.TRUST_SCORE: "Do not retry; see what the score is made of with: mcpguard trust show",
     Reason.TRUST_LEVEL: "Do not retry; the caller or the server has to prove who it is",

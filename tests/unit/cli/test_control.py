@@ -144,6 +144,19 @@ def test_status_shows_a_session_as_a_person_asks_for_it(data: Path) -> None:
     )
 
 
+def test_status_says_what_is_blocked_and_what_enforce_would_have_denied(data: Path) -> None:
+    desk = Desk("ab12cd34", "files")
+    desk.would_deny = 3
+    desk.barred = {"caller": True, "server": True, "tools": ["rm\x1b"]}
+    with served(data, desk):
+        lines = run("status").stdout.splitlines()
+    assert "  calls     12 let through, 1 denied; enforce would have denied 3 of them" in lines
+    assert [line for line in lines if line.startswith("  blocked")] == [
+        f"  blocked   {what} (see: mcpguard trust blocks)"
+        for what in ("the caller", "the server", "tool rm<U+001B>")
+    ]
+
+
 def test_status_of_many_is_one_json_document_and_one_that_fails_is_named_in_it(data: Path) -> None:
     with served(data, Desk("aaaa", "files")), served(data, Desk("bbbb", "mail")):
         result = run("status", "--format", "json", "--stats")
