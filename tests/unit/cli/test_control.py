@@ -20,12 +20,12 @@ from mcpguard.cli import COMMANDS, mcpguard_group
 from mcpguard.cli import main as command_line
 from mcpguard.cli.reach import NOBODY
 from mcpguard.cli.signing import Signing
-from mcpguard.config.flags import STATE
+from mcpguard.config.flags import APPROVERS, STATE
 from mcpguard.control import blocks, policies
 from mcpguard.control.operations import Check, nobody_signs
 from mcpguard.control.policies import Policy
 from mcpguard.control.proof import proven
-from mcpguard.errors import RefusalError
+from mcpguard.errors import RefusalError, UsageError
 from mcpguard.identity.keys import approvers, create, open_key, verifier
 from mcpguard.model import JsonObject
 from mcpguard.store import BACKENDS
@@ -785,6 +785,23 @@ def test_what_is_not_shown_whole_is_not_signed(data: Path, missing: str) -> None
         result = run(*words, given="y\n")
     assert (code(result), desk.done) == (2, [])
     assert said(result)[0].endswith("so it is not signed")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [((), "there is more than one approver"), (("--by", "eve"), "there is no approver 'eve'")],
+)
+def test_who_signs_is_asked_for_before_a_call_is_shown(
+    data: Path, words: tuple[str, ...], told: str
+) -> None:
+    create(data / APPROVERS, "ana", PHRASE, work=2)
+    ana = open_key(data / APPROVERS, "ana", PHRASE)
+    create(data / APPROVERS, "bert", PHRASE, ana, work=2)
+    with served(data, Desk("ab12cd34", "files")):
+        result = run("approve", "yes", "t1", *words, given="y\n")
+    assert isinstance(result.exception, UsageError)
+    assert result.exception.message.startswith(told)
+    assert "read_file" not in result.output
 
 
 def test_every_command_of_the_section_ends_with_a_clear_error_when_the_folder_is_a_link(
