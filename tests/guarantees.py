@@ -625,6 +625,11 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "An option that takes one value and is given twice is refused: none is left out silently.",
         Mutant("cli/__init__.py", "if once.count(option) > 1:", "if once.count(option) > 2:"),
     ),
+    "cli:effective-says-what-is-denied": Guarantee(
+        _PROCESS,
+        "`--print-effective` marks what the settings, a block or the kill switch deny.",
+        Mutant("config/showing.py", "mark = f", 'mark = "" and f'),
+    ),
     "cli:printable-only": Guarantee(
         _PROCESS,
         "No text of a server or host reaches a terminal or a log with control, "
@@ -1101,7 +1106,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "counts for nothing.",
         Mutant(
             "embed/words.py",
-            "return (*self._parties.held(), Held(self.caller.level, self._asserted))",
+            "return (*self._parties.held(), Held(self.caller.level, self._asserted, _SAID))",
             "return (Held(self.caller.level, self._asserted),)",
         ),
     ),
