@@ -342,10 +342,14 @@ class Principal(NamedTuple):
 
 
 class Held(NamedTuple):
-    """What counts of a caller, a server or a delegator. `level`: 0-4. `score`: 0-1000."""
+    """What counts of a caller, a server or a delegator. `level`: 0-4. `score`: 0-1000.
+
+    `of`: whose it is, as a sentence says it.
+    """
 
     level: int
     score: int
+    of: str = "the caller"
 
 
 class Parties(Protocol):

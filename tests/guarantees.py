@@ -316,6 +316,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             'record["rule"] = ""',
         ),
     ),
+    "audit:target": Guarantee(
+        _AUDIT,
+        "A record of a known request names what it is about, whatever becomes of the request.",
+        Mutant(
+            "proxy/core.py",
+            '"target": target[:SHOWN],',
+            '"target": "",',
+        ),
+    ),
     "audit:one-writer": Guarantee(
         _AUDIT,
         "Two processes never write one log; a killed one frees it.",
@@ -615,6 +624,11 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _PROCESS,
         "An option that takes one value and is given twice is refused: none is left out silently.",
         Mutant("cli/__init__.py", "if once.count(option) > 1:", "if once.count(option) > 2:"),
+    ),
+    "cli:effective-says-what-is-denied": Guarantee(
+        _PROCESS,
+        "`--print-effective` marks what the settings, a block or the kill switch deny.",
+        Mutant("config/showing.py", "mark = f", 'mark = "" and f'),
     ),
     "cli:printable-only": Guarantee(
         _PROCESS,
@@ -1102,7 +1116,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "counts for nothing.",
         Mutant(
             "embed/words.py",
-            "return (*self._parties.held(), Held(self.caller.level, self._asserted))",
+            "return (*self._parties.held(), Held(self.caller.level, self._asserted, _SAID))",
             "return (Held(self.caller.level, self._asserted),)",
         ),
     ),

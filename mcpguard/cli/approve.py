@@ -99,6 +99,7 @@ def yes_command(
     found, told = _shown(ticket, session)
     ticket = str(told["ticket"])
     _note(found, told)
+    reach.signable(context, by)
     render.talk(*_call(told))
     if not render.agreed("Let this one call through?"):
         raise RefusalError("nothing was approved", hint=f"say no: mcpguard approve no {ticket}")

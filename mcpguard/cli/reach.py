@@ -76,6 +76,12 @@ def unlocking(context: click.Context, by: str | None, said: Phrases) -> Unlock:
     return given if callable(given) else lambda: signing.Signing(unlock(said, by))
 
 
+def signable(context: click.Context, by: str | None) -> None:
+    """Before a question: raises what `unlocking` would after it, of who signs."""
+    if not callable(context.obj):
+        signing.chosen(by)
+
+
 def home() -> Path:
     """The data directory."""
     return data_dir()

@@ -39,6 +39,7 @@ __all__ = [
     "NO_APPROVER",
     "Phrases",
     "Signing",
+    "chosen",
     "folder",
     "phrases",
     "signer_option",
@@ -165,10 +166,13 @@ def unlock(said: Phrases, by: str | None = None, known: Roster | None = None) ->
 
     Raises IdentityError and UsageError.
     """
-    place = folder()
-    among = (roster(place) if known is None else known).approvers
-    name = _chosen(among, by)
+    place, name = folder(), chosen(by, known)
     return open_key(place, name, said.ask(f"Passphrase of {name}"))
+
+
+def chosen(by: str | None, known: Roster | None = None) -> str:
+    """Who signs: the approver `by`, or the only one. Raises IdentityError and UsageError."""
+    return _chosen((roster(folder()) if known is None else known).approvers, by)
 
 
 def _now() -> int:

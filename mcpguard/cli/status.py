@@ -70,16 +70,32 @@ def _session(one: Outcome) -> Iterator[str]:
         "session": f"{field(told, 'session')}, process {field(told, 'pid')}",
         "lockfile": _lockfile(told.get("lockfile")),
         "caller": _caller(told),
-        "calls": f"{field(told, 'allowed', '0')} let through, {field(told, 'denied', '0')} denied",
+        "calls": _calls(told),
         "waiting": waiting + ("" if waiting == "0" else " (see: mcpguard approve list)"),
         "audit log": field(told, "audit_log") or "none",
     }
     for name, text in lines.items():
         yield f"  {name:<10}{text}"
+    yield from _blocked(told.get("blocked"))
     yield from map(_policy, _rows(told.get("policies")))
     yield from _ignored(told.get("ignored"))
     if told.get("killed") is True:
         yield "  killed: it is ending"
+
+
+def _calls(told: Json) -> str:
+    text = f"{field(told, 'allowed', '0')} let through, {field(told, 'denied', '0')} denied"
+    would = field(told, "would_deny", "0")
+    return text if would == "0" else f"{text}; enforce would have denied {would} of them"
+
+
+def _blocked(told: Json) -> Iterator[str]:
+    """Who and what is blocked, one line each."""
+    if not isinstance(told, dict):
+        return
+    names = [f"tool {render.printable(str(name))}" for name in _rows(told.get("tools"))]
+    for what in [*(f"the {who}" for who in ("caller", "server") if told.get(who) is True), *names]:
+        yield f"  {'blocked':<10}{what} (see: mcpguard trust blocks)"
 
 
 def _rows(told: Json) -> Sequence[Json]:

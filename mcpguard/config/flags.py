@@ -24,6 +24,7 @@ __all__ = [
     "ProxySettings",
     "command",
     "data_dir",
+    "data_place",
     "parse_proxy",
     "typed",
 ]
@@ -339,7 +340,20 @@ def typed(*words: str) -> str:
 
 
 def data_dir() -> Path:
-    """The directory of audit logs and the install's key, made 0700. Raises UsageError.
+    """The directory of audit logs and the install's key, made 0700. Raises UsageError."""
+    path = data_place()
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"{path}: the data directory cannot be made: {error.strerror}",
+            hint=f"set {DATA_DIR_VARIABLE} to a directory this user may write to",
+        ) from error
+    return path
+
+
+def data_place() -> Path:
+    """Where `data_dir` is, whether or not it is there. Raises UsageError.
 
     `MCPGUARD_DATA_DIR`, else the platform's (`~/.local/share/mcpguard` on Linux). Never in
     the working directory: it would have the keys and blocks of whoever made that.
@@ -356,11 +370,4 @@ def data_dir() -> Path:
                 f"{DATA_DIR_VARIABLE}: {chosen!r} is not an absolute path",
                 hint="write the whole path; the working directory is never searched",
             )
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"{path}: the data directory cannot be made: {error.strerror}",
-            hint=f"set {DATA_DIR_VARIABLE} to a directory this user may write to",
-        ) from error
     return path

@@ -5,19 +5,20 @@ address is left out.
 """
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, TypeAlias
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Final, NamedTuple, TypeAlias
 
 import orjson
 
 from mcpguard.config.loading import Loaded, preset_values
 from mcpguard.config.plan import Plan
 from mcpguard.config.rows import PER_SERVER, ROWS, Path, Row, Values, row_of
-from mcpguard.config.settings import Preset
+from mcpguard.config.settings import Preset, Settings
 from mcpguard.lock.lockfile import Lockfile
-from mcpguard.model import Json, JsonObject, Mode
+from mcpguard.model import ItemKind, Json, JsonObject, Mode
+from mcpguard.trust.policy import Glob
 
-__all__ = ["as_json", "effective", "key_lines", "lines"]
+__all__ = ["Stops", "as_json", "effective", "key_lines", "lines"]
 
 COLUMN = 44
 """Where origins begin, at most: a longer line has its origin behind it."""
@@ -40,13 +41,27 @@ _OTHERWISE: Final = frozenset({"true", "false", "null"})
 """Words that would not be read as texts."""
 
 
-def effective(plan: Plan, environment: Iterable[str]) -> Iterator[str]:
+class Stops(NamedTuple):
+    """What keeps a session from what it may, beside its settings.
+
+    `every`: why nothing at all is allowed, a sentence each. `tools`: names that are blocked.
+    """
+
+    every: tuple[str, ...] = ()
+    tools: Collection[str] = ()
+
+
+def effective(plan: Plan, environment: Iterable[str], stops: Stops = Stops()) -> Iterator[str]:  # noqa: B008 - immutable
     """What the session of `plan` would allow, and its settings, as lines.
 
     `environment`: names of the variables that its server would get.
     """
     lock = plan.lock
     yield f"mode: {plan.mode}"
+    known = plan.settings.principals.get(plan.principal)
+    own = (f"the caller {plan.principal} is blocked by the settings",)
+    for why in (*stops.every, *(own if known is not None and known.blocked else ())):
+        yield f"{_fate(plan.mode)}: everything: {why}"
     if lock is None:
         yield f"command: {shlex.join(plan.flags.command)}"
     else:
@@ -56,9 +71,31 @@ def effective(plan: Plan, environment: Iterable[str]) -> Iterator[str]:
         yield f"environment: {', '.join(sorted(environment))}"
         yield f"server may ask for: {_asked(plan.mode, lock)}"
         for kind, items in lock.items.items():
-            yield from (f"{kind.singular}: {name}" for name in sorted(items))
+            for name in sorted(items):
+                rule = _rule(plan.settings, kind, name, stops)
+                mark = f"  # {_fate(plan.mode)}: {rule}" if rule else ""
+                yield f"{kind.singular}: {name}{mark}"
     yield "settings:"
     yield from (f"  {line}" for line in lines(plan.loaded, origin=True))
+
+
+def _fate(mode: Mode) -> str:
+    return "denied" if mode is Mode.ENFORCE else f"let through in {mode}, else denied"
+
+
+def _rule(settings: Settings, kind: ItemKind, name: str, stops: Stops) -> str:
+    """What denies every call of a locked item, or empty."""
+    if kind is not ItemKind.TOOL:
+        return "blocked for whatever `tools` does not name" * settings.tools.default.blocked
+    gateway = settings.gateway
+    allow = ("*",) if gateway.allow is None else gateway.allow
+    rules = {
+        "mcpguard trust block tool": name in stops.tools,
+        "blocked under `tools`": settings.tools.of(name).blocked,
+        "in gateway.deny": any(Glob(text).matches(name) for text in gateway.deny),
+        "not in gateway.allow": not any(Glob(text).matches(name) for text in allow),
+    }
+    return next(filter(rules.get, rules), "")
 
 
 def _asked(mode: Mode, lock: Lockfile) -> str:

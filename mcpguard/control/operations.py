@@ -100,9 +100,10 @@ class Operations(Protocol):
         """What runs.
 
         session, server, pid, since (RFC 3339), lockfile (path and digest, or empty), mode, preset,
-        principal, level, score, allowed, denied, waiting, audit_log, killed (bool), policies (set
-        by approvers for all proxies), ignored (of the store's policies those that are not in force
-        here: count, and the first of them with `why`).
+        principal, level, score, allowed, denied, would_deny (let through, but not in enforce),
+        blocked (caller and server: bool, tools: the first names), waiting, audit_log, killed
+        (bool), policies (set by approvers for all proxies), ignored (of the store's policies those
+        that are not in force here: count, and the first of them with `why`).
         """
 
     async def stats(self) -> JsonObject:

@@ -668,11 +668,12 @@ def _complain(error: McpguardError) -> None:
 def _print_effective(plan: Plan) -> int:
     """What the session would allow, as text on stdout. Starts nothing."""
     from mcpguard.config import showing
+    from mcpguard.live.observing import stops
 
     names: Sequence[str] = ()
     if plan.lock is not None:
         launch.verify(plan.lock.launch, plan.flags.command, plan.flags.lock)
         names = [*server_environment(os.environ, plan.lock.launch.env)]
-    lines = showing.effective(plan, names)
+    lines = showing.effective(plan, names, stops(plan))
     sys.stdout.write("".join(printable(line).rstrip() + "\n" for line in lines))
     return 0

@@ -65,6 +65,9 @@ class Moment:
         """What the callback raised."""
 
 
+_SAID = "the caller, as the program says,"
+
+
 class Capped:
     """The parties of a session, and what the program asserts of the caller beside them.
 
@@ -81,7 +84,7 @@ class Capped:
 
     def held(self) -> Sequence[Held]:
         """See `model.Parties`."""
-        return (*self._parties.held(), Held(self.caller.level, self._asserted))
+        return (*self._parties.held(), Held(self.caller.level, self._asserted, _SAID))
 
 
 class States:

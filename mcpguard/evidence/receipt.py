@@ -27,6 +27,7 @@ from mcpguard.wire.canonical import canonical
 __all__ = [
     "GENESIS",
     "MAX_LINE",
+    "STATUSES",
     "VERSION",
     "Draft",
     "Head",
@@ -64,6 +65,9 @@ GENESIS: Final = "sha256:" + hashlib.sha256(_DOMAIN + b"genesis").hexdigest()
 
 _SECRETS: Final = (DETECTORS["secrets"],)
 _STATUS: Final[Mapping[int, str]] = {0: "pass", 1: "fail"}
+STATUSES: Final = (*_STATUS.values(), "error", "interrupted")
+"""What a receipt's `result.status` may be."""
+
 _INTERRUPTED = range(129, 160)
 """128 + n after signal n."""
 

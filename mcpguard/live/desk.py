@@ -31,9 +31,14 @@ from mcpguard.live import reloading
 from mcpguard.live.governor import UNSIGNED, Governor
 from mcpguard.live.keeping import RELEASED_FOR
 from mcpguard.live.worker import Worker
-from mcpguard.model import Json, JsonObject
+from mcpguard.model import ItemKind, Json, JsonObject, SubjectKind
+from mcpguard.proxy.core import BLOCKS
 
 __all__ = ["Desk"]
+
+
+MAX_TOOLS = 20
+"""Blocked tools that a status names."""
 
 
 class Desk:
@@ -72,8 +77,7 @@ class Desk:
     async def status(self) -> JsonObject:
         """See `Operations.status`."""
         governor, plan = self._governor, self._governor.plan
-        calls, denied = _sums(governor)
-        parties = governor.parties
+        counts, parties = _sums(governor), governor.parties
         return {
             "session": governor.session,
             "server": plan.name,
@@ -85,8 +89,10 @@ class Desk:
             "principal": plan.principal,
             "level": parties.caller.level,
             "score": parties.effective.score,
-            "allowed": calls - denied,
-            "denied": denied,
+            "allowed": counts["calls"] - counts["denied"],
+            "denied": counts["denied"],
+            "would_deny": counts["would_deny"],
+            "blocked": _blocked(governor),
             "waiting": len(governor.approvals.pending()),
             "audit_log": str(governor.audit.path) if governor.audit is not None else "",
             "killed": self._killed(),
@@ -97,10 +103,8 @@ class Desk:
     async def stats(self) -> JsonObject:
         """See `Operations.stats`."""
         governor = self._governor
-        calls, denied = _sums(governor)
         return {
-            "calls": calls,
-            "denied": denied,
+            **_sums(governor),
             "by_tool": _by_tool(governor),
             "latency_ms": governor.latency.told() if governor.latency is not None else {},
             "held": len(governor.held()),
@@ -123,10 +127,8 @@ class Desk:
     async def counts(self) -> JsonObject:
         """See `Operations.counts`."""
         governor = self._governor
-        calls, denied = _sums(governor)
         return {
-            "calls": calls,
-            "denied": denied,
+            **_sums(governor),
             "left": dict(governor.budgets.left()),
             "principal": governor.plan.principal,
             "by_tool": _by_tool(governor),
@@ -381,15 +383,32 @@ def _like(binding: Binding) -> tuple[str, str, str]:
     return binding.principal, binding.server, plain_tool(binding)
 
 
-def _sums(governor: Governor) -> tuple[int, int]:
-    """Calls of tools so far, and how many were denied."""
+def _counted(governor: Governor, calls: int, denied: int) -> dict[str, int]:
+    """`denied` as what it was: in a mode that lets calls through, what enforce would deny."""
+    stops = SubjectKind.CALL in BLOCKS[governor.plan.mode]
+    return {"calls": calls, "denied": denied * stops, "would_deny": denied * (not stops)}
+
+
+def _sums(governor: Governor) -> dict[str, int]:
+    """Calls of tools so far, how many were denied, and how many enforce would have denied."""
     rows = governor.calls().values()
-    return sum(calls for calls, _ in rows), sum(denied for _, denied in rows)
+    return _counted(governor, sum(calls for calls, _ in rows), sum(denied for _, denied in rows))
+
+
+def _blocked(governor: Governor) -> JsonObject:
+    """Who and what is blocked here by the operator: caller, server, tools of the lockfile."""
+    blocked, lock = governor.blocked, governor.plan.lock
+    tools = sorted(t for t in blocked.tools if lock is None or lock.item(ItemKind.TOOL, t))
+    return {
+        "caller": blocked.caller(governor.plan.principal),
+        "server": blocked.server(),
+        "tools": [*tools[:MAX_TOOLS]],
+    }
 
 
 def _by_tool(governor: Governor) -> JsonObject:
     rows = governor.calls().items()
-    return {name: {"calls": calls, "denied": denied} for name, (calls, denied) in rows}
+    return {name: {**_counted(governor, calls, denied)} for name, (calls, denied) in rows}
 
 
 def _ruled(governor: Governor) -> list[Policy]:

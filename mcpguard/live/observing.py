@@ -5,18 +5,21 @@ caller and server stand now, and what is blocked. Records state the score that w
 none before the store was read.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcpguard.config.flags import STATE, data_place
+from mcpguard.config.plan import Plan
 from mcpguard.control import blocks, policies
-from mcpguard.control.kill import clean
+from mcpguard.control.kill import check, clean
 from mcpguard.control.policies import Row
-from mcpguard.errors import AuditError, McpguardError, StoreError
+from mcpguard.errors import AuditError, McpguardError, StoreError, UsageError
 from mcpguard.live import standings
 from mcpguard.live.worker import Job
 from mcpguard.model import Held, Principal
-from mcpguard.store import Store
+from mcpguard.store import BACKENDS, Store
 from mcpguard.store.clock import uptime
 from mcpguard.trust.account import CALLER, SERVER, Entry, Party
 from mcpguard.trust.score import Standing, effective
@@ -24,8 +27,9 @@ from mcpguard.trust.watch import Watcher
 
 if TYPE_CHECKING:
     from mcpguard.audit import AuditLog
+    from mcpguard.config.showing import Stops
 
-__all__ = ["Blocked", "Observer", "Parties"]
+__all__ = ["Blocked", "Observer", "Parties", "stops"]
 
 HASTE = 0.25
 """Seconds between two times that attacks are told of before the next look: the first one at once,
@@ -49,7 +53,7 @@ class Parties:
     def now_stand(self, caller: Standing, server: Standing) -> None:
         """What was observed has changed."""
         self.of_caller, self.of_server = caller, server
-        both = (caller.held, server.held)
+        both = (caller.held, server.held._replace(of="the server"))
         self._held = both if self._counts_server else both[:1]
         self.effective = effective(both)
         """The least of both, whatever counts: what records state."""
@@ -76,6 +80,14 @@ class Blocked:
         self._there: set[tuple[str, str]] = set()
         self._here: set[tuple[str, str]] = set()
         """What this session blocked and the store was not seen to hold yet: no look undoes it."""
+
+    def server(self) -> bool:
+        """Whether the server is, so that nobody may call."""
+        return self._server
+
+    def caller(self, principal: object) -> bool:
+        """Whether `principal` is, whatever holds of the server."""
+        return principal in self._principals or principal in self.own
 
     def __contains__(self, principal: object) -> bool:
         return self._server or principal in self._principals or principal in self.own
@@ -231,3 +243,43 @@ class Observer:
     def _state_score(self) -> None:
         if self._audit is not None:
             self._audit.restate(self.parties.caller.level, self.parties.effective.score)
+
+
+def stops(plan: Plan) -> "Stops":
+    """What the kill switch and the blocks of the store stop now. Makes no file."""
+    from mcpguard.config.showing import Stops
+
+    try:
+        home = data_place()
+    except UsageError:  # there is none, so nothing in it
+        return Stops()
+    blocked = Blocked(plan.name)
+    switch = check(home, plan.name)
+    why = [f"{switch}: no session starts"] if switch else []
+    try:
+        blocked.now(_blocks_of(plan, home))
+    except McpguardError as error:
+        why.append(f"the store that says who is blocked cannot be read: {error.message}")
+    return Stops((*why, *_everybody(plan, blocked)), frozenset(blocked.tools))
+
+
+def _blocks_of(plan: Plan, home: Path) -> Sequence[blocks.Block]:
+    chosen = plan.settings.store
+    where = chosen.where
+    if chosen.backend == "sqlite":
+        where = where or str(home / STATE)
+        if not Path(where).exists():
+            return ()
+    elif chosen.backend == "memory":
+        return ()
+    with closing(BACKENDS[chosen.backend](where)) as store:
+        return blocks.every(store)
+
+
+def _everybody(plan: Plan, blocked: Blocked) -> Iterator[str]:
+    if blocked.killed:
+        yield f"{blocked.killed}: no session goes on"
+    elif blocked.server():
+        yield f"the server {plan.name} is blocked (mcpguard trust blocks)"
+    if blocked.caller(plan.principal):
+        yield f"the caller {plan.principal} is blocked (mcpguard trust blocks)"

@@ -91,11 +91,17 @@ def no_approval(_call: Call, _ctx: Context) -> Verdict:
     return Verdict.deny(Reason.APPROVAL, "it needs the approval of a person, and nobody is asked")
 
 
+def _open() -> bool:
+    """Nobody has blocked the server."""
+    return False
+
+
 class TrustStage:
     """Judges calls. Everything else is for other stages, and allowed here.
 
-    `blocked`: ids of principals, `tools`: names that are blocked beside the policies; both are
-    asked at every call, so they may change while a session runs. `tiers`: what tools are known to
+    `blocked`: ids of principals, all if the server is blocked, as `server` says. `tools`: names
+    that are blocked beside the policies. They are asked at every call, so they may change while a
+    session runs. `tiers`: what tools are known to
     do at least, whatever their policies say.
     `strict`: the matrix of tier and score decides as well; what it leaves to a person is asked of
     `approve`, after all six checks. Tools' policies hold for `tools/call`; other items are held to
@@ -108,6 +114,7 @@ class TrustStage:
         *,
         limits: Limits | None = None,
         blocked: Container[str] = frozenset(),
+        server: Callable[[], bool] = _open,
         tools: Container[str] = frozenset(),
         tiers: Mapping[str, Tier] = _NO_TIERS,
         strict: bool = False,
@@ -116,6 +123,7 @@ class TrustStage:
         self._policies = policies
         self._limits = limits
         self._blocked = blocked
+        self._server = server
         self._tools = tools
         self._tiers = tiers
         self._strict = strict
@@ -198,9 +206,8 @@ class TrustStage:
 
     def _not_blocked(self, call: Call, ctx: Context, policy: ToolPolicy) -> Verdict:
         if ctx.parties.caller.id in self._blocked:
-            return Verdict.deny(
-                Reason.PRINCIPAL_BLOCKED, "whoever calls, or the server, is blocked"
-            )
+            who = "server" if self._server() else "caller"
+            return Verdict.deny(Reason.PRINCIPAL_BLOCKED, f"the operator has blocked the {who}")
         return ALLOW
 
     def _tool(self, call: Call, ctx: Context, policy: ToolPolicy) -> Verdict:
@@ -211,16 +218,18 @@ class TrustStage:
         return ALLOW
 
     def _trusted(self, call: Call, ctx: Context, policy: ToolPolicy) -> Verdict:
-        held = effective(ctx.parties.held())
+        parties = ctx.parties.held()
+        held = effective(parties)
         if held.score < policy.min_trust:
-            text = f"the trust score is {held.score}, {policy.min_trust} is needed"
+            text = f"{_score(parties, held)}, {policy.min_trust} is needed"
             return Verdict.deny(Reason.TRUST_SCORE, text)
         if held.level < policy.min_level:
-            text = f"the trust level is {held.level}, {policy.min_level} is needed"
+            whose = next((each.of for each in parties if each.level == held.level), "nobody")
+            text = f"the trust level of {whose} is {held.level}, {policy.min_level} is needed"
             return Verdict.deny(Reason.TRUST_LEVEL, text)
         tier = self._tier(call, policy)
         if self._strict and call.method == _TOOL and access(tier, held.score) is Access.DENY:
-            text = f"the trust score is {held.score}, too low for a tool of tier {tier}"
+            text = f"{_score(parties, held)}, too low for a tool of tier {tier}"
             return Verdict.deny(Reason.TRUST_TIER, text)
         return ALLOW
 
@@ -279,6 +288,12 @@ class TrustStage:
                 self._harmless.clear()
             self._harmless.add(key)
         return claim
+
+
+def _score(parties: Sequence[Held], least: Held) -> str:
+    """Whose score is the least, and what it is."""
+    whose = next((each.of for each in parties if each.score == least.score), "nobody")
+    return f"the trust score of {whose} is {least.score}"
 
 
 _NESTED: Final = frozenset((dict, list))

@@ -63,7 +63,7 @@ from mcpguard.wire.jsonrpc import (
     encode_request,
     encode_result,
 )
-from mcpguard.wire.methods import CLIENT_CAPABILITIES, REQUESTS, SERVER_INFO
+from mcpguard.wire.methods import CLIENT_CAPABILITIES, REQUESTS, SERVER_INFO, About
 
 if TYPE_CHECKING:
     from mcpguard.wire.tracing import Tracer
@@ -309,7 +309,7 @@ class Core:
             if entry.modern and self._asked_modern(entry, wait.question):
                 return None
             if self.elicits and not entry.modern:
-                waiting = waiting._replace(asked=self._question(wait.question))
+                waiting = waiting._replace(asked=self._question(entry, wait.question))
         self.waits[entry.wire_id] = waiting
         if wait.detail and wait != before:
             record = held(Allowed(UP, call.method, call.target[:SHOWN]), wait)
@@ -318,17 +318,17 @@ class Core:
             self.event("call.waits", "warning", why=wait.detail)
         return None
 
-    def _question(self, text: str) -> Entry | None:
+    def _question(self, entry: Entry, text: str) -> Entry | None:
         """Ask the host's own user; None when no more requests can be opened."""
         row = REQUESTS[Side.SERVER]["elicitation/create"]
         try:
             asked = self.asks.open("", row, self.now, internal=True)
         except RefusedError as error:
-            self.note(DOWN, row.name, error.reason, str(error), "deny")
+            self.note(DOWN, (row.name, entry.target), error.reason, str(error), "deny")
             return None
-        asked.sent = True
+        asked.sent, asked.target = True, entry.target
         params: JsonObject = {"message": text, "requestedSchema": YES_OR_NO}
-        self.note(DOWN, row.name, Reason.OK, "mcpguard asks the host's user", "note")
+        self.note(DOWN, asked.about, Reason.OK, "mcpguard asks the host's user", "note")
         self.send(Side.HOST, encode_request(asked.wire_id, row.name, params))
         return asked
 
@@ -346,9 +346,9 @@ class Core:
         try:
             result = self.questions.ask(entry, question, self.now)
         except RefusedError as error:
-            self.note(DOWN, entry.row.name, error.reason, str(error), "deny")
+            self.note(DOWN, entry.about, error.reason, str(error), "deny")
             return False
-        self.note(DOWN, entry.row.name, Reason.OK, "mcpguard asks the host's user", "note")
+        self.note(DOWN, entry.about, Reason.OK, "mcpguard asks the host's user", "note")
         self.close_call(entry)
         self.send(Side.HOST, encode_result(entry.given, result))
         return True
@@ -360,7 +360,7 @@ class Core:
             entry.said = agreed(answer)
             entry.params = {key: entry.params[key] for key in entry.params if key not in _CONTINUED}
             said = "yes" if entry.said else "no"
-            self.note(UP, entry.row.name, Reason.OK, f"the host's user says {said}", "note")
+            self.note(UP, entry.about, Reason.OK, f"the host's user says {said}", "note")
 
     def user_said(self, asked: Entry, answer: JsonObject) -> None:
         """What the host's user said to `_question`: nothing but a plain yes is one."""
@@ -368,7 +368,7 @@ class Core:
         for wire_id, waiting in self.waits.items():
             if waiting.asked is asked:
                 self.waits[wire_id] = waiting._replace(said=said)
-        self.note(UP, asked.row.name, Reason.OK, "yes" if said else "no", "note")
+        self.note(UP, asked.about, Reason.OK, "yes" if said else "no", "note")
 
     def unwait(self, entry: Entry) -> None:
         """The call waits no more; a question about it is taken back."""
@@ -428,7 +428,7 @@ class Core:
     def note(
         self,
         direction: str,
-        method: str,
+        about: About | str,
         reason: Reason,
         detail: str,
         what: str,
@@ -438,10 +438,11 @@ class Core:
         """One line of the audit log for a wire rule. `what`: drop | deny | would_deny | note."""
         if what == "drop" and not self.told(direction, reason):
             return
+        method, target = (about, "") if isinstance(about, str) else about
         record: JsonObject = {
             "direction": direction,
             "method": method[:SHOWN],
-            "target": "",
+            "target": target[:SHOWN],
             "decision": what,
             "stage": "wire",
             "rule": f"wire.{reason}",
@@ -560,7 +561,7 @@ class Core:
 
     def deny_wire(self, entry: Entry, reason: Reason, code: int, message: str) -> None:
         """Answer a host request that breaks a wire rule (in every mode), and record it."""
-        self.note(UP, entry.row.name, reason, message, "deny", span=self.ended(entry))
+        self.note(UP, entry.about, reason, message, "deny", span=self.ended(entry))
         self.end_call(entry, code, message)
 
     # lists
@@ -675,9 +676,8 @@ class Core:
             self.batch.records.append(({**told, "outcome": _failure(outcome), **span}, b""))
         if outcome.failure:
             text = f"mcpguard cannot verify this list: {outcome.failure}"
-            self.send(
-                Side.HOST, denial.error_line(entry, denial.INTERNAL, text), Role.RESULT, entry
-            )
+            line = denial.error_line(entry, denial.INTERNAL, text)
+            self.send(Side.HOST, line, Role.RESULT, entry)
             return
         shown, meta = self.listings.list_for(outcome.kind)
         result: JsonObject = {BY_KIND[outcome.kind].key: shown}

@@ -51,6 +51,11 @@ _ITEMS = {
 }
 """What a method's target is in the lockfile."""
 
+_OF_URIS = frozenset(
+    {"resources/read", "resources/subscribe", "resources/unsubscribe", "completion/complete"}
+)
+"""Methods whose target is or may be a URI."""
+
 
 class DenyStyle(StrEnum):
     """How a refused call of a locked tool is answered."""
@@ -84,7 +89,7 @@ _NEXT: dict[Reason, str] = {
     Reason.LINK_NOT_LOCKED: "Do not retry; add the resource with: mcpguard lock --update -o FILE",
     Reason.REQUEST_KIND: "Allow it with: mcpguard lock --update -o FILE --allow-request KIND",
     Reason.NO_PRINCIPAL: "Name the caller's profile in the operator's configuration",
-    Reason.PRINCIPAL_BLOCKED: "Do not retry; the operator has to unblock the caller",
+    Reason.PRINCIPAL_BLOCKED: "Do not retry; the operator has to end the block",
     Reason.TOOL_BLOCKED: "Do not retry; use another tool",
     Reason.TRUST_SCORE: "Do not retry; see what the score is made of with: mcpguard trust show",
     Reason.TRUST_LEVEL: "Do not retry; the caller or the server has to prove who it is",
@@ -127,19 +132,32 @@ def sentence(decision: Decision) -> str:
 def said_of(
     method: str, target: str, decision: Decision, lock: Lockfile | None
 ) -> dict[str, str | int]:
-    """Fields of the event of a denial. `what`: the method, and the item if its name was reviewed.
+    """Fields of the event of a denial. `what`: the method, and the item it asks for.
 
-    Any other name is a peer's text, and stands in the audit log alone.
+    A name that nobody reviewed is a peer's text: it is cut, quoted in `what`, and of a URI what may
+    be a secret is left out. The audit log has it whole.
     """
     kind = _ITEMS.get(method)
     known = kind is not None and lock is not None and lock.item(kind, target) is not None
+    name = target if known else _bare(method, target)[:_SHOWN]
+    shown = name if known else repr(name)
     return {
         "method": method,
-        "target": target if known else "",
-        "what": f"{method} {target}" if known else method,
+        "target": name,
+        "what": f"{method} {shown}" if name else method,
         "rule": decision.rule,
         "detail": decision.detail[:_DETAIL],
     }
+
+
+def _bare(method: str, target: str) -> str:
+    """A URI without its user, query and fragment; any other target as it is."""
+    if method not in _OF_URIS:
+        return target
+    scheme, colon, rest = target.partition("#")[0].partition("?")[0].partition(":")
+    slashes = "//" * rest.startswith("//")
+    authority, slash, path = rest.removeprefix("//").partition("/")
+    return f"{scheme}{colon}{slashes}{authority.rpartition('@')[2]}{slash}{path}"
 
 
 def denial(entry: Entry, decision: Decision, style: DenyStyle) -> bytes:

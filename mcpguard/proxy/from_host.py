@@ -45,7 +45,9 @@ from mcpguard.wire.methods import (
     REQUESTS,
     SUBSCRIPTION_ID,
     VERSIONS,
+    Row,
     folding_key,
+    reference_key,
 )
 from mcpguard.wire.recover import RequestIdFinder, WireIdFinder, answerable
 
@@ -191,15 +193,16 @@ class HostSide:
             self._refuse(message.id, denial.METHOD_NOT_FOUND, "Method not found")
             return
         if core.gone:
-            core.note(UP, row.name, *core.ended_by, "deny")
+            core.note(UP, row.about(message.params), *core.ended_by, "deny")
             self._refuse(message.id, denial.INTERNAL, core.gone)
             return
         try:
             entry = core.calls.open(message.id, row, core.now)
         except RefusedError as error:
-            self._not_taken_up(message, error)
+            self._not_taken_up(message, row, error)
             return
         entry.params = message.params
+        entry.target = row.about(message.params)[1]
         if core.tracer is not None and not self._begin_span(core.tracer, entry):
             return
         if wrong := self._shape(entry):
@@ -220,24 +223,23 @@ class HostSide:
             return False
         return True
 
-    def _not_taken_up(self, message: Request, error: RefusedError) -> None:
+    def _not_taken_up(self, message: Request, row: Row, error: RefusedError) -> None:
         """A second request under an id in flight gets no answer: it would pass for the first's."""
         duplicate = error.reason is Reason.DUPLICATE_ID
-        self.core.note(
-            UP, message.method, error.reason, str(error), "drop" if duplicate else "deny"
-        )
+        about, what = row.about(message.params), "drop" if duplicate else "deny"
+        self.core.note(UP, about, error.reason, str(error), what)
         if not duplicate:
             text = f"Blocked by mcpguard [wire.{error.reason}]: {error}."
             self.core.refuse(message.id, Side.HOST, _REFUSALS[error.reason], text)
         self.core.event("request.refused", reason=error.reason)
 
     def _shape(self, entry: Entry) -> str:
-        """What is wrong with the parameters; fills in the entry's target and era."""
+        """What is wrong with the parameters; fills in the entry's era."""
         row, params = entry.row, entry.params
         if not row.known.issuperset(params):
             if folding_key(row, params):
                 return "Invalid params: a key differs from a known one by case"
-            self.core.note(UP, row.name, Reason.DROPPED_KEYS, "unknown parameters", "note")
+            self.core.note(UP, entry.about, Reason.DROPPED_KEYS, "unknown parameters", "note")
             params = entry.params = {k: v for k, v in params.items() if k in row.known}
         meta = params.get("_meta")
         if meta is not None:
@@ -252,7 +254,6 @@ class HostSide:
         """As `_shape`, for the parameter that names what the request is about."""
         value = entry.params.get(key)
         if type(value) is str and key != "ref":
-            entry.target = value
             return ""
         if type(value) is dict and key == "ref":
             return self._reference(entry, value)
@@ -261,14 +262,13 @@ class HostSide:
     @staticmethod
     def _reference(entry: Entry, ref: JsonObject) -> str:
         """As `_shape`, for a completion: `ref` names what is completed."""
-        key = "name" if ref.get("type") == "ref/prompt" else "uri"
+        key = reference_key(ref)
         if any(folds_onto(other, _REFERENCE) for other in ref):
             return "Invalid params: a key of ref differs from a known one by case"
         value = ref.get(key)
         if not isinstance(value, str):
             return "Invalid params: ref is missing or not a string"
         entry.params = {**entry.params, "ref": {k: ref[k] for k in ("type", key) if k in ref}}
-        entry.target = value
         return ""
 
     def _may_begin(self, entry: Entry, size: int) -> bool:
@@ -295,7 +295,7 @@ class HostSide:
         if version in MODERN_VERSIONS:
             return True
         reason, text = Reason.PROTOCOL_VERSION, "Unsupported protocol version"
-        self.core.note(UP, entry.row.name, reason, text, "deny", span=self.core.ended(entry))
+        self.core.note(UP, entry.about, reason, text, "deny", span=self.core.ended(entry))
         self.core.close_call(entry)
         data: JsonObject = {"supported": [*sorted(VERSIONS)], "requested": version}
         error: JsonObject = {
@@ -609,14 +609,14 @@ class HostSide:
         self._notices[row.name](message)
 
     def _pass_notice(
-        self, method: str, params: JsonObject, *, span: JsonObject | None = None
+        self, method: str, params: JsonObject, target: str = "", *, span: JsonObject | None = None
     ) -> None:
         meta = params.get("_meta")
         if isinstance(meta, dict):
             shown = {k: v for k, v in meta.items() if k not in _HOST_NAMES}
             params = {**params, "_meta": shown}
             params = self.core.aliases.to_server(params) or with_meta(params, RELATED_TASK, None)
-        self.core.note(UP, method, Reason.OK, "", "allow", span=span)
+        self.core.note(UP, (method, target), Reason.OK, "", "allow", span=span)
         self.core.send(Side.SERVER, encode_notification(method, params), Role.NOTICE)
 
     def _drop_notice(self, method: str, reason: Reason, text: str) -> None:
@@ -645,13 +645,13 @@ class HostSide:
         entry.deadline = min(entry.deadline, self.core.now + self.core.settings.timeout)
         span = self.core.ended(entry, apart=True)
         if not entry.sent:
-            text = "cancelled before it was sent"
-            self.core.note(UP, message.method, Reason.OK, text, "allow", span=span)
+            about, text = (message.method, entry.target), "cancelled before it was sent"
+            self.core.note(UP, about, Reason.OK, text, "allow", span=span)
             if entry.wire_id in self.core.waits:
                 self.core.close_call(entry)
             return
         cancelled: JsonObject = {**message.params, "requestId": entry.wire_id}
-        self._pass_notice(message.method, cancelled, span=span)
+        self._pass_notice(message.method, cancelled, entry.target, span=span)
 
     def _progress(self, message: Notification) -> None:
         entry = self.core.down_tokens.find(message.params.get("progressToken"))
@@ -681,7 +681,7 @@ class HostSide:
             self.resume()
             return
         if entry.cancelled:
-            core.note(UP, entry.row.name, Reason.LATE_ANSWER, "the server cancelled it", "drop")
+            core.note(UP, entry.about, Reason.LATE_ANSWER, "the server cancelled it", "drop")
             return
         failed = message.result is None
         body = message.error if message.result is None else message.result

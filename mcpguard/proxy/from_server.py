@@ -158,7 +158,7 @@ class ServerSide:
 
     def _broken(self, entry: Entry, why: str) -> None:
         core = self.core
-        core.note(DOWN, entry.row.name, Reason.PARSE, why, "deny", span=core.ended(entry))
+        core.note(DOWN, entry.about, Reason.PARSE, why, "deny", span=core.ended(entry))
         if entry.internal:
             core.calls.close(entry)
             error: JsonObject = {"code": denial.INTERNAL, "message": why}
@@ -185,7 +185,7 @@ class ServerSide:
     def _answered(self, entry: Entry, message: Response) -> None:
         core, result = self.core, message.result
         if entry.cancelled:
-            core.note(DOWN, entry.row.name, Reason.LATE_ANSWER, "the host cancelled it", "drop")
+            core.note(DOWN, entry.about, Reason.LATE_ANSWER, "the host cancelled it", "drop")
         elif entry.internal:
             self._page(entry, message)
         elif result is None:
@@ -240,7 +240,7 @@ class ServerSide:
             body = {key: body[key] for key in body if key not in CONTINUING}
         if not makes_task and _is_task(body.get("task")):
             text = "a task that nobody asked for"
-            self.core.note(DOWN, entry.row.name, Reason.DROPPED_KEYS, text, "note")
+            self.core.note(DOWN, entry.about, Reason.DROPPED_KEYS, text, "note")
             body = {key: body[key] for key in body if key != "task"}
         self._judged(entry, body, exact_form=exact_form)
         if entry is self.core.initialize:
@@ -282,7 +282,7 @@ class ServerSide:
         sent = decision.subject.body if isinstance(decision.subject, Result) else body
         line = encode_result(entry.given, sent, exact_form=exact_form)
         if sent is not body and len(line) > MAX_LINE:
-            core.note(DOWN, method, Reason.OVER_LONG, _GROWN, "deny")
+            core.note(DOWN, (method, target), Reason.OVER_LONG, _GROWN, "deny")
             error = denial.error_line(entry, denial.INTERNAL, f"mcpguard: {_GROWN}")
             core.send(Side.HOST, error, Role.RESULT, entry)
             return
@@ -394,7 +394,7 @@ class ServerSide:
     def _stop(self, entry: Entry) -> None:
         text = "the server speaks a protocol version mcpguard does not know"
         span = self.core.ended(entry)
-        self.core.note(DOWN, entry.row.name, Reason.PROTOCOL_VERSION, text, "deny", span=span)
+        self.core.note(DOWN, entry.about, Reason.PROTOCOL_VERSION, text, "deny", span=span)
         self.core.end_call(entry, denial.INTERNAL, f"mcpguard: {text}")
         self.core.event("session.version", "error")
         self.core.batch.stop = Stop(1, text)
@@ -423,7 +423,7 @@ class ServerSide:
 
     def _broken_after(self, entry: Entry, why: str, reason: Reason = Reason.ENVELOPE) -> None:
         self.core.up_tokens.close(entry)
-        self.core.note(DOWN, entry.row.name, reason, why, "deny", span=self.core.ended(entry))
+        self.core.note(DOWN, entry.about, reason, why, "deny", span=self.core.ended(entry))
         self.core.send(Side.HOST, denial.error_line(entry, denial.INTERNAL, f"mcpguard: {why}"))
 
     def _task(self, entry: Entry, result: JsonObject) -> JsonObject | None:
@@ -439,7 +439,7 @@ class ServerSide:
         if given.keys() <= names:
             return given
         text = "members that a task does not have"
-        self.core.note(DOWN, entry.row.name, Reason.DROPPED_KEYS, text, "note")
+        self.core.note(DOWN, entry.about, Reason.DROPPED_KEYS, text, "note")
         return {key: given[key] for key in given if key in names}
 
     def _ended(self, task: Task, status: Json) -> None:

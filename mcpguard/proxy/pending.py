@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mcpguard.model import Call, Json, JsonObject, Reason, Result, Wait
 from mcpguard.wire.jsonrpc import Id
-from mcpguard.wire.methods import Row
+from mcpguard.wire.methods import About, Row
 
 if TYPE_CHECKING:
     from mcpguard.wire.tracing import Span
@@ -79,6 +79,11 @@ class Entry:
         self.deadline = deadline
         self.target = ""
         self.params: JsonObject = {}
+
+    @property
+    def about(self) -> About:
+        """What a record of it names."""
+        return self.row.name, self.target
 
     def forget(self) -> None:
         """Keep of the parameters only what the answer is read with (`Row.kept`)."""

@@ -156,13 +156,13 @@ class Session:
             core.send(Side.SERVER, _cancellation(entry, "no answer in time"))
         what = "note" if entry.cancelled else "deny"  # a cancelled request need not be answered
         span = core.ended(entry)
-        core.note(DOWN, entry.row.name, Reason.TIMEOUT, "no answer in time", what, span=span)
+        core.note(DOWN, entry.about, Reason.TIMEOUT, "no answer in time", what, span=span)
         text = f"mcpguard: the server did not answer in {core.settings.timeout:g} s"
         core.end_call(entry, denial.TIMED_OUT, text)
 
     def _ask_expired(self, entry: Entry) -> None:
         core = self._core
-        core.note(UP, entry.row.name, Reason.TIMEOUT, "no answer in time", "deny")
+        core.note(UP, entry.about, Reason.TIMEOUT, "no answer in time", "deny")
         core.close_ask(entry)
         if entry.cancelled:
             return
@@ -189,7 +189,7 @@ class Session:
         for entry in core.calls:
             what = "note" if entry.cancelled else "deny"  # nobody waits for its answer
             why, span = "the server ended", core.ended(entry)
-            core.note(DOWN, entry.row.name, Reason.SERVER_GONE, why, what, span=span)
+            core.note(DOWN, entry.about, Reason.SERVER_GONE, why, what, span=span)
             core.end_call(entry, denial.INTERNAL, text)
         for entry in core.asks:
             core.close_ask(entry)
@@ -204,7 +204,7 @@ class Session:
             entries.append(core.answering)
         for entry in entries:
             what = "note" if entry.cancelled else "deny"
-            core.note(DOWN, entry.row.name, reason, why, what, span=core.ended(entry))
+            core.note(DOWN, entry.about, reason, why, what, span=core.ended(entry))
             core.end_call(entry, code, text)
         core.answers.clear()
         core.answering = None
@@ -266,7 +266,7 @@ class Session:
         core.batch.records.append(({"event": how.event, "detail": why}, b""))
         for entry in core.calls:
             text = how.text + (_SENT if entry.sent else _NOTHING_RUN)
-            core.note(UP, entry.row.name, how.reason, why, "deny", span=core.ended(entry))
+            core.note(UP, entry.about, how.reason, why, "deny", span=core.ended(entry))
             core.end_call(entry, how.code, text)
         self._end_answers(how.reason, why, how.code, how.text + _SENT)
         for entry in core.asks:

@@ -296,17 +296,16 @@ def once(logs: Sequence[Path], targets: Sequence[Target], say: Say, host: str = 
     A collector that is away keeps it waiting, and so does a log that cannot be read; a collector
     that refuses it for good has it given up; what was deleted before it was delivered is lost.
 
-    Raises AuditError when another process delivers the same.
+    Raises AuditError when another process delivers some of the same; the rest is done before.
     """
     whole = True
+    held: list[str] = []
     for log in logs:
         for target in targets:
             courier = Courier(log, target, say, targets, host)
             if not courier.begin():
-                raise AuditError(
-                    f"{log}: another process delivers it to {target.name}",
-                    hint="mcpguard audit ship --status shows how far it is",
-                )
+                held.append(f"{log}: another process delivers it to {target.name}")
+                continue
             try:
                 before = courier.missed
                 while courier.step(last=True) == 0.0:
@@ -314,6 +313,12 @@ def once(logs: Sequence[Path], targets: Sequence[Target], say: Say, host: str = 
             finally:
                 courier.end()
             whole = whole and not courier.failing and courier.missed <= before
+    if held:
+        rest = "all else was delivered" if whole else "of all else not everything was delivered"
+        raise AuditError(
+            f"{'; '.join(held)}; {rest}",
+            hint="it goes on there: mcpguard audit ship --status shows how far it is",
+        )
     return whole
 
 

@@ -304,7 +304,7 @@ def effective(held: Iterable[Held]) -> Held:
             level = each.level
         if each.score < score:  # noqa: PLR1730 - likewise
             score = each.score
-    return _NOTHING if score > MAX_SCORE else _made(Held, (level, score))
+    return _NOTHING if score > MAX_SCORE else _made(Held, (level, score, "the caller"))
 
 
 _NOTHING = Held(0, 0)

@@ -5,9 +5,9 @@ begin with `initialize`), 2026-07-28 is the modern one (`server/discover`, an en
 """
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from mcpguard.model import Era, ItemKind, RequestKind, Side
+from mcpguard.model import Era, ItemKind, JsonObject, RequestKind, Side
 from mcpguard.wire.jsonrpc import folds_onto
 
 __all__ = [
@@ -27,9 +27,11 @@ __all__ = [
     "SERVER_INFO",
     "SUBSCRIPTION_ID",
     "VERSIONS",
+    "About",
     "ListMethod",
     "Row",
     "folding_key",
+    "reference_key",
 ]
 
 LEGACY_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
@@ -64,6 +66,15 @@ KNOWN_META = frozenset(
 """`_meta` keys with a meaning; others pass, unless they only differ from one of these by case."""
 
 
+About: TypeAlias = tuple[str, str]
+"""A method, and the object it is about or empty."""
+
+
+def reference_key(ref: JsonObject) -> str:
+    """The key that names what a completion's `ref` refers to."""
+    return "name" if ref.get("type") == "ref/prompt" else "uri"
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One method. `params`: its parameters but `_meta`; `known`: those and it.
@@ -83,6 +94,13 @@ class Row:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "known", self.params | {"_meta"})
+
+    def about(self, params: JsonObject) -> About:
+        """What a record of a request with `params` names."""
+        value = params.get(self.target) if self.target else None
+        if isinstance(value, dict) and self.target == "ref":
+            value = value.get(reference_key(value))
+        return self.name, value if isinstance(value, str) else ""
 
     def exists(self, *, modern: bool) -> bool:
         """Whether a request of that era can be of this method."""

@@ -60,7 +60,7 @@ def ship_command(  # noqa: PLR0917 - one option each
 
     Exit codes: 0 delivered; 1 not all of it: records still wait for a collector, were refused by
     it or were deleted before it had them, or a log cannot be read; 2 no sink is configured, a log
-    that was named cannot be read, or another process delivers it.
+    that was named cannot be read, or another process delivers one: what is free is delivered first.
     """
     if session:
         _for_session()

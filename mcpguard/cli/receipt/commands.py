@@ -12,7 +12,7 @@ from mcpguard.cli import render
 from mcpguard.cli.reach import rows
 from mcpguard.config.flags import data_dir
 from mcpguard.errors import AuditError, UsageError
-from mcpguard.evidence.receipt import Problem, Report, examine, read_line, schema_text
+from mcpguard.evidence.receipt import STATUSES, Problem, Report, examine, read_line, schema_text
 from mcpguard.evidence.receiptlog import LOG, head_of, known_keys, lines_of
 from mcpguard.model import Json, JsonObject
 
@@ -52,13 +52,15 @@ def receipt(context: click.Context) -> None:
 
 @receipt.command(name="list")
 @click.option("--command", "command", default="", metavar="NAME", help="Only of this command.")
-@click.option("--status", default="", metavar="WORD", help="Only pass, fail, error or interrupted.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only those that ended so.")
 @click.option(
     "--limit", type=click.IntRange(0, render.MOST), default=LAST, help="The newest N; 0: all."
 )
 @_FILE
 @_FORM
-def list_command(*, command: str, status: str, limit: int, file: Path | None, form: str) -> None:
+def list_command(
+    *, command: str, status: str | None, limit: int, file: Path | None, form: str
+) -> None:
     """Show the newest receipts, a line each. Says nothing of their truth: `verify` does.
 
     Exit codes: 0 shown, 2 they cannot be read.

@@ -104,6 +104,7 @@ def release_command(
     if into is not None:
         refuse_logs(into)
     found = _session(entry) if retry else None
+    reach.signable(context, by)
     render.talk(*_shown(entry, now))
     what = (
         "Release this text, and let one identical result pass?" if retry else "Release this text?"

@@ -92,6 +92,7 @@ class Maker:
             settings.tools,
             limits=None if limiter is None else Rates(limiter, uptime),
             blocked=blocked,
+            server=blocked.server,
             tools=blocked.tools,
             tiers=self._tiers(),
             strict=settings.trust.tiers,

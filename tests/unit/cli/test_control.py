@@ -20,12 +20,12 @@ from mcpguard.cli import COMMANDS, mcpguard_group
 from mcpguard.cli import main as command_line
 from mcpguard.cli.reach import NOBODY
 from mcpguard.cli.signing import Signing
-from mcpguard.config.flags import STATE
+from mcpguard.config.flags import APPROVERS, STATE
 from mcpguard.control import blocks, policies
 from mcpguard.control.operations import Check, nobody_signs
 from mcpguard.control.policies import Policy
 from mcpguard.control.proof import proven
-from mcpguard.errors import RefusalError
+from mcpguard.errors import RefusalError, UsageError
 from mcpguard.identity.keys import approvers, create, open_key, verifier
 from mcpguard.model import JsonObject
 from mcpguard.store import BACKENDS
@@ -141,6 +141,19 @@ def test_status_shows_a_session_as_a_person_asks_for_it(data: Path) -> None:
         "  waiting   2 (see: mcpguard approve list)\n"
         "  audit log /srv/audit.jsonl\n"
     )
+
+
+def test_status_says_what_is_blocked_and_what_enforce_would_have_denied(data: Path) -> None:
+    desk = Desk("ab12cd34", "files")
+    desk.would_deny = 3
+    desk.barred = {"caller": True, "server": True, "tools": ["rm\x1b"]}
+    with served(data, desk):
+        lines = run("status").stdout.splitlines()
+    assert "  calls     12 let through, 1 denied; enforce would have denied 3 of them" in lines
+    assert [line for line in lines if line.startswith("  blocked")] == [
+        f"  blocked   {what} (see: mcpguard trust blocks)"
+        for what in ("the caller", "the server", "tool rm<U+001B>")
+    ]
 
 
 def test_status_of_many_is_one_json_document_and_one_that_fails_is_named_in_it(data: Path) -> None:
@@ -771,6 +784,23 @@ def test_what_is_not_shown_whole_is_not_signed(data: Path, missing: str) -> None
         result = run(*words, given="y\n")
     assert (code(result), desk.done) == (2, [])
     assert said(result)[0].endswith("so it is not signed")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [((), "there is more than one approver"), (("--by", "eve"), "there is no approver 'eve'")],
+)
+def test_who_signs_is_asked_for_before_a_call_is_shown(
+    data: Path, words: tuple[str, ...], told: str
+) -> None:
+    create(data / APPROVERS, "ana", PHRASE, work=2)
+    ana = open_key(data / APPROVERS, "ana", PHRASE)
+    create(data / APPROVERS, "bert", PHRASE, ana, work=2)
+    with served(data, Desk("ab12cd34", "files")):
+        result = run("approve", "yes", "t1", *words, given="y\n")
+    assert isinstance(result.exception, UsageError)
+    assert result.exception.message.startswith(told)
+    assert "read_file" not in result.output
 
 
 def test_every_command_of_the_section_ends_with_a_clear_error_when_the_folder_is_a_link(

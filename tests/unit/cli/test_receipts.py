@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from mcpguard.cli import main, mcpguard_group
 from mcpguard.config.flags import APPROVERS
-from mcpguard.evidence.receipt import examine
+from mcpguard.evidence.receipt import STATUSES, examine
 from mcpguard.evidence.receiptlog import LOG, head_of, known_keys, lines_of
 from mcpguard.identity.keys import approvers, create
 from mcpguard.model import JsonObject
@@ -336,3 +336,13 @@ def test_a_session_leaves_one_and_so_does_one_that_was_refused(
     log.unlink()
     assert main(["receipt", "verify", "--audit"]) == 1
     assert main(["receipt", "verify"]) == 0
+
+
+@pytest.mark.parametrize("word", ["bogus", "PASS", ""])
+def test_a_word_that_is_no_status_is_an_error_that_names_those_that_are(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["receipt", "list", "--status", word]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert all(f"'{each}'" in told.err for each in STATUSES)

@@ -71,6 +71,8 @@ class Desk:
         self.blocked: dict[tuple[str, str], str] = {}
         self.broken_config = False
         self.stuck = False
+        self.would_deny = 0
+        self.barred: JsonObject = {"caller": False, "server": False, "tools": []}
         self.killed = anyio.Event()
 
     async def status(self) -> JsonObject:
@@ -89,6 +91,8 @@ class Desk:
             "score": 510,
             "allowed": 12,
             "denied": 1,
+            "would_deny": self.would_deny,
+            "blocked": self.barred,
             "waiting": len(self.waiting),
             "audit_log": "/srv/audit.jsonl",
             "killed": self.killed.is_set(),

@@ -10,10 +10,14 @@ import orjson
 import pytest
 
 from mcpguard.audit.verify import read, verify
+from mcpguard.config.flags import STATE
+from mcpguard.control.blocks import Block, add
+from mcpguard.control.kill import engage
 from mcpguard.daemon import launch
 from mcpguard.lock import lockfile
 from mcpguard.lock.surface import ServerFacts, Surface
 from mcpguard.model import Era, ItemKind, JsonObject
+from mcpguard.store.sqlite import SqliteStore
 from tests.unit.audit.logs import written
 from tests.waiting import PATIENCE
 
@@ -326,6 +330,56 @@ def test_the_effective_rules_are_printed_and_nothing_is_started(place: Place) ->
         )
     bare = place.run("--audit-only", "--print-effective", "--", "cat")
     assert bare.stdout.startswith(b"mode: audit-only\ncommand: cat\nsettings:\n  preset: baseline ")
+
+
+@pytest.mark.guarantee("cli:effective-says-what-is-denied")
+@pytest.mark.parametrize(
+    ("settings", "mode", "lines"),
+    [
+        ("gateway: {deny: [ec*]}", [], ["tool: echo  # denied: in gateway.deny"]),
+        ("gateway: {allow: [x]}", [], ["tool: echo  # denied: not in gateway.allow"]),
+        ("tools: {echo: {blocked: true}}", [], ["tool: echo  # denied: blocked under `tools`"]),
+        (
+            "gateway: {deny: [echo]}", ["--audit-only"],
+            ["tool: echo  # let through in audit-only, else denied: in gateway.deny"],
+        ),
+        (
+            "principals: {local:default: {blocked: true}}", [],
+            ["denied: everything: the caller local:default is blocked by the settings"],
+        ),
+        ("gateway: {allow: [e*]}", [], ["tool: echo"]),
+    ],
+)  # fmt: skip
+def test_the_effective_rules_mark_what_the_settings_deny(
+    settings: str, mode: list[str], lines: list[str], place: Place
+) -> None:
+    file = place.lock.with_name("given.yaml")
+    file.write_text(settings)
+    given = ("--lock", str(place.lock), "--config", str(file), *mode, "--print-effective")
+    assert set(lines) <= set(place.run(*given).stdout.decode().splitlines())
+
+
+@pytest.mark.guarantee("cli:effective-says-what-is-denied")
+def test_the_effective_rules_say_what_blocks_and_the_kill_switch_stop(place: Place) -> None:
+    name = lockfile.parse(place.lock.read_bytes(), "").name
+    place.data.mkdir(mode=0o700)
+    store = SqliteStore(place.data / STATE)
+    for block in (("tool", "echo"), ("server", name), ("principal", "local:default")):
+        add(store, Block(*block))
+    store.close()
+    switch = engage(place.data, None, "a drill")
+    done = place.run("--lock", str(place.lock), "--print-effective")
+    assert done.returncode == 0
+    lines = done.stdout.decode().splitlines()
+    assert "tool: echo  # denied: mcpguard trust block tool" in lines
+    assert [line for line in lines if line.startswith("denied: everything: ")] == [
+        f"denied: everything: {why}"
+        for why in (
+            f"the kill switch {switch} is on: a drill: no session starts",
+            f"the server {name} is blocked (mcpguard trust blocks)",
+            "the caller local:default is blocked (mcpguard trust blocks)",
+        )
+    ]
 
 
 @pytest.mark.parametrize("locked", [True, False])

@@ -292,3 +292,42 @@ def test_a_block_of_this_session_outlasts_a_look_that_does_not_show_it_yet() -> 
     assert "anybody" in blocked
     blocked.unblock("server", "files")
     assert "anybody" not in blocked
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "told"),
+    [
+        ("principal", "local:default", {"caller": True, "server": False, "tools": []}),
+        ("principal", "local:other", {"caller": False, "server": False, "tools": []}),
+        ("server", "server", {"caller": False, "server": True, "tools": []}),
+        ("tool", "rm", {"caller": False, "server": False, "tools": ["rm"]}),
+    ],
+)
+async def test_a_status_says_who_and_what_is_blocked(
+    tmp_path: Path, kind: str, name: str, told: JsonObject
+) -> None:
+    room = Room(tmp_path)
+    room.governor.blocked.block(kind, name)
+    assert (await room.desk.status())["blocked"] == told
+
+
+@pytest.mark.parametrize(
+    ("mode", "counted"),
+    [
+        (Mode.ENFORCE, (0, 1, 0)),
+        (Mode.FILTER_ONLY, (1, 0, 1)),
+        (Mode.AUDIT_ONLY, (1, 0, 1)),
+    ],
+)
+async def test_a_status_counts_apart_what_only_enforce_would_have_denied(
+    tmp_path: Path, mode: Mode, counted: tuple[int, int, int]
+) -> None:
+    room = Room(tmp_path, mode)
+    record: JsonObject = {
+        "direction": "host>server", "method": "tools/call", "target": "rm",
+        "decision": "deny" if mode is Mode.ENFORCE else "would_deny",
+        "stage": "policy", "rule": "policy.rule", "reason": "rule", "detail": "",
+    }  # fmt: skip
+    room.governor.written([(record, b"")])
+    told = await room.desk.status()
+    assert (told["allowed"], told["denied"], told["would_deny"]) == counted

@@ -284,8 +284,10 @@ def test_what_is_blocked_is_what_the_store_and_the_settings_say_now() -> None:
     assert "local:default" not in blocked
     assert tools >= {"rm", "dd"}
     assert "ls" not in tools
+    assert (blocked.server(), blocked.caller("local:worse")) == (False, True)
     blocked.now([Block("server", "files")])
     assert (tools, "local:default" in blocked) == (set(), True)
+    assert (blocked.server(), blocked.caller("local:default")) == (True, False)
     blocked.now([])
     assert ("local:worse" in blocked, "local:bad" in blocked) == (False, True)
 
@@ -320,6 +322,7 @@ def test_the_servers_standing_counts_when_the_settings_say_so(*, counts: bool, l
     parties.now_stand(Standing(1, 800), Standing(1, 100))
     assert min(each.score for each in parties.held()) == least
     assert parties.held() is parties.held()
+    assert [each.of for each in parties.held()] == ["the caller", "the server"][: 1 + counts]
     assert parties.effective.score == 100
 
 

@@ -138,6 +138,11 @@ def stage(*, strict: bool = False, blocked: frozenset[str] = frozenset()) -> Tru
     return TrustStage(TABLE, limits=Counting(), strict=strict, blocked=blocked)
 
 
+def beside(*, server: bool) -> TrustStage:
+    """A stage with a blocked caller, whose server may be blocked, too."""
+    return TrustStage(TABLE, limits=Counting(), blocked={ME.id}, server=lambda: server)
+
+
 def call(tool: str, arguments: dict[str, Json] | None = None, meta: Json = None) -> Call:
     return Call("tools/call", tool, arguments or {}, meta=meta)
 
@@ -146,7 +151,7 @@ def no(reason: Reason, detail: str) -> Verdict:
     return Verdict.deny(reason, detail)
 
 
-NOT_TRUSTED = "the trust score is {}, {} is needed"
+NOT_TRUSTED = "the trust score of the caller is {}, {} is needed"
 CALLS: dict[str, tuple[Call, Context, Verdict]] = {
     "an ordinary call": (call("anything"), context(), ALLOW),
     "nobody was introduced": (
@@ -162,7 +167,7 @@ CALLS: dict[str, tuple[Call, Context, Verdict]] = {
     "a blocked caller": (
         call("free"),
         context(Group(Principal("local:bad", 4))),
-        no(Reason.PRINCIPAL_BLOCKED, "whoever calls, or the server, is blocked"),
+        no(Reason.PRINCIPAL_BLOCKED, "the operator has blocked the caller"),
     ),
     "a blocked tool": (
         call("blocked"),
@@ -180,6 +185,16 @@ CALLS: dict[str, tuple[Call, Context, Verdict]] = {
         held((1, 900), (1, 0)),
         no(Reason.TRUST_SCORE, NOT_TRUSTED.format(0, 300)),
     ),
+    "a server whose score is not enough says so": (
+        call("t"),
+        context(Group(standings=[Held(1, 500), Held(1, 220, "the server")])),
+        no(Reason.TRUST_SCORE, "the trust score of the server is 220, 300 is needed"),
+    ),
+    "a server whose level is not enough says so": (
+        call("proved"),
+        context(Group(standings=[Held(2, 500), Held(1, 600, "the server")])),
+        no(Reason.TRUST_LEVEL, "the trust level of the server is 1, 2 is needed"),
+    ),
     "a delegator that is trusted less than both": (
         call("t"),
         held((1, 900), (1, 900), (1, 299)),
@@ -189,7 +204,7 @@ CALLS: dict[str, tuple[Call, Context, Verdict]] = {
     "standings of nobody": (
         call("t"),
         held(),
-        no(Reason.TRUST_SCORE, NOT_TRUSTED.format(0, 300)),
+        no(Reason.TRUST_SCORE, "the trust score of nobody is 0, 300 is needed"),
     ),
     "a tool with a threshold": (
         call("six_hundred"),
@@ -199,7 +214,7 @@ CALLS: dict[str, tuple[Call, Context, Verdict]] = {
     "a tool that asks for proof": (
         call("proved"),
         held((2, 500), (1, 500)),
-        no(Reason.TRUST_LEVEL, "the trust level is 1, 2 is needed"),
+        no(Reason.TRUST_LEVEL, "the trust level of the caller is 1, 2 is needed"),
     ),
     "enough proof of everybody": (call("proved"), held((2, 500), (3, 500)), ALLOW),
     "score before level": (
@@ -229,7 +244,7 @@ CALLS: dict[str, tuple[Call, Context, Verdict]] = {
     "a request that names nothing, of somebody blocked": (
         Call("tools/list", "", {}),
         context(Group(Principal("local:bad", 1))),
-        no(Reason.PRINCIPAL_BLOCKED, "whoever calls, or the server, is blocked"),
+        no(Reason.PRINCIPAL_BLOCKED, "the operator has blocked the caller"),
     ),
     "the matrix decides nothing when it is not asked": (
         call("committing"),
@@ -243,6 +258,12 @@ CALLS: dict[str, tuple[Call, Context, Verdict]] = {
 @pytest.mark.parametrize(("one", "ctx", "expected"), CALLS.values(), ids=CALLS)
 def test_every_check_by_its_verdict(one: Call, ctx: Context, expected: Verdict) -> None:
     assert stage(blocked=frozenset({"local:bad"})).judge(one, ctx) == expected
+
+
+@pytest.mark.parametrize(("server", "who"), [(True, "server"), (False, "caller")])
+def test_a_denial_says_who_is_blocked(*, server: bool, who: str) -> None:
+    told = no(Reason.PRINCIPAL_BLOCKED, f"the operator has blocked the {who}")
+    assert beside(server=server).judge(call("t"), context()) == told
 
 
 @pytest.mark.guarantee("trust:six-checks")
@@ -481,7 +502,7 @@ def test_what_changes_after_a_call_passed_counts_for_the_next() -> None:
     assert one.judge(call("t"), parties) is ALLOW
     blocked.add(ME.id)
     assert one.judge(call("t"), parties) == no(
-        Reason.PRINCIPAL_BLOCKED, "whoever calls, or the server, is blocked"
+        Reason.PRINCIPAL_BLOCKED, "the operator has blocked the caller"
     )
     blocked.clear()
     assert one.judge(call("t"), parties) is ALLOW

@@ -62,7 +62,7 @@ def noted(direction: str, detail: str) -> JsonObject:
     return {
         "direction": direction,
         "method": METHOD,
-        "target": "",
+        "target": "echo",
         "decision": "note",
         "stage": "wire",
         "rule": "wire.ok",

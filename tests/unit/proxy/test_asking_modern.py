@@ -170,7 +170,7 @@ def noted(direction: str, what: str, reason: str, detail: str) -> JsonObject:
     return {
         "direction": direction,
         "method": "tools/call",
-        "target": "",
+        "target": "echo",
         "decision": what,
         "stage": "wire",
         "rule": f"wire.{reason}",

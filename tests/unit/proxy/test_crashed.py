@@ -55,7 +55,7 @@ def denied(method: str = "tools/call") -> JsonObject:
     return {
         "direction": "host>server",
         "method": method,
-        "target": "",
+        "target": "free",
         "decision": "deny",
         "stage": "wire",
         "rule": "wire.crashed",

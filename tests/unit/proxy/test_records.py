@@ -29,12 +29,14 @@ UP, DOWN = "host>server", "server>host"
 TOOLS_CHANGED: JsonObject = {"method": "notifications/tools/list_changed"}
 
 
-def noted(direction: str, method: str, reason: str, detail: str, what: str) -> JsonObject:
+def noted(
+    direction: str, method: str, reason: str, detail: str, what: str, *, target: str = ""
+) -> JsonObject:
     """A record of a wire rule."""
     return {
         "direction": direction,
         "method": method,
-        "target": "",
+        "target": target,
         "decision": what,
         "stage": "wire",
         "rule": f"wire.{reason}",
@@ -92,7 +94,63 @@ def test_a_line_of_the_host_that_is_no_message_is_recorded_without_a_method(
 
 def test_a_request_to_a_server_that_ended_is_recorded_as_a_denial() -> None:
     session = opened().closes(Side.SERVER).forget().host(call(1))
-    assert session.records == [noted(UP, "tools/call", "server_gone", "the server ended", "deny")]
+    told = noted(UP, "tools/call", "server_gone", "the server ended", "deny", target="free")
+    assert session.records == [told]
+
+
+CANCEL: JsonObject = {"method": "notifications/cancelled", "params": {"requestId": 1}}
+REF: JsonObject = {"type": "ref/prompt", "name": "greet"}
+COMPLETION: JsonObject = {"ref": REF, "argument": {"name": "who", "value": "x"}}
+TWOFOLD = b'{"jsonrpc":"2.0","id":%d,"result":{},"error":{}}' % wire(0)
+BROKEN: JsonObject = {"name": "free", "arguments": []}
+
+
+def awaited() -> Play:
+    return opened(ALL, timeout=30.0).host(call(1)).forget()
+
+
+def full() -> Play:
+    return opened(ALL, max_pending=4).host(*map(call, range(4))).forget()
+
+
+@pytest.mark.guarantee("audit:target")
+@pytest.mark.parametrize(
+    ("session", "method", "target", "reason"),
+    [
+        (awaited().after(31.0).ticks(), "tools/call", "free", "timeout"),
+        (awaited().closes(Side.SERVER), "tools/call", "free", "server_gone"),
+        (full().host(call(9)), "tools/call", "free", "saturated"),
+        (awaited().host(call(1, "echo")), "tools/call", "echo", "duplicate_id"),
+        (awaited().server(TWOFOLD), "tools/call", "free", "parse"),
+        (awaited().host(CANCEL), "notifications/cancelled", "free", "ok"),
+        (
+            awaited().host(CANCEL).server({"id": wire(0), "result": {}}),
+            "tools/call", "free", "late_answer",
+        ),
+        (awaited().host(CANCEL).after(31.0).ticks(), "tools/call", "free", "timeout"),
+        (
+            opened(ALL).forget().host({"id": 1, "method": "tools/call", "params": BROKEN}),
+            "tools/call", "free", "envelope",
+        ),
+        (
+            opened(ALL).forget().host({"id": 1, "method": "tools/call", "params": {"name": 5}}),
+            "tools/call", "", "envelope",
+        ),
+        (
+            full().host({"id": 9, "method": "completion/complete", "params": COMPLETION}),
+            "completion/complete", "greet", "saturated",
+        ),
+        (
+            full().host({"id": 9, "method": "resources/read", "params": {"uri": "a:b"}}),
+            "resources/read", "a:b", "saturated",
+        ),
+    ],
+)  # fmt: skip
+def test_a_record_of_a_known_request_names_what_it_is_about(
+    session: Play, method: str, target: str, reason: str
+) -> None:
+    told = [record for record in session.records if record.get("reason") == reason]
+    assert [(record["method"], record["target"]) for record in told] == [(method, target)]
 
 
 @pytest.mark.guarantee("parse:server-exact")
@@ -276,28 +334,48 @@ def test_a_log_that_cannot_be_written_is_told_as_an_error_beside_what_else_happe
     ]
 
 
+def reading(uri: str) -> JsonObject:
+    return {"id": 1, "method": "resources/read", "params": {"uri": uri}}
+
+
 @pytest.mark.parametrize(
     ("denied", "said"),
     [
         (
             call(1, "exec \x1b[2J"),
-            {"what": "tools/call", "target": "", "rule": "surface.not_locked",
-             "detail": "it is not in the lockfile"},
+            {"what": "tools/call 'exec \\x1b[2J'", "target": "exec \x1b[2J",
+             "rule": "surface.not_locked", "detail": "it is not in the lockfile"},
+        ),
+        (
+            call(1, "n" * 201),
+            {"what": f"tools/call '{'n' * 200}'", "target": "n" * 200},
+        ),
+        (
+            reading("https://me:pw@host/a?token=s#s"),
+            {"what": "resources/read 'https://host/a'", "target": "https://host/a"},
+        ),
+        (
+            reading("x:me:pw@host?s"),
+            {"what": "resources/read 'x:host'", "target": "x:host"},
         ),
         (
             call(1, "echo", {"text": 4711, "s3cret": 4711}),
             {"what": "tools/call echo", "target": "echo", "rule": "surface.arguments"},
         ),
     ],
-    ids=["of-an-unknown-tool", "of-a-locked-one"],
+    ids=["of-an-unknown-tool", "of-a-long-name", "of-a-uri", "of-another-uri", "of-a-locked-one"],
 )  # fmt: skip
-def test_a_denied_call_is_told_with_the_name_that_was_reviewed_and_no_other(
+def test_a_denied_request_is_told_with_the_name_that_was_asked_for(
     denied: JsonObject, said: JsonObject
 ) -> None:
-    (event,) = opened().host(denied).events
+    session = opened().host(denied)
+    (event,) = session.events
     assert (event.name, event.level) == ("call.denied", "warning")
     assert said.items() <= event.fields.items()
-    assert event.fields["method"] == "tools/call"
+    assert event.fields["method"] == denied["method"]
+    params = denied["params"]
+    assert isinstance(params, dict)
+    assert session.records[-1]["target"] in params.values()
     assert event.fields["detail"]
     assert "4711" not in str(event.fields)
 

@@ -233,7 +233,7 @@ def ended(reason: str, detail: str) -> JsonObject:
     return {
         "direction": "server>host",
         "method": "tools/call",
-        "target": "",
+        "target": "free",
         "decision": "deny",
         "stage": "wire",
         "rule": f"wire.{reason}",

@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from mcpguard.audit import AuditLog
-from mcpguard.errors import UsageError
+from mcpguard.errors import AuditError, UsageError
 from mcpguard.siem import shipping
 from mcpguard.siem.shipping import Courier, follow, once, states
 from mcpguard.siem.sinks import SINKS, SinkDownError, plain, target_of
@@ -476,6 +476,23 @@ def test_delivering_once_says_whether_something_still_waits(tmp_path: Path) -> N
     assert once([log], [good], lambda _: None)
     assert not once([log], [good, bad], lambda _: None)
     assert [state.waiting for state in states([log], [good, bad])] == [0, 3]
+
+
+def test_delivering_once_names_what_another_process_delivers_after_all_else(tmp_path: Path) -> None:
+    logs = [tmp_path / f"{name}.jsonl" for name in ("held", "log")]
+    for log in logs:
+        written(log, 3)
+    soc = target_of({"name": "soc", "to": f"file://{tmp_path / 'o' / 'out'}"})
+    other = Courier(logs[0], soc)
+    assert other.begin()
+    with pytest.raises(AuditError) as told:
+        once(logs, [soc], lambda _: None)
+    assert told.value.message == (
+        f"{logs[0]}: another process delivers it to soc; all else was delivered"
+    )
+    assert [state.waiting for state in states(logs, [soc])] == [3, 0]
+    other.end()
+    assert once(logs, [soc], lambda _: None)
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])

@@ -282,4 +282,4 @@ def test_another_party_never_adds_trust(held: list[Held], more: Held) -> None:
         assert together.score <= alone.score
         assert together.level <= alone.level
     else:
-        assert (alone, together) == (Held(0, 0), more)
+        assert (alone, together) == (Held(0, 0), Held(more.level, more.score))
