@@ -3464,6 +3464,25 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "items_known([], beside)",
         ),
     ),
+    "survey:overlap-is-told": Guarantee(
+        _SURVEY,
+        "A tool with the name of another locked server's tool is told, with no alarm for the name"
+        " alone.",
+        Mutant(
+            "scan/threats/overlap.py",
+            'rule = "" if item.server == known.server else _rule(name, definition, item)',
+            'rule = ""',
+        ),
+    ),
+    "survey:threat-named-everywhere": Guarantee(
+        _SURVEY,
+        "Every form of a scan's answer names which of the six threats a finding is.",
+        Mutant(
+            "survey/judging.py",
+            "threat.fix, references, threat.threat.value)",
+            'threat.fix, references, "")',
+        ),
+    ),
     "survey:page-is-inert": Guarantee(
         _SURVEY,
         "No text of a server or a file is markup in the HTML report, which runs and fetches "

@@ -25,7 +25,7 @@ from mcpguard.survey import configs, gathering, history, page, report, sarif, st
 from mcpguard.survey.gathering import Gathered
 from mcpguard.survey.judging import listed
 from mcpguard.survey.report import Survey
-from mcpguard.survey.subjects import Place, State, Subject, Told
+from mcpguard.survey.subjects import Place, State, Subject
 
 __all__ = ["scan"]
 
@@ -233,7 +233,8 @@ def _looked_into(subject: Subject, surface: Surface, name: str = "") -> Gathered
     one = listed(called, names.publisher(subject.server.words), surface)
     place = subject.place
     if place is not None:
-        one = replace(one, place=lambda *_: place)
+        live = replace(place, live=True)
+        one = replace(one, place=lambda *_: live)
     now = replace(subject, name=called, state=State.INSPECTED, why="", listed=one.counts)
     return Gathered(now, one)
 
@@ -243,7 +244,8 @@ def _source(argv: Sequence[str]) -> Place | None:
     here = Path.cwd()
     words = [Path(word).absolute() for word in argv if len(word) < MAX_WORD and "\0" not in word]
     return next(
-        (Place(path) for path in words if path.is_relative_to(here) and path.is_file()), None
+        (Place(path, live=True) for path in words if path.is_relative_to(here) and path.is_file()),
+        None,
     )
 
 
@@ -378,8 +380,7 @@ def _lines(form: str, seen: _Seen, survey: Survey) -> Iterator[str]:
 def _text(survey: Survey, *, whole: bool) -> Iterator[str]:
     if whole:
         yield from _subject_lines(survey)
-    for subject, told in survey.counting:
-        yield from _told_lines(subject, told)
+    yield from listing.told_lines(survey.counting)
     for each in survey.unread:
         yield from render.hung(
             render.painted("critical", "unread   "), 10,
@@ -414,21 +415,6 @@ _PAINT: Final = {
     State.NEVER: "moderate",
     State.FAILED: "critical",
 }
-
-
-def _told_lines(subject: Subject, told: Told) -> Iterator[str]:
-    finding = told.finding
-    label = render.painted(finding.severity.value, f"{finding.severity.value:<9}")
-    yield from render.hung(label, 10, render.printable(f"{subject.name}: {finding.message}"))
-    for key in ("text", "shown"):
-        quoted = finding.evidence.get(key)
-        if quoted:
-            yield from render.hung(" " * 9 + " |", 12, render.plain(quoted))
-    place = f"{told.place.file}:{told.place.line} " if told.place else ""
-    yield " " * 10 + render.painted("dim", render.printable(f"{place}[{finding.rule}]"))
-    if told.run_out is not None:
-        until = f"suppressed until {told.run_out.expires}: {told.run_out.reason}; counts again"
-        yield " " * 10 + render.printable(until)
 
 
 def _suppressed_lines(survey: Survey) -> Iterator[str]:

@@ -11,7 +11,8 @@ from mcpguard.audit.verify import read, verify
 from mcpguard.cli import main
 from mcpguard.lock import lockfile
 from mcpguard.lock.lockfile import Launch
-from tests.tools import FIXTURES
+from mcpguard.scan.threats.signals import Threat
+from tests.tools import FIXTURES, ROOT
 from tests.unit.lock.surfaces import surface
 
 Capture = pytest.CaptureFixture[str]
@@ -97,6 +98,31 @@ def test_json_of_one_server_has_its_surface_and_its_findings(desk: Desk) -> None
     assert said["tools"] == {"add": POISON}
     assert (said["outcome"], said["servers"][0]["state"]) == ("findings", "inspected")
     assert said["servers"][0]["findings"][0]["item"] == "tool add"
+
+
+@pytest.mark.guarantee("survey:threat-named-everywhere")
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "html"])
+def test_every_form_names_the_threat_and_the_public_lists(form: str, desk: Desk) -> None:
+    out = desk.run("--format", form, *desk.locked(POISON), code=1)
+    assert "hidden_instruction" in out
+    lists = [name for name in ("OWASP MCP", "OWASP ASI", "ATLAS AML") if name in out]
+    assert lists == ([] if form == "text" else ["OWASP MCP", "OWASP ASI", "ATLAS AML"])
+
+
+def test_the_documentation_names_every_threat() -> None:
+    said = (ROOT / "docs" / "scanning.md").read_text()
+    assert [each for each in Threat if f"| `{each.value}` |" not in said] == []
+
+
+def test_what_is_found_in_one_tool_is_told_together_and_its_words_once(desk: Desk) -> None:
+    (desk.project / "srv.py").write_bytes(Path(SCRIPTED[2]).read_bytes())
+    command = [*desk.lists(POISON)][:3]
+    out = desk.run(*command, sys.executable, "srv.py", "surface", code=1)
+    found = out[out.index("critical  ") :]
+    assert found.count("[scan.") > 1
+    assert found.count("Do not tell the user") == 1
+    assert found.count(f"from the running server of {desk.project / 'srv.py'} [scan.") == 1
+    assert "srv.py:1" not in out
 
 
 def test_nothing_is_started_for_hosts_without_being_told_to(desk: Desk) -> None:
