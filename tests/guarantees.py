@@ -621,7 +621,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "No text of a server or host reaches a terminal or a log with control, "
         "bidirectional or invisible characters raw.",
         Mutant(
-            "daemon/log.py",
+            "wire/visible.py",
             "return char.isprintable() and",
             "return bool(char) and",
         ),
@@ -668,8 +668,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A command given as one quoted word is split once; nothing in it is expanded.",
         Mutant(
             "config/flags.py",
-            "quoted = len(words) == 1 and",
-            "quoted = len(words) == 2 and",
+            "return tuple(shlex.split(words[0]))",
+            "return words",
         ),
     ),
     "control:counted-once": Guarantee(
@@ -3481,6 +3481,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "survey/judging.py",
             "threat.fix, references, threat.threat.value)",
             'threat.fix, references, "")',
+        ),
+    ),
+    "evidence:question-is-redacted": Guarantee(
+        _APPROVALS,
+        "The question to the host's user shows a call's arguments in short, redacted as captures"
+        " are.",
+        Mutant(
+            "evidence/capture.py",
+            "text = printable(_redacted(arguments, patterns)[0])",
+            "text = printable(encoded.decode())",
         ),
     ),
     "survey:page-is-inert": Guarantee(

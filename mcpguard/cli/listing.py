@@ -8,10 +8,11 @@ from typing import Final, TypeAlias
 from mcpguard.cli import render
 from mcpguard.lock.surface import Surface
 from mcpguard.model import Finding, ItemKind, Json, JsonObject
+from mcpguard.store.names import Registered
 from mcpguard.survey.judging import explained
 from mcpguard.survey.subjects import Subject, Told
 
-__all__ = ["surface_json", "surface_lines", "told_lines", "type_of"]
+__all__ = ["known_json", "known_lines", "surface_json", "surface_lines", "told_lines", "type_of"]
 
 MAX_TYPE = 48
 """Characters of a parameter's type; the whole schema is in the JSON output."""
@@ -277,3 +278,31 @@ def _quoted(finding: Finding) -> list[str]:
     """What was found, as it was written, and what is hidden in it."""
     quoted = (finding.evidence.get(key) for key in ("text", "shown"))
     return [each for each in quoted if isinstance(each, str) and each]
+
+
+# --- what the machine knows ----------------------------------------------------------------------
+
+
+def known_json(row: Registered) -> JsonObject:
+    """A server of the registry of names."""
+    items: list[Json] = [{"kind": each.kind, "name": each.name} for each in row.items]
+    return {
+        "server": row.server,
+        "publisher": row.publisher,
+        "lockfile": row.lock,
+        "items": items,
+    }
+
+
+def known_lines(held: Sequence[Registered], gone: Sequence[Registered]) -> Iterator[str]:
+    """The servers of the registry of names, and those that were forgotten now."""
+    for row in sorted(held, key=lambda each: (each.server, each.lock)):
+        kinds = {kind: sum(each.kind == kind for each in row.items) for kind in ItemKind}
+        whose = f", published by {row.publisher}" if row.publisher else ""
+        name = render.painted("bold", render.printable(row.server))
+        yield f"{name}  {render.counted(kinds)}{render.printable(whose)}"
+        yield "  " + render.painted("dim", render.printable(row.lock))
+    for row in gone:
+        yield render.printable(f"forgotten: {row.server}: its lockfile {row.lock} is gone")
+    many = "1 server" if len(held) == 1 else f"{len(held)} servers"
+    yield f"{many} locked on this machine: the tools of others are held against theirs"

@@ -47,6 +47,7 @@ class _Asked:
     yes: bool
     trust_project: bool
     only_list: bool
+    names: bool
     command: Sequence[str]
 
 
@@ -96,6 +97,12 @@ class _Seen:
 )
 @click.option(
     "--list", "only_list", is_flag=True, help="Only show what CMD lists; judge and record nothing."
+)
+@click.option(
+    "--names",
+    is_flag=True,
+    help="Only show the servers locked on this machine, whose tools others are held against;"
+    " forget those whose lockfile is gone.",
 )
 @click.option(
     "--format",
@@ -148,6 +155,8 @@ def scan(*, hosts: bool, host: str | None, fail_on: str, **given: object) -> int
     _check(asked, hosts=hosts)
     if asked.only_list:
         return _list(asked)
+    if asked.names:
+        return _names(asked)
     seen = _gathered(asked)
     survey = _surveyed(asked, seen)
     if seen.error is None or asked.form != "text":
@@ -169,12 +178,18 @@ def _check(asked: _Asked, *, hosts: bool) -> None:
         "--host": bool(asked.host),
         "--config": asked.config is not None,
         "--start": asked.start,
+        "--names": asked.names,
     }
     given = [name for name, is_given in places.items() if is_given]
     if asked.command and given:
         raise UsageError(f"{given[0]} does not go with a command", hint="leave one of the two out")
     if asked.lock is not None and len(given) > 1:
         raise UsageError(f"--lock does not go with {given[1]}", hint="leave one of the two out")
+    if asked.names and (len(given) > 1 or asked.form not in {"text", "json"}):
+        raise UsageError(
+            "--names shows what this machine knows, as text or json",
+            hint="mcpguard scan --names --format text|json",
+        )
     if asked.only_list and (not asked.command or asked.form not in {"text", "json"}):
         raise UsageError(
             "--list shows what one command lists, as text or json",
@@ -192,6 +207,17 @@ def _list(asked: _Asked) -> int:
         render.answer([render.json_text(listing.surface_json(surface))])
     else:
         render.answer(listing.surface_lines(surface))
+    return 0
+
+
+def _names(asked: _Asked) -> int:
+    held, gone = names.registered(flags.data_dir())
+    if asked.form == "json":
+        rows = {"servers": held, "forgotten": gone}
+        told: JsonObject = {key: [*map(listing.known_json, each)] for key, each in rows.items()}
+        render.answer([render.json_text(told)])
+    else:
+        render.answer(listing.known_lines(held, gone))
     return 0
 
 
@@ -386,6 +412,7 @@ def _text(survey: Survey, *, whole: bool) -> Iterator[str]:
             render.painted("critical", "unread   "), 10,
             render.printable(f"{each.host}: {each.file}: {each.why}"),
         )  # fmt: skip
+        yield render.printable(f"  next: {each.hint}")
     yield from _suppressed_lines(survey)
     yield _verdict_line(survey)
     if survey.outcome == "unscanned":
