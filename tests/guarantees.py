@@ -1345,8 +1345,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "What is captured of a call is redacted before the log has it.",
         Mutant(
             "evidence/capture.py",
-            "        seen, named = readable(value)",
-            "        seen, named = value, 0",
+            "    seen, named = readable(value)",
+            "    seen, named = value, 0",
         ),
     ),
     "evidence:named-in-text": Guarantee(

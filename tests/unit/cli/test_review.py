@@ -152,6 +152,15 @@ def test_a_changed_server_is_not_locked_again_until_told(review: Review) -> None
     assert review.run("check")[0] == 0
 
 
+@pytest.mark.parametrize("command", ["lock", "check", "diff", "scan"])
+def test_options_behind_a_quoted_command_are_an_error_that_says_where_they_go(
+    command: str, review: Review
+) -> None:
+    code, _, err = review.run(command, "node s.js /d", "--timeout", "9")
+    assert code == 2
+    assert "mcpguard ... --timeout 9 -- node s.js /d" in err
+
+
 def test_no_change_leaves_the_file_alone(review: Review) -> None:
     review.locks()
     before = review.lock.read_bytes()
