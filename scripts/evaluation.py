@@ -6,11 +6,11 @@ import statistics
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mcpguard.model import ItemKind
+from mcpguard.model import ItemKind, Severity
 from mcpguard.scan.threats.detectors import (
     Item,
     Known,
@@ -21,6 +21,7 @@ from mcpguard.scan.threats.detectors import (
     judge_definition,
 )
 from mcpguard.scan.threats.outputs import judge_result
+from mcpguard.scan.threats.overlap import SEVERITIES, overlap
 
 HELD = 3
 """Tenths of the sources, or rows, that are kept from the developers."""
@@ -145,7 +146,11 @@ def _judge(
     if row.file == "tools":
         server = str(row.body.get("server", "judged"))
         known = Known(server=server, publisher=server, items=registry, siblings=siblings)
-        report = judge_definition(ItemKind.TOOL, _definition(row.body), known=known)
+        definition = _definition(row.body)
+        report = judge_definition(ItemKind.TOOL, definition, known=known)
+        shared = overlap(definition, known)
+        if shared and report.outcome is Outcome.ALLOW and SEVERITIES[shared.rule] != Severity.INFO:
+            report = replace(report, outcome=Outcome.REVIEW)
     else:
         report = judge_result({"content": [{"type": "text", "text": _text(row.body)}]})
     return Judged(row, report, time.thread_time() - start)

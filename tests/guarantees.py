@@ -635,7 +635,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "No text of a server or host reaches a terminal or a log with control, "
         "bidirectional or invisible characters raw.",
         Mutant(
-            "daemon/log.py",
+            "wire/visible.py",
             "return char.isprintable() and",
             "return bool(char) and",
         ),
@@ -682,8 +682,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A command given as one quoted word is split once; nothing in it is expanded.",
         Mutant(
             "config/flags.py",
-            "quoted = len(words) == 1 and",
-            "quoted = len(words) == 2 and",
+            "return tuple(shlex.split(words[0]))",
+            "return words",
         ),
     ),
     "control:counted-once": Guarantee(
@@ -1369,8 +1369,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "What is captured of a call is redacted before the log has it.",
         Mutant(
             "evidence/capture.py",
-            "        seen, named = readable(value)",
-            "        seen, named = value, 0",
+            "    seen, named = readable(value)",
+            "    seen, named = value, 0",
         ),
     ),
     "evidence:named-in-text": Guarantee(
@@ -3495,6 +3495,35 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "survey/gathering.py",
             "items_known([each for each in registered if each.command != mine], beside)",
             "items_known([], beside)",
+        ),
+    ),
+    "survey:overlap-is-told": Guarantee(
+        _SURVEY,
+        "A tool with the name of another locked server's tool is told, with no alarm for the name"
+        " alone.",
+        Mutant(
+            "scan/threats/overlap.py",
+            'rule = "" if item.server == known.server else _rule(name, definition, item)',
+            'rule = ""',
+        ),
+    ),
+    "survey:threat-named-everywhere": Guarantee(
+        _SURVEY,
+        "Every form of a scan's answer names which of the six threats a finding is.",
+        Mutant(
+            "survey/judging.py",
+            "threat.fix, references, threat.threat.value)",
+            'threat.fix, references, "")',
+        ),
+    ),
+    "evidence:question-is-redacted": Guarantee(
+        _APPROVALS,
+        "The question to the host's user shows a call's arguments in short, redacted as captures"
+        " are.",
+        Mutant(
+            "evidence/capture.py",
+            "text = printable(_redacted(arguments, patterns)[0])",
+            "text = printable(encoded.decode())",
         ),
     ),
     "survey:page-is-inert": Guarantee(

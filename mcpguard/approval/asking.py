@@ -52,7 +52,8 @@ class Asking:
 
     `lock`: the lockfile's digest, or empty. `low_risk`: whether the host's own user may approve a
     tool. `retry`: seconds, as the queue has it. `nobody`: why no approver can say yes; then only
-    the host's own user can be asked.
+    the host's own user can be asked. `brief`: a call's arguments in short, as that user may see
+    them.
     """
 
     def __init__(
@@ -63,8 +64,10 @@ class Asking:
         low_risk: Callable[[str], bool],
         retry: int,
         nobody: str = "",
+        brief: Callable[[JsonObject], str] = lambda _: "",
     ) -> None:
         self._queue = queue
+        self._brief = brief
         self._lock = lock
         self._low_risk = low_risk
         self._retry = retry
@@ -141,7 +144,7 @@ class Asking:
             self.calls[wire_id] = _Call(binding, answer.ticket, "", approved=verdict)
             return verdict
         self.calls[wire_id] = _Call(binding, answer.ticket, answer.token)
-        question = elicited_text(name) if low_risk else ""
+        question = elicited_text(name, self._brief(shown), answer.ticket) if low_risk else ""
         return Wait(stage, answer.token, holding_text(name, answer.ticket), question)
 
     def _known(self, known: _Call, name: str, ctx: Context, *, low_risk: bool) -> Verdict | None:

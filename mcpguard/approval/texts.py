@@ -1,6 +1,7 @@
 """What is read while a call waits: by a model and its user, and by whoever approves.
 
-The model and its user are told nothing of the arguments; whoever approves sees all of them.
+The model is told nothing of the arguments. Whoever approves sees all of them; the host's user, who
+is asked about a low-risk call alone, sees them in short.
 """
 
 from mcpguard.approval.outcome import Row, Shown
@@ -47,9 +48,12 @@ def waiting_text(tool: str, ticket: str, retry: int) -> str:
     )
 
 
-def elicited_text(tool: str) -> str:
-    """What the host's own user is asked about a low-risk call."""
-    return f"mcpguard: allow this one call of the tool {_name(tool)}?"
+def elicited_text(tool: str, arguments: str, ticket: str) -> str:
+    """What the host's own user is asked about a low-risk call. `arguments`: in short, or empty."""
+    asked = f"mcpguard: allow this one call of the tool {_name(tool)}?"
+    if not arguments:
+        return asked
+    return f"{asked} Its arguments: {arguments} (whole: mcpguard approve show {ticket})"
 
 
 def refused_text(tool: str) -> str:

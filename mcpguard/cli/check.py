@@ -51,9 +51,9 @@ def check(*, lock: Path, fail_on: str, form: str, timeout: float, command: Seque
     did not answer, the lockfile cannot be read). Unreachable is never a pass.
     """  # fmt: skip
     note(lockfile=str(lock))
+    argv = flags.command(command)
     locked = look.read_lockfile(lock)
     note(server=locked.name)
-    argv = flags.command(command)
     findings = compare.drift_of(locked, argv, timeout=timeout, unreviewed=False).findings
     note(drift=dict(render.counts(findings)))
     failed = any(each.severity.rank >= Severity(fail_on).rank for each in findings)

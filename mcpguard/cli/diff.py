@@ -35,8 +35,8 @@ def diff(*, lock: Path, form: str, timeout: float, command: Sequence[str]) -> in
 
     Exit codes: 0 no difference; 1 there is one; 2 it could not be found out.
     """
-    locked = look.read_lockfile(lock)
     argv = flags.command(command)
+    locked = look.read_lockfile(lock)
     seen = compare.drift_of(locked, argv, timeout=timeout, unreviewed=True)
     proposed: Sequence[Vary] = ()
     if seen.surface is not None and seen.findings and _only_texts(locked, seen.surface):

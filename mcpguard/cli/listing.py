@@ -1,15 +1,18 @@
-"""Everything a server lists, as the model would be told it: for a person to read, or as JSON."""
+"""What a server lists, as the model would be told it, and what is doubted in it: for a person."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final, TypeAlias
 
 from mcpguard.cli import render
 from mcpguard.lock.surface import Surface
-from mcpguard.model import ItemKind, Json, JsonObject
+from mcpguard.model import Finding, ItemKind, Json, JsonObject
+from mcpguard.store.names import Registered
+from mcpguard.survey.judging import explained
+from mcpguard.survey.subjects import Subject, Told
 
-__all__ = ["surface_json", "surface_lines", "type_of"]
+__all__ = ["known_json", "known_lines", "surface_json", "surface_lines", "told_lines", "type_of"]
 
 MAX_TYPE = 48
 """Characters of a parameter's type; the whole schema is in the JSON output."""
@@ -232,3 +235,74 @@ def _named_type(schema: JsonObject, depth: int) -> str:
     if isinstance(kind, list):
         return " | ".join(render.plain(each) for each in kind)
     return kind if isinstance(kind, str) else "any"
+
+
+# --- what is doubted -----------------------------------------------------------------------------
+
+
+def told_lines(rows: Sequence[tuple[Subject, Told]], *, named: bool = True) -> Iterator[str]:
+    """Findings in the order of `rows`, those of one item together: its place and its words once.
+
+    `named`: with the server's name before each.
+    """
+    items: dict[tuple[object, ...], list[tuple[Subject, Told]]] = {}
+    for subject, told in rows:
+        items.setdefault((subject.name, subject.place, told.item), []).append((subject, told))
+    for group in items.values():
+        yield from _group_lines(group, named=named)
+
+
+def _group_lines(group: Sequence[tuple[Subject, Told]], *, named: bool) -> Iterator[str]:
+    quotable = [each for _, told in group for each in _quoted(told.finding)]
+    shown: set[object] = set()
+    for subject, told in group:
+        finding = told.finding
+        label = render.painted(finding.severity.value, f"{finding.severity.value:<9}")
+        said = f"{subject.name}: {finding.message}" if named else finding.message
+        yield from render.hung(label, 10, render.printable(said))
+        for each in _quoted(finding):
+            whole = max((other for other in quotable if each.strip(".") in other), key=len)
+            if whole not in shown:
+                yield from render.hung(" " * 9 + " |", 12, render.plain(whole))
+            shown.add(whole)
+        place = f"{told.place.shown} " if told.place and told.place not in shown else ""
+        shown.add(told.place)
+        tail = f"{place}[{finding.rule}] {explained(finding.rule).threat}".rstrip()
+        yield " " * 10 + render.painted("dim", render.printable(tail))
+        if told.run_out is not None:
+            until = f"suppressed until {told.run_out.expires}: {told.run_out.reason}; counts again"
+            yield " " * 10 + render.printable(until)
+
+
+def _quoted(finding: Finding) -> list[str]:
+    """What was found, as it was written, and what is hidden in it."""
+    quoted = (finding.evidence.get(key) for key in ("text", "shown"))
+    return [each for each in quoted if isinstance(each, str) and each]
+
+
+# --- what the machine knows ----------------------------------------------------------------------
+
+
+def known_json(row: Registered) -> JsonObject:
+    """A server of the registry of names."""
+    items: list[Json] = [{"kind": each.kind, "name": each.name} for each in row.items]
+    return {
+        "server": row.server,
+        "publisher": row.publisher,
+        "lockfile": row.lock,
+        "items": items,
+    }
+
+
+def known_lines(held: Sequence[Registered], gone: Sequence[Registered]) -> Iterator[str]:
+    """The servers of the registry of names, and those that were forgotten now."""
+    for row in sorted(held, key=lambda each: (each.server, each.lock)):
+        kinds = {kind: sum(each.kind == kind for each in row.items) for kind in ItemKind}
+        whose = f", published by {row.publisher}" if row.publisher else ""
+        name = render.painted("bold", render.printable(row.server))
+        yield f"{name}  {render.counted(kinds)}{render.printable(whose)}"
+        yield "  " + render.painted("dim", render.printable(row.lock))
+    for row in gone:
+        yield render.printable(f"forgotten: {row.server}: its lockfile {row.lock} is gone")
+    many = "1 server" if len(held) == 1 else f"{len(held)} servers"
+    yield f"{many} locked on this machine: the tools of others are held against theirs"

@@ -1,6 +1,7 @@
 """`mcpguard lock`: write down what a server lists, to be reviewed. Never re-baselines silently."""
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from mcpguard.cli import look, render
+from mcpguard.cli import listing, look, render
 from mcpguard.cli.receipt.leaving import note, receipted
 from mcpguard.cli.receipt.output import replace
 from mcpguard.config import flags
@@ -27,6 +28,10 @@ __all__ = ["Wish", "data_option", "lock", "requests_option", "review"]
 
 NONE = "none"
 """The word that takes a repeatable option's locked values away."""
+
+DOUBTED = "What a scan doubts in what it lists now:"
+CHANGED = "What is not as it was locked:"
+"""Headings, where both may be said: a doubt may be old, a change need not be doubtful."""
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -199,7 +204,7 @@ def review(wish: Wish) -> tuple[int, bool]:
         fail_on=wish.fail_on or Severity.CRITICAL,
         previous=previous,
     )
-    _tell_doubts(survey)
+    _tell_doubts(survey, heading=previous is not None)
     if wish.fail_on is not None and survey.outcome != "clean":
         render.answer([f"{wish.output}: nothing was written: --fail-on-scan {wish.fail_on}"])
         return 1, False
@@ -213,12 +218,14 @@ def review(wish: Wish) -> tuple[int, bool]:
     return code, written
 
 
-def _tell_doubts(survey: Survey) -> None:
-    """What a reader of the lockfile should look at first."""
-    for _, told in survey.counting:
-        render.talk(*render.finding_lines([told.finding]))
-        quoted = [told.finding.evidence.get(key) for key in ("text", "shown")]
-        render.talk(*(" " * 10 + "| " + render.plain(each) for each in quoted if each))
+def _tell_doubts(survey: Survey, *, heading: bool) -> None:
+    """What a reader of the lockfile should look at first, and apart from what has changed."""
+    lines = [*listing.told_lines(survey.counting, named=False)]
+    if lines and heading:
+        render.talk(render.painted("bold", DOUBTED, sys.stderr))
+    render.talk(*lines)
+    if lines and heading:
+        render.talk("")
     if survey.names_lost:
         render.talk(f"mcpguard lock: {render.printable(survey.names_lost)}")
 
@@ -230,7 +237,8 @@ def _again(wish: Wish, previous: Lockfile, locked: Lockfile, surface: Surface) -
     note(drift=dict(render.counts(findings)))
     changes = _settings_changed(previous, locked)
     shown = render.finding_lines(findings) + changes
-    render.answer(shown + [""] * bool(shown))
+    if shown:
+        render.answer([render.painted("bold", CHANGED), *shown, ""])
     if wish.update and locked.digest != previous.digest:
         return _write(output, locked, "updated")
     if not findings and not changes:

@@ -25,7 +25,7 @@ from mcpguard.survey import configs, gathering, history, page, report, sarif, st
 from mcpguard.survey.gathering import Gathered
 from mcpguard.survey.judging import listed
 from mcpguard.survey.report import Survey
-from mcpguard.survey.subjects import Place, State, Subject, Told
+from mcpguard.survey.subjects import Place, State, Subject
 
 __all__ = ["scan"]
 
@@ -47,6 +47,7 @@ class _Asked:
     yes: bool
     trust_project: bool
     only_list: bool
+    names: bool
     command: Sequence[str]
 
 
@@ -96,6 +97,12 @@ class _Seen:
 )
 @click.option(
     "--list", "only_list", is_flag=True, help="Only show what CMD lists; judge and record nothing."
+)
+@click.option(
+    "--names",
+    is_flag=True,
+    help="Only show the servers locked on this machine, whose tools others are held against;"
+    " forget those whose lockfile is gone.",
 )
 @click.option(
     "--format",
@@ -148,6 +155,8 @@ def scan(*, hosts: bool, host: str | None, fail_on: str, **given: object) -> int
     _check(asked, hosts=hosts)
     if asked.only_list:
         return _list(asked)
+    if asked.names:
+        return _names(asked)
     seen = _gathered(asked)
     survey = _surveyed(asked, seen)
     if seen.error is None or asked.form != "text":
@@ -169,12 +178,18 @@ def _check(asked: _Asked, *, hosts: bool) -> None:
         "--host": bool(asked.host),
         "--config": asked.config is not None,
         "--start": asked.start,
+        "--names": asked.names,
     }
     given = [name for name, is_given in places.items() if is_given]
     if asked.command and given:
         raise UsageError(f"{given[0]} does not go with a command", hint="leave one of the two out")
     if asked.lock is not None and len(given) > 1:
         raise UsageError(f"--lock does not go with {given[1]}", hint="leave one of the two out")
+    if asked.names and (len(given) > 1 or asked.form not in {"text", "json"}):
+        raise UsageError(
+            "--names shows what this machine knows, as text or json",
+            hint="mcpguard scan --names --format text|json",
+        )
     if asked.only_list and (not asked.command or asked.form not in {"text", "json"}):
         raise UsageError(
             "--list shows what one command lists, as text or json",
@@ -192,6 +207,17 @@ def _list(asked: _Asked) -> int:
         render.answer([render.json_text(listing.surface_json(surface))])
     else:
         render.answer(listing.surface_lines(surface))
+    return 0
+
+
+def _names(asked: _Asked) -> int:
+    held, gone = names.registered(flags.data_dir())
+    if asked.form == "json":
+        rows = {"servers": held, "forgotten": gone}
+        told: JsonObject = {key: [*map(listing.known_json, each)] for key, each in rows.items()}
+        render.answer([render.json_text(told)])
+    else:
+        render.answer(listing.known_lines(held, gone))
     return 0
 
 
@@ -233,7 +259,8 @@ def _looked_into(subject: Subject, surface: Surface, name: str = "") -> Gathered
     one = listed(called, names.publisher(subject.server.words), surface)
     place = subject.place
     if place is not None:
-        one = replace(one, place=lambda *_: place)
+        live = replace(place, live=True)
+        one = replace(one, place=lambda *_: live)
     now = replace(subject, name=called, state=State.INSPECTED, why="", listed=one.counts)
     return Gathered(now, one)
 
@@ -243,7 +270,8 @@ def _source(argv: Sequence[str]) -> Place | None:
     here = Path.cwd()
     words = [Path(word).absolute() for word in argv if len(word) < MAX_WORD and "\0" not in word]
     return next(
-        (Place(path) for path in words if path.is_relative_to(here) and path.is_file()), None
+        (Place(path, live=True) for path in words if path.is_relative_to(here) and path.is_file()),
+        None,
     )
 
 
@@ -378,13 +406,13 @@ def _lines(form: str, seen: _Seen, survey: Survey) -> Iterator[str]:
 def _text(survey: Survey, *, whole: bool) -> Iterator[str]:
     if whole:
         yield from _subject_lines(survey)
-    for subject, told in survey.counting:
-        yield from _told_lines(subject, told)
+    yield from listing.told_lines(survey.counting)
     for each in survey.unread:
         yield from render.hung(
             render.painted("critical", "unread   "), 10,
             render.printable(f"{each.host}: {each.file}: {each.why}"),
         )  # fmt: skip
+        yield render.printable(f"  next: {each.hint}")
     yield from _suppressed_lines(survey)
     yield _verdict_line(survey)
     if survey.outcome == "unscanned":
@@ -414,21 +442,6 @@ _PAINT: Final = {
     State.NEVER: "moderate",
     State.FAILED: "critical",
 }
-
-
-def _told_lines(subject: Subject, told: Told) -> Iterator[str]:
-    finding = told.finding
-    label = render.painted(finding.severity.value, f"{finding.severity.value:<9}")
-    yield from render.hung(label, 10, render.printable(f"{subject.name}: {finding.message}"))
-    for key in ("text", "shown"):
-        quoted = finding.evidence.get(key)
-        if quoted:
-            yield from render.hung(" " * 9 + " |", 12, render.plain(quoted))
-    place = f"{told.place.file}:{told.place.line} " if told.place else ""
-    yield " " * 10 + render.painted("dim", render.printable(f"{place}[{finding.rule}]"))
-    if told.run_out is not None:
-        until = f"suppressed until {told.run_out.expires}: {told.run_out.reason}; counts again"
-        yield " " * 10 + render.printable(until)
 
 
 def _suppressed_lines(survey: Survey) -> Iterator[str]:

@@ -318,10 +318,13 @@ def command(argv: Sequence[str]) -> tuple[str, ...]:
     once, as a POSIX shell would split it, with nothing expanded. Raises UsageError.
     """
     words = tuple(argv)
-    quoted = len(words) == 1 and any(char.isspace() for char in words[0])
-    if not quoted or os.path.exists(words[0]):  # noqa: PTH110 - Path raises for a long command
+    spaced = bool(words) and any(char.isspace() for char in words[0])
+    if not spaced or os.path.exists(words[0]):  # noqa: PTH110 - Path raises for a long command
         return words
     import shlex
+
+    if len(words) > 1:
+        return _with_more(words)
 
     try:
         return tuple(shlex.split(words[0]))
@@ -330,6 +333,21 @@ def command(argv: Sequence[str]) -> tuple[str, ...]:
             f"the command {words[0]!r} cannot be split: {error}",
             hint="close the quotes, or give the words one by one after --",
         ) from None
+
+
+def _with_more(words: tuple[str, ...]) -> tuple[str, ...]:
+    """`words`, if the first names a program although it holds white space; else UsageError."""
+    import shlex
+    import shutil
+
+    if shutil.which(words[0]) is not None:
+        return words
+    ours = shlex.join(words[1:]) if words[1].startswith("-") else "[OPTIONS]"
+    raise UsageError(
+        f"{words[0]!r} is no program, and a quoted command stands alone: more words follow it",
+        hint=f"mcpguard's options come before the command: mcpguard ... {ours} -- {words[0]};"
+        " the server's own belong inside the quotes",
+    )
 
 
 def typed(*words: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mcpguard.errors import UsageError
+from mcpguard.wire.visible import printable, shows
 
 if TYPE_CHECKING:
     from mcpguard.audit.logfile import LogFile
@@ -68,12 +69,6 @@ Fields = Mapping[str, Any]
 INT_BITS = 64
 """Bits of a number with its sign: no larger one is written as a number."""
 
-_INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Letters and symbols that take room and show nothing."""
-
-_SELECTORS = (range(0xFE00, 0xFE0F), range(0xE0100, 0xE01F0))
-"""Variation selectors: invisible, and able to carry any byte. The emoji one (FE0F) may pass."""
-
 
 def unusual(file: "LogFile", event: Callable[[str, str, Mapping[str, str]], None]) -> None:
     """Says what a person should know of an audit log that a session goes on in."""
@@ -81,31 +76,6 @@ def unusual(file: "LogFile", event: Callable[[str, str, Mapping[str, str]], None
         event("audit.elsewhere", "warning", {"detail": file.damaged, "path": str(file.path)})
     if file.altered:
         event("audit.altered", "warning", {"path": str(file.path)})
-
-
-def printable(text: str) -> str:
-    """`text` with whatever a terminal would obey or hide as an escape.
-
-    Control codes, ANSI, bidirectional and zero-width marks, tags, variation selectors, line breaks,
-    odd spaces.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(char if _shows(char) else _escape(char) for char in text)
-
-
-def _shows(char: str) -> bool:
-    return char.isprintable() and char not in _INVISIBLE and not _selects(ord(char))
-
-
-def _selects(code: int) -> bool:
-    return any(code in each for each in _SELECTORS)
-
-
-def _escape(char: str) -> str:
-    if char in "\n\r\t":
-        return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}[char]
-    return f"<U+{ord(char):04X}>"
 
 
 def sentence(name: str, fields: Fields) -> str:
@@ -293,7 +263,7 @@ def _escaped(text: str) -> str:
     """JSON whose texts are the same and whose hidden characters are written out."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(char if _shows(char) else _unit(char) for char in text)
+    return "".join(char if shows(char) else _unit(char) for char in text)
 
 
 def _unit(char: str) -> str:

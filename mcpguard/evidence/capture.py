@@ -22,8 +22,9 @@ from mcpguard.scan.redact import Hit, merged
 from mcpguard.scan.sites import Span
 from mcpguard.trust.policy import Glob
 from mcpguard.wire.canonical import canonical
+from mcpguard.wire.visible import printable
 
-__all__ = ["MAX_LOOKED", "MAX_SHOWN", "Choice", "Witness", "params_hash"]
+__all__ = ["MAX_LOOKED", "MAX_SHOWN", "Choice", "Witness", "brief", "params_hash"]
 
 MAX_LOOKED = 64 * 1024
 """Bytes of JSON. What is larger is not looked through on a message's way (64 KiB of prose take ten
@@ -34,6 +35,9 @@ _BUDGET: Final = Budget(matches=500, hits=500)
 
 MAX_SHOWN = 8 * 1024
 """Characters of one capture: escaped, and in UTF-8, at most 32 KiB of a line's 64."""
+
+MAX_BRIEF = 400
+"""Characters of arguments in a question: what a person reads before a click."""
 
 MAX_KNOWN = 1024
 """Names of tools of which it is remembered whether they are captured."""
@@ -153,24 +157,40 @@ class Witness:
         if len(encoded) > MAX_LOOKED:
             return _unread(kind, len(encoded), f"more than {MAX_LOOKED} bytes")
         try:
-            text, hits = self._redacted(orjson.loads(encoded))
+            text, hits = _redacted(orjson.loads(encoded), self._patterns())
         except (ScanError, ValueError, RecursionError):
             return _unread(kind, len(encoded), "it cannot be looked through")
         cut = max(0, len(text) - MAX_SHOWN)
         told: JsonObject = {"what": kind, "text": text[:MAX_SHOWN], "size": len(encoded)}
         return {**told, "cut": cut, "redacted": hits}
 
-    def _redacted(self, value: Json) -> tuple[str, int]:
-        """`value` as JSON, and how many places are not in it any more.
 
-        Looked through twice: as values, and as the text that stands in the log.
-        """
-        patterns = self._patterns()
-        seen, named = readable(value)
-        hits = find(seen, _CONFIDENTIAL, patterns, budget=_BUDGET)
-        text = orjson.dumps(redact(seen, hits)).decode()
-        again = find(text, _CONFIDENTIAL, patterns, budget=_BUDGET)
-        return str(redact(text, again)), named + _places(hits) + _places(again)
+def brief(arguments: JsonObject, patterns: Patterns | None) -> str:
+    """A call's arguments for whoever has to decide about it: redacted as captures are, and short.
+
+    Nothing in them is invisible. `patterns`: the operator's own, which are taken out too.
+    """
+    try:
+        encoded = orjson.dumps(arguments)
+        if len(encoded) > MAX_LOOKED:
+            return f"{len(encoded)} bytes, too many to be shown"
+        text = printable(_redacted(arguments, patterns)[0])
+    except (ScanError, ValueError, TypeError, RecursionError):
+        return "what cannot be shown"
+    more = len(text) - MAX_BRIEF
+    return text if more <= 0 else f"{text[:MAX_BRIEF]}... and {more} more characters"
+
+
+def _redacted(value: Json, patterns: Patterns | None) -> tuple[str, int]:
+    """`value` as JSON, and how many places are not in it any more.
+
+    Looked through twice: as values, and as the text that a person reads.
+    """
+    seen, named = readable(value)
+    hits = find(seen, _CONFIDENTIAL, patterns, budget=_BUDGET)
+    text = orjson.dumps(redact(seen, hits)).decode()
+    again = find(text, _CONFIDENTIAL, patterns, budget=_BUDGET)
+    return str(redact(text, again)), named + _places(hits) + _places(again)
 
 
 def _fields(told: Told) -> JsonObject:

@@ -431,6 +431,7 @@ def _kinds(name: str, value: str) -> list[str]:
     said = {name or "value": value[:MAX_VALUE]}
     hits = find(dict(said), _SECRET_DETECTORS, budget=BUDGET)
     kinds = [hit.kind for hit in hits if not hit.key]
+    kinds = [kind for kind in kinds if kind != "secret"] or kinds  # said more closely by another
     if not kinds and _named_secret(name) and _looks_random(value):
         kinds = ["secret"]
     return list(dict.fromkeys(kinds))

@@ -29,6 +29,8 @@ _PYTHON: Final = """
     excel-mcp-server office-powerpoint-mcp-server redis-mcp-server markitdown-mcp basic-memory
 """
 
+_REGISTRIES: Final = {False: "npm", True: "PyPI"}
+
 _FOR_PYTHON: Final = frozenset({"uv", "uvx", "pipx", "pip", "pip3", "python", "python3", "py"})
 
 _SHORTEST: Final = 7
@@ -44,7 +46,9 @@ def meant(asked: str, launcher: str) -> str:
     `launcher`: what fetches it, which says from which of the registries.
 
     That is one letter more, less, other or swapped; the same words in another order or with other
-    marks between; or the name without its scope. A well-known name is meant itself.
+    marks between; or the name without its scope. A well-known name is meant itself. A name of the
+    other registry, which is then named, is meant where a letter makes one of the other: who takes
+    `npx` for `uvx` mistypes as others do.
     """
     said = _bare(asked.strip().lower())
     python = launcher.partition(" ")[0] in _FOR_PYTHON
@@ -53,7 +57,10 @@ def meant(asked: str, launcher: str) -> str:
     for other in known(python):
         if _near(_letters(said), _letters(other)) or _alike(said, other):
             return other
-    return ""
+    if said in known(not python):
+        return ""
+    elsewhere = (each for each in known(not python) if _near(_letters(said), _letters(each)))
+    return next((f"{each} of {_REGISTRIES[not python]}" for each in elsewhere), "")
 
 
 def _bare(asked: str) -> str:

@@ -14,9 +14,11 @@ from mcpguard.approval.statement import Binding, Signed
 from mcpguard.approval.texts import nobody_text
 from mcpguard.approval.tickets import SHORT, Spent
 from mcpguard.config.settings import ApprovalSettings
+from mcpguard.evidence.capture import brief
 from mcpguard.identity.keys import verifier
 from mcpguard.identity.roster import Approver
 from mcpguard.live.worker import Job
+from mcpguard.scan.patterns import Patterns
 from mcpguard.store import Store
 from mcpguard.trust.policy import Glob
 
@@ -31,6 +33,7 @@ class Approvals:
 
     `now`: the session's clock, monotonic seconds. `unix`: whole seconds since 1970. `source`: n
     random bytes. `approvers`: whose signatures count. `lock`: the lockfile's digest, or empty.
+    `patterns`: what the operator has taken out of whatever is shown.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Approvals:
         now: Callable[[], float],
         unix: Callable[[], int],
         program: bool = False,
+        patterns: Callable[[], Patterns | None] = lambda: None,
     ) -> None:
         self._settings, self._approvers = settings, tuple(approvers)
         self._program = program
@@ -66,6 +70,7 @@ class Approvals:
             low_risk=self._unsigned(settings),
             retry=settings.retry,
             nobody=self.nobody,
+            brief=lambda arguments: brief(arguments, patterns()),
         )
         self.leaving: list[Grant] = []
         """A yes each that the store is to keep."""

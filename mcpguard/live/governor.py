@@ -172,6 +172,7 @@ class Governor:
                 now=time.monotonic,
                 unix=lambda: int(time.time()),  # noqa: TID251 - as above
                 program=self._program,
+                patterns=lambda: self.settings.gateway.patterns,
             )
             if self.worker is not None:
                 self.worker.keep(self._approvals)

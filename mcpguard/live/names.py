@@ -15,7 +15,7 @@ from mcpguard.model import ItemKind
 from mcpguard.store import Store
 from mcpguard.store.names import FILE, Named, Registered, forget, read, register
 
-__all__ = ["command", "others", "publisher", "remember"]
+__all__ = ["command", "others", "publisher", "registered", "remember"]
 
 
 def remember(home: Path, lock: Lockfile, file: Path, digest: str = "") -> bool:
@@ -35,19 +35,26 @@ def remember(home: Path, lock: Lockfile, file: Path, digest: str = "") -> bool:
 
 
 def others(home: Path, but: Path | None = None) -> list[Registered]:
-    """What every lockfile that is still there holds, `but` one. Raises StoreError.
+    """What every lockfile that is still there holds, `but` one. Raises StoreError."""
+    mine = str(but.absolute()) if but is not None else ""
+    return [each for each in registered(home)[0] if each.lock != mine]
+
+
+def registered(home: Path) -> tuple[list[Registered], list[Registered]]:
+    """What every lockfile that is still there holds, and what is forgotten now. Raises StoreError.
 
     Looking makes no registry where there is none, and forgets lockfiles that are gone.
     """
+    held: list[Registered] = []
+    gone: list[Registered] = []
     if not (home / FILE).exists():
-        return []
-    mine = str(but.absolute()) if but is not None else ""
+        return held, gone
     with _opened(home) as store:
-        rows = read(store)
-        for each in rows:
-            if not Path(each.lock).exists():
-                forget(store, each.lock)
-    return [each for each in rows if each.lock != mine and Path(each.lock).exists()]
+        for each in read(store):
+            (held if Path(each.lock).exists() else gone).append(each)
+        for each in gone:
+            forget(store, each.lock)
+    return held, gone
 
 
 def publisher(argv: Sequence[str]) -> str:

@@ -71,7 +71,7 @@ def register(store: Store, row: Registered) -> bool:
     if known is None and len(store.list(_SERVERS)) >= MAX_SERVERS:
         raise StoreError(
             f"the registry of names has {MAX_SERVERS} servers, the most it keeps",
-            hint=f"remove {FILE} from the data directory; lock the servers that are still used",
+            hint="see them: mcpguard scan --names; remove lockfiles that are not used any more",
         )
     parts = [*_parts(row.items)]
     for number, part in enumerate(parts):

@@ -24,6 +24,8 @@ from mcpguard.survey.subjects import Place, State, Subject, Told
 
 __all__ = ["Unread", "survey", "words_here"]
 
+MEND = "mend the file, or have its host write it anew; then scan again"
+
 MAX_BLOCKS = 200
 """Files that one pattern of the table names. Continue has one a server."""
 
@@ -33,11 +35,12 @@ _MOSTLY_HARMLESS = "PYTHONWARNINGS"
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A file that is there, and why its servers cannot be told."""
+    """A file that is there, why its servers cannot be told, and what to do next."""
 
     host: str
     file: Path
     why: str
+    hint: str = MEND
 
 
 def words_here(environ: Mapping[str, str]) -> dict[str, str]:
@@ -71,7 +74,7 @@ def survey(
             found = declared(data, source.form, source.path)
         except HostError as error:
             said = error.message.removeprefix(f"{path}: ")
-            unread.append(Unread(title, path, said))
+            unread.append(Unread(title, path, said, error.hint or MEND))
             continue
         subjects += [_subject(title, source, path, each, environ) for each in found]
     return _compared(subjects), unread

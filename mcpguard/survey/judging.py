@@ -22,6 +22,9 @@ from mcpguard.scan.threats.detectors import (
     ThreatDetector,
     judge_definition,
 )
+from mcpguard.scan.threats.detectors.impersonation import DETECTOR as IMPERSONATION
+from mcpguard.scan.threats.overlap import DETECTOR as OVERLAP
+from mcpguard.scan.threats.overlap import SEVERITIES, overlap
 from mcpguard.store.names import Registered
 from mcpguard.survey.subjects import Place, Told
 
@@ -124,14 +127,24 @@ def _told(
         what = f"{item}: {error.message}: it was not looked through"
         yield Told(Finding(UNSCANNED, Severity.CRITICAL, pointer, what), item, place)
         return
-    if report.outcome is Outcome.ALLOW:
-        return
-    for number, signal in enumerate(_first_of_each(report.signals)):
+    told = [] if report.outcome is Outcome.ALLOW else _first_of_each(report.signals)
+    for number, signal in enumerate(told):
         severity = _severity(report, signal, heaviest=number == 0)
         evidence = _evidence(definition, report, signal)
         what = f"{item}: {signal.message}"
         where = pointer + signal.where
         yield Told(Finding(f"scan.{signal.rule}", severity, where, what, evidence), item, place)
+    if kind is ItemKind.TOOL and not any(map(_imitates, told)):
+        shared = overlap(definition, known)
+        if shared is not None:
+            rule, severity = f"scan.{shared.rule}", SEVERITIES[shared.rule]
+            what = f"{item}: {shared.message}"
+            yield Told(Finding(rule, severity, pointer + shared.where, what), item, place)
+
+
+def _imitates(signal: Signal) -> bool:
+    """Whether it says already that the tool is taken for another server's."""
+    return signal.rule in IMPERSONATION.rules
 
 
 def _first_of_each(signals: Sequence[Signal]) -> list[Signal]:
@@ -151,12 +164,9 @@ def _severity(report: Report, signal: Signal, *, heaviest: bool) -> Severity:
 @cache
 def _detectors() -> Mapping[str, ThreatDetector]:
     """Rule -> the detector that has it."""
-    found: dict[str, ThreatDetector] = {}
+    found = dict.fromkeys(SEVERITIES, OVERLAP)
     for detector in DETECTORS.values():
-        structure = detector.structure.ids if detector.structure is not None else ()
-        meanings = [each.id for each in detector.meanings]
-        texts = [each.id for each in detector.texts]
-        found |= dict.fromkeys((*meanings, *texts, *structure), detector)
+        found |= dict.fromkeys(detector.rules, detector)
     return found
 
 
@@ -196,11 +206,15 @@ def _escaped(key: str) -> str:
 
 
 class Explained(NamedTuple):
-    """`sentence`: what the rule finds. `fix`: what to do next. `references`: of public lists."""
+    """`sentence`: what the rule finds. `fix`: what to do next. `references`: of public lists.
+
+    `threat`: which of the six of `signals.Threat`; empty for what is about no definition's words.
+    """
 
     sentence: str
     fix: str
     references: tuple[str, ...]
+    threat: str = ""
 
 
 def explained(rule: str) -> Explained:
@@ -212,7 +226,7 @@ def explained(rule: str) -> Explained:
     if threat is not None:
         lists = (("OWASP", threat.owasp), ("OWASP", threat.agentic), ("ATLAS", threat.atlas))
         references = tuple(f"{name} {entry}" for name, entry in lists if entry)
-        return Explained(threat.explanation, threat.fix, references)
+        return Explained(threat.explanation, threat.fix, references, threat.threat.value)
     if rule == UNSCANNED:
         return Explained(_TOO_MUCH, "Look at it by hand: mcpguard scan --list -- CMD", ())
     return Explained(rule, "", ())

@@ -215,8 +215,8 @@ def _card(subject: Subject, told: Told) -> str:
             f'<p class="means"><b>It was suppressed until {told.run_out.expires.isoformat()}</b>'
             f" ({_text(told.run_out.reason)}) and counts again.</p>"
         )
-    place = f", {_text(told.place.file)} line {told.place.line}" if told.place else ""
-    tail = " · ".join([_text(finding.rule), *map(_text, said.references)])
+    place = f", {_text(told.place.shown)}" if told.place else ""
+    tail = " · ".join(map(_text, filter(None, [said.threat, finding.rule, *said.references])))
     return (
         f'<article class="{finding.severity.value}"><h4>{about}</h4>{"".join(lines)}'
         f'<p class="tail">{tail}{place}</p></article>'

@@ -12,6 +12,7 @@ from mcpguard.hosts import checks
 from mcpguard.model import Finding, JsonObject, Severity
 from mcpguard.policy.suppress import Suppression, Suppressions
 from mcpguard.survey.configs import Unread
+from mcpguard.survey.judging import explained
 from mcpguard.survey.subjects import Place, State, Subject, Told
 
 __all__ = [
@@ -157,7 +158,7 @@ def _subject_json(subject: Subject) -> JsonObject:
         "why": subject.why,
         "host": subject.host,
         "file": str(subject.place.file) if subject.place else "",
-        "line": subject.place.line if subject.place else 0,
+        "line": subject.place.line if subject.place and not subject.place.live else 0,
         "command": checks.shown(subject.server.words),
         "lockfile": subject.lock,
         "listed": {kind.value: number for kind, number in subject.listed.items()},
@@ -170,9 +171,12 @@ def _subject_json(subject: Subject) -> JsonObject:
 def told_json(told: Told) -> JsonObject:
     """One finding under its documented keys, with what is known of its suppression."""
     finding = told.finding
+    known = explained(finding.rule)
     said: JsonObject = {
         "rule": finding.rule,
         "severity": finding.severity.value,
+        "threat": known.threat,
+        "references": [*known.references],
         "item": told.item,
         "where": finding.where,
         "message": finding.message,

@@ -61,7 +61,7 @@ def _rule(rule: str, severity: Severity) -> JsonObject:
     said = explained(rule)
     properties: JsonObject = {
         "security-severity": _SECURITY[severity],
-        "tags": ["security", *said.references],
+        "tags": ["security", *filter(None, [said.threat]), *said.references],
     }
     told: JsonObject = {
         "id": rule,
@@ -86,6 +86,9 @@ def _result(
             "artifactLocation": _artifact(place.file, root),
             "region": {"startLine": place.line},
         }
+        if place.live:
+            location["message"] = {"text": f"{place.shown}; it is not written at this line"}
+    threat = explained(finding.rule).threat
     result: JsonObject = {
         "ruleId": finding.rule,
         "ruleIndex": index[finding.rule],
@@ -94,6 +97,8 @@ def _result(
         "locations": [location],
         "partialFingerprints": {"mcpguard/scan/v1": f"{print_}:{seen[print_]}"},
     }
+    if threat:
+        result["properties"] = {"threat": threat}
     if suppression is not None:
         why = f"{suppression.reason} (until {suppression.expires.isoformat()})"
         result["suppressions"] = [{"kind": "external", "justification": why}]

@@ -28,11 +28,23 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a thing is written. `line`: from 1. `keys`: those that lead to it, outermost first."""
+    """Where a thing is written. `line`: from 1. `keys`: those that lead to it, outermost first.
+
+    `live`: it is written nowhere here: a running server told it, and `file` only starts that.
+    """
 
     file: Path
     line: int = 1
     keys: tuple[str, ...] = ()
+    live: bool = False
+
+    @property
+    def shown(self) -> str:
+        """For people. No line is named where nothing of it is written."""
+        if not self.live:
+            return f"{self.file}:{self.line}"
+        at = f":{self.line}" if self.keys else ""
+        return f"from the running server of {self.file}{at}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,7 +224,9 @@ def test_the_hosts_user_is_asked_about_the_tools_that_are_named_and_no_other(
         for ident, (answer, told) in enumerate(ANSWERS.items(), 1):
             desk.ask(ident, f"{answer}ed")
             question = orjson.loads(desk.host.wait_for("elicitation/create"))
-            assert "allow this one call of the tool echo?" in question["params"]["message"]
+            said = question["params"]["message"]
+            assert "allow this one call of the tool echo?" in said
+            assert f'Its arguments: {{"text":"{answer}ed"}} (whole: mcpguard approve show ' in said
             desk.ticket()
             assert office.received(f"{answer}ed") == 0
             desk.host.send(result(question["id"], action=answer, content={"allow": True}) + b"\n")

@@ -7,7 +7,7 @@ from mcpguard.scan.threats.definition import Item
 from mcpguard.scan.threats.parameters import words
 from mcpguard.scan.threats.text import normalise
 
-__all__ = ["Neighbours", "bare", "neighbours", "plain_words", "skeleton"]
+__all__ = ["Neighbours", "bare", "glance", "neighbours", "plain_words", "skeleton"]
 
 LONGEST = 256
 """Characters of a name that are looked at: no host takes a longer one."""
@@ -80,6 +80,16 @@ def skeleton(name: str) -> str:
     return "".join(words(normalise(name[:LONGEST]).text))
 
 
+_LOOKS = str.maketrans("I1i|034578O", "llllo" + "eastb" + "o")
+"""Letters and digits that pass for another, all as that one: `l` is also an `i`."""
+
+
+@lru_cache(maxsize=8192)
+def glance(name: str) -> str:
+    """A name whose digits are taken for letters, and whose letters for those of their shape."""
+    return skeleton(name[:LONGEST].translate(_LOOKS)).replace("rn", "m").replace("vv", "w")
+
+
 @lru_cache(maxsize=8192)
 def plain_words(name: str) -> tuple[str, ...]:
     """The words of a name without those that mean nothing, in the singular."""
@@ -106,6 +116,7 @@ def _shared(name: str) -> Iterator[tuple[str, object]]:
     """
     seen = skeleton(name)
     yield "seen", seen
+    yield "glance", glance(name)
     yield "plain", plain_words(name)
     yield from (("about", word) for word in bare(name))
     if len(seen) <= LONG + 1:

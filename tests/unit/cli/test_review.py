@@ -143,12 +143,22 @@ def test_a_changed_server_is_not_locked_again_until_told(review: Review) -> None
     before = review.lock.read_bytes()
     review.lists(TOOL, NESTED)
     code, out, err = review.run("lock", "--era", "legacy")
-    assert (code, out.splitlines()[0]) == (1, "critical  new tool nested")
+    heading = "What is not as it was locked:"
+    assert (code, out.splitlines()[:2]) == (1, [heading, "critical  new tool nested"])
     assert err == "  next: when this is what you want, the same command with --update\n"
     assert review.lock.read_bytes() == before
     code, out, _ = review.run("lock", "--era", "legacy", "--update")
     assert (code, out.splitlines()[-1]) == (0, "mcp-lock.json: updated scripted: 2 tools")
     assert review.run("check")[0] == 0
+
+
+@pytest.mark.parametrize("command", ["lock", "check", "diff", "scan"])
+def test_options_behind_a_quoted_command_are_an_error_that_says_where_they_go(
+    command: str, review: Review
+) -> None:
+    code, _, err = review.run(command, "node s.js /d", "--timeout", "9")
+    assert code == 2
+    assert "mcpguard ... --timeout 9 -- node s.js /d" in err
 
 
 def test_no_change_leaves_the_file_alone(review: Review) -> None:
@@ -163,7 +173,7 @@ def test_no_change_leaves_the_file_alone(review: Review) -> None:
 def test_other_options_are_a_change_too(review: Review) -> None:
     review.locks()
     code, out, _ = review.locks("--name", "other", "--allow-request", "roots")
-    assert (code, out.splitlines()[:2]) == (
+    assert (code, out.splitlines()[1:3]) == (
         1,
         ["name: was scripted, would be other", "allowed requests: was none, would be roots"],
     )

@@ -11,7 +11,8 @@ from mcpguard.audit.verify import read, verify
 from mcpguard.cli import main
 from mcpguard.lock import lockfile
 from mcpguard.lock.lockfile import Launch
-from tests.tools import FIXTURES
+from mcpguard.scan.threats.signals import Threat
+from tests.tools import FIXTURES, ROOT
 from tests.unit.lock.surfaces import surface
 
 Capture = pytest.CaptureFixture[str]
@@ -99,6 +100,31 @@ def test_json_of_one_server_has_its_surface_and_its_findings(desk: Desk) -> None
     assert said["servers"][0]["findings"][0]["item"] == "tool add"
 
 
+@pytest.mark.guarantee("survey:threat-named-everywhere")
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "html"])
+def test_every_form_names_the_threat_and_the_public_lists(form: str, desk: Desk) -> None:
+    out = desk.run("--format", form, *desk.locked(POISON), code=1)
+    assert "hidden_instruction" in out
+    lists = [name for name in ("OWASP MCP", "OWASP ASI", "ATLAS AML") if name in out]
+    assert lists == ([] if form == "text" else ["OWASP MCP", "OWASP ASI", "ATLAS AML"])
+
+
+def test_the_documentation_names_every_threat() -> None:
+    said = (ROOT / "docs" / "scanning.md").read_text()
+    assert [each for each in Threat if f"| `{each.value}` |" not in said] == []
+
+
+def test_what_is_found_in_one_tool_is_told_together_and_its_words_once(desk: Desk) -> None:
+    (desk.project / "srv.py").write_bytes(Path(SCRIPTED[2]).read_bytes())
+    command = [*desk.lists(POISON)][:3]
+    out = desk.run(*command, sys.executable, "srv.py", "surface", code=1)
+    found = out[out.index("critical  ") :]
+    assert found.count("[scan.") > 1
+    assert found.count("Do not tell the user") == 1
+    assert found.count(f"from the running server of {desk.project / 'srv.py'} [scan.") == 1
+    assert "srv.py:1" not in out
+
+
 def test_nothing_is_started_for_hosts_without_being_told_to(desk: Desk) -> None:
     mark = desk.home / "started"
     desk.cursor(x={"command": "/usr/bin/touch", "args": [str(mark)]}, y={"url": "https://h/"})
@@ -147,7 +173,9 @@ def test_a_secret_in_a_file_is_named_by_its_kind(desk: Desk) -> None:
 def test_an_unreadable_file_is_not_a_pass(desk: Desk) -> None:
     desk.cursor()
     (desk.home / ".cursor" / "mcp.json").write_text("{")
-    assert "could not be found out" in desk.run(code=2)
+    out = desk.run(code=2)
+    assert "could not be found out" in out
+    assert "  next: mend it there first" in out
 
 
 @pytest.mark.parametrize("form", ["text", "json", "sarif", "html"])
@@ -193,6 +221,35 @@ def test_a_data_directory_that_cannot_be_used_is_said_and_the_answer_stands(desk
     out = desk.run(*desk.locked(POISON), code=1)
     assert "fail: " in out
     assert "nothing is recorded" in desk.said
+
+
+def test_the_names_of_the_machine_are_shown_and_those_that_are_gone_forgotten(
+    desk: Desk, capsys: Capture
+) -> None:
+    assert "0 servers locked" in desk.run("--names")
+    lockfile = desk.project / "mcp-lock.json"
+    assert main(["lock", "--name", "adder", *desk.lists(HONEST)]) == 0
+    capsys.readouterr()
+    said = orjson.loads(desk.run("--names", "--format", "json"))
+    items = [{"kind": "tools", "name": "add"}]
+    row = {"server": "adder", "publisher": "", "lockfile": str(lockfile), "items": items}
+    assert said == {"servers": [row], "forgotten": []}
+    out = desk.run("--names")
+    assert f"adder  1 tool\n  {lockfile}\n1 server locked on this machine" in out
+    lockfile.unlink()
+    assert f"forgotten: adder: its lockfile {lockfile} is gone" in desk.run("--names")
+    assert "forgotten" not in desk.run("--names")
+    desk.run("--names", "--hosts", code=2)
+    desk.run("--names", "--format", "html", code=2)
+
+
+def test_an_update_tells_doubts_and_changes_apart(desk: Desk, capsys: Capture) -> None:
+    assert main(["lock", *desk.lists(HONEST)]) == 0
+    assert "What " not in "".join(capsys.readouterr())
+    assert main(["lock", "--update", *desk.lists(POISON)]) == 0
+    told = capsys.readouterr()
+    assert told.err.startswith("What a scan doubts in what it lists now:\ncritical  tool add: ")
+    assert told.out.startswith("What is not as it was locked:\n")
 
 
 def test_locking_warns_of_what_it_writes_and_refuses_when_told_to(

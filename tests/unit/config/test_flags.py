@@ -121,10 +121,28 @@ def test_one_quoted_word_is_split_once_and_nothing_is_expanded(
     assert command(command(argv)) == command(argv) or len(wanted) == 1
 
 
+@pytest.mark.parametrize(
+    ("argv", "hint"),
+    [
+        (("node s.js /d", "--name", "files"), "... --name files -- node s.js /d;"),
+        (("node s.js /d", "more"), "... [OPTIONS] -- node s.js /d;"),
+    ],
+)
+def test_a_quoted_command_with_more_behind_it_says_how_to_write_it(
+    argv: tuple[str, ...], hint: str
+) -> None:
+    with pytest.raises(UsageError, match=r"'node s\.js /d' is no program") as caught:
+        command(argv)
+    assert hint in caught.value.hint
+    with pytest.raises(UsageError, match="a quoted command stands alone"):
+        parse_proxy(["--audit-only", *argv])
+
+
 def test_a_program_with_a_blank_in_its_name_is_not_split(tmp_path: Path) -> None:
     program = tmp_path / "my server"
     program.touch()
     assert command((str(program),)) == (str(program),)
+    assert command((str(program), "--name")) == (str(program), "--name")
 
 
 def test_the_data_directory_is_private_and_can_be_chosen(

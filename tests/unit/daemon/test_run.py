@@ -311,8 +311,12 @@ def test_neither_the_effective_rules_nor_an_error_steer_a_terminal_or_forge_a_li
         "settings:",
     ]
     said = place.run("--audit-only", "--", hostile, "x").stderr.decode()
-    assert said.startswith("mcpguard: two words\\nmode: audit-only<U+001B>[2J<U+202E>: no such")
-    assert said.count("\n") == 2
+    assert said.startswith(r"mcpguard: 'two words\nmode: audit-only\x1b[2J\u202e' is no program")
+    spaceless = hostile.replace(" ", "")
+    said += place.run("--audit-only", "--", spaceless.replace("\n", ""), "x").stderr.decode()
+    assert "mcpguard: twowordsmode:audit-only<U+001B>[2J<U+202E>: no such" in said
+    assert said.count("\n") == 4
+    assert said.replace("\n", "").isprintable()
 
 
 def test_the_effective_rules_are_printed_and_nothing_is_started(place: Place) -> None:

@@ -16,7 +16,15 @@ from mcpguard.config.layers import settings_of
 from mcpguard.config.loading import preset_values
 from mcpguard.config.settings import Preset
 from mcpguard.errors import AuditError
-from mcpguard.evidence.capture import MAX_LOOKED, MAX_SHOWN, Choice, Witness, params_hash
+from mcpguard.evidence.capture import (
+    MAX_BRIEF,
+    MAX_LOOKED,
+    MAX_SHOWN,
+    Choice,
+    Witness,
+    brief,
+    params_hash,
+)
 from mcpguard.model import Allowed, Json, JsonObject
 from mcpguard.scan import DETECTORS, find
 from mcpguard.scan.patterns import Action, Form, Pattern, Patterns
@@ -410,3 +418,26 @@ def test_json_in_a_text_may_be_nested_as_deep_as_it_likes(depth: int) -> None:
     record, _ = told(CALL, orjson.dumps({"body": text}))
     assert record["captured"]["size"] > len(text)
     assert "hunter2hunter2" not in str(record)
+
+
+BRIEF: dict[str, tuple[JsonObject, str]] = {
+    "plain": ({"text": "a", "n": 2}, '{"text":"a","n":2}'),
+    "a credential": ({"text": KEY}, '{"text":"[mcpguard:github-token]"}'),
+    "by its name": ({"password": "hunter2"}, "hunter2"),
+    "the operator's own": ({"text": "TICKET-77"}, "TICKET-77"),
+    "hidden letters": ({"text": "a\u202eb\u3164c\nd"}, '{"text":"a<U+202E>b<U+3164>c\\nd"}'),
+    "long": ({"text": "x" * 1000}, "... and 611 more characters"),
+    "too long": ({"text": "x" * MAX_LOOKED}, "too many to be shown"),
+    "no text": ({"text": "\ud800"}, "what cannot be shown"),
+}
+GONE = {"by its name", "the operator's own"}
+
+
+@pytest.mark.guarantee("evidence:question-is-redacted")
+@pytest.mark.parametrize("case", BRIEF)
+def test_a_question_shows_arguments_in_short_and_nothing_confidential(case: str) -> None:
+    arguments, said = BRIEF[case]
+    shown = brief(arguments, OWN)
+    assert (said in shown) is (case not in GONE)
+    assert len(shown) < MAX_BRIEF + 40
+    assert shown.isprintable()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpguard.hosts.checks import RULES, Facts, check, shown
-from mcpguard.hosts.declared import server
+from mcpguard.hosts.declared import Server, server
 from mcpguard.model import Json, Severity
 
 TOKEN = "ghp_" + "a1B2c3D4e5F6g7H8i9J0" * 2
@@ -47,6 +47,10 @@ BAD: dict[str, tuple[Json, set[tuple[str, str]]]] = {
     ),
     "swapped letters": (
         started("uvx", "--from", "mcp_server_gti[x]==1.0.0", "mcp-server-git"),
+        {("config.lookalike", "moderate")},
+    ),
+    "a typing error in a name of the other registry": (
+        started("npx", "-y", "mcp-server-gti@1.2.3"),
         {("config.lookalike", "moderate")},
     ),
     "no commit": (
@@ -291,3 +295,13 @@ def test_a_command_is_shown_as_it_would_be_typed() -> None:
 def test_any_entry_is_checked_to_its_end(words: list[str], env: dict[str, str]) -> None:
     findings = check(server({"command": words[0], "args": [*words[1:]], "env": {**env}}), FACTS)
     assert {each.rule for each in findings} <= set(RULES)
+
+
+def test_one_credential_is_one_finding_of_its_closest_kind() -> None:
+    (found,) = check(Server(words=("x",), env={"API_KEY": TOKEN}), FACTS)
+    assert found.message == "the variable API_KEY holds a credential (github-token) in plain text"
+
+
+def test_a_slip_towards_the_other_registry_names_it() -> None:
+    (found,) = check(Server(words=("npx", "-y", "mcp-server-gti@1.2.3")), FACTS)
+    assert found.message.endswith("nearly mcp-server-git of PyPI")

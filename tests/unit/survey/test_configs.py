@@ -77,7 +77,7 @@ def test_a_file_that_cannot_be_read_is_named_and_not_left_out(said: str, machine
     file = machine.write(".cursor/mcp.json", said)
     found, (unread,) = machine.survey()
     assert (found, unread.file) == ([], file)
-    assert unread.why
+    assert (bool(unread.why), bool(unread.hint)) == (True, True)
 
 
 def test_an_entry_that_cannot_be_understood_could_not_be_scanned(machine: Machine) -> None:

@@ -189,6 +189,15 @@ def test_a_log_has_levels_places_and_suppressions() -> None:
     ]  # fmt: skip
 
 
+def test_a_log_names_the_file_of_a_live_server_and_claims_no_line_of_it() -> None:
+    live = replace(told(), place=Place(HERE / "srv.py", live=True))
+    log = sarif(surveyed(subject(live)), HERE)
+    jsonschema_rs.validator_for(SCHEMA).validate(log)
+    (location,) = orjson.loads(orjson.dumps(log))["runs"][0]["results"][0]["locations"]
+    assert location["physicalLocation"]["artifactLocation"]["uri"] == "srv.py"
+    assert location["message"]["text"].endswith("it is not written at this line")
+
+
 def test_a_log_of_what_could_not_be_looked_at_is_no_success() -> None:
     run = orjson.loads(orjson.dumps(sarif(surveyed(FAILED), HERE)))["runs"][0]
     (invocation,) = run["invocations"]

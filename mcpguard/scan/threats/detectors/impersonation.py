@@ -13,7 +13,7 @@ from mcpguard.scan.threats.neighbours import bare, neighbours, plain_words, skel
 from mcpguard.scan.threats.signals import Signal, Structure, Threat, ThreatDetector
 from mcpguard.scan.threats.text import normalise
 
-__all__ = ["DETECTOR", "compared", "content"]
+__all__ = ["DETECTOR", "compared", "content", "copied", "nearly"]
 
 _COPIED = 0.75
 """Share of common words from which one description was copied from the other."""
@@ -63,11 +63,18 @@ def compared(name: str, told: frozenset[str], item: Item) -> Signal | None:
         return _signal("impersonation.same-name", 2 if share >= _COPIED else 1, name, other, item)
     if not name.isascii() and skeleton(name) == skeleton(other):
         return _signal("impersonation.look-alike", 4.5, name, other, item)
-    if skeleton(name) == skeleton(other) or _near(name, other):
+    if skeleton(name) == skeleton(other) or nearly(name, other):
         return _signal("impersonation.near-name", 3.5 if share >= _ALIKE else 1, name, other, item)
     if share >= _COPIED and len(told) >= _FEW and bare(name) & bare(other):
         return _signal("impersonation.copied", 3, name, other, item)
     return None
+
+
+def copied(one: JsonObject, other: JsonObject) -> bool:
+    """Whether one description was made of the other: of nearly the same words, and of enough."""
+    told = content(_text(one, "description"))
+    share = _share(told, content(_text(other, "description")))
+    return share >= _COPIED and len(told) >= _FEW
 
 
 def _signal(rule: str, weight: float, name: str, other: str, item: Item) -> Signal:
@@ -137,7 +144,7 @@ def _share(one: frozenset[str], other: frozenset[str]) -> float:
     return len(one & other) / len(one | other) if one and other else 0.0
 
 
-def _near(one: str, other: str) -> bool:
+def nearly(one: str, other: str) -> bool:
     """Whether the names are one edit, two swapped letters, or words without meaning apart."""
     if plain_words(one) == plain_words(other) and plain_words(one):
         return True
