@@ -227,7 +227,7 @@ class Engine:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(frame.filename).name}:{frame.lineno}"
         fields = {"what": type(error).__name__, "where": where}
-        self._salvage(partial(self._log.event, "session.crashed", "error", fields))
+        self._salvage(lambda: self._log.event("session.crashed", "error", fields))
         if self.exit_code is not None:
             self._owed(lost)
             return
