@@ -2073,6 +2073,12 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "in denied:",
         ),
     ),
+    "listing:missing-blames-nobody": Guarantee(
+        _SESSION,
+        "What a server does not list where it may not ask for all that it could is told as one "
+        "sentence, which does not say that the server changed.",
+        Mutant("proxy/actions.py", "    if not unoffered:\n", "    if True:\n"),
+    ),
     "listing:announcements-bounded": Guarantee(
         _SESSION,
         "However often a server announces that a list changed, a second adds few lines to the log.",
@@ -2577,6 +2583,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "cli/policy.py",
             'entry.get("zone", UTC_ZONE)',
             "UTC_ZONE",
+        ),
+    ),
+    "policy:warning-said": Guarantee(
+        _POLICY,
+        "What a rule warns of is told to a person, and stands in the record with its message, "
+        "whatever was decided.",
+        Mutant(
+            "proxy/actions.py",
+            "each.rule.startswith(REMARK) and each.severity is not Severity.INFO",
+            "each.rule == CANARY",
         ),
     ),
     "policy:whole-text": Guarantee(
