@@ -56,6 +56,10 @@ EVENTS: Final[Mapping[str, str]] = {
     "audit.altered": "the audit log {path} was changed after it was written, and goes on in there:"
     " mcpguard audit verify shows where",
     "audit.off": "no audit log ({detail}): this session is not recorded",
+    "environment.unset": "the server starts without {names}, which it was locked to get: not set"
+    " here; set it in the host's entry, or lock the server without it",
+    "sink.unready": "the sink {name} delivers nothing for now, what is recorded waits: {detail};"
+    " see: mcpguard config validate",
     "names.off": "other servers are not held against this one's tools: {detail}",
     "control.off": "this session has no control socket: {detail}",
     "guardian.lost": "the guardian of the server was killed, so the server was ended",
