@@ -631,6 +631,12 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A collector whose answer never ends holds up a sink no longer than an answer may take.",
         Mutant("siem/web.py", "            if late.is_set():", "            if not self:"),
     ),
+    "siem:unready-is-said": Guarantee(
+        _AUDIT,
+        "A sink whose certificate or token is not there is named by `config validate`, by the "
+        "session that begins, and by `audit ship --status`, with the reason.",
+        Mutant("siem/sinks.py", "not environ.get(target.token_env)", "False"),
+    ),
     "siem:unread-is-told": Guarantee(
         _AUDIT,
         "`audit ship --once` is 0 only when all that was named was read and taken.",
@@ -1859,6 +1865,11 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "        if not pin:\n",
         ),
     ),
+    "launch:unset-is-said": Guarantee(
+        _PROCESS,
+        "A session whose server is to get a variable that is not set says so before it begins.",
+        Mutant("daemon/run.py", "if name not in os.environ]", "if name in os.environ]"),
+    ),
     "launch:check-starts-as-reviewed": Guarantee(
         _PROCESS,
         "`check` starts no command and no file but the reviewed ones.",
@@ -2594,6 +2605,12 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "each.rule.startswith(REMARK) and each.severity is not Severity.INFO",
             "each.rule == CANARY",
         ),
+    ),
+    "policy:replay-reads-captures": Guarantee(
+        _POLICY,
+        "`audit replay` reads arguments that were captured whole, and says of others why what a "
+        "rule would have said is not known.",
+        Mutant("policy/replay.py", "        if told.get(key):\n", "        if False:\n"),
     ),
     "policy:whole-text": Guarantee(
         _POLICY,

@@ -43,12 +43,13 @@ class _Server:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """One place as it is. `problem`: why its servers cannot be told."""
+    """One place as it is. `problem`: why its servers cannot be told; `hint`: what next."""
 
     place: Place
     exists: bool
     servers: tuple[_Server, ...] = ()
     problem: str = ""
+    hint: str = ""
 
 
 @click.command()
@@ -82,7 +83,7 @@ def _looked_at(place: Place) -> Iterator[_Seen]:
             servers = tuple(_servers(each, file))
             yield _Seen(each, exists=True, servers=servers)
     except HostError as error:
-        yield _Seen(place, exists=True, problem=error.message)
+        yield _Seen(place, exists=True, problem=error.message, hint=error.hint)
 
 
 def _every_project(place: Place, file: HostFile) -> Iterator[Place]:
@@ -145,6 +146,8 @@ def _as_text(seen: _Seen) -> Iterator[str]:
         yield render.printable(f"  in {place.directory}")
     if seen.problem:
         yield f"  {render.printable(seen.problem)}"
+        if seen.hint:
+            yield f"    next: {render.printable(seen.hint)}"
     elif not seen.servers:
         yield "  no servers" if seen.exists else "  no such file"
     width = max((len(render.printable(each.name)) for each in seen.servers), default=0)
