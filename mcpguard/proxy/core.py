@@ -201,9 +201,8 @@ class Core:
         self.said: bool | None = None
         self.deferred = False
         """The lists are to be asked for as soon as the stages can judge."""
-        self.elicits = False
-        """The host said that its user can be asked (legacy era: there are no requests later)."""
-        self.offered: JsonObject = {}  # what the server was told, likewise
+        self.elicits = False  # the host said that its user can be asked (legacy era, once for all)
+        self.offered: JsonObject = {}  # what the server was told of the host, likewise
         self.initialize: Entry | None = None
         self.capabilities: Json = None
         self.answered = self.initialized = False
