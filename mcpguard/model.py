@@ -417,6 +417,9 @@ name, and is exact in every reader's numbers: at a million records a second it t
 CANARY: Final = "scan.canary"
 """Rule of the finding of a planted credential: it was read by whom nobody asked to."""
 
+REMARK: Final = "policy."
+"""How the rule of the finding begins that a `warn` or `audit` rule of the policy makes."""
+
 OFF_SCHEMA: Final = "surface.output_schema"
 """Rule of the finding that a result is not what the tool's reviewed `outputSchema` says."""
 

@@ -645,6 +645,12 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A collector whose answer never ends holds up a sink no longer than an answer may take.",
         Mutant("siem/web.py", "            if late.is_set():", "            if not self:"),
     ),
+    "siem:unready-is-said": Guarantee(
+        _AUDIT,
+        "A sink whose certificate or token is not there is named by `config validate`, by the "
+        "session that begins, and by `audit ship --status`, with the reason.",
+        Mutant("siem/sinks.py", "not environ.get(target.token_env)", "False"),
+    ),
     "siem:unread-is-told": Guarantee(
         _AUDIT,
         "`audit ship --once` is 0 only when all that was named was read and taken.",
@@ -1892,6 +1898,11 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "        if not pin:\n",
         ),
     ),
+    "launch:unset-is-said": Guarantee(
+        _PROCESS,
+        "A session whose server is to get a variable that is not set says so before it begins.",
+        Mutant("daemon/run.py", "if name not in os.environ]", "if name in os.environ]"),
+    ),
     "launch:check-starts-as-reviewed": Guarantee(
         _PROCESS,
         "`check` starts no command and no file but the reviewed ones.",
@@ -2105,6 +2116,12 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "in denied[:MAX_REPORTED]:",
             "in denied:",
         ),
+    ),
+    "listing:missing-blames-nobody": Guarantee(
+        _SESSION,
+        "What a server does not list where it may not ask for all that it could is told as one "
+        "sentence, which does not say that the server changed.",
+        Mutant("proxy/actions.py", "    if not unoffered:\n", "    if True:\n"),
     ),
     "listing:announcements-bounded": Guarantee(
         _SESSION,
@@ -2611,6 +2628,22 @@ GUARANTEES: Mapping[str, Guarantee] = {
             'entry.get("zone", UTC_ZONE)',
             "UTC_ZONE",
         ),
+    ),
+    "policy:warning-said": Guarantee(
+        _POLICY,
+        "What a rule warns of is told to a person, and stands in the record with its message, "
+        "whatever was decided.",
+        Mutant(
+            "proxy/actions.py",
+            "each.rule.startswith(REMARK) and each.severity is not Severity.INFO",
+            "each.rule == CANARY",
+        ),
+    ),
+    "policy:replay-reads-captures": Guarantee(
+        _POLICY,
+        "`audit replay` reads arguments that were captured whole, and says of others why what a "
+        "rule would have said is not known.",
+        Mutant("policy/replay.py", "        if told.get(key):\n", "        if False:\n"),
     ),
     "policy:whole-text": Guarantee(
         _POLICY,

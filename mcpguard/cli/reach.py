@@ -28,6 +28,7 @@ __all__ = [
     "chosen",
     "code_of",
     "each",
+    "existing_store",
     "field",
     "home",
     "numbers",
@@ -89,16 +90,39 @@ def home() -> Path:
 
 def open_store() -> Store:
     """The store that the user's settings name. Raises StoreError, PolicyError, UsageError."""
-    from mcpguard.config.loading import load
-
-    chosen = load().settings.store
-    if chosen.backend == "memory":
+    backend, where = _place_of_store()
+    if backend == "memory":
         raise StoreError(
             "the settings keep all state in memory, so sessions share none",
             hint="write store.backend: sqlite into mcpguard.yaml",
         )
-    where = chosen.where or (str(data_dir() / STATE) if chosen.backend == "sqlite" else "")
-    return BACKENDS[chosen.backend](where)
+    return BACKENDS[backend](where)
+
+
+def existing_store() -> Store | None:
+    """The same, but nothing is made: None where no session shared anything yet."""
+    backend, where = _place_of_store()
+    if backend == "memory":
+        return None
+    if backend == "sqlite":
+        try:
+            Path(where).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise StoreError(
+                f"{where}: the store cannot be looked at: {error.strerror}",
+                hint="check the permissions of its folder",
+            ) from error
+    return BACKENDS[backend](where)
+
+
+def _place_of_store() -> tuple[str, str]:
+    from mcpguard.config.loading import load
+
+    chosen = load().settings.store
+    default = str(data_dir() / STATE) if chosen.backend == "sqlite" else ""
+    return chosen.backend, chosen.where or default
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,13 @@ import click
 
 from mcpguard.audit.logfile import log_of
 from mcpguard.audit.verify import begin_of, read
-from mcpguard.cli import blocking, render
+from mcpguard.cli import blocking, reach, render
 from mcpguard.cli.audit.choosing import files_of, logs, sound_files_of
-from mcpguard.config.flags import STATE, data_dir
+from mcpguard.config.flags import data_dir
 from mcpguard.errors import AuditError
 from mcpguard.model import Json, JsonObject
 from mcpguard.trust.fold import Difference, Party, check, fold
-from mcpguard.trust.score import EFFECTS, Dimension, Moved, Standing, explain, word
+from mcpguard.trust.score import EFFECTS, RECENT, Dimension, Moved, Standing, explain, word
 
 __all__ = ["trust"]
 
@@ -49,7 +49,10 @@ for _command in blocking.COMMANDS:
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1)
 @_FORM
 def show_command(files: tuple[Path, ...], form: str) -> None:
-    """Show every score, and the events that made it, newest first.
+    """Show every score, and the events that moved it, newest first.
+
+    Of those that moved nothing it says how many there were: what good behaviour gains in a day is
+    bounded, and so is what failures cost.
 
     Counts the audit logs FILE with their earlier parts; of a folder, all logs in it. When none is
     named: what the store holds that the proxies of this user share, and all logs of the data
@@ -103,13 +106,11 @@ def verify_command(context: click.Context, files: tuple[Path, ...], form: str) -
 
 def _live() -> dict[Party, Standing]:
     """What the store of this user's proxies holds, if there is one. Looking makes none."""
-    place = data_dir() / STATE
-    if not place.is_file():
+    store = reach.existing_store()
+    if store is None:
         return {}
     from mcpguard.live.standings import known
-    from mcpguard.store.sqlite import SqliteStore
 
-    store = SqliteStore(place)
     try:
         return known(store)
     finally:
@@ -195,6 +196,9 @@ def _events(standing: Standing) -> Iterator[str]:
         yield f"  {_moment(moved.at)}  {moved.delta:+5}  {moved.event}  {about}{attack}".rstrip()
     if len(recent) > SHOWN:
         yield f"  and {len(recent) - SHOWN} before: --format json lists them"
+    if others := standing.events - len(recent):
+        why = "moved nothing" if len(recent) < RECENT else "moved nothing, or are forgotten"
+        yield f"  and {others:,} that {why}, of {standing.events:,} in all"
 
 
 def _verdict(result: str, stated: int, wrong: Difference | None) -> JsonObject:

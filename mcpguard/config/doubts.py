@@ -4,6 +4,7 @@ Each is said where it stands in the file, and no session is refused for it: who 
 `on_failure: continue` may want just that. A preset's own values are nobody's doubt.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Final, NamedTuple
@@ -12,6 +13,7 @@ from mcpguard.config.rows import Held, Path, Values
 from mcpguard.errors import PolicyError
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import ItemKind, Json
+from mcpguard.siem.sinks import lacking
 from mcpguard.trust.policy import Glob
 
 __all__ = ["doubts_of"]
@@ -92,6 +94,7 @@ def doubts_of(
     for values in layers:
         found += _weak(values)
         found += _idle({**layers[0], **values}, values)
+        found += _unready(values)
         if lock is not None:
             found += _unmatched(values, lock)
         if approvers is not None:
@@ -142,6 +145,15 @@ def _unreached(own: Values, approvers: int) -> Iterator[PolicyError]:
         if held.value > approvers:
             told = f"nothing can be approved: {held.value} have to agree, and there are {approvers}"
             yield held.node.error(told, hint="mcpguard approver add NAME, or a smaller quorum")
+
+
+def _unready(own: Values) -> Iterator[PolicyError]:
+    """Sinks that can deliver nothing here: records wait until they can."""
+    for held in own.get(("audit", "sinks"), ()):
+        for key, why in lacking(held.value, os.environ):
+            told = f"the sink {held.value.name} delivers nothing here: {why}"
+            hint = "what is recorded waits in the log; put it there, or correct the entry"
+            yield held.node.items().get(key, held.node).error(told, hint=hint)
 
 
 def _zero(known: Values, key: str, default: int = 1) -> bool:

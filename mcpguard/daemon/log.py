@@ -29,10 +29,14 @@ EVENTS: Final[Mapping[str, str]] = {
     "item.not_locked": "{kind} {name} is not in the lockfile and is {fate}",
     "item.denied": "{kind} {name} is {fate} [{rule}]: {why}",
     "item.missing": "{kind} {name} is locked but the server no longer lists it",
+    "items.unoffered": "locked, and not listed in this session: {kind} {names}; some servers list"
+    " more where they may ask for {unoffered}, which this host or the lockfile's `requests` does"
+    " not offer",
     "listing.failed": "the server's {kind} cannot be verified and {fate}: {why}",
     "server.drifted": "the server's {what} changed since it was reviewed",
     "call.denied": "{what} blocked [{rule}]: {detail}",
     "result.withheld": "the result of {what} was withheld [{rule}]: {detail}",
+    "rule.warned": "a rule warns of {what} [{rule}]: {detail}",
     "call.waits": "{why}",
     "approval.callback": "the program's approval raised {detail}: the call is denied",
     "guard.crashed": "mcpguard itself failed ({detail}): nothing is allowed any more",
@@ -53,6 +57,10 @@ EVENTS: Final[Mapping[str, str]] = {
     "audit.altered": "the audit log {path} was changed after it was written, and goes on in there:"
     " mcpguard audit verify shows where",
     "audit.off": "no audit log ({detail}): this session is not recorded",
+    "environment.unset": "the server starts without {names}, which it was locked to get: not set"
+    " here; set it in the host's entry, or lock the server without it",
+    "sink.unready": "the sink {name} delivers nothing for now, what is recorded waits: {detail};"
+    " see: mcpguard config validate",
     "names.off": "other servers are not held against this one's tools: {detail}",
     "control.off": "this session has no control socket: {detail}",
     "guardian.lost": "the guardian of the server was killed, so the server was ended",

@@ -189,6 +189,7 @@ def _session(
         session_id = os.urandom(8).hex()
         log.about = {"server": plan.name, "session": session_id}
         audit = open_audit(plan, session_id, log)
+        _tell_lacking(plan, log)
         if audit is not None:
             deliver(audit.path)
         keeping = keeper_of(audit, plan)
@@ -251,6 +252,21 @@ def _refuse_killed(name: str) -> None:
     except UsageError:  # there is none, so no switch in it; a session that enforces ends for that
         return
     kill.refuse(home, name)
+
+
+def _tell_lacking(plan: Plan, log: Log) -> None:
+    """What the lockfile and the settings name, and is not there: the session begins without it."""
+    named = plan.flags.env if plan.lock is None else plan.lock.launch.env
+    unset = [name for name in named if name not in os.environ]
+    if unset:
+        log.event("environment.unset", "warning", {"names": ", ".join(unset)})
+    sinks = plan.settings.audit.sinks
+    if sinks:
+        from mcpguard.siem.sinks import lacking
+
+        for target in sinks:
+            for _, why in lacking(target, os.environ):
+                log.event("sink.unready", "warning", {"name": target.name, "detail": why})
 
 
 def _tell(child: processes.Child, log: Log) -> None:

@@ -77,13 +77,13 @@ class Desk:
     async def status(self) -> JsonObject:
         """See `Operations.status`."""
         governor, plan = self._governor, self._governor.plan
-        counts, parties = _sums(governor), governor.parties
+        counts, parties, lock = _sums(governor), governor.parties, plan.flags.lock
         return {
             "session": governor.session,
             "server": plan.name,
             "pid": os.getpid(),
             "since": datetime.fromtimestamp(self._since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "lockfile": {"path": str(plan.flags.lock or ""), "digest": plan.digest},
+            "lockfile": {"path": str(lock.absolute()) if lock else "", "digest": plan.digest},
             "mode": str(plan.mode),
             "preset": str(governor.settings.preset),
             "principal": plan.principal,
@@ -94,7 +94,7 @@ class Desk:
             "would_deny": counts["would_deny"],
             "blocked": _blocked(governor),
             "waiting": len(governor.approvals.pending()),
-            "audit_log": str(governor.audit.path) if governor.audit is not None else "",
+            "audit_log": str(governor.audit.path.absolute()) if governor.audit is not None else "",
             "killed": self._killed(),
             "policies": [_policy_value(each) for each in _ruled(governor)],
             "ignored": _ignored(governor),

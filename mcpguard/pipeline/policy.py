@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
     ALLOW,
+    REMARK,
     Call,
     Context,
     Effect,
@@ -131,8 +132,9 @@ _SEVERITIES = {Action.WARN: Severity.MODERATE, Action.AUDIT: Severity.INFO}
 
 
 def _finding(remark: Remark) -> Finding:
-    text = remark.message or f"the rule {remark.rule} matches"
-    return Finding(f"policy.{remark.rule}", _SEVERITIES[remark.action], "", text)
+    rule = remark.rule
+    text = f"{remark.message} (rule {rule})" if remark.message else f"the rule {rule} matches"
+    return Finding(f"{REMARK}{rule}", _SEVERITIES[remark.action], "", text)
 
 
 def _redacted_call(call: Call, outcome: Outcome) -> Call:

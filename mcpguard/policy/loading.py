@@ -70,7 +70,7 @@ KEYS: Mapping[str, str] = {
     "methods": "the methods it is about; with `tools` tools/call, else any of them",
     "when": "the condition, in CEL; always if absent",
     "action": "deny (or block), require_approval, redact, allow, warn, audit",
-    "message": "what a denial or remark says",
+    "message": "what a denial or a remark says; what `warn` says is told on stderr, too",
     "priority": "-1000 to 1000; 0 if absent; higher decides first",
     "limit": '"100/hour": the action applies to what is beyond; `allow` denies beyond',
     "per": "what calls are counted by, in CEL: a text; principal.id if absent",

@@ -1,8 +1,9 @@
 """Recorded calls against rules: what each would be decided now, and whether that is a change.
 
 A record is one JSON object a line, in one of two forms: our own (`tool` and `arguments`, and what
-else `KEYS` names) or a line of the audit log, which holds no arguments, so that what a rule would
-say that reads them cannot be known. Limits are counted by the records' own times.
+else `KEYS` names) or a line of the audit log. That holds arguments only where they were captured
+whole; elsewhere what a rule would say that reads them cannot be known. Limits are counted by the
+records' own times.
 """
 
 from collections import Counter, deque
@@ -58,8 +59,8 @@ _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 class Record(NamedTuple):
     """One recorded call. `seconds`: Unix time, 0 if none is recorded. `old`: empty if none is.
 
-    `arguments_known`: False for lines of the audit log. `stage`: what denied it then, if that was
-    not the rules.
+    `lacking`: why the arguments are not known, of a line of the audit log; empty when they are.
+    `stage`: what denied it then, if that was not the rules.
     """
 
     line: int
@@ -68,7 +69,7 @@ class Record(NamedTuple):
     facts: Facts
     seconds: float
     old: str
-    arguments_known: bool
+    lacking: str
     stage: str
 
 
@@ -159,7 +160,7 @@ class _Reader:
             self._known(entry, known),
             seconds,
             self._old(entry),
-            arguments_known=True,
+            lacking="",
             stage="",
         )
 
@@ -175,14 +176,15 @@ class _Reader:
             level=level,
             score=score or facts.score,
         )
+        arguments, lacking = _captured(entry.get("captured"))
         return Record(
             self.number,
-            Call(self._text(entry, "method", ""), self._text(entry, "target", ""), {}),
+            Call(self._text(entry, "method", ""), self._text(entry, "target", ""), arguments),
             None,
             known,
             seconds,
             old,
-            arguments_known=False,
+            lacking=lacking,
             stage=stage if old == "deny" and stage != "policy" else "",
         )
 
@@ -258,6 +260,33 @@ class _Reader:
         return value
 
 
+_LESS: Mapping[str, str] = {
+    "unread": "which were not captured: {}",
+    "cut": "of which the log holds only the beginning ({} characters were cut)",
+    "redacted": "of which {} places were taken out before they were captured",
+}
+"""Keys of a capture that hold less than the arguments, and what is said of that."""
+
+
+def _captured(told: Json) -> tuple[JsonObject, str]:
+    """The arguments in a record of the audit log, or why they are not known.
+
+    What was cut or redacted is not what the rules would have read.
+    """
+    if not isinstance(told, dict) or told.get("what") != "arguments":
+        return {}, "which the log does not hold: audit.capture.arguments names tools whose it keeps"
+    for key, why in _LESS.items():
+        if told.get(key):
+            return {}, why.format(told[key])
+    try:
+        arguments = orjson.loads(str(told.get("text")))
+    except orjson.JSONDecodeError:
+        arguments = None
+    if not isinstance(arguments, dict):
+        return {}, "and what was captured cannot be read"
+    return arguments, ""
+
+
 # --- against rules -------------------------------------------------------------------------------
 
 
@@ -315,10 +344,10 @@ def _replayed(rules: RuleSet, record: Record, counting: _Counting) -> Replayed:
     if record.stage:
         said = f"{record.stage} denied it before the rules were asked"
         return Replayed(record, "deny", "", said, (), changed=False)
-    if not record.arguments_known:
+    if record.lacking:
         reading = rules.reading_arguments(record.call.method, record.call.target)
         if reading:
-            said = f"not known: {', '.join(reading)} read arguments, which the log does not hold"
+            said = f"not known: {', '.join(reading)} read arguments, {record.lacking}"
             return Replayed(record, "unknown", "", said, (), changed=None)
     facts = counting.facts(record)
     outcome = counting.judge(rules, record, facts)

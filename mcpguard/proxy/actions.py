@@ -3,20 +3,25 @@
 And what its records say of a decision.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias
 
 from mcpguard.model import (
     APPROVED,
+    CANARY,
     OFF_SCHEMA,
+    REMARK,
     Allowed,
     Decision,
     Finding,
+    ItemKind,
     JsonObject,
     Mode,
     Reason,
+    RequestKind,
+    Severity,
     Side,
     Wait,
 )
@@ -30,8 +35,10 @@ __all__ = [
     "Role",
     "Send",
     "Stop",
+    "heard",
     "held",
     "list_fate",
+    "missed",
     "outcome_of",
     "record_of",
 ]
@@ -170,11 +177,48 @@ def held(allowed: Allowed, wait: Wait) -> JsonObject:
     return record
 
 
+def heard(
+    direction: str, said: Mapping[str, str | int], findings: Sequence[Finding]
+) -> Iterator[Event]:
+    """What a person should hear of the findings of one decision, whatever was decided.
+
+    `said`: see `denial.said_of`.
+    """
+    if any(each.rule == CANARY for each in findings):
+        yield Event("canary.seen", {"direction": direction, "method": said["method"]}, "error")
+    for each in findings:
+        if each.rule.startswith(REMARK) and each.severity is not Severity.INFO:
+            remark = {"rule": each.rule[:SHOWN], "detail": each.message[:SHOWN]}
+            yield Event("rule.warned", {**said, **remark}, "warning")
+
+
+def missed(kind: ItemKind, names: Sequence[str], unoffered: Sequence[RequestKind]) -> list[Event]:
+    """What a person should hear of locked items that the server does not list.
+
+    `unoffered`: what the server was not told that it may ask for. Some list more where they may, so
+    what is missing then is one sentence, which blames nobody.
+    """
+    if not names:
+        return []
+    if not unoffered:
+        return [
+            Event("item.missing", {"kind": kind.singular, "name": each}, "info") for each in names
+        ]
+    said: dict[str, str | int] = {"kind": kind.singular, "count": len(names)}
+    said |= {"names": ", ".join(names)[:SHOWN], "unoffered": ", ".join(unoffered)}
+    return [Event("items.unoffered", said, "info")]
+
+
 def _tell_findings(record: JsonObject, findings: Sequence[Finding]) -> None:
     """The findings of a decision in its record, `MAX_FINDINGS` of them; and who approved it."""
     others = [each for each in findings if each.rule != APPROVED]
     if others:
-        record["findings"] = [f"{each.rule} {each.where}"[:SHOWN] for each in others[:MAX_FINDINGS]]
+        told = [f"{each.rule} {each.where}".rstrip() for each in others[:MAX_FINDINGS]]
+        record["findings"] = [each[:SHOWN] for each in told]
+    remarks = [each.message for each in findings if each.rule.startswith(REMARK)]
+    if remarks:
+        decided = [str(record["detail"])] if record.get("detail") else []
+        record["detail"] = "; ".join(decided + remarks)[:SHOWN]
     for each in findings:
         if each.rule == APPROVED:
             record["approval"] = f"{each.where} {each.message}"[:SHOWN]

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
-    CANARY,
     NOBODY,
     PASSED,
     Allowed,
@@ -26,7 +25,7 @@ from mcpguard.model import (
     SubjectKind,
     Wait,
 )
-from mcpguard.proxy import denial, eras
+from mcpguard.proxy import actions, denial, eras
 from mcpguard.proxy.actions import (
     FATES,
     SHOWN,
@@ -202,8 +201,8 @@ class Core:
         self.said: bool | None = None
         self.deferred = False
         """The lists are to be asked for as soon as the stages can judge."""
-        self.elicits = False
-        """The host said that its user can be asked (legacy era: there are no requests later)."""
+        self.elicits = False  # the host said that its user can be asked (legacy era, once for all)
+        self.offered: JsonObject = {}  # what the server was told of the host, likewise
         self.initialize: Entry | None = None
         self.capabilities: Json = None
         self.answered = self.initialized = False
@@ -414,8 +413,8 @@ class Core:
             return
         record = record_of(allowed, decision, outcome, stops=self.stops(decision))
         record.update(span or {})
-        if any(each.rule == CANARY for each in decision.findings):
-            self.event("canary.seen", "error", direction=direction, method=method)
+        said = denial.said_of(method, target, decision, self.lock)
+        self.batch.events += actions.heard(direction, said, decision.findings)
         self.batch.records.append((record, args))
 
     def capture(self, method: str, target: str, line: bytes) -> None:
@@ -627,10 +626,11 @@ class Core:
         ]
         for definition, decision in denied[:MAX_REPORTED]:
             self._report_denied(definition, decision, method)
-        for name in outcome.missing:
-            if known.get(name) is not Reason.NOT_LISTED:
-                self.note(DOWN, method, Reason.NOT_LISTED, f"{name} is locked, not listed", "note")
-                self.event("item.missing", "info", kind=outcome.kind.singular, name=name)
+        gone = [name for name in outcome.missing if known.get(name) is not Reason.NOT_LISTED]
+        for name in gone:
+            self.note(DOWN, method, Reason.NOT_LISTED, f"{name} is locked, not listed", "note")
+        offered = self.envelope.get(CLIENT_CAPABILITIES, self.offered)
+        self.batch.events += actions.missed(outcome.kind, gone, eras.unoffered(offered))
         more = {
             f"{outcome.unnamed} items without a name": outcome.unnamed,
             f"{len(denied) - MAX_REPORTED} more items": len(denied) > MAX_REPORTED,

@@ -21,6 +21,7 @@ __all__ = [
     "is_enveloped",
     "rebuilt",
     "server_capabilities",
+    "unoffered",
 ]
 
 _TASKS_EXTENSION = "io.modelcontextprotocol/tasks"
@@ -53,6 +54,11 @@ def client_capabilities(given: Json, allowed: frozenset[RequestKind]) -> JsonObj
     keys = _CLIENT_KEPT | {str(kind) for kind in allowed}
     kept = {key: value for key, value in given.items() if key in keys}
     return _without_tasks(kept)
+
+
+def unoffered(shown: Json) -> list[RequestKind]:
+    """The kinds of requests that the server may not make, by the capabilities it was shown."""
+    return [kind for kind in RequestKind if not isinstance(shown, dict) or kind not in shown]
 
 
 def server_capabilities(live: Json, locked: JsonObject) -> JsonObject:

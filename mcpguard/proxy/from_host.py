@@ -518,8 +518,8 @@ class HostSide:
         core.initialize = entry
         given = entry.params.get("capabilities")
         core.elicits = isinstance(given, dict) and isinstance(given.get("elicitation"), dict)
-        shown = eras.client_capabilities(given, core.allowed_requests())
-        entry.params = {**entry.params, "capabilities": shown}
+        core.offered = eras.client_capabilities(given, core.allowed_requests())
+        entry.params = {**entry.params, "capabilities": core.offered}
         self._plain(entry)
 
     def _discover(self, entry: Entry) -> None:

@@ -5,15 +5,16 @@ error. `to` begins with the kind: file:///ABSOLUTE, stderr:, unix:///SOCKET, udp
 tcp://HOST:PORT, tls://HOST:PORT, https://HOST/PATH; http:// only to this machine itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from ipaddress import ip_address
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Final, Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from mcpguard.errors import McpguardError, UsageError
+from mcpguard.private import regular
 from mcpguard.siem.formats import FORMATS
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "SinkPartlyError",
     "SinkRefusedError",
     "Target",
+    "lacking",
     "open_sink",
     "plain",
     "target_of",
@@ -235,6 +237,24 @@ def _loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def lacking(target: Target, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What the entry names and is not there to be read now: its key, and the trouble in words."""
+    for key in ("ca", "cert", "key", "token_file"):
+        path = getattr(target, key)
+        if path and (why := _unreadable(path)):
+            yield key, f"{path} cannot be read: {why}"
+    if target.token_env and not environ.get(target.token_env):
+        yield "token_env", f"the environment variable {target.token_env} is not set"
+
+
+def _unreadable(path: str) -> str:
+    try:
+        with regular(Path(path)):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 def plain(target: Target) -> dict[str, str | int]:

@@ -292,6 +292,24 @@ def test_lock_says_what_other_options_would_change(
     assert place.lock.read_bytes() == before
 
 
+@pytest.mark.guarantee("launch:unset-is-said")
+@pytest.mark.guarantee("siem:unready-is-said")
+def test_a_session_says_what_it_begins_without(tmp_path: Path) -> None:
+    place = scripted(tmp_path, "honest")
+    place.make_lock("--env", "NOT_SET_HERE", NOT_SET_HERE="x")
+    settings = tmp_path / "mcpguard.yaml"
+    sink = "{name: soc, to: 'tls://127.0.0.1:9', ca: /nowhere/ca.pem}"
+    settings.write_text(f"audit: {{sinks: [{sink}]}}")
+    settings.chmod(0o600)
+    with place.proxy("--config", str(settings)) as session:
+        session.start()
+        session.finish()
+        told = session.stderr.decode()
+    assert "the server starts without NOT_SET_HERE, which it was locked to get" in told
+    assert "the sink soc delivers nothing for now" in told
+    assert "/nowhere/ca.pem cannot be read: No such file or directory" in told
+
+
 def test_allowed_requests_can_be_taken_away(drifting: Drifting) -> None:
     place = drifting("--allow-request", "roots", "--allow-request", "sampling")
     run(place, "lock", "--update", "--allow-request", "none", code=0)

@@ -14,7 +14,7 @@ from mcpguard.audit.record import DECISIONS
 from mcpguard.audit.verify import missing, parts_of, read, read_end, verify
 from mcpguard.config.flags import data_dir
 from mcpguard.errors import AuditError, TamperError, UsageError
-from mcpguard.model import JsonObject
+from mcpguard.model import REMARK, JsonObject
 from mcpguard.trust.policy import Glob
 
 __all__ = [
@@ -32,6 +32,9 @@ __all__ = [
 
 WINDOWS = (1 << 18, 1 << 23)
 """Bytes at the end of a log in which its newest records are looked for, before all of it."""
+
+_ENDS = (")", " took something out")
+"""What stands behind a rule's name in the `detail` of a record: see `pipeline.policy`."""
 
 _UNITS: Mapping[str, str] = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _TIMES = "for example: 2h, 7d, 2026-12-31 or 2026-12-31T10:00:00Z"
@@ -67,8 +70,23 @@ class Choice(NamedTuple):
     def _ruled(self, record: JsonObject) -> bool:
         if not self.rule:
             return True
+        return any(self._by(record, each) for each in self.rule)
+
+    @staticmethod
+    def _by(record: JsonObject, rule: str) -> bool:
+        """Whether `rule` decided, or remarked: as the record names it, or a rule of the policy.
+
+        Such a rule has its name in the `detail` of what it decided, its remarks in `findings`.
+        """
         stage, reason = record.get("stage"), record.get("reason")
-        return bool({str(record.get("rule")), str(reason), f"{stage}.{reason}"} & set(self.rule))
+        if rule in {str(record.get("rule")), str(reason), f"{stage}.{reason}"}:
+            return True
+        found = record.get("findings")
+        remarks = [str(each).partition(" ")[0] for each in found] if isinstance(found, list) else []
+        if rule in remarks or REMARK + rule in remarks:
+            return True
+        name, detail = rule.removeprefix(REMARK), str(record.get("detail"))
+        return stage == "policy" and any(f"rule {name}{end}" in detail for end in _ENDS)
 
     def _timed(self, record: JsonObject) -> bool:
         if self.since is None and self.until is None:
@@ -100,7 +118,12 @@ def choosing(command: _Command) -> _Command:
         click.option("--tool", multiple=True, metavar="GLOB", help="Of such tools, by name."),
         click.option("--principal", multiple=True, metavar="ID", help="Of this caller."),
         click.option("--decision", multiple=True, type=click.Choice(DECISIONS), help="So decided."),
-        click.option("--rule", multiple=True, metavar="RULE", help="By this rule or reason."),
+        click.option(
+            "--rule",
+            multiple=True,
+            metavar="RULE",
+            help="By this rule, of the policy too, or this reason.",
+        ),
         click.option("--session", multiple=True, metavar="ID", help="Of this session."),
     )
     for option in reversed(options):

@@ -34,9 +34,10 @@ def replay_command(
 ) -> None:
     """Show which recorded calls the rules in NEW.yaml would decide otherwise, and by which rule.
 
-    Of the logs FILE with their earlier parts, or of all logs of this user. The log holds no
-    arguments: what a rule would say that reads them is not known, and counted as such. A session
-    that recorded no zone is read in UTC.
+    Of the logs FILE with their earlier parts, or of all logs of this user. The log holds
+    arguments only where audit.capture.arguments kept them whole: of others, what a rule would say
+    that reads them is not known, and counted as such. A session that recorded no zone is read in
+    UTC.
 
     Exit codes: 0 nothing changes, 1 a call is decided otherwise, 2 it could not be found out.
     """

@@ -21,7 +21,7 @@ from mcpguard.config.loading import load
 from mcpguard.errors import UsageError
 from mcpguard.model import JsonObject
 from mcpguard.siem import shipping
-from mcpguard.siem.sinks import target_of
+from mcpguard.siem.sinks import lacking, target_of
 
 __all__ = ["found", "ship_command"]
 
@@ -174,7 +174,7 @@ def _as_json(state: shipping.State) -> JsonObject:
         "waiting": state.waiting,
         "given_up": state.cursor.given_up,
         "lost": state.cursor.lost,
-        "error": state.cursor.error,
+        "error": _trouble(state),
     }
 
 
@@ -187,5 +187,12 @@ def _as_text(states: Sequence[shipping.State]) -> Iterator[str]:
                 f"  {state.target.name}: {cursor.delivered:,} delivered, {state.waiting:,} waiting,"
                 f" {cursor.given_up:,} given up, {cursor.lost:,} lost"
             )
-            if cursor.error:
-                yield f"    {render.printable(cursor.error)}"
+            if trouble := _trouble(state):
+                yield f"    {render.printable(trouble)}"
+
+
+def _trouble(state: shipping.State) -> str:
+    """Why it delivers nothing: what it lacks now, else what the last delivery said."""
+    target = state.target
+    lacks = [f"{target.name}: {why}" for _, why in lacking(target, os.environ)]
+    return "; ".join(lacks) or state.cursor.error

@@ -1,6 +1,7 @@
 """`mcpguard audit show` and `tail`: records as lines for people, or as they are for programs."""
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -40,7 +41,7 @@ CALLER, SESSION = 14, 6
 """Columns of who called, and of the beginning of the session's id."""
 
 COLUMNS = 160
-"""Of a line; more is cut. `--format jsonl` has all of a record."""
+"""Of a line on a terminal that is no wider; more is cut. Elsewhere nothing is: see `_columns`."""
 
 _STYLES = {"allow": "good", "deny": "critical", "would_deny": "moderate", "drop": "moderate"}
 _FORM = click.option(
@@ -187,12 +188,22 @@ def _as_text(form: str | None) -> bool:
 
 def _print(found: Iterable[JsonObject], *, as_text: bool, named: bool) -> int:
     """How many there were."""
-    lines = (line_of(each, named=named) if as_text else _as_json(each) for each in found)
+    most = _columns()
+    lines = (
+        line_of(each, named=named, columns=most) if as_text else _as_json(each) for each in found
+    )
     count = 0
     while some := list(islice(lines, AT_ONCE)):
         render.answer(some)
         count += len(some)
     return count
+
+
+def _columns() -> int | None:
+    """Of a line on this terminal; None where a program reads, or a file is written."""
+    if not sys.stdout.isatty():
+        return None
+    return max(COLUMNS, shutil.get_terminal_size().columns)
 
 
 def _tell_none() -> None:
@@ -210,10 +221,11 @@ def _as_json(record: JsonObject) -> str:
 # --- a line for people ---------------------------------------------------------------------------
 
 
-def line_of(record: JsonObject, *, named: bool) -> str:
+def line_of(record: JsonObject, *, named: bool, columns: int | None = COLUMNS) -> str:
     """`record` on one line: when (UTC), which, who, what became of what, and why.
 
-    `named`: and the server.
+    `named`: and the server. `columns`: what is beyond is cut; None: what it is about and why stand
+    whole.
     """
     at = _text(record, "ts")[:19].replace("T", " ")
     session = _cut(render.printable(_text(record, "session")), SESSION, more="")
@@ -222,7 +234,7 @@ def line_of(record: JsonObject, *, named: bool) -> str:
     if named:
         head += f"{render.printable(_text(record, 'server'))[:12]:<12}  "
     if "event" in record:
-        return head + render.painted("dim", _cut(_event(record), COLUMNS - len(head)))
+        return head + render.painted("dim", _within(_event(record), columns, len(head)))
     head += f"{_cut(render.printable(_text(record, 'principal')), CALLER):<{CALLER}}  "
     word = _text(record, "decision")
     label = f"{render.printable(word[:20]):<10}"
@@ -230,9 +242,14 @@ def line_of(record: JsonObject, *, named: bool) -> str:
     arrow = "->" if record.get("direction") == "host>server" else "<-"
     target = _text(record, "target")
     about = _text(record, "method") + (f" {target}" if target else "")
-    shown = f"{_cut(render.printable(about), TARGET):<{TARGET}}"
-    rest = _cut(f"  {arrow} {shown}  {_why(record)}".rstrip(), COLUMNS - len(head) - len(label))
+    shown = f"{_within(render.printable(about), columns and TARGET):<{TARGET}}"
+    rest = f"  {arrow} {shown}  {_why(record)}".rstrip()
+    rest = _within(rest, columns, len(head) + len(label))
     return (head + decision + rest).rstrip()
+
+
+def _within(text: str, columns: int | None, used: int = 0) -> str:
+    return text if columns is None else _cut(text, columns - used)
 
 
 def _cut(text: str, most: int, more: str = "…") -> str:

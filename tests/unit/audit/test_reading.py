@@ -15,6 +15,7 @@ from mcpguard.audit.keeper import Rotation
 from mcpguard.audit.record import DECISIONS, link, seal
 from mcpguard.audit.verify import read
 from mcpguard.cli.audit import audit
+from mcpguard.cli.audit.choosing import Choice
 from mcpguard.cli.audit.show import line_of
 from mcpguard.errors import AuditError, UsageError
 from mcpguard.model import JsonObject
@@ -151,6 +152,35 @@ def test_a_record_is_a_line_for_people_and_what_a_terminal_would_obey_is_shown(p
     assert line_of({}, named=False)
     long: JsonObject = {**record, "detail": "why " * 100, "target": "t" * 100, "session": "s" * 16}
     assert len(line_of(long, named=True)) == 160
+
+
+@pytest.mark.parametrize("rule", ["w", "policy.w"])
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ({"decision": "allow", "findings": ["policy.w"]}, True),
+        ({"decision": "allow", "findings": ["policy.w "]}, True),
+        ({"decision": "allow", "findings": ["policy.ww"]}, False),
+        ({"stage": "policy", "reason": "rule", "detail": "the limit is spent (rule w)"}, True),
+        ({"stage": "policy", "reason": "rule", "detail": "no (rule w); odd (rule v)"}, True),
+        ({"stage": "policy", "detail": "the rule w took something out"}, True),
+        ({"stage": "policy", "reason": "rule", "detail": "no (rule ww)"}, False),
+        ({"stage": "scan", "reason": "rule", "detail": "no (rule w)"}, False),
+        ({}, False),
+    ],
+)
+def test_a_rule_of_the_policy_finds_what_it_decided_and_remarked(
+    said: JsonObject, rule: str, *, found: bool
+) -> None:
+    assert Choice(rule=(rule,)).takes(said) is found
+
+
+def test_only_a_terminal_cuts_lines(path: Path) -> None:
+    long: JsonObject = {**CALL, "ts": "t", "target": "t" * 100, "detail": "why " * 100 + "end"}
+    whole = line_of(long, named=False, columns=None)
+    assert "t" * 100 in whole
+    assert whole.endswith(" end")
+    assert len(line_of(long, named=False, columns=200)) == 200
 
 
 @pytest.mark.parametrize(

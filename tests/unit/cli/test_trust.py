@@ -132,6 +132,42 @@ def test_show_prefers_what_the_proxies_share_and_says_where_the_logs_differ(
     assert "server files: the logs of this data directory alone give 510" in shown.stderr
 
 
+def test_show_counts_the_events_that_moved_nothing(tmp_path: Path) -> None:
+    shown = run("show", str(log(tmp_path / "a.jsonl", *[DOWN] * 8))).stdout
+    assert "caller local:default: score 550 " in shown
+    assert "  and 3 that moved nothing, of 8 in all\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("store", "what"),
+    [
+        ("{backend: redis, where: 'redis://127.0.0.1:1'}", "Redis"),
+        ("{backend: sqlite, where: %s/none/state.db}", ""),
+        ("{backend: sqlite, where: %s}", "store"),
+        ("{backend: memory}", ""),
+    ],
+    ids=["away", "not there yet", "no file", "nobody's"],
+)
+def test_a_store_that_cannot_be_reached_is_no_store_of_nobody(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    store: str,
+    what: str,
+) -> None:
+    monkeypatch.setenv("MCPGUARD_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("MCPGUARD_CONFIG_DIR", str(tmp_path))
+    settings = tmp_path / "mcpguard.yaml"
+    settings.write_text("store: " + store.replace("%s", str(tmp_path)))
+    settings.chmod(0o600)
+    (tmp_path / "audit").mkdir()
+    log(tmp_path / "audit" / "one.jsonl", DOWN)
+    assert main(["trust", "show"]) == (2 if what else 0)
+    captured = capsys.readouterr()
+    assert bool(captured.out) is not bool(what)
+    assert what in captured.err
+
+
 def test_without_any_log_nothing_is_found_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

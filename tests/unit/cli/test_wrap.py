@@ -162,6 +162,12 @@ REFUSED = {
 }
 
 
+def test_a_file_that_is_not_json_is_named_with_what_to_do_next(desk: Desk) -> None:
+    desk.file.write_text("nope {")
+    listed = desk.run("hosts", code=2)
+    assert f"{desk.file}: line 1 column 1: this is not JSON\n    next: mend it there" in listed
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_wrapped_is_left_as_it_is(desk: Desk, name: str) -> None:
     said, why = REFUSED[name]

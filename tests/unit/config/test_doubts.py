@@ -34,6 +34,16 @@ IDLE = [
     ("approvals: {elicit: [pay]}", "no tool of which anybody is asked"),
     ("principals: {'local:me': {blocked: true}}", "a session's host is local:default"),
 ]
+UNREADY = [
+    ("tls://h, ca: /nowhere/ca.pem", "/nowhere/ca.pem cannot be read: No such file"),
+    ("https://h/x, token_file: /nowhere/t", "/nowhere/t cannot be read: No such file"),
+    (
+        "https://h/x, token_env: NOT_SET_HERE",
+        "the environment variable NOT_SET_HERE is not",
+    ),
+]
+"""A sink that can deliver nothing, where that stands, and why."""
+
 MEANT = [
     "mode: enforce",
     "audit: {keep: 3}",
@@ -67,6 +77,20 @@ def test_what_weakens_or_does_nothing_is_said_once_where_it_stands(
 ) -> None:
     (found,) = told(file, text)
     assert what in found
+
+
+@pytest.mark.guarantee("siem:unready-is-said")
+@pytest.mark.parametrize(("sink", "why"), UNREADY)
+def test_a_sink_that_can_deliver_nothing_is_said_where_it_stands(
+    file: Path, sink: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to, more = sink.split(", ")
+    text = f"audit: {{sinks: [{{name: soc, to: '{to}', {more}}}]}}"
+    (what,) = told(file, text)
+    assert what.startswith(f"the sink soc delivers nothing here: {why}")
+    assert main(["config", "validate", str(file)]) == 0
+    column = text.index(more.partition(" ")[2]) + 1
+    assert f"{file}:1:{column}: warning: the sink soc" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("text", MEANT)

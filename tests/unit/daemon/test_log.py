@@ -59,7 +59,7 @@ def in_module(path: Path) -> Iterator[str]:
 
 def says(function: ast.expr) -> bool:
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    return name in {"event", "tell", "_tell", "_told", "sentence"}
+    return name in {"event", "Event", "tell", "_tell", "_told", "sentence"}
 
 
 def constants(node: ast.AST) -> Iterator[str]:

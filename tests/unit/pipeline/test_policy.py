@@ -91,7 +91,9 @@ CASES: list[tuple[str, Subject, Verdict | Wait]] = [
     (
         "{name: w, action: warn, message: Odd}",
         READ,
-        Verdict(Effect.ABSTAIN, findings=(Finding("policy.w", Severity.MODERATE, "", "Odd"),)),
+        Verdict(
+            Effect.ABSTAIN, findings=(Finding("policy.w", Severity.MODERATE, "", "Odd (rule w)"),)
+        ),
     ),
     (
         "{name: n, action: audit}",

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from mcpguard.errors import PolicyError
-from mcpguard.model import Json
+from mcpguard.model import Json, JsonObject
 from mcpguard.policy.loading import load
 from mcpguard.policy.replay import Record, Replayed, read_records, replay
 from tests.unit.policy.facts import FACTS
@@ -77,11 +77,49 @@ def test_a_line_of_the_audit_log_is_a_call_without_arguments() -> None:
 def test_what_a_rule_says_that_reads_arguments_is_not_known_from_the_audit_log(when: str) -> None:
     (found,) = replayed(f"{{name: x, action: deny, tools: [bash], when: {when}}}", AUDITED)
     assert (found.new, found.changed) == ("unknown", None)
-    assert found.message == "not known: x read arguments, which the log does not hold"
+    assert found.message == (
+        "not known: x read arguments, which the log does not hold: "
+        "audit.capture.arguments names tools whose it keeps"
+    )
     (other,) = replayed(
         f"{{name: x, action: deny, tools: [bash], when: {when}}}", {**AUDITED, "target": "read"}
     )
     assert (other.new, other.changed) == ("none", False)
+
+
+SHOWN: JsonObject = {
+    "what": "arguments",
+    "text": '{"a":1}',
+    "size": 7,
+    "cut": 0,
+    "redacted": 0,
+}
+
+
+READS = "not known: x read arguments, "
+
+
+@pytest.mark.guarantee("policy:replay-reads-captures")
+@pytest.mark.parametrize(
+    ("captured", "new", "why"),
+    [
+        (SHOWN, "deny", "the rule x denies it"),
+        ({**SHOWN, "text": '{"a":2}'}, "none", ""),
+        ({**SHOWN, "redacted": 2}, "unknown", READS + "of which 2 places were taken out"),
+        ({**SHOWN, "cut": 9}, "unknown", READS + "of which the log holds only the beginning (9 "),
+        ({**SHOWN, "unread": "why"}, "unknown", READS + "which were not captured: why"),
+        ({**SHOWN, "text": "[1]"}, "unknown", READS + "and what was captured cannot be read"),
+        ({**SHOWN, "text": "{"}, "unknown", READS + "and what was captured cannot be read"),
+        ({**SHOWN, "what": "result"}, "unknown", READS + "which the log does not hold: audit.capt"),
+    ],
+)
+def test_arguments_that_were_captured_whole_are_read(
+    captured: JsonObject, new: str, why: str
+) -> None:
+    rule = "{name: x, action: deny, tools: [bash], when: call.arguments.a == 1}"
+    (found,) = replayed(rule, {**AUDITED, "captured": captured})
+    assert found.new == new
+    assert found.message.startswith(why)
 
 
 def test_what_another_stage_denied_stays_denied() -> None:

@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from mcpguard.lock.lockfile import Vary
-from mcpguard.model import ItemKind, Json, JsonObject, Mode, Side
+from mcpguard.model import ItemKind, Json, JsonObject, Mode, RequestKind, Side
 from mcpguard.proxy import listing
 from mcpguard.proxy.core import MAX_DROPS, MAX_REPORTED
 from mcpguard.wire.methods import LISTS
@@ -244,8 +244,15 @@ def test_a_locked_tool_that_this_session_did_not_list_does_not_exist() -> None:
     session.recorded(decision="deny", reason="not_listed", target="free")
 
 
+ALL_ASKED: JsonObject = {"roots": {}, "sampling": {}, "elicitation": {}}
+
+
 def test_missing_items_are_told_once() -> None:
-    session = play(LOCK).initialize().lists(surface(TOOL, ECHO))
+    session = (
+        play(locked(requests=list(RequestKind)))
+        .initialize(able=ALL_ASKED)
+        .lists(surface(TOOL, ECHO))
+    )
     session.told("item.missing", kind="tool", name="free")
     session.recorded(decision="note", reason="not_listed").forget()
     session.ids.next = wire(0)

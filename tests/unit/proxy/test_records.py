@@ -4,11 +4,30 @@ from collections.abc import Mapping
 
 import pytest
 
-from mcpguard.model import ItemKind, Json, JsonObject, Mode, RequestKind, Side
+from mcpguard.lock.lockfile import Lockfile
+from mcpguard.model import (
+    ALLOW,
+    Call,
+    Context,
+    Era,
+    Finding,
+    ItemKind,
+    Json,
+    JsonObject,
+    Mode,
+    Reason,
+    RequestKind,
+    Severity,
+    Side,
+    Subject,
+    Verdict,
+)
 from mcpguard.proxy.core import MAX_DROPS, MAX_REPORTED
 from mcpguard.wire import exact
 from mcpguard.wire.framing import Dropped
+from mcpguard.wire.methods import CLIENT_CAPABILITIES
 from tests.unit.proxy.play import (
+    ENVELOPE,
     LATEST,
     LOCK,
     SURFACE,
@@ -21,6 +40,7 @@ from tests.unit.proxy.play import (
     modern,
     opened,
     play,
+    usual,
     wire,
 )
 
@@ -315,10 +335,83 @@ def test_an_item_that_is_not_locked_is_told_with_its_rule_and_its_fate(
     }
 
 
+ABLE: JsonObject = {"roots": {}, "sampling": {}, "elicitation": {}}
+
+
 def test_a_missing_item_is_news_and_no_warning() -> None:
-    (event,) = listing(ECHO).events
+    live = {**SURFACE, ItemKind.TOOL: {"echo": ECHO}}
+    (event,) = play(ALL).initialize(able=ABLE).lists(live).events
     assert (event.name, event.level) == ("item.missing", "info")
     assert event.fields == {"kind": "tool", "name": "free"}
+
+
+@pytest.mark.guarantee("listing:missing-blames-nobody")
+@pytest.mark.parametrize(
+    ("lock", "able", "unoffered"),
+    [
+        (LOCK, ABLE, "roots, sampling, elicitation"),
+        (ALL, {"roots": {}}, "sampling, elicitation"),
+        (locked(requests=[RequestKind.ROOTS]), ABLE, "sampling, elicitation"),
+    ],
+)
+def test_what_is_missing_where_the_server_may_not_ask_for_all_is_one_sentence(
+    lock: Lockfile, able: JsonObject, unoffered: str
+) -> None:
+    session = play(lock).initialize(able=able).lists({**SURFACE, ItemKind.TOOL: {}})
+    (event,) = session.events
+    assert (event.name, event.level) == ("items.unoffered", "info")
+    names = "echo, free"
+    assert event.fields == {"kind": "tool", "count": 2, "names": names, "unoffered": unoffered}
+    gone = [record["detail"] for record in session.records if record["reason"] == "not_listed"]
+    assert gone == ["echo is locked, not listed", "free is locked, not listed"]
+
+
+def test_a_modern_host_says_in_each_request_what_it_offers() -> None:
+    shown = {**ENVELOPE, CLIENT_CAPABILITIES: ABLE}
+    asked = {"id": 1, "method": "tools/call", "params": called("free", _meta=shown)}
+    lock = locked(era=Era.DUAL, requests=list(RequestKind))
+    session = play(lock).host(asked).lists({**SURFACE, ItemKind.TOOL: {"echo": ECHO}})
+    assert "item.missing" in [event.name for event in session.events]
+
+
+# remarks of rules
+
+
+class Warns:
+    """A policy stage whose rules have something to say of everything."""
+
+    def __init__(self, *rules: tuple[str, Severity], verdict: Verdict = ALLOW) -> None:
+        found = [
+            Finding(f"policy.{name}", how, "", f"careful (rule {name})") for name, how in rules
+        ]
+        self.verdict = verdict._replace(findings=tuple(found))
+
+    def judge(self, subject: Subject, ctx: Context) -> Verdict:
+        return self.verdict if isinstance(subject, Call) and subject.target else ALLOW
+
+
+@pytest.mark.guarantee("policy:warning-said")
+@pytest.mark.parametrize(
+    ("verdict", "detail"),
+    [
+        (ALLOW, "careful (rule w); careful (rule a)"),
+        (Verdict.deny(Reason.RULE, "no (rule d)"),
+         "no (rule d); careful (rule w); careful (rule a)"),
+    ],
+)  # fmt: skip
+def test_what_a_rule_warns_of_is_recorded_and_told(verdict: Verdict, detail: str) -> None:
+    stage = Warns(("w", Severity.MODERATE), ("a", Severity.INFO), verdict=verdict)
+    session = play(LOCK, decide=usual(LOCK, policy=stage)).initialize().lists().forget()
+    session.host(call(1, "echo", {"text": "x"}))
+    assert (session.records[0]["detail"], session.records[0]["findings"]) == (
+        detail,
+        ["policy.w", "policy.a"],
+    )
+    warned = [event for event in session.events if event.name == "rule.warned"]
+    assert [(each.level, each.fields) for each in warned] == [
+        ("warning", {"method": "tools/call", "target": "echo", "what": "tools/call echo",
+                     "rule": "policy.w", "detail": "careful (rule w)"}),
+    ]  # fmt: skip
 
 
 def test_an_unknown_version_is_told_as_an_error() -> None:

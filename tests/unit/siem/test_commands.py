@@ -174,6 +174,13 @@ def test_what_waits_is_delivered_once_and_shown(home: Path) -> None:
     assert len((home / "out").read_bytes().splitlines()) == 5
 
 
+@pytest.mark.guarantee("siem:unready-is-said")
+def test_the_status_says_what_a_sink_lacks_before_anything_was_sent(home: Path) -> None:
+    written(home / "data" / "audit" / "a.jsonl", 3)
+    configured(home, "{name: soc, to: 'https://127.0.0.1:9/x', token_env: NOT_SET_HERE}")
+    assert "soc: the environment variable NOT_SET_HERE is not set" in run("ship", "--status").stdout
+
+
 # --- settings ------------------------------------------------------------------------------------
 
 
