@@ -150,7 +150,7 @@ def _as_text(seen: _Seen) -> Iterator[str]:
     elif not seen.servers:
         yield "  no servers" if seen.exists else "  no such file"
     if seen.hint:
-        yield f"  next: {render.printable(seen.hint)}"
+        yield f"    next: {render.printable(seen.hint)}"
     width = max((len(render.printable(each.name)) for each in seen.servers), default=0)
     for each in seen.servers:
         why = f": {each.why}" if each.why else ""
