@@ -102,6 +102,7 @@ FOLDED_PARAM = "a key differs from a known one by case"
 SAME_KEY = "an object holds the same key twice"
 NESTED = "nested deeper than 64 levels"
 NOT_JSON = "not one JSON object in UTF-8"
+BOTH_REFUSED = (*invalid(1, NOT_JSON), *invalid(2, NOT_JSON))
 RANGE = "a number is outside 64 bits"
 NO_METHOD = "Method not found"
 OVER = "the line is longer than mcpguard passes on (8 MiB)"
@@ -313,11 +314,11 @@ FRAMES = (
     Row("a batch", b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]\n', invalid(1, BATCH)),
     Row("a batch of a call", b"[" + raw(b"1")[:-1] + b"]\n", invalid(1, BATCH)),
     Row("an empty batch", b"[]\n"),
-    Row("two values on a line", raw(b"1")[:-1] + raw(b"2"), invalid(1, NOT_JSON)),
+    Row("two values on a line", raw(b"1")[:-1] + raw(b"2"), BOTH_REFUSED),
     Row(
         "two values with a carriage return between",
         raw(b"1")[:-1] + b"\r" + raw(b"2"),
-        invalid(1, NOT_JSON),
+        BOTH_REFUSED,
     ),
     Row("Content-Length framing", HTTP, (result(1),), (PING % 0,)),
     Row("text", b"hello there\n"),
