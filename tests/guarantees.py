@@ -875,6 +875,11 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "new = True",
         ),
     ),
+    "control:unknown-names": Guarantee(
+        _CONTROL,
+        "Who blocks, resets or ends a name that nothing here knows is told so, and of what is near.",
+        Mutant("cli/known.py", "return None if name in names else names", "return None"),
+    ),
     "control:kill-file": Guarantee(
         _CONTROL,
         "While the kill switch's file is there, sessions end within seconds and no server starts.",
