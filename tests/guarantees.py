@@ -881,6 +881,11 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "new = True",
         ),
     ),
+    "control:unknown-names": Guarantee(
+        _CONTROL,
+        "Who blocks, resets or ends a name that nothing here knows is told so, and what is near.",
+        Mutant("cli/known.py", "return None if name in names else names", "return None"),
+    ),
     "control:kill-file": Guarantee(
         _CONTROL,
         "While the kill switch's file is there, sessions end within seconds and no server starts.",
@@ -2136,6 +2141,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "approval/asking.py",
             "self._queue.cancel(self.calls.pop(wire_id).token)",
             "self.calls.pop(wire_id)",
+        ),
+    ),
+    "live:told-when-needed": Guarantee(
+        _APPROVALS,
+        "People are told that a call waits for them once the store has no yes for it, or cannot be "
+        "asked, and not before.",
+        Mutant(
+            "live/approvals.py",
+            "if at in held and at not in needless}",
+            "if at in held}",
         ),
     ),
     "live:changed-while-it-runs": Guarantee(

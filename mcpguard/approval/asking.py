@@ -6,7 +6,7 @@ the same call: its arguments may not have been rewritten. The session says which
 what it no longer names was answered, taken back or sent, and is forgotten.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from mcpguard.approval.outcome import Granted, Refusal, Refused
@@ -38,11 +38,15 @@ _TOOL = "tools/call"
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """`approved`: its yes is used up, for this binding. `over`: its sender has to come again."""
+    """`approved`: its yes is used up, for this binding. `over`: its sender has to come again.
+
+    `detail`: what people hear of it while it waits.
+    """
 
     binding: Binding
     ticket: str
     token: str
+    detail: str = ""
     approved: Verdict | None = None
     over: bool = False
 
@@ -105,9 +109,15 @@ class Asking:
     @property
     def held(self) -> Mapping[str, Binding]:
         """What waits: the queue's token -> what a yes is bound to."""
-        return {
-            each.token: each.binding for each in self.calls.values() if each.token and not each.over
-        }
+        return {each.token: each.binding for each in self._waiting()}
+
+    @property
+    def details(self) -> Mapping[str, str]:
+        """What waits: the queue's token -> what people hear of it."""
+        return {each.token: each.detail for each in self._waiting()}
+
+    def _waiting(self) -> Iterator[_Call]:
+        return (each for each in self.calls.values() if each.token and not each.over)
 
     def token(self, wire_id: int) -> str:
         """What the queue holds that call under, or empty."""
@@ -143,9 +153,10 @@ class Asking:
             verdict = _approved(answer)
             self.calls[wire_id] = _Call(binding, answer.ticket, "", approved=verdict)
             return verdict
-        self.calls[wire_id] = _Call(binding, answer.ticket, answer.token)
+        detail = holding_text(name, answer.ticket)
+        self.calls[wire_id] = _Call(binding, answer.ticket, answer.token, detail)
         question = elicited_text(name, self._brief(shown), answer.ticket) if low_risk else ""
-        return Wait(stage, answer.token, holding_text(name, answer.ticket), question)
+        return Wait(stage, answer.token, detail, question)
 
     def _known(self, known: _Call, name: str, ctx: Context, *, low_risk: bool) -> Verdict | None:
         """What is known of a call that asked before; None: it has to ask again."""

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import click
 
-from mcpguard.cli import reach, render
-from mcpguard.cli.reach import Outcome, Signing, field
+from mcpguard.cli import known, reach, render
+from mcpguard.cli.reach import Outcome, Signing
 from mcpguard.cli.receipt.leaving import note, receipted
 from mcpguard.cli.signing import Phrases, folder, signer_option
 from mcpguard.control import blocks, client, policies
@@ -25,7 +25,7 @@ from mcpguard.errors import (
     UsageError,
 )
 from mcpguard.identity.keys import approvers
-from mcpguard.model import ItemKind, Json, JsonObject
+from mcpguard.model import Json, JsonObject
 from mcpguard.store import Store
 
 __all__ = ["COMMANDS"]
@@ -99,10 +99,13 @@ def block_command(
         raise unasked
     new = new or any(isinstance(r := one.result, dict) and r.get("new") is True for one in outcomes)
     text = f"{kind} {name} is blocked" + ("" if new else ", as it was before")
-    known = _seen(kind, name, outcomes)
-    _done({"kind": kind, "name": name, "new": new, "known": known}, text, outcomes, form)
-    if not known:
-        render.talk(*_unknown(kind, name))
+    others = known.others(kind, name, [one.found for one in outcomes])
+    answer: JsonObject = {"kind": kind, "name": name, "new": new, "known": others is None}
+    _done(answer, text, outcomes, form)
+    if others is not None:
+        way = f"mcpguard trust unblock {kind} {shlex.quote(name)}, and block the right one"
+        does = "the block holds for exactly this name, should it come"
+        render.talk(*known.warning(kind, name, others, does, f"if it is misspelt: {way}"))
     context.exit(UNKNOWN if reach.code_of(outcomes) else 0)
 
 
@@ -116,43 +119,6 @@ def _no_pattern(kind: str, name: str) -> None:
             hint=(f"for a pattern of tools: {way}" if kind == "tool" else f"block each {kind}")
             + "; if that is its name: add --literal",
         )
-
-
-def _seen(kind: str, name: str, outcomes: Sequence[Outcome]) -> bool:
-    """`_known`, or True where that cannot be told: the block holds, and doubts nothing."""
-    try:
-        return _known(kind, name, outcomes)
-    except McpguardError:
-        return True
-
-
-def _known(kind: str, name: str, outcomes: Sequence[Outcome]) -> bool:
-    """Whether a running session, a lockfile of this machine or the settings has this name."""
-    from mcpguard.config.loading import load
-    from mcpguard.live import names
-
-    settings = load().settings
-    if kind == "principal":
-        found = [one.found for one in outcomes]
-        asked = reach.each(found, lambda line: line.ask("status"))
-        callers = {field(one.result, "principal") for one in asked}
-        return name in {*settings.principals, f"local:{settings.profile}", *callers}
-    rows = names.others(reach.home())
-    if kind == "server":
-        return name in {row.server for row in rows} | {one.found.server for one in outcomes}
-    listed = {item.name for row in rows for item in row.items if item.kind == ItemKind.TOOL}
-    return name in {*settings.tools.policies, *listed}
-
-
-def _unknown(kind: str, name: str) -> Iterator[str]:
-    yield render.printable(
-        f"warning: no running session, lockfile known here or settings know a {kind} {name}: the"
-        " block holds for exactly this name, should it come"
-    )
-    yield render.printable(
-        f"  next: if it is misspelt: mcpguard trust unblock {kind} {shlex.quote(name)}, and block"
-        " the right one"
-    )
 
 
 @click.command(name="unblock")
@@ -397,7 +363,8 @@ def reset_command(
     """Begin the score of a caller or a server anew, by a record that says who did and why.
 
     What was recorded before stays in the log. A running session writes the record; name one of that
-    server, or of any for a caller. Needs the passphrase of an approver key.
+    server, or of any for a caller. NAME may be one that nothing here has yet: that is said before
+    the passphrase is asked for. Needs that of an approver key.
 
     Exit codes: 0 reset; 1 the session refused; 2 it could not be asked.
     """
@@ -408,6 +375,11 @@ def reset_command(
     found = reach.chosen(wanted)[:1]
     if not found:
         raise ControlError(reach.NOBODY, hint="start one: its log takes the record")
+    others = known.others(kind, name, _running())
+    if others is not None:  # before somebody signs it
+        does = "the score of exactly this name begins anew, and of nobody else"
+        way = f"if it is misspelt: mcpguard trust reset {kind} with the right name"
+        render.talk(*known.warning(kind, name, others, does, way))
     args: JsonObject = {"kind": kind, "name": name, "why": why}
     signing = reach.unlocking(context, by, said)()
     outcomes = list(

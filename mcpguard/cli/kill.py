@@ -2,18 +2,20 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from mcpguard.cli import reach, render
+from mcpguard.cli import known, reach, render
 from mcpguard.cli.reach import Outcome
 from mcpguard.cli.signing import Phrases, signer_option
 from mcpguard.control import blocks, client, stuck
 from mcpguard.control import kill as switch
 from mcpguard.control.blocks import EVERYTHING, KILL, Block
+from mcpguard.control.client import Found
 from mcpguard.errors import ControlError, RefusalError, UsageError
 from mcpguard.model import Json, JsonObject
 
@@ -48,7 +50,8 @@ def kill(
     --all and --server turn on a switch, a file in the data directory: sessions that cannot be
     reached end within a second of seeing it, and new ones refuse to start until it is off. Alone,
     kill asks, then does what --all does. It needs no key; nor does --off, as whoever may delete
-    that file can turn it off without mcpguard.
+    that file can turn it off without mcpguard. A server may be one that nothing here has yet: that
+    is said.
 
     --fleet turns it on in the store that all proxies share, too: sessions of other machines end
     within a few seconds, and new ones as soon as they have read the store, before any call that
@@ -73,10 +76,14 @@ def kill(
         return _one(session, why, form)
     if server is None and not everything:
         _ask()
-    code = _switch(server, why, form, fleet=fleet)
+    off_by = "mcpguard kill --off" + " --fleet" * fleet
+    off_by += f" --server {shlex.quote(server)}" if server is not None else ""
+    found = _switch(server, why, form, off_by)
     if fleet:  # afterwards: a store that is away keeps nobody from ending what runs here
         _share(server, why)
-    return code
+    if server is not None:  # last: no switch waits for a look at what is known
+        _doubt(server, found, off_by)
+    return 0
 
 
 def _ask() -> None:
@@ -107,31 +114,42 @@ def _free(server: str | None, form: str) -> int:
     return _off(server, None, form)
 
 
-def _switch(server: str | None, why: str, form: str, *, fleet: bool) -> int:
-    """The file first: it works though a session cannot be asked."""
+def _switch(server: str | None, why: str, form: str, off_by: str) -> list[Found]:
+    """The file first: it works though a session cannot be asked. The sessions that ran."""
     path = switch.engage(reach.home(), server, why)
-    outcomes = _ended(server, why)
+    found = _found()
+    outcomes = _ended(found, server, why)
     if form == "json":
         told: JsonObject = {"switch": str(path), "sessions": reach.shown_json(outcomes)}
         render.answer([render.json_text(told)])
-        return 0
+        return found
     render.answer([f"The kill switch is on: {render.printable(str(path))}"])
     _tell(outcomes, "it sees the switch within a second; if it does not: mcpguard kill --session")
     count = sum(one.error is None for one in outcomes)
     told_text = f"{count} running {'session was' if count == 1 else 'sessions were'} ended;"
     told_text += " one that has just begun ends within a second."
-    off = "mcpguard kill --off" + " --fleet" * fleet
-    off += f" --server {shlex.quote(server)}" if server is not None else ""
-    render.answer([f"{told_text} New ones do not start until: {render.printable(off)}"])
-    return 0
+    render.answer([f"{told_text} New ones do not start until: {render.printable(off_by)}"])
+    return found
 
 
-def _ended(server: str | None, why: str) -> list[Outcome]:
+def _doubt(server: str, found: Sequence[Found], off_by: str) -> None:
+    """Says that nothing here knows a server of this name, if so: the switch is on all the same."""
+    others = known.others("server", server, found)
+    if others is not None:
+        does = "no session of it was ended, and none of exactly this name will start"
+        way = f"if it is misspelt: {off_by}, and end the right one"
+        render.talk(*known.warning("server", server, others, does, way))
+
+
+def _found() -> list[Found]:
     try:
-        found = client.find(reach.home())
+        return client.find(reach.home())
     except ControlError as error:  # no sockets here: the file does it
         render.talk(*render.error_lines(error, "kill"))
         return []
+
+
+def _ended(found: Sequence[Found], server: str | None, why: str) -> list[Outcome]:
     meant = [each for each in found if server is None or each.problem or each.server == server]
     return list(reach.each(meant, lambda line: line.ask("kill", {"why": why})))
 

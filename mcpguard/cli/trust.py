@@ -11,7 +11,7 @@ import click
 
 from mcpguard.audit.logfile import log_of
 from mcpguard.audit.verify import begin_of, read
-from mcpguard.cli import blocking, reach, render
+from mcpguard.cli import blocking, known, render
 from mcpguard.cli.audit.choosing import files_of, logs, sound_files_of
 from mcpguard.config.flags import data_dir
 from mcpguard.errors import AuditError
@@ -61,7 +61,7 @@ def show_command(files: tuple[Path, ...], form: str) -> None:
     Exit codes: 0 shown, 2 it could not be found out (a log or the store cannot be read, there is
     neither).
     """
-    live = {} if files else _live()
+    live = {} if files else known.standings()
     chosen = _chosen(files, needed=not live)
     parts = [part for file in chosen for part in files_of(file)]
     logged = fold(_records(parts))
@@ -102,19 +102,6 @@ def verify_command(context: click.Context, files: tuple[Path, ...], form: str) -
     else:
         render.answer(_verdict_text(stated, wrong))
     context.exit(_RESULTS[result])
-
-
-def _live() -> dict[Party, Standing]:
-    """What the store of this user's proxies holds, if there is one. Looking makes none."""
-    store = reach.existing_store()
-    if store is None:
-        return {}
-    from mcpguard.live.standings import known
-
-    try:
-        return known(store)
-    finally:
-        store.close()
 
 
 def _remark(logged: Mapping[Party, Standing], live: Mapping[Party, Standing]) -> None:

@@ -37,7 +37,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "call.denied": "{what} blocked [{rule}]: {detail}",
     "result.withheld": "the result of {what} was withheld [{rule}]: {detail}",
     "rule.warned": "a rule warns of {what} [{rule}]: {detail}",
-    "call.waits": "{why}",
+    "call.waits": "{detail}",
     "approval.callback": "the program's approval raised {detail}: the call is denied",
     "guard.crashed": "mcpguard itself failed ({detail}): nothing is allowed any more",
     "canary.seen": "a planted credential was in {method} ({direction}): something read it that"

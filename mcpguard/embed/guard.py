@@ -244,10 +244,9 @@ class Guard:
     def _hold(
         self, subject: Call | Result, moment: Moment, wait: Wait, asking: "TaskGroup"
     ) -> None:
-        """Say what is waited for, once; ask the program, once."""
+        """Record what is waited for, once; ask the program, once."""
         if wait.detail and wait != moment.again:
             self._note_wait(subject, wait)
-            self._tell("call.waits", wait.detail)
         if wait.question and not moment.asked and self._approve and isinstance(subject, Call):
             moment.asked = True
             known = self._governor.approvals.asking.calls.get(moment.call)

@@ -1,10 +1,11 @@
 """Where approvals meet the store: a yes that came too late for its call waits there, for a repeat.
 
 The queue and the calls that ask it are the session's own. A yes that no call waits for any more is
-left in the store, and used up from there by whichever proxy the identical call comes to.
+left in the store, and used up from there by whichever proxy the identical call comes to. Only when
+the store has none for a held call, or cannot be asked, are people told that it waits for them.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from mcpguard.approval import orphans, shared
 from mcpguard.approval.asking import Asking
@@ -33,7 +34,8 @@ class Approvals:
 
     `now`: the session's clock, monotonic seconds. `unix`: whole seconds since 1970. `source`: n
     random bytes. `approvers`: whose signatures count. `lock`: the lockfile's digest, or empty.
-    `patterns`: what the operator has taken out of whatever is shown.
+    `patterns`: what the operator has taken out of whatever is shown. `tell`: an event's name, and
+    why.
     """
 
     def __init__(
@@ -48,11 +50,12 @@ class Approvals:
         unix: Callable[[], int],
         program: bool = False,
         patterns: Callable[[], Patterns | None] = lambda: None,
+        tell: Callable[[str, str], None],
     ) -> None:
         self._settings, self._approvers = settings, tuple(approvers)
         self._program = program
         self._verify = verifier(approvers)
-        self._now, self._unix = now, unix
+        self._now, self._unix, self._tell = now, unix, tell
         self._spent = Spent()
         self.queue = Queue(
             session,
@@ -75,6 +78,8 @@ class Approvals:
         self.leaving: list[Grant] = []
         """A yes each that the store is to keep."""
         self._looked: frozenset[str] = frozenset()
+        self._said: frozenset[str] = frozenset()
+        """Tokens of the held calls that people were told of."""
         self._lost = False
 
     def _unsigned(self, settings: ApprovalSettings) -> Callable[[str], bool]:
@@ -138,10 +143,23 @@ class Approvals:
         Whether some waited in vain, and are to be judged again.
         """
         self.asking.still(held)
+        waiting = self.asking.details
+        if self._lost:
+            self._say(waiting)
         due = self.queue.due()
-        if due is not None and self._now() >= due:
-            return self.asking.over(self._now())
-        return False
+        if due is None or self._now() < due:
+            return False
+        over = self.asking.over(self._now())
+        left = self.asking.held
+        self._say({token: why for token, why in waiting.items() if token not in left})
+        return over
+
+    def _say(self, waiting: Mapping[str, str]) -> None:
+        """Tell people, once, of the held calls that need one of them. Token -> what they hear."""
+        for token, detail in waiting.items():
+            if token not in self._said:
+                self._tell("call.waits", detail)
+        self._said = self._said.union(waiting) & {*self.asking.held, *waiting}
 
     def answer(self, signed: Signed) -> Outcome:
         """A signed answer. A yes that came too late for its call is left in the store."""
@@ -169,6 +187,9 @@ class Approvals:
             self._looked = frozenset(held)
             for token, by in found:
                 self.queue.admit(token, by, self._now())
+            needless = {token for token, _ in found}
+            waiting = self.asking.details.items()
+            self._say({at: why for at, why in waiting if at in held and at not in needless})
 
         def ask(store: Store) -> Callable[[], None]:
             for grant in leaving:
@@ -197,6 +218,7 @@ class Approvals:
     def lost(self) -> None:
         """See `worker.Keeper`. A yes waits here until the store is back."""
         self._lost = True
+        self._say(self.asking.details)
 
     def part(self) -> tuple[Parting, ...]:
         """The session ends: the tickets that senders were told of."""

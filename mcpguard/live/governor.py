@@ -173,6 +173,7 @@ class Governor:
                 unix=lambda: int(time.time()),  # noqa: TID251 - as above
                 program=self._program,
                 patterns=lambda: self.settings.gateway.patterns,
+                tell=self._told,
             )
             if self.worker is not None:
                 self.worker.keep(self._approvals)

@@ -314,7 +314,6 @@ class Core:
             record = held(Allowed(UP, call.method, call.target[:SHOWN]), wait)
             record.update(self.traced(entry) or {})
             self.batch.records.append((record, b""))
-            self.event("call.waits", "warning", why=wait.detail)
         return None
 
     def _question(self, entry: Entry, text: str) -> Entry | None:

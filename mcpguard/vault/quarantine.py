@@ -49,7 +49,10 @@ Source = Callable[[int], bytes]
 
 
 class Entry(NamedTuple):
-    """One quarantined result. `at`, `until`: Unix seconds. `error`: `body` is an error object."""
+    """One quarantined result. `at`, `until`: Unix seconds. `error`: `body` is an error object.
+
+    `released`: what a person let on (`text` or `retry`, as `admits` of the record), and when last.
+    """
 
     id: str
     server: str
@@ -64,6 +67,7 @@ class Entry(NamedTuple):
     error: bool
     body: JsonObject
     size: int = 0
+    released: tuple[tuple[str, int], ...] = ()
 
     @property
     def digest(self) -> str:
@@ -132,6 +136,19 @@ class Quarantine:
         """The entry `name`; None when there is none, or it has expired."""
         entry = self._opened(name) if name in self._names() else None
         return entry if entry is not None and now < entry.until else None
+
+    def mark(self, name: str, admits: str, now: int) -> bool:
+        """Seal an entry anew, with what was released of it at `now`. False: there is none."""
+        entry = self.get(name, now)
+        if entry is None:
+            return False
+        released = {**dict(entry.released), admits: now}
+        raw = orjson.dumps(entry._replace(released=tuple(released.items()))._asdict())
+        try:
+            self._write(name, self._sealed(name, raw))
+        except OSError as error:
+            raise self._unusable(error) from error
+        return True
 
     def drop(self, name: str) -> bool:
         """Delete an entry. False: there is none of that name."""
@@ -227,7 +244,9 @@ class Quarantine:
         except InvalidTag:
             return None
         told = orjson.loads(raw)
-        return Entry(**{**told, "rules": tuple(told["rules"]), "size": len(data)})
+        released = tuple((admits, at) for admits, at in told.get("released", ()))
+        parts = {"rules": tuple(told["rules"]), "size": len(data), "released": released}
+        return Entry(**{**told, **parts})
 
     def _unusable(self, error: OSError) -> VaultError:
         return VaultError(

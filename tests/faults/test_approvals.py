@@ -1,5 +1,6 @@
 """A person's way: a call waits in a real proxy, and is answered from another terminal."""
 
+import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -180,7 +181,13 @@ def test_a_yes_to_what_an_ended_session_left_admits_the_same_call_alone(office: 
             desk.start()
             for ident, text in enumerate(texts, 1):
                 desk.ask(ident, text)
-            return [desk.answered(ident) for ident, _ in enumerate(texts, 1)]
+            told = [desk.answered(ident) for ident, _ in enumerate(texts, 1)]
+            desk.host.finish()
+        unanswered = sum("waits for the approval" in each for each in told)
+        assert (
+            len(re.findall(rb"ticket \w+: mcpguard approve show", desk.host.stderr)) == unanswered
+        )
+        return told
 
     (other,) = asked("left", settings="profile: other\n")
     (locked,) = asked("left", lock="other-lock.json")

@@ -69,6 +69,7 @@ def test_a_planted_credential_is_kept_from_the_model_until_a_person_releases_it(
         office.run("quarantine", "release", name, "--retry", said=["no no no no no"], code=2)
         assert "Blocked" in desk.says(str(path))
         text = office.signed("quarantine", "release", name, "--retry")
+        assert "text and one retry" in office.run("quarantine", "list")
         assert text == path.read_text() + "\n"
         assert desk.says(str(path)) == path.read_text()
         assert "Blocked" in desk.says(str(path))

@@ -18,7 +18,7 @@ from mcpguard.cli.signing import Phrases, signer_option, unlock
 from mcpguard.cli.vault import acts
 from mcpguard.control import client
 from mcpguard.control.client import Found
-from mcpguard.errors import ControlError, McpguardError, RefusalError, UsageError
+from mcpguard.errors import ControlError, McpguardError, RefusalError, UsageError, VaultError
 from mcpguard.model import Json, JsonObject
 from mcpguard.vault.quarantine import Entry, Quarantine, typed
 
@@ -30,6 +30,9 @@ MISUSED = 2
 _HOUR = 3600
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _ID = click.argument("name", metavar="ID")
+
+_RELEASED = {"text": "text", "retry": "text and one retry"}
+"""What a release lets on, as its record says it -> as a person reads it."""
 
 
 @click.group(invoke_without_command=True)
@@ -44,7 +47,7 @@ def quarantine(context: click.Context) -> None:
 @quarantine.command(name="list")
 @reach.FORM
 def list_command(*, form: str) -> None:
-    """List what is kept, the oldest first.
+    """List what is kept, the oldest first, and what was released of it.
 
     Exit codes: 0 shown, also when there is nothing; 2 it could not be found out.
     """
@@ -116,6 +119,7 @@ def release_command(
     else:
         _signed_there(context, entry, found, by, said)
         render.talk("the next identical result passes, once, within ten minutes")
+    _marked(entry, "retry" if retry else "text", now)
     _handed_over(entry, into)
 
 
@@ -178,6 +182,15 @@ def _signed_there(
         reach.signed(signing, line, "release", args)
 
 
+def _marked(entry: Entry, admits: str, now: int) -> None:
+    """For the list. The release is recorded already, and holds without."""
+    try:
+        Quarantine(reach.home()).mark(entry.id, admits, now)
+    except VaultError as error:
+        told = f"released, but `mcpguard quarantine list` will not show it: {error.message}"
+        render.talk(f"warning: {render.printable(told)}", f"  next: {error.hint}")
+
+
 def _handed_over(entry: Entry, into: Path | None) -> None:
     raw = text_of(entry).encode("utf-8", "surrogatepass")
     if into is None:
@@ -223,6 +236,7 @@ def _facts(entry: Entry, now: int) -> JsonObject:
         "rules": [*entry.rules],
         "digest": entry.digest,
         "bytes": entry.size,
+        "released": [{"admits": admits, "at": _stamp(at)} for admits, at in entry.released],
     }
 
 
@@ -232,7 +246,7 @@ def _list_text(entries: list[Entry], now: int) -> Iterator[str]:
         return
     yield from reach.rows(
         [
-            ("ID", "SERVER", "RESULT OF", "WHY", "KEPT FOR"),
+            ("ID", "SERVER", "RESULT OF", "WHY", "KEPT FOR", "RELEASED"),
             *(
                 (
                     each.id,
@@ -240,6 +254,7 @@ def _list_text(entries: list[Entry], now: int) -> Iterator[str]:
                     f"{each.method} {each.target}"[:60],
                     each.why[:60],
                     f"{max(0, each.until - now) // _HOUR} h",
+                    ", ".join(_RELEASED[admits] for admits, _ in each.released) or "-",
                 )
                 for each in entries
             ),
@@ -252,6 +267,8 @@ def _shown(entry: Entry, now: int) -> Iterator[str]:
     facts = _facts(entry, now)
     for key in ("id", "server", "principal", "method", "target", "at", "why", "digest"):
         yield f"{key:<12}{render.plain(facts[key]) or '-'}"
+    told = (f"{_RELEASED[admits]} ({_stamp(at)})" for admits, at in entry.released)
+    yield f"{'released':<12}{', '.join(told) or '-'}"
     yield f"{'signals':<12}{', '.join(entry.rules) or '-'}"
     yield "result"
     yield from ("  " + line for line in render.json_text(entry.body).split("\n"))

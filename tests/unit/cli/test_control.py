@@ -27,8 +27,11 @@ from mcpguard.control.policies import Policy
 from mcpguard.control.proof import proven
 from mcpguard.errors import RefusalError, UsageError
 from mcpguard.identity.keys import approvers, create, open_key, verifier
+from mcpguard.live import standings
 from mcpguard.model import JsonObject
 from mcpguard.store import BACKENDS
+from mcpguard.trust.account import Entry, Party
+from mcpguard.trust.score import Event
 from tests.unit.control import desk as desks
 from tests.unit.control.desk import CALL, KEY, Desk, served
 from tests.waiting import PATIENCE
@@ -463,6 +466,54 @@ def test_a_score_begins_anew_by_one_session_alone(data: Path) -> None:
     assert two.done == [("reset_trust", "server", "mail", "", (KEY,))]
 
 
+DOUBT = "warning: no running session"
+
+
+def scored(data: Path, *observed: tuple[str, str, Event]) -> None:
+    """Roles, names and events, in the store that proxies share."""
+    entries = [
+        Entry(Party(role, name), 0, "s", seq, event)
+        for seq, (role, name, event) in enumerate(observed)
+    ]
+    with closing(BACKENDS["sqlite"](str(data / STATE))) as store:
+        standings.publish(store, entries, data / "audit")
+
+
+@pytest.mark.guarantee("control:unknown-names")
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("caller", "local:default"), ""),
+        (("caller", "did:key:seen"), ""),
+        (("server", "mail", "--session", "files"), ""),
+        (
+            ("caller", "local:nobody"),
+            "  known: did:key:seen, local:default\n  next: if it is misspelt: ",
+        ),
+        (("caller", "local:defualt"), "  next: did you mean local:default? if it is misspelt: "),
+        (
+            ("server", "Flies", "--session", "files"),
+            "  known: files, mail\n  next: did you mean fil",
+        ),
+        (("server", "reset", "--session", "files"), "  known: files, mail\n"),
+    ],
+)
+def test_a_reset_of_what_nothing_here_knows_is_recorded_and_doubted(
+    data: Path, words: tuple[str, ...], told: str
+) -> None:
+    scored(
+        data,
+        ("caller", "did:key:seen", Event.SUCCESS),
+        ("server", "mail", Event.SUCCESS),
+        ("server", "reset", Event.RESET),
+    )
+    desk = Desk("aaaa", "files")
+    with served(data, desk, desks.check):
+        result = run("trust", "reset", *words, obj=Signer())
+    assert (code(result), desk.done) == (0, [("reset_trust", *words[:2], "", (KEY,))])
+    assert (DOUBT in result.stderr, told in result.stderr) == (bool(told), True)
+
+
 # blocks
 
 
@@ -509,6 +560,7 @@ def test_a_pattern_is_no_name_to_block(data: Path, kind: str, hint: str) -> None
     assert stored(data) == [(kind, "be*", "")]
 
 
+@pytest.mark.guarantee("control:unknown-names")
 @pytest.mark.parametrize(
     ("kind", "name", "known"),
     [
@@ -533,7 +585,7 @@ def test_a_block_of_what_nothing_here_knows_is_recorded_and_doubted(
     with served(data, Desk("aaaa", "files")):
         result = run("trust", "block", kind, name)
     assert (code(result), stored(data)) == (0, [(kind, name, "")])
-    assert ("warning: no running session" in result.stderr) is not known
+    assert (DOUBT in result.stderr) is not known
     assert (f"mcpguard trust unblock {kind} {name}" in result.stderr) is not known
 
 
@@ -608,6 +660,32 @@ def test_kill_of_a_server_or_a_session_leaves_the_others_alone(data: Path) -> No
     assert "mail (off: mcpguard kill --off --server mail)\n" in run("status").stdout
     still = run("kill", "--off", "--format", "json")
     assert told(still) == {"deleted": None, "still_on": [str(data / "kill.d" / "mail")]}
+
+
+@pytest.mark.guarantee("control:unknown-names")
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("mail",), ""),
+        (("nosuch",), "  next: if it is misspelt: mcpguard kill --off --server nosuch, and end"),
+        (
+            ("mial", "--format", "json"),
+            "  next: did you mean mail? if it is misspelt: mcpguard kill --off --server mial, and",
+        ),
+        (
+            ("nosuch", "--fleet"),
+            "misspelt: mcpguard kill --off --fleet --server nosuch, and end the",
+        ),
+    ],
+)
+def test_a_switch_for_what_nothing_here_knows_is_on_and_doubted(
+    data: Path, words: tuple[str, ...], told: str
+) -> None:
+    one, two = Desk("aaaa", "files"), Desk("bbbb", "mail")
+    with served(data, one), served(data, two):
+        result = run("kill", "--server", *words)
+    assert (code(result), [each.name for each in (data / "kill.d").iterdir()]) == (0, [words[0]])
+    assert (DOUBT in result.stderr, told in result.stderr) == (bool(told), True)
 
 
 @pytest.mark.guarantee("control:kill-fleet")

@@ -1,6 +1,7 @@
 """`mcpguard quarantine` and `mcpguard canary`: what they show, write and refuse."""
 
 import os
+import re
 from pathlib import Path
 
 import orjson
@@ -57,6 +58,16 @@ def acts(home: Path) -> list[JsonObject]:
     return [each for each in records if "." in each["event"] and each["event"][:7] != "session"]
 
 
+def listed(name: str) -> tuple[str, list[str]]:
+    """What the list says was released of that entry: as text, and as JSON."""
+    heads, *rows = run("quarantine", "list").stdout.splitlines()
+    (text,) = (row[heads.index("RELEASED") :] for row in rows if row.startswith(name))
+    every = orjson.loads(run("quarantine", "list", "--format", "json").stdout)["quarantined"]
+    (told,) = (each["released"] for each in every if each["id"] == name)
+    assert all(re.fullmatch(r"2.{9}T.{8}Z", each["at"]) for each in told)
+    return text, [each["admits"] for each in told]
+
+
 def test_what_is_quarantined_is_listed_and_shown_with_nothing_a_terminal_obeys(home: Path) -> None:
     assert run("quarantine", "list").stdout == "Nothing is quarantined.\n"
     name = kept(home)
@@ -84,11 +95,13 @@ def test_a_release_takes_a_key_and_a_yes_and_is_recorded(home: Path, tmp_path: P
     assert run(*release, piped("a wrong passphrase")).exit_code != 0
     assert run(*release, piped(PHRASE), given="n\n").exit_code != 0
     assert not into.exists()
+    assert listed(name) == ("-", [])
     assert not (home / "audit").exists()
     assert run(*release, piped(PHRASE)).exit_code == 0
     assert into.read_bytes() == f"{TEXT}\n".encode()
     assert into.stat().st_mode & 0o777 == 0o600
     assert run(*release, piped(PHRASE)).exit_code != 0  # the file is there
+    assert listed(name) == ("text", ["text"])
     (act,) = acts(home)
     assert (act["event"], act["by"], act["name"], act["admits"]) == (
         "quarantine.release",
@@ -99,6 +112,8 @@ def test_a_release_takes_a_key_and_a_yes_and_is_recorded(home: Path, tmp_path: P
     assert str(act["key"]).startswith("ed25519:")
     done = run("quarantine", "release", name, "--passphrase-fd", piped(PHRASE))
     assert done.stdout.encode() == f"{TEXT}\n".encode()
+    assert listed(name) == ("text", ["text"])
+    assert "released    text (2" in run("quarantine", "show", name).stdout
     retry = run("quarantine", "release", name, "--retry", "--passphrase-fd", piped(PHRASE))
     assert retry.exit_code != 0  # no session runs
 
@@ -123,6 +138,16 @@ def test_what_is_handed_over_is_the_text_or_all_of_it(
         assert done.stdout == text
     else:
         assert orjson.loads(done.stdout)["content"][0]["text"] == TEXT
+
+
+def test_a_release_that_cannot_be_marked_holds_and_says_so(home: Path) -> None:
+    name = kept(home)
+    (home / "quarantine" / f".{name}").mkdir()
+    create(home / "approvers", "ana", PHRASE, work=10)
+    done = run("quarantine", "release", name, "--passphrase-fd", piped(PHRASE))
+    assert (done.exit_code, done.stdout) == (0, f"{TEXT}\n")
+    assert "warning: released, but `mcpguard quarantine list` will not show it" in done.stderr
+    assert listed(name) == ("-", [])
 
 
 def test_dropping_needs_no_key_and_is_recorded(home: Path) -> None:
