@@ -5,91 +5,14 @@ and what reached the server, byte for byte, is all there was. Wire ids at the se
 and so on; the fence is not shown.
 """
 
-import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from mcpguard.wire.framing import MAX_LINE
-from tests.integration.host import (
-    RECORDER,
-    Place,
-    Session,
-    ask,
-    blocked,
-    call,
-    error,
-    line,
-    mapped_ids,
-    result,
-)
-
-CALL = b'{"jsonrpc":"2.0","id":w%d,"method":"tools/call","params":{"name":"echo","arguments":%s}}\n'
-PING = b'{"jsonrpc":"2.0","id":w%d,"method":"ping"}\n'
-TEN_MB = 10 * 1024 * 1024
-
-
-def at_server(*arguments: bytes) -> tuple[bytes, ...]:
-    """What the server gets for calls of echo with these encoded arguments."""
-    return tuple(CALL % (number, each) for number, each in enumerate(arguments))
-
-
-@dataclass(frozen=True)
-class Row:
-    """`sent` by the host; `host`: the lines it gets; `server`: the lines that reach the server."""
-
-    name: str
-    sent: bytes
-    host: tuple[bytes, ...] = ()
-    server: tuple[bytes, ...] = ()
-
-
-def raw(ident: bytes, arguments: bytes = b'{"text":"a"}', name: bytes = b'"echo"') -> bytes:
-    """A call written by hand, for what no encoder would write."""
-    return (
-        b'{"jsonrpc":"2.0","id":'
-        + ident
-        + b',"method":"tools/call","params":{"name":'
-        + name
-        + b',"arguments":'
-        + arguments
-        + b"}}\n"
-    )
-
-
-def passes(
-    ident: bytes, arguments: bytes = b'{"text":"a"}', echo: str = '{"text": "a"}'
-) -> tuple[bytes, ...]:
-    words = json.dumps(echo).encode()
-    return (
-        b'{"jsonrpc":"2.0","id":'
-        + ident
-        + b',"result":{"content":[{"type":"text","text":'
-        + words
-        + b"}]}}",
-    )
-
-
-def unknown(ident: object, name: str) -> tuple[bytes, ...]:
-    return (
-        json.dumps(
-            {
-                "jsonrpc": "2.0",
-                "id": ident,
-                "error": {"code": -32602, "message": f"Unknown tool: {name}"},
-            },
-            ensure_ascii=False,
-            separators=(",", ":"),
-        ).encode(),
-    )
-
-
-def invalid(ident: float | str, why: str) -> tuple[bytes, ...]:
-    refused = {"code": -32600, "message": f"Invalid Request: {why}"}
-    return (line(id=ident, error=refused)[:-1],)
+from tests.integration.host import RECORDER, Place, Session, ask, blocked, call, error, line, result
+from tests.integration.rows import CALL, PING, Row, at_server, invalid, passes, raw, traded, unknown
 
 
 def params(ident: int, why: str) -> tuple[bytes, ...]:
@@ -105,10 +28,8 @@ NOT_JSON = "not one JSON object in UTF-8"
 BOTH_REFUSED = (*invalid(1, NOT_JSON), *invalid(2, NOT_JSON))
 RANGE = "a number is outside 64 bits"
 NO_METHOD = "Method not found"
-OVER = "the line is longer than mcpguard passes on (8 MiB)"
 BAD_ID = "id is not a short string or a safe integer"
 BATCH = "a batch; no MCP revision since 2025-06-18 has them"
-NESTING_63 = b"[" * 30 + b"]" * 30
 HTTP = b'Content-Length: 46\r\n\r\n{"jsonrpc":"2.0","id":1,"method":"ping"}\n'
 
 IDS = (
@@ -535,33 +456,6 @@ SHAPES = (
 
 TABLE = IDS + KEYS + FRAMES + NUMBERS + NAMES + METHODS + URIS + SHAPES
 
-
-def sent_to_server(place: Place) -> list[bytes]:
-    return Path(place.env["RECORDER_LOG"]).read_bytes().splitlines(keepends=True)
-
-
-def exchanged(
-    place: Place, session: Session, sent: bytes
-) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    """What the host got for `sent` in a new session, and what the server got."""
-    session.start()
-    session.names()
-    return traded(place, session, sent)
-
-
-def traded(
-    place: Place, session: Session, sent: bytes
-) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    """The same, in one that has begun."""
-    before = len(sent_to_server(place))
-    session.send(sent, ask("fence", "ping"))
-    *got, fence = session.until("fence")
-    assert fence == result("fence")
-    reached = mapped_ids(sent_to_server(place)[before:])
-    assert b'"method":"ping"' in reached[-1]
-    return tuple(got), tuple(reached[:-1])
-
-
 Open = tuple[Place, Session]
 
 
@@ -593,121 +487,3 @@ def opened(recorder_lock: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 )
 def test_what_a_host_writes_is_passed_or_refused_as_designed(opened: Open, row: Row) -> None:
     assert traded(*opened, row.sent) == (row.host, row.server)
-
-
-@pytest.mark.guarantee("framing:line-limit")
-@pytest.mark.parametrize(
-    ("sent", "host"),
-    [
-        (raw(b"1", b'{"text":"' + b"x" * TEN_MB + b'"}'), invalid(1, OVER)),
-        (
-            b'{"jsonrpc":"2.0","method":"tools/call","params":{"name":"echo","arguments":{"text":"'
-            + b"x" * TEN_MB
-            + b'"}},"id":1}\n',
-            invalid(1, OVER),
-        ),
-        (b"x" * TEN_MB + b"\n", ()),
-        (b'{"text":"' + b"x" * TEN_MB + b"\n", ()),
-        (b"[" * TEN_MB + b"\n", ()),
-    ],
-    ids=["id-first", "id-last", "no-json", "no-end", "brackets"],
-)
-def test_a_line_of_ten_megabytes_is_refused_at_once_and_the_session_goes_on(
-    recorder: Place, sent: bytes, host: tuple[bytes, ...]
-) -> None:
-    with recorder.proxy() as session:
-        assert exchanged(recorder, session, sent) == (host, ())
-        assert session.exchange(raw(b"2"), 2) == passes(b"2")[0]
-        assert session.finish() == (0, [])
-    assert "over_long" in recorder.reasons()
-
-
-@pytest.mark.guarantee("framing:line-limit")
-def test_a_line_just_under_the_limit_passes(recorder: Place) -> None:
-    words = "x" * (MAX_LINE - 200)
-    with recorder.proxy("--policy", "permissive") as session:  # which adds no note to a long result
-        session.start()
-        session.names()
-        before = len(sent_to_server(recorder))
-        session.send(raw(b"1", b'{"text":"%s"}' % words.encode()))
-        same = session.answer(1) == passes(b"1", echo=json.dumps({"text": words}))[0]
-        reached = mapped_ids(sent_to_server(recorder)[before:])
-        there = tuple(reached) == at_server(b'{"text":"%s"}' % words.encode())
-        assert (same, there) == (True, True)  # not the lines: nobody reads 16 MiB of difference
-
-
-@pytest.mark.guarantee("framing:chunks-never-matter")
-def test_a_line_may_come_byte_by_byte(recorder: Place) -> None:
-    with recorder.proxy() as session:
-        session.start()
-        session.names()
-        for byte in raw(b"1"):
-            session.send(bytes([byte]))
-        assert session.answer(1) == passes(b"1")[0]
-
-
-@pytest.mark.guarantee("framing:chunks-never-matter")
-def test_half_a_line_at_the_end_never_reaches_the_server(recorder: Place) -> None:
-    with recorder.proxy() as session:
-        session.start()
-        session.names()
-        before = len(sent_to_server(recorder))
-        session.send(raw(b"1")[:-1])
-        assert session.finish() == (0, [])
-    assert sent_to_server(recorder)[before:] == []
-
-
-EARLY = "Session not initialized: send initialize first"
-BEFORE = (
-    Row("a call", raw(b"1"), (error(1, -32600, EARLY),)),
-    Row("a list", ask(1, "tools/list"), (error(1, -32600, EARLY),)),
-    Row("a read", ask(1, "resources/read", uri="note://one"), (error(1, -32600, EARLY),)),
-    Row("a level", ask(1, "logging/setLevel", level="debug"), (error(1, -32600, EARLY),)),
-    Row("a notification", line(method="notifications/initialized")),
-    Row("a ping", ask(1, "ping"), (result(1),), (PING % 0,)),
-)
-
-
-@pytest.mark.guarantee("handshake:first")
-@pytest.mark.parametrize("row", BEFORE, ids=lambda row: row.name)
-def test_before_initialize_only_pings_pass(recorder: Place, row: Row) -> None:
-    with recorder.proxy() as session:
-        session.send(row.sent, ask("fence", "ping"))
-        *host, _fence = session.until("fence")
-        assert tuple(host) == row.host
-        assert tuple(mapped_ids(sent_to_server(recorder))[:-1]) == row.server
-
-
-@pytest.mark.guarantee("pending:held-until-verified")
-def test_calls_written_together_with_the_handshake_are_held_and_answered(recorder: Place) -> None:
-    handshake = ask(
-        "start", "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={}
-    )
-    with recorder.proxy() as session:
-        session.send(
-            handshake, line(method="notifications/initialized"), raw(b"1"), call(2, "exec_shell")
-        )
-        session.answer("start")
-        assert sorted([session.line() or b"", session.line() or b""]) == sorted(
-            passes(b"1") + unknown(2, "exec_shell")
-        )
-
-
-@pytest.mark.guarantee("handshake:unknown-version-stops")
-def test_a_version_nobody_knows_is_negotiated_by_the_server(recorder: Place) -> None:
-    with recorder.proxy() as session:
-        assert session.start(protocolVersion="1999-01-01")["protocolVersion"] == "2025-11-25"
-        assert session.exchange(raw(b"1"), 1) == passes(b"1")[0]
-
-
-def test_the_words_of_a_denial_never_repeat_an_argument(recorder: Place) -> None:
-    with recorder.proxy() as session:
-        host, server = exchanged(recorder, session, call(1, "echo", text={"secret": "hunter2"}))
-        assert b"hunter2" not in host[0]
-        assert server == ()
-
-
-def test_names_it_cannot_find_are_repeated_only_in_part(recorder: Place) -> None:
-    with recorder.proxy() as session:
-        host, _ = exchanged(recorder, session, call(1, "x" * 5000))
-        assert len(host[0]) < 400

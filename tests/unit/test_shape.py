@@ -22,6 +22,9 @@ ROOMS = sorted(path.parent for path in PACKAGE.glob("*/__init__.py"))
 LONGEST_MODULE = 700
 """Lines. About 200 is what to aim at."""
 
+TABLES = {"tests/guarantees.py"}
+"""Modules that may be longer, as they are a table of data."""
+
 LONGEST_FUNCTION = 60
 """Lines, docstring included. About 10 is what to aim at."""
 
@@ -95,8 +98,9 @@ def exported(path: Path) -> set[str]:
 
 
 def test_no_module_is_longer_than_its_limit() -> None:
-    sizes = {name(path): len(path.read_text("utf-8").splitlines()) for path in MODULES}
-    assert {path: size for path, size in sizes.items() if size > LONGEST_MODULE} == {}
+    sizes = {name(path): len(path.read_text("utf-8").splitlines()) for path in MODULES + TESTS}
+    long = {path: size for path, size in sizes.items() if size > LONGEST_MODULE}
+    assert {path: size for path, size in long.items() if path not in TABLES} == {}
 
 
 def test_no_function_is_longer_than_its_limit() -> None:

@@ -5,18 +5,21 @@ from collections.abc import Mapping
 import pytest
 
 from mcpguard.errors import UsageError
-from mcpguard.model import ALLOW, Call, Effect, JsonObject, Reason, Verdict
+from mcpguard.model import ALLOW, Call, Effect, Json, JsonObject, Reason, Verdict
 from mcpguard.pipeline.gateway import GatewayStage
+from mcpguard.pipeline.sanitise import MAX_FINDINGS, MAX_WHERE
 from mcpguard.pipeline.terms import GatewayPolicy, Handling
 from mcpguard.scan import DETECTORS
+from mcpguard.scan.patterns import Action, Form, Pattern, Patterns
 from mcpguard.vault.disguises import detector
-from tests.unit.pipeline.test_gateway import (
+from tests.unit.pipeline.gateways import (
     CARD,
     CTX,
     DENY,
     LOCK,
     RECORD,
     REDACT,
+    SSN,
     TAKEN,
     TEMPLATED,
     call,
@@ -138,3 +141,74 @@ def test_nothing_is_taken_out_beside_what_a_binding_cannot_read() -> None:
         " about"
     )
     assert places(verdict) == ["/arguments/content"]
+
+
+# What cannot be looked through
+
+
+def deep(levels: int) -> Json:
+    value: Json = "x"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.guarantee("scan:over-budget-raises")
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (deep(70), "arguments: nested too deeply to be looked at"),
+        ("x" * 8_400_000, "arguments: 8400001 characters, at most 8388608 are looked at"),
+        (["x"] * 200_001, "arguments: 200002 texts, at most 200000 are looked at"),
+        ([CARD] * 10_001, "arguments: more than 10000 things were found in them"),
+    ],
+)
+@pytest.mark.parametrize("handling", Handling)
+def test_arguments_that_cannot_be_looked_through_are_denied(
+    value: Json, why: str, handling: Handling
+) -> None:
+    policy = GatewayPolicy(detectors={"card": handling})
+    verdict = stage(policy).judge(call({"x": value}), CTX)
+    assert verdict == Verdict.deny(Reason.UNSCANNED, f"what cannot be looked through: {why}")
+
+
+def test_findings_are_few_and_their_places_short() -> None:
+    policy = GatewayPolicy(detectors={"card": DENY})
+    for length, shown in ((500, MAX_WHERE), (5000, len("/arguments"))):
+        verdict = stage(policy).judge(call({"k" * length: [CARD] * 100}), CTX)
+        assert isinstance(verdict, Verdict)
+        assert len(verdict.findings) == MAX_FINDINGS
+        assert {len(each.where) for each in verdict.findings} == {shown}
+
+
+SECRETS = [CARD, SSN, "ghp_" + "aB3dE5fG7hJ9" * 3, "/srv/../../etc/passwd"]
+
+
+@pytest.mark.guarantee("scan:no-text-in-findings")
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("handling", Handling)
+@pytest.mark.parametrize("place", ["key", "value", "path", "number"])
+def test_no_verdict_repeats_what_it_found(secret: str, handling: Handling, place: str) -> None:
+    values: dict[str, JsonObject] = {
+        "key": {secret: 1},
+        "value": {"content": [f"x {secret}"]},
+        "path": {"path": secret},
+        "number": {"n": 4111111111111111, secret: {secret: secret}},
+    }
+    policy = GatewayPolicy(detectors=dict.fromkeys(DETECTORS, handling))
+    verdict = stage(policy).judge(call(values[place]), CTX)
+    assert isinstance(verdict, Verdict)
+    said = repr(verdict._replace(rewrite=None))
+    assert not any(part in said for part in ("1111", SSN, "aB3dE5fG7", "etc/passwd"))
+
+
+@pytest.mark.guarantee("scan:no-text-in-findings")
+def test_the_place_of_a_finding_holds_nothing_that_another_rule_would_find() -> None:
+    policy = GatewayPolicy(
+        detectors={"path_traversal": DENY},
+        patterns=Patterns.of([Pattern("p", Form.SUBSTRING, "tulip", Action.REDACT)]),
+    )
+    for key, place in ((CARD, "[mcpguard:card]"), ("tulip", "[mcpguard:pattern]"), ("\ud800", "�")):
+        verdict = stage(policy).judge(call({key: {"path": "../../../../etc/passwd"}}), CTX)
+        assert isinstance(verdict, Verdict)
+        assert [each.where for each in verdict.findings] == [f"/arguments/{place}/path"]

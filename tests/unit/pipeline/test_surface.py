@@ -1,147 +1,34 @@
-"""The surface stage: what is locked and listed unchanged may pass, and nothing else."""
-
-import copy
-from collections.abc import Mapping
-from dataclasses import replace
-from functools import partial
+"""What a host may call, read, get and complete: what is locked, listed and well-formed."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpguard.lock.lockfile import Launch, Lockfile, from_surface
-from mcpguard.lock.surface import ServerFacts, collect
+from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
     ALLOW,
-    OFF_SCHEMA,
-    Answer,
     Call,
     Context,
     Decision,
-    Definition,
     Effect,
-    Era,
     ItemKind,
-    Json,
     JsonObject,
-    Notice,
     Reason,
-    RequestKind,
-    Result,
-    ServerRequest,
     Side,
-    Subject,
     Verdict,
 )
-from mcpguard.pipeline import Decide, NoRules, decide, make_stages
-from mcpguard.pipeline.surface import MAX_LINKS, MAX_SHAPES, SurfaceStage
-from mcpguard.wire.methods import NOTIFICATIONS, REQUESTS
-
-LISTED: JsonObject = {"tools": {}, "prompts": {}, "resources": {}}
-FACTS = ServerFacts(Era.DUAL, "2025-11-25", {"name": "s", "version": "1"}, "", LISTED)
-MANY_NAMES = "abcdefghi"
-TOOLS: list[Json] = [
-    {
-        "name": "many",
-        "inputSchema": {
-            "type": "object",
-            "properties": {name: {"type": "string"} for name in MANY_NAMES},
-        },
-    },
-    {
-        "name": "write",
-        "inputSchema": {
-            "type": "object",
-            "properties": {
-                "path": {"type": "string"},
-                "options": {"type": "object", "properties": {"mode": {"type": "string"}}},
-                "edits": {
-                    "type": "array",
-                    "items": {"type": "object", "properties": {"line": {"type": "integer"}}},
-                },
-            },
-            "required": ["path"],
-        },
-    },
-    {"name": "free", "inputSchema": {"type": "object"}},
-    {
-        "name": "pick",
-        "inputSchema": {
-            "type": "object",
-            "properties": {
-                "kind": {"type": "string", "enum": ["a", "b"]},
-                "count": {"type": "integer"},
-                "note": {"type": "string"},
-                "below": {"type": "object"},
-            },
-            "required": ["count"],
-        },
-    },
-    {"name": "broken", "inputSchema": {"type": "nonsense", "properties": {"path": {}}}},
-    {"name": "bare"},
-    {"name": "count", "inputSchema": {}, "outputSchema": {"required": ["n"]}},
-    {"name": "odd", "inputSchema": {}, "outputSchema": {"type": "nonsense"}},
-]
-PROMPTS: list[Json] = [
-    {"name": "sum", "arguments": [{"name": "path", "required": True}, "odd", {"title": "x"}]},
-    {"name": "plain"},
-]
-RESOURCES: list[Json] = [
-    {"uri": "file:///srv/readme", "name": "readme"},
-    {"uri": "file:///srv/drifted", "name": "drifted"},
-    {"uri": "Demo://Odd/../Form", "name": "not in normal form, and locked"},
-]
-TEMPLATES: list[Json] = [
-    {"uriTemplate": "file:///srv/{name}", "name": "any"},
-    {"uriTemplate": "memo://{id}", "name": "memo"},
-    {"uriTemplate": "broken://{", "name": "no template"},
-]
-LOCK = from_surface(
-    collect(
-        FACTS,
-        {
-            ItemKind.TOOL: TOOLS,
-            ItemKind.PROMPT: PROMPTS,
-            ItemKind.RESOURCE: RESOURCES,
-            ItemKind.TEMPLATE: TEMPLATES,
-        },
-    ),
-    name="s",
-    launch=Launch(("server",), "", (), {}),
-    requests={RequestKind.ROOTS},
+from mcpguard.pipeline.surface import MAX_SHAPES, SurfaceStage
+from mcpguard.wire.methods import REQUESTS
+from tests.unit.pipeline.surfaces import (
+    CTX,
+    LOCK,
+    MANY_NAMES,
+    Session,
+    context,
+    judged,
+    ruleless,
+    tool,
 )
-
-
-class Session:
-    """Facts: every locked item was listed unchanged, except those of `odd`."""
-
-    def __init__(self, odd: Mapping[tuple[ItemKind, str], Reason]) -> None:
-        self._odd = odd
-
-    def item_state(self, kind: ItemKind, name: str) -> Reason:
-        return self._odd.get((kind, name), Reason.OK)
-
-
-def context(**odd: Reason) -> Context:
-    """A context; `odd` maps a tool's name to its state."""
-    return Context("s", "local", Session({(ItemKind.TOOL, k): v for k, v in odd.items()}))
-
-
-CTX = context()
-
-
-def ruleless(lock: Lockfile) -> Decide:
-    """The pipeline of an operator without rules."""
-    return partial(decide, make_stages(lock, {"policy": NoRules(), "gateway": NoRules()}))
-
-
-def judged(subject: Subject, ctx: Context = CTX, lock: Lockfile | None = LOCK) -> Verdict:
-    return SurfaceStage(lock).judge(subject, ctx)
-
-
-def tool(name: str, arguments: JsonObject) -> Call:
-    return Call("tools/call", name, arguments)
-
 
 UNDECLARED = "an argument that what is completed does not declare"
 ARGUMENT = "the argument to complete is not a name and a value"
@@ -467,267 +354,6 @@ def test_a_schema_that_was_locked_as_checked_and_does_not_compile_denies() -> No
     assert (decision.allowed, decision.reason) == (False, Reason.STAGE_FAILED)
 
 
-# --- definitions ---------------------------------------------------------------------------------
-
-SCHEMA: JsonObject = {"type": "object"}
-FREE: JsonObject = {"name": "free", "inputSchema": SCHEMA}
-DEFINITIONS: dict[str, tuple[Definition, Reason]] = {
-    "same": (Definition(ItemKind.TOOL, "free", FREE), Reason.OK),
-    "another-order": (
-        Definition(ItemKind.TOOL, "free", {"inputSchema": SCHEMA, "name": "free"}),
-        Reason.OK,
-    ),
-    "unknown": (Definition(ItemKind.TOOL, "new", {"name": "new"}), Reason.NOT_LOCKED),
-    "of-another-kind": (Definition(ItemKind.PROMPT, "free", FREE), Reason.NOT_LOCKED),
-    "doubled": (Definition(ItemKind.TOOL, "free", FREE, doubled=True), Reason.DOUBLED),
-    "new-key": (Definition(ItemKind.TOOL, "free", {**FREE, "x": None}), Reason.DRIFTED),
-    "description": (
-        Definition(ItemKind.TOOL, "free", {**FREE, "description": "!"}),
-        Reason.DRIFTED,
-    ),
-    "key-less": (Definition(ItemKind.TOOL, "free", {"name": "free"}), Reason.DRIFTED),
-}
-
-
-@pytest.mark.guarantee("drift:every-field")
-@pytest.mark.parametrize(("definition", "reason"), DEFINITIONS.values(), ids=DEFINITIONS)
-def test_a_definition_is_shown_only_when_it_is_the_locked_one(
-    definition: Definition, reason: Reason
-) -> None:
-    assert judged(definition).reason is reason
-
-
-# --- what the server asks and says ---------------------------------------------------------------
-
-
-@pytest.mark.guarantee("requests:denied-unless-locked")
-@pytest.mark.parametrize(
-    ("method", "reason", "detail"),
-    [
-        ("ping", Reason.OK, ""),
-        ("roots/list", Reason.OK, ""),
-        (
-            "sampling/createMessage",
-            Reason.REQUEST_KIND,
-            "the lockfile does not let this server ask for sampling",
-        ),
-        (
-            "elicitation/create",
-            Reason.REQUEST_KIND,
-            "the lockfile does not let this server ask for elicitation",
-        ),
-        ("Roots/list", Reason.UNKNOWN_METHOD, "no server may ask for that"),
-        ("tools/call", Reason.UNKNOWN_METHOD, "no server may ask for that"),
-        ("", Reason.UNKNOWN_METHOD, "no server may ask for that"),
-    ],
-)
-def test_a_server_asks_only_for_what_the_lockfile_allows(
-    method: str, reason: Reason, detail: str
-) -> None:
-    verdict = judged(ServerRequest(method, {}))
-    assert (verdict.reason, verdict.detail) == (reason, detail)
-
-
-def test_the_hosts_answers_pass() -> None:
-    assert judged(Answer("roots/list", {"roots": []})) == ALLOW
-
-
-@pytest.mark.parametrize(
-    ("notice", "reason"),
-    [
-        (Notice("notifications/message", {"data": "x"}), Reason.OK),
-        (Notice("notifications/resources/updated", {"uri": "file:///srv/readme"}), Reason.OK),
-        (Notice("notifications/resources/updated", {"uri": "memo://1"}), Reason.OK),
-        (Notice("notifications/resources/updated", {"uri": "x://y"}), Reason.NOT_LOCKED),
-        (Notice("notifications/resources/updated", {"uri": "memo://a/../b"}), Reason.URI_FORM),
-        (Notice("notifications/resources/updated", {}), Reason.URI_FORM),
-        (Notice("notifications/unheard-of", {}), Reason.UNKNOWN_METHOD),
-    ],
-)
-def test_a_notice_about_a_resource_needs_that_resource_locked(
-    notice: Notice, reason: Reason
-) -> None:
-    assert judged(notice).reason is reason
-
-
-@pytest.mark.parametrize("method", NOTIFICATIONS[Side.SERVER])
-def test_every_notification_of_the_method_table_is_judged_on_purpose(method: str) -> None:
-    assert judged(Notice(method, {"uri": "memo://1"})) == ALLOW
-
-
-@pytest.mark.guarantee("notices:known-only")
-@pytest.mark.parametrize("kind", LISTED)
-def test_a_list_that_the_reviewed_server_does_not_have_cannot_change(kind: str) -> None:
-    facts = FACTS._replace(capabilities={name: {} for name in LISTED if name != kind})
-    stage = SurfaceStage(replace(LOCK, server=facts))
-    for name in LISTED:
-        verdict = stage.judge(Notice(f"notifications/{name}/list_changed", {}), CTX)
-        assert verdict == (
-            Verdict.deny(Reason.NOT_LOCKED, f"the reviewed server has no {kind}")
-            if name == kind
-            else ALLOW
-        )
-
-
-# --- results -------------------------------------------------------------------------------------
-
-GOOD: JsonObject = {"type": "resource_link", "uri": "file:///srv/readme", "name": "r"}
-MATCHED: JsonObject = {"type": "resource_link", "uri": "memo://7", "name": "m"}
-BAD: JsonObject = {"type": "resource_link", "uri": "https://evil/", "name": "click"}
-NO_URI: JsonObject = {"type": "resource_link", "name": "x"}
-TEXT: JsonObject = {"type": "text", "text": "hello https://evil/"}
-WITHHELD: JsonObject = {
-    "type": "text",
-    "text": "[mcpguard: a link to a resource that is not in the lockfile was withheld]",
-}
-
-
-def message(content: Json) -> JsonObject:
-    return {"role": "user", "content": content}
-
-
-BODIES: dict[str, tuple[JsonObject, JsonObject]] = {
-    "no-links": ({"content": [TEXT]}, {"content": [TEXT]}),
-    "good-link": ({"content": [GOOD, TEXT]}, {"content": [GOOD, TEXT]}),
-    "link-by-template": ({"content": [MATCHED]}, {"content": [MATCHED]}),
-    "bad-link": (
-        {"content": [TEXT, BAD], "isError": False},
-        {"content": [TEXT, WITHHELD], "isError": False},
-    ),
-    "link-without-uri": ({"content": [NO_URI]}, {"content": [WITHHELD]}),
-    "link-with-dots": (
-        {"content": [{**GOOD, "uri": "file:///srv/../etc"}]},
-        {"content": [WITHHELD]},
-    ),
-    "message-link": (
-        {"messages": [message(BAD), message(TEXT)]},
-        {"messages": [message(WITHHELD), message(TEXT)]},
-    ),
-    "message-good": ({"messages": [message(GOOD)]}, {"messages": [message(GOOD)]}),
-    "message-with-a-list": (
-        {"messages": [message([TEXT, BAD])]},
-        {"messages": [message([TEXT, WITHHELD])]},
-    ),
-    "both": (
-        {"content": [], "messages": [message(BAD)]},
-        {"content": [], "messages": [message(WITHHELD)]},
-    ),
-    "block-in-a-block": (
-        {"content": [{"type": "tool_result", "content": [BAD]}]},
-        {"content": [{"type": "tool_result", "content": [WITHHELD]}]},
-    ),
-    "link-in-a-text": (
-        {"content": [{**TEXT, "content": [BAD]}]},
-        {"content": [{**TEXT, "content": [WITHHELD]}]},
-    ),
-    "good-link-in-a-text": (
-        {"content": [{**TEXT, "content": [GOOD]}]},
-        {"content": [{**TEXT, "content": [GOOD]}]},
-    ),
-    "content-of-no-shape": ({"content": 5, "messages": None}, {"content": 5, "messages": None}),
-    "content-that-is-no-list": ({"content": BAD}, {"content": WITHHELD}),
-    "odd-shapes": (
-        {"content": [None, 1, "x", []], "messages": [None, {}]},
-        {"content": [None, 1, "x", []], "messages": [None, {}]},
-    ),
-    "nothing": ({}, {}),
-}
-
-
-@pytest.mark.guarantee("surface:links-are-locked")
-@pytest.mark.parametrize(("body", "passed"), BODIES.values(), ids=BODIES)
-def test_links_outside_the_lockfile_are_withheld(body: JsonObject, passed: JsonObject) -> None:
-    before = copy.deepcopy(body)
-    decision = ruleless(LOCK)(Result("tools/call", "free", body), CTX)
-    assert isinstance(decision, Decision)
-    assert decision.allowed
-    assert decision.subject == Result("tools/call", "free", passed)
-    assert body == before
-    changed = body != passed
-    assert (decision.subject.body is body) is not changed
-    assert decision.rule == ("surface.link_not_locked" if changed else "")
-
-
-CONTENTS: dict[str, tuple[Json, bool]] = {
-    "the-one-asked-for": ([{"uri": "file:///srv/readme", "text": "x"}], True),
-    "another-locked-one": ([{"uri": "memo://1", "text": "x"}], True),
-    "one-that-is-not-locked": ([{"uri": "file:///srv/readme"}, {"uri": "https://evil/"}], False),
-    "without-uri": ([{"text": "x"}], False),
-    "no-object": (["x"], False),
-    "uri-of-another-type": ([{"uri": 1}], False),
-    "empty": ([], True),
-    "no-list": ({"uri": "https://evil/"}, False),
-    "no-list-but-locked": ({"uri": "memo://1"}, True),
-    "absent": (None, True),
-}
-
-
-@pytest.mark.guarantee("surface:links-are-locked")
-@pytest.mark.parametrize(("contents", "allowed"), CONTENTS.values(), ids=CONTENTS)
-def test_contents_of_a_read_are_of_locked_resources(contents: Json, allowed: bool) -> None:
-    body: JsonObject = {} if contents is None else {"contents": contents}
-    verdict = judged(Result("resources/read", "file:///srv/readme", body))
-    assert verdict.reason is (Reason.OK if allowed else Reason.LINK_NOT_LOCKED)
-
-
-LINK: JsonObject = {"type": "resource_link", "uri": "memo://1"}
-MANY: dict[str, tuple[str, JsonObject]] = {
-    "blocks": ("tools/call", {"content": [LINK] * 10_000}),
-    "one-block-after-another": ("tools/call", {"content": [{"content": [LINK]}] * MAX_LINKS}),
-    "messages": ("prompts/get", {"messages": [{"content": LINK}] * MAX_LINKS}),
-    "contents": ("resources/read", {"contents": [{"uri": "memo://1"}] * MAX_LINKS}),
-}
-
-
-@pytest.mark.guarantee("surface:links-bounded")
-@pytest.mark.parametrize(("method", "body"), MANY.values(), ids=MANY)
-def test_a_result_of_too_many_links_is_not_looked_up(method: str, body: JsonObject) -> None:
-    assert judged(Result(method, "file:///srv/readme", body)).reason is Reason.OK
-    key, blocks = next(iter(body.items()))
-    assert isinstance(blocks, list)
-    more: JsonObject = {key: [*blocks, blocks[0]]}
-    assert judged(Result(method, "file:///srv/readme", more)).reason is Reason.OVER_LONG
-
-
-ANSWERS: dict[str, tuple[str, JsonObject, str]] = {
-    "as it says": ("count", {"content": [], "structuredContent": {"n": 1}}, ""),
-    "something missing": (
-        "count",
-        {"structuredContent": {"secret": 1}},
-        "the structured content: missing 'n'",
-    ),
-    "no object": ("count", {"structuredContent": [1]}, "there is no structured content"),
-    "nothing": ("count", {"content": [TEXT]}, "there is no structured content"),
-    "a complete one": ("count", {"resultType": "complete"}, "there is no structured content"),
-    "a failure of the tool": ("count", {"content": [], "isError": True}, ""),
-    "a task": ("count", {"task": {"taskId": "x"}}, ""),
-    "a question to the host": ("count", {"resultType": "input_required"}, ""),
-    "a tool that says nothing": ("free", {"structuredContent": {}}, ""),
-    "a schema that does not compile": ("odd", {"structuredContent": {}}, ""),
-    "a tool nobody locked": ("other", {"structuredContent": {}}, ""),
-}
-
-
-@pytest.mark.parametrize(("tool", "body", "wrong"), ANSWERS.values(), ids=ANSWERS)
-def test_a_result_is_held_against_the_reviewed_output_schema_and_passes(
-    tool: str, body: JsonObject, wrong: str
-) -> None:
-    decision = ruleless(LOCK)(Result("tools/call", tool, body), CTX)
-    assert isinstance(decision, Decision)
-    assert (decision.allowed, decision.subject.body is body) == (True, True)  # type: ignore[union-attr]
-    told = [each.message.partition("says: ")[2] for each in decision.findings]
-    assert told == ([wrong] if wrong else [])
-    assert {(each.rule, each.where) for each in decision.findings} <= {
-        (OFF_SCHEMA, "/structuredContent")
-    }
-
-
-def test_an_error_carries_no_blocks() -> None:
-    assert judged(Result("tools/call", "write", {"content": [BAD]}, error=True)) == ALLOW
-
-
-# --- properties ----------------------------------------------------------------------------------
-
 secrets = st.text(st.characters(categories=["Lu"]), min_size=12, max_size=20)
 
 
@@ -739,30 +365,3 @@ def test_a_denial_never_repeats_what_the_host_wrote(secret: str, name: str, deep
     for method in ("tools/call", "prompts/get", "resources/read", "completion/complete"):
         verdict = judged(Call(method, target, arguments))
         assert secret.casefold() not in verdict.detail.casefold()
-
-
-@given(
-    st.recursive(
-        st.none() | st.sampled_from([GOOD, BAD, TEXT, NO_URI, "resource_link"]),
-        lambda inner: (
-            st.lists(inner, max_size=3)
-            | st.dictionaries(st.sampled_from(["content", "type", "uri"]), inner)
-        ),
-    )
-)
-def test_whatever_a_result_holds_no_unlocked_link_block_is_left(body: Json) -> None:
-    given_body: JsonObject = {"content": body, "messages": body}
-    decision = ruleless(LOCK)(Result("prompts/get", "sum", given_body), CTX)
-    assert isinstance(decision, Decision)
-    assert isinstance(decision.subject, Result)
-    assert not list(_bad_blocks(decision.subject.body))
-
-
-def _bad_blocks(value: Json) -> list[Json]:
-    if isinstance(value, list):
-        return [bad for each in value for bad in _bad_blocks(each)]
-    if not isinstance(value, dict):
-        return []
-    below = [value[key] for key in ("content", "messages") if key in value]
-    linking = value.get("type") == "resource_link" and value not in (GOOD, MATCHED)
-    return [value] * linking + [bad for each in below for bad in _bad_blocks(each)]

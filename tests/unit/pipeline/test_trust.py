@@ -1,8 +1,7 @@
-"""The trust stage: six checks in order, claims that nobody reads, and what breaks denies."""
+"""The checks of the trust stage, in their order, and that whatever breaks denies."""
 
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -18,18 +17,14 @@ from mcpguard.model import (
     Decision,
     Definition,
     Effect,
-    Finding,
     Held,
     ItemKind,
-    Json,
     Live,
     Notice,
     Principal,
-    Proof,
     Reason,
     Result,
     ServerRequest,
-    Severity,
     Subject,
     SubjectKind,
     Tier,
@@ -37,105 +32,23 @@ from mcpguard.model import (
     Wait,
 )
 from mcpguard.pipeline import Stage, decide
-from mcpguard.pipeline.trust import MAX_FINDINGS, MAX_KEYS, TrustStage
+from mcpguard.pipeline.trust import TrustStage
 from mcpguard.trust.policy import PolicyTable, ToolPolicy
-
-
-class NoSession:
-    """Facts of a session that listed everything."""
-
-    def item_state(self, kind: ItemKind, name: str) -> Reason:
-        return Reason.OK
-
-
-ME = Principal("local:default", 1, frozenset({"fs:*", "net:get"}), Proof.PROFILE)
-ENROLLED = (Held(1, 500), Held(1, 650))
-
-
-@dataclass(frozen=True)
-class Group:
-    """Parties whose standings are given."""
-
-    caller: Principal = ME
-    standings: Sequence[Held] = ENROLLED
-
-    def held(self) -> Sequence[Held]:
-        return self.standings
-
-
-@dataclass(frozen=True)
-class At:
-    """A moment."""
-
-    now: float
-    call: int = 0
-    again: Wait | None = None
-    said: bool | None = None
-
-
-class Counting:
-    """Limits of one window, which remember what they were asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, str, float, int]] = []
-
-    def take(self, principal: str, tool: str, live: Live, per_minute: int) -> Verdict | Wait:
-        self.asked.append((principal, tool, live.now, per_minute))
-        if len([one for one in self.asked if one[1] == tool]) > per_minute > 0:
-            return Verdict.deny(Reason.SATURATED, "too many calls in a minute")
-        return Verdict(Effect.ALLOW)
-
-
-class Broken:
-    """Parties, limits and blocked ids whose store is down."""
-
-    caller = ME
-
-    def held(self) -> Sequence[Held]:
-        raise OSError("the store is down")
-
-    def take(self, principal: str, tool: str, live: Live, per_minute: int) -> Verdict | Wait:
-        raise OSError("the store is down")
-
-    def __contains__(self, principal: object) -> bool:
-        raise OSError("the store is down")
-
-
-def context(parties: Group | Broken | None = None, now: float = 7.0) -> Context:
-    return Context("files", "local", NoSession(), At(now), Group() if parties is None else parties)
-
-
-def held(*standings: tuple[int, int]) -> Context:
-    return context(Group(standings=[Held(*each) for each in standings]))
-
-
-TABLE = PolicyTable(
-    {
-        "free": ToolPolicy(min_trust=0),
-        "blocked": ToolPolicy(blocked=True),
-        "six_hundred": ToolPolicy(min_trust=600),
-        "proved": ToolPolicy(min_level=2),
-        "both": ToolPolicy(min_trust=600, min_level=2),
-        "writing": ToolPolicy(required_capabilities=("fs:write", "net:get")),
-        "posting": ToolPolicy(required_capabilities=("fs:write", "net:post")),
-        "twice": ToolPolicy(max_calls_per_minute=2),
-        "looking": ToolPolicy(min_trust=0, tier=Tier.OBSERVE),
-        "acting": ToolPolicy(min_trust=0, tier=Tier.ACT),
-        "committing": ToolPolicy(min_trust=0, tier=Tier.COMMIT),
-        "everything": ToolPolicy(
-            min_trust=600,
-            min_level=2,
-            required_capabilities=("no:body",),
-            blocked=True,
-            max_calls_per_minute=1,
-            tier=Tier.COMMIT,
-        ),
-    }
+from tests.unit.pipeline.callers import (
+    ME,
+    NOT_TRUSTED,
+    TABLE,
+    Broken,
+    Counting,
+    Group,
+    NoSession,
+    call,
+    context,
+    held,
+    no,
+    stage,
+    unlimited,
 )
-
-
-def stage(*, strict: bool = False, blocked: frozenset[str] = frozenset()) -> TrustStage:
-    return TrustStage(TABLE, limits=Counting(), strict=strict, blocked=blocked)
 
 
 def beside(*, server: bool) -> TrustStage:
@@ -143,15 +56,6 @@ def beside(*, server: bool) -> TrustStage:
     return TrustStage(TABLE, limits=Counting(), blocked={ME.id}, server=lambda: server)
 
 
-def call(tool: str, arguments: dict[str, Json] | None = None, meta: Json = None) -> Call:
-    return Call("tools/call", tool, arguments or {}, meta=meta)
-
-
-def no(reason: Reason, detail: str) -> Verdict:
-    return Verdict.deny(reason, detail)
-
-
-NOT_TRUSTED = "the trust score of the caller is {}, {} is needed"
 CALLS: dict[str, tuple[Call, Context, Verdict]] = {
     "an ordinary call": (call("anything"), context(), ALLOW),
     "nobody was introduced": (
@@ -412,292 +316,9 @@ def test_a_pipeline_may_ask_about_calls_directly() -> None:
         assert one.by_kind[SubjectKind.CALL](asked, context()) == one.judge(asked, context())
 
 
-# what passed before
-
-
-class Reading:
-    """Parties whose standings are read from a store, and how often they were."""
-
-    caller = ME
-
-    def __init__(self) -> None:
-        self.standings: Sequence[Held] = ENROLLED
-        self.read = 0
-
-    def held(self) -> Sequence[Held]:
-        self.read += 1
-        return self.standings
-
-    def cost(self, one: TrustStage, asked: Call) -> int:
-        """How often a call that passes reads the standings."""
-        before = self.read
-        assert one.judge(asked, Context("files", "local", NoSession(), At(7.0), self)) is ALLOW
-        return self.read - before
-
-
-def unlimited(**policies: ToolPolicy) -> TrustStage:
-    return TrustStage(PolicyTable({"free": ToolPolicy(min_trust=0), **policies}))
-
-
-@pytest.mark.parametrize("one", [unlimited(), stage()], ids=["no limits", "limits"])
-def test_a_call_like_one_that_passed_reads_the_standings_once(one: TrustStage) -> None:
-    parties = Reading()
-    assert parties.cost(one, call("t")) > 1
-    assert [parties.cost(one, call("t")) for _ in range(2)] == [1, 1]
-    assert parties.cost(one, call("another")) > 1
-    parties.standings = [*ENROLLED]
-    assert parties.cost(one, call("t")) > 1
-    assert parties.cost(one, call("t")) > 1
-
-
-def test_no_more_tools_are_remembered_than_a_server_may_well_have() -> None:
-    one, parties = unlimited(), Reading()
-    names = [f"t{number}" for number in range(MAX_KEYS + 1)]
-    for name in names[:MAX_KEYS]:
-        parties.cost(one, call(name))
-    assert [parties.cost(one, call(name)) for name in names[:MAX_KEYS]] == [1] * MAX_KEYS
-    assert parties.cost(one, call(names[-1])) > 1
-    assert parties.cost(one, call(names[-1])) == 1
-    assert parties.cost(one, call(names[0])) > 1
-
-
-POOR = Group(standings=(Held(1, 0), Held(1, 0)))
-ANOTHER = ME._replace(id="local:another", capabilities=frozenset())
-LOW_SCORE = no(Reason.TRUST_SCORE, NOT_TRUSTED.format(0, 300))
-BEFORE: dict[str, tuple[tuple[Call, Group], tuple[Call, Group], Verdict]] = {
-    "standings that are lower now": ((call("t"), Group()), (call("t"), POOR), LOW_SCORE),
-    "another caller": (
-        (call("writing"), Group()),
-        (call("writing"), Group(ANOTHER)),
-        no(Reason.CAPABILITY, "the capability fs:write is needed"),
-    ),
-    "a prompt of the tool's name": (
-        (call("free"), POOR),
-        (Call("prompts/get", "free", {}), POOR),
-        LOW_SCORE,
-    ),
-    "a tool of the prompt's name": (
-        (Call("prompts/get", "blocked", {}), Group()),
-        (call("blocked"), Group()),
-        no(Reason.TOOL_BLOCKED, "the tool is blocked by its policy"),
-    ),
-}
-
-
-@pytest.mark.guarantee("trust:six-checks")
-@pytest.mark.parametrize(("first", "second", "expected"), BEFORE.values(), ids=BEFORE)
-def test_what_passed_before_lets_nothing_else_pass(
-    first: tuple[Call, Group], second: tuple[Call, Group], expected: Verdict
-) -> None:
-    one = stage()
-    assert one.judge(first[0], context(first[1])) is ALLOW
-    assert one.judge(second[0], context(second[1])) == expected
-
-
-@pytest.mark.guarantee("trust:six-checks")
-def test_what_changes_after_a_call_passed_counts_for_the_next() -> None:
-    blocked, tools, standings = set[str](), set[str](), [*ENROLLED]
-    one = TrustStage(PolicyTable(), blocked=blocked, tools=tools)
-    parties, rewritten = context(), context(Group(standings=standings))
-    assert one.judge(call("t"), parties) is ALLOW
-    blocked.add(ME.id)
-    assert one.judge(call("t"), parties) == no(
-        Reason.PRINCIPAL_BLOCKED, "the operator has blocked the caller"
-    )
-    blocked.clear()
-    assert one.judge(call("t"), parties) is ALLOW
-    tools.add("t")
-    assert one.judge(call("t"), parties) == no(
-        Reason.TOOL_BLOCKED, "the operator has blocked the tool"
-    )
-    tools.clear()
-    assert one.judge(call("t"), rewritten) is ALLOW
-    standings[0] = Held(1, 0)
-    assert one.judge(call("t"), rewritten) == LOW_SCORE
-
-
-def test_a_person_is_asked_about_each_call_although_one_passed() -> None:
-    answers = [ALLOW, no(Reason.APPROVAL, "somebody said no")]
-    left = [*answers]
-    one = TrustStage(TABLE, limits=Counting(), strict=True, approve=lambda *_: left.pop(0))
-    parties = context(Group(standings=(Held(1, 0),)))
-    assert [one.judge(call("free"), parties) for _ in answers] == answers
-
-
 def test_the_matrix_is_not_asked_unless_that_is_configured() -> None:
     one = unlimited(committing=ToolPolicy(min_trust=0, tier=Tier.COMMIT))
     assert one.judge(call("committing"), held((1, 0))) is ALLOW
-
-
-# claims
-
-
-def claims(arguments: Json = None, meta: Json = None) -> list[str]:
-    given_ = arguments if isinstance(arguments, dict) else {}
-    verdict = stage().judge(call("free", given_, meta), context())
-    assert isinstance(verdict, Verdict)
-    assert verdict.effect is Effect.ALLOW
-    said = "a message's own word for its trust; nobody reads it"
-    assert verdict.findings == tuple(
-        Finding("trust-claim", Severity.INFO, one.where, said) for one in verdict.findings
-    )
-    return [one.where for one in verdict.findings]
-
-
-OWN_WORDS = (
-    "trustScore trust_level Trust-Tier agentTrust agent_trust_score agent.trust.level"
-    " peer-trust-score callerTrustScore CAPABILITIES agent_capabilities agent-did callerDID"
-    " peer_did authLevel capiscio_caller_badge CapiscIO-Caller-API-Key"
-)
-
-
-@pytest.mark.guarantee("trust:never-from-a-message")
-@pytest.mark.parametrize("key", OWN_WORDS.split())
-def test_every_known_name_of_trust_is_a_claim(key: str) -> None:
-    assert claims({key: 1}) == [f"/arguments/{key}"]
-    assert claims({key + "!": 1, "my " + key: 1}) == []
-
-
-@pytest.mark.guarantee("trust:never-from-a-message")
-@pytest.mark.parametrize(
-    ("arguments", "meta", "found"),
-    [
-        ({"path": "/trust_score", "note": "trust_score"}, None, []),
-        ({"trust_score": 1000}, None, ["/arguments/trust_score"]),
-        ({"Trust-Level": 4}, None, ["/arguments/Trust-Level"]),
-        ({"agentDid": "did:key:z6Mk"}, None, ["/arguments/agentDid"]),
-        ({"AGENT_TRUST_SCORE": 1}, None, ["/arguments/AGENT_TRUST_SCORE"]),
-        ({"capabilities": ["*"]}, None, ["/arguments/capabilities"]),
-        ({"a": [{"b/c": {"trust.score": 1}}]}, None, ["/arguments/a/0/b~1c/trust.score"]),
-        ({"a~b": {"trust score": 1}}, None, ["/arguments/a~0b/trust score"]),
-        ({"trust!score": 1}, None, []),
-        ({}, {"trust_score": 1000}, ["/_meta/trust_score"]),
-        ({}, {"x": {"capiscio_caller_badge": "e"}}, ["/_meta/x/capiscio_caller_badge"]),
-        ({}, "trust_score", []),
-        ({"trust_score_of_the_week": 1, "score": 1, "level": 2}, None, []),
-    ],
-)
-def test_a_claim_in_a_message_is_a_finding(arguments: Json, meta: Json, found: list[str]) -> None:
-    assert claims(arguments, meta) == found
-
-
-values: st.SearchStrategy[Json] = st.recursive(
-    st.none() | st.integers() | st.text(max_size=5),
-    lambda below: (
-        st.lists(below, max_size=3)
-        | st.dictionaries(st.sampled_from(["trust_score", "agent_did", "x"]), below, max_size=3)
-    ),
-    max_leaves=12,
-)
-
-
-@pytest.mark.guarantee("trust:never-from-a-message")
-@given(
-    st.dictionaries(st.sampled_from(["trust_level", "capabilities", "a"]), values, max_size=3),
-    values,
-    st.sampled_from(sorted(TABLE.policies)),
-    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 1000)), max_size=3),
-    st.booleans(),
-)
-def test_nothing_in_a_message_changes_the_verdict(
-    arguments: dict[str, Json],
-    meta: Json,
-    tool: str,
-    standings: list[tuple[int, int]],
-    strict: bool,
-) -> None:
-    plain = stage(strict=strict).judge(call(tool), held(*standings))
-    claimed = stage(strict=strict).judge(call(tool, arguments, meta), held(*standings))
-    assert isinstance(plain, Verdict)
-    assert isinstance(claimed, Verdict)
-    assert claimed._replace(findings=()) == plain
-
-
-def test_a_claim_is_named_beside_a_denial_too() -> None:
-    verdict = stage().judge(call("blocked", {"trust_score": 1}), context())
-    assert isinstance(verdict, Verdict)
-    assert (verdict.effect, verdict.reason) == (Effect.DENY, Reason.TOOL_BLOCKED)
-    assert [one.where for one in verdict.findings] == ["/arguments/trust_score"]
-
-
-def test_looking_for_claims_is_bounded() -> None:
-    deep: Json = {"trust_score": 1}
-    for _ in range(500):
-        deep = [deep]
-    assert claims({"a": deep}) == []
-    assert claims({"a": [0] * 100_000, "b": {"trust_score": 1}}) == ["/arguments/b/trust_score"]
-    assert claims({**{f"a{n}": 1 for n in range(3000)}, "trust_score": 1}) == []
-    assert len(claims({f"a{n}": {"trust_score": 1} for n in range(99)})) == MAX_FINDINGS
-    assert claims({"trust_score" * 1000: 1}) == []
-    assert claims({"x" * 10_000: {"trust_score": 1}}) == [f"/arguments/{'x' * 40}/trust_score"]
-
-
-def below(levels: int) -> Json:
-    """A claim inside so many lists."""
-    value: Json = {"trust_score": 1}
-    for _ in range(levels - 1):
-        value = [value]
-    return value
-
-
-def fillers(count: int) -> dict[str, Json]:
-    return {f"a{number}": 1 for number in range(count)}
-
-
-LEVELS, KEYS = 32, 2000
-LAST = "trust" + "_" * 30 + "score"
-BOUNDS: dict[str, tuple[dict[str, Json], Json, int]] = {
-    "the last level of arguments": ({"a": below(LEVELS)}, None, 1),
-    "one level more": ({"a": below(LEVELS + 1)}, None, 0),
-    "the last level of _meta": ({}, {"a": below(LEVELS)}, 1),
-    "one level more of _meta": ({}, {"a": below(LEVELS + 1)}, 0),
-    "the last key": ({**fillers(KEYS - 1), "trust_score": 1}, None, 1),
-    "one key more": ({**fillers(KEYS), "trust_score": 1}, None, 0),
-    "the last key, below": ({**fillers(KEYS - 2), "a": {"trust_score": 1}}, None, 1),
-    "one key more, below": ({**fillers(KEYS - 1), "a": {"trust_score": 1}}, None, 0),
-    "the longest claim": ({LAST: 1}, None, 1),
-    "one character more": ({LAST + "_": 1}, None, 0),
-    "all that are named": ({f"a{number}": {"trust_score": 1} for number in range(8)}, None, 8),
-    "one claim more": ({f"a{number}": {"trust_score": 1} for number in range(9)}, None, 8),
-}
-
-
-@pytest.mark.parametrize(("arguments", "meta", "found"), BOUNDS.values(), ids=BOUNDS)
-def test_claims_are_looked_for_up_to_each_bound(
-    arguments: dict[str, Json], meta: Json, found: int
-) -> None:
-    assert len(claims(arguments, meta)) == found
-
-
-def test_a_name_that_was_harmless_stays_so_and_hides_no_claim() -> None:
-    one = stage()
-    for number in range(2 * MAX_KEYS):
-        assert one.judge(call("free", {"a": {"b": number}, f"k{number}": []}), context()) is ALLOW
-    claimed = one.judge(call("free", {"a": {"trust_score": 1}}), context())
-    assert isinstance(claimed, Verdict)
-    assert [each.where for each in claimed.findings] == ["/arguments/a/trust_score"]
-
-
-def test_a_caller_cannot_fill_the_memory_with_names() -> None:
-    """To what is remembered there is one reference more than to the last one, which was not sent.
-
-    Each time that as many are known as may be, it begins anew.
-    """
-    one = stage()
-    names = [f"name {number}" for number in range(2 * MAX_KEYS + 2)]
-    *sent, last = [sys.getrefcount(name) for name in names]
-    assert set(sent) == {last}
-    assert {one.judge(call("free", {name: []}), context()) for name in names[:-1]} == {ALLOW}
-    *sent, last = [sys.getrefcount(name) for name in names]
-    assert [count - last for count in sent] == [0] * (2 * MAX_KEYS) + [1]
-
-
-def test_a_claim_is_named_although_the_same_tool_passed_before() -> None:
-    one = unlimited()
-    assert one.judge(call("t"), context()) is ALLOW
-    claimed = one.judge(call("t", {"trust_score": 1}), context())
-    assert isinstance(claimed, Verdict)
-    assert [each.where for each in claimed.findings] == ["/arguments/trust_score"]
 
 
 # what breaks denies

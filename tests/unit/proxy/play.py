@@ -16,6 +16,8 @@ from mcpguard.lock.lockfile import Launch, Lockfile, Vary
 from mcpguard.lock.surface import ServerFacts, collect
 from mcpguard.model import (
     Allowed,
+    Context,
+    Decision,
     Era,
     Held,
     ItemKind,
@@ -26,6 +28,8 @@ from mcpguard.model import (
     Proof,
     RequestKind,
     Side,
+    Subject,
+    Wait,
 )
 from mcpguard.pipeline import Decide, NoRules, Stage, make_pipeline
 from mcpguard.pipeline.gateway import GatewayStage
@@ -36,12 +40,7 @@ from mcpguard.proxy.denial import DenyStyle
 from mcpguard.proxy.session import Session, SessionSettings
 from mcpguard.trust.policy import PolicyTable
 from mcpguard.wire.framing import Dropped
-from mcpguard.wire.methods import (
-    CLIENT_CAPABILITIES,
-    CLIENT_INFO,
-    LISTS,
-    PROTOCOL_VERSION,
-)
+from mcpguard.wire.methods import CLIENT_CAPABILITIES, CLIENT_INFO, LISTS, PROTOCOL_VERSION
 
 Line = Mapping[str, object] | bytes | Dropped
 
@@ -469,5 +468,30 @@ def blocked(given: int | str, sentence: str) -> JsonObject:
 
 
 LIST_METHODS = {row.kind: row.method for row in LISTS.values()}
+
+ALL = locked(requests=list(RequestKind))
+LIST_ROOTS: JsonObject = {"id": "s", "method": "roots/list"}
+INITIALIZE: JsonObject = {
+    "id": "init",
+    "method": "initialize",
+    "params": {"protocolVersion": LATEST, "capabilities": {}, "clientInfo": CLIENT},
+}
+
+
+def asked_to_initialize(session: Play) -> Play:
+    return session.host(INITIALIZE).forget()
+
+
+def judging(kind: type[Subject], into: list[Subject]) -> Decide:
+    """The usual pipeline, which keeps the subjects of one kind."""
+    pipeline = usual(ALL)
+
+    def decide(subject: Subject, ctx: Context) -> Decision | Wait:
+        if isinstance(subject, kind):
+            into.append(subject)
+        return pipeline(subject, ctx)
+
+    return decide
+
 
 __all__ = ["DenyStyle", "Play", "play"]

@@ -3,7 +3,7 @@
 import pytest
 
 from mcpguard.lock.lockfile import Vary
-from mcpguard.model import Era, ItemKind, Json, JsonObject, Mode, RequestKind
+from mcpguard.model import Era, ItemKind, Json, JsonObject, Mode, RequestKind, Side
 from mcpguard.proxy.from_host import INITIALIZED_WAIT
 from mcpguard.wire.methods import (
     CLIENT_CAPABILITIES,
@@ -19,12 +19,14 @@ from tests.unit.proxy.play import (
     CAPABILITIES,
     CLIENT,
     ENVELOPE,
+    INITIALIZE,
     INSTRUCTIONS,
     LATEST,
     LOCK,
     MODERN,
     SURFACE,
     Play,
+    asked_to_initialize,
     call,
     handshake,
     locked,
@@ -230,6 +232,47 @@ def test_every_known_version_passes(version: str) -> None:
     assert session.stop is None
 
 
+LOGGING: JsonObject = {"logging": {"level": "all", "depth": 3}}
+
+
+@pytest.mark.guarantee("handshake:capabilities-intersected")
+@pytest.mark.parametrize(
+    ("live", "shown", "drifts"),
+    [
+        (LOGGING, LOGGING, False),
+        ({"logging": {"level": "some", "depth": 3}}, {"logging": {"depth": 3}}, True),
+        ({"logging": {"level": "all", "depth": 3.0}}, {"logging": {"level": "all"}}, False),
+    ],
+)
+def test_a_capability_that_is_no_object_is_shown_when_it_is_the_reviewed_one(
+    live: JsonObject, shown: JsonObject, drifts: bool
+) -> None:
+    session = asked_to_initialize(play(locked(capabilities=LOGGING)))
+    session.server({"id": wire(0), "result": handshake(live)})
+    session.sends_host({"id": "init", "result": handshake(shown)}).quiet()
+    assert [record["method"] for record in session.records] == [
+        *(["capabilities"] if drifts else []),
+        "initialize",
+    ]
+
+
+def test_a_server_that_never_had_instructions_has_not_drifted() -> None:
+    live = handshake()
+    del live["instructions"]
+    session = asked_to_initialize(play(locked(instructions="")))
+    session.server({"id": wire(0), "result": live}).sends_host({"id": "init", "result": live})
+    assert [record["method"] for record in session.records] == ["initialize"]
+
+
+@pytest.mark.guarantee("lock:vary-matches-whole-value")
+def test_instructions_that_may_vary_are_shown_as_they_are_now() -> None:
+    lock = locked(vary=[Vary("/server/instructions", "Be [a-z]+[.]")])
+    for live, shown in (("Be swift.", "Be swift."), ("Be 1.", INSTRUCTIONS)):
+        session = asked_to_initialize(play(lock))
+        session.server({"id": wire(0), "result": handshake(instructions=live)})
+        session.sends_host({"id": "init", "result": handshake(instructions=shown)}).quiet()
+
+
 # one initialize, first of all
 
 
@@ -342,6 +385,54 @@ def test_an_initialize_that_timed_out_may_be_sent_again() -> None:
     text = "mcpguard: the server did not answer in 10 s"
     session.sends_host(refused(1, -31003, text), refused(2, -32600, NOT_INITIALIZED))
     session.forget().host(initialize()).sends_server({**initialize(), "id": wire(2)})
+
+
+@pytest.mark.guarantee("handshake:first")
+def test_a_legacy_call_in_a_modern_session_is_refused_and_not_sent() -> None:
+    session = modern().host(call(1)).sends_host(refused(1, -32600, NOT_INITIALIZED))
+    session.quiet().idle()
+
+
+@pytest.mark.guarantee("handshake:once")
+@pytest.mark.parametrize("called_before", [False, True])
+def test_after_an_initialize_that_failed_in_a_modern_session_no_legacy_call_passes(
+    called_before: bool,
+) -> None:
+    session = asked_to_initialize(modern())
+    if called_before:
+        session.host(call(1)).sends_server(call(wire(1)))
+    session.server({"id": wire(0), "error": {"code": -32602, "message": "no"}}).forget()
+    session.host(call(2)).sends_host(refused(2, -32600, NOT_INITIALIZED)).quiet()
+
+
+WEIRD: JsonObject = {"resultType": "task", "taskId": "t"}
+
+
+@pytest.mark.guarantee("handshake:once")
+def test_an_initialize_with_an_unknown_kind_of_answer_may_be_sent_again() -> None:
+    session = asked_to_initialize(play(LOCK)).host(call(1)).quiet()
+    session.server({"id": wire(0), "result": WEIRD})
+    text = (
+        "Blocked by mcpguard [wire.unknown_result_type]: the server answered with a kind of "
+        "result mcpguard does not know. Do not retry; update mcpguard if the server is newer."
+    )
+    session.sends_host(refused("init", -31001, text), refused(1, -32600, NOT_INITIALIZED))
+    session.quiet().idle()
+    session.host(INITIALIZE).sends_server({**INITIALIZE, "id": wire(2)}).quiet()
+
+
+def test_a_call_with_an_unknown_kind_of_answer_does_not_end_the_session() -> None:
+    session = opened().host(call(1)).server({"id": wire(0), "result": WEIRD}).forget()
+    session.host(call(2)).sends_server(call(wire(1))).quiet()
+
+
+@pytest.mark.guarantee("handshake:once")
+def test_after_an_initialize_that_was_not_recorded_in_a_modern_session_no_legacy_call_passes() -> (
+    None
+):
+    session = asked_to_initialize(modern().unaudited())
+    session.audit_fails = False
+    session.host(call(1)).sends_host(refused(1, -32600, NOT_INITIALIZED)).quiet()
 
 
 # 2026-07-28
@@ -543,3 +634,19 @@ def test_a_legacy_session_answers_enveloped_requests_as_modern_ones() -> None:
     session.sends_host(refused(1, -32602, "Unknown tool: nope")).quiet()
     session.host({"id": 2, "method": "tools/list", "params": {"_meta": ENVELOPE}})
     session.sends_server({"id": wire(2), "method": "tools/list", "params": {"_meta": ENVELOPE}})
+
+
+@pytest.mark.guarantee("handshake:unknown-version-stops")
+def test_an_unknown_version_is_refused_in_the_middle_of_a_legacy_session_too() -> None:
+    session = opened().host(call(1)).forget()
+    session.host(call(2, _meta={**ENVELOPE, PROTOCOL_VERSION: "2099-01-01"}))
+    assert b'"code":-32022' in session.sends[Side.HOST][0]
+    assert session.sends[Side.SERVER] == []
+
+
+def test_a_server_that_answered_a_discovery_did_not_end_early() -> None:
+    discover: JsonObject = {"method": "server/discover", "params": {"_meta": ENVELOPE}}
+    session = play(locked(era=Era.DUAL), early_exit="Only HOME was passed.")
+    session.host({"id": 1, **discover}).server({"id": wire(0), "result": {}}).forget()
+    session.host({"id": 2, "method": "ping"}).forget().closes(Side.SERVER)
+    session.sends_host(refused(2, -32603, "mcpguard: the server ended before it answered."))

@@ -5,7 +5,18 @@ import pytest
 
 from mcpguard.model import Json, JsonObject, RequestKind, Side
 from mcpguard.wire.methods import SUBSCRIPTION_ID
-from tests.unit.proxy.play import call, called, line, locked, opened, refused, text, wire
+from tests.unit.proxy.play import (
+    ALL,
+    LIST_ROOTS,
+    call,
+    called,
+    line,
+    locked,
+    opened,
+    refused,
+    text,
+    wire,
+)
 
 IDS: list[int | str] = [
     7,
@@ -422,3 +433,13 @@ def test_lines_are_built_from_the_parsed_form() -> None:
     opened().host(spaced).sends_server({"id": wire(0), "method": "ping"}).quiet()
     assert line({"id": 7}) == b'{"jsonrpc":"2.0","id":7}'
     assert called("a", {"b": 1}) == {"name": "a", "arguments": {"b": 1}}
+
+
+def test_a_server_request_whose_token_cannot_be_drawn_may_be_sent_again() -> None:
+    request: JsonObject = {**LIST_ROOTS, "params": {"_meta": {"progressToken": 5}}}
+    session = opened(ALL).server({**request, "id": "first"}).forget()
+    session.ids.coming.extend([wire(9), wire(1), wire(1), wire(1)])
+    session.server(request).sends_server(refused("s", -32603, "the random source repeats itself"))
+    session.host({"id": wire(0), "result": {}}).forget().idle()
+    shown: JsonObject = {"method": "roots/list", "params": {"_meta": {"progressToken": wire(3)}}}
+    session.server(request).sends_host({"id": wire(2), **shown}).quiet()

@@ -7,6 +7,8 @@ from mcpguard.wire import exact
 from mcpguard.wire.framing import Dropped, Framer
 from mcpguard.wire.methods import CLIENT_INFO, PROTOCOL_VERSION
 from tests.unit.proxy.play import (
+    ALL,
+    LIST_ROOTS,
     TOOLS,
     Play,
     blocked,
@@ -339,6 +341,23 @@ def test_argument_names_fold_only_onto_the_pinned_ones(arguments: JsonObject, kn
     session.host(call(2, "free", free)).sends_server(call(wire(1), "free", free)).quiet()
 
 
+def test_a_completion_that_names_its_reference_in_one_word_is_refused() -> None:
+    params: JsonObject = {"ref": "greet", "argument": {"name": "a", "value": ""}}
+    session = opened().host({"id": 1, "method": "completion/complete", "params": params})
+    session.sends_host(refused(1, -32602, "Invalid params: ref is missing or not a string"))
+    session.quiet().idle()
+
+
+@pytest.mark.guarantee("parse:host-differentials")
+@pytest.mark.parametrize("key", ["Type", "NAME", "Uri"])
+def test_a_reference_with_a_key_that_differs_by_case_is_refused(key: str) -> None:
+    ref: JsonObject = {"type": "ref/prompt", "name": "greet", key: "x"}
+    params: JsonObject = {"ref": ref, "argument": {"name": "a", "value": ""}}
+    session = opened().host({"id": 1, "method": "completion/complete", "params": params})
+    text = "Invalid params: a key of ref differs from a known one by case"
+    session.sends_host(refused(1, -32602, text)).quiet()
+
+
 # over-long lines
 
 LIMIT = 200
@@ -439,6 +458,18 @@ def test_a_garbled_answer_of_the_host_ends_the_servers_request(answer: bytes) ->
     cancelled = opened().server({"id": "s", "method": "ping"})
     cancelled.server({"method": "notifications/cancelled", "params": {"requestId": "s"}}).forget()
     cancelled.host(data).quiet().idle()
+
+
+def asked() -> Play:
+    return opened(ALL).server(LIST_ROOTS).forget()
+
+
+def test_half_an_id_at_the_end_of_one_over_long_line_is_no_part_of_the_next() -> None:
+    head, tail = f"{wire(0)}"[:-1].encode(), f"{wire(0)}"[-1:].encode()
+    session = asked().host(Dropped(b"x" + head, first=True, end=True))
+    session.host(Dropped(tail + b"x", first=True, end=True)).quiet()
+    session.host(Dropped(head, first=True, end=False), Dropped(tail, first=False, end=True))
+    session.sends_server(refused("s", -32603, "the host's answer could not be read")).quiet()
 
 
 # from the server

@@ -26,7 +26,7 @@ from mcpguard.model import (
 )
 from mcpguard.pipeline import Decide
 from mcpguard.proxy.core import BLOCKS
-from mcpguard.wire.framing import MAX_LINE
+from mcpguard.wire.framing import MAX_LINE, Dropped
 from tests.unit.proxy.play import (
     ENVELOPE,
     LOCK,
@@ -167,6 +167,33 @@ def test_what_is_said_of_a_list_that_cannot_be_verified_is_what_becomes_of_its_i
     assert fates(session) == [later]
     session.forget().host(call(2, "free"))
     session.sends_server(call(wire(2), "free"))
+
+
+@pytest.mark.guarantee("modes:wire-rules-always-hold")
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"jsonrpc":"2.0","id":null,"method":"ping"}', "bad_id"),
+        (b'{"jsonrpc":"2.0","method":"no/such"}', "unknown_method"),
+        (b'{"jsonrpc":"2.0","id":1,"result":{}}', "unknown_id"),
+        (b"[]", "batch"),
+        (b"noise", "parse"),
+        (b"", "empty_line"),
+        (Dropped(b"x", first=True, end=True), "over_long"),
+    ],
+)
+def test_in_every_mode_a_line_that_breaks_a_wire_rule_goes_nowhere(
+    mode: Mode, line: bytes | Dropped, reason: str
+) -> None:
+    opened(mode=mode).host(line).drops(reason).server(line).drops(reason).idle()
+
+
+@pytest.mark.guarantee("modes:wire-rules-always-hold")
+@pytest.mark.parametrize("mode", Mode)
+def test_in_every_mode_the_server_sees_no_id_of_the_host_and_none_twice(mode: Mode) -> None:
+    session = opened(mode=mode).host(call(7)).sends_server(call(wire(0)))
+    session.host(call(7)).drops("duplicate_id")
 
 
 # denials

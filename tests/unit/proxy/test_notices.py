@@ -5,17 +5,7 @@ import pytest
 from mcpguard.model import Json, JsonObject, Mode, RequestKind
 from mcpguard.wire import exact
 from mcpguard.wire.methods import SUBSCRIPTION_ID
-from tests.unit.proxy.play import (
-    ENVELOPE,
-    TOOLS,
-    Play,
-    call,
-    locked,
-    modern,
-    opened,
-    refused,
-    wire,
-)
+from tests.unit.proxy.play import ENVELOPE, TOOLS, Play, call, locked, modern, opened, refused, wire
 
 INFO: JsonObject = {"level": "info", "logger": "x", "data": {"text": "hello"}}
 
@@ -223,6 +213,42 @@ def test_a_server_may_cancel_a_subscription_and_nothing_else_of_the_hosts() -> N
     session.sends_host({"method": "notifications/cancelled", "params": {"requestId": "sub"}})
     session.server(noticed(UPDATED, wire(0), uri="file:///notes")).drops("unknown_id")
     session.server({"id": wire(0), "result": {}}).drops("unknown_id")
+
+
+def test_a_subscription_may_ask_for_every_kind_of_list() -> None:
+    filters: JsonObject = {
+        "toolsListChanged": True,
+        "promptsListChanged": True,
+        "resourcesListChanged": True,
+    }
+    listen: JsonObject = {"notifications": filters, "_meta": ENVELOPE}
+    session = modern().host({"id": 1, "method": "subscriptions/listen", "params": listen})
+    session.sends_server({"id": wire(0), "method": "subscriptions/listen", "params": listen})
+
+
+@pytest.mark.guarantee("notices:listen-filtered")
+@pytest.mark.parametrize(
+    ("granted", "shown"),
+    [
+        ({"toolsListChanged": ["x"]}, {"toolsListChanged": ["x"]}),
+        ({"resourceSubscriptions": True}, {"resourceSubscriptions": True}),
+        ({"resourceSubscriptions": ["file:///other"]}, {"resourceSubscriptions": []}),
+        ({"promptsListChanged": ["x"]}, {}),
+    ],
+)
+def test_a_grant_of_another_type_than_was_asked_for_breaks_nothing(
+    granted: JsonObject, shown: JsonObject
+) -> None:
+    asked: JsonObject = {"toolsListChanged": True, "resourceSubscriptions": ["file:///notes"]}
+    listen: JsonObject = {"notifications": asked, "_meta": ENVELOPE}
+    session = modern().host({"id": 1, "method": "subscriptions/listen", "params": listen}).forget()
+
+    def acknowledged(given: int, notifications: JsonObject) -> JsonObject:
+        meta: JsonObject = {SUBSCRIPTION_ID: given}
+        params: JsonObject = {"notifications": notifications, "_meta": meta}
+        return {"method": "notifications/subscriptions/acknowledged", "params": params}
+
+    session.server(acknowledged(wire(0), granted)).sends_host(acknowledged(1, shown)).quiet()
 
 
 # results that point elsewhere

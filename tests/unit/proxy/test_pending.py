@@ -5,11 +5,14 @@ import pytest
 from mcpguard.model import Era, JsonObject, Mode, RequestKind, Side
 from mcpguard.proxy.core import MAX_DROPS
 from tests.unit.proxy.play import (
+    ALL,
     ENVELOPE,
+    LIST_ROOTS,
     LOCK,
     SURFACE,
     Line,
     Play,
+    asked_to_initialize,
     call,
     line,
     locked,
@@ -258,6 +261,22 @@ def test_a_question_that_was_taken_back_pauses_nothing() -> None:
     )
 
 
+def test_a_cancelled_request_waits_for_its_answer_past_the_next_tick() -> None:
+    session = opened().host(call(1))
+    session.host({"method": "notifications/cancelled", "params": {"requestId": 1}}).ticks(1.0)
+    session.forget().server({"id": wire(0), "result": {}}).drops("late_answer").idle()
+
+
+@pytest.mark.guarantee("pending:person-pauses")
+def test_a_short_wait_for_a_person_gives_back_no_more_than_it_took() -> None:
+    session = opened(ALL, timeout=10.0).host(call(1)).server(LIST_ROOTS)
+    for _ in range(8):
+        session.ticks(0.125)
+    session.host({"id": wire(1), "result": {"roots": []}}).forget()
+    session.ticks(9.875).quiet().ticks(0.125)
+    session.sends_host(refused(1, -31003, "mcpguard: the server did not answer in 10 s"))
+
+
 # held until verified
 
 BOUNDED = "too many requests wait for the server's lists"
@@ -436,6 +455,18 @@ def test_a_waiting_list_request_that_expired_is_not_answered_again() -> None:
         .quiet()
         .idle()
     )
+
+
+@pytest.mark.guarantee("pending:held-bounded")
+@pytest.mark.parametrize(("less", "held"), [(0, True), (1, False)])
+def test_a_request_is_held_when_it_just_fits(less: int, held: bool) -> None:
+    size = len(line(call(1)))
+    session = asked_to_initialize(play(LOCK, max_held_bytes=size - less)).host(call(1))
+    if held:
+        session.quiet()
+    else:
+        text = "too many requests wait for the server's lists"
+        session.sends_host(refused(1, -31002, text)).quiet()
 
 
 # sudden ends

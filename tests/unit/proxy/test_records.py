@@ -217,6 +217,32 @@ def test_notices_that_are_passed_on_are_recorded_without_a_detail() -> None:
     assert session.records == [noted(UP, "notifications/roots/list_changed", "ok", "", "allow")]
 
 
+def test_an_over_long_line_is_recorded_without_a_method() -> None:
+    session = opened().host(Dropped(b"x", first=True, end=True))
+    session.recorded(method="", target="", decision="drop", reason="over_long").unrecorded()
+
+
+def test_a_change_that_is_announced_is_recorded() -> None:
+    method = "notifications/tools/list_changed"
+    record: JsonObject = {"direction": "server>host", "method": method, "target": ""}
+    assert opened().server({"method": method}).records[-1] == {**record, "decision": "allow"}
+
+
+LISTEN: JsonObject = {
+    "id": 1,
+    "method": "subscriptions/listen",
+    "params": {"notifications": {"resourceSubscriptions": ["file:///notes"]}, "_meta": ENVELOPE},
+}
+
+
+@pytest.mark.guarantee("notices:listen-filtered")
+def test_every_resource_of_a_subscription_is_recorded_under_the_subscription() -> None:
+    session = modern().host(LISTEN)
+    method = "subscriptions/listen"
+    session.recorded(method=method, target="file:///notes", decision="allow")
+    session.recorded(method=method, target="", decision="allow").unrecorded()
+
+
 # floods
 
 

@@ -7,6 +7,7 @@ from mcpguard.proxy import translate
 from mcpguard.wire.methods import RELATED_TASK
 from tests.unit.proxy.play import (
     ENVELOPE,
+    FIRST,
     Play,
     blocked,
     call,
@@ -240,6 +241,47 @@ def test_a_relation_to_an_unknown_task_is_taken_out_or_refused(related: Json) ->
     session.server({"id": wire(2), "result": {**meta}}).sends_host(
         {"id": 2, "result": {"_meta": {}}}
     ).quiet()
+
+
+TASK: JsonObject = {"status": "working"}
+
+
+def as_task(session: Play, server_id: str) -> str:
+    """The host's name for a task that the server calls `server_id`."""
+    given = session.ids.next
+    session.host(call("t", task={})).forget()
+    session.server({"id": given, "result": {"task": {"taskId": server_id, **TASK}}}).forget()
+    return text(given + 1 - FIRST) + text(given + 2 - FIRST)
+
+
+def status(name: str) -> JsonObject:
+    return {"method": "notifications/tasks/status", "params": {"taskId": name, **TASK}}
+
+
+@pytest.mark.guarantee("tasks:bound-only")
+def test_a_session_remembers_a_thousand_tasks_and_forgets_the_oldest_for_both_sides() -> None:
+    session = opened()
+    names = [as_task(session, f"srv-{number}") for number in range(translate.MAX_TASKS)]
+    session.server(status("srv-0")).sends_host(status(names[0])).quiet()
+    as_task(session, "one-more")
+    session.server(status("srv-0")).drops("unknown_task").forget()
+    session.server(status("srv-1")).sends_host(status(names[1])).quiet()
+
+
+@pytest.mark.guarantee("tasks:bound-only")
+@pytest.mark.parametrize(("length", "passes"), [(4096, True), (4097, False)])
+def test_a_task_id_has_a_longest_length(length: int, passes: bool) -> None:
+    session = opened().host(call(1, task={})).forget()
+    given: JsonObject = {"taskId": "x" * length, **TASK}
+    session.server({"id": wire(0), "result": {"task": given}})
+    named: JsonObject = {"id": 1, "result": {"task": {**given, "taskId": text(1) + text(2)}}}
+    nameless = refused(1, -32603, "mcpguard: the server made a task without an id")
+    session.sends_host(named if passes else nameless).quiet()
+
+
+def test_a_relation_to_nothing_passes_as_it_is() -> None:
+    ping: JsonObject = {"method": "ping", "params": {"_meta": {RELATED_TASK: None}}}
+    opened().host({"id": 1, **ping}).sends_server({"id": wire(0), **ping}).quiet()
 
 
 # progress of a task

@@ -81,3 +81,24 @@ safe: st.SearchStrategy[Json] = st.recursive(
 @given(safe)
 def test_it_agrees_with_the_reference_wherever_that_one_has_an_answer(value: Json) -> None:
     assert canonical(value) == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "form"),
+    [
+        ({"a": 1e21}, b'{"a":1e+21}'),
+        ({"a": [{"b": 1.0}]}, b'{"a":[{"b":1}]}'),
+        ([{"a": 1e21}], b'[{"a":1e+21}]'),
+    ],
+)
+def test_a_number_inside_an_object_has_its_canonical_form_too(value: Json, form: bytes) -> None:
+    assert canonical(value) == form
+
+
+def test_objects_count_as_levels_too() -> None:
+    value: Json = 1
+    for _ in range(MAX_DEPTH):
+        value = {"a": value}
+    assert canonical(value).startswith(b'{"a":{"a":')
+    with pytest.raises(ValueError, match="deeper"):
+        canonical({"a": value})

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcpguard.wire import framing
 from mcpguard.wire.framing import MAX_LINE, SMALL, Dropped, Framer
 
 LIMIT = 8
@@ -149,3 +150,15 @@ def test_an_endless_line_is_never_held(chunks: list[bytes]) -> None:
     for chunk in chunks:
         framer.feed(chunk)
         assert framer.unfinished <= LIMIT
+
+
+@pytest.mark.guarantee("framing:chunks-never-matter")
+@pytest.mark.parametrize("sizes", [[20_000], [20_000, 5, 7, 20_000], [5, framing.SMALL, 3, 20_000]])
+def test_a_line_of_large_and_small_pieces_comes_whole(sizes: list[int]) -> None:
+    framer = framing.Framer()
+    pieces = [bytes([65 + number]) * size for number, size in enumerate(sizes)]
+    for piece in pieces:
+        assert framer.feed(piece) == []
+    assert framer.unfinished == sum(sizes)
+    assert framer.feed(b"end\nnext\n") == [b"".join(pieces) + b"end", b"next"]
+    assert framer.unfinished == 0

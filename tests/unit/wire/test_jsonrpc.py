@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mcpguard.errors import WireError
 from mcpguard.model import Json, JsonObject, Reason
+from mcpguard.wire import jsonrpc
 from mcpguard.wire.jsonrpc import (
     MAX_DEPTH,
     MAX_ID_BYTES,
@@ -476,6 +477,43 @@ KNOWN = frozenset({"method", "params", "arguments", "key"})
 )
 def test_a_key_folds_onto_a_known_one_only_by_case(key: str, folds: bool) -> None:
     assert folds_onto(key, KNOWN) is folds
+
+
+@pytest.mark.parametrize("line", [b"", b"{", b'{"a":1}x', b"\xff"])
+def test_a_line_of_a_server_that_is_no_json_is_called_that(line: bytes) -> None:
+    with pytest.raises(WireError, match=r"^not one JSON object$") as caught:
+        jsonrpc.parse_server(line)
+    assert caught.value.reason == "parse"
+
+
+BOTH = "a request and an answer in one message"
+WRONG: list[tuple[dict[str, Json], str]] = [
+    ({"method": "m", "result": {}}, BOTH),
+    ({"method": "m", "error": {}}, BOTH),
+    ({"method": 5, "error": {}, "result": {}}, BOTH),
+    ({"method": 5, "params": 5}, "method is not a string"),
+    ({"method": None}, "method is not a string"),
+    ({"method": "m", "params": []}, "params is not an object"),
+]
+
+
+@pytest.mark.parametrize(("members", "sentence"), WRONG)
+def test_a_message_that_is_no_request_is_told_why(members: dict[str, Json], sentence: str) -> None:
+    line = orjson.dumps({"jsonrpc": "2.0", "id": 1, **members})
+    for parse in (jsonrpc.parse_host, jsonrpc.parse_server):
+        with pytest.raises(WireError) as caught:
+            parse(line)
+        assert (str(caught.value), caught.value.reason) == (sentence, "envelope")
+
+
+def test_what_needs_no_exact_form_is_written_in_the_short_one() -> None:
+    small: dict[str, Json] = {"n": 1e-7}
+    begun, ended = b'{"jsonrpc":"2.0",', b':{"n":1e-7}}\n'
+    request = begun + b'"id":1,"method":"m","params"' + ended
+    assert jsonrpc.encode_request(1, "m", small) == request
+    assert jsonrpc.encode_notification("m", small) == begun + b'"method":"m","params"' + ended
+    assert jsonrpc.encode_result(1, small) == begun + b'"id":1,"result"' + ended
+    assert jsonrpc.encode_error(1, small) == begun + b'"id":1,"error"' + ended
 
 
 # --- properties ----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from functools import cache
 import pytest
 
 from mcpguard.model import ItemKind, Side
+from mcpguard.wire import methods
 from mcpguard.wire.methods import (
     KNOWN_META,
     LIST_CHANGED,
@@ -186,3 +187,78 @@ def test_no_spelling_of_a_known_key_folds_onto_itself(rows: dict[str, Row]) -> N
         assert folding_key(row, {**exact, "_meta": dict.fromkeys(KNOWN_META)}) == ""
         for name in row.params | {"_meta"}:
             assert folding_key(row, {name.upper(): None}) == name.upper()
+
+
+def test_every_meta_key_with_a_meaning_is_known() -> None:
+    prefix = "io.modelcontextprotocol/"
+    names = (
+        "protocolVersion",
+        "clientCapabilities",
+        "clientInfo",
+        "logLevel",
+        "serverInfo",
+        "subscriptionId",
+        "related-task",
+    )
+    trace = {"progressToken", "traceparent", "tracestate", "baggage"}
+    assert {*(prefix + name for name in names), *trace} == KNOWN_META
+
+
+def test_each_kind_has_its_list_its_key_and_its_capability() -> None:
+    assert {(r.kind, r.method, r.key, r.capability) for r in LISTS.values()} == {
+        (ItemKind.TOOL, "tools/list", "tools", "tools"),
+        (ItemKind.PROMPT, "prompts/list", "prompts", "prompts"),
+        (ItemKind.RESOURCE, "resources/list", "resources", "resources"),
+        (ItemKind.TEMPLATE, "resources/templates/list", "resourceTemplates", "resources"),
+    }
+    assert {
+        "notifications/tools/list_changed": (ItemKind.TOOL,),
+        "notifications/prompts/list_changed": (ItemKind.PROMPT,),
+        "notifications/resources/list_changed": (ItemKind.RESOURCE, ItemKind.TEMPLATE),
+    } == LIST_CHANGED
+
+
+def test_what_names_an_object_is_the_parameter_that_is_judged() -> None:
+    rows = [*REQUESTS[Side.HOST].values(), *NOTIFICATIONS[Side.SERVER].values()]
+    assert {row.name: row.target for row in rows if row.target} == {
+        "tools/call": "name",
+        "prompts/get": "name",
+        "resources/read": "uri",
+        "resources/subscribe": "uri",
+        "resources/unsubscribe": "uri",
+        "completion/complete": "ref",
+        "tasks/get": "taskId",
+        "tasks/result": "taskId",
+        "tasks/cancel": "taskId",
+        "notifications/resources/updated": "uri",
+        "notifications/tasks/status": "taskId",
+    }
+
+
+def test_the_status_of_a_task_passes_whole() -> None:
+    known = NOTIFICATIONS[Side.SERVER]["notifications/tasks/status"].params
+    of_a_task = {"taskId", "status", "statusMessage", "createdAt", "lastUpdatedAt", "ttl"}
+    assert known == of_a_task | {"pollInterval"}
+
+
+def test_only_what_an_answer_is_read_with_is_kept() -> None:
+    rows = [row for side in Side for row in REQUESTS[side].values()]
+    assert {row.name: row.kept for row in rows if row.kept} == {
+        "tools/call": ("task",),
+        "subscriptions/listen": ("notifications",),
+        "tasks/get": ("taskId",),
+        "tasks/result": ("taskId",),
+        "tasks/cancel": ("taskId",),
+        "elicitation/create": ("elicitationId",),
+    }
+
+
+def test_the_eras_have_their_versions() -> None:
+    assert methods.LEGACY_VERSIONS == ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+    assert methods.MODERN_VERSIONS == ("2026-07-28",)
+
+
+def test_the_parameters_of_a_method_are_known_beside_its_meta() -> None:
+    row = methods.Row("m", frozenset({"a", "b"}))
+    assert row.params == {"a", "b"}
+    assert row.known == {"a", "b", "_meta"}

@@ -251,3 +251,22 @@ def test_shorter_numbers_are_no_wire_ids() -> None:
 @given(st.lists(st.binary(max_size=20)))
 def test_any_bytes_give_only_sixteen_digit_numbers(pieces: list[bytes]) -> None:
     assert all(len(str(each)) <= 16 for each in candidates(pieces))
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        (b'{"method":"m","params":{"id":1},"id":2}', 2),
+        (b'{"method":"m","params":[{"id":1},{"id":3}],"id":2}', 2),
+        (b'{"id":2,"params":{"method":"m"}}', None),
+        (b'{"method":"m","id":{"id":1}}', None),
+        (b'{"method":"m","id":[1]}', None),
+        (b'{"method":"m","x":"id","id":2}', 2),
+        (b'{"method":"m","x":"\\"id\\":1","id":2}', 2),
+        (b'{ "method" : "m" , "id" : 2 }', 2),
+        (b'{"method":"m","id":"' + b"a" * 256 + b'"}', "a" * 256),
+        (b'{"method":"m","id":"' + b"a" * 400 + b'"}', None),
+    ],
+)
+def test_an_id_is_the_top_level_one(line: bytes, found: Json) -> None:
+    assert RequestIdFinder().feed(line) == ([] if found is None else [found])

@@ -476,3 +476,68 @@ def test_a_matched_value_never_leaves_the_templates_folder(value: str) -> None:
 def test_a_hostile_uri_is_matched_in_linear_time() -> None:
     template = Template.parse("x://h/{+a}{+b}{+c}{+d}/end")
     assert not template.matches("x://h/" + "a/" * 4000)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "port"), [("http", 80), ("https", 443), ("ws", 80), ("wss", 443), ("ftp", 21)]
+)
+def test_a_default_port_is_left_out_and_a_path_is_not(scheme: str, port: int) -> None:
+    assert is_normal(f"{scheme}://h/")
+    assert is_normal(f"{scheme}://h:{port + 1}/")
+    assert not is_normal(f"{scheme}://h:{port}/")
+    assert not is_normal(f"{scheme}://h")
+    assert not is_normal(f"{scheme}:///a")
+
+
+@pytest.mark.parametrize(
+    "text", ["x://h/%zz", "x://h/%4", "x://h/%", "x://h/%4z/{a}", "x://h/{%z}"]
+)
+def test_a_template_holds_no_bare_percent_sign(text: str) -> None:
+    with pytest.raises(ValueError, match="percent sign"):
+        Template.parse(text)
+
+
+def test_a_template_may_hold_percent_encoding_and_knows_its_text() -> None:
+    template = Template.parse("x://h/%C3%A9/{a}")
+    assert template.text == "x://h/%C3%A9/{a}"
+    assert template.matches("x://h/%C3%A9/1")
+
+
+@pytest.mark.parametrize("rest", ["a]b", "a[b", "]", "["])
+def test_a_bracket_stands_in_an_authority_alone(rest: str) -> None:
+    assert not is_normal(f"x://h/{rest}")
+
+
+@pytest.mark.parametrize(
+    ("template", "given"),
+    [
+        ("x://h/{a*}", "x://h/1,2"),
+        ("x://h/{+a*}", "x://h/1,2"),
+        ("x://h{.a*}", "x://h.1.2"),
+        ("x://h{/a*}", "x://h/1/2"),
+        ("x://h/{;a*}", "x://h/;a=1;a=2"),
+        ("x://h/{?a*}", "x://h/?a=1&a=2"),
+        ("x://h/?z=1{&a*}", "x://h/?z=1&a=1&a=2"),
+        ("x://h/{#a*}", "x://h/#1,2"),
+    ],
+)
+def test_a_list_is_written_with_the_separator_of_its_operator(template: str, given: str) -> None:
+    assert Template.parse(template).matches(given)
+    assert not Template.parse(template).matches(given.replace("1", "1X|"))
+
+
+@pytest.mark.parametrize(
+    ("template", "given"),
+    [
+        ("x://h/{a}", "x://h/v!"),
+        ("x://h/{a}", "x://h/!"),
+        ("x://h/{a}", "x://h/.!"),
+        ("x://h/{a:3}", "x://h/v!"),
+        ("x://h/{a:3}", "x://h/!"),
+        ("x://h/{a,b}", "x://h/1!,2"),
+        ("x://h/{?a}", "x://h/?a=!"),
+    ],
+)
+def test_a_reserved_character_is_no_part_of_a_plain_value(template: str, given: str) -> None:
+    assert not Template.parse(template).matches(given)
+    assert Template.parse(template).matches(given.replace("!", "v"))
