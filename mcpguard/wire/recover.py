@@ -76,11 +76,9 @@ class RequestIdFinder:
         self._depth = 0
         self._string = self._escaped = self._is_value = False
         self._text = bytearray()
-        self._key = b""
-        self._id = b""
-        self._request = self._told = False
         self._tokens = 0
         self._found: dict[Id, bool] = {}
+        self._begin()
 
     def feed(self, piece: bytes) -> list[Id]:
         """The ids of which `id` and `method` have now both been seen at the top level of one."""
@@ -123,10 +121,8 @@ class RequestIdFinder:
             self._string = True
             self._keep(token)
         elif token in b"{[":
-            if not self._depth:  # another object than the one before it
-                self._taken()
-                self._key = self._id = b""
-                self._request = self._told = False
+            if not self._depth:
+                self._begin()
             self._keep(token)  # an id that is followed by one of these is none
             self._depth += 1
         elif token == b":" and self._depth == 1:
@@ -137,6 +133,12 @@ class RequestIdFinder:
             self._depth -= token == b"}"
         elif token in b"}]":
             self._depth -= 1
+
+    def _begin(self) -> None:
+        """Nothing of the object before it counts for another one."""
+        self._text.clear()
+        self._key = self._id = b""
+        self._request = self._told = False
 
     def _taken(self) -> bytes:
         """The text since the last border; empty when some of it was not kept."""
@@ -150,13 +152,13 @@ class RequestIdFinder:
         elif key == b'"method"':
             self._request = True
         if self._request and self._id and not self._told:
-            self._told = True
             self._tell()
 
     def _tell(self) -> None:
+        given, self._id = self._id, b""
         try:
-            value = orjson.loads(self._id)
+            value = orjson.loads(given)
         except orjson.JSONDecodeError:
             return
         if is_id(value):
-            self._found[value] = True
+            self._told = self._found[value] = True

@@ -266,6 +266,15 @@ def test_any_bytes_give_only_sixteen_digit_numbers(pieces: list[bytes]) -> None:
         (b'{ "method" : "m" , "id" : 2 }', 2),
         (b'{"method":"m","id":"' + b"a" * 256 + b'"}', "a" * 256),
         (b'{"method":"m","id":"' + b"a" * 400 + b'"}', None),
+        (b'{"id":1,"method":"m","id":2}', 1),
+        (b'{"id":[],"method":"m","id":2}', 2),
+        (b'{"id":01,"method":"m","id":2}', 2),
+        (b'{"id":2}{"method":"m"}', None),
+        (b'{"method":"m"}{"id":2}', None),
+        (b'{"id":1}{"method":"m","id":2}', 2),
+        (b'{"id":[],"method":"m"}{"id":2,"method":"m"}', 2),
+        (b'{"x":7]{"id":2,"method":"m"}', 2),
+        (b'{"id"}{:2,"method":"m"}', None),
     ],
 )
 def test_an_id_is_the_top_level_one(line: bytes, found: Json) -> None:
