@@ -1,11 +1,13 @@
 """How a no is said on the wire: a result the model can read, or a JSON-RPC error."""
 
+import re
 from enum import StrEnum
 
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import Decision, ItemKind, JsonObject, Reason
 from mcpguard.proxy.pending import Entry
 from mcpguard.wire.jsonrpc import encode_error, encode_result
+from mcpguard.wire.uri import is_normal
 
 __all__ = [
     "DENIED",
@@ -39,7 +41,6 @@ TIMED_OUT = -31003
 _SHOWN = 200
 """Characters of a name the host sent that are repeated to it."""
 
-
 _DETAIL = 512
 """Characters of a reason in an event, as in a record."""
 
@@ -55,6 +56,9 @@ _OF_URIS = frozenset(
     {"resources/read", "resources/subscribe", "resources/unsubscribe", "completion/complete"}
 )
 """Methods whose target is or may be a URI."""
+
+_SCHEME = re.compile("[A-Za-z][A-Za-z0-9+.-]*:")
+"""What a URI begins with (RFC 3986 section 3.1), and a prompt's name does not."""
 
 
 class DenyStyle(StrEnum):
@@ -151,13 +155,17 @@ def said_of(
 
 
 def _bare(method: str, target: str) -> str:
-    """A URI without its user, query and fragment; any other target as it is."""
-    if method not in _OF_URIS:
+    """A URI without its user, query and fragment; any other target as it is.
+
+    Of one that is not in normal form even then only the scheme: nobody can say where its user ends.
+    """
+    if method not in _OF_URIS or not (scheme := _SCHEME.match(target)):
         return target
-    scheme, colon, rest = target.partition("#")[0].partition("?")[0].partition(":")
+    rest = target[scheme.end() :].partition("#")[0].partition("?")[0]
     slashes = "//" * rest.startswith("//")
     authority, slash, path = rest.removeprefix("//").partition("/")
-    return f"{scheme}{colon}{slashes}{authority.rpartition('@')[2]}{slash}{path}"
+    bare = f"{scheme[0]}{slashes}{authority.rpartition('@')[2]}{slash}{path}"
+    return bare if is_normal(bare) else scheme[0]
 
 
 def denial(entry: Entry, decision: Decision, style: DenyStyle) -> bytes:

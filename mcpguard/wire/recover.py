@@ -131,7 +131,7 @@ class RequestIdFinder:
             self._member(self._key, self._taken())
             self._key = b""
             self._depth -= token == b"}"
-        elif token in b"}]":
+        elif token in b"}]" and self._depth:  # one that closes nothing hides no object behind it
             self._depth -= 1
 
     def _begin(self) -> None:

@@ -46,6 +46,37 @@ NAMED: dict[str, tuple[str, str, Lockfile | None, str, str]] = {
         "x://h/a@b",
         "resources/read 'x://h/a@b'",
     ),
+    "one slash": ("resources/read", "https:/u:pw@h", LOCK, "https:", "resources/read 'https:'"),
+    "three slashes": (
+        "resources/read",
+        "https:///u:pw@h",
+        LOCK,
+        "https:",
+        "resources/read 'https:'",
+    ),
+    "encoded user": (
+        "resources/read",
+        "https://u%3Apw%40h/",
+        LOCK,
+        "https:",
+        "resources/read 'https:'",
+    ),
+    "backslashes": (
+        "resources/read",
+        "HTTPS:\\\\u:pw@h",
+        LOCK,
+        "HTTPS:",
+        "resources/read 'HTTPS:'",
+    ),
+    "user in a path": ("resources/read", "x:a/u:pw@h/../b", LOCK, "x:", "resources/read 'x:'"),
+    "no slashes": ("resources/read", "u:pw@h", LOCK, "u:h", "resources/read 'u:h'"),
+    "prompt to complete": (
+        "completion/complete",
+        "what? a #1",
+        LOCK,
+        "what? a #1",
+        "completion/complete 'what? a #1'",
+    ),
     "no target": ("tools/list", "", LOCK, "", "tools/list"),
 }
 

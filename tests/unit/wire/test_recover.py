@@ -82,7 +82,8 @@ LINES: dict[str, tuple[str, Id | list[Id] | None]] = {
     "an-answer-and-a-request": ('{"id":7,"result":{}}\r{"id":8,"method":"m"}', 8),
     "a-request-in-text": ('{"id":7,"method":"m"}"{\\"id\\":8,\\"method\\":\\"m\\"}"', 7),
     "a-request-and-a-batch": ('{"id":7,"method":"m"}[{"id":8,"method":"m"}]', 7),
-    "closing-first": ('}]}{"id":7,"method":"m",', None),
+    "closing-first": ('}]}{"id":7,"method":"m",', 7),
+    "closing-between": ('{"id":7}]{"id":8,"method":"m"}', 8),
 }
 
 
