@@ -256,7 +256,7 @@ class Session:
         self._end(_BY_DEFECT, why, now)
         for entry in of[Role.RESULT]:
             if not entry.cancelled:
-                core.note(DOWN, entry.row.name, Reason.CRASHED, why, "deny", span=core.ended(entry))
+                core.note(DOWN, entry.about, Reason.CRASHED, why, "deny", span=core.ended(entry))
             core.end_call(entry, denial.INTERNAL, f"{_CRASHED} {_WITHHELD}")
 
     def _end(self, how: _Ending, why: str, now: float) -> None:

@@ -51,6 +51,13 @@ def crashed(session: Play) -> Play:
     return session.resumes()
 
 
+def unwritten(session: Play) -> Play:
+    """As the engine does it when the defect is met over the records of what was decided."""
+    lost = session.session.take()
+    session.session.crash(WHY, session.now, lost)
+    return session.resumes()
+
+
 def denied(method: str = "tools/call") -> JsonObject:
     return {
         "direction": "host>server",
@@ -65,6 +72,8 @@ def denied(method: str = "tools/call") -> JsonObject:
 
 
 ENDED: JsonObject = {"event": "session.crashed", "detail": WHY}
+GAP: JsonObject = {"event": "audit.gap", "withheld": 1, "detail": WHY}
+WITHHELD = TEXT + " The request was executed and its result withheld; do not retry."
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -110,7 +119,7 @@ def test_what_the_server_asked_for_and_nobody_heard_is_not_called_off() -> None:
     session = opened(ALL).forget()
     session.session.feed_server(encoded(ROOTS), session.now)
     crashed(session).quiet().idle()
-    assert session.records == [{"event": "audit.gap", "withheld": 1, "detail": WHY}, ENDED]
+    assert session.records == [GAP, ENDED]
 
 
 def test_whoever_is_denied_in_a_turn_that_fails_later_hears_of_it_once() -> None:
@@ -126,3 +135,25 @@ def test_whoever_asks_afterwards_is_told_why() -> None:
     session = crashed(opened()).forget().host(call(7))
     session.sends_host(refused(7, -32603, NOT_RUN)).quiet().idle()
     assert session.records == [denied()]
+
+
+def test_a_call_that_was_decided_and_not_recorded_never_ran() -> None:
+    session = opened().forget()
+    session.session.feed_host(encoded(call(7, "free", {})), session.now)
+    unwritten(session).sends_host(refused(7, -32603, NOT_RUN)).quiet().idle()
+    assert session.records == [GAP, ENDED, denied()]
+
+
+@pytest.mark.parametrize("more", [{}, {"_meta": {}}], ids=["the-short-way", "the-long-way"])
+def test_a_result_that_was_decided_and_not_recorded_is_withheld(more: JsonObject) -> None:
+    session = opened().host(call(7, "free", {}, **more)).forget()
+    session.session.feed_server(encoded({"id": wire(0), "result": RESULT}), session.now)
+    unwritten(session).sends_host(refused(7, -32603, WITHHELD)).quiet().idle()
+    assert session.records == [GAP, ENDED, {**denied(), "direction": "server>host"}]
+
+
+def test_what_was_said_to_people_before_the_defect_is_still_said() -> None:
+    session = opened().forget()
+    session.session.feed_host(encoded(call(7, "exec")), session.now)
+    unwritten(session).sends_host(refused(7, -32602, "Unknown tool: exec")).quiet().idle()
+    session.told("call.denied", target="exec")

@@ -358,3 +358,22 @@ def test_nothing_is_asked_of_the_server_until_the_stages_can_judge() -> None:
     sent = [orjson.loads(each)["method"] for each in session.resumes().sends[Side.SERVER]]
     assert {each.partition("/")[2] for each in sent} == {"list", "templates/list"}
     assert not session.session.holding
+
+
+@pytest.mark.guarantee("proxy:waiting-never-runs")
+def test_the_lists_are_asked_for_once_the_stages_can_judge_though_nothing_waits_for_them() -> None:
+    known = [False]
+    session = play(LOCK, ready=lambda: known[0]).initialize().quiet()
+    known[0] = True
+    sent = [orjson.loads(each)["method"] for each in session.resumes().sends[Side.SERVER]]
+    assert {each.partition("/")[2] for each in sent} == {"list", "templates/list"}
+
+
+@pytest.mark.guarantee("proxy:waiting-never-runs")
+def test_what_needs_no_lists_goes_on_once_the_stages_can_judge() -> None:
+    known = [False]
+    session = play(LOCK, ready=lambda: known[0]).initialize()
+    session.host({"id": 2, "method": "logging/setLevel", "params": {"level": "info"}}).quiet()
+    known[0] = True
+    sent = [orjson.loads(each)["method"] for each in session.resumes().sends[Side.SERVER]]
+    assert "logging/setLevel" in sent

@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from mcpguard.model import ItemKind, Side
+from mcpguard.model import ItemKind, JsonObject, Side
 from mcpguard.wire import methods
 from mcpguard.wire.methods import (
     KNOWN_META,
@@ -262,3 +262,32 @@ def test_the_parameters_of_a_method_are_known_beside_its_meta() -> None:
     row = methods.Row("m", frozenset({"a", "b"}))
     assert row.params == {"a", "b"}
     assert row.known == {"a", "b", "_meta"}
+
+
+ABOUT: dict[str, tuple[str, JsonObject, str]] = {
+    "a tool": ("tools/call", {"name": "echo"}, "echo"),
+    "a resource": ("resources/read", {"uri": "file:///a"}, "file:///a"),
+    "a prompt to complete": (
+        "completion/complete",
+        {"ref": {"type": "ref/prompt", "name": "greet", "uri": "x:y"}},
+        "greet",
+    ),
+    "a resource to complete": (
+        "completion/complete",
+        {"ref": {"type": "ref/resource", "uri": "x:{y}", "name": "greet"}},
+        "x:{y}",
+    ),
+    "a reference of no kind": ("completion/complete", {"ref": {"uri": "x:y"}}, "x:y"),
+    "a reference that is none": ("completion/complete", {"ref": "greet"}, "greet"),
+    "an object for a name": ("tools/call", {"name": {"type": "ref/prompt", "name": "x"}}, ""),
+    "a number for a name": ("tools/call", {"name": 7}, ""),
+    "no name": ("tools/call", {}, ""),
+    "nothing to name": ("tools/list", {"name": "echo", "": "echo"}, ""),
+}
+
+
+@pytest.mark.parametrize(("method", "params", "target"), ABOUT.values(), ids=ABOUT)
+def test_a_record_of_a_request_names_what_it_is_about(
+    method: str, params: JsonObject, target: str
+) -> None:
+    assert REQUESTS[Side.HOST][method].about(params) == (method, target)
