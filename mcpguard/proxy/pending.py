@@ -25,8 +25,8 @@ __all__ = [
 NEVER = float("inf")
 """Deadline of `subscriptions/listen`, which ends when somebody ends it."""
 
-MAX_TARGET, MAX_ID = 512, 64
-"""Characters of what a request is about, as in every record, and of its id: a UUID fits."""
+MAX_ID = 64
+"""Characters of a request's id in its record: a UUID fits."""
 
 _TRIES = 3
 """Draws before a repeating random source counts as broken."""
@@ -109,7 +109,6 @@ def end_span(entry: Entry, now: float, *, apart: bool) -> JsonObject | None:
     del entry.span  # a second end finds nothing
     if apart:
         made["request_method"] = entry.row.name
-    made["target"] = entry.target[:MAX_TARGET]
     made["request_id"] = str(entry.given)[:MAX_ID]
     return made
 
