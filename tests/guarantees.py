@@ -2394,8 +2394,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "Only known notifications pass, with known parameters, when the pipeline allows them.",
         Mutant(
             "proxy/from_server.py",
-            "{k: v for k, v in message.params.items() if k in row.known}\n        message",
-            "{**message.params}\n        message",
+            "{k: v for k, v in message.params.items() if k in row.known}\n        translated",
+            "{**message.params}\n        translated",
         ),
     ),
     "notices:listen-filtered": Guarantee(

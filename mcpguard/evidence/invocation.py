@@ -97,7 +97,7 @@ _NOTHING: Final = _Said(False, UNKNOWN, "")
 def _is_attempt(record: JsonObject) -> bool:
     """Whether it decides a call of a tool, one that broke a rule of the wire included."""
     way = record.get("direction"), record.get("method")
-    return way == ("host>server", "tools/call") and record.get("decision") in _DECIDED
+    return way == ("host>server", "tools/call") and _text(record, "decision") in _DECIDED
 
 
 def evidence_of(record: JsonObject, log: str, policy: str, lock: str) -> JsonObject:

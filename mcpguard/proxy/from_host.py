@@ -21,7 +21,7 @@ from mcpguard.proxy.actions import Role
 from mcpguard.proxy.core import UP, Core
 from mcpguard.proxy.pending import NEVER, Entry, RefusedError, Waiting, has_span
 from mcpguard.proxy.plain import PlainCalls
-from mcpguard.proxy.translate import beside, with_meta
+from mcpguard.proxy.translate import OWN_NAMES, beside, unnamed, with_meta
 from mcpguard.wire.framing import Dropped
 from mcpguard.wire.jsonrpc import (
     Id,
@@ -43,7 +43,6 @@ from mcpguard.wire.methods import (
     PROTOCOL_VERSION,
     RELATED_TASK,
     REQUESTS,
-    SUBSCRIPTION_ID,
     VERSIONS,
     Row,
     folding_key,
@@ -72,9 +71,6 @@ _REFUSALS: dict[Reason, int] = {
 
 _REFERENCE = frozenset({"type", "name", "uri"})
 """Keys of a completion's `ref`: what it is, and what names it."""
-
-_HOST_NAMES = frozenset({"progressToken", SUBSCRIPTION_ID})
-"""`_meta` keys that hold the host's own ids."""
 
 _FILTERS = frozenset({"toolsListChanged", "promptsListChanged", "resourcesListChanged"})
 """`subscriptions/listen` filters that name nothing."""
@@ -494,9 +490,9 @@ class HostSide:
         if not isinstance(meta, dict):
             return None
         shown = self._shown_meta(meta)
-        if not shown.keys().isdisjoint(_HOST_NAMES):
+        if not shown.keys().isdisjoint(OWN_NAMES):
             token = self.core.up_tokens.open(entry, shown.get("progressToken"))
-            shown = {k: v for k, v in shown.items() if k not in _HOST_NAMES}
+            shown = {k: v for k, v in shown.items() if k not in OWN_NAMES}
             if token is not None:
                 shown["progressToken"] = token
         params = {**params, "_meta": shown}
@@ -611,10 +607,8 @@ class HostSide:
     def _pass_notice(
         self, method: str, params: JsonObject, target: str = "", *, span: JsonObject | None = None
     ) -> None:
-        meta = params.get("_meta")
-        if isinstance(meta, dict):
-            shown = {k: v for k, v in meta.items() if k not in _HOST_NAMES}
-            params = {**params, "_meta": shown}
+        if isinstance(params.get("_meta"), dict):
+            params = unnamed(params)
             params = self.core.aliases.to_server(params) or with_meta(params, RELATED_TASK, None)
         self.core.note(UP, (method, target), Reason.OK, "", "allow", span=span)
         self.core.send(Side.SERVER, encode_notification(method, params), Role.NOTICE)
@@ -693,6 +687,7 @@ class HostSide:
         subject = decision.subject
         body = subject.body if isinstance(subject, Answer) else {}
         if "_meta" in body:
+            body = unnamed(body)
             body = core.aliases.to_server(body) or with_meta(body, RELATED_TASK, None)
         encode = encode_error if failed else encode_result
         core.send(Side.SERVER, encode(entry.given, body), Role.ANSWER, entry)

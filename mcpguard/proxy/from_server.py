@@ -21,7 +21,7 @@ from mcpguard.proxy.core import DOWN, Core, outcome_of
 from mcpguard.proxy.listing import Outcome
 from mcpguard.proxy.pending import Entry, HeldAnswer, RefusedError
 from mcpguard.proxy.plain import CONTINUING, CapturedAnswers, PlainAnswers
-from mcpguard.proxy.translate import Task, subscription, with_meta
+from mcpguard.proxy.translate import Task, subscription, unnamed, with_meta
 from mcpguard.wire.framing import MAX_LINE, Dropped
 from mcpguard.wire.jsonrpc import (
     Notification,
@@ -63,6 +63,12 @@ _OF_TASK = frozenset(
 _OF_TASKS = frozenset({"tasks", "nextCursor", "_meta"})
 """Members of a task and of a list of them (MCP 2025-11-25)."""
 
+_TOKEN = frozenset({"progressToken"})
+"""The `_meta` key that only requests have."""
+
+_SUBSCRIPTION = frozenset({SUBSCRIPTION_ID})
+"""The `_meta` key that no request has."""
+
 MAX_NAME = 4096
 """Characters of a task or elicitation id of the server's; they are remembered for the session."""
 
@@ -102,7 +108,7 @@ class ServerSide:
         self._notices: dict[str, Callable[[Notification], JsonObject | None]] = {
             "notifications/cancelled": self._cancelled,
             "notifications/progress": self._progress,
-            "notifications/resources/updated": self._subscribed,
+            "notifications/resources/updated": lambda message: message.params,
             "notifications/subscriptions/acknowledged": self._acknowledged,
             "notifications/elicitation/complete": self._elicited,
             "notifications/tasks/status": self._task_status,
@@ -291,6 +297,7 @@ class ServerSide:
 
     def _named(self, entry: Entry, body: JsonObject) -> JsonObject:
         """`_meta` with task and subscription ids as the host knows them."""
+        body = unnamed(body, _TOKEN)
         if subscription(body) is not None:
             body = with_meta(body, SUBSCRIPTION_ID, entry.given)
         return self.core.aliases.to_host(body) or with_meta(body, RELATED_TASK, None)
@@ -522,6 +529,7 @@ class ServerSide:
         if "progressToken" in meta:
             token = self.core.down_tokens.open(entry, meta["progressToken"])
             params = with_meta(params, "progressToken", token)
+        params = unnamed(params, _SUBSCRIPTION)
         return self.core.aliases.to_host(params) or with_meta(params, RELATED_TASK, None)
 
     # notifications
@@ -534,7 +542,10 @@ class ServerSide:
             core.note(DOWN, message.method, Reason.UNKNOWN_METHOD, text, "drop")
             return
         known: JsonObject = {k: v for k, v in message.params.items() if k in row.known}
-        message = message._replace(params=known)
+        translated = self._subscribed(message._replace(params=known))
+        if translated is None:
+            return
+        message = message._replace(params=translated)
         if row.name in LIST_CHANGED:
             self._list_changed(message)
             return
@@ -551,6 +562,7 @@ class ServerSide:
         subject = decision.subject
         params = subject.params if isinstance(subject, Notice) else params
         if "_meta" in params:
+            params = unnamed(params, _TOKEN)
             params = core.aliases.to_host(params) or with_meta(params, RELATED_TASK, None)
         line = encode_notification(method, params, exact_form=exact_form)
         core.send(Side.HOST, line, Role.NOTICE)
@@ -560,10 +572,7 @@ class ServerSide:
 
     def _list_changed(self, message: Notification) -> None:
         """Verified first, passed on afterwards (`Core.listed`)."""
-        core = self.core
-        params = self._subscribed(message)
-        if params is None:
-            return
+        core, params = self.core, message.params
         if core.listings is None:
             self._pass_notice(message.method, params, exact_form=message.exact)
             return
@@ -592,16 +601,15 @@ class ServerSide:
         return with_meta(message.params, SUBSCRIPTION_ID, entry.given)
 
     def _acknowledged(self, message: Notification) -> JsonObject | None:
-        entry = self.core.calls.sent(subscription(message.params))
-        if entry is None or entry.row.name != "subscriptions/listen":
+        entry = self.core.calls.given(subscription(message.params))
+        if entry is None:
             self._drop(message, Reason.UNKNOWN_ID, "no such subscription")
             return None
-        params = with_meta(message.params, SUBSCRIPTION_ID, entry.given)
-        given = params.get("notifications")
-        if isinstance(given, dict):
-            asked = entry.params.get("notifications")
-            params["notifications"] = _granted(given, asked if isinstance(asked, dict) else {})
-        return params
+        given, asked = message.params.get("notifications"), entry.params.get("notifications")
+        if not isinstance(given, dict):
+            return message.params
+        granted = _granted(given, asked if isinstance(asked, dict) else {})
+        return {**message.params, "notifications": granted}
 
     def _cancelled(self, message: Notification) -> JsonObject | None:
         core = self.core

@@ -13,6 +13,7 @@ from mcpguard.wire import exact
 from mcpguard.wire.methods import RELATED_TASK, SUBSCRIPTION_ID
 
 __all__ = [
+    "OWN_NAMES",
     "YES_OR_NO",
     "Aliases",
     "Continuations",
@@ -21,8 +22,12 @@ __all__ = [
     "Tokens",
     "agreed",
     "beside",
+    "unnamed",
     "with_meta",
 ]
+
+OWN_NAMES = frozenset({"progressToken", SUBSCRIPTION_ID})
+"""`_meta` keys that hold ids of the side that writes them."""
 
 MAX_TASKS = 1024
 """Tasks, cursors and continuations remembered in a session, each; the oldest go first."""
@@ -71,6 +76,14 @@ def with_meta(body: JsonObject, key: str, value: Json) -> JsonObject:
     meta = body.get("_meta")
     rest = {k: v for k, v in meta.items() if k != key} if isinstance(meta, dict) else {}
     return {**body, "_meta": rest if value is None else {**rest, key: value}}
+
+
+def unnamed(body: JsonObject, keys: frozenset[str] = OWN_NAMES) -> JsonObject:
+    """`body` without the `_meta` entries `keys`; the same when it has none of them."""
+    meta = body.get("_meta")
+    if not isinstance(meta, dict) or meta.keys().isdisjoint(keys):
+        return body
+    return {**body, "_meta": {key: meta[key] for key in meta if key not in keys}}
 
 
 class Tokens:
@@ -204,7 +217,7 @@ class Continuations:
     @staticmethod
     def bind(entry: Entry) -> None:
         """Note what a request asks for, before its parameters are forgotten."""
-        asked = {key: entry.params.get(key) for key in ("name", "uri", "arguments")}
+        asked = {key: entry.params.get(key) for key in ("name", "uri", "arguments", "task")}
         text = orjson.dumps([entry.row.name, asked], option=orjson.OPT_SORT_KEYS)
         entry.bound = hashlib.sha256(text).digest()
 

@@ -36,6 +36,9 @@ BUSY = 5.0
 _HELD = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 """Primary result codes of SQLite: somebody else writes, for longer than was waited."""
 
+_BESIDE = ("-journal", "-wal", "-shm")
+"""Endings of the files that SQLite opens beside a store. A pipe among them would never begin."""
+
 SWEEP = 8
 """Ledgers that say nothing any more, removed with each take: faster than they are made."""
 
@@ -231,7 +234,7 @@ def _told(path: Path) -> Iterator[None]:
         ) from error
     except sqlite3.ProgrammingError as error:
         raise StoreError(f"{path}: the store is closed: {error}", hint="open it again") from error
-    except (sqlite3.Error, ValueError, TypeError) as error:
+    except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
         raise StoreError(f"{path}: the store is damaged: {error}", hint=DAMAGED) from error
     except OSError as error:
         raise StoreError(
@@ -268,7 +271,7 @@ def _connect(path: Path, busy: float) -> sqlite3.Connection:
 
 
 def _checked(path: Path) -> tuple[int, int]:
-    """Device and inode of a file that is this user's alone."""
+    """Device and inode of a file that is this user's alone, and has plain files beside it."""
     status = path.stat()
     folder = private.fault_of(
         path.parent, path.parent.stat(), refused=private.WRITERS, kind=stat.S_ISDIR
@@ -276,6 +279,9 @@ def _checked(path: Path) -> tuple[int, int]:
     fault = private.fault_of(path, status) or folder
     if fault:
         raise StoreError(f"{path}: {fault.what}", hint=fault.hint)
+    for beside in (path.with_name(f"{path.name}{suffix}") for suffix in _BESIDE):
+        if os.path.lexists(beside) and not stat.S_ISREG(beside.lstat().st_mode):
+            raise StoreError(f"{beside}: not a plain file", hint="move it away: SQLite opens it")
     return status.st_dev, status.st_ino
 
 

@@ -38,6 +38,8 @@ def read(path: Path, most: int = MAX_FILE) -> bytes:
         raise HostError(
             f"{path}: cannot be read: {error.strerror}", hint="is it a file you may read?"
         ) from error
+    except ValueError as error:  # a NUL, or half a surrogate pair
+        raise HostError(f"{path}: no file has such a name", hint="mend the entry") from error
     if len(data) > most:
         raise HostError(f"{path}: larger than {most} bytes", hint="is it the right file?")
     return data

@@ -169,7 +169,10 @@ class Quarantine:
 
     def _names(self) -> list[str]:
         try:
-            found = sorted(each.name for each in self._folder.iterdir())
+            with os.scandir(self._folder) as there:
+                found = sorted(
+                    each.name for each in there if not each.is_dir(follow_symlinks=False)
+                )
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -179,7 +182,7 @@ class Quarantine:
     def _make_room(self, entry: Entry, size: int) -> None:
         """Looks at sizes alone, until there is no room: then into the entries, for a quarter."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        sizes = [(self._folder / name).stat().st_size for name in self._names()]
+        sizes = [(self._folder / name).lstat().st_size for name in self._names()]
         if len(sizes) < self._most and sum(sizes) + size <= self._room:
             return
         self.sweep(entry.at)
@@ -212,9 +215,11 @@ class Quarantine:
             if error.errno in _NO_ENTRY:
                 return None
             raise self._unusable(error) from error  # it may be one: `sweep` must not delete it
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            return None
         with os.fdopen(fd, "rb") as file:
-            regular = stat.S_ISREG(os.fstat(fd).st_mode)
-            return file.read(MAX_ENTRY + 1024) if regular else None
+            return file.read(MAX_ENTRY + 1024)
 
     # sealing
 
@@ -232,13 +237,12 @@ class Quarantine:
 
     def _opened(self, name: str) -> Entry | None:
         """None for what is no entry of this key and this name."""
-        data = self._read(name)
-        if data is None or not data.startswith(MAGIC):
+        data, at = self._read(name), len(MAGIC) + _NONCE
+        if data is None or len(data) < at or not data.startswith(MAGIC):
             return None
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        at = len(MAGIC) + _NONCE
         try:
             raw = AESGCM(self._key()).decrypt(data[len(MAGIC) : at], data[at:], _bound(name))
         except InvalidTag:

@@ -16,6 +16,8 @@ VERSION: Final = __version__
 INFO, LOW, MEDIUM, HIGH = 1, 2, 3, 4
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
+_LAST = 253_402_300_799_000
+"""Milliseconds, Unix. The last second of the year 9999: no timestamp is later."""
 
 
 class Fate(NamedTuple):
@@ -241,6 +243,6 @@ def _severity(record: JsonObject, fate: Fate, reason: str, *, found: bool) -> in
 def _milliseconds(text: str) -> int:
     try:
         when = datetime.fromisoformat(text)
-        return max(0, round((when - _EPOCH).total_seconds() * 1000))
+        return min(_LAST, max(0, round((when - _EPOCH).total_seconds() * 1000)))
     except (ValueError, TypeError, OverflowError):
         return 0

@@ -89,14 +89,20 @@ _TRACE, _SPAN = 16, 8
 
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_LAST: Final = 2**64 - 1
+"""Nanoseconds, Unix. What a fixed64 holds, in which OTLP has its times: until the year 2554."""
 
 
 def nanoseconds(text: str) -> int:
-    """Since 1970, of an RFC 3339 time; 0 for what is none."""
+    """Since 1970, of an RFC 3339 time, as far as OTLP can tell it; 0 for what is none."""
     try:
-        return max(0, (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND * 1000)
+        return _told((datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND * 1000)
     except (ValueError, TypeError, OverflowError):
         return 0
+
+
+def _told(time: int) -> int:
+    return min(_LAST, max(0, time))
 
 
 def attributes(named: Mapping[str, str | int]) -> "list[KeyValue]":
@@ -215,7 +221,7 @@ def span(event: Event) -> bytes:
         flags=1 | (_REMOTE if parent else 0),
         name=_span_name(event),
         kind=Span.SPAN_KIND_SERVER,
-        start_time_unix_nano=max(0, ended - event.number("duration_us") * 1000),
+        start_time_unix_nano=_told(ended - event.number("duration_us") * 1000),
         end_time_unix_nano=ended,
         attributes=attributes(_span_attributes(event)),
     )

@@ -15,7 +15,7 @@ from mcpguard.audit.verify import read
 from mcpguard.cli import main
 from mcpguard.evidence.capture import Choice, Witness, params_hash
 from mcpguard.evidence.invocation import CODES, EVENT, SCHEMA, Reader, compare
-from mcpguard.model import Allowed, JsonObject, Reason
+from mcpguard.model import Allowed, Json, JsonObject, Reason
 
 UP = "host>server"
 SETTINGS: JsonObject = {
@@ -172,6 +172,12 @@ def test_where_it_was_not_switched_on_there_is_none(
     tmp_path: Path, evidence: bool, facts: JsonObject, count: int
 ) -> None:
     assert len(pieces(logged(tmp_path / "a.jsonl", evidence=evidence, facts=facts))) == count
+
+
+@pytest.mark.parametrize("odd", [{}, [], None, 1])
+def test_a_decision_that_is_no_text_is_none(log: Path, odd: Json) -> None:
+    record = next(each for each in read(log) if each["seq"] == 3)
+    assert list(Reader("a").read([{**record, "decision": odd}])) == []
 
 
 def test_a_badge_is_told_by_its_level_alone(log: Path) -> None:

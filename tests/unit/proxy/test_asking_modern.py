@@ -26,6 +26,7 @@ from tests.unit.proxy.play import (
 
 ABLE: JsonObject = {**ENVELOPE, CLIENT_CAPABILITIES: {"elicitation": {}}}
 SAY: JsonObject = {"text": "hello"}
+TASK: JsonObject = {"ttl": 1}
 YES: JsonObject = {"action": "accept", "content": {"allow": True}}
 QUESTION: JsonObject = {
     "method": "elicitation/create",
@@ -66,10 +67,17 @@ def asked(session: Play, given: int = 1, arguments: JsonObject = SAY, **more: Js
 
 
 def repeated(
-    session: Play, given: int, state: Json, answers: Json, arguments: JsonObject = SAY
+    session: Play,
+    given: int,
+    state: Json,
+    answers: Json,
+    arguments: JsonObject = SAY,
+    **more: Json,
 ) -> Play:
     return session.host(
-        call(given, "echo", arguments, _meta=ABLE, requestState=state, inputResponses=answers)
+        call(
+            given, "echo", arguments, _meta=ABLE, requestState=state, inputResponses=answers, **more
+        )
     )
 
 
@@ -116,6 +124,26 @@ def test_nothing_but_a_plain_yes_to_this_very_call_lets_it_go(name: str) -> None
     state, answers, arguments = CHANGES[name](copy.deepcopy(asked(session)))
     repeated(session, 2, state, answers, arguments)
     assert session.sends[Side.SERVER] == []
+
+
+@pytest.mark.guarantee("approval:bound-to-the-call")
+@pytest.mark.guarantee("proxy:asked-inside-a-result")
+@pytest.mark.parametrize(
+    ("shown", "again", "goes"),
+    [
+        (None, TASK, False),
+        (TASK, None, False),
+        (TASK, {"ttl": 2}, False),
+        (TASK, TASK, True),
+    ],
+)
+def test_a_yes_is_for_the_task_too_that_the_call_asks_for(
+    shown: Json, again: Json, goes: bool
+) -> None:
+    session = asking()
+    state = asked(session, task=shown)["requestState"]
+    repeated(session, 2, state, {"mcpguard": YES}, task=again)
+    assert len(session.sends[Side.SERVER]) == goes
 
 
 @pytest.mark.guarantee("proxy:asked-inside-a-result")

@@ -203,6 +203,20 @@ def test_an_id_that_was_not_sent_yet_cannot_be_answered() -> None:
 
 
 @pytest.mark.guarantee("ids:tokens-translated")
+def test_only_requests_hand_over_tokens() -> None:
+    meta: JsonObject = {"progressToken": wire(0), "x": 1}
+    shown: JsonObject = {"_meta": {"x": 1}}
+    session = opened().host({"id": 1, "method": "ping"}).forget()
+    session.server({"id": wire(0), "result": {"_meta": meta}})
+    session.sends_host({"id": 1, "result": shown}).quiet()
+    session.server({"method": "notifications/message", "params": {"data": "x", "_meta": meta}})
+    session.sends_host({"method": "notifications/message", "params": {"data": "x", **shown}})
+    session.quiet().server({"id": 1, "method": "ping"}).forget()
+    session.host({"id": wire(1), "result": {"_meta": meta}})
+    session.sends_server({"id": 1, "result": shown}).quiet().idle()
+
+
+@pytest.mark.guarantee("ids:tokens-translated")
 @pytest.mark.parametrize(("given", "shown"), [(7, wire(1)), ("seven", text(1)), (0, wire(1))])
 def test_progress_goes_to_the_host_under_its_own_token(given: Json, shown: Json) -> None:
     progress: JsonObject = {"progress": 1, "total": 2, "message": "half"}

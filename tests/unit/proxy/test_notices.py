@@ -148,6 +148,8 @@ def noticed(method: str, given: Json, **params: Json) -> JsonObject:
 ACK = "notifications/subscriptions/acknowledged"
 UPDATED = "notifications/resources/updated"
 CHANGED = "notifications/tools/list_changed"
+SAID = "notifications/message"
+OTHERS = tuple(f"notifications/{name}" for name in ("cancelled", "progress", "tasks/status"))
 
 
 @pytest.mark.guarantee("notices:listen-filtered")
@@ -176,6 +178,8 @@ def test_an_acknowledgement_grants_only_what_was_asked_for() -> None:
 def test_everything_of_a_subscription_comes_under_the_hosts_id() -> None:
     session = listening().server(noticed(UPDATED, wire(0), uri="file:///notes"))
     session.sends_host(noticed(UPDATED, "sub", uri="file:///notes")).quiet()
+    session.server(noticed(SAID, wire(0), level="info", data="x"))
+    session.sends_host(noticed(SAID, "sub", level="info", data="x")).quiet()
     session.server(noticed(CHANGED, wire(0)))
     listed: JsonObject = {"id": wire(1), "method": "tools/list", "params": {"_meta": ENVELOPE}}
     session.sends_server(listed).quiet()
@@ -190,10 +194,17 @@ def test_everything_of_a_subscription_comes_under_the_hosts_id() -> None:
 
 @pytest.mark.guarantee("notices:subscription-ids-translated")
 @pytest.mark.parametrize("given", [wire(1), wire(7), "sub", str(wire(0)), 5, True, [], {}])
-@pytest.mark.parametrize("method", [ACK, UPDATED, CHANGED])
+@pytest.mark.parametrize("method", [ACK, UPDATED, CHANGED, SAID, *OTHERS])
 def test_what_belongs_to_no_subscription_is_dropped(method: str, given: Json) -> None:
     session = listening().host({"id": 2, "method": "ping"}).forget()  # in flight as wire(1)
     session.server(noticed(method, given, uri="file:///notes")).drops("unknown_id")
+
+
+@pytest.mark.guarantee("notices:subscription-ids-translated")
+def test_what_a_server_asks_belongs_to_no_subscription() -> None:
+    asked: JsonObject = {"_meta": {SUBSCRIPTION_ID: 5, "x": 1}}
+    session = opened().server({"id": 1, "method": "ping", "params": asked})
+    session.sends_host({"id": wire(0), "method": "ping", "params": {"_meta": {"x": 1}}}).quiet()
 
 
 @pytest.mark.guarantee("notices:listen-filtered")

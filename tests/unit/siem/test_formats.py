@@ -229,6 +229,22 @@ def test_the_golden_documents_are_of_the_common_schema(record: JsonObject) -> No
     assert wrong_document(orjson.loads(render("ecs", record, HOST))) == []
 
 
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.000+00:00"),
+        ("9999-12-31T23:59:59.999999-01:00", "9999-12-31T23:59:59.000+00:00"),
+        ("0001-01-01T00:00:00Z", "1970-01-01T00:00:00.000+00:00"),
+        ("no time", "1970-01-01T00:00:00.000+00:00"),
+    ],
+)
+def test_a_time_beyond_all_times_breaks_no_format(written: str, told: str) -> None:
+    record: JsonObject = {**RECORDS[0], "ts": written}
+    assert event_of(record, HOST).stamp == told
+    for name in FORMATS:
+        render(name, record, HOST)
+
+
 # --- CEF, LEEF, RFC 5424: readers written from their specifications ------------------------------
 
 

@@ -137,6 +137,14 @@ def a_pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
+def a_pipe_for_a_journal(path: Path) -> None:
+    os.mkfifo(path.with_name(f"{path.name}-journal"))
+
+
+def endless(path: Path) -> None:
+    change(path, "UPDATE clock SET version = 9e999")
+
+
 def change(path: Path, statement: str) -> None:
     db = sqlite3.connect(path)
     db.execute(statement)
@@ -159,6 +167,8 @@ def change(path: Path, statement: str) -> None:
         (beside_others, "open to others"),
         (a_folder, "not a plain file"),
         (a_pipe, "not a plain file"),
+        (a_pipe_for_a_journal, "-journal: not a plain file"),
+        (endless, "damaged"),
     ],
 )
 def test_what_is_no_store_is_an_error_and_stays_as_it_is(
@@ -180,6 +190,17 @@ def test_a_ledger_that_is_not_one_is_an_error(path: Path, state: bytes) -> None:
     with pytest.raises(StoreError) as caught:
         store.take("k", HOUR, 1, 1000)
     assert caught.value.hint
+    store.close()
+
+
+@pytest.mark.guarantee("store:damaged-is-an-error")
+@pytest.mark.parametrize("now", ["9e999", "1e300", "9223372036854775807", "'x'", "NULL"])
+def test_a_time_that_is_none_is_an_error(path: Path, now: str) -> None:
+    store = SqliteStore(path)
+    change(path, f"UPDATE clock SET now = {now}")
+    for key in ("k", "l"):
+        with pytest.raises(StoreError, match="damaged"):
+            store.take(key, HOUR, 1, 1000)
     store.close()
 
 

@@ -202,11 +202,12 @@ def test_a_lockfile_is_read_with_the_lines_of_its_items(tmp_path: Path) -> None:
     assert "config.unpinned" in {told.finding.rule for told in subject.told}
 
 
-def test_a_lock_that_cannot_be_read_is_not_a_pass(tmp_path: Path) -> None:
-    subject = Subject(name="x", lock=str(tmp_path / "gone.json"), server=Server(words=("x",)))
+@pytest.mark.parametrize("name", ["gone.json", "gone\0.json", "gone\ud800.json"])
+def test_a_lock_that_cannot_be_read_is_not_a_pass(name: str, tmp_path: Path) -> None:
+    subject = Subject(name="x", lock=str(tmp_path / name), server=Server(words=("x",)))
     (row,) = gathering.behind_locks([subject])
     assert (row.subject.state, row.listed) == (State.FAILED, None)
-    assert "gone.json" in row.subject.why
+    assert name in row.subject.why
 
 
 FILLED = {

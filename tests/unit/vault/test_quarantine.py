@@ -1,5 +1,7 @@
 """The quarantine: sealed, bound to its name, bounded, and gone when its time is over."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from socket import AF_UNIX, socket
 from tempfile import TemporaryDirectory
@@ -102,6 +104,28 @@ def test_an_entry_passes_for_no_other_and_opens_with_no_other_key(tmp_path: Path
     assert [each.id for each in kept.every(150)] == [one]
     (tmp_path / "quarantine.key").write_bytes(bytes(32))
     assert kept.every(150) == []
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(MAGIC + b"abc")
+
+
+def a_link_to_nothing(path: Path) -> None:
+    path.symlink_to(path.with_name("gone"))
+
+
+@pytest.mark.guarantee("vault:sealed-at-rest")
+@pytest.mark.parametrize("put", [cut, Path.mkdir, Path.touch, os.mkfifo, a_link_to_nothing])
+def test_what_is_no_entry_hides_none(tmp_path: Path, put: Callable[[Path], object]) -> None:
+    kept = Quarantine(tmp_path, most=2)
+    one = kept.put(entry())
+    put(tmp_path / "quarantine" / "abcdefgh")
+    assert kept.get("abcdefgh", 150) is None
+    assert [each.id for each in kept.every(150)] == [one]
+    two = kept.put(entry(101, until=300))
+    assert two in {each.id for each in kept.every(150)}
+    kept.sweep(250)
+    assert [each.id for each in kept.every(250)] == [two]
 
 
 def test_an_entry_expires_and_can_be_dropped(tmp_path: Path) -> None:
