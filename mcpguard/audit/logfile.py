@@ -17,6 +17,7 @@ from pathlib import Path
 
 import orjson
 
+from mcpguard import private
 from mcpguard.audit.record import GENESIS, HASH_KEY, MAX_LINE, SEAL_LENGTH, link
 from mcpguard.errors import AuditError
 from mcpguard.model import MAX_SEQ
@@ -219,15 +220,11 @@ def _end_of_earlier(path: Path) -> tuple[int, bytes, str]:
     parts = earlier_parts(path)
     if not parts:
         return 0, GENESIS, ""
-    # Without blocking: a pipe under the name must not hold up the start.
-    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-    fd = os.open(parts[-1], flags)
-    try:
+    with private.regular(parts[-1]) as file:
+        fd = file.fileno()
         _claim(parts[-1], fd)  # whoever holds it is about to go on with it
         tail, cut = _tail(fd, os.fstat(fd).st_size)
         return *_last(tail[:cut]), parts[-1].name
-    finally:
-        os.close(fd)
 
 
 def earlier_parts(path: Path) -> list[Path]:

@@ -23,6 +23,7 @@ from mcpguard.errors import HostError, UsageError
 from mcpguard.hosts import splice, undo
 from mcpguard.hosts.splice import Node
 from mcpguard.hosts.undo import Record
+from mcpguard.private import rewrite
 
 if sys.platform == "win32":  # never run: no Windows machine at hand
     import msvcrt
@@ -227,12 +228,15 @@ def _record_path(file: Path, path: tuple[str, ...]) -> Path:
 
 
 def save(record: Record) -> None:
-    """Keep `record`, in the place of an older one of the same entry. 0600. Raises UsageError."""
+    """Keep `record`, in the place of an older one of the same entry. 0600.
+
+    Raises HostError, UsageError.
+    """
     path = _record_path(Path(record.file), record.path)
-    fresh = path.with_suffix(".new")  # a torn one would stand in the way of everything
-    fresh.unlink(missing_ok=True)
-    _write_new(fresh, undo.render(record))
-    fresh.replace(path)
+    try:
+        rewrite(path, undo.render(record))
+    except OSError as error:
+        raise _unwritten(path, error) from error
 
 
 def kept(file: Path, path: tuple[str, ...]) -> Record | None:

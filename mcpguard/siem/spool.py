@@ -18,7 +18,7 @@ import orjson
 from mcpguard.audit.logfile import earlier_parts
 from mcpguard.audit.record import MAX_LINE, SEAL_LENGTH
 from mcpguard.model import MAX_SEQ, Json, JsonObject
-from mcpguard.private import regular
+from mcpguard.private import regular, rewrite
 
 if sys.platform == "win32":  # never run: no Windows machine at hand
     import msvcrt
@@ -85,14 +85,7 @@ class Cursor:
 
     def save(self, path: Path) -> None:
         """Whole or not at all. Raises OSError."""
-        told = {name: getattr(self, name) for name in self.__slots__}
-        made = path.with_name(f"{path.name}.new")
-        fd = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(orjson.dumps(told))
-            file.flush()
-            os.fsync(file.fileno())
-        made.replace(path)
+        rewrite(path, orjson.dumps({name: getattr(self, name) for name in self.__slots__}))
 
 
 _NUMBERS: Final = {

@@ -10,7 +10,6 @@ Every function blocks; what goes wrong is a `VaultError`.
 import errno
 import hashlib
 import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -20,6 +19,7 @@ import orjson
 from mcpguard.audit.key import load_or_create_key
 from mcpguard.errors import AuditError, VaultError
 from mcpguard.model import JsonObject
+from mcpguard.private import regular
 
 __all__ = ["MAX_ENTRIES", "MAX_ENTRY", "MAX_TOTAL", "Entry", "Quarantine", "digest_of", "typed"]
 
@@ -42,8 +42,8 @@ _NONCE = 12
 _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 _LENGTH = 8
 
-_NO_ENTRY = frozenset((errno.ENOENT, errno.ELOOP))
-"""Why a file does not open that is none of ours: it is gone, or a link."""
+_NO_ENTRY = frozenset((errno.ENOENT, errno.ELOOP, errno.EISDIR, errno.EINVAL))
+"""Why a file does not open that is none of ours: it is gone, a link, or no regular file."""
 
 Source = Callable[[int], bytes]
 
@@ -205,16 +205,13 @@ class Quarantine:
             raise
 
     def _read(self, name: str) -> bytes | None:
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
-            fd = os.open(self._folder / name, flags)
+            with regular(self._folder / name, links=False) as file:
+                return file.read(MAX_ENTRY + 1024)
         except OSError as error:
             if error.errno in _NO_ENTRY:
                 return None
             raise self._unusable(error) from error  # it may be one: `sweep` must not delete it
-        with os.fdopen(fd, "rb") as file:
-            regular = stat.S_ISREG(os.fstat(fd).st_mode)
-            return file.read(MAX_ENTRY + 1024) if regular else None
 
     # sealing
 
