@@ -7,11 +7,30 @@ never begin, a device never end.
 import errno
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
+
+if sys.platform == "win32":  # never run: no Windows machine at hand
+    import msvcrt
+
+    _LOCK_AT = 1 << 62
+    """Offset of the locked byte: msvcrt locks a range, and what it is about must stay readable."""
+
+    def lock(fd: int) -> None:
+        """Locks the file, or raises OSError at once when somebody else has it."""
+        os.lseek(fd, _LOCK_AT, os.SEEK_SET)
+        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def lock(fd: int) -> None:
+        """Locks the file, or raises OSError at once when somebody else has it."""
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
 
 __all__ = [
     "READERS",
@@ -20,6 +39,7 @@ __all__ = [
     "draft",
     "fault_of",
     "give_name",
+    "lock",
     "publish",
     "regular",
     "rewrite",

@@ -24,7 +24,7 @@ from mcpguard.audit.checkpoint import (
 )
 from mcpguard.audit.logfile import LogFile, earlier_name, earlier_parts
 from mcpguard.audit.merkle import BLOCK, HASH, Tree
-from mcpguard.audit.record import MAX_LINE
+from mcpguard.audit.record import MAX_LINE, carried
 from mcpguard.errors import AuditError
 from mcpguard.model import JsonObject
 
@@ -282,7 +282,7 @@ def _followed(lines: Iterable[bytes], pause: Callable[[], None]) -> Tree | None:
     for line in lines:
         try:
             first = first or int(orjson.loads(line)["seq"])
-            waiting.append(bytes.fromhex(line[-67:-3].decode("ascii")))
+            waiting.append(bytes.fromhex(carried(line).decode("ascii")))
             if tree is None:
                 tree = Tree() if first == 1 else _told(line, first, waiting)
         except (ValueError, KeyError, TypeError):

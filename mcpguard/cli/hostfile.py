@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,19 +22,7 @@ from mcpguard.errors import HostError, UsageError
 from mcpguard.hosts import splice, undo
 from mcpguard.hosts.splice import Node
 from mcpguard.hosts.undo import Record
-from mcpguard.private import rewrite
-
-if sys.platform == "win32":  # never run: no Windows machine at hand
-    import msvcrt
-
-    def _lock(fd: int) -> None:
-        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def _lock(fd: int) -> None:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
+from mcpguard.private import lock, rewrite
 
 __all__ = [
     "HostFile",
@@ -103,7 +90,7 @@ def alone() -> Iterator[None]:
 
 def _lock_or_refuse(fd: int) -> None:
     try:
-        _lock(fd)
+        lock(fd)
     except OSError as error:
         raise UsageError(
             "another mcpguard wrap or unwrap is running",

@@ -19,7 +19,6 @@ from typing import NamedTuple
 from mcpguard import private
 from mcpguard.audit.checkpoint import Keys, Signer, load_public
 from mcpguard.audit.key import SIGNING_KEY, load_or_create_key
-from mcpguard.audit.logfile import lock
 from mcpguard.errors import AuditError
 from mcpguard.evidence.receipt import (
     GENESIS,
@@ -141,7 +140,7 @@ def _lock(fd: int, path: Path, patience: float) -> None:
     until = time.monotonic() + patience
     while True:
         try:
-            lock(fd)
+            private.lock(fd)
         except OSError as error:
             if time.monotonic() > until:
                 raise AuditError(
