@@ -13,8 +13,9 @@ import pytest
 from mcpguard.audit import AuditLog
 from mcpguard.audit.verify import read, verify
 from mcpguard.control.kill import KILLED
-from mcpguard.daemon.engine import CRASHED, LINES_A_TURN, Engine, Governing, Log, Recording
+from mcpguard.daemon.engine import CRASHED, LINES_A_TURN, Engine, Governing, Recording
 from mcpguard.daemon.flow import FAR_MARK
+from mcpguard.daemon.log import Events
 from mcpguard.daemon.run import minter
 from mcpguard.errors import AuditError
 from mcpguard.model import (
@@ -69,7 +70,7 @@ class Play:
         decide: Decide = PASSING,
         recording: Callable[[AuditLog], Recording] = lambda audit: audit,
         governing: Governing | None = None,
-        heard: Log | None = None,
+        heard: Events | None = None,
     ) -> None:
         self.heard = Heard()
         self.audit = AuditLog.open(
