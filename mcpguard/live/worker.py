@@ -6,7 +6,7 @@ away is the only one to wait for that: until it answers again, what needs it is 
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from threading import Thread, current_thread
 from typing import Protocol, TypeVar
 
@@ -254,21 +254,27 @@ class Worker:
         self._event = None
 
     def end(self, last: Callable[[Store], None] = lambda _: None) -> None:
-        """Tell what is left to tell, `last` first, and close the store. Blocks; raises nothing."""
+        """Tell what is left to tell, `last` first, and close the store. Blocks; raises nothing.
+
+        It is closed also when it does not take what it is told.
+        """
         store, self._store = self._store, None
         if store is None and self._failing:
             return
         try:
-            store = store or self._open()  # a session that ended at once has things to tell, too
-            last(store)
-            for limiter in self._limiters:
-                for want in limiter.give_back(self._clock()):
-                    ask(store, want)
-            for keeper in self._keepers:
-                keeper.job()(store)()
-            store.close()
+            # A session that ended at once has things to tell, too.
+            with closing(store or self._open()) as asked:
+                last(asked)
+                self._last_words(asked)
         except StoreError as error:
             self._lost(error)
+
+    def _last_words(self, store: Store) -> None:
+        for limiter in self._limiters:
+            for want in limiter.give_back(self._clock()):
+                ask(store, want)
+        for keeper in self._keepers:
+            keeper.job()(store)()
 
     async def _in_thread(self, function: Callable[..., T], *given: object) -> T:
         """Never waited for when the session ends."""
