@@ -22,9 +22,6 @@ from mcpguard.model import Json, JsonObject
 
 __all__ = ["approve"]
 
-MISUSED = 2
-"""Exit code without a subcommand: nothing was found out."""
-
 _TICKET = click.argument("ticket")
 
 
@@ -32,9 +29,7 @@ _TICKET = click.argument("ticket")
 @click.pass_context
 def approve(context: click.Context) -> None:
     """Answer calls that wait for a person."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=True)
-        context.exit(MISUSED)
+    render.needs_subcommand(context)
 
 
 @approve.command(name="list")

@@ -16,9 +16,6 @@ from mcpguard.model import Json
 
 __all__ = ["config"]
 
-MISUSED = 2
-"""Exit code without a subcommand: nothing was found out."""
-
 _format = click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
@@ -35,9 +32,7 @@ _config = click.option(
 @click.pass_context
 def config(context: click.Context) -> None:
     """Settings: which files are read, what they come to, and whether one can be used."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=True)
-        context.exit(MISUSED)
+    render.needs_subcommand(context)
 
 
 @config.command(name="show")

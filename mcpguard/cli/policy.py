@@ -32,9 +32,6 @@ __all__ = [
     "text_of",
 ]
 
-MISUSED = 2
-"""Exit code without a subcommand: nothing was found out."""
-
 NAME_WIDTH = 28
 """Columns of a tool's name in the text answer; longer ones are cut."""
 
@@ -47,9 +44,7 @@ _format = click.option(
 @click.pass_context
 def policy(context: click.Context) -> None:
     """Rules for calls and results: check them, and try them on recorded calls."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=True)
-        context.exit(MISUSED)
+    render.needs_subcommand(context)
 
 
 @policy.command(name="validate", short_help="Check policies whole.")

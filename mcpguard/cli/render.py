@@ -34,6 +34,7 @@ __all__ = [
     "finding_lines",
     "hung",
     "json_text",
+    "needs_subcommand",
     "painted",
     "plain",
     "printable",
@@ -44,6 +45,9 @@ __all__ = [
 
 MOST = 2**31 - 1
 """The greatest number of things that an option may ask for: what any list can hold."""
+
+MISUSED = 2
+"""Exit code without a subcommand: nothing was found out."""
 
 MAX_WIDTH = 100
 """Columns. Longer lines are hard to read; a narrower terminal is followed."""
@@ -64,6 +68,13 @@ PLURALS: Final[Mapping[ItemKind, str]] = {
     ItemKind.TEMPLATE: "resource templates",
 }
 """The words for several of a kind."""
+
+
+def needs_subcommand(context: click.Context) -> None:
+    """Of a group that was given none: ends the command with its help, as talk, and exit code 2."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(MISUSED)
 
 
 def agreed(question: str) -> bool:

@@ -24,11 +24,11 @@ __all__ = ["trust"]
 SHOWN = 10
 """Events of one party in the text answer; `--format json` has all that a standing remembers."""
 
-MISUSED = 2
+UNKNOWN = 2
 """Exit code when nothing was found out."""
 
 _FORM = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-_RESULTS = {"same": 0, "differs": 1, "unstated": MISUSED}
+_RESULTS = {"same": 0, "differs": 1, "unstated": UNKNOWN}
 """What verify says, and the exit code. A log that states no score cannot be compared with one."""
 
 
@@ -36,9 +36,7 @@ _RESULTS = {"same": 0, "differs": 1, "unstated": MISUSED}
 @click.pass_context
 def trust(context: click.Context) -> None:
     """How much callers and servers are trusted, and who and what is blocked."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=True)
-        context.exit(MISUSED)
+    render.needs_subcommand(context)
 
 
 for _command in blocking.COMMANDS:

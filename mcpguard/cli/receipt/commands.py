@@ -18,9 +18,6 @@ from mcpguard.model import Json, JsonObject
 
 __all__ = ["receipt"]
 
-MISUSED = 2
-"""Exit code without a subcommand: nothing was found out."""
-
 SHOWN = 20
 """Problems in the text answer: the first ones matter. `--format json` has all of them."""
 
@@ -45,9 +42,7 @@ _NAMES: Final = ("path", "ticket", "name")
 @click.pass_context
 def receipt(context: click.Context) -> None:
     """Receipts: what commands did, signed and chained, also when the answer was no."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=True)
-        context.exit(MISUSED)
+    render.needs_subcommand(context)
 
 
 @receipt.command(name="list")

@@ -18,17 +18,12 @@ from mcpguard.vault.canaries import KINDS, Canary
 
 __all__ = ["canary"]
 
-MISUSED = 2
-"""Exit code without a subcommand: nothing was found out."""
-
 
 @click.group(invoke_without_command=True)
 @click.pass_context
 def canary(context: click.Context) -> None:
     """Plant fake credentials that give away who reads them."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=True)
-        context.exit(MISUSED)
+    render.needs_subcommand(context)
 
 
 @canary.command(

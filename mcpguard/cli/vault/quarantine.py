@@ -24,9 +24,6 @@ from mcpguard.vault.quarantine import Entry, Quarantine, typed
 
 __all__ = ["quarantine"]
 
-MISUSED = 2
-"""Exit code without a subcommand: nothing was found out."""
-
 _HOUR = 3600
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _ID = click.argument("name", metavar="ID")
@@ -39,9 +36,7 @@ _RELEASED = {"text": "text", "retry": "text and one retry"}
 @click.pass_context
 def quarantine(context: click.Context) -> None:
     """Read results that were kept from a model, and release or drop them."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=True)
-        context.exit(MISUSED)
+    render.needs_subcommand(context)
 
 
 @quarantine.command(name="list")
