@@ -2177,8 +2177,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "and lockfile alone.",
         Mutant(
             "live/worker.py",
-            "            last(store)\n",
-            "            pass\n",
+            "                last(asked)\n",
+            "",
         ),
     ),
     "live:nothing-widens-unsigned": Guarantee(

@@ -6,14 +6,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from mcpguard.control.kill import KILLED
 from mcpguard.daemon.flow import Sink, below_marks, other
 from mcpguard.daemon.log import Events
 from mcpguard.errors import AuditError
-from mcpguard.model import Allowed, JsonObject, Side
-from mcpguard.proxy.actions import Batch, Role
+from mcpguard.model import Side
+from mcpguard.proxy.actions import Batch, Record, Role
 from mcpguard.proxy.session import Session
 from mcpguard.wire.framing import Dropped, Framer
 
@@ -30,28 +30,24 @@ UNWRITABLE = "audit.unwritable"
 """The event of a log that cannot be written: once, until it can be written again."""
 
 
-Records: TypeAlias = Sequence[tuple[JsonObject | Allowed, bytes]]
-"""Each as `Batch.records` holds it: what it says, and a call's encoded arguments."""
-
-
 class Recording(Protocol):
     """The audit log, or what stands before it."""
 
-    def write(self, records: Records) -> None:
+    def write(self, records: Sequence[Record]) -> None:
         """All of `records`, or none and AuditError."""
 
 
 class Governing(Protocol):
     """What is kept beside the messages: counters and standings, which a store shares."""
 
-    def written(self, records: Records) -> None:
+    def written(self, records: Sequence[Record]) -> None:
         """These records are in the log."""
 
     def stir(self) -> None:
         """A turn of the session has ended."""
 
 
-def _unkept(_: Records) -> None:
+def _unkept(_: Sequence[Record]) -> None:
     """For a session without a log, or beside which nothing is kept."""
 
 

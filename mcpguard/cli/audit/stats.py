@@ -9,7 +9,7 @@ import click
 
 from mcpguard.cli import render
 from mcpguard.cli.audit.choosing import Given, choice_of, choosing, logs, records
-from mcpguard.model import Json, JsonObject
+from mcpguard.model import UP, Json, JsonObject
 
 __all__ = ["stats_command"]
 
@@ -60,7 +60,7 @@ class _Counted:
             self.held[str(record.get("target", ""))] += 1
             return
         self.decisions[word] += 1
-        if record.get("method") == "tools/call" and record.get("direction") == "host>server":
+        if record.get("method") == "tools/call" and record.get("direction") == UP:
             self.tools.setdefault(str(record.get("target", "")), Counter())[word] += 1
             self.principals[str(record.get("principal", ""))] += 1
         if word != "allow":

@@ -19,7 +19,6 @@ from mcpguard.daemon.log import Events
 from mcpguard.daemon.run import minter
 from mcpguard.errors import AuditError
 from mcpguard.model import (
-    Allowed,
     Context,
     Decision,
     JsonObject,
@@ -30,6 +29,7 @@ from mcpguard.model import (
     Wait,
 )
 from mcpguard.pipeline import make_pipeline
+from mcpguard.proxy.actions import Record
 from mcpguard.proxy.session import Session, SessionSettings
 
 Decide = Callable[[Subject, Context], Decision | Wait]
@@ -323,7 +323,7 @@ class Faulty:
     def __init__(self, audit: AuditLog) -> None:
         self.audit = audit
 
-    def write(self, records: Sequence[tuple[JsonObject | Allowed, bytes]]) -> None:
+    def write(self, records: Sequence[Record]) -> None:
         if any("x/broken" in str(told) for told, _ in records):
             raise ZeroDivisionError("a defect")
         self.audit.write(records)
@@ -359,12 +359,12 @@ class Defect:
         self.log = audit
         return self
 
-    def write(self, records: Sequence[tuple[JsonObject | Allowed, bytes]]) -> None:
+    def write(self, records: Sequence[Record]) -> None:
         self.meet("write")
         self.log.write(records)
         self.meet("written to")
 
-    def written(self, records: Sequence[tuple[JsonObject | Allowed, bytes]]) -> None:
+    def written(self, records: Sequence[Record]) -> None:
         self.meet("written")
 
     def stir(self) -> None:
