@@ -47,6 +47,9 @@ PARTS = {
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
 """Names that say nothing about what is inside."""
 
+PARAMETERS = {"_meta"}
+"""What MCP calls so, and no module does."""
+
 DODGES = {
     "pytest.skip",
     "pytest.xfail",
@@ -143,6 +146,21 @@ def test_every_exported_class_and_function_has_a_docstring() -> None:
         and not ast.get_docstring(node)
     ]
     assert bare == []
+
+
+def test_no_text_names_what_is_not_there_any_more() -> None:
+    gone = [
+        f"{name(path)} {each}"
+        for path in MODULES + TESTS
+        for each in quoted(path.read_text("utf-8"))
+    ]
+    assert gone == []
+
+
+def quoted(text: str) -> set[str]:
+    """A module's own names that stand in its docstrings or comments, and not in its code."""
+    told = set(re.findall(r"`(_\w+)`", text)) - PARAMETERS
+    return {each for each in told if not re.search(rf"(?<!`)\b{each}\b", text)}
 
 
 def dodges(path: Path) -> Iterator[str]:
