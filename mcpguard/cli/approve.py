@@ -34,7 +34,7 @@ def approve(context: click.Context) -> None:
 
 @approve.command(name="list")
 @reach.SESSION
-@reach.FORM
+@render.FORM
 @click.pass_context
 def list_command(context: click.Context, *, session: str, form: str) -> None:
     """List the calls that wait.
@@ -57,7 +57,7 @@ def list_command(context: click.Context, *, session: str, form: str) -> None:
 @approve.command(name="show")
 @_TICKET
 @reach.SESSION
-@reach.FORM
+@render.FORM
 def show_command(*, ticket: str, session: str, form: str) -> None:
     """Show the call that waits under TICKET in full.
 
@@ -76,7 +76,7 @@ def show_command(*, ticket: str, session: str, form: str) -> None:
 )
 @_TICKET
 @reach.SESSION
-@reach.FORM
+@render.FORM
 @signer_option
 @click.pass_context
 @receipted("approve yes")
@@ -114,7 +114,7 @@ def yes_command(
 @_TICKET
 @click.option("--all-like", is_flag=True, help="Every waiting call of the same tool and principal.")
 @reach.SESSION
-@reach.FORM
+@render.FORM
 @receipted("approve no")
 def no_command(*, ticket: str, all_like: bool, session: str, form: str) -> None:
     """Deny the call that waits under TICKET. Needs no key.

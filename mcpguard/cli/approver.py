@@ -55,7 +55,7 @@ def add_command(name: str, by: str | None, said: Phrases) -> None:
 
 
 @approver.command(name="list")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@render.FORM
 def list_command(form: str) -> None:
     """Show who may approve, the first added first.
 

@@ -16,9 +16,6 @@ from mcpguard.model import Json
 
 __all__ = ["config"]
 
-_format = click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
 _config = click.option(
     "--config",
     "file",
@@ -46,7 +43,7 @@ def config(context: click.Context) -> None:
     "--server", default="", metavar="NAME", help="With the section of this server on top."
 )
 @click.option("--origin", is_flag=True, help="Say behind each value which file and line it is of.")
-@_format
+@render.FORM
 def show_command(
     file: Path | None, policy: str | None, server: str, origin: bool, form: str
 ) -> None:
@@ -81,7 +78,7 @@ def _head(loaded: Loaded) -> Iterator[str]:
     metavar="LOCK",
     help="Warn of patterns that fit no tool of this lockfile.",
 )
-@_format
+@render.FORM
 @click.pass_context
 def validate_command(
     context: click.Context, file: Path | None, system: bool, lock: Path | None, form: str
@@ -151,7 +148,7 @@ def _told(each: PolicyError) -> Json:
 
 @config.command(name="path")
 @_config
-@_format
+@render.FORM
 def path_command(file: Path | None, form: str) -> None:
     """Print where settings are looked for.
 

@@ -29,7 +29,7 @@ __all__ = ["kill"]
 @click.option("--reason", default="", metavar="TEXT", help="For the audit log and the message.")
 @click.option("--fleet", is_flag=True, help="With --all, --server or --off: on every machine.")
 @click.option("--off", is_flag=True, help="Let sessions start again (all, or those of --server).")
-@reach.FORM
+@render.FORM
 @signer_option
 @click.pass_context
 def kill(

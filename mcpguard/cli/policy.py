@@ -35,10 +35,6 @@ __all__ = [
 NAME_WIDTH = 28
 """Columns of a tool's name in the text answer; longer ones are cut."""
 
-_format = click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
-
 
 @click.group(invoke_without_command=True)
 @click.pass_context
@@ -51,7 +47,7 @@ def policy(context: click.Context) -> None:
 @click.argument(
     "files", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="FILE..."
 )
-@_format
+@render.FORM
 @click.pass_context
 @receipted("policy validate")
 def validate_command(context: click.Context, files: Sequence[Path], form: str) -> None:
@@ -87,7 +83,7 @@ def validate_command(context: click.Context, files: Sequence[Path], form: str) -
     metavar="ZONE",
     help="The time zone of now.*, for example Europe/Berlin. Default: as recorded, else UTC.",
 )
-@_format
+@render.FORM
 @click.pass_context
 @receipted("policy test")
 def test_command(

@@ -21,6 +21,7 @@ from mcpguard.model import Finding, ItemKind, Json, Severity
 from mcpguard.wire import exact
 
 __all__ = [
+    "FORM",
     "MOST",
     "PLURALS",
     "OutputError",
@@ -68,6 +69,12 @@ PLURALS: Final[Mapping[ItemKind, str]] = {
     ItemKind.TEMPLATE: "resource templates",
 }
 """The words for several of a kind."""
+
+
+FORM = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+"""`--format`, of commands whose answer is for a person or for a program."""
 
 
 def needs_subcommand(context: click.Context) -> None:

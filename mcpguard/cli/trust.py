@@ -27,7 +27,6 @@ SHOWN = 10
 UNKNOWN = 2
 """Exit code when nothing was found out."""
 
-_FORM = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 _RESULTS = {"same": 0, "differs": 1, "unstated": UNKNOWN}
 """What verify says, and the exit code. A log that states no score cannot be compared with one."""
 
@@ -45,7 +44,7 @@ for _command in blocking.COMMANDS:
 
 @trust.command(name="show", short_help="Show scores, and what made them.")
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1)
-@_FORM
+@render.FORM
 def show_command(files: tuple[Path, ...], form: str) -> None:
     """Show every score, and the events that moved it, newest first.
 
@@ -75,7 +74,7 @@ def show_command(files: tuple[Path, ...], form: str) -> None:
 
 @trust.command(name="verify", short_help="Compute scores of logs again; compare.")
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
-@_FORM
+@render.FORM
 @click.pass_context
 def verify_command(context: click.Context, files: tuple[Path, ...], form: str) -> None:
     """Compute every score of the audit logs FILE again, and compare with what the records state.

@@ -20,7 +20,7 @@ MOST = 15
 @click.command(name="stats", short_help="Count decisions, by tool and by rule.")
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, metavar="[FILE]...")
 @choosing
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@render.FORM
 def stats_command(files: tuple[Path, ...], form: str, **given: Unpack[Given]) -> None:
     """Count the records of the logs FILE with their earlier parts, or of all logs of this user.
 

@@ -31,9 +31,6 @@ _PATH = click.Path(path_type=Path)
 _FILE = click.option(
     "--file", "file", type=_PATH, metavar="FILE", help="Another log. Default: this user's."
 )
-_FORM = click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
 _SUBJECTS: Final = ("lockfile", "policy", "approval", "trust", "key", "server")
 _NAMES: Final = ("path", "ticket", "name")
 
@@ -52,7 +49,7 @@ def receipt(context: click.Context) -> None:
     "--limit", type=click.IntRange(0, render.MOST), default=LAST, help="The newest N; 0: all."
 )
 @_FILE
-@_FORM
+@render.FORM
 def list_command(
     *, command: str, status: str | None, limit: int, file: Path | None, form: str
 ) -> None:
@@ -103,7 +100,7 @@ def show_command(*, wanted: str, file: Path | None) -> None:
 )
 @click.option("--audit", is_flag=True, help="The audit logs that receipts name, too.")
 @_FILE
-@_FORM
+@render.FORM
 @click.pass_context
 def verify_command(
     context: click.Context,

@@ -38,7 +38,7 @@ def canary(context: click.Context) -> None:
 )
 @click.option("--into", type=click.Path(path_type=Path), help="Add it to this file.")
 @click.option("--note", default="", help="For you: why it is there.")
-@reach.FORM
+@render.FORM
 def new_command(*, kind: str, into: Path | None, note: str, form: str) -> None:
     """Make a credential that is valid nowhere, and watch for it.
 
@@ -91,7 +91,7 @@ def _begun(fd: int) -> bool:
 
 
 @canary.command(name="list")
-@reach.FORM
+@render.FORM
 def list_command(*, form: str) -> None:
     """List what is planted, and where. The credentials themselves are not kept.
 

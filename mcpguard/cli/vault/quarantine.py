@@ -40,7 +40,7 @@ def quarantine(context: click.Context) -> None:
 
 
 @quarantine.command(name="list")
-@reach.FORM
+@render.FORM
 def list_command(*, form: str) -> None:
     """List what is kept, the oldest first, and what was released of it.
 
@@ -56,7 +56,7 @@ def list_command(*, form: str) -> None:
 
 @quarantine.command(name="show")
 @_ID
-@reach.FORM
+@render.FORM
 def show_command(*, name: str, form: str) -> None:
     """Show one result in full.
 
