@@ -10,6 +10,8 @@ from mcpguard.control.policies import MAX_POLICIES
 from mcpguard.daemon.child import EOF_GRACE, TERM_GRACE
 from mcpguard.daemon.engine import CRASHED
 from mcpguard.evidence.capture import MAX_LOOKED, MAX_SHOWN
+from mcpguard.hosts.known import KNOWN
+from mcpguard.hosts.lookalikes import known
 from mcpguard.live.reloading import AT_START, MAX_SAID
 from mcpguard.live.stages.latency import SAMPLED
 from mcpguard.live.worker import POLL, WAIT
@@ -18,6 +20,8 @@ from mcpguard.pipeline import REQUIRED
 from mcpguard.pipeline.scan import ASKED, AT_ONCE, LARGE
 from mcpguard.proxy import listing
 from mcpguard.proxy.core import MAX_TOOK, SessionSettings
+from mcpguard.scan.detectors import secrets
+from mcpguard.scan.threats.detectors import DETECTORS as THREATS
 from mcpguard.siem import shipping
 from mcpguard.siem.formats.tally import METRICS
 from mcpguard.siem.web import MIN_ZIPPED
@@ -32,13 +36,18 @@ README, SECURITY, CONTRIBUTING = "README.md", ".github/SECURITY.md", ".github/CO
 AUDIT, SCANNING, SETTINGS = "docs/audit.md", "docs/scanning.md", "docs/settings.md"
 KIB, MIB = 1 << 10, 1 << 20
 SESSION = SessionSettings()
-WORDS = {2: "two", 5: "five", 16: "sixteen"}
+HOSTS = [each.title for each in KNOWN.values()]
+WORDS = {2: "two", 5: "five", 16: "sixteen", 18: "eighteen"}
+
+
+def listed(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}"
 
 
 def passes(kind: SubjectKind) -> str:
     """The stages that judge it, as a sentence names them."""
-    *names, last = REQUIRED[kind]
-    return f"{', '.join(names)} and {last}"
+    return listed(REQUIRED[kind])
 
 
 def points(event: Event) -> str:
@@ -67,6 +76,10 @@ STATED = [
     (README, f"| a request without an answer | {SESSION.timeout / 3600:g} hour (`--timeout`)"),
     (README, f"SIGTERM after {EOF_GRACE:g} s, SIGKILL {TERM_GRACE:g} s later"),
     (README, f"{LARGE // KIB} KiB; {AT_ONCE // KIB} KiB where something may be in it"),
+    (SCANNING, f"every server in the files of all known hosts: {listed(HOSTS)}."),
+    (SCANNING, f"nearly the name of one of {len({*known(True), *known(False)})} well-known"),
+    (SCANNING, f"{WORDS[len(THREATS)].capitalize()} detectors, one file each"),
+    (SCANNING, f"Credentials are {WORDS[len(secrets.TYPES)]} types"),
     (SCANNING, f"longer than {LARGE // KIB} KiB, or than {AT_ONCE // KIB} KiB where something"),
     (README, f"| {ASKED // KIB} KiB where something may be in it | withheld, or recorded"),
     (README, f"| quarantine | {MAX_ENTRIES} results, {MAX_TOTAL // MIB} MiB |"),
