@@ -10,7 +10,8 @@ Every function blocks; what goes wrong is a `VaultError`.
 import errno
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -176,10 +177,16 @@ class Quarantine:
             raise self._unusable(error) from error
         return [name for name in found if len(name) == _LENGTH and set(name) <= set(_LETTERS)]
 
+    def _sizes(self) -> Iterator[int]:
+        """Bytes of each entry; of one that another session has just dropped, nothing."""
+        for name in self._names():
+            with suppress(FileNotFoundError):
+                yield (self._folder / name).stat(follow_symlinks=False).st_size
+
     def _make_room(self, entry: Entry, size: int) -> None:
         """Looks at sizes alone, until there is no room: then into the entries, for a quarter."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        sizes = [(self._folder / name).stat().st_size for name in self._names()]
+        sizes = list(self._sizes())
         if len(sizes) < self._most and sum(sizes) + size <= self._room:
             return
         self.sweep(entry.at)
