@@ -1677,7 +1677,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A host's file that changed between being read and being replaced is not written over.",
         Mutant(
             "cli/hostfile.py",
-            "if file.path.read_bytes() != file.data:",
+            "if plain_bytes(file.path, MAX_FILE) != file.data:",
             "if not file.data:",
         ),
     ),

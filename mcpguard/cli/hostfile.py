@@ -102,12 +102,7 @@ def read(path: Path) -> HostFile:
     """The file at `path`, its symbolic links followed, and what it says. Raises HostError."""
     try:
         target = path.resolve(strict=True)
-        status = target.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise HostError(f"{path}: not a regular file", hint="name the host's file: --config")
-        if status.st_size > MAX_FILE:
-            raise HostError(f"{path}: larger than {MAX_FILE} bytes", hint="is it the right file?")
-        data = target.read_bytes()
+        data = plain_bytes(target, MAX_FILE)
     except FileNotFoundError as error:
         raise HostError(
             f"{path}: there is no such file",
@@ -116,7 +111,8 @@ def read(path: Path) -> HostFile:
     except (OSError, RuntimeError) as error:  # a circle of links is a RuntimeError before 3.13
         why = getattr(error, "strerror", None) or str(error)
         raise HostError(
-            f"{path}: cannot be read: {why}", hint="is it a file you may read?"
+            f"{path}: cannot be read: {why}",
+            hint="name a host's file that you may read: --config FILE",
         ) from error
     try:
         return HostFile(target, data, splice.parse(data))
@@ -153,7 +149,7 @@ def write(file: HostFile, data: bytes) -> Path:
     def last(temporary: str) -> None:
         if hasattr(os, "chown") and os.stat(temporary).st_gid != status.st_gid:  # noqa: PTH116
             os.chown(temporary, -1, status.st_gid)
-        if file.path.read_bytes() != file.data:
+        if plain_bytes(file.path, MAX_FILE) != file.data:
             raise HostError(
                 f"{file.path}: it was changed meanwhile; it is left as it is",
                 hint="quit the host, and try again",

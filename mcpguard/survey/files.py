@@ -6,9 +6,9 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from mcpguard.config.files import plain_bytes
 from mcpguard.errors import HostError
 from mcpguard.hosts.launchers import unwrapped
-from mcpguard.private import regular
 
 __all__ = ["MAX_FILE", "others_can_read", "others_can_write", "read", "started_files"]
 
@@ -24,16 +24,12 @@ def read(path: Path, most: int = MAX_FILE) -> bytes:
     A pipe or a device is refused, never waited for.
     """
     try:
-        with regular(path) as file:
-            data = file.read(most + 1)
+        return plain_bytes(path, most)
     except OSError as error:
         raise HostError(
             f"{path}: cannot be read: {error.strerror}",
             hint="name a file you may read: --config FILE",
         ) from error
-    if len(data) > most:
-        raise HostError(f"{path}: larger than {most} bytes", hint="is it the right file?")
-    return data
 
 
 def others_can_read(path: Path) -> bool:
