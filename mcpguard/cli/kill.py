@@ -176,7 +176,7 @@ def _signalled(outcome: Outcome, error: ControlError) -> Outcome:
     found = outcome.found
     try:
         now = datetime.now(UTC).timestamp()
-        who = stuck.listener(reach.home(), found.session, now)
+        who = stuck.holder(reach.home(), found.session, now)
         ended = stuck.end(who)
     except ControlError as other:
         told = f"{error.message}; {other.message}"

@@ -177,7 +177,7 @@ class Governor:
                 tell=self._told,
             )
             if self.worker is not None:
-                self.worker.keep(self._approvals)
+                self.worker.share(self._approvals)
         return self._approvals
 
     def ready(self) -> bool:

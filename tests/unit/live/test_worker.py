@@ -59,7 +59,7 @@ class Stuck(Switched):
 
 
 class Kept:
-    """A keeper that counts how often it was asked, and what it was told."""
+    """A sharer that counts how often it was asked, and what it was told."""
 
     urgent = False
 
