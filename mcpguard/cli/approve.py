@@ -192,7 +192,10 @@ def _shown(ticket: str, wanted: str) -> tuple[Found, JsonObject]:
     with client.connected(reach.home(), found.session) as line:
         shown = line.ask("show", {"ticket": ticket})
     if not isinstance(shown, dict) or shown.get("ticket") != ticket:
-        raise ControlError(f"session {found.session} shows another call than {ticket!r}")
+        raise ControlError(
+            f"session {found.session} shows another call than {ticket!r}",
+            hint="use the same mcpguard as the session; see what waits: mcpguard approve list",
+        )
     return found, shown
 
 

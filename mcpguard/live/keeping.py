@@ -160,7 +160,10 @@ class Planted:
         except (FileNotFoundError, UsageError):
             return _NONE
         except OSError as error:
-            raise VaultError(f"{CANARIES} cannot be looked at: {error.strerror}") from error
+            raise VaultError(
+                f"{CANARIES} cannot be looked at: {error.strerror}",
+                hint="make the data directory readable for this user",
+            ) from error
         return told.st_mtime_ns, told.st_size
 
     def _read(self, stamp: tuple[int, int]) -> Detector | None:

@@ -10,7 +10,9 @@ from pathlib import Path
 import click
 import pytest
 
+from mcpguard import errors
 from mcpguard.cli import COMMANDS, mcpguard_group
+from mcpguard.errors import McpguardError
 from mcpguard.pipeline import REQUIRED, STAGES
 from tests.tools import ROOT
 
@@ -64,6 +66,10 @@ DODGES = {
     "trio.sleep",
 }
 """What makes a test pass without anything being shown."""
+
+CLI = PACKAGE / "cli"
+ERRORS = {each for each in errors.__all__ if issubclass(getattr(errors, each), McpguardError)}
+"""Those with a hint. Deeper rooms raise some whose hint is given where they are caught."""
 
 BROAD = {"", "Exception", "BaseException"}
 """What `except` must not catch only to pass."""
@@ -189,6 +195,18 @@ def test_no_test_is_dodged() -> None:
 
 def test_no_error_is_swallowed() -> None:
     assert [found for path in MODULES + TESTS for found in swallowed(path)] == []
+
+
+def hintless(path: Path) -> Iterator[str]:
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ERRORS:
+            given = {each.arg for each in node.keywords}
+            if "hint" not in given:
+                yield f"{name(path)}:{node.lineno} {ast.unparse(node)}"
+
+
+def test_every_error_that_the_command_line_raises_says_what_next() -> None:
+    assert [found for path in MODULES if path.is_relative_to(CLI) for found in hintless(path)] == []
 
 
 def test_the_suite_runs_every_folder_of_tests_once() -> None:

@@ -50,7 +50,9 @@ def new_command(*, kind: str, into: Path | None, note: str, form: str) -> None:
     """
     where = str(into.absolute()) if into is not None else ""
     if not note.isprintable() or len(note) > canaries.MAX_NOTE:
-        raise UsageError(f"the note is one line of at most {canaries.MAX_NOTE} characters")
+        raise UsageError(
+            f"the note is one line of at most {canaries.MAX_NOTE} characters", hint="shorten it"
+        )
     if into is not None:
         refuse_logs(into)
     made, text = canaries.made(reach.home(), kind, at=_now(), note=note, into=where)

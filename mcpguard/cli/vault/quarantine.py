@@ -196,7 +196,9 @@ def _handed_over(entry: Entry, into: Path | None) -> None:
         with os.fdopen(os.open(into, _NEW, PRIVATE), "wb") as file:
             file.write(raw)
     except OSError as error:
-        raise McpguardError(f"{into}: cannot be written: {error.strerror}") from error
+        raise McpguardError(
+            f"{into}: cannot be written: {error.strerror}", hint="name a file that can be written"
+        ) from error
     render.talk(f"written: {render.printable(str(into))}")
 
 
