@@ -127,7 +127,7 @@ class TamperError(McpguardError):
 class WireError(McpguardError):
     """A line from a peer is not an acceptable message. Never ends a session.
 
-    `id` is the request id to answer, when the line was a request whose id is usable.
+    `request_id` is the one to answer, when the line was a request whose id is usable.
     """
 
     def __init__(self, reason: str, message: str, *, request_id: int | str | None = None) -> None:

@@ -13,9 +13,11 @@ __all__ = [
     "ALLOW",
     "APPROVED",
     "CANARY",
+    "DOWN",
     "MAX_SEQ",
     "NOBODY",
     "OFF_SCHEMA",
+    "UP",
     "Allowed",
     "Answer",
     "Call",
@@ -59,6 +61,10 @@ class Mode(StrEnum):
     ENFORCE = "enforce"
     FILTER_ONLY = "filter-only"
     AUDIT_ONLY = "audit-only"
+
+
+UP, DOWN = "host>server", "server>host"
+"""The two directions, as records call them."""
 
 
 class Side(StrEnum):

@@ -7,13 +7,43 @@ never begin, a device never end.
 import errno
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["READERS", "WRITERS", "Fault", "draft", "fault_of", "give_name", "publish", "regular"]
+if sys.platform == "win32":  # never run: no Windows machine at hand
+    import msvcrt
+
+    _LOCK_AT = 1 << 62
+    """Offset of the locked byte: msvcrt locks a range, and what it is about must stay readable."""
+
+    def lock(fd: int) -> None:
+        """Locks the file, or raises OSError at once when somebody else has it."""
+        os.lseek(fd, _LOCK_AT, os.SEEK_SET)
+        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def lock(fd: int) -> None:
+        """Locks the file, or raises OSError at once when somebody else has it."""
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+__all__ = [
+    "READERS",
+    "WRITERS",
+    "Fault",
+    "draft",
+    "fault_of",
+    "give_name",
+    "lock",
+    "publish",
+    "regular",
+    "rewrite",
+]
 
 READERS = stat.S_IRWXG | stat.S_IRWXO
 """Mode bits with which anybody else can read, write or enter."""
@@ -31,9 +61,12 @@ _READ = (
 """Without blocking: opening a pipe waits for who writes into it, otherwise."""
 
 
-def regular(path: Path) -> BufferedReader:
-    """The regular file at `path`, to be read. Raises OSError, for anything else at once."""
-    fd = os.open(path, _READ)
+def regular(path: Path, *, links: bool = True) -> BufferedReader:
+    """The regular file at `path`, to be read. Raises OSError, for anything else at once.
+
+    `links`: a link is followed; without, it is no regular file either.
+    """
+    fd = os.open(path, _READ if links else _READ | getattr(os, "O_NOFOLLOW", 0))
     mode = os.fstat(fd).st_mode
     if stat.S_ISREG(mode):
         return os.fdopen(fd, "rb")
@@ -84,22 +117,36 @@ def publish(path: Path, content: bytes) -> bool:
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with draft(path) as made:
-        with made.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        _fill(made, content)
         return give_name(made, path)
+
+
+def rewrite(path: Path, content: bytes) -> None:
+    """Puts `content` in the place of what has the name `path`, if anything: 0600, on the disk.
+
+    Whole or not at all, and nothing else is left. Raises OSError.
+    """
+    with draft(path) as made:
+        _fill(made, content)
+        made.replace(path)
+
+
+def _fill(made: Path, content: bytes) -> None:
+    with made.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextmanager
 def draft(path: Path) -> Iterator[Path]:
-    """An empty 0600 file beside `path`, under a name that nobody has; gone at the end."""
+    """An empty 0600 file beside `path`, under a name that nobody has; no such name at the end."""
     made = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     os.close(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:
         yield made
     finally:
-        made.unlink()
+        made.unlink(missing_ok=True)
 
 
 def give_name(made: Path, path: Path) -> bool:

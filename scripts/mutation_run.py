@@ -122,7 +122,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 def share(orders: Orders) -> tuple[list[Candidate], int]:
     """This process's candidates in an order drawn from the seed, and how many there are in all."""
     files = sorted((Path("mcpguard") / orders.room).glob("*.py"))
-    found = [Candidate(path, change) for path in files for change in mutations(path.read_text())]
+    sources = {path: path.read_text("utf-8") for path in files}
+    found = [Candidate(path, change) for path in files for change in mutations(sources[path])]
     if orders.only:
         found = [each for each in found if orders.only in f"{each.path}:{each.change.first}:"]
     found.sort(key=lambda each: drawn(orders.seed, each))

@@ -329,7 +329,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _AUDIT,
         "Two processes never write one log; a killed one frees it.",
         Mutant(
-            "audit/logfile.py",
+            "private.py",
             "fcntl.LOCK_EX | fcntl.LOCK_NB",
             "fcntl.LOCK_SH | fcntl.LOCK_NB",
         ),
@@ -654,7 +654,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
     "siem:unread-is-told": Guarantee(
         _AUDIT,
         "`audit ship --once` is 0 only when all that was named was read and taken.",
-        Mutant("siem/shipping.py", " and courier.missed <= before", ""),
+        Mutant("siem/shipping.py", " and courier.cursor.missed <= before", ""),
     ),
     "siem:trusts-no-entry": Guarantee(
         _AUDIT,
@@ -1677,7 +1677,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A host's file that changed between being read and being replaced is not written over.",
         Mutant(
             "cli/hostfile.py",
-            "if file.path.read_bytes() != file.data:",
+            "if plain_bytes(file.path, MAX_FILE) != file.data:",
             "if not file.data:",
         ),
     ),
@@ -2071,7 +2071,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A listing that failed is not an empty list, except for an absent capability or method.",
         Mutant(
             "proxy/listing.py",
-            'if error.get("code") != _METHOD_NOT_FOUND:',
+            'if error.get("code") != METHOD_NOT_FOUND:',
             'if error.get("code") is None:',
         ),
     ),
@@ -2177,8 +2177,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "and lockfile alone.",
         Mutant(
             "live/worker.py",
-            "            last(store)\n",
-            "            pass\n",
+            "                last(asked)\n",
+            "",
         ),
     ),
     "live:nothing-widens-unsigned": Guarantee(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mcpguard.audit.checkpoint import CHECKPOINT
-from mcpguard.audit.record import GENESIS, HASH_KEY, SEAL_LENGTH, link, seal
+from mcpguard.audit.record import GENESIS, HASH_KEY, SEAL_LENGTH, carried, link, seal
 from mcpguard.model import MAX_SEQ, JsonObject
 
 __all__ = ["MAX_RUNS", "Line", "Problem", "Runs", "split"]
@@ -59,7 +59,7 @@ def split(number: int, text: bytes, record: JsonObject) -> Line:
     """The line `text` (newline included) taken apart; `record` is its JSON, or empty."""
     seq, session, event = (record.get(key) for key in ("seq", "session", "event"))
     try:
-        digest = bytes.fromhex(text[-67:-3].decode("ascii"))
+        digest = bytes.fromhex(carried(text).decode("ascii"))
     except ValueError:
         digest = b""
     body = text[:-SEAL_LENGTH]

@@ -4,7 +4,6 @@ What is quick is done where the log is written (`due`, `take`, `commit`), what i
 (`sign`, and what `commit` gives back). One at a time, in this order.
 """
 
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -25,7 +24,7 @@ from mcpguard.audit.checkpoint import (
 )
 from mcpguard.audit.logfile import LogFile, earlier_name, earlier_parts
 from mcpguard.audit.merkle import BLOCK, HASH, Tree
-from mcpguard.audit.record import MAX_LINE
+from mcpguard.audit.record import MAX_LINE, carried
 from mcpguard.errors import AuditError
 from mcpguard.model import JsonObject
 
@@ -243,15 +242,8 @@ def _began(path: Path, now: float) -> float:
 
 def _anchor(folder: Path, log: Path, signed: Checkpoint) -> None:
     """Keeps `signed` in `folder` as the newest one of `log`."""
-    path = folder / f"{log.name}.anchor"
-    made = path.with_name(f".{path.name}.{os.getpid()}")
     text = orjson.dumps({"event": CHECKPOINT, "log": str(log), **signed.fields()}) + b"\n"
-    fd = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    made.replace(path)
+    private.rewrite(folder / f"{log.name}.anchor", text)
 
 
 def _end_of(file: LogFile) -> Iterator[bytes]:
@@ -290,7 +282,7 @@ def _followed(lines: Iterable[bytes], pause: Callable[[], None]) -> Tree | None:
     for line in lines:
         try:
             first = first or int(orjson.loads(line)["seq"])
-            waiting.append(bytes.fromhex(line[-67:-3].decode("ascii")))
+            waiting.append(bytes.fromhex(carried(line).decode("ascii")))
             if tree is None:
                 tree = Tree() if first == 1 else _told(line, first, waiting)
         except (ValueError, KeyError, TypeError):

@@ -9,7 +9,6 @@ NAME~000000005000.jsonl     an earlier part of NAME.jsonl, up to record 5000
 import errno
 import os
 import stat
-import sys
 from binascii import hexlify, unhexlify
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,27 +16,10 @@ from pathlib import Path
 
 import orjson
 
-from mcpguard.audit.record import GENESIS, HASH_KEY, MAX_LINE, SEAL_LENGTH, link
+from mcpguard import private
+from mcpguard.audit.record import GENESIS, HASH_KEY, MAX_LINE, SEAL_LENGTH, carried, link
 from mcpguard.errors import AuditError
 from mcpguard.model import MAX_SEQ
-
-if sys.platform == "win32":  # never run: no Windows machine at hand
-    import msvcrt
-
-    _LOCK_AT = 1 << 62
-    """Offset of the locked byte: msvcrt locks a range, and the log itself must stay readable."""
-
-    def lock(fd: int) -> None:
-        """Locks the file, or raises OSError at once when somebody else has it."""
-        os.lseek(fd, _LOCK_AT, os.SEEK_SET)
-        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def lock(fd: int) -> None:
-        """Locks the file, or raises OSError at once when somebody else has it."""
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
 
 __all__ = [
     "MAX_SIBLINGS",
@@ -46,7 +28,6 @@ __all__ = [
     "earlier_parts",
     "exchange",
     "is_part",
-    "lock",
     "log_of",
     "logs_in",
     "next_of",
@@ -148,7 +129,7 @@ def _claim(path: Path, fd: int) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise AuditError(f"{path}: not a regular file", hint="name a file for --audit-log")
     try:
-        lock(fd)
+        private.lock(fd)
     except OSError as error:
         raise _NotThisOneError("held by another process") from error
     _still(path, fd)  # between open and lock its last holder may have moved or deleted it
@@ -191,11 +172,11 @@ def _altered(end: bytes) -> bool:
     Only what takes a millisecond to find: the rest is for `audit verify`.
     """
     lines = [line + b"\n" for line in end.split(b"\n")[:-1]]
-    carried = [line[-67:-3] for line in lines]
+    hashes = [carried(line) for line in lines]
     try:
         return any(
             hexlify(link(unhexlify(before), line[:-SEAL_LENGTH])) != own
-            for before, line, own in zip(carried, lines[1:], carried[1:], strict=False)
+            for before, line, own in zip(hashes, lines[1:], hashes[1:], strict=False)
         )
     except ValueError:  # what stands there is no hash
         return True
@@ -219,15 +200,11 @@ def _end_of_earlier(path: Path) -> tuple[int, bytes, str]:
     parts = earlier_parts(path)
     if not parts:
         return 0, GENESIS, ""
-    # Without blocking: a pipe under the name must not hold up the start.
-    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-    fd = os.open(parts[-1], flags)
-    try:
+    with private.regular(parts[-1]) as file:
+        fd = file.fileno()
         _claim(parts[-1], fd)  # whoever holds it is about to go on with it
         tail, cut = _tail(fd, os.fstat(fd).st_size)
         return *_last(tail[:cut]), parts[-1].name
-    finally:
-        os.close(fd)
 
 
 def earlier_parts(path: Path) -> list[Path]:
@@ -281,7 +258,7 @@ def exchange(path: Path, aside: Path, first: bytes) -> int:
     made.unlink(missing_ok=True)
     fd = os.open(made, _FLAGS | os.O_EXCL, 0o600)
     try:
-        lock(fd)
+        private.lock(fd)
         if os.write(fd, first) != len(first):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - as for the rest
         path.rename(aside)
@@ -315,7 +292,7 @@ def _last(whole: bytes) -> tuple[int, bytes]:
     line = whole[whole.rfind(b"\n", 0, -1) + 1 :]
     try:
         seq = orjson.loads(line)["seq"]
-        digest = bytes.fromhex(line[-67:-3].decode())
+        digest = bytes.fromhex(carried(line).decode())
         sealed = line[-SEAL_LENGTH:].startswith(HASH_KEY)
         known = sealed and type(seq) is int and 0 < seq <= MAX_SEQ - _ROOM
     except (ValueError, KeyError, TypeError):

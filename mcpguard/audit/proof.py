@@ -15,7 +15,7 @@ import orjson
 
 from mcpguard.audit.checkpoint import Checkpoint, Keys, payload, read_checkpoint
 from mcpguard.audit.merkle import Leaves, consistency, consistent, included, inclusion
-from mcpguard.audit.record import SEAL_LENGTH, link, seal
+from mcpguard.audit.record import SEAL_LENGTH, carried, link, seal
 from mcpguard.audit.verify import begin_of, parts_of, read_lines
 from mcpguard.errors import AuditError
 from mcpguard.identity.roster import holds
@@ -116,7 +116,7 @@ def _wanted(name: str) -> Callable[[int, bytes], bool]:
         return lambda seq, _line: seq == number
     if len(digits) >= SHORTEST and set(digits) <= set("0123456789abcdef"):
         start = digits.encode()
-        return lambda _seq, line: line[-67:-3].startswith(start)
+        return lambda _seq, line: carried(line).startswith(start)
     raise AuditError(
         f"{name!r} names no record", hint="give its number (seq), or the first digits of its hash"
     )
@@ -139,7 +139,7 @@ def _read(path: Path, wanted: Callable[[int, bytes], bool]) -> _Read:
             found = line, seq, previous
         with _broken(path):
             told = read_checkpoint(orjson.loads(line)) if _MARK in line else None
-            previous = _digest(line[-67:-3].decode("ascii"))
+            previous = _digest(carried(line).decode("ascii"))
         checkpoints += [told] if told else []
         leaves.add(previous)
     return _Read(leaves, checkpoints, *found)

@@ -28,6 +28,7 @@ __all__ = [
     "VERSION",
     "Encoder",
     "Told",
+    "carried",
     "changed",
     "link",
     "seal",
@@ -52,6 +53,8 @@ HASH_KEY = b',"hash":"'
 LINE_END = b'"}\n'
 SEAL_LENGTH = len(HASH_KEY) + 64 + len(LINE_END)
 """Bytes after BODY in every line, the newline included."""
+
+_CARRIED = slice(-64 - len(LINE_END), -len(LINE_END))
 
 MAX_BODY = 64 * 1024
 """Bytes. Beyond it long texts are cut: a peer must not fill the disk with one line."""
@@ -136,6 +139,11 @@ def changed(event: str, *, by: str, key: str = "", why: str = "", **what: str) -
     if event not in CONTROL or what.keys() != set(CONTROL[event]):
         raise ValueError(f"{event} says {CONTROL.get(event)}, not {sorted(what)}")
     return {"event": event, "by": by, "key": key, "why": why, **what}
+
+
+def carried(line: bytes) -> bytes:
+    """The hash that a whole line carries, in hex; of no record, what stands in its place."""
+    return line[_CARRIED]
 
 
 def link(previous: bytes, body: bytes) -> bytes:

@@ -22,9 +22,6 @@ from mcpguard.model import Json, JsonObject
 
 __all__ = ["approve"]
 
-MISUSED = 2
-"""Exit code without a subcommand: nothing was found out."""
-
 _TICKET = click.argument("ticket")
 
 
@@ -32,14 +29,12 @@ _TICKET = click.argument("ticket")
 @click.pass_context
 def approve(context: click.Context) -> None:
     """Answer calls that wait for a person."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=True)
-        context.exit(MISUSED)
+    render.needs_subcommand(context)
 
 
 @approve.command(name="list")
 @reach.SESSION
-@reach.FORM
+@render.FORM
 @click.pass_context
 def list_command(context: click.Context, *, session: str, form: str) -> None:
     """List the calls that wait.
@@ -62,7 +57,7 @@ def list_command(context: click.Context, *, session: str, form: str) -> None:
 @approve.command(name="show")
 @_TICKET
 @reach.SESSION
-@reach.FORM
+@render.FORM
 def show_command(*, ticket: str, session: str, form: str) -> None:
     """Show the call that waits under TICKET in full.
 
@@ -81,7 +76,7 @@ def show_command(*, ticket: str, session: str, form: str) -> None:
 )
 @_TICKET
 @reach.SESSION
-@reach.FORM
+@render.FORM
 @signer_option
 @click.pass_context
 @receipted("approve yes")
@@ -119,7 +114,7 @@ def yes_command(
 @_TICKET
 @click.option("--all-like", is_flag=True, help="Every waiting call of the same tool and principal.")
 @reach.SESSION
-@reach.FORM
+@render.FORM
 @receipted("approve no")
 def no_command(*, ticket: str, all_like: bool, session: str, form: str) -> None:
     """Deny the call that waits under TICKET. Needs no key.
@@ -197,7 +192,10 @@ def _shown(ticket: str, wanted: str) -> tuple[Found, JsonObject]:
     with client.connected(reach.home(), found.session) as line:
         shown = line.ask("show", {"ticket": ticket})
     if not isinstance(shown, dict) or shown.get("ticket") != ticket:
-        raise ControlError(f"session {found.session} shows another call than {ticket!r}")
+        raise ControlError(
+            f"session {found.session} shows another call than {ticket!r}",
+            hint="use the same mcpguard as the session; see what waits: mcpguard approve list",
+        )
     return found, shown
 
 

@@ -14,9 +14,6 @@ from mcpguard.model import Json
 
 __all__ = ["approver"]
 
-MISUSED = 2
-"""Exit code without a subcommand: nothing was found out."""
-
 _RELOAD = "Proxies that are running know nothing of it until they are restarted or reloaded."
 
 
@@ -31,9 +28,7 @@ def approver(context: click.Context) -> None:
     that run keep to those they saw at their start, and `approver list` shows others. Nor does
     anything tell who adds the first key: add yours before an agent runs.
     """
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=True)
-        context.exit(MISUSED)
+    render.needs_subcommand(context)
 
 
 @approver.command(name="add")
@@ -60,7 +55,7 @@ def add_command(name: str, by: str | None, said: Phrases) -> None:
 
 
 @approver.command(name="list")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@render.FORM
 def list_command(form: str) -> None:
     """Show who may approve, the first added first.
 

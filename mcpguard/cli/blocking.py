@@ -60,7 +60,7 @@ _NAME = click.argument("name")
 @_NAME
 @click.option("--why", default="", metavar="TEXT", help="For whoever wonders later.")
 @click.option("--literal", is_flag=True, help="NAME has * or ? in it, and is no pattern.")
-@reach.FORM
+@render.FORM
 @click.pass_context
 @receipted("trust block")
 def block_command(
@@ -124,7 +124,7 @@ def _no_pattern(kind: str, name: str) -> None:
 @click.command(name="unblock")
 @_KIND
 @_NAME
-@reach.FORM
+@render.FORM
 @signer_option
 @click.pass_context
 @receipted("trust unblock")
@@ -157,7 +157,7 @@ def unblock_command(
 
 
 @click.command(name="blocks", short_help="List what is blocked.")
-@reach.FORM
+@render.FORM
 def blocks_command(*, form: str) -> None:
     """List what is blocked in the store that all proxies share.
 
@@ -176,7 +176,7 @@ def blocks_command(*, form: str) -> None:
 @click.command(name="budgets", short_help="Show what sessions used; begin again.")
 @click.option("--reset", is_flag=True, help="Begin the budgets again. Needs an approver key.")
 @reach.SESSION
-@reach.FORM
+@render.FORM
 @signer_option
 @click.pass_context
 def budgets_command(
@@ -199,7 +199,7 @@ def budgets_command(
 @click.option("--server", default="", metavar="NAME", help="Of this server's tools alone.")
 @click.option("--remove", is_flag=True, help="End the policy that was set for GLOB.")
 @reach.SESSION
-@reach.FORM
+@render.FORM
 @signer_option
 @click.pass_context
 @receipted("trust policy")
@@ -277,7 +277,7 @@ def _kept_policy(signing: Signing, server: str, glob: str, fields: JsonObject) -
 
 
 @click.command(name="policies", short_help="List the policies that were set.")
-@reach.FORM
+@render.FORM
 def policies_command(*, form: str) -> None:
     """List the policies of tools that approvers set in the store that all proxies share.
 
@@ -345,7 +345,7 @@ def _fields(policy: Policy) -> str:
 @_NAME
 @click.option("--why", default="", metavar="TEXT", help="For whoever wonders later.")
 @reach.SESSION
-@reach.FORM
+@render.FORM
 @signer_option
 @click.pass_context
 @receipted("trust reset")

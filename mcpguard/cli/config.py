@@ -16,12 +16,6 @@ from mcpguard.model import Json
 
 __all__ = ["config"]
 
-MISUSED = 2
-"""Exit code without a subcommand: nothing was found out."""
-
-_format = click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
 _config = click.option(
     "--config",
     "file",
@@ -35,9 +29,7 @@ _config = click.option(
 @click.pass_context
 def config(context: click.Context) -> None:
     """Settings: which files are read, what they come to, and whether one can be used."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=True)
-        context.exit(MISUSED)
+    render.needs_subcommand(context)
 
 
 @config.command(name="show")
@@ -51,7 +43,7 @@ def config(context: click.Context) -> None:
     "--server", default="", metavar="NAME", help="With the section of this server on top."
 )
 @click.option("--origin", is_flag=True, help="Say behind each value which file and line it is of.")
-@_format
+@render.FORM
 def show_command(
     file: Path | None, policy: str | None, server: str, origin: bool, form: str
 ) -> None:
@@ -86,7 +78,7 @@ def _head(loaded: Loaded) -> Iterator[str]:
     metavar="LOCK",
     help="Warn of patterns that fit no tool of this lockfile.",
 )
-@_format
+@render.FORM
 @click.pass_context
 def validate_command(
     context: click.Context, file: Path | None, system: bool, lock: Path | None, form: str
@@ -156,7 +148,7 @@ def _told(each: PolicyError) -> Json:
 
 @config.command(name="path")
 @_config
-@_format
+@render.FORM
 def path_command(file: Path | None, form: str) -> None:
     """Print where settings are looked for.
 

@@ -24,7 +24,7 @@ from mcpguard.config.files import CONFIG_DIR_VARIABLE, NAME, Places, places
 from mcpguard.config.flags import DATA_DIR_VARIABLE
 from mcpguard.config.loading import load
 from mcpguard.errors import McpguardError, TamperError
-from mcpguard.model import JsonObject
+from mcpguard.model import DOWN, UP, JsonObject
 
 __all__ = ["DemoError", "Host", "demo", "refuse_collectors"]
 
@@ -222,12 +222,12 @@ _MARKS: Final[Mapping[str, tuple[str, str]]] = {
 """Decision -> its style and its word."""
 
 _TOLD: Final[Mapping[tuple[str, str], str]] = {
-    ("host>server", "initialize"): "the host connects",
-    ("host>server", "tools/list"): "the host asks for the tools",
-    ("server>host", "tools/list"): "the server lists {target}",
-    ("host>server", "tools/call"): "the model calls {target}",
-    ("server>host", "tools/call"): "{target} answers",
-    ("server>host", "notifications/tools/list_changed"): "the server says that its tools changed",
+    (UP, "initialize"): "the host connects",
+    (UP, "tools/list"): "the host asks for the tools",
+    (DOWN, "tools/list"): "the server lists {target}",
+    (UP, "tools/call"): "the model calls {target}",
+    (DOWN, "tools/call"): "{target} answers",
+    (DOWN, "notifications/tools/list_changed"): "the server says that its tools changed",
 }
 """What a record says to a person, by direction and method; other records are left out."""
 

@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,18 +22,7 @@ from mcpguard.errors import HostError, UsageError
 from mcpguard.hosts import splice, undo
 from mcpguard.hosts.splice import Node
 from mcpguard.hosts.undo import Record
-
-if sys.platform == "win32":  # never run: no Windows machine at hand
-    import msvcrt
-
-    def _lock(fd: int) -> None:
-        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def _lock(fd: int) -> None:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
+from mcpguard.private import lock, rewrite
 
 __all__ = [
     "HostFile",
@@ -102,7 +90,7 @@ def alone() -> Iterator[None]:
 
 def _lock_or_refuse(fd: int) -> None:
     try:
-        _lock(fd)
+        lock(fd)
     except OSError as error:
         raise UsageError(
             "another mcpguard wrap or unwrap is running",
@@ -114,12 +102,7 @@ def read(path: Path) -> HostFile:
     """The file at `path`, its symbolic links followed, and what it says. Raises HostError."""
     try:
         target = path.resolve(strict=True)
-        status = target.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise HostError(f"{path}: not a regular file", hint="name the host's file: --config")
-        if status.st_size > MAX_FILE:
-            raise HostError(f"{path}: larger than {MAX_FILE} bytes", hint="is it the right file?")
-        data = target.read_bytes()
+        data = plain_bytes(target, MAX_FILE)
     except FileNotFoundError as error:
         raise HostError(
             f"{path}: there is no such file",
@@ -128,7 +111,8 @@ def read(path: Path) -> HostFile:
     except (OSError, RuntimeError) as error:  # a circle of links is a RuntimeError before 3.13
         why = getattr(error, "strerror", None) or str(error)
         raise HostError(
-            f"{path}: cannot be read: {why}", hint="is it a file you may read?"
+            f"{path}: cannot be read: {why}",
+            hint="name a host's file that you may read: --config FILE",
         ) from error
     try:
         return HostFile(target, data, splice.parse(data))
@@ -165,7 +149,7 @@ def write(file: HostFile, data: bytes) -> Path:
     def last(temporary: str) -> None:
         if hasattr(os, "chown") and os.stat(temporary).st_gid != status.st_gid:  # noqa: PTH116
             os.chown(temporary, -1, status.st_gid)
-        if file.path.read_bytes() != file.data:
+        if plain_bytes(file.path, MAX_FILE) != file.data:
             raise HostError(
                 f"{file.path}: it was changed meanwhile; it is left as it is",
                 hint="quit the host, and try again",
@@ -227,12 +211,15 @@ def _record_path(file: Path, path: tuple[str, ...]) -> Path:
 
 
 def save(record: Record) -> None:
-    """Keep `record`, in the place of an older one of the same entry. 0600. Raises UsageError."""
+    """Keep `record`, in the place of an older one of the same entry. 0600.
+
+    Raises HostError, UsageError.
+    """
     path = _record_path(Path(record.file), record.path)
-    fresh = path.with_suffix(".new")  # a torn one would stand in the way of everything
-    fresh.unlink(missing_ok=True)
-    _write_new(fresh, undo.render(record))
-    fresh.replace(path)
+    try:
+        rewrite(path, undo.render(record))
+    except OSError as error:
+        raise _unwritten(path, error) from error
 
 
 def kept(file: Path, path: tuple[str, ...]) -> Record | None:

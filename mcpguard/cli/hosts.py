@@ -54,7 +54,7 @@ class _Seen:
 
 @click.command()
 @placing.host_options
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@render.FORM
 def hosts(*, host: str | None, config_file: Path | None, scope: str | None, form: str) -> int:
     """List the hosts mcpguard knows, their files on this system, and each server in them.
 

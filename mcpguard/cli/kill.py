@@ -29,7 +29,7 @@ __all__ = ["kill"]
 @click.option("--reason", default="", metavar="TEXT", help="For the audit log and the message.")
 @click.option("--fleet", is_flag=True, help="With --all, --server or --off: on every machine.")
 @click.option("--off", is_flag=True, help="Let sessions start again (all, or those of --server).")
-@reach.FORM
+@render.FORM
 @signer_option
 @click.pass_context
 def kill(
@@ -176,7 +176,7 @@ def _signalled(outcome: Outcome, error: ControlError) -> Outcome:
     found = outcome.found
     try:
         now = datetime.now(UTC).timestamp()
-        who = stuck.listener(reach.home(), found.session, now)
+        who = stuck.holder(reach.home(), found.session, now)
         ended = stuck.end(who)
     except ControlError as other:
         told = f"{error.message}; {other.message}"

@@ -34,7 +34,7 @@ def approved(statement: JsonObject) -> JsonObject:
     """Adds a signed yes to what was left; what became of it. Raises RefusalError, StoreError."""
     signed = opened(statement)
     if not isinstance(signed, Signed):
-        raise RefusalError(f"the answer does not count: {signed}")
+        raise RefusalError(f"the answer does not count: {signed}", hint=_AGAIN)
     from mcpguard.config.loading import load
 
     quorum = load(server=signed.statement.binding.server).settings.approvals.quorum
@@ -47,8 +47,9 @@ def approved(statement: JsonObject) -> JsonObject:
             done = answer_left(store, signed, verify, quorum=quorum, now=_now())
             if done.became in {Became.COUNTED, Became.AGAIN, Became.GRANTED_LATER}:
                 return _told(done.ticket, store, quorum, granted=done.became in _GRANTED)
-            raise RefusalError(f"the answer does not count: {done.flaw or done.became}")
-    raise RefusalError("the store is gone, so nothing waits there")
+            why = done.flaw or done.became
+            raise RefusalError(f"the answer does not count: {why}", hint=_AGAIN)
+    raise RefusalError("the store is gone, so nothing waits there", hint=_AGAIN)
 
 
 def taken_back(ticket: str) -> bool:
@@ -57,6 +58,8 @@ def taken_back(ticket: str) -> bool:
         done = [(refuse_left(each, ticket), revoke(each, ticket, _now())) for each in stores]
     return any(any(each) for each in done)
 
+
+_AGAIN = "see what waits with: mcpguard approve list"
 
 _GRANTED = frozenset((Became.GRANTED_LATER,))
 

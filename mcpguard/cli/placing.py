@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from mcpguard.cli.hostfile import HostFile
 from mcpguard.errors import HostError, UsageError
 from mcpguard.hosts.places import HOSTS, SCOPES, Bases, Scope, host_of_file, platform_of
 from mcpguard.hosts.splice import Node, find
+from mcpguard.survey.configs import words_here
 
 __all__ = ["Place", "Target", "host_options", "locate", "names", "places"]
 
@@ -88,15 +89,8 @@ class Target:
 
 
 def _bases() -> Bases:
-    home = Path.home()
-    config = os.environ.get("XDG_CONFIG_HOME", "")
-    return Bases(
-        home=str(home),
-        config=config if Path(config).is_absolute() else str(home / ".config"),
-        appdata=os.environ.get("APPDATA") or str(home / "AppData" / "Roaming"),
-        claude=os.environ.get("CLAUDE_CONFIG_DIR") or str(home),
-        project=str(Path.cwd()),
-    )
+    words = words_here(os.environ)
+    return Bases(**{each.name: words[each.name] for each in fields(Bases)})
 
 
 def places(host: str | None, config_file: Path | None, scope: str | None) -> list[Place]:

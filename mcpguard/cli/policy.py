@@ -32,31 +32,22 @@ __all__ = [
     "text_of",
 ]
 
-MISUSED = 2
-"""Exit code without a subcommand: nothing was found out."""
-
 NAME_WIDTH = 28
 """Columns of a tool's name in the text answer; longer ones are cut."""
-
-_format = click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
 
 
 @click.group(invoke_without_command=True)
 @click.pass_context
 def policy(context: click.Context) -> None:
     """Rules for calls and results: check them, and try them on recorded calls."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=True)
-        context.exit(MISUSED)
+    render.needs_subcommand(context)
 
 
 @policy.command(name="validate", short_help="Check policies whole.")
 @click.argument(
     "files", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="FILE..."
 )
-@_format
+@render.FORM
 @click.pass_context
 @receipted("policy validate")
 def validate_command(context: click.Context, files: Sequence[Path], form: str) -> None:
@@ -92,7 +83,7 @@ def validate_command(context: click.Context, files: Sequence[Path], form: str) -
     metavar="ZONE",
     help="The time zone of now.*, for example Europe/Berlin. Default: as recorded, else UTC.",
 )
-@_format
+@render.FORM
 @click.pass_context
 @receipted("policy test")
 def test_command(

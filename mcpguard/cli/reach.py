@@ -18,7 +18,6 @@ from mcpguard.model import Json, JsonObject
 from mcpguard.store import BACKENDS, Store
 
 __all__ = [
-    "FORM",
     "NOBODY",
     "SESSION",
     "Outcome",
@@ -39,7 +38,6 @@ __all__ = [
     "unlocking",
 ]
 
-FORM = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 SESSION = click.option(
     "--session",
     default="",

@@ -13,7 +13,7 @@ __all__ = ["reload"]
 
 @click.command()
 @reach.SESSION
-@reach.FORM
+@render.FORM
 @signer_option
 @click.pass_context
 def reload(

@@ -21,6 +21,7 @@ from mcpguard.model import Finding, ItemKind, Json, Severity
 from mcpguard.wire import exact
 
 __all__ = [
+    "FORM",
     "MOST",
     "PLURALS",
     "OutputError",
@@ -34,6 +35,7 @@ __all__ = [
     "finding_lines",
     "hung",
     "json_text",
+    "needs_subcommand",
     "painted",
     "plain",
     "printable",
@@ -44,6 +46,9 @@ __all__ = [
 
 MOST = 2**31 - 1
 """The greatest number of things that an option may ask for: what any list can hold."""
+
+MISUSED = 2
+"""Exit code without a subcommand: nothing was found out."""
 
 MAX_WIDTH = 100
 """Columns. Longer lines are hard to read; a narrower terminal is followed."""
@@ -64,6 +69,19 @@ PLURALS: Final[Mapping[ItemKind, str]] = {
     ItemKind.TEMPLATE: "resource templates",
 }
 """The words for several of a kind."""
+
+
+FORM = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+"""`--format`, of commands whose answer is for a person or for a program."""
+
+
+def needs_subcommand(context: click.Context) -> None:
+    """Of a group that was given none: ends the command with its help, as talk, and exit code 2."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(MISUSED)
 
 
 def agreed(question: str) -> bool:

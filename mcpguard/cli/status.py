@@ -17,7 +17,7 @@ __all__ = ["status"]
 @click.command()
 @reach.SESSION
 @click.option("--stats", is_flag=True, help="The numbers of each session as well.")
-@reach.FORM
+@render.FORM
 def status(*, session: str, stats: bool, form: str) -> int:
     """Show the sessions that run now.
 

@@ -24,11 +24,10 @@ __all__ = ["trust"]
 SHOWN = 10
 """Events of one party in the text answer; `--format json` has all that a standing remembers."""
 
-MISUSED = 2
+UNKNOWN = 2
 """Exit code when nothing was found out."""
 
-_FORM = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-_RESULTS = {"same": 0, "differs": 1, "unstated": MISUSED}
+_RESULTS = {"same": 0, "differs": 1, "unstated": UNKNOWN}
 """What verify says, and the exit code. A log that states no score cannot be compared with one."""
 
 
@@ -36,9 +35,7 @@ _RESULTS = {"same": 0, "differs": 1, "unstated": MISUSED}
 @click.pass_context
 def trust(context: click.Context) -> None:
     """How much callers and servers are trusted, and who and what is blocked."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=True)
-        context.exit(MISUSED)
+    render.needs_subcommand(context)
 
 
 for _command in blocking.COMMANDS:
@@ -47,7 +44,7 @@ for _command in blocking.COMMANDS:
 
 @trust.command(name="show", short_help="Show scores, and what made them.")
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1)
-@_FORM
+@render.FORM
 def show_command(files: tuple[Path, ...], form: str) -> None:
     """Show every score, and the events that moved it, newest first.
 
@@ -77,7 +74,7 @@ def show_command(files: tuple[Path, ...], form: str) -> None:
 
 @trust.command(name="verify", short_help="Compute scores of logs again; compare.")
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
-@_FORM
+@render.FORM
 @click.pass_context
 def verify_command(context: click.Context, files: tuple[Path, ...], form: str) -> None:
     """Compute every score of the audit logs FILE again, and compare with what the records state.

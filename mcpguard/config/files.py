@@ -45,8 +45,6 @@ SYSTEM_DIRS = {"darwin": "/Library/Application Support/mcpguard", "": "/etc/mcpg
 """Where an administrator's file is; platformdirs would ask XDG_CONFIG_DIRS, which anybody sets."""
 
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
-_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
-"""Without blocking: a pipe in a file's place must not hold up the start."""
 
 
 class Places(NamedTuple):
@@ -95,7 +93,7 @@ def text_of(path: Path) -> str | None:
         PolicyError: it is not UTF-8.
     """
     try:
-        fd = os.open(path, _FLAGS)
+        opened = regular(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         if path.is_symlink():
             raise UsageError(
@@ -105,8 +103,8 @@ def text_of(path: Path) -> str | None:
     except OSError as error:
         raise _unreadable(path, error) from error
     try:
-        with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor, not a name
-            _check(path, os.fstat(fd))
+        with opened as file:
+            _check(path, os.fstat(file.fileno()))
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise _unreadable(path, error) from error
@@ -191,11 +189,7 @@ def _unreadable(path: Path, error: OSError) -> UsageError:
 
 
 def _check(path: Path, found: os.stat_result) -> None:
-    """Raises UsageError for what is no file, or what somebody else can write."""
-    if stat.S_ISDIR(found.st_mode):
-        raise UsageError(f"{path}: it is a directory", hint="name a file of settings")
-    if not stat.S_ISREG(found.st_mode):
-        raise UsageError(f"{path}: it is not a regular file", hint="write the settings to a file")
+    """Raises UsageError for what somebody else can write."""
     if sys.platform == "win32":  # its rights are not in the mode
         return
     if found.st_uid not in {os.geteuid(), 0}:

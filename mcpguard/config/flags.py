@@ -4,7 +4,6 @@ Read by the lean parser here and rendered as help by `mcpguard.cli`. Every flag 
 working directory is never searched for settings: it belongs to whatever the host has open.
 """
 
-import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -69,9 +68,13 @@ class ProxySettings:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= MAX_TIMEOUT or not math.isfinite(value):
-        raise ValueError("a number of seconds above 0 and at most 2592000 (30 days)")
+    wanted = f"a number of seconds above 0 and at most {MAX_TIMEOUT:.0f} (30 days)"
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(wanted) from None
+    if not 0 < value <= MAX_TIMEOUT:  # nan is neither
+        raise ValueError(wanted)
     return value
 
 
@@ -282,8 +285,7 @@ def _value(option: Option, text: str | None) -> Any:  # noqa: ANN401 - the type 
     try:
         return option.parse(text)
     except ValueError as error:
-        wanted = "a number of seconds" if option.parse is _seconds else str(error)
-        raise UsageError(f"{option.flag}: {text!r} cannot be used", hint=f"give {wanted}") from None
+        raise UsageError(f"{option.flag}: {text!r} cannot be used", hint=f"give {error}") from None
 
 
 def _twice(first: str, second: str) -> UsageError:

@@ -99,7 +99,7 @@ class ApprovalSettings:
 
 @dataclass(frozen=True, slots=True)
 class AuditSettings:
-    """`log`: absolute path; empty: in the data directory. `durability`: see `audit.Durability`.
+    """`log`: absolute path; empty: in the data directory. `durability`: see `chain.Durability`.
 
     `sinks`: where the records are sent to, see `siem.sinks`. `host`: what this machine is called
     in them; empty: as the system says.

@@ -140,7 +140,10 @@ class Connection:
             if not chunk:
                 raise ConnectionResetError(0, "it closed the connection; it may just have ended")
             if size > MAX_ANSWER + (1 << 16):
-                raise ControlError(f"session {self.session} answers without end")
+                raise ControlError(
+                    f"session {self.session} answers without end",
+                    hint=f"end it with: mcpguard kill --session {self.session}",
+                )
             chunks.append(chunk)
         line, _, self._got = b"".join(chunks).partition(b"\n")
         return line

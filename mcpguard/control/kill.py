@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from mcpguard.errors import ControlError, KilledError
+from mcpguard.private import regular
 
 __all__ = [
     "KILLED",
@@ -95,17 +96,11 @@ def _engaged(path: Path) -> str | None:
 
 
 def _first_line(path: Path) -> str:
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        fd = os.open(path, flags)
+        with regular(path, links=False) as file:
+            data = file.read(4 * MAX_REASON)
     except OSError:
         return ""
-    try:
-        data = os.read(fd, 4 * MAX_REASON)
-    except OSError:
-        return ""
-    finally:
-        os.close(fd)
     return clean(data.decode(errors="replace").partition("\n")[0])
 
 

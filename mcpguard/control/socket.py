@@ -97,7 +97,10 @@ class Listener:
                 hint="use the kill switch's file, and end the host to change settings",
             )
         if not session_name(session):
-            raise ControlError(f"{session[:80]!r} cannot be the name of a socket")
+            raise ControlError(
+                f"{session[:80]!r} cannot be the name of a socket",
+                hint="a session's id is letters and digits",
+            )
         self._data_dir = data_dir
         self.name = session + SUFFIX
         try:

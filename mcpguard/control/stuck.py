@@ -16,7 +16,7 @@ from mcpguard.control.client import Connection
 from mcpguard.control.places import SUFFIX, folder
 from mcpguard.errors import ControlError
 
-__all__ = ["Listener", "end", "listener"]
+__all__ = ["Holder", "end", "holder"]
 
 PATIENCE: Final = 3.0
 """Seconds for a process to end at SIGUSR1, as it does by itself, before SIGKILL ends it."""
@@ -27,14 +27,14 @@ SLACK: Final = 2.0
 _BY_HAND: Final = "end it by hand, once you know its process: kill -USR1 PID, then kill -KILL PID"
 
 
-class Listener(NamedTuple):
+class Holder(NamedTuple):
     """Who listens for a session. `age`: seconds since its socket was made."""
 
     pid: int
     age: float
 
 
-def listener(data_dir: Path, session: str, now: float) -> Listener:
+def holder(data_dir: Path, session: str, now: float) -> Holder:
     """The process behind the socket of `session`. Raises ControlError when nobody says.
 
     `now`: seconds since the epoch.
@@ -49,10 +49,10 @@ def listener(data_dir: Path, session: str, now: float) -> Listener:
     if pid is None or pid == os.getpid():
         what = f"the system does not say which process session {session} is"
         raise ControlError(what, hint=_BY_HAND)
-    return Listener(pid, now - found.st_mtime)
+    return Holder(pid, now - found.st_mtime)
 
 
-def end(who: Listener, *, patience: float = PATIENCE) -> str:
+def end(who: Holder, *, patience: float = PATIENCE) -> str:
     """End that process; the signal that did it, or empty: it had ended already.
 
     Raises ControlError: it is not the one that made the socket, or it cannot be signalled.
@@ -81,7 +81,7 @@ def end(who: Listener, *, patience: float = PATIENCE) -> str:
     raise ControlError(f"process {who.pid} was killed and has not ended", hint=hint)
 
 
-def _check(who: Listener) -> None:
+def _check(who: Holder) -> None:
     """Raises ControlError for a process that began after the socket was made."""
     if _age(who.pid) + SLACK < who.age:
         raise ControlError(
@@ -97,6 +97,6 @@ def _age(pid: int) -> float:
     return up - int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
-def _unsignalled(who: Listener, error: OSError) -> ControlError:
+def _unsignalled(who: Holder, error: OSError) -> ControlError:
     text = f"process {who.pid} cannot be ended: {error.strerror}"
     return ControlError(text, hint=f"end it as its user: kill -USR1 {who.pid}")

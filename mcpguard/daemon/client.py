@@ -16,17 +16,16 @@ import anyio
 import anyio.to_thread
 
 from mcpguard.daemon import child as processes
+from mcpguard.daemon.flow import READ_SIZE
 from mcpguard.daemon.log import printable
 from mcpguard.errors import SurfaceError, UnreachableError, WireError
 from mcpguard.model import JsonObject
+from mcpguard.proxy.denial import METHOD_NOT_FOUND
 from mcpguard.wire import jsonrpc
-from mcpguard.wire.framing import Dropped, Framer
+from mcpguard.wire.framing import MAX_LINE, Dropped, Framer
 from mcpguard.wire.methods import LIST_CHANGED
 
 __all__ = ["Client", "RefusedError", "connect"]
-
-READ_SIZE = 64 * 1024
-"""Bytes a read. Larger reads cost more than they bring (page faults)."""
 
 MAX_RECEIVED = 64 * 1024 * 1024
 """Bytes one server may send while it is looked at. Its surface is held in memory and in a file."""
@@ -41,7 +40,7 @@ CLOSING_GRACE = 0.3
 """Seconds given to the last words on stderr of a server whose stdout has ended."""
 
 _REFUSED: Final[JsonObject] = {
-    "code": -32601,
+    "code": METHOD_NOT_FOUND,
     "message": "mcpguard is only reading what this server lists; nobody is there to answer",
 }
 
@@ -174,7 +173,7 @@ class Client:
 
     def _over_long(self, piece: Dropped) -> None:
         if piece.first:
-            self._fail("sent a line longer than 8 MiB, the most any client reads")
+            self._fail(f"sent a line longer than {MAX_LINE >> 20} MiB, the most any client reads")
 
     def _fail(self, what: str) -> None:
         self._failure = SurfaceError(

@@ -24,7 +24,7 @@ from mcpguard.daemon import child as processes
 from mcpguard.daemon.child import Child
 from mcpguard.daemon.flow import READ_SIZE, Relay, Sink, has_room
 from mcpguard.daemon.log import Stderr
-from mcpguard.daemon.prelude import Alarm, can_wait, give_memory_back
+from mcpguard.daemon.prelude import HOST_IN, HOST_OUT, Alarm, can_wait, give_memory_back
 from mcpguard.errors import UsageError
 from mcpguard.model import Side
 
@@ -61,9 +61,6 @@ BY_SIGNAL = "SIGUSR1"
 
 Args = TypeVarTuple("Args")
 T = TypeVar("T")
-
-HOST_IN, HOST_OUT = 0, 1
-"""Our stdin and stdout."""
 
 Beside = Callable[["Driver"], Coroutine[Any, Any, None]]
 """Runs beside a session from when bytes move until it ends, in its loop: the store's worker, the
@@ -507,7 +504,7 @@ def choose(wanted: str = "") -> str:
         raise UsageError(
             f"MCPGUARD_DRIVER={wanted}: no such driver", hint="one of: " + ", ".join(DRIVERS)
         )
-    if wanted in {"threads", "trio"}:
+    if wanted and DRIVERS[wanted][0] is Threads:
         return wanted
     if sys.platform == "win32" or not (can_wait(HOST_IN) and can_wait(HOST_OUT)):
         return "threads"

@@ -3,16 +3,17 @@
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from mcpguard.control.kill import KILLED
 from mcpguard.daemon.flow import Sink, below_marks, other
+from mcpguard.daemon.log import Events
 from mcpguard.errors import AuditError
-from mcpguard.model import Allowed, JsonObject, Side
-from mcpguard.proxy.actions import Batch, Role
+from mcpguard.model import Side
+from mcpguard.proxy.actions import Batch, Record, Role
 from mcpguard.proxy.session import Session
 from mcpguard.wire.framing import Dropped, Framer
 
@@ -29,40 +30,29 @@ UNWRITABLE = "audit.unwritable"
 """The event of a log that cannot be written: once, until it can be written again."""
 
 
-class Log(Protocol):
-    """Where events for people go."""
-
-    def event(self, name: str, level: str, fields: Mapping[str, str | int]) -> None:
-        """Say `name`."""
-
-
 class Recording(Protocol):
     """The audit log, or what stands before it."""
 
-    def write(self, records: Sequence[tuple[JsonObject | Allowed, bytes]]) -> None:
+    def write(self, records: Sequence[Record]) -> None:
         """All of `records`, or none and AuditError."""
 
 
 class Governing(Protocol):
     """What is kept beside the messages: counters and standings, which a store shares."""
 
-    def written(self, records: Sequence[tuple[JsonObject | Allowed, bytes]]) -> None:
+    def written(self, records: Sequence[Record]) -> None:
         """These records are in the log."""
 
     def stir(self) -> None:
         """A turn of the session has ended."""
 
 
-def _unrecorded(_: Sequence[tuple[JsonObject | Allowed, bytes]]) -> None:
-    """For a session without a log."""
-
-
-def _unobserved(_: Sequence[tuple[JsonObject | Allowed, bytes]]) -> None:
-    """For a session beside which nothing is kept."""
+def _unkept(_: Sequence[Record]) -> None:
+    """For a session without a log, or beside which nothing is kept."""
 
 
 def _unstirred() -> None:
-    """Likewise."""
+    """For the latter."""
 
 
 class _Way:
@@ -100,14 +90,14 @@ class Engine:
         self,
         session: Session,
         audit: Recording | None,
-        log: Log,
+        log: Events,
         governing: Governing | None = None,
     ) -> None:
         self._session = session
         self._batch = session.batch
-        self._record = audit.write if audit is not None else _unrecorded
+        self._record = audit.write if audit is not None else _unkept
         self._log = log
-        self._written = governing.written if governing is not None else _unobserved
+        self._written = governing.written if governing is not None else _unkept
         self._stir = governing.stir if governing is not None else _unstirred
         self._failing = False
         self._ways = {Side.HOST: _Way(session.feed_host), Side.SERVER: _Way(session.feed_server)}

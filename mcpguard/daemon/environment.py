@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mcpguard.errors import UsageError
 
-__all__ = ["BASE", "base_environment", "is_code", "refuse_names", "server_environment"]
+__all__ = ["BASE", "base_environment", "is_code", "refuse_names", "server_environment", "withheld"]
 
 BASE = frozenset(
     {
@@ -68,6 +68,10 @@ HARMLESS = frozenset(
 """Names that begin as `CODE_PREFIXES` say, whose values run nothing."""
 
 
+SHELL_NOISE = frozenset({"_", "COLUMNS", "LINES", "OLDPWD", "PWD", "SHLVL"})
+"""Names. A shell sets them for itself; no server misses them."""
+
+
 def is_code(name: str) -> bool:
     """Whether the value of the variable `name` is code, or says which code is run."""
     upper = name.upper()  # npm reads its own in any case, and Windows every variable
@@ -114,6 +118,11 @@ def server_environment(environ: Mapping[str, str], names: Iterable[str]) -> dict
     }
     # An empty PATH means the working directory too; without one, programs use the system's.
     return {name: value for name, value in passed.items() if value or name != "PATH"}
+
+
+def withheld(environ: Mapping[str, str], given: Mapping[str, str]) -> list[str]:
+    """The names in `environ` that a server which is `given` less may miss, in order."""
+    return sorted(environ.keys() - given.keys() - SHELL_NOISE)
 
 
 def _absolute(path: str) -> str:

@@ -23,6 +23,7 @@ from mcpguard.daemon.environment import base_environment, is_code, refuse_names
 from mcpguard.errors import LaunchError, UnreachableError, UsageError
 from mcpguard.lock.lockfile import DATA, Launch
 from mcpguard.model import Finding, Severity
+from mcpguard.private import regular
 
 __all__ = ["CWD_RULE", "LAUNCHERS", "describe", "remarks", "verify"]
 
@@ -210,9 +211,6 @@ _CODE_SUFFIXES = (
 
 MAX_PATH = 4096
 """Characters. What stands behind a `=` and is longer is no path (PATH_MAX)."""
-
-HASH_CHUNK = 1024 * 1024
-"""Bytes a read while a file is hashed."""
 
 
 def describe(
@@ -682,18 +680,11 @@ def _is_regular(name: str) -> bool:
 
 
 def _digest(argument: str, path: str) -> str:
-    hasher = hashlib.sha256()
     try:
-        # O_NONBLOCK: a FIFO put in the file's place must not hang the start.
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        try:
-            while chunk := os.read(fd, HASH_CHUNK):
-                hasher.update(chunk)
-        finally:
-            os.close(fd)
+        with regular(Path(path)) as file:
+            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     except OSError as error:
         raise UnreachableError(
             f"{argument}: cannot be read to check it: {error.strerror}",
             hint="make the file readable for this user",
         ) from error
-    return "sha256:" + hasher.hexdigest()

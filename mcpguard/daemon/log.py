@@ -7,7 +7,7 @@ import stat
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from mcpguard.errors import UsageError
 from mcpguard.wire.visible import printable, shows
@@ -15,7 +15,7 @@ from mcpguard.wire.visible import printable, shows
 if TYPE_CHECKING:
     from mcpguard.audit.logfile import LogFile
 
-__all__ = ["EVENTS", "Log", "Stderr", "open_log", "printable", "sentence", "unusual"]
+__all__ = ["EVENTS", "Events", "Log", "Stderr", "open_log", "printable", "sentence", "unusual"]
 
 STDERR_BUFFER = 256 * 1024
 """Bytes kept for a stderr that nobody reads; what comes on top is dropped and counted."""
@@ -185,6 +185,13 @@ def _unblock(fd: int) -> bool:
     return True
 
 
+class Events(Protocol):
+    """Where events for people go."""
+
+    def event(self, name: str, level: str, fields: Mapping[str, str | int]) -> None:
+        """Say `name`. `fields` are names, kinds and counts, never argument values."""
+
+
 class Log:
     """Events as sentences or as JSON lines. `stderr` carries the server's stderr too.
 
@@ -198,7 +205,7 @@ class Log:
         self._render = _jsonl() if form == "jsonl" else _pretty
 
     def event(self, name: str, level: str, fields: Fields) -> None:
-        """Say `name`. `fields` are names, kinds and counts, never argument values."""
+        """See `Events`."""
         self._out.line(self._render(name, level, {**self.about, **fields}))
 
     def close(self) -> None:

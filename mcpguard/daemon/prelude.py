@@ -38,6 +38,7 @@ MODULES = ("mcpguard.daemon.drivers", "uvloop", "anyio._backends._asyncio")
 """What a driver needs. One that cannot be imported is missed, or done without, by the driver."""
 
 HOST_IN, HOST_OUT = 0, 1
+"""Our stdin and stdout."""
 
 _STOPPING = (
     "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF",

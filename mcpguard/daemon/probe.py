@@ -15,10 +15,11 @@ import anyio
 
 import mcpguard
 from mcpguard.daemon.client import Client, RefusedError, connect
-from mcpguard.daemon.environment import refuse_names
+from mcpguard.daemon.environment import refuse_names, withheld
 from mcpguard.errors import SurfaceError, UnreachableError, UsageError
 from mcpguard.lock.surface import ServerFacts, Surface, collect, pinned
 from mcpguard.model import Era, ItemKind, Json, JsonObject
+from mcpguard.proxy.denial import METHOD_NOT_FOUND
 from mcpguard.wire import canonical
 from mcpguard.wire.methods import (
     CLIENT_CAPABILITIES,
@@ -62,11 +63,6 @@ _WORD: Final = re.compile(r"\w+")
 
 MAX_QUOTED = 80
 """Characters of a server's text quoted in an error."""
-
-METHOD_NOT_FOUND = -32601
-
-_SHELLS_OWN = frozenset({"PWD", "OLDPWD", "SHLVL", "_"})
-"""Set by every shell for itself."""
 
 _CAPABILITIES: Final[JsonObject] = {
     "roots": {"listChanged": True},
@@ -239,12 +235,12 @@ class _Look:
 
     def _advice(self, words: str) -> str:
         """What to try when the server ended at once: names what it was not given."""
-        withheld = sorted(filter(_passable, set(os.environ) - set(self.env)))
-        named = [name for name in withheld if name in _WORD.findall(words)]
+        missing = [*filter(_passable, withheld(os.environ, self.env))]
+        named = [name for name in missing if name in _WORD.findall(words)]
         if named:
             return f"it was not given {named[0]}; pass it on with: --env {named[0]}"
         read = "read what it said, above; then " if "\n  | " in words else ""
-        env = "; a variable it needs is passed with: --env NAME" if withheld else ""
+        env = "; a variable it needs is passed with: --env NAME" if missing else ""
         return f"{read}run the command alone, without mcpguard, to see what is wrong{env}"
 
     def _silence(self, client: Client) -> UnreachableError:
@@ -274,7 +270,7 @@ def _passable(name: str) -> bool:
         refuse_names([name])
     except UsageError:
         return False
-    return name not in _SHELLS_OWN
+    return True
 
 
 def _client_info() -> JsonObject:

@@ -11,10 +11,10 @@ import os
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from mcpguard.config.files import lock_bytes, lock_unread
 from mcpguard.config.flags import APPROVERS, ProxySettings, data_dir, parse_proxy, typed
@@ -22,8 +22,8 @@ from mcpguard.config.plan import Plan, make_plan
 from mcpguard.control import kill
 from mcpguard.daemon import child as processes
 from mcpguard.daemon import launch, prelude
-from mcpguard.daemon.environment import server_environment
-from mcpguard.daemon.log import Log, open_log, printable, unusual
+from mcpguard.daemon.environment import server_environment, withheld
+from mcpguard.daemon.log import Events, Log, open_log, printable, unusual
 from mcpguard.errors import AuditError, McpguardError, UsageError
 from mcpguard.evidence.leaving import Leaving
 from mcpguard.lock import lockfile
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     Keeping = Callable[[], Keeper]
 
 __all__ = [
-    "Events",
     "approvers",
     "close_audit",
     "end_governor",
@@ -74,16 +73,6 @@ NAMES_AFTER = 1.0
 
 SHOWN_NAMES = 12
 """Names of withheld variables listed when a server ends before it answered."""
-
-SHELL_NOISE = frozenset({"_", "COLUMNS", "LINES", "OLDPWD", "PWD", "SHLVL"})
-"""Variables a shell sets for itself; no server misses them."""
-
-
-class Events(Protocol):
-    """Where events for people go."""
-
-    def event(self, name: str, level: str, fields: Mapping[str, str | int]) -> None:
-        """Say `name`."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -299,16 +288,22 @@ def _run(
     return code, drivers.DRIVERS[driver][0] is drivers.Threads
 
 
+def _resuming(engine: "Engine", driver: "Driver") -> Callable[[], None]:
+    """Has what waits judged again, and what comes of that written."""
+
+    def resume() -> None:
+        engine.resume()
+        driver.flush()
+
+    return resume
+
+
 def _governed(engine: "Engine", governor: "Governor") -> "Beside":
     """Asks the store for what the session's counters want; what waited is judged again."""
 
     async def beside(driver: "Driver") -> None:
-        def resume() -> None:
-            engine.resume()
-            driver.flush()
-
         try:
-            await governor.serve(resume, engine.tell)
+            await governor.serve(_resuming(engine, driver), engine.tell)
         except Exception as error:  # noqa: BLE001 - a defect of ours ends the session
             engine.crash(error)
             driver.flush()
@@ -320,15 +315,11 @@ def _examined(engine: "Engine", governor: "Governor") -> "Beside":
     """Looks large results through; what waited for that is judged again."""
 
     async def beside(driver: "Driver") -> None:
-        def resume() -> None:
-            engine.resume()
-            driver.flush()
-
         def warm() -> None:
             governor.warm()
             prelude.give_memory_back()
 
-        await governor.examiner.run(resume, warm)
+        await governor.examiner.run(_resuming(engine, driver), warm)
 
     return beside
 
@@ -337,11 +328,7 @@ def _hurried(engine: "Engine", governor: "Governor") -> "Beside":
     """Calls that wait for a store which takes long are denied."""
 
     async def beside(driver: "Driver") -> None:
-        def resume() -> None:
-            engine.resume()
-            driver.flush()
-
-        await governor.hurry(resume)
+        await governor.hurry(_resuming(engine, driver))
 
     return beside
 
@@ -461,10 +448,6 @@ def _conversation(
     """Makes a conversation for each connection; nothing of it is imported before the first."""
     since = time.time()  # noqa: TID251 - the shell hands its clock in; nothing below reads one
 
-    def resume() -> None:
-        engine.resume()
-        driver.flush()
-
     def converse() -> "Answer":
         from mcpguard.live.desk import Desk
 
@@ -472,7 +455,7 @@ def _conversation(
             desks.append(
                 Desk(
                     governor,
-                    resume=resume,
+                    resume=_resuming(engine, driver),
                     kill=driver.kill,
                     killed=lambda: driver.killed,
                     since=since,
@@ -653,7 +636,7 @@ def minter() -> Callable[[], int]:
 
 def _withheld(env: dict[str, str], lock: Lockfile | None) -> str:
     """What to tell when the server ends at once: variables it did not get are the usual reason."""
-    names = sorted(os.environ.keys() - env.keys() - SHELL_NOISE)
+    names = withheld(os.environ, env)
     if not names:
         return ""
     shown = ", ".join(names[:SHOWN_NAMES])

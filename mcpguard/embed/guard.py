@@ -5,6 +5,7 @@ it. A call that waited is judged again whole, as in a proxy.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import count
@@ -19,7 +20,9 @@ from mcpguard.live.governor import Governor
 from mcpguard.live.stages.recording import recording_of
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
+    DOWN,
     PASSED,
+    UP,
     Allowed,
     Call,
     Context,
@@ -34,8 +37,8 @@ from mcpguard.model import (
     Subject,
     Wait,
 )
-from mcpguard.proxy.actions import held
-from mcpguard.proxy.core import BLOCKS, DOWN, MAX_WAIT, SHOWN, UP, outcome_of, record_of
+from mcpguard.proxy.actions import Record, held
+from mcpguard.proxy.core import BLOCKS, MAX_WAIT, SHOWN, outcome_of, record_of
 from mcpguard.proxy.denial import sentence
 from mcpguard.trust.score import MAX_SCORE
 
@@ -97,10 +100,12 @@ class Guard:
         that are no JSON object, and for a score off the scale.
         """
         if type(tool) is not str:
-            raise UsageError("tool: it is no name")
+            raise UsageError("tool: it is no name", hint="give the tool's name as text")
         call = Call(_TOOL, tool, _plain(arguments))
         if asserted is not None and not (type(asserted) is int and 0 <= asserted <= MAX_SCORE):
-            raise UsageError(f"asserted: it is no score; one is 0 to {MAX_SCORE}")
+            raise UsageError(
+                f"asserted: it is no score; one is 0 to {MAX_SCORE}", hint="or leave it out"
+            )
         moment = Moment(next(self._numbers), time.monotonic())
         decision = await self._decided(call, moment, asserted)
         answer = self._told(call, moment.call, decision, asserted=asserted)
@@ -149,11 +154,10 @@ class Guard:
         and must be.
         """
         named = [(str(each.get("name", "")), each) for each in tools if isinstance(each, dict)]
-        names = [name for name, _ in named]
+        times = Counter(name for name, _ in named)
         found: dict[str, Reason] = {}
         for name, definition in named:
-            doubled = names.count(name) > 1
-            subject = Definition(ItemKind.TOOL, name, definition, doubled)
+            subject = Definition(ItemKind.TOOL, name, definition, times[name] > 1)
             decision = self._judged(subject, Moment(next(self._numbers), time.monotonic()), None)
             if isinstance(decision, Wait):
                 found[name] = Reason.UNVERIFIED
@@ -357,7 +361,7 @@ class Guard:
         governor = self._governor
         if self._recording is None:
             return
-        records: list[tuple[Allowed | JsonObject, bytes]] = [(told, args)]
+        records: list[Record] = [(told, args)]
         try:
             self._recording.write(records)
             governor.written(records)

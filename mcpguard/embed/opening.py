@@ -41,7 +41,7 @@ def _logged(name: str, detail: str) -> None:
 
 
 class _Events:
-    """`run.Events`, as a function of name and detail."""
+    """`log.Events`, as a function of name and detail."""
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell

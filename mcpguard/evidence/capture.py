@@ -15,8 +15,8 @@ from mcpguard.audit.chain import Record
 from mcpguard.audit.record import Told
 from mcpguard.errors import AuditError, ScanError
 from mcpguard.evidence.named import readable
-from mcpguard.model import Allowed, Json, JsonObject
-from mcpguard.scan import DETECTORS, Budget, find, redact
+from mcpguard.model import DOWN, UP, Allowed, Json, JsonObject
+from mcpguard.scan import CONFIDENTIAL, Budget, find, redact
 from mcpguard.scan.patterns import Patterns
 from mcpguard.scan.redact import Hit, merged
 from mcpguard.scan.sites import Span
@@ -45,13 +45,7 @@ MAX_KNOWN = 1024
 HASH, CAPTURED = "params_hash", "captured"
 """The fields that a record gets."""
 
-_CONFIDENTIAL: Final = tuple(
-    DETECTORS[name] for name in ("secrets", "ssn", "card", "iban", "email", "phone")
-)
-"""What is taken out. The others find deeds, such as a path that leads out: these are what an
-investigator looks for."""
-
-_UP, _DOWN, _CALL = "host>server", "server>host", "tools/call"
+_CALL = "tools/call"
 _ABOUT: Final = ("direction", "method", "target")
 
 
@@ -124,12 +118,12 @@ class Witness:
         else:
             record = cast("JsonObject", told)
             direction, method, target = (str(record.get(key, "")) for key in _ABOUT)
-            if record.get("stage") == "wire" and direction == _UP:
+            if record.get("stage") == "wire" and direction == UP:
                 return told, encoded
-        if direction == _DOWN:
+        if direction == DOWN:
             more: JsonObject = {CAPTURED: self._result(encoded)} if encoded else {}
             return ({**_fields(told), **more}, b"") if more else (told, encoded)
-        if (direction, method) != (_UP, _CALL):
+        if (direction, method) != (UP, _CALL):
             return told, encoded
         more = self._of_call(target, encoded or b"{}")
         return ({**_fields(told), **more}, encoded) if more else (told, encoded)
@@ -184,12 +178,13 @@ def brief(arguments: JsonObject, patterns: Patterns | None) -> str:
 def _redacted(value: Json, patterns: Patterns | None) -> tuple[str, int]:
     """`value` as JSON, and how many places are not in it any more.
 
-    Looked through twice: as values, and as the text that a person reads.
+    Deeds stay: they are what an investigator looks for. Looked through twice: as values, and as the
+    text that a person reads.
     """
     seen, named = readable(value)
-    hits = find(seen, _CONFIDENTIAL, patterns, budget=_BUDGET)
+    hits = find(seen, CONFIDENTIAL, patterns, budget=_BUDGET)
     text = orjson.dumps(redact(seen, hits)).decode()
-    again = find(text, _CONFIDENTIAL, patterns, budget=_BUDGET)
+    again = find(text, CONFIDENTIAL, patterns, budget=_BUDGET)
     return str(redact(text, again)), named + _places(hits) + _places(again)
 
 

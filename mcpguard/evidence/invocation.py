@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from mcpguard.evidence.capture import HASH
-from mcpguard.model import Json, JsonObject, Reason
+from mcpguard.model import UP, Json, JsonObject, Reason
 
 __all__ = ["CODES", "EVENT", "SCHEMA", "Compared", "Reader", "compare", "evidence_of"]
 
@@ -97,7 +97,7 @@ _NOTHING: Final = _Said(False, UNKNOWN, "")
 def _is_attempt(record: JsonObject) -> bool:
     """Whether it decides a call of a tool, one that broke a rule of the wire included."""
     way = record.get("direction"), record.get("method")
-    return way == ("host>server", "tools/call") and _text(record, "decision") in _DECIDED
+    return way == (UP, "tools/call") and _text(record, "decision") in _DECIDED
 
 
 def evidence_of(record: JsonObject, log: str, policy: str, lock: str) -> JsonObject:

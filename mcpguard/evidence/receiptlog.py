@@ -19,7 +19,6 @@ from typing import NamedTuple
 from mcpguard import private
 from mcpguard.audit.checkpoint import Keys, Signer, load_public
 from mcpguard.audit.key import SIGNING_KEY, load_or_create_key
-from mcpguard.audit.logfile import lock
 from mcpguard.errors import AuditError
 from mcpguard.evidence.receipt import (
     GENESIS,
@@ -141,7 +140,7 @@ def _lock(fd: int, path: Path, patience: float) -> None:
     until = time.monotonic() + patience
     while True:
         try:
-            lock(fd)
+            private.lock(fd)
         except OSError as error:
             if time.monotonic() > until:
                 raise AuditError(
@@ -236,7 +235,7 @@ def _put_head(home: Path, data: bytes) -> None:
 
 def lines_of(path: Path) -> tuple[list[bytes], int]:
     """The whole lines of the log at `path`, and the bytes behind the last. Raises AuditError."""
-    data = _read(path, path.read_bytes)
+    data = _read(path)
     end = data.rfind(b"\n") + 1
     return data[:end].splitlines(keepends=True), len(data) - end
 
@@ -246,7 +245,7 @@ def head_of(home: Path) -> Head | None:
     path = home / HEAD
     if not path.exists():
         return None
-    return read_head(_read(path, lambda: path.read_bytes()[:MAX_HEAD]))
+    return read_head(_read(path, MAX_HEAD))
 
 
 def known_keys(home: Path) -> Keys:
@@ -254,13 +253,13 @@ def known_keys(home: Path) -> Keys:
     return dict(load_public(path) for path in sorted(home.glob("audit-ed25519-*.pub")))
 
 
-def _read(path: Path, read: Callable[[], bytes]) -> bytes:
-    if path.exists() and not path.is_file():  # a pipe never ends
-        raise AuditError(f"{path}: not a regular file", hint="move it away")
+def _read(path: Path, most: int = -1) -> bytes:
+    """What is in the regular file at `path`: `most` bytes, or all. Raises AuditError."""
     try:
-        return read()
+        with private.regular(path) as file:
+            return file.read(most)
     except OSError as error:
         raise AuditError(
             f"{path}: the receipts cannot be read: {error.strerror}",
-            hint="any command that leaves one makes it, such as mcpguard check",
+            hint="move away what is no file; a command such as mcpguard check makes it",
         ) from error

@@ -121,7 +121,10 @@ def restored(data: bytes, root: Node, record: Record) -> bytes:
     """`data` with the entry's original bytes in the place of what is there. Its state is yours."""
     node = find(root, record.path)
     if node is None:
-        raise HostError(f"there is no entry {record.path[-1]} any more")
+        raise HostError(
+            f"there is no entry {record.path[-1]} any more",
+            hint="forget it: mcpguard unwrap --force SERVER",
+        )
     return spliced(data, (Edit(node.start, node.end, record.original.encode()),))
 
 

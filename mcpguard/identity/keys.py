@@ -28,7 +28,7 @@ from mcpguard.identity.roster import (
     usable,
 )
 from mcpguard.identity.sealing import WORK, seal, unseal
-from mcpguard.private import fault_of, publish
+from mcpguard.private import fault_of, publish, regular
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -229,10 +229,8 @@ def _entries(folder: Path) -> list[bytes]:
 
 
 def _content(path: Path) -> bytes:
-    # Neither a link to elsewhere nor a pipe that never answers.
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        with os.fdopen(os.open(path, flags), "rb") as file:
+        with regular(path, links=False) as file:
             _refuse_shared(path, os.fstat(file.fileno()), stat.S_ISREG)
             raw = file.read(MAX_FILE + 1)
     except OSError as error:
@@ -263,5 +261,5 @@ def _publish(path: Path, content: bytes, taken: str) -> None:
 def _unreadable(path: Path, error: OSError) -> IdentityError:
     return IdentityError(
         f"{path}: cannot be read or made: {error.strerror}",
-        hint=f"make {path.parent} a folder of this user, with room",
+        hint=f"make {path.parent} a folder of this user, with room; move away what is no file",
     )

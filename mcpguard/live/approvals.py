@@ -30,7 +30,7 @@ PROGRAM = "the embedding program"
 
 
 class Approvals:
-    """The approvals of one session; a `worker.Keeper`. Its own thread only.
+    """The approvals of one session; a `worker.Sharer`. Its own thread only.
 
     `now`: the session's clock, monotonic seconds. `unix`: whole seconds since 1970. `source`: n
     random bytes. `approvers`: whose signatures count. `lock`: the lockfile's digest, or empty.
@@ -177,7 +177,7 @@ class Approvals:
         return bool(self.leaving) or not self._looked.issuperset(self.asking.held)
 
     def job(self) -> Job:
-        """See `worker.Keeper`: leave what is to be left, use up what is there for a held call."""
+        """See `worker.Sharer`: leave what is to be left, use up what is there for a held call."""
         leaving, held, looked = tuple(self.leaving), dict(self.asking.held), self._consumed
         found: list[tuple[str, tuple[str, ...]]] = []
 
@@ -216,7 +216,7 @@ class Approvals:
         return () if admitted is None else admitted.by
 
     def lost(self) -> None:
-        """See `worker.Keeper`. A yes waits here until the store is back."""
+        """See `worker.Sharer`. A yes waits here until the store is back."""
         self._lost = True
         self._say(self.asking.details)
 

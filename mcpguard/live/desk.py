@@ -256,7 +256,10 @@ class Desk:
         """See `Operations.rule`."""
         policy, governor = policies.read(statement), self._governor
         if policy is None or policy.key not in approvers:
-            raise RefusalError("the policy is not one that who signed the request signed")
+            raise RefusalError(
+                "the policy is not one that who signed the request signed",
+                hint="sign both with one key: mcpguard trust policy does",
+            )
         governor.rule(policies.row_of(policies.place_of(policy), statement))
         known = governor.ruled.known.get(policy.about) if governor.ruled is not None else None
         here = policy.server in {"", governor.plan.name}
@@ -338,7 +341,10 @@ class Desk:
     ) -> JsonObject:
         """See `Operations.reset_trust`. The record is what does it; without a log there is none."""
         if self._governor.audit is None:
-            raise RefusalError("this session has no audit log, and a reset is a record in it")
+            raise RefusalError(
+                "this session has no audit log, and a reset is a record in it",
+                hint="name a session that has one: --session ID",
+            )
         self._record("trust.reset", approvers, why=why, kind=kind, name=name)
         self._stir()
         return {"kind": kind, "name": name}

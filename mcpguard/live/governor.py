@@ -22,12 +22,13 @@ from mcpguard.live.observing import Blocked, Observer, Parties
 from mcpguard.live.stages.counting import Budgets
 from mcpguard.live.stages.latency import SAMPLED, Latency
 from mcpguard.live.stages.making import Around, Maker
-from mcpguard.live.stages.tally import Tally, Told
+from mcpguard.live.stages.tally import Tally
 from mcpguard.live.stages.unread import AT_HAND, Unread
 from mcpguard.model import Call, Context, JsonObject, Mode, Principal, Proof, Verdict, Wait
 from mcpguard.pipeline import Panel, Stage
 from mcpguard.pipeline.scan import ScanStage
 from mcpguard.pipeline.trust import Approve
+from mcpguard.proxy.actions import Record
 from mcpguard.store import BACKENDS
 from mcpguard.store.clock import uptime
 from mcpguard.trust.limits import Limiter
@@ -176,7 +177,7 @@ class Governor:
                 tell=self._told,
             )
             if self.worker is not None:
-                self.worker.keep(self._approvals)
+                self.worker.share(self._approvals)
         return self._approvals
 
     def ready(self) -> bool:
@@ -303,7 +304,7 @@ class Governor:
 
     # beside the messages
 
-    def written(self, records: Sequence[Told]) -> None:
+    def written(self, records: Sequence[Record]) -> None:
         """These records are in the log."""
         if self.tally is not None:
             self.tally.count(records)

@@ -104,7 +104,7 @@ class Keeping:
 
 
 class Planted:
-    """Planted credentials as they are now: a `worker.Keeper` that looks at their file.
+    """Planted credentials as they are now: a `worker.Sharer` that looks at their file.
 
     `changed`: called on the session's own thread when there are others. A file that cannot be read
     is a VaultError at the start; later those of before stay, and `tell` is told.
@@ -123,11 +123,11 @@ class Planted:
         self.detector = self._read(self._stamp)
 
     def job(self) -> "Job":
-        """See `worker.Keeper`."""
+        """See `worker.Sharer`."""
         return lambda _: self._again
 
     def lost(self) -> None:
-        """See `worker.Keeper`. The next look comes."""
+        """See `worker.Sharer`. The next look comes."""
 
     def _again(self) -> None:
         try:
@@ -160,7 +160,10 @@ class Planted:
         except (FileNotFoundError, UsageError):
             return _NONE
         except OSError as error:
-            raise VaultError(f"{CANARIES} cannot be looked at: {error.strerror}") from error
+            raise VaultError(
+                f"{CANARIES} cannot be looked at: {error.strerror}",
+                hint="make the data directory readable for this user",
+            ) from error
         return told.st_mtime_ns, told.st_size
 
     def _read(self, stamp: tuple[int, int]) -> Detector | None:

@@ -140,7 +140,7 @@ def _unruled(_: Sequence[Row]) -> None:
 
 
 class Observer:
-    """A `worker.Keeper` of standings and blocks. Its own thread only.
+    """A `worker.Sharer` of standings and blocks. Its own thread only.
 
     `server`: its name. `lock`: the lockfile's digest, or empty. `clock`: Unix seconds, the log's.
     `now`: seconds that never go back. `stir`: the worker is to look whether something is urgent.
@@ -196,7 +196,7 @@ class Observer:
         return self._attacked and not self._away and self._now() - self._hasty >= HASTE
 
     def job(self) -> Job:
-        """See `worker.Keeper`."""
+        """See `worker.Sharer`."""
         if self._attacked:
             self._attacked, self._hasty = False, self._now()
         if self.watcher is not None:
@@ -230,7 +230,7 @@ class Observer:
         return ask
 
     def lost(self) -> None:
-        """See `worker.Keeper`."""
+        """See `worker.Sharer`."""
         self._away = True
         if self.state != "known":
             self.state = "lost"

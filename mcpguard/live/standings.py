@@ -11,7 +11,6 @@ from typing import Final
 import orjson
 
 from mcpguard.errors import AuditError, StoreError
-from mcpguard.model import Json
 from mcpguard.store import ABSENT, Store, Value
 from mcpguard.trust.account import SERVER, Account, Entry, Party
 from mcpguard.trust.fold import fold_all, fold_logs
@@ -19,11 +18,9 @@ from mcpguard.trust.score import Standing
 from mcpguard.trust.shared import Shared
 
 __all__ = [
-    "changed",
     "known",
     "load",
     "publish",
-    "rebuild",
 ]
 
 TRIES = 1000
@@ -84,24 +81,6 @@ def _publish(store: Store, party: Party, rows: Sequence[Entry]) -> Standing:
     raise _contended(party.name)
 
 
-def rebuild(store: Store, log_dir: Path) -> dict[Party, Standing]:
-    """Every standing made again from the logs, whatever the store held: where all stand now.
-
-    For what a proxy observed and was killed before it could tell, and for a damaged copy. What
-    running proxies observed and have not published yet is in their logs: it counts once. Logs of
-    other machines that share the store must be there too, or what they observed is lost.
-    """
-    for _ in range(TRIES):
-        held = store.list(_STANDING)  # before the logs: what is published meanwhile is not lost
-        made = _folded(_logs(log_dir))
-        if all(
-            store.put(key, shared.as_json(), held[key].version if key in held else ABSENT)
-            for key, shared in ((_key(party), shared) for party, shared in made.items())
-        ):
-            return {party: shared.account.standing for party, shared in made.items()}
-    raise _contended("all standings")
-
-
 def known(store: Store) -> dict[Party, Standing]:
     """Where everybody stands whom the store knows, in order."""
     told: dict[Party, Standing] = {}
@@ -112,12 +91,6 @@ def known(store: Store) -> dict[Party, Standing]:
         if shared is not None:
             told[party] = shared.account.standing
     return told
-
-
-def changed(store: Store, version: int) -> int | None:
-    """The store's version when it is another than `version`, so that it is worth looking again."""
-    now = store.version()
-    return None if now == version else now
 
 
 def _key(party: Party) -> str:
@@ -190,11 +163,3 @@ def _contended(name: str) -> StoreError:
         f"the store did not take the change of {name[:100]!r}: others were first {TRIES} times",
         hint="check the store",
     )
-
-
-def _put(store: Store, key: str, value: Json) -> None:
-    for _ in range(TRIES):
-        held = store.get(key)
-        if store.put(key, value, held.version if held else ABSENT) is not None:
-            return
-    raise _contended(key)

@@ -15,7 +15,7 @@ SWEPT_AT = 2
 
 
 class Sweep:
-    """A `worker.Keeper`: once a session, deletes from the store what of approvals has expired."""
+    """A `worker.Sharer`: once a session, deletes from the store what of approvals has expired."""
 
     urgent = False
 
@@ -23,12 +23,12 @@ class Sweep:
         self._looks = 0
 
     def job(self) -> "Job":
-        """See `worker.Keeper`."""
+        """See `worker.Sharer`."""
         self._looks += 1
         return _swept if self._looks == SWEPT_AT else lambda _: _nothing
 
     def lost(self) -> None:
-        """See `worker.Keeper`. Another session will do it."""
+        """See `worker.Sharer`. Another session will do it."""
 
 
 def _swept(store: "Store") -> Callable[[], None]:

@@ -6,7 +6,7 @@ away is the only one to wait for that: until it answers again, what needs it is 
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from threading import Thread, current_thread
 from typing import Protocol, TypeVar
 
@@ -18,7 +18,7 @@ from mcpguard.store import BACKENDS, Store
 from mcpguard.store.ledger import Grant
 from mcpguard.trust.limits import Limiter, Want, ask
 
-__all__ = ["POLL", "RETRY", "WAIT", "Job", "Keeper", "Worker"]
+__all__ = ["POLL", "RETRY", "WAIT", "Job", "Sharer", "Worker"]
 
 POLL = 2.0
 """Seconds between two looks at what others changed in the store: a block reaches every session."""
@@ -38,8 +38,8 @@ Job = Callable[[Store], Callable[[], None]]
 on the session's own thread; it may raise StoreError for what cannot be taken over."""
 
 
-class Keeper(Protocol):
-    """What else of a session is kept in the store."""
+class Sharer(Protocol):
+    """What else of a session the store shares with others."""
 
     @property
     def urgent(self) -> bool:
@@ -53,7 +53,7 @@ class Keeper(Protocol):
 
 
 class Worker:
-    """Asks a store for `limiters` and `keepers`. Event-loop thread only, but for the asking.
+    """Asks a store for `limiters` and `sharers`. Event-loop thread only, but for the asking.
 
     `local`: while the store cannot be asked, limits are counted by this process alone, instead of
     denying what needs them. `tell`: an event's name, and why.
@@ -63,7 +63,7 @@ class Worker:
         self,
         opened: Callable[[], Store],
         limiters: Sequence[Limiter],
-        keepers: Sequence[Keeper],
+        sharers: Sequence[Sharer],
         *,
         clock: Callable[[], float],
         tell: Tell,
@@ -71,7 +71,7 @@ class Worker:
     ) -> None:
         self._open = opened
         self._limiters = tuple(limiters)
-        self._keepers = [*keepers]
+        self._sharers = [*sharers]
         self._clock = clock
         self._tell = tell
         self._substitute: Store | None = BACKENDS["memory"]("") if local else None
@@ -98,9 +98,9 @@ class Worker:
         self._ending += [want for each in before for want in each.give_back(now)]
         self.stir()
 
-    def keep(self, keeper: Keeper) -> None:
-        """One more that is kept in the store."""
-        self._keepers.append(keeper)
+    def share(self, sharer: Sharer) -> None:
+        """One more whose state the store shares."""
+        self._sharers.append(sharer)
         self.stir()
 
     async def do(self, work: Callable[[Store], T]) -> T:
@@ -136,7 +136,7 @@ class Worker:
     def _errand(self) -> bool:
         now = self._clock()
         due = now >= self._next_look or (self._denying and now >= self._retry)
-        return due or any(keeper.urgent for keeper in self._keepers)
+        return due or any(sharer.urgent for sharer in self._sharers)
 
     async def _beside(self, resume: Callable[[], None]) -> None:
         """What no call waits for, and may take long."""
@@ -202,19 +202,19 @@ class Worker:
         due = now >= self._next_look
         if due:
             self._next_look = now + POLL
-        asked = [keeper for keeper in tuple(self._keepers) if due or keeper.urgent]
-        answered = [await self._synced(keeper) for keeper in asked]
-        # A keeper that has nothing to ask is no sign that it is back, nor a look that only reads.
+        asked = [sharer for sharer in tuple(self._sharers) if due or sharer.urgent]
+        answered = [await self._synced(sharer) for sharer in asked]
+        # A sharer that has nothing to ask is no sign that it is back, nor a look that only reads.
         if due and all(answered) and not self._denying:
             self._back()
 
-    async def _synced(self, keeper: Keeper) -> bool:
+    async def _synced(self, sharer: Sharer) -> bool:
         try:
-            take = await self._in_thread(keeper.job(), self._opened())
+            take = await self._in_thread(sharer.job(), self._opened())
             take()
         except StoreError as error:
             self._lost(error)
-            keeper.lost()
+            sharer.lost()
             return False
         return True
 
@@ -254,21 +254,27 @@ class Worker:
         self._event = None
 
     def end(self, last: Callable[[Store], None] = lambda _: None) -> None:
-        """Tell what is left to tell, `last` first, and close the store. Blocks; raises nothing."""
+        """Tell what is left to tell, `last` first, and close the store. Blocks; raises nothing.
+
+        It is closed also when it does not take what it is told.
+        """
         store, self._store = self._store, None
         if store is None and self._failing:
             return
         try:
-            store = store or self._open()  # a session that ended at once has things to tell, too
-            last(store)
-            for limiter in self._limiters:
-                for want in limiter.give_back(self._clock()):
-                    ask(store, want)
-            for keeper in self._keepers:
-                keeper.job()(store)()
-            store.close()
+            # A session that ended at once has things to tell, too.
+            with closing(store or self._open()) as asked:
+                last(asked)
+                self._last_words(asked)
         except StoreError as error:
             self._lost(error)
+
+    def _last_words(self, store: Store) -> None:
+        for limiter in self._limiters:
+            for want in limiter.give_back(self._clock()):
+                ask(store, want)
+        for sharer in self._sharers:
+            sharer.job()(store)()
 
     async def _in_thread(self, function: Callable[..., T], *given: object) -> T:
         """Never waited for when the session ends."""

@@ -62,7 +62,7 @@ from mcpguard.pipeline.output import (
     restored,
 )
 from mcpguard.pipeline.terms import Response, Responses, ScanPolicy
-from mcpguard.scan import DETECTORS, Detector, find
+from mcpguard.scan import DETECTORS, PERSONAL, Detector, find
 
 __all__ = ["LARGE", "Aside", "Keep", "Kept", "Report", "ScanStage", "at_once"]
 
@@ -71,16 +71,14 @@ LARGE = 64 * 1024
 
 AT_ONCE = 4 * 1024
 """Bytes of a result in which something may be, that is examined on the way: up to some tens of
-milliseconds, when it holds nothing but what detectors look for. No shorter than `wire.SHORT`, as
-an answer that came the short way cannot wait."""
+milliseconds, when it holds nothing but what detectors look for. No shorter than
+`wire.jsonrpc.SHORT`, as an answer that came the short way cannot wait."""
 
 ASKED = 8 * 1024
 """The same of a notice or a request of the server. Nobody can hold it: beyond, nobody looks."""
 
 MAX_KNOWN = 4096
 """Listed definitions whose report is remembered; then it begins anew."""
-
-_PII: Final = ("ssn", "card", "iban", "email", "phone")
 
 
 class Kept(NamedTuple):
@@ -495,6 +493,6 @@ _RELEASED: Final = Finding("scan.released", Severity.INFO, "", "a person has rel
 def _classes(policy: ScanPolicy) -> Iterable[Class]:
     rows = (
         Class("a credential", (DETECTORS["secrets"],), policy.secrets),
-        Class("data about a person", tuple(DETECTORS[name] for name in _PII), policy.pii),
+        Class("data about a person", tuple(DETECTORS[name] for name in PERSONAL), policy.pii),
     )
     return (row for row in rows if row.response is not Response.OFF)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import orjson
 
 from mcpguard.errors import PolicyError
-from mcpguard.model import Call, Json, JsonObject, Result
+from mcpguard.model import UP, Call, Json, JsonObject, Result
 from mcpguard.policy.cel import Facts, Moment
 from mcpguard.policy.document import nearest
 from mcpguard.policy.rules import METHODS, Action, Outcome, RuleSet
@@ -117,12 +117,9 @@ def read_records(
 
 
 def _about_a_call(entry: JsonObject) -> bool:
-    if entry.get("direction") != _UP or entry.get("decision") not in _DECISIONS:
+    if entry.get("direction") != UP or entry.get("decision") not in _DECISIONS:
         return False
     return entry.get("method") in METHODS and entry.get("stage") != "wire"
-
-
-_UP = "host>server"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ __all__ = [
     "SHOWN",
     "Batch",
     "Event",
+    "Record",
     "Role",
     "Send",
     "Stop",
@@ -87,6 +88,10 @@ Send: TypeAlias = tuple[Side, bytes, Role, Entry | None]
 a named one takes four times as long to make, and there is one for every message."""
 
 
+Record: TypeAlias = tuple[JsonObject | Allowed, bytes]
+"""What the log is to say, and a call's encoded arguments, of which it keeps only a keyed digest."""
+
+
 @dataclass(slots=True)
 class Event:
     """Something a person should hear of, by name, with typed fields; `log` holds the sentences."""
@@ -105,15 +110,12 @@ class Stop:
 
 
 class Batch:
-    """Everything to do since the last `take`, in order.
-
-    A record is its fields and the encoded arguments, of which the log keeps only a keyed digest.
-    """
+    """Everything to do since the last `take`, in order."""
 
     __slots__ = ("events", "records", "sends", "stop")
 
     def __init__(self) -> None:
-        self.records: list[tuple[JsonObject | Allowed, bytes]] = []
+        self.records: list[Record] = []
         self.sends: list[Send] = []
         self.events: list[Event] = []
         self.stop: Stop | None = None

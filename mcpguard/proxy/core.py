@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
+    DOWN,
     NOBODY,
     PASSED,
+    UP,
     Allowed,
     Call,
     Context,
@@ -69,17 +71,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BLOCKS",
-    "DOWN",
     "SHOWN",
-    "UP",
     "Core",
     "SessionSettings",
     "outcome_of",
     "record_of",
 ]
-
-UP = "host>server"
-DOWN = "server>host"
 
 BLOCKS: dict[Mode, frozenset[SubjectKind]] = {
     Mode.ENFORCE: frozenset(SubjectKind),

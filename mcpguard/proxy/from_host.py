@@ -6,19 +6,10 @@ from typing import TYPE_CHECKING
 import orjson
 
 from mcpguard.errors import WireError
-from mcpguard.model import (
-    Answer,
-    Call,
-    Decision,
-    Era,
-    Json,
-    JsonObject,
-    Reason,
-    Side,
-)
+from mcpguard.model import UP, Answer, Call, Decision, Era, Json, JsonObject, Reason, Side
 from mcpguard.proxy import denial, eras
 from mcpguard.proxy.actions import Role
-from mcpguard.proxy.core import UP, Core
+from mcpguard.proxy.core import Core
 from mcpguard.proxy.pending import NEVER, Entry, RefusedError, Waiting, has_span
 from mcpguard.proxy.plain import PlainCalls
 from mcpguard.proxy.translate import OWN_NAMES, beside, unnamed, with_meta

@@ -5,6 +5,7 @@ from typing import TypeGuard
 
 from mcpguard.errors import WireError
 from mcpguard.model import (
+    DOWN,
     Decision,
     Json,
     JsonObject,
@@ -17,7 +18,7 @@ from mcpguard.model import (
 )
 from mcpguard.proxy import denial, eras
 from mcpguard.proxy.actions import Role, Stop
-from mcpguard.proxy.core import DOWN, Core, outcome_of
+from mcpguard.proxy.core import Core, outcome_of
 from mcpguard.proxy.listing import Outcome
 from mcpguard.proxy.pending import Entry, HeldAnswer, RefusedError
 from mcpguard.proxy.plain import CONTINUING, CapturedAnswers, PlainAnswers

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import Decision, Definition, ItemKind, Json, JsonObject, Reason
+from mcpguard.proxy.denial import METHOD_NOT_FOUND
 from mcpguard.proxy.pending import Entry
 from mcpguard.wire.methods import LISTS, ListMethod
 
@@ -40,7 +41,6 @@ an honest server's error passes. After the last, the server or the host has to b
 
 BY_KIND: Mapping[ItemKind, ListMethod] = {row.kind: row for row in LISTS.values()}
 
-_METHOD_NOT_FOUND = -32601
 _OK = Reason.OK
 """On every call's way: a global is read fifty times faster than a member of an enumeration."""
 
@@ -265,7 +265,7 @@ class Listings:
         listing = self._kinds[kind]
         if listing.run is None:
             return None
-        if error.get("code") != _METHOD_NOT_FOUND:
+        if error.get("code") != METHOD_NOT_FOUND:
             outcome = self._fail(kind, "it answered with an error")
         else:
             outcome = self._finish(kind, Run(0.0))

@@ -9,9 +9,20 @@ from collections.abc import Callable
 
 import orjson
 
-from mcpguard.model import PASSED, Allowed, Call, Decision, JsonObject, Result, Side, SubjectKind
+from mcpguard.model import (
+    DOWN,
+    PASSED,
+    UP,
+    Allowed,
+    Call,
+    Decision,
+    JsonObject,
+    Result,
+    Side,
+    SubjectKind,
+)
 from mcpguard.proxy.actions import Role
-from mcpguard.proxy.core import DOWN, SHOWN, UP, Core
+from mcpguard.proxy.core import SHOWN, Core
 from mcpguard.proxy.pending import Entry, RefusedError
 from mcpguard.wire.framing import Dropped
 from mcpguard.wire.jsonrpc import (

@@ -4,10 +4,21 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from mcpguard.lock.lockfile import Lockfile
-from mcpguard.model import Context, Decision, JsonObject, Mode, Reason, Side, Subject, Wait
+from mcpguard.model import (
+    DOWN,
+    UP,
+    Context,
+    Decision,
+    JsonObject,
+    Mode,
+    Reason,
+    Side,
+    Subject,
+    Wait,
+)
 from mcpguard.proxy import denial
 from mcpguard.proxy.actions import Batch, Role, Send, Stop
-from mcpguard.proxy.core import DOWN, UP, Core, SessionSettings
+from mcpguard.proxy.core import Core, SessionSettings
 from mcpguard.proxy.from_host import HostSide
 from mcpguard.proxy.from_server import ServerSide
 from mcpguard.proxy.pending import Entry

@@ -7,6 +7,8 @@ looked up.
 A detector is one file in `detectors/`, a row here, and `fixtures/scan/<id>/{bad,good}.jsonl`.
 """
 
+from typing import Final
+
 from mcpguard.scan.detectors import (
     card,
     email,
@@ -23,7 +25,18 @@ from mcpguard.scan.redact import Hit, redact
 from mcpguard.scan.sites import Detector
 from mcpguard.scan.walk import BUDGET, Budget, find, finding
 
-__all__ = ["BUDGET", "DETECTORS", "Budget", "Detector", "Hit", "find", "finding", "redact"]
+__all__ = [
+    "BUDGET",
+    "CONFIDENTIAL",
+    "DETECTORS",
+    "PERSONAL",
+    "Budget",
+    "Detector",
+    "Hit",
+    "find",
+    "finding",
+    "redact",
+]
 
 DETECTORS: dict[str, Detector] = {
     "ssn": ssn.DETECTOR,
@@ -38,3 +51,10 @@ DETECTORS: dict[str, Detector] = {
     "phone": phone.DETECTOR,
 }
 """Id -> detector."""
+
+PERSONAL: Final = ("ssn", "card", "iban", "email", "phone")
+"""Ids of those that find data about persons."""
+
+CONFIDENTIAL: Final = tuple(DETECTORS[name] for name in ("secrets", *PERSONAL))
+"""Those that find what is nobody else's to read. The others find deeds, such as a path that leads
+out."""

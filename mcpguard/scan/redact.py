@@ -77,7 +77,7 @@ def redact(value: Json, hits: Iterable[Hit]) -> Json:
 
 
 class _Redaction:
-    """Walks in the order of `walk.leaves`, so that leaves have the same numbers."""
+    """Walks in the order of `walk.find`, so that leaves have the same numbers."""
 
     def __init__(self, spans: dict[int, list[Span]]) -> None:
         self._spans = spans

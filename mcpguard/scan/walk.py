@@ -244,7 +244,7 @@ def awake(detectors: tuple[Detector, ...], text: str) -> tuple[Detector, ...]:
 
 
 def _texts(value: Json, budget: Budget) -> list[str]:
-    """The texts of `value` in the order of `_leaves`. Raises ScanError over budget."""
+    """The texts of `value` in the order in which hits count them. Raises ScanError over budget."""
     texts: list[str] = []
     _gather(value, texts, budget.depth)
     if len(texts) > budget.texts:

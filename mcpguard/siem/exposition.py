@@ -79,7 +79,7 @@ class Gathering:
             for log in logs:
                 self._read(log)
             queues = [
-                Queue(each.log.stem, each.target.name, each.waiting, _dropped(each.cursor))
+                Queue(each.log.stem, each.target.name, each.waiting, each.cursor.missed)
                 for each in states(logs, self._targets)
             ]
             return _families(self._tally, queues, self._waiting())
@@ -97,10 +97,6 @@ class Gathering:
                     with suppress(ValueError):  # neither does what is no record
                         self._tally.take(line.record())
         self._cursors[log] = cursor
-
-
-def _dropped(cursor: Cursor) -> int:
-    return cursor.given_up + cursor.lost
 
 
 def _families(tally: Tally, queues: Sequence[Queue], waiting: Mapping[str, int]) -> "list[Family]":

@@ -51,4 +51,4 @@ class Meter:
         for sink in self._sinks:
             cursor = Cursor.load(cursor_path(self._log, sink))
             queued = max(0, self._seq - cursor.seq)
-            yield Queue(self._log.stem, sink, queued, cursor.given_up + cursor.lost)
+            yield Queue(self._log.stem, sink, queued, cursor.missed)

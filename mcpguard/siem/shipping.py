@@ -99,11 +99,6 @@ class Courier:
         """The last attempt failed, or the log cannot be read."""
         return self._failures > 0 or bool(self._unread)
 
-    @property
-    def missed(self) -> int:
-        """Records that the sink will never have: given up, or deleted before it had them."""
-        return self.cursor.given_up + self.cursor.lost
-
     def step(self, *, last: bool = False) -> float:
         """Delivers the next batch. Seconds until the next one is worth a try; 0: at once.
 
@@ -307,12 +302,12 @@ def once(logs: Sequence[Path], targets: Sequence[Target], say: Say, host: str = 
                 held.append(f"{log}: another process delivers it to {target.name}")
                 continue
             try:
-                before = courier.missed
+                before = courier.cursor.missed
                 while courier.step(last=True) == 0.0:
                     pass
             finally:
                 courier.end()
-            whole = whole and not courier.failing and courier.missed <= before
+            whole = whole and not courier.failing and courier.cursor.missed <= before
     if held:
         rest = "all else was delivered" if whole else "of all else not everything was delivered"
         raise AuditError(

@@ -197,7 +197,9 @@ def _split(to: str) -> SplitResult:
         parts = urlsplit(to)
         parts.port  # noqa: B018 - a port that is none raises here
     except ValueError as error:
-        raise UsageError(f"{to!r} is no address: {error}") from None
+        raise UsageError(
+            f"{to!r} is no address: {error}", hint="such as tls://HOST:6514 or file:///PATH"
+        ) from None
     if parts.username is not None or parts.password is not None:
         raise UsageError("a secret does not belong into an address", hint="use token_env")
     return parts
@@ -213,14 +215,16 @@ def _address(to: str, parts: SplitResult, sink: Sink) -> tuple[str, int, str]:
             raise UsageError(f"{to!r}: nobody listens on port 0", hint=hint)
         _check_http(to, parts)
         if sink.module != "web" and (parts.path.strip("/") or parts.query or parts.fragment):
-            raise UsageError(f"{to!r} says more than host and port")
+            raise UsageError(
+                f"{to!r} says more than host and port", hint=f"{parts.scheme}://HOST:PORT"
+            )
         query = f"?{parts.query}" if parts.query else ""
         return parts.hostname, parts.port or sink.port, (parts.path or "/") + query
     if parts.netloc or parts.query or parts.fragment:
         raise UsageError(f"{to!r} is not of this machine", hint=f"{parts.scheme}:///PATH")
     if parts.scheme == "stderr":
         if parts.path:
-            raise UsageError(f"{to!r} says more than stderr:")
+            raise UsageError(f"{to!r} says more than stderr:", hint="write stderr: alone")
         return "", 0, ""
     if not PurePosixPath(parts.path).is_absolute() or parts.path == "/":
         raise UsageError(f"{to!r} is not an absolute path", hint=f"{parts.scheme}:///PATH")

@@ -11,7 +11,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from typing import TypeAlias
 
 from mcpguard.siem.sinks import SinkDownError, SinkRefusedError, Target
 
@@ -33,6 +33,9 @@ STAYS = 0.25
 AGAIN = 1.0
 """Seconds after which it is waited for once more: fewer than `shipping.SETTLE`, in which what was
 sent comes again. Waiting with every batch would let 2,000 records through a second."""
+
+_Address: TypeAlias = "str | tuple[str | int, ...] | tuple[int, bytes]"
+"""Of a socket, by its family."""
 
 MAX_DATAGRAM = 65_507
 """Bytes of one over IPv4 (RFC 5426 section 3.2)."""
@@ -201,9 +204,7 @@ def open_udp(target: Target) -> Datagrams:
     def make() -> socket.socket:
         found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_DGRAM)
         family, kind, protocol, _, at = found[0]
-        made = socket.socket(family, kind, protocol)
-        made.connect(at)
-        return made
+        return _connected(socket.socket(family, kind, protocol), at)
 
     return Datagrams(target.to, make)
 
@@ -212,15 +213,19 @@ def open_unix(target: Target) -> Datagrams:
     """To the datagram socket at `target.place`."""
 
     def make() -> socket.socket:
-        made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        try:
-            made.connect(str(Path(target.place)))
-        except OSError:
-            made.close()
-            raise
-        return made
+        return _connected(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), target.place)
 
     return Datagrams(target.to, make)
+
+
+def _connected(made: socket.socket, at: "_Address") -> socket.socket:
+    """`made`, connected to `at`; closed when it cannot be. Raises OSError."""
+    try:
+        made.connect(at)
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 def open_tcp(target: Target) -> Stream:

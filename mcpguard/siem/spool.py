@@ -6,7 +6,6 @@ a log that was set aside is found again, and one that was replaced is not taken 
 """
 
 import os
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,21 +15,9 @@ from typing import BinaryIO, Final, NamedTuple
 import orjson
 
 from mcpguard.audit.logfile import earlier_parts
-from mcpguard.audit.record import MAX_LINE, SEAL_LENGTH
+from mcpguard.audit.record import MAX_LINE, SEAL_LENGTH, carried
 from mcpguard.model import MAX_SEQ, Json, JsonObject
-from mcpguard.private import regular
-
-if sys.platform == "win32":  # never run: no Windows machine at hand
-    import msvcrt
-
-    def _lock(fd: int) -> None:
-        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def _lock(fd: int) -> None:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
+from mcpguard.private import lock, regular, rewrite
 
 __all__ = ["Claim", "Cursor", "Line", "Spool", "Taken", "cursor_path"]
 
@@ -83,16 +70,14 @@ class Cursor:
             say(f"{path}: the cursor cannot be read: {why}; delivery begins anew, some comes twice")
             return cls()
 
+    @property
+    def missed(self) -> int:
+        """Records that the sink will never have: given up, or deleted before it had them."""
+        return self.given_up + self.lost
+
     def save(self, path: Path) -> None:
         """Whole or not at all. Raises OSError."""
-        told = {name: getattr(self, name) for name in self.__slots__}
-        made = path.with_name(f"{path.name}.new")
-        fd = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(orjson.dumps(told))
-            file.flush()
-            os.fsync(file.fileno())
-        made.replace(path)
+        rewrite(path, orjson.dumps({name: getattr(self, name) for name in self.__slots__}))
 
 
 _NUMBERS: Final = {
@@ -134,7 +119,7 @@ class Claim:
         """False while another process has it, and where no file can be made."""
         with suppress(OSError):
             self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-            _lock(self._fd)
+            lock(self._fd)
             return True
         self.release()
         return False
@@ -269,7 +254,7 @@ def _found(file: BinaryIO, cursor: Cursor) -> bool:
     """Reads on to behind the record of `cursor`; False when it is not in the file."""
     while (line := file.readline(MAX_LINE)).endswith(b"\n"):
         if _number(line) == cursor.seq:
-            return line[-67:-3] == cursor.hash.encode()
+            return carried(line) == cursor.hash.encode()
     return False
 
 
@@ -302,6 +287,6 @@ def _lines(file: BinaryIO, before: int) -> list[Line]:
         size += len(text)
         number = _number(text)
         seq = number if number is not None else seq + 1
-        digest = text[-67:-3].decode("latin-1")
+        digest = carried(text).decode("latin-1")
         made.append(Line(text[:-1], seq, digest, inode, file.tell()))
     return made

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from mcpguard.config.files import plain_bytes
 from mcpguard.errors import HostError
 from mcpguard.hosts.launchers import unwrapped
 
@@ -14,7 +15,6 @@ __all__ = ["MAX_FILE", "others_can_read", "others_can_write", "read", "started_f
 MAX_FILE = 64 * 1024 * 1024
 """Bytes. Claude Code keeps its history in the same file; more is no configuration."""
 
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _POSIX = os.name == "posix"
 
 
@@ -24,25 +24,14 @@ def read(path: Path, most: int = MAX_FILE) -> bytes:
     A pipe or a device is refused, never waited for.
     """
     try:
-        handle = os.open(path, _FLAGS)
-        try:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise HostError(
-                    f"{path}: not a regular file", hint="name the host's file: --config"
-                )
-            with os.fdopen(handle, "rb", closefd=False) as file:
-                data = file.read(most + 1)
-        finally:
-            os.close(handle)
+        return plain_bytes(path, most)
     except OSError as error:
         raise HostError(
-            f"{path}: cannot be read: {error.strerror}", hint="is it a file you may read?"
+            f"{path}: cannot be read: {error.strerror}",
+            hint="name a file you may read: --config FILE",
         ) from error
     except ValueError as error:  # a NUL, or half a surrogate pair
         raise HostError(f"{path}: no file has such a name", hint="mend the entry") from error
-    if len(data) > most:
-        raise HostError(f"{path}: larger than {most} bytes", hint="is it the right file?")
-    return data
 
 
 def others_can_read(path: Path) -> bool:

@@ -1,6 +1,6 @@
 """Audit records -> events -> standings. The log is the truth; a score anywhere else is a copy.
 
-Which record is which event is `_SERVER` and `_CALLER` below, and these rules:
+Which record is which event is `_SERVER` below, and these rules:
 
 - an allowed answer to a `tools/call` is a success of the server and of the caller; one that a stage
   rewrote is a partial one of the server. With `outcome` "error" (a JSON-RPC error) it is a failure
@@ -31,7 +31,7 @@ from itertools import groupby, product
 from typing import Final, NamedTuple
 
 from mcpguard.errors import AuditError
-from mcpguard.model import MAX_SEQ, JsonObject, Reason
+from mcpguard.model import DOWN, MAX_SEQ, UP, JsonObject, Reason
 from mcpguard.trust.account import (
     CALLER,
     MET,
@@ -66,7 +66,6 @@ GRACE = 5
 """Seconds. A stated score may be one that held so long before its record: another proxy's events
 arrive by way of the store, and a decision is made before it is written."""
 
-_UP, _DOWN = "host>server", "server>host"
 _DENIED = frozenset({"deny", "would_deny"})
 _CALL = "tools/call"
 
@@ -130,7 +129,7 @@ class Reader:
     ) -> Iterator[tuple[Party, Event]]:
         """The events of a decision's record, whether or not they are news."""
         direction, decision = _text(record, "direction"), _text(record, "decision")
-        sender = {_UP: caller, _DOWN: server}.get(direction)
+        sender = {UP: caller, DOWN: server}.get(direction)
         reason, session = _text(record, "reason"), _text(record, "session")
         if sender is None:
             return

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias, TypedDict, Unpack, cast
 
-from mcpguard.model import Allowed, Json, JsonObject
+from mcpguard.model import DOWN, UP, Allowed, Json, JsonObject
 from mcpguard.trust.account import CALLER, MET, SERVER, STARTED, Entry, Party, about, mark
 from mcpguard.trust.fold import Reader
 from mcpguard.trust.score import EFFECTS, Event
@@ -20,8 +20,8 @@ __all__ = ["Watcher"]
 Told: TypeAlias = "Mapping[str, Json | bytes] | Allowed"
 """What a record says; `audit.record.Told`, which this room may not import."""
 
-_ANSWER: Final = ("server>host", "tools/call")
-_CALL: Final = ("host>server", "tools/call")
+_ANSWER: Final = (DOWN, "tools/call")
+_CALL: Final = (UP, "tools/call")
 _DECIDED: Final = frozenset({"allow", "deny", "would_deny"})
 MAX_NAMES = 1024
 """Tools whose calls are counted by name; a host that invents more has those counted as one."""

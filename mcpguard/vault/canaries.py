@@ -17,10 +17,10 @@ from typing import Final, NamedTuple
 
 import orjson
 
+from mcpguard import private
 from mcpguard.audit.key import load_or_create_key
 from mcpguard.errors import AuditError, VaultError
 from mcpguard.model import Json
-from mcpguard.private import regular
 from mcpguard.vault import CANARIES
 from mcpguard.vault.disguises import SHORTEST
 
@@ -166,12 +166,15 @@ def planted(home: Path) -> tuple[Canary, ...]:
     """What is planted. Raises VaultError for a file that cannot be read: never means none."""
     path = home / CANARIES
     try:
-        with regular(path) as file:
+        with private.regular(path) as file:
             raw = file.read(MAX_FILE + 1)
     except FileNotFoundError:
         return ()
     except OSError as error:
-        raise VaultError(f"{path}: cannot be read: {error.strerror}") from error
+        raise VaultError(
+            f"{path}: cannot be read: {error.strerror}",
+            hint="make it a plain file of this user, or move it away: then nothing is looked for",
+        ) from error
     try:
         rows = orjson.loads(raw)["canaries"]
         found = tuple(Canary(**{**row, "fragments": tuple(row["fragments"])}) for row in rows)
@@ -224,14 +227,10 @@ def drop(home: Path, ident: str) -> Canary | None:
 
 def _write(path: Path, canaries: tuple[Canary, ...]) -> None:
     raw = orjson.dumps({"v": 1, "canaries": [each._asdict() for each in canaries]})
-    draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
-        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(fd)
-        draft.replace(path)
+        private.rewrite(path, raw)
     except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise VaultError(f"{path}: cannot be written: {error.strerror}") from error
+        raise VaultError(
+            f"{path}: cannot be written: {error.strerror}",
+            hint=f"make {path.parent} writable for this user, with room on its disk",
+        ) from error

@@ -10,8 +10,8 @@ Every function blocks; what goes wrong is a `VaultError`.
 import errno
 import hashlib
 import os
-import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -20,6 +20,7 @@ import orjson
 from mcpguard.audit.key import load_or_create_key
 from mcpguard.errors import AuditError, VaultError
 from mcpguard.model import JsonObject
+from mcpguard.private import regular
 
 __all__ = ["MAX_ENTRIES", "MAX_ENTRY", "MAX_TOTAL", "Entry", "Quarantine", "digest_of", "typed"]
 
@@ -42,8 +43,8 @@ _NONCE = 12
 _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 _LENGTH = 8
 
-_NO_ENTRY = frozenset((errno.ENOENT, errno.ELOOP))
-"""Why a file does not open that is none of ours: it is gone, or a link."""
+_NO_ENTRY = frozenset((errno.ENOENT, errno.ELOOP, errno.EISDIR, errno.EINVAL))
+"""Why a file does not open that is none of ours: it is gone, a link, or no regular file."""
 
 Source = Callable[[int], bytes]
 
@@ -179,10 +180,16 @@ class Quarantine:
             raise self._unusable(error) from error
         return [name for name in found if len(name) == _LENGTH and set(name) <= set(_LETTERS)]
 
+    def _sizes(self) -> Iterator[int]:
+        """Bytes of each entry; of one that another session has just dropped, nothing."""
+        for name in self._names():
+            with suppress(FileNotFoundError):
+                yield (self._folder / name).stat(follow_symlinks=False).st_size
+
     def _make_room(self, entry: Entry, size: int) -> None:
         """Looks at sizes alone, until there is no room: then into the entries, for a quarter."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        sizes = [(self._folder / name).lstat().st_size for name in self._names()]
+        sizes = list(self._sizes())
         if len(sizes) < self._most and sum(sizes) + size <= self._room:
             return
         self.sweep(entry.at)
@@ -208,18 +215,13 @@ class Quarantine:
             raise
 
     def _read(self, name: str) -> bytes | None:
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
-            fd = os.open(self._folder / name, flags)
+            with regular(self._folder / name, links=False) as file:
+                return file.read(MAX_ENTRY + 1024)
         except OSError as error:
             if error.errno in _NO_ENTRY:
                 return None
             raise self._unusable(error) from error  # it may be one: `sweep` must not delete it
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            os.close(fd)
-            return None
-        with os.fdopen(fd, "rb") as file:
-            return file.read(MAX_ENTRY + 1024)
 
     # sealing
 

@@ -247,6 +247,12 @@ def test_a_datagram_to_nobody_is_not_taken_for_delivered() -> None:
     assert caught.value.delivered == 0
 
 
+def test_a_socket_that_cannot_be_connected_is_closed() -> None:
+    sink = open_sink(target(to="udp://255.255.255.255:514"))  # a broadcast takes leave to send one
+    with pytest.raises(SinkDownError, match="Permission denied"):
+        sink.send([b"one"])
+
+
 # --- HTTPS ---------------------------------------------------------------------------------------
 
 

@@ -79,7 +79,7 @@ def test_a_session_that_does_not_answer_is_ended_by_signals(
 @pytest.mark.parametrize(("age", "ended"), [(0.0, "SIGUSR1"), (60.0, "")])
 def test_a_process_that_is_younger_than_the_socket_is_left_alone(age: float, ended: str) -> None:
     with subprocess.Popen(("cat",), stdin=subprocess.PIPE) as other:
-        who = stuck.Listener(other.pid, age)
+        who = stuck.Holder(other.pid, age)
         if ended:
             assert stuck.end(who) == ended
         else:

@@ -10,7 +10,9 @@ from pathlib import Path
 import click
 import pytest
 
+from mcpguard import errors
 from mcpguard.cli import COMMANDS, mcpguard_group
+from mcpguard.errors import McpguardError
 from mcpguard.pipeline import REQUIRED, STAGES
 from tests.tools import ROOT
 
@@ -47,6 +49,9 @@ PARTS = {
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
 """Names that say nothing about what is inside."""
 
+PARAMETERS = {"_meta"}
+"""What MCP calls so, and no module does."""
+
 DODGES = {
     "pytest.skip",
     "pytest.xfail",
@@ -61,6 +66,10 @@ DODGES = {
     "trio.sleep",
 }
 """What makes a test pass without anything being shown."""
+
+CLI = PACKAGE / "cli"
+ERRORS = {each for each in errors.__all__ if issubclass(getattr(errors, each), McpguardError)}
+"""Those with a hint. Deeper rooms raise some whose hint is given where they are caught."""
 
 BROAD = {"", "Exception", "BaseException"}
 """What `except` must not catch only to pass."""
@@ -145,6 +154,21 @@ def test_every_exported_class_and_function_has_a_docstring() -> None:
     assert bare == []
 
 
+def test_no_text_names_what_is_not_there_any_more() -> None:
+    gone = [
+        f"{name(path)} {each}"
+        for path in MODULES + TESTS
+        for each in quoted(path.read_text("utf-8"))
+    ]
+    assert gone == []
+
+
+def quoted(text: str) -> set[str]:
+    """A module's own names that stand in its docstrings or comments, and not in its code."""
+    told = set(re.findall(r"`(_\w+)`", text)) - PARAMETERS
+    return {each for each in told if not re.search(rf"(?<!`)\b{each}\b", text)}
+
+
 def dodges(path: Path) -> Iterator[str]:
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Attribute) and ast.unparse(node) in DODGES:
@@ -171,6 +195,18 @@ def test_no_test_is_dodged() -> None:
 
 def test_no_error_is_swallowed() -> None:
     assert [found for path in MODULES + TESTS for found in swallowed(path)] == []
+
+
+def hintless(path: Path) -> Iterator[str]:
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ERRORS:
+            given = {each.arg for each in node.keywords}
+            if "hint" not in given:
+                yield f"{name(path)}:{node.lineno} {ast.unparse(node)}"
+
+
+def test_every_error_that_the_command_line_raises_says_what_next() -> None:
+    assert [found for path in MODULES if path.is_relative_to(CLI) for found in hintless(path)] == []
 
 
 def test_the_suite_runs_every_folder_of_tests_once() -> None:

@@ -8,12 +8,13 @@ evidence.py  evidence of calls, and whether some is of a log
 metrics.py   the same for Prometheus: a command of its own
 replay.py    what other rules would have decided
 export.py    it in other formats
-../siem.py   deliver it to collectors
+ship.py      deliver it to collectors
 choosing.py  which logs, which records of them
 """
 
 import click
 
+from mcpguard.cli import render
 from mcpguard.cli.audit.evidence import evidence_command
 from mcpguard.cli.audit.export import export_command
 from mcpguard.cli.audit.prove import prove_command
@@ -25,17 +26,12 @@ from mcpguard.cli.audit.verify import verify_command
 
 __all__ = ["audit"]
 
-MISUSED = 2
-"""Exit code without a subcommand: nothing was found out."""
-
 
 @click.group(invoke_without_command=True)
 @click.pass_context
 def audit(context: click.Context) -> None:
     """The audit log: one chained record for every decision."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=True)
-        context.exit(MISUSED)
+    render.needs_subcommand(context)
 
 
 for _command in (

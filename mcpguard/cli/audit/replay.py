@@ -27,7 +27,7 @@ __all__ = ["replay_command"]
     help="The rules to try.",
 )
 @click.option("--zone", metavar="ZONE", help="For now.*. Default: what each session recorded.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@render.FORM
 @click.pass_context
 def replay_command(
     context: click.Context, files: tuple[Path, ...], policy: Path, zone: str | None, form: str

@@ -17,7 +17,7 @@ from mcpguard.audit.record import MAX_LINE
 from mcpguard.cli import render
 from mcpguard.cli.audit.choosing import Choice, Given, choice_of, choosing, logs, newest, records
 from mcpguard.errors import AuditError
-from mcpguard.model import Json, JsonObject
+from mcpguard.model import UP, Json, JsonObject
 from mcpguard.private import regular
 
 __all__ = ["line_of", "show_command", "tail_command"]
@@ -239,7 +239,7 @@ def line_of(record: JsonObject, *, named: bool, columns: int | None = COLUMNS) -
     word = _text(record, "decision")
     label = f"{render.printable(word[:20]):<10}"
     decision = render.painted(_STYLES[word], label) if word in _STYLES else label
-    arrow = "->" if record.get("direction") == "host>server" else "<-"
+    arrow = "->" if record.get("direction") == UP else "<-"
     target = _text(record, "target")
     about = _text(record, "method") + (f" {target}" if target else "")
     shown = f"{_within(render.printable(about), columns and TARGET):<{TARGET}}"

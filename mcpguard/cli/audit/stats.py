@@ -9,7 +9,7 @@ import click
 
 from mcpguard.cli import render
 from mcpguard.cli.audit.choosing import Given, choice_of, choosing, logs, records
-from mcpguard.model import Json, JsonObject
+from mcpguard.model import UP, Json, JsonObject
 
 __all__ = ["stats_command"]
 
@@ -20,7 +20,7 @@ MOST = 15
 @click.command(name="stats", short_help="Count decisions, by tool and by rule.")
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, metavar="[FILE]...")
 @choosing
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@render.FORM
 def stats_command(files: tuple[Path, ...], form: str, **given: Unpack[Given]) -> None:
     """Count the records of the logs FILE with their earlier parts, or of all logs of this user.
 
@@ -60,7 +60,7 @@ class _Counted:
             self.held[str(record.get("target", ""))] += 1
             return
         self.decisions[word] += 1
-        if record.get("method") == "tools/call" and record.get("direction") == "host>server":
+        if record.get("method") == "tools/call" and record.get("direction") == UP:
             self.tools.setdefault(str(record.get("target", "")), Counter())[word] += 1
             self.principals[str(record.get("principal", ""))] += 1
         if word != "allow":

@@ -133,7 +133,7 @@ class _Unread(NamedTuple):
 )
 @click.option("--proof", type=_PATH, metavar="PROOF", help="Check a proof instead of a log.")
 @click.option("--alone", is_flag=True, help="Only FILE, not the earlier parts beside it.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@render.FORM
 @click.pass_context
 def verify_command(
     context: click.Context,

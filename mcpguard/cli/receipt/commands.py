@@ -18,9 +18,6 @@ from mcpguard.model import Json, JsonObject
 
 __all__ = ["receipt"]
 
-MISUSED = 2
-"""Exit code without a subcommand: nothing was found out."""
-
 SHOWN = 20
 """Problems in the text answer: the first ones matter. `--format json` has all of them."""
 
@@ -34,9 +31,6 @@ _PATH = click.Path(path_type=Path)
 _FILE = click.option(
     "--file", "file", type=_PATH, metavar="FILE", help="Another log. Default: this user's."
 )
-_FORM = click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
 _SUBJECTS: Final = ("lockfile", "policy", "approval", "trust", "key", "server")
 _NAMES: Final = ("path", "ticket", "name")
 
@@ -45,9 +39,7 @@ _NAMES: Final = ("path", "ticket", "name")
 @click.pass_context
 def receipt(context: click.Context) -> None:
     """Receipts: what commands did, signed and chained, also when the answer was no."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=True)
-        context.exit(MISUSED)
+    render.needs_subcommand(context)
 
 
 @receipt.command(name="list")
@@ -57,7 +49,7 @@ def receipt(context: click.Context) -> None:
     "--limit", type=click.IntRange(0, render.MOST), default=LAST, help="The newest N; 0: all."
 )
 @_FILE
-@_FORM
+@render.FORM
 def list_command(
     *, command: str, status: str | None, limit: int, file: Path | None, form: str
 ) -> None:
@@ -108,7 +100,7 @@ def show_command(*, wanted: str, file: Path | None) -> None:
 )
 @click.option("--audit", is_flag=True, help="The audit logs that receipts name, too.")
 @_FILE
-@_FORM
+@render.FORM
 @click.pass_context
 def verify_command(
     context: click.Context,

@@ -18,17 +18,12 @@ from mcpguard.vault.canaries import KINDS, Canary
 
 __all__ = ["canary"]
 
-MISUSED = 2
-"""Exit code without a subcommand: nothing was found out."""
-
 
 @click.group(invoke_without_command=True)
 @click.pass_context
 def canary(context: click.Context) -> None:
     """Plant fake credentials that give away who reads them."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=True)
-        context.exit(MISUSED)
+    render.needs_subcommand(context)
 
 
 @canary.command(
@@ -43,7 +38,7 @@ def canary(context: click.Context) -> None:
 )
 @click.option("--into", type=click.Path(path_type=Path), help="Add it to this file.")
 @click.option("--note", default="", help="For you: why it is there.")
-@reach.FORM
+@render.FORM
 def new_command(*, kind: str, into: Path | None, note: str, form: str) -> None:
     """Make a credential that is valid nowhere, and watch for it.
 
@@ -55,7 +50,9 @@ def new_command(*, kind: str, into: Path | None, note: str, form: str) -> None:
     """
     where = str(into.absolute()) if into is not None else ""
     if not note.isprintable() or len(note) > canaries.MAX_NOTE:
-        raise UsageError(f"the note is one line of at most {canaries.MAX_NOTE} characters")
+        raise UsageError(
+            f"the note is one line of at most {canaries.MAX_NOTE} characters", hint="shorten it"
+        )
     if into is not None:
         refuse_logs(into)
     made, text = canaries.made(reach.home(), kind, at=_now(), note=note, into=where)
@@ -96,7 +93,7 @@ def _begun(fd: int) -> bool:
 
 
 @canary.command(name="list")
-@reach.FORM
+@render.FORM
 def list_command(*, form: str) -> None:
     """List what is planted, and where. The credentials themselves are not kept.
 

@@ -24,9 +24,6 @@ from mcpguard.vault.quarantine import Entry, Quarantine, typed
 
 __all__ = ["quarantine"]
 
-MISUSED = 2
-"""Exit code without a subcommand: nothing was found out."""
-
 _HOUR = 3600
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _ID = click.argument("name", metavar="ID")
@@ -39,13 +36,11 @@ _RELEASED = {"text": "text", "retry": "text and one retry"}
 @click.pass_context
 def quarantine(context: click.Context) -> None:
     """Read results that were kept from a model, and release or drop them."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=True)
-        context.exit(MISUSED)
+    render.needs_subcommand(context)
 
 
 @quarantine.command(name="list")
-@reach.FORM
+@render.FORM
 def list_command(*, form: str) -> None:
     """List what is kept, the oldest first, and what was released of it.
 
@@ -61,7 +56,7 @@ def list_command(*, form: str) -> None:
 
 @quarantine.command(name="show")
 @_ID
-@reach.FORM
+@render.FORM
 def show_command(*, name: str, form: str) -> None:
     """Show one result in full.
 
@@ -201,7 +196,9 @@ def _handed_over(entry: Entry, into: Path | None) -> None:
         with os.fdopen(os.open(into, _NEW, PRIVATE), "wb") as file:
             file.write(raw)
     except OSError as error:
-        raise McpguardError(f"{into}: cannot be written: {error.strerror}") from error
+        raise McpguardError(
+            f"{into}: cannot be written: {error.strerror}", hint="name a file that can be written"
+        ) from error
     render.talk(f"written: {render.printable(str(into))}")
 
 

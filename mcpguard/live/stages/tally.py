@@ -2,14 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TypeAlias, cast
+from typing import cast
 
-from mcpguard.model import Allowed, JsonObject
+from mcpguard.model import UP, Allowed, JsonObject
+from mcpguard.proxy.actions import Record
 
-__all__ = ["Tally", "Told"]
-
-Told: TypeAlias = tuple[Allowed | JsonObject, bytes]
-"""A record and a call's encoded arguments, as a session gives them to the log."""
+__all__ = ["Tally"]
 
 
 class Tally:
@@ -19,7 +17,7 @@ class Tally:
         self._allowed: Counter[Allowed] = Counter()
         self._others: Counter[tuple[str, bool]] = Counter()
 
-    def count(self, records: Sequence[Told]) -> None:
+    def count(self, records: Sequence[Record]) -> None:
         """Records that were written."""
         allowed = self._allowed
         for record, _ in records:
@@ -30,7 +28,7 @@ class Tally:
 
     def _other(self, record: JsonObject) -> None:
         decision = record.get("decision")
-        about = record.get("direction") == _UP and record.get("method") == "tools/call"
+        about = record.get("direction") == UP and record.get("method") == "tools/call"
         if about and decision in _DECIDED and record.get("stage") != "wire":
             self._others[str(record["target"]), decision != "allow"] += 1
 
@@ -42,6 +40,5 @@ class Tally:
         return sum(n for _, n in calls), sum(n for name, n in calls if name == tool), denied
 
 
-_UP = "host>server"
-_CALL_UP = (_UP, "tools/call")
+_CALL_UP = (UP, "tools/call")
 _DECIDED = frozenset({"allow", "deny", "would_deny"})

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from mcpguard.scan.threats.score import Placed
 
 __all__ = [
-    "ANYWHERE",
     "ASKED",
     "DEFINED",
     "SAID",
@@ -69,7 +68,6 @@ class Signal(NamedTuple):
     shown: str = ""
 
 
-ANYWHERE = frozenset(Part)
 SAID = frozenset({Part.PROSE, Part.ARGUMENT, Part.VALUE, Part.INSTRUCTIONS, Part.OUTPUT})
 """Everything but names."""
 

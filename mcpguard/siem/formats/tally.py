@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from mcpguard.audit import record as records
-from mcpguard.model import JsonObject, Reason
+from mcpguard.model import DOWN, UP, JsonObject, Reason
 from mcpguard.siem.formats.otlp import attributes, error_type, nanoseconds
 from mcpguard.wire.methods import NOTIFICATIONS, REQUESTS
 
@@ -137,7 +137,7 @@ _METHODS: Final = frozenset(
     name for table in (REQUESTS, NOTIFICATIONS) for side in table.values() for name in side
 )
 _DECISIONS: Final = frozenset(records.DECISIONS)
-_DIRECTIONS: Final = frozenset(("host>server", "server>host"))
+_DIRECTIONS: Final = frozenset((UP, DOWN))
 _REASONS: Final = frozenset(map(str, Reason))
 _REVIEWED: Final = frozenset(("trust", "scan", "policy", "gateway"))
 """Stages that are asked about what the surface let through."""
@@ -186,7 +186,7 @@ class Tally:
     def _learn(self, server: str, record: JsonObject) -> None:
         """A tool that the surface let through is in the lockfile."""
         passed = record["decision"] == "allow" or _text(record, "stage") in _REVIEWED
-        asked = _text(record, "direction") == "host>server"
+        asked = _text(record, "direction") == UP
         if passed and asked and _text(record, "method") == "tools/call":
             tools = self._tools[server]
             if len(tools) < MAX_SERIES:

@@ -96,7 +96,7 @@ def test_a_file_in_a_directory_that_cannot_be_written_says_so(path: Path) -> Non
 
 def test_a_file_that_is_too_large_is_refused(path: Path) -> None:
     os.truncate(path, hostfile.MAX_FILE + 1)
-    with pytest.raises(HostError, match="larger than"):
+    with pytest.raises(HostError, match="it has more than"):
         hostfile.read(path)
 
 

@@ -13,12 +13,12 @@ import pytest
 from mcpguard.audit import AuditLog
 from mcpguard.audit.verify import read, verify
 from mcpguard.control.kill import KILLED
-from mcpguard.daemon.engine import CRASHED, LINES_A_TURN, Engine, Governing, Log, Recording
+from mcpguard.daemon.engine import CRASHED, LINES_A_TURN, Engine, Governing, Recording
 from mcpguard.daemon.flow import FAR_MARK
+from mcpguard.daemon.log import Events
 from mcpguard.daemon.run import minter
 from mcpguard.errors import AuditError
 from mcpguard.model import (
-    Allowed,
     Context,
     Decision,
     JsonObject,
@@ -29,6 +29,7 @@ from mcpguard.model import (
     Wait,
 )
 from mcpguard.pipeline import make_pipeline
+from mcpguard.proxy.actions import Record
 from mcpguard.proxy.session import Session, SessionSettings
 
 Decide = Callable[[Subject, Context], Decision | Wait]
@@ -69,7 +70,7 @@ class Play:
         decide: Decide = PASSING,
         recording: Callable[[AuditLog], Recording] = lambda audit: audit,
         governing: Governing | None = None,
-        heard: Log | None = None,
+        heard: Events | None = None,
     ) -> None:
         self.heard = Heard()
         self.audit = AuditLog.open(
@@ -322,7 +323,7 @@ class Faulty:
     def __init__(self, audit: AuditLog) -> None:
         self.audit = audit
 
-    def write(self, records: Sequence[tuple[JsonObject | Allowed, bytes]]) -> None:
+    def write(self, records: Sequence[Record]) -> None:
         if any("x/broken" in str(told) for told, _ in records):
             raise ZeroDivisionError("a defect")
         self.audit.write(records)
@@ -358,12 +359,12 @@ class Defect:
         self.log = audit
         return self
 
-    def write(self, records: Sequence[tuple[JsonObject | Allowed, bytes]]) -> None:
+    def write(self, records: Sequence[Record]) -> None:
         self.meet("write")
         self.log.write(records)
         self.meet("written to")
 
-    def written(self, records: Sequence[tuple[JsonObject | Allowed, bytes]]) -> None:
+    def written(self, records: Sequence[Record]) -> None:
         self.meet("written")
 
     def stir(self) -> None:

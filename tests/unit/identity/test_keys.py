@@ -421,7 +421,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "another key": (swapped, "not the key of anna that counts"),
     "another kind of key": (elliptic, "not an Ed25519 key"),
     "a link": (linked, "anna.key: cannot be read or made"),
-    "a pipe": (piped, "anna.key: not a plain file"),
+    "a pipe": (piped, "anna.key: .* not a regular file"),
     "no key": (lambda place: (place / "anna.key").unlink(), "cannot be read or made"),
     "a key for the group": (widened("anna.key", 0o640), "mode 0640"),
     "a key for all": (widened("anna.key", 0o604), "mode 0604"),

@@ -13,7 +13,7 @@ from mcpguard.audit.record import changed as told_change
 from mcpguard.errors import AuditError, StoreError
 from mcpguard.live import standings
 from mcpguard.model import Allowed, Json, JsonObject
-from mcpguard.store import ABSENT, MAX_VALUE, Store
+from mcpguard.store import MAX_VALUE, Store
 from mcpguard.store.memory import MemoryStore
 from mcpguard.trust.account import CALLER, SERVER, Entry, Party
 from mcpguard.trust.fold import check, fold, fold_all
@@ -124,7 +124,7 @@ def test_whatever_is_published_late_within_the_window_is_the_fold(
     truth = fold(logged(folder))
     unmet = {party: Standing.new(1) for party in (FILES, ME) if party not in truth}
     assert standings.known(store) == truth | unmet
-    assert standings.rebuild(store, folder) == fold(logged(folder))
+    assert standings.load(MemoryStore(), [FILES, ME], folder) == truth | unmet
 
 
 @pytest.mark.guarantee("control:published-once")
@@ -265,7 +265,7 @@ def test_a_standing_out_of_its_bounds_is_an_error(place: int, wrong: Json, tmp_p
     store.put("standing/server/files", damaged, 0)
     with pytest.raises(StoreError):
         standings.load(store, [FILES], tmp_path)
-    standings.rebuild(store, tmp_path)
+    store.delete("standing/server/files", store.version())
     assert standings.load(store, [FILES], tmp_path) == {FILES: fold(logged(tmp_path))[FILES]}
 
 
@@ -324,13 +324,6 @@ def test_a_review_is_news_once_for_all_proxies(tmp_path: Path) -> None:
     assert kinds == [Event.DRIFT, Event.REVIEWED, Event.DRIFT]
 
 
-def test_the_version_tells_whether_to_look_again(store: Store) -> None:
-    version = store.version()
-    assert standings.changed(store, version) is None
-    store.put("a", 1, ABSENT)
-    assert standings.changed(store, version) == store.version()
-
-
 @pytest.mark.parametrize("event", Event)
 @pytest.mark.parametrize("times", [1, 2, 60, 1000])
 def test_an_event_many_times_is_that_event_so_often(event: Event, times: int) -> None:
@@ -351,8 +344,6 @@ def test_of_whom_no_log_says_anything_no_log_is_read(tmp_path: Path) -> None:
     new = Party(SERVER, "another")
     store = MemoryStore()
     assert standings.load(store, [new], tmp_path)[new].score == 500
-    with pytest.raises(AuditError):
-        standings.rebuild(store, tmp_path)
     with pytest.raises(AuditError):
         standings.load(store, [FILES], tmp_path)
 

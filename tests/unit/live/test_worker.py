@@ -59,7 +59,7 @@ class Stuck(Switched):
 
 
 class Kept:
-    """A keeper that counts how often it was asked, and what it was told."""
+    """A sharer that counts how often it was asked, and what it was told."""
 
     urgent = False
 
@@ -144,6 +144,20 @@ async def test_a_session_gives_back_what_it_leased_and_the_next_may_use_it(tmp_p
     second = Session(SqliteStore(tmp_path / "state.db"), many)
     assert await second.call(100) == [OK] * 99 + [REACHED]
     second.worker.end()
+
+
+async def test_a_store_that_takes_no_last_words_is_closed_all_the_same() -> None:
+    store = Switched()
+    session = Session(store)
+    assert await session.call(1) == [OK]
+
+    def refuse(_: Store) -> None:
+        raise StoreError("it is full")
+
+    session.worker.end(refuse)
+    assert session.told == ["store.lost"]
+    with pytest.raises(StoreError, match="closed"):
+        store.version()
 
 
 @pytest.mark.guarantee("control:store-lost-denies")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mcpguard.model import Decision, Json, JsonObject, Notice, Reason, Result
 from mcpguard.scan import DETECTORS, find
 from tests.unit.pipeline.scanning import REDACTING, TOKEN, b64, blob, called, judged, picture, stage
-from tests.unit.scan.test_redact import TEXTS, VALUES
+from tests.unit.scan.test_redact import TEXTS, VALUES, shape
 
 SENSITIVE = tuple(DETECTORS[each] for each in ("secrets", "ssn", "card", "iban", "email", "phone"))
 
@@ -184,18 +184,6 @@ def test_what_was_not_looked_at_is_put_back_beside_what_was_taken_out() -> None:
         ],
         "_meta": {"k": 1},
     }
-
-
-def shape(value: Json) -> object:
-    match value:
-        case dict():
-            return [shape(each) for each in value.values()]
-        case list():
-            return tuple(shape(each) for each in value)
-        case bool() | None:
-            return value
-        case _:
-            return "text or number"
 
 
 @pytest.mark.guarantee("scan:redacts-results")

@@ -53,6 +53,26 @@ def test_of_many_at_once_one_is_first_and_the_file_is_that_one(tmp_path: Path) -
     assert (len(first), list(tmp_path.iterdir())) == (1, [path])
 
 
+def test_a_rewritten_file_is_the_new_one_whole_and_private(tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    for content in (b"first", b"second"):
+        private.rewrite(path, content)
+        assert path.read_bytes() == content
+    path.chmod(0o644)
+    private.rewrite(path, b"third")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_cannot_be_rewritten_stays_and_leaves_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    path.mkdir()
+    (path / "inside").touch()
+    with pytest.raises(OSError, match="kept"):
+        private.rewrite(path, b"content")
+    assert [*tmp_path.iterdir()] == [path]
+
+
 def test_a_draft_is_gone_also_after_an_error(tmp_path: Path) -> None:
     path = tmp_path / "key"
     with pytest.raises(ValueError, match="why"), private.draft(path) as made:  # noqa: PT012
@@ -91,6 +111,18 @@ def test_what_is_no_regular_file_is_refused_at_once(
     (tmp_path / "file").write_bytes(b"a\r\nb")
     with regular(tmp_path / "file") as file:
         assert file.read() == b"a\r\nb"
+
+
+@pytest.mark.guarantee("private:regular-only")
+def test_a_link_is_followed_unless_the_caller_says_otherwise(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"a")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    with regular(tmp_path / "link") as file:
+        assert file.read() == b"a"
+    with pytest.raises(OSError, match="link"):
+        regular(tmp_path / "link", links=False)
+    with regular(tmp_path / "file", links=False) as file:
+        assert file.read() == b"a"
 
 
 @pytest.mark.parametrize(

@@ -98,8 +98,9 @@ def drain(courier: Courier) -> None:
 def test_an_entry_that_cannot_be_or_says_something_idle_is_refused(
     given: dict[str, str | int], why: str
 ) -> None:
-    with pytest.raises(UsageError, match=why):
+    with pytest.raises(UsageError, match=why) as caught:
         target_of({"name": "x", **given})
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_an_entry_that_cannot_be_understood_could_not_be_scanned(machine: Machin
 def test_what_is_no_file_is_never_waited_for(kind: str, machine: Machine) -> None:
     path = machine.write(".cursor/mcp.json", " " * 99)
     if kind == "large":
-        with pytest.raises(HostError, match="larger"):
+        with pytest.raises(HostError, match="it has more than 98 bytes"):
             files.read(path, most=98)
         return
     path.unlink()

@@ -157,6 +157,14 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     assert kept.get(name, 150) is None
 
 
+def test_what_is_gone_when_its_size_is_asked_for_hinders_nobody(tmp_path: Path) -> None:
+    kept = Quarantine(tmp_path)
+    path = tmp_path / "quarantine" / kept.put(entry())
+    path.unlink()
+    path.symlink_to(tmp_path / "nowhere")  # listed, and not there
+    assert kept.get(kept.put(entry()), 150) is not None
+
+
 def test_what_cannot_be_read_now_is_not_taken_for_what_is_over() -> None:
     with TemporaryDirectory() as home, socket(AF_UNIX) as there:
         kept = Quarantine(Path(home))
