@@ -24,7 +24,7 @@ from mcpguard.live.governor import Governor
 from mcpguard.model import Mode
 
 if TYPE_CHECKING:
-    from anyio.abc import TaskGroup
+    from anyio.abc import TaskGroup, TaskStatus
 
     from mcpguard.control.socket import Answer as Converse
 
@@ -95,7 +95,8 @@ async def open_guard(
         )
         failure: Exception | None = None
         try:
-            async with anyio.create_task_group() as tasks:
+            async with anyio.create_task_group() as outer:
+                tasks: TaskGroup = await outer.start(_beside)
                 guard = _begun(governor, tasks, approve, tell)
                 if keeping is not None:
                     tasks.start_soon(run.keep, keeping, tell)
@@ -112,6 +113,17 @@ async def open_guard(
     finally:
         if audit is not None:
             run.close_audit(audit, keeping, events)
+
+
+async def _beside(*, task_status: "TaskStatus[TaskGroup]") -> None:
+    """A task group in a task of its own: ending it cancels nothing of the program's.
+
+    Of a program whose `asyncio.TaskGroup` failed, asyncio counts a cancellation that is over; a
+    scope around that and cancelled in the same task would take itself for it, and raise it.
+    """
+    async with anyio.create_task_group() as tasks:
+        task_status.started(tasks)
+        await anyio.sleep_forever()
 
 
 def _planned(lock: Path, principal: str, flags: ProxySettings) -> Plan:

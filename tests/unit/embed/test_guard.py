@@ -1,5 +1,6 @@
 """The library: the same answers as a proxy gives, without one, and nothing by default."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -372,6 +373,29 @@ async def test_what_the_program_raises_comes_out_as_it_is(opened: Opened) -> Non
     with pytest.raises(LookupError, match="mine"):
         async with opened():
             raise LookupError("mine")
+
+
+@pytest.mark.parametrize("handled", [True, False])
+async def test_a_failed_task_group_of_the_program_cancels_nothing(
+    opened: Opened, *, handled: bool
+) -> None:
+    async def fail() -> None:
+        raise LookupError("mine")
+
+    caught: list[BaseException] = []
+    try:
+        async with opened() as guard:
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(fail())
+            except* LookupError as group:
+                if not handled:
+                    raise
+                caught += group.exceptions
+            assert (await guard.authorise("echo", SAY)).allowed
+    except* LookupError as group:
+        caught += group.exceptions
+    assert [str(each) for each in caught] == ["mine"]
 
 
 @pytest.mark.guarantee("embed:unrecorded-is-not-allowed")
