@@ -1117,8 +1117,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "raises, its silence and a quorum of more than one deny.",
         Mutant(
             "embed/guard.py",
-            "moment.said = (await approve(asked)) is True",
-            "moment.said = bool(await approve(asked))",
+            "moment.said = (await _awaitable(approve(asked))) is True",
+            "moment.said = bool(await _awaitable(approve(asked)))",
         ),
     ),
     "embed:asserted-only-lowers": Guarantee(

@@ -32,6 +32,9 @@ __all__ = ["open_guard"]
 
 Tell = Callable[[str, str], None]
 
+Where = str | os.PathLike[str]
+"""A file, as a program names it."""
+
 _LOG = logging.getLogger("mcpguard")
 """Where events go unless the program takes them: to whatever it does with its own."""
 
@@ -53,14 +56,14 @@ class _Events:
 
 @asynccontextmanager
 async def open_guard(
-    lock: Path,
+    lock: Where,
     *,
     principal: str = "",
     name: str = "",
-    config: Path | None = None,
+    config: Where | None = None,
     policy: str | None = None,
     mode: Mode = Mode.ENFORCE,
-    audit_log: Path | None = None,
+    audit_log: Where | None = None,
     approve: Approve | None = None,
     tell: Tell = _logged,
 ) -> AsyncIterator[Guard]:
@@ -79,11 +82,14 @@ async def open_guard(
         tell: Hears of what goes on beside the calls: an event's name, and why.
 
     Raises:
-        McpguardError: Something cannot be read or opened, the principal is not enrolled, or the
-            kill switch is on.
+        McpguardError: Something cannot be read or opened, the principal is not enrolled, `mode` or
+            `approve` is none, or the kill switch is on.
     """
-    plan = _planned(lock, principal, ProxySettings(
-        lock=lock, mode=mode, audit_log=audit_log, name=name, config=config, policy=policy
+    if not (approve is None or callable(approve)):
+        raise UsageError("approve: it cannot be called", hint="give a function of `async def`")
+    plan = _planned(Path(lock), principal, ProxySettings(
+        lock=Path(lock), mode=_mode(mode), audit_log=_path(audit_log), name=name,
+        config=_path(config), policy=policy,
     ))  # fmt: skip
     kill.refuse(data_dir(), plan.name)
     events, session = _Events(tell), os.urandom(8).hex()
@@ -113,6 +119,19 @@ async def open_guard(
     finally:
         if audit is not None:
             run.close_audit(audit, keeping, events)
+
+
+def _path(given: Where | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
+def _mode(given: str) -> Mode:
+    try:
+        return Mode(given)
+    except ValueError:
+        raise UsageError(
+            f"mode: {str(given)[:100]!r} is none", hint=f"one of {', '.join(Mode)}"
+        ) from None
 
 
 async def _beside(*, task_status: "TaskStatus[TaskGroup]") -> None:
