@@ -276,7 +276,7 @@ class Governor:
         try:
             if self.audit is not None:
                 self.audit.write([(record, b"")])
-                self.written([(record, b"")])
+                self._counted([(record, b"")])
         except AuditError as error:
             if self.plan.mode is Mode.ENFORCE:
                 raise ControlError(
@@ -304,14 +304,17 @@ class Governor:
     # beside the messages
 
     def written(self, records: Sequence[Told]) -> None:
-        """These records are in the log."""
+        """These records of a line are in the log."""
+        self._counted(records)
+        if self.latency is not None and self.audit is not None and not self.audit.seq & SAMPLED:
+            self.latency.handled()
+
+    def _counted(self, records: Sequence[Told]) -> None:
         if self.tally is not None:
             self.tally.count(records)
         watcher, audit = self.observer.watcher, self.audit
         if watcher is not None and audit is not None:
             watcher.seen(records, audit.seq, audit.now)
-            if self.latency is not None and not audit.seq & SAMPLED:
-                self.latency.handled()
 
     def stir(self) -> None:
         """After every turn of the session: its counters and waiting calls may need the store."""
