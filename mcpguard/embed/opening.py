@@ -82,27 +82,23 @@ async def open_guard(
         tell: Hears of what goes on beside the calls: an event's name, and why.
 
     Raises:
-        McpguardError: Something cannot be read or opened, the principal is not enrolled, `mode` or
-            `approve` is none, or the kill switch is on.
+        McpguardError: Something cannot be read or opened or is of no use, the principal is not
+            enrolled, or the kill switch is on.
     """
-    if not (approve is None or callable(approve)):
-        raise UsageError("approve: it cannot be called", hint="give a function of `async def`")
+    _check(approve)
     plan = _planned(Path(lock), principal, ProxySettings(
         lock=Path(lock), mode=_mode(mode), audit_log=_path(audit_log), name=name,
         config=_path(config), policy=policy,
     ))  # fmt: skip
     kill.refuse(data_dir(), plan.name)
-    events, session = _Events(tell), os.urandom(8).hex()
+    events, session, asks = _Events(tell), os.urandom(8).hex(), approve is not None
     audit = run.open_audit(plan, session, events)
     keeping = run.keeper_of(audit, plan)
     try:
-        governor = Governor(
-            plan, session, audit, data_dir, run.approvers(), program=approve is not None
-        )
+        governor = Governor(plan, session, audit, data_dir, run.approvers(), program=asks)
         failure: Exception | None = None
         try:
-            async with anyio.create_task_group() as outer:
-                tasks: TaskGroup = await outer.start(_beside)
+            async with _beside() as tasks:
                 guard = _begun(governor, tasks, approve, tell)
                 if keeping is not None:
                     tasks.start_soon(run.keep, keeping, tell)
@@ -111,7 +107,6 @@ async def open_guard(
                 except Exception as error:  # noqa: BLE001 - raised below, as what it is
                     failure = error
                 guard.kill("the guard was closed")
-                tasks.cancel_scope.cancel()
         finally:
             run.end_governor(governor)
         if failure is not None:
@@ -119,6 +114,11 @@ async def open_guard(
     finally:
         if audit is not None:
             run.close_audit(audit, keeping, events)
+
+
+def _check(approve: Approve | None) -> None:
+    if not (approve is None or callable(approve)):
+        raise UsageError("approve: it cannot be called", hint="give a function of `async def`")
 
 
 def _path(given: Where | None) -> Path | None:
@@ -134,12 +134,20 @@ def _mode(given: str) -> Mode:
         ) from None
 
 
-async def _beside(*, task_status: "TaskStatus[TaskGroup]") -> None:
-    """A task group in a task of its own: ending it cancels nothing of the program's.
+@asynccontextmanager
+async def _beside() -> AsyncIterator["TaskGroup"]:
+    """A task group in a task of its own, cancelled at the end; nothing of the program's is.
 
     Of a program whose `asyncio.TaskGroup` failed, asyncio counts a cancellation that is over; a
     scope around that and cancelled in the same task would take itself for it, and raise it.
     """
+    async with anyio.create_task_group() as own:
+        tasks: TaskGroup = await own.start(_group)
+        yield tasks
+        tasks.cancel_scope.cancel()
+
+
+async def _group(*, task_status: "TaskStatus[TaskGroup]") -> None:
     async with anyio.create_task_group() as tasks:
         task_status.started(tasks)
         await anyio.sleep_forever()
