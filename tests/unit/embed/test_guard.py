@@ -409,6 +409,7 @@ async def test_what_the_program_raises_comes_out_as_it_is(opened: Opened) -> Non
             raise LookupError("mine")
 
 
+@pytest.mark.guarantee("embed:cancels-nothing-of-the-program")
 @pytest.mark.parametrize("handled", [True, False])
 async def test_a_failed_task_group_of_the_program_cancels_nothing(
     opened: Opened, *, handled: bool
