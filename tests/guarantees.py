@@ -665,9 +665,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _PROCESS,
         "An answer that cannot be written is never exit code 0 or 1: 141 when its reader went "
         "away, else 2.",
-        Mutant(
-            "cli/__init__.py", "        return UNREAD\n    except", "        return 1\n    except"
-        ),
+        Mutant("cli/__init__.py", "return UNREAD if end.code else 0", "return 1"),
     ),
     "cli:one-table-of-events": Guarantee(
         "Decision 0022",
@@ -1117,8 +1115,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "raises, its silence and a quorum of more than one deny.",
         Mutant(
             "embed/guard.py",
-            "moment.said = (await approve(asked)) is True",
-            "moment.said = bool(await approve(asked))",
+            "moment.said = (await _awaitable(approve(asked))) is True",
+            "moment.said = bool(await _awaitable(approve(asked)))",
         ),
     ),
     "embed:asserted-only-lowers": Guarantee(
@@ -1130,6 +1128,12 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "return (*self._parties.held(), Held(self.caller.level, self._asserted, _SAID))",
             "return (Held(self.caller.level, self._asserted),)",
         ),
+    ),
+    "embed:cancels-nothing-of-the-program": Guarantee(
+        _DECISION,
+        "An error of an embedding program comes out of its guard as it is, and what the program "
+        "handled stays handled.",
+        Mutant("embed/opening.py", "tasks: TaskGroup = await own.start(_group)", "tasks = own"),
     ),
     "embed:nobody-by-default": Guarantee(
         _TRUST,

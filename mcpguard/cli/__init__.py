@@ -133,7 +133,8 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
-        if command is not None and name not in {None, *_OWN_READER}:
+        whole = not ctx.resilient_parsing  # completion has a line that is not written to its end
+        if whole and command is not None and name not in {None, *_OWN_READER}:
             _refuse_twice(ctx, name, command, rest)
         return name, command, rest
 
@@ -180,8 +181,8 @@ def _code(argv: Sequence[str] | None) -> int:
     command = arguments[0] if arguments and arguments[0] in COMMANDS else ""
     try:
         code = mcpguard_group.main(arguments, prog_name="mcpguard", standalone_mode=False)
-    except SystemExit:  # how click ends where stdout is a closed pipe, with a code of 1
-        return UNREAD
+    except SystemExit as end:  # how click ends completion, and with 1 where stdout is closed
+        return UNREAD if end.code else 0
     except click.exceptions.Abort:
         render.talk("mcpguard: interrupted; what was started has been ended")
         return INTERRUPTED

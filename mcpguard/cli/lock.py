@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +17,11 @@ from mcpguard.config import flags
 from mcpguard.daemon import launch as launches
 from mcpguard.daemon.probe import Eras
 from mcpguard.errors import LockfileError, UsageError
+from mcpguard.hosts.checks import argument_secrets
 from mcpguard.lock import drift, lockfile
 from mcpguard.lock.lockfile import Launch, Lockfile
 from mcpguard.lock.surface import Surface
-from mcpguard.model import ItemKind, RequestKind, Severity
+from mcpguard.model import Finding, ItemKind, RequestKind, Severity
 from mcpguard.survey import locking
 from mcpguard.survey.report import Survey
 
@@ -353,10 +354,20 @@ MAX_NAME = 64
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@/")
 
 
+def _secrets(argv: Sequence[str]) -> Iterator[Finding]:
+    for kind in argument_secrets(argv):
+        what = (
+            f"an argument holds a credential ({kind}), which stands in the lockfile now: give it"
+            " to the server in a variable instead, if it takes one"
+        )
+        yield Finding("launch.secret", Severity.MODERATE, "/launch/argv", what)
+
+
 def _write(output: Path, locked: Lockfile, word: str) -> tuple[int, bool]:
     replace(output, lockfile.render(locked))
     what = render.counted({kind: len(locked.items[kind]) for kind in ItemKind})
     render.answer([f"{output}: {word} {render.printable(locked.name)}: {what}"])
-    remarks = (*drift.remarks(locked), *launches.remarks(locked.launch))
+    secrets = tuple(_secrets(locked.launch.argv))
+    remarks = (*drift.remarks(locked), *launches.remarks(locked.launch), *secrets)
     render.talk(*render.finding_lines(remarks))
     return 0, True

@@ -15,7 +15,7 @@ import click
 from mcpguard.cli import hostfile, lock, look, placing, render
 from mcpguard.cli.placing import Target
 from mcpguard.daemon.environment import BASE, BASE_PREFIXES, refuse_names
-from mcpguard.errors import HostError, McpguardError, UsageError
+from mcpguard.errors import HostError, McpguardError, UnreachableError, UsageError
 from mcpguard.hosts import entry as entries
 from mcpguard.hosts import undo
 from mcpguard.hosts.entry import Entry, Proxied
@@ -250,6 +250,7 @@ def _show(plan: _Plan) -> None:
         f"{target.place.title}: {target.path[-1]}, in {target.place.file}",
         f"  now   {shlex.join(old.words)}",
         f"  then  {shlex.join(new.words)}" if new != old else f"  lock  {plan.lock}, anew",
+        f"  in    {_start(plan.entry, target)}",
     ]
     if old.env:
         lines.append(f"  env   {', '.join(old.env)} (stays in the entry; only names are locked)")
@@ -315,29 +316,42 @@ def _locked(target: Target, entry: Entry, path: Path, options: _Options) -> int:
     if HOSTS[target.place.host].expands and any("${" in word for word in said.words):
         render.talk("mcpguard wrap: the variables in its arguments are locked by their values")
     with _as_the_host(entry, target):
-        code, _ = lock.review(
-            lock.Wish(
-                output=path.absolute(),
-                command=entry.words,
-                name=name if len(name) <= lock.MAX_NAME and name.isprintable() else "",
-                env=[each for each in entry.env if not _base(each)],
-                requests=options.requests,
-                data=options.data,
-                update=options.update,
-                timeout=options.timeout,
+        try:
+            code, _ = lock.review(
+                lock.Wish(
+                    output=path.absolute(),
+                    command=entry.words,
+                    name=name if len(name) <= lock.MAX_NAME and name.isprintable() else "",
+                    env=[each for each in entry.env if not _base(each)],
+                    requests=options.requests,
+                    data=options.data,
+                    update=options.update,
+                    timeout=options.timeout,
+                )
             )
-        )
+        except UnreachableError as error:
+            hint = _MEND if "--env" in error.hint else error.hint
+            raise _at(target, HostError(error.message, hint=hint)) from error
     return code
+
+
+_MEND = "run the command alone, in that directory; a variable it needs stands in the entry's env"
+"""Where the advice for other commands is an option that this one has not."""
 
 
 def _base(name: str) -> bool:
     return name in BASE or name.startswith(BASE_PREFIXES)
 
 
+def _start(entry: Entry, target: Target) -> Path:
+    """The directory in which the host starts it; the root where none is known, as on macOS."""
+    return (target.place.directory or Path(Path.home().anchor)) / entry.cwd
+
+
 @contextlib.contextmanager
 def _as_the_host(entry: Entry, target: Target) -> Iterator[None]:
-    """Its directory (the root where none is known, as on macOS) and the entry's variables."""
-    start = (target.place.directory or Path(Path.home().anchor)) / entry.cwd
+    """Its directory and the entry's variables."""
+    start = _start(entry, target)
     if not start.is_dir():
         raise _at(target, HostError(f"its directory {start} does not exist", hint="make it first"))
     before = dict(os.environ)

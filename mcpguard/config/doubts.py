@@ -95,6 +95,7 @@ def doubts_of(
         found += _weak(values)
         found += _idle({**layers[0], **values}, values)
         found += _unready(values)
+        found += _literal(values)
         if lock is not None:
             found += _unmatched(values, lock)
         if approvers is not None:
@@ -171,6 +172,24 @@ def _nobodys(known: Values, own: Values) -> Iterator[PolicyError]:
             told = f"no host is {name} under this file: a session's host is {host}"
             hint = f"it counts in programs (mcpguard.embed), and with profile: {name[6:]}"
             yield held[0].node.error(told, hint=hint)
+
+
+def _literal(own: Values) -> Iterator[PolicyError]:
+    """Patterns in the words of regular expressions or of a shell, which fit no usual name here."""
+    for path, held in own.items():
+        for each, globs in _patterns(path, held):
+            for glob in globs:
+                if not _FOREIGN.isdisjoint(glob):
+                    told = (
+                        f"no effect on usual names: in {glob} all but * and ? stand for themselves"
+                    )
+                    yield each.node.error(
+                        told, hint="write one pattern for each, with * and ? alone"
+                    )
+
+
+_FOREIGN: Final = frozenset("[]{}|^$\\")
+"""Of no name that MCP advises for a tool: letters, digits, `_`, `-`, `.` and `/`."""
 
 
 # --- no such tool --------------------------------------------------------------------------------

@@ -287,7 +287,7 @@ def find_executable(name: str, environ: Mapping[str, str]) -> str:
         )
     raise UnreachableError(
         f"{name}: no such program" + ("" if is_path else " on PATH"),
-        hint="check the command after --; hosts start programs with a short PATH of their own",
+        hint="check the command; hosts start programs with a short PATH of their own",
     )
 
 
@@ -596,9 +596,7 @@ if sys.platform == "win32":  # pragma: no cover - written from the documentation
     def _spawn_windows(argv: Sequence[str], env: Mapping[str, str]) -> Child:
         program = shutil.which(argv[0], path=env.get("PATH"))
         if program is None:
-            raise UnreachableError(
-                f"{argv[0]}: no such program on PATH", hint="check the command after --"
-            )
+            raise UnreachableError(f"{argv[0]}: no such program on PATH", hint="check the command")
         try:
             process = subprocess.Popen(
                 [program, *argv[1:]],

@@ -5,8 +5,9 @@ it. A call that waited is judged again whole, as in a proxy.
 """
 
 import time
+import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Final
@@ -90,7 +91,7 @@ class Guard:
     # what a program asks
 
     async def authorise(
-        self, tool: str, arguments: JsonObject, *, asserted: int | None = None
+        self, tool: str, arguments: Mapping[str, object], *, asserted: int | None = None
     ) -> Answer:
         """May the principal call `tool` with `arguments` (JSON)? The answer is recorded.
 
@@ -100,11 +101,12 @@ class Guard:
         that are no JSON object, and for a score off the scale.
         """
         if type(tool) is not str:
-            raise UsageError("tool: it is no name", hint="give the tool's name as text")
+            raise UsageError("tool: it is no name", hint="give the tool's name as a text")
         call = Call(_TOOL, tool, _plain(arguments))
         if asserted is not None and not (type(asserted) is int and 0 <= asserted <= MAX_SCORE):
             raise UsageError(
-                f"asserted: it is no score; one is 0 to {MAX_SCORE}", hint="or leave it out"
+                f"asserted: it is no score; one is 0 to {MAX_SCORE}",
+                hint="give a whole number, or leave it out",
             )
         moment = Moment(next(self._numbers), time.monotonic())
         decision = await self._decided(call, moment, asserted)
@@ -115,14 +117,17 @@ class Guard:
                 del self._open[next(iter(self._open))]
         return answer
 
-    async def answered(self, answer: Answer, result: JsonObject, *, error: bool = False) -> Answer:
+    async def answered(
+        self, answer: Answer, result: Mapping[str, object], *, error: bool = False
+    ) -> Answer:
         """What the tool gave for an allowed call: may it be shown to whoever asked?
 
         `result`: a `CallToolResult`; with `error` a JSON-RPC error object. What a server does moves
         its score, so programs say it of every call that they made. `Answer.result` is what may be
         shown. Raises UsageError for one of no allowed call, told before, or that is no JSON object.
         """
-        if type(answer.call) is not int or self._open.get(answer.call) != answer.tool:
+        ours = answer.session == self.session and type(answer.call) is int
+        if not ours or self._open.get(answer.call) != answer.tool:
             raise UsageError(
                 f"{answer.tool}: no call that was allowed here waits for this result",
                 hint="tell the result of each allowed call once, to the guard that allowed it",
@@ -139,6 +144,7 @@ class Guard:
             tool=answer.tool,
             arguments=answer.arguments,
             call=answer.call,
+            session=self.session,
             rule=told.rule,
             reason=told.reason,
             detail=told.detail,
@@ -273,10 +279,10 @@ class Guard:
 
     async def _ask(self, approve: Approve, asked: Asked, moment: Moment) -> None:
         try:
-            moment.said = (await approve(asked)) is True
+            moment.said = (await _awaitable(approve(asked))) is True
         except Exception as error:  # noqa: BLE001 - whatever a callback raises is a denial
             moment.failed = type(error).__name__
-            self._tell("approval.callback", moment.failed)
+            self._tell("approval.callback", _raised(error))
         self.resume()
 
     async def _change(self) -> None:
@@ -321,6 +327,7 @@ class Guard:
             tool=subject.target,
             arguments=sent,
             call=call,
+            session=self.session,
             rule=decision.rule,
             reason=decision.reason,
             detail=decision.detail,
@@ -379,10 +386,26 @@ _STORE = "it waits for a store"
 _LATE = "nobody decided in time"
 
 
-def _plain(value: JsonObject) -> JsonObject:
+def _awaitable(given: object) -> Awaitable[object]:
+    """What a callback gave. Raises UsageError: it was called, and is no coroutine function."""
+    if not isinstance(given, Awaitable):
+        raise UsageError("approve gave nothing to await", hint="define it with `async def`")
+    return given
+
+
+def _raised(error: Exception) -> str:
+    """Its class and the callback's line; of its text only ours, as it may hold arguments."""
+    name = type(error).__name__
+    if isinstance(error, UsageError):
+        return f"{name}: {error.message}: {error.hint}"
+    own = traceback.extract_tb(error.__traceback__)[1:2]  # 0 is where it was called
+    return "".join([name, *(f" in {frame.filename}:{frame.lineno}" for frame in own)])
+
+
+def _plain(value: object) -> JsonObject:
     """A copy, so that nothing is changed behind the answer. Raises UsageError."""
     try:
-        encoded = orjson.dumps(value)
+        encoded = orjson.dumps(dict(value) if isinstance(value, Mapping) else value)
         copied = orjson.loads(encoded)
     except (TypeError, ValueError) as error:
         raise UsageError(f"it is no JSON: {error}", hint="give an object of plain values") from None

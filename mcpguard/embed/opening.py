@@ -24,13 +24,16 @@ from mcpguard.live.governor import Governor
 from mcpguard.model import Mode
 
 if TYPE_CHECKING:
-    from anyio.abc import TaskGroup
+    from anyio.abc import TaskGroup, TaskStatus
 
     from mcpguard.control.socket import Answer as Converse
 
 __all__ = ["open_guard"]
 
 Tell = Callable[[str, str], None]
+
+Where = str | os.PathLike[str]
+"""A file, as a program names it."""
 
 _LOG = logging.getLogger("mcpguard")
 """Where events go unless the program takes them: to whatever it does with its own."""
@@ -53,14 +56,14 @@ class _Events:
 
 @asynccontextmanager
 async def open_guard(
-    lock: Path,
+    lock: Where,
     *,
     principal: str = "",
     name: str = "",
-    config: Path | None = None,
+    config: Where | None = None,
     policy: str | None = None,
     mode: Mode = Mode.ENFORCE,
-    audit_log: Path | None = None,
+    audit_log: Where | None = None,
     approve: Approve | None = None,
     tell: Tell = _logged,
 ) -> AsyncIterator[Guard]:
@@ -79,23 +82,23 @@ async def open_guard(
         tell: Hears of what goes on beside the calls: an event's name, and why.
 
     Raises:
-        McpguardError: Something cannot be read or opened, the principal is not enrolled, or the
-            kill switch is on.
+        McpguardError: Something cannot be read or opened or is of no use, the principal is not
+            enrolled, or the kill switch is on.
     """
-    plan = _planned(lock, principal, ProxySettings(
-        lock=lock, mode=mode, audit_log=audit_log, name=name, config=config, policy=policy
+    _check(approve)
+    plan = _planned(Path(lock), principal, ProxySettings(
+        lock=Path(lock), mode=_mode(mode), audit_log=_path(audit_log), name=name,
+        config=_path(config), policy=policy,
     ))  # fmt: skip
     kill.refuse(data_dir(), plan.name)
-    events, session = _Events(tell), os.urandom(8).hex()
+    events, session, asks = _Events(tell), os.urandom(8).hex(), approve is not None
     audit = run.open_audit(plan, session, events)
     keeping = run.keeper_of(audit, plan)
     try:
-        governor = Governor(
-            plan, session, audit, data_dir, run.approvers(), program=approve is not None
-        )
+        governor = Governor(plan, session, audit, data_dir, run.approvers(), program=asks)
         failure: Exception | None = None
         try:
-            async with anyio.create_task_group() as tasks:
+            async with _beside() as tasks:
                 guard = _begun(governor, tasks, approve, tell)
                 if keeping is not None:
                     tasks.start_soon(run.keep, keeping, tell)
@@ -104,7 +107,6 @@ async def open_guard(
                 except Exception as error:  # noqa: BLE001 - raised below, as what it is
                     failure = error
                 guard.kill("the guard was closed")
-                tasks.cancel_scope.cancel()
         finally:
             run.end_governor(governor)
         if failure is not None:
@@ -112,6 +114,43 @@ async def open_guard(
     finally:
         if audit is not None:
             run.close_audit(audit, keeping, events)
+
+
+def _check(approve: Approve | None) -> None:
+    if not (approve is None or callable(approve)):
+        raise UsageError("approve: it cannot be called", hint="give a function of `async def`")
+
+
+def _path(given: Where | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
+def _mode(given: str) -> Mode:
+    try:
+        return Mode(given)
+    except ValueError:
+        raise UsageError(
+            f"mode: {str(given)[:100]!r} is none", hint=f"one of {', '.join(Mode)}"
+        ) from None
+
+
+@asynccontextmanager
+async def _beside() -> AsyncIterator["TaskGroup"]:
+    """A task group in a task of its own, cancelled at the end; nothing of the program's is.
+
+    Of a program whose `asyncio.TaskGroup` failed, asyncio counts a cancellation that is over; a
+    scope around that and cancelled in the same task would take itself for it, and raise it.
+    """
+    async with anyio.create_task_group() as own:
+        tasks: TaskGroup = await own.start(_group)
+        yield tasks
+        tasks.cancel_scope.cancel()
+
+
+async def _group(*, task_status: "TaskStatus[TaskGroup]") -> None:
+    async with anyio.create_task_group() as tasks:
+        task_status.started(tasks)
+        await anyio.sleep_forever()
 
 
 def _planned(lock: Path, principal: str, flags: ProxySettings) -> Plan:

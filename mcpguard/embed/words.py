@@ -17,13 +17,15 @@ class Answer:
     `allowed`: the program may go on. `arguments`: those of the call, exactly as they may be sent:
     a stage may have taken something out. `result`: likewise, of a call that was answered. `rule`,
     `reason`, `detail`: who denied it, or remarked on it, and why; without a remark empty and `ok`.
-    `text`: the sentence for a model or a person; empty when it is allowed. `call`: which one.
+    `text`: the sentence for a model or a person; empty when it is allowed. `call`: which one of
+    the guard with the id `session`.
     """
 
     allowed: bool
     tool: str
     arguments: JsonObject
     call: int
+    session: str
     rule: str = ""
     reason: Reason = Reason.OK
     detail: str = ""

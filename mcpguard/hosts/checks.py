@@ -25,7 +25,7 @@ from mcpguard.hosts.lookalikes import meant
 from mcpguard.model import Finding, Severity
 from mcpguard.scan import BUDGET, DETECTORS, find
 
-__all__ = ["RULES", "Facts", "Rule", "check", "shown"]
+__all__ = ["RULES", "Facts", "Rule", "argument_secrets", "check", "shown"]
 
 CRITICAL, MODERATE, INFO = Severity.CRITICAL, Severity.MODERATE, Severity.INFO
 
@@ -407,12 +407,12 @@ def _secrets(server: Server, facts: Facts) -> Found:
     for kind in _kinds("url", server.url):
         yield "config.secret", severity, "/url", f"the address holds a credential ({kind}){who}"
     visible = max(severity, MODERATE, key=lambda each: each.rank)
-    for kind in _argument_kinds(server.words):
+    for kind in argument_secrets(server.words):
         what = f"an argument holds a credential ({kind}): every program on this machine can see it"
         yield "config.secret", visible, "/args", what
 
 
-def _argument_kinds(words: Sequence[str]) -> Iterator[str]:
+def argument_secrets(words: Sequence[str]) -> Iterator[str]:
     """`--api-key VALUE`, `--token=VALUE`, and whatever looks like one by itself."""
     option = ""
     for word in words[1:]:

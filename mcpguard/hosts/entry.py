@@ -6,6 +6,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import orjson
@@ -120,13 +121,21 @@ class Proxied:
 
 def behind_mcpguard(entry: Entry) -> Proxied | None:
     """What `entry` runs behind `mcpguard proxy`, or None when it does not."""
-    program, *rest = entry.words
-    name = program.replace("\\", "/").rpartition("/")[2].lower().removesuffix(".exe")
-    if name != "mcpguard" or rest[:1] != ["proxy"]:
-        return Proxied() if any("mcpguard proxy " in word for word in rest) else None
+    rest = list(entry.words[1:])
+    if not _starts_proxy(entry.words[:2]):
+        later = any(map(_starts_proxy, pairwise(rest)))  # of python -m, uv run and their like
+        return Proxied() if later or any("mcpguard proxy " in word for word in rest) else None
     own = rest[: rest.index("--")] if "--" in rest else rest
     lock = own[own.index("--lock") + 1 :][:1] if "--lock" in own else []
     return Proxied("".join(lock), tuple(rest[len(own) + 1 :]))
+
+
+def _starts_proxy(words: Sequence[str]) -> bool:
+    """Whether `words` are a program called mcpguard, and `proxy`."""
+    if tuple(words[1:]) != ("proxy",):
+        return False
+    name = words[0].replace("\\", "/").rpartition("/")[2].lower()
+    return name.removesuffix(".exe") == "mcpguard"
 
 
 def expanded(entry: Entry, environ: Mapping[str, str]) -> Entry:

@@ -277,7 +277,7 @@ class Governor:
         try:
             if self.audit is not None:
                 self.audit.write([(record, b"")])
-                self.written([(record, b"")])
+                self.written([(record, b"")], timed=False)
         except AuditError as error:
             if self.plan.mode is Mode.ENFORCE:
                 raise ControlError(
@@ -304,14 +304,14 @@ class Governor:
 
     # beside the messages
 
-    def written(self, records: Sequence[Record]) -> None:
-        """These records are in the log."""
+    def written(self, records: Sequence[Record], *, timed: bool = True) -> None:
+        """These records are in the log. `timed`: a line was read for them, not long ago."""
         if self.tally is not None:
             self.tally.count(records)
         watcher, audit = self.observer.watcher, self.audit
         if watcher is not None and audit is not None:
             watcher.seen(records, audit.seq, audit.now)
-            if self.latency is not None and not audit.seq & SAMPLED:
+            if timed and self.latency is not None and not audit.seq & SAMPLED:
                 self.latency.handled()
 
     def stir(self) -> None:

@@ -95,7 +95,8 @@ class Node:
     def items(self) -> "dict[str, Node]":
         """A mapping with any keys."""
         if not isinstance(self.value, dict):
-            raise self.error(f"a mapping belongs here, not {_named(self.value)}")
+            hint = "write KEY: VALUE, with a space behind the colon, or leave it out"
+            raise self.error(f"a mapping belongs here, not {_named(self.value)}", hint=hint)
         return self.value
 
     def sequence(self, most: int) -> "tuple[Node, ...]":

@@ -7,7 +7,7 @@ plain the error says what to write instead. `count(...)` is a `limit` here, not 
 from collections.abc import Mapping
 from typing import NamedTuple
 
-__all__ = ["ACTIONS", "KEYS", "counted", "translated"]
+__all__ = ["ACTIONS", "KEYS", "SETTINGS", "counted", "translated"]
 
 ACTIONS: Mapping[str, str] = {
     "log": "write `audit`: it records and decides nothing",
@@ -31,6 +31,16 @@ KEYS: Mapping[str, str] = {
     "policies": "one policy a file, its `rules` at the top",
 }
 """Keys of other programs -> what to write."""
+
+SETTINGS: Mapping[str, str] = dict.fromkeys(
+    (
+        "preset", "mode", "profile", "zone", "principals", "tools", "limits", "trust", "gateway",
+        "scan", "approvals", "audit", "store", "telemetry", "requests", "servers",
+    ),
+    "it belongs to mcpguard.yaml, which `mcpguard config validate FILE` checks with its rules; here"
+    " is a policy: `name` and `rules` in a file of its own",
+)  # fmt: skip
+"""Keys of mcpguard.yaml that no policy has at its top -> what to do."""
 
 _NAMES: Mapping[str, str] = {
     "tool": "call.tool",

@@ -109,7 +109,9 @@ def check(text: str, source: str) -> tuple[RuleSet | None, tuple[PolicyError, ..
     problems: list[PolicyError] = []
     try:
         table = read(text, source).table(
-            _POLICY_KEYS, required=("name", "rules"), other_words=foreign.KEYS
+            _POLICY_KEYS,
+            required=("name", "rules"),
+            other_words={**foreign.KEYS, **foreign.SETTINGS},
         )
         name = _name(table["name"])
         if "description" in table:

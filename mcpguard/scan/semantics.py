@@ -44,6 +44,13 @@ ACTIONS = {
 }
 """What may be done with each."""
 
+_EXAMPLES = {
+    Resource.FILESYSTEM: "filesystem:/data/** x read",
+    Resource.NETWORK: "network:*.example.org:443 x connect",
+    Resource.COMMAND: "command:git x run",
+}
+"""A scope of each, as errors show it."""
+
 
 class Resolved(NamedTuple):
     """One reading of an argument.
@@ -94,18 +101,21 @@ class Scope(NamedTuple):
         head, times, action = text.rpartition(" x ")
         name, colon, pattern = head.partition(":")
         if not times or not colon or not pattern:
-            hint = "such as: filesystem:/data/** x read"
-            raise UsageError(f"{place}: a scope is RESOURCE:PATTERN x ACTION", hint=hint)
+            what = f"{place}: a scope is RESOURCE:PATTERN x ACTION"
+            raise UsageError(what, hint=f"such as: {_EXAMPLES[Resource.FILESYSTEM]}")
         if name not in _PARSERS:
-            raise UsageError(f"{place}: the resource is one of {', '.join(_PARSERS)}")
+            what = f"{place}: the resource is one of {', '.join(_PARSERS)}, not {name[:100]!r}"
+            raise UsageError(what, hint=f"such as: {_EXAMPLES[Resource.FILESYSTEM]}")
         resource = Resource(name)
         if action not in ACTIONS[resource]:
             known = ", ".join(sorted(ACTIONS[resource]))
-            raise UsageError(f"{place}: the action of {name} is one of {known}")
+            what = f"{place}: the action of {name} is one of {known}, not {action[:100]!r}"
+            raise UsageError(what, hint=f"such as: {_EXAMPLES[resource]}")
         try:
             return _PARSERS[name](action, pattern)
         except ValueError as error:
-            raise UsageError(f"{place}: {error}") from error
+            hint = f"such as: {_EXAMPLES[resource]}"
+            raise UsageError(f"{place}: {error}", hint=hint) from error
 
     def covers(self, resolved: Resolved) -> bool:
         """Whether this scope permits one reading of an argument."""

@@ -197,9 +197,8 @@ def _split(to: str) -> SplitResult:
         parts = urlsplit(to)
         parts.port  # noqa: B018 - a port that is none raises here
     except ValueError as error:
-        raise UsageError(
-            f"{to!r} is no address: {error}", hint="such as tls://HOST:6514 or file:///PATH"
-        ) from None
+        hint = "such as tls://HOST:6514 or file:///PATH"
+        raise UsageError(f"{to!r} is no address: {error}", hint=hint) from None
     if parts.username is not None or parts.password is not None:
         raise UsageError("a secret does not belong into an address", hint="use token_env")
     return parts

@@ -111,8 +111,8 @@ def _redis(where: str) -> Store:
         from mcpguard.store.redis import RedisStore
     except ImportError as error:
         raise StoreError(
-            "the Redis store needs the package redis, which is not installed",
-            hint="install mcpguard-daemon[redis], or use another store",
+            "the Redis store needs the package redis: install mcpguard-daemon[redis]",
+            hint="or set another store.backend",
         ) from error
     return RedisStore(where)
 

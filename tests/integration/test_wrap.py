@@ -216,6 +216,8 @@ def test_a_wrapped_server_is_locked_anew_where_it_stands(desk: Desk) -> None:
     [
         ({"command": "/nonexistent/x"}, "/nonexistent/x: no such program"),
         ({"command": "false"}, "ended"),
+        ({"command": "python3", "args": ["x.py"]}, "in    /\n"),
+        ({"command": "python3", "args": ["-m", "mcpguard", "proxy"]}, "wrap did not write"),
         ({"command": "true", "env": {"NODE_OPTIONS": "--require x"}}, "NODE_OPTIONS is never"),
         ({"command": "true", "env": {"MCPGUARD_DATA_DIR": "/x"}}, "would steer mcpguard itself"),
         ({"command": "true", "env": {"npm_config_node_options": "x"}}, "is never passed"),

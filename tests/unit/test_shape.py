@@ -300,6 +300,22 @@ def test_the_changelog_has_the_version() -> None:
     assert re.search(rf"^## \[{re.escape(version[1])}\]", changelog, re.MULTILINE)
 
 
+def test_the_source_distribution_has_what_its_papers_link_to() -> None:
+    """Its tests read the papers, too."""
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]
+    always = ["LICENSE", "README.md", "pyproject.toml"]
+    there = [*always, *(each.strip("/") for each in build["targets"]["sdist"]["include"])]
+    papers = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob(".github/*.md")]
+    linked = {
+        (paper.parent / link).resolve().relative_to(ROOT)
+        for paper in papers
+        for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", paper.read_text("utf-8"))
+    }
+    assert len(linked) > len(papers)
+    missing = [str(each) for each in linked if not any(map(each.is_relative_to, there))]
+    assert missing == []
+
+
 def test_actions_are_pinned_by_their_full_commit() -> None:
     text = "\n".join(path.read_text("utf-8") for path in (ROOT / ".github/workflows").glob("*.yml"))
     used = re.findall(r"uses: (\S+)", text)

@@ -212,6 +212,39 @@ def test_what_follows_the_dashes_and_what_is_repeatable_may_stand_twice(capsys: 
     assert "given twice" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["wr"], {"wrap"}),
+        (["wrap", "--host", ""], {"claude-desktop", "claude-code"}),
+        (["check", "--format", "s"], {"sarif"}),
+        (["check", "--format", "json", "--format", "s"], {"sarif"}),
+        (["trust", "block", "t"], {"tool"}),
+        (["proxy", "--deny"], {"--deny-style"}),
+    ],
+    ids=" ".join,
+)
+def test_a_shell_completes_words_and_values_of_options(
+    words: list[str], offered: set[str], monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setenv("_MCPGUARD_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", shlex.join(["mcpguard", *words]))
+    monkeypatch.setenv("COMP_CWORD", str(len(words)))
+    assert main([]) == 0
+    captured = capsys.readouterr()
+    assert {line.partition(",")[2] for line in captured.out.splitlines()} == offered
+    assert captured.err == ""
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_for_completion_in_a_shell_is_printed(
+    shell: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setenv("_MCPGUARD_COMPLETE", f"{shell}_source")
+    assert main([]) == 0
+    assert "_MCPGUARD_COMPLETE" in capsys.readouterr().out
+
+
 def test_an_unexpected_error_is_one_line_and_exit_2(capsys: Capture) -> None:
     assert main(NUL) == 2
     captured = capsys.readouterr()

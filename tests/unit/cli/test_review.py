@@ -161,6 +161,29 @@ def test_options_behind_a_quoted_command_are_an_error_that_says_where_they_go(
     assert "mcpguard ... --timeout 9 -- node s.js /d" in err
 
 
+TOKEN = "ghp_" + "16C7e42F292c6912E7710c838347Ae178B4a"
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (["--token", TOKEN], "github-token"),
+        ([f"--token={TOKEN}"], "github-token"),
+        (["--token", "${TOKEN}"], ""),
+        (["--token-file", "/run/token"], ""),
+    ],
+)
+def test_a_credential_among_the_arguments_is_told_and_not_repeated(
+    review: Review, words: list[str], kind: str
+) -> None:
+    command = [sys.executable, "-I", SCRIPT, "surface", *words]
+    code, _, err = review.run("lock", "--env", "PROBE_SURFACE", "--", *command)
+    told = " ".join(err.split())
+    assert code == 0
+    assert (f"moderate an argument holds a credential ({kind})" in told) == bool(kind)
+    assert TOKEN not in err
+
+
 def test_no_change_leaves_the_file_alone(review: Review) -> None:
     review.locks()
     before = review.lock.read_bytes()

@@ -51,6 +51,19 @@ def entry(tmp_path: Path, **more: object) -> dict[str, Any]:
     return {"command": command, "args": args, "env": {"RECORDER_LOG": str(tmp_path / "s")}, **more}
 
 
+def test_advice_is_about_the_entry_and_not_about_options_of_lock(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESK_TOKEN", "x")
+    for words in (["-c", "exit('DESK_TOKEN is not set')"], ["x.py"]):
+        desk.write(notes={"command": sys.executable, "args": words})
+        said = desk.run("wrap", "--yes", "notes", code=2)
+        assert "\n  in    /\n" in said
+        assert "claude_desktop_config.json: notes: " in said
+        assert "a variable it needs stands in the entry's env" in said
+        assert "--env" not in said
+
+
 def test_a_dry_run_says_what_the_run_would_refuse(desk: Desk, tmp_path: Path) -> None:
     before = desk.write(notes=entry(tmp_path, env={"LD_PRELOAD": "x.so"}))
     for mode in ("--dry-run", "--yes"):

@@ -33,6 +33,10 @@ IDLE = [
     ("audit: {log: /var/log/a/x.jsonl, anchors: /var/log/a}", "lie beside the log"),
     ("approvals: {elicit: [pay]}", "no tool of which anybody is asked"),
     ("principals: {'local:me': {blocked: true}}", "a session's host is local:default"),
+    ("gateway: {deny: ['[de]xec*']}", "in [de]xec* all but * and ? stand for themselves"),
+    ("gateway: {deny: ['{exec,rm}']}", "in {exec,rm} all but * and ?"),
+    ("tools: {'^send': {blocked: true}}", "in ^send all but * and ?"),
+    ("rules: [{name: r, tools: [a, 'exec|rm'], action: deny}]", "in exec|rm all but * and ?"),
 ]
 UNREADY = [
     ("tls://h, ca: /nowhere/ca.pem", "/nowhere/ca.pem cannot be read: No such file"),
@@ -55,6 +59,7 @@ MEANT = [
     "profile: me\nprincipals: {'local:me': {blocked: true}}",
     "principals: {'did:key:z6Mk': {capabilities: ['a:b']}}",
     "gateway: {detect: {email: off}}",
+    "gateway: {deny: [mail.send, a-b_c/*, 'x?']}",
 ]
 
 

@@ -27,6 +27,8 @@ from mcpguard.config.settings import (
 from mcpguard.errors import PolicyError
 from mcpguard.model import Json, Mode, RequestKind, Tier
 from mcpguard.pipeline.terms import Binding, Handling, Response
+from mcpguard.policy import foreign
+from mcpguard.policy import loading as rules
 from mcpguard.policy.suppress import Suppression
 from mcpguard.scan import DETECTORS
 from mcpguard.scan.patterns import Action, Form, Pattern
@@ -313,9 +315,18 @@ BAD: dict[str, tuple[str, str, str]] = {
         "it is for all servers: write it at the top of the file",
     ),
     "a key twice": ("mode: enforce\nmode: audit-only", "f.yaml:2:1: the key `mode` is here", ""),
-    "a list for the whole": ("- a", "f.yaml:1:1: a mapping belongs here, not a list", ""),
+    "a list for the whole": ("- a", "f.yaml:1:1: a mapping belongs here, not a list", "KEY: VALUE"),
+    "no space behind a colon": (
+        "gateway:\n  deny:[a]",
+        "f.yaml:2:3: a mapping belongs here, not the text `deny:[a]`",
+        "with a space behind the colon",
+    ),
     "an empty mapping": ("gateway: {}", "f.yaml:1:10: the mapping is empty", "leave it out"),
-    "a key with nothing": ("gateway:", "f.yaml:1:9: a mapping belongs here, not nothing", ""),
+    "a key with nothing": (
+        "gateway:",
+        "f.yaml:1:9: a mapping belongs here, not nothing",
+        "leave it out",
+    ),
     "a tool with nothing": ("tools: {rm: {}}", "f.yaml:1:13: the mapping is empty", ""),
     "a mode with a typing error": ("mode: enforced", "f.yaml:1:7: unknown word", "`enforce`?"),
     "a yes": ("tools: {a: {blocked: yes}}", "f.yaml:1:22: true or false belongs", "write true"),
@@ -434,6 +445,16 @@ BAD: dict[str, tuple[str, str, str]] = {
         "gateway: {scopes: [/data]}",
         "f.yaml:1:20: scope: a scope is RESOURCE:PATTERN x ACTION",
         "filesystem:/data/**",
+    ),
+    "a scope of a resource that is none": (
+        "gateway: {scopes: ['file:/data x read']}",
+        "f.yaml:1:20: scope: the resource is one of filesystem, network, command, not 'file'",
+        "filesystem:/data/**",
+    ),
+    "a scope of an action that is none": (
+        "gateway: {scopes: ['network:*.org:443 x reach']}",
+        "f.yaml:1:20: scope: the action of network is one of connect, not 'reach'",
+        "network:*.example.org:443 x connect",
     ),
     "a scope without an argument": (
         "gateway: {scopes: ['filesystem:/data x read']}",
@@ -598,3 +619,12 @@ def test_any_document_is_settings_or_our_own_error(value: Json) -> None:
 def test_no_place_is_read_that_was_not_asked_for(tmp_path: Path) -> None:
     nowhere = Places(tmp_path / "a", tmp_path / "b")
     assert load(where=nowhere).files == ()
+
+
+def test_a_policy_knows_every_key_of_the_settings_that_is_none_of_its_own() -> None:
+    tops = {"servers"} | {row.path[0] for row in ROWS}
+    assert set(foreign.SETTINGS) == tops - {"rules"}
+    for key, hint in foreign.SETTINGS.items():
+        with pytest.raises(PolicyError, match=f"unknown key `{key}`") as caught:
+            rules.load(f"{key}: x", "p")
+        assert caught.value.hint == hint

@@ -1,5 +1,6 @@
 """The library: the same answers as a proxy gives, without one, and nothing by default."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import anyio
 import pytest
@@ -49,7 +51,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
 
     @asynccontextmanager
     async def open_one(
-        text: str = "", approve: Approve | None = None, **more: str | Mode
+        text: str = "", approve: Approve | None = None, **more: object
     ) -> AsyncIterator[Guard]:
         config.write_text(f"store: {{backend: memory}}\n{text}")
         log = tmp_path / "log.jsonl"
@@ -147,6 +149,15 @@ async def test_a_result_is_told_once_and_of_what_was_allowed(opened: Opened) -> 
                 await guard.answered(answer, SAID)
 
 
+async def test_a_guard_takes_no_result_of_another_ones_call(opened: Opened) -> None:
+    async with opened() as one, opened() as other:
+        answers = [await guard.authorise("echo", SAY) for guard in (one, other)]
+        assert [each.call for each in answers] == [1, 1]
+        with pytest.raises(UsageError, match="no call that was allowed here"):
+            await other.answered(answers[0], SAID)
+        assert (await other.answered(answers[1], SAID)).allowed
+
+
 @pytest.mark.guarantee("embed:same-answers")
 async def test_what_is_judged_cannot_be_changed_behind_the_answer(opened: Opened) -> None:
     given: JsonObject = {"text": "hello"}
@@ -154,6 +165,9 @@ async def test_what_is_judged_cannot_be_changed_behind_the_answer(opened: Opened
         answer = await guard.authorise("echo", given)
         given["text"] = "something else"
         assert answer.arguments == SAY
+        words: dict[str, str] = {"text": "hello"}
+        for other in (words, MappingProxyType(words)):
+            assert (await guard.authorise("echo", other)).arguments == SAY
         for wrong in ({"text": object()}, {1: "x"}, [SAY], "text", None):
             with pytest.raises(UsageError):
                 await guard.authorise("echo", wrong)  # type: ignore[arg-type]
@@ -269,6 +283,10 @@ async def broken(asked: Asked) -> bool:
     raise ConnectionError
 
 
+def plain(asked: Asked) -> bool:
+    return True
+
+
 async def cancelled(asked: Asked) -> bool:
     raise anyio.get_cancelled_exc_class()
 
@@ -295,6 +313,7 @@ ASKS = "gateway: {approve: [echo]}\napprovals: {hold: 1}\n"
         (no, ASKS, "gateway.approval"),
         (nearly, ASKS, "gateway.approval"),
         (broken, ASKS, "gateway.approval"),
+        (plain, ASKS, "gateway.approval"),
         (cancelled, ASKS, "gateway.approval"),
         (silent, ASKS, "gateway.waiting"),
         (None, ASKS, "gateway.approval"),
@@ -310,6 +329,22 @@ async def test_a_callback_approves_with_true_and_nothing_else(
     if not rule:
         assert answer.arguments == SAY
         assert "approved by the embedding program" in str(records(tmp_path)[-1]["approval"])
+
+
+@pytest.mark.parametrize(
+    ("approve", "told"),
+    [
+        (broken, f"ConnectionError in {__file__}:{broken.__code__.co_firstlineno + 1}"),
+        (plain, "UsageError: approve gave nothing to await: define it with `async def`"),
+    ],
+)
+async def test_a_program_is_told_where_its_callback_failed(
+    opened: Opened, approve: Approve, told: str
+) -> None:
+    heard: list[tuple[str, str]] = []
+    async with opened(ASKS, approve, tell=lambda *each: heard.append(each)) as guard:
+        await guard.authorise("echo", SAY)
+    assert ("approval.callback", told) in heard
 
 
 @pytest.mark.guarantee("embed:approved-by-a-plain-yes")
@@ -374,6 +409,30 @@ async def test_what_the_program_raises_comes_out_as_it_is(opened: Opened) -> Non
             raise LookupError("mine")
 
 
+@pytest.mark.guarantee("embed:cancels-nothing-of-the-program")
+@pytest.mark.parametrize("handled", [True, False])
+async def test_a_failed_task_group_of_the_program_cancels_nothing(
+    opened: Opened, *, handled: bool
+) -> None:
+    async def fail() -> None:
+        raise LookupError("mine")
+
+    caught: list[BaseException] = []
+    try:
+        async with opened() as guard:
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(fail())
+            except* LookupError as group:
+                if not handled:
+                    raise
+                caught += group.exceptions
+            assert (await guard.authorise("echo", SAY)).allowed
+    except* LookupError as group:
+        caught += group.exceptions
+    assert [str(each) for each in caught] == ["mine"]
+
+
 @pytest.mark.guarantee("embed:unrecorded-is-not-allowed")
 @pytest.mark.parametrize(
     ("mode", "allowed"), [(Mode.ENFORCE, False), (Mode.FILTER_ONLY, False), (Mode.AUDIT_ONLY, True)]
@@ -404,6 +463,25 @@ async def test_what_cannot_be_recorded_is_not_allowed(
 async def test_a_guard_needs_a_lockfile_that_can_be_read(tmp_path: Path) -> None:
     with pytest.raises(McpguardError, match="there is no such file"):
         async with open_guard(tmp_path / "none.json"):
+            pass
+
+
+async def test_files_and_the_mode_may_be_texts(opened: Opened, tmp_path: Path) -> None:
+    config, log = str(tmp_path / "mcpguard.yaml"), str(tmp_path / "log.jsonl")
+    async with opened(config=config, audit_log=log, mode="filter-only") as guard:
+        assert (await guard.authorise("echo", SAY)).allowed
+    assert records(tmp_path)[-1]["mode"] == "filter-only"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [({"mode": "enforced"}, "mode: 'enforced' is none"), ({"approve": "x"}, "cannot be called")],
+)
+async def test_an_option_that_is_none_opens_no_guard(
+    opened: Opened, wrong: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        async with opened(**wrong):
             pass
 
 

@@ -154,6 +154,11 @@ BEHIND = {
     ("mcpguard", "proxy", "--lock", "l"): Proxied("l"),
     ("mcpguard", "proxy", "--", "a", "--lock", "b"): Proxied("", ("a", "--lock", "b")),
     ("sh", "-c", "exec ~/.local/bin/mcpguard proxy --lock x"): Proxied(),
+    ("python3", "-m", "mcpguard", "proxy", "--lock", "x"): Proxied(),
+    ("uv", "run", "/a/mcpguard", "proxy", "--lock", "x"): Proxied(),
+    ("cmd", "/c", "C:\\x\\mcpguard.exe", "proxy", "--lock", "x"): Proxied(),
+    ("npx", "mcpguard-proxy", "proxy"): None,
+    ("mcpguard",): None,
 }
 
 

@@ -27,6 +27,7 @@ from mcpguard.identity.roster import Roster
 from mcpguard.live.governor import Governor
 from mcpguard.live.observing import Blocked, Observer, Parties
 from mcpguard.live.stages.counting import UNREAD
+from mcpguard.live.stages.latency import SAMPLED, Latency
 from mcpguard.live.stages.unread import Unread
 from mcpguard.live.worker import POLL
 from mcpguard.lock.lockfile import Lockfile
@@ -435,6 +436,21 @@ FORGED: JsonObject = {
     "stage": "wire",
     "reason": "unknown_id",
 }
+
+
+def test_what_a_person_changes_is_no_line_that_took_time(tmp_path: Path) -> None:
+    log = Proxy(tmp_path, "s1", [1_800_000_000.0]).log
+    plan = Plan(ProxySettings(), Loaded(stored(tmp_path)), None, "", Mode.ENFORCE, "f")
+    governor = Governor(plan, "s1", log, lambda: tmp_path, Roster((), ()))
+    governor.latency = latency = Latency(lambda: 7.0, lambda: 0.0, tuple)
+    for _ in range(2 * (SAMPLED + 1)):
+        governor.note("control.kill", why="a drill", scope="session")
+    assert latency.told()["own"] == {}
+    for _ in range(2 * (SAMPLED + 1)):
+        log.write([(FORGED, b"")])
+        governor.written([(FORGED, b"")])
+    assert latency.told()["own"] == {"calls": 2, "p50": 7000.0, "p95": 7000.0, "p99": 7000.0}
+    governor.end()
 
 
 @pytest.mark.guarantee("live:attack-is-told-at-once")

@@ -122,6 +122,7 @@ def test_a_rule_that_is_wrong_fails_the_load_where_it_stands(
         ("name: a\nrules: []\ndefault_action: deny", "p:3:1: unknown key `default_action`"),
         ("name: a\nrules: [" + "{}," * (MAX_RULES + 1) + "]", "p:2:8: 501 entries"),
         ("policies: []", "p:1:1: unknown key `policies`"),
+        ("preset: strict\nrules: []", "p:1:1: unknown key `preset`"),
     ],
 )
 def test_what_is_no_policy_fails_the_load(text: str, message: str) -> None:

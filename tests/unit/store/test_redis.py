@@ -46,7 +46,7 @@ def test_without_the_package_it_says_what_to_install() -> None:
         "from mcpguard.errors import StoreError\n"
         "from mcpguard.store import BACKENDS\n"
         "try: BACKENDS['redis']('redis://localhost')\n"
-        "except StoreError as error: print(error.hint)"
+        "except StoreError as error: print(error.message)"  # a session says no hint of a loss
     )
     told = subprocess.check_output([sys.executable, "-c", code], text=True)
     assert "mcpguard-daemon[redis]" in told
