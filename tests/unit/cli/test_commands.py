@@ -215,24 +215,24 @@ def test_what_follows_the_dashes_and_what_is_repeatable_may_stand_twice(capsys: 
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        (["wr"], {"wrap"}),
-        (["wrap", "--host", ""], {"claude-desktop", "claude-code"}),
-        (["check", "--format", "s"], {"sarif"}),
-        (["check", "--format", "json", "--format", "s"], {"sarif"}),
-        (["trust", "block", "t"], {"tool"}),
-        (["proxy", "--deny"], {"--deny-style"}),
+        (["wr"], ["wrap"]),
+        (["wrap", "--host", ""], ["claude-code", "claude-desktop"]),
+        (["check", "--format", "s"], ["sarif"]),
+        (["check", "--format", "json", "--format", "s"], ["sarif"]),
+        (["trust", "block", "t"], ["tool"]),
+        (["proxy", "--deny"], ["--deny-style"]),
     ],
     ids=" ".join,
 )
 def test_a_shell_completes_words_and_values_of_options(
-    words: list[str], offered: set[str], monkeypatch: pytest.MonkeyPatch, capsys: Capture
+    words: list[str], offered: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     monkeypatch.setenv("_MCPGUARD_COMPLETE", "bash_complete")
     monkeypatch.setenv("COMP_WORDS", shlex.join(["mcpguard", *words]))
     monkeypatch.setenv("COMP_CWORD", str(len(words)))
     assert main([]) == 0
     captured = capsys.readouterr()
-    assert {line.partition(",")[2] for line in captured.out.splitlines()} == offered
+    assert sorted(line.partition(",")[2] for line in captured.out.splitlines()) == offered
     assert captured.err == ""
 
 
