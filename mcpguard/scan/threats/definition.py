@@ -96,7 +96,7 @@ class View:
         for each in self.said:
             text = each.normal.text
             if len(text) > _WORD or not text.isalnum() or not text.isascii():
-                seen.setdefault(f"{each.part}{text}", each)
+                seen.setdefault(each.part + text, each)
         return tuple(seen.values())
 
     @cached_property
@@ -157,9 +157,14 @@ _HINT = "nothing honest is as long: look at what the server lists"
 def _read(found: list[_Text]) -> tuple[Said, ...]:
     if sum(len(text) for _, _, text in found) > MAX_CHARACTERS:
         raise ScanError(f"definition: more than {MAX_CHARACTERS} characters", hint=_HINT)
-    if plain("\n".join(text for _, _, text in found)):
-        return tuple(Said(where, part, as_is(text)) for where, part, text in found if text)
-    return tuple(Said(where, part, normalise(text)) for where, part, text in found if text)
+    easy = plain("\n".join([text for _, _, text in found if text.isascii()]))
+    return tuple(
+        [
+            Said(where, part, as_is(text) if easy and text.isascii() else normalise(text))
+            for where, part, text in found
+            if text
+        ]
+    )
 
 
 _PARTS = {

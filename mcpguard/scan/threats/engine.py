@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from mcpguard.scan.needles import SET_MEMORY, Meter, compiled, matches, told
+from mcpguard.scan.needles import SET_MEMORY, Meter, compiled, encodable, matches, told
 from mcpguard.scan.threats.definition import View, texts_of
 from mcpguard.scan.threats.lexicon import CODES, Reading, form, letters, read
 from mcpguard.scan.threats.parameters import does, words
@@ -165,7 +165,7 @@ def first_said(view: View) -> str:
     said = [view.definition.get(key) for key in ("name", "title", "description")]
     name, title, told = (each if isinstance(each, str) else "" for each in said)
     begins = _first_sentence(normalise(told[:ABOUT]).text)
-    return "\n".join((" ".join(words(name)), title[:ABOUT], begins))
+    return "\n".join((" ".join(words(name)), encodable(title[:ABOUT]), begins))
 
 
 def _first_sentence(text: str) -> str:

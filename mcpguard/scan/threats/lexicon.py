@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import NamedTuple, TypeAlias
 
-from mcpguard.scan.needles import Meter, compiled, matches, remembered
+from mcpguard.scan.needles import compiled, remembered
 from mcpguard.scan.threats.text import ENDS, PAUSE, lowered, normalise
 from mcpguard.scan.threats.words import CONCEPTS
 
@@ -86,6 +86,7 @@ class Reading(NamedTuple):
 
 
 _Token: TypeAlias = tuple[str, int, int]
+_Span: TypeAlias = tuple[int, int]
 _Tails: TypeAlias = dict[str, list[tuple[tuple[str, ...], str]]]
 
 
@@ -115,23 +116,27 @@ def form(written: str) -> str:
 
 def read(text: str) -> Reading:
     """The concepts of a reading, in order. Linear: each word is looked up once."""
-    found: list[_Token] = []
-    done = 0
-    for start, end in _marks(text):
-        if start > done:
-            _words(lowered(text[done:start]), done, found)
-        found.append((_code(text[start:end]), start, end))
+    text = text.replace(_MARK, "\x04")  # nothing else may look like a mark
+    marks = list(_marks(text))
+    return _spaced(_tokens(text, lowered(_without(text, marks)), marks))
+
+
+_MARK = "\x03"
+"""Stands, with blanks behind it, for what is more than words."""
+
+
+def _without(text: str, marks: list[_Span]) -> str:
+    """`text`, as long as it was, with a mark in place of what is at `marks`."""
+    parts, done = list[str](), 0
+    for start, end in marks:
+        parts += (text[done:start], _MARK.ljust(end - start))
         done = end
-    _words(lowered(text[done:]), done, found)
-    return _spaced(found)
+    return "".join((*parts, text[done:])) if parts else text
 
 
-def _marks(text: str) -> Iterator[tuple[int, int]]:
-    if not text.isascii():
-        for start, end, *_ in matches(_MARKED, text, Meter(len(text) + 1)):
-            yield start, end
-        return
-    for match in compiled(_MARKED).finditer(text.encode()):
+def _marks(text: str) -> Iterator[_Span]:
+    """What is more than words. No pattern names a character beyond ASCII: each is one `?`."""
+    for match in compiled(_MARKED).finditer(text.encode("ascii", "replace")):
         yield match.span()
 
 
@@ -149,34 +154,51 @@ def _spaced(found: list[_Token]) -> Reading:
     return Reading("".join(codes), spans)
 
 
-def _words(part: str, offset: int, found: list[_Token]) -> None:
-    """Add the concepts of `part`, which holds words, spaces and ends of sentences only."""
-    known = _vocabulary()
-    ascii_only = part.isascii()
-    listed = part.replace(ENDS, f" {ENDS} ").replace(PAUSE, f" {PAUSE} ").split()
-    at = skip = 0
-    for number, word in enumerate(listed):
-        if skip:
-            skip -= 1
+def _tokens(text: str, low: str, marks: list[_Span]) -> list[_Token]:
+    """The concepts of `text`, whose `low` is lowered and has a mark for what is at `marks`."""
+    found, spread = list[_Token](), low
+    for mark in (ENDS, PAUSE, _MARK):
+        spread = spread.replace(mark, f" {mark} ")
+    listed, places = spread.split(), iter(marks)
+    known = _looked_up(listed, plain=low.isascii())
+    listed.append("")
+    at = after = 0
+    for number, entry in known:
+        if number < after:
             continue
-        entry = known.get(word)
-        if entry is None and (ascii_only or word.isascii()):
+        word = listed[number]
+        if word == _MARK:
+            start, at = next(places)
+            found.append((_code(text[start:at]), start, at))
             continue
-        if entry is None:
-            entry = known.get(_headed(word))
-        code, tails = entry or _NOTHING
-        if tails:
+        code, tails = entry
+        if tails and listed[number + 1] in tails:
             code, skip = _longest(listed, number, tails, code)
+            after = number + 1 + skip
         if code:
-            start = part.find(word, at)
+            start = low.find(word, at)
             at = start + len(word)
-            for each in listed[number + 1 : number + 1 + skip]:
-                at = part.find(each, at) + len(each)
-            found.append((code, offset + start, offset + at))
-        elif not (ascii_only or word.isascii()):
-            start = part.find(word, at)
+            for each in listed[number + 1 : after]:
+                at = low.find(each, at) + len(each)
+            found.append((code, start, at))
+        elif not word.isascii():
+            start = low.find(word, at)
             at = start + len(word)
-            _foreign(word, offset + start, found)
+            _foreign(word, start, found)
+    return found
+
+
+def _looked_up(listed: list[str], *, plain: bool) -> list[tuple[int, _Entry]]:
+    """The number and the entry of each word that may mean something. `plain`: all are ASCII."""
+    known = _vocabulary()
+    pairs = enumerate(map(known.get, listed))
+    if plain:
+        return [(number, entry) for number, entry in pairs if entry is not None]
+    return [
+        (number, entry or known.get(_headed(listed[number]), _NOTHING))
+        for number, entry in pairs
+        if entry is not None or not listed[number].isascii()
+    ]
 
 
 @remembered(4096)
@@ -189,10 +211,9 @@ def _headed(word: str) -> str:
 
 def _longest(listed: list[str], number: int, tails: _Tails, code: str) -> tuple[str, int]:
     """The code of the longest phrase at `number` and how many words follow its first one."""
-    if number + 1 < len(listed):
-        for tail, found in tails.get(listed[number + 1], ()):
-            if tuple(listed[number + 1 : number + 1 + len(tail)]) == tail:
-                return found, len(tail)
+    for tail, found in tails[listed[number + 1]]:
+        if tuple(listed[number + 1 : number + 1 + len(tail)]) == tail:
+            return found, len(tail)
     return code, 0
 
 
@@ -238,7 +259,7 @@ def _vocabulary() -> dict[str, _Entry]:
     for entry in found.values():
         for tails in entry.tails.values():
             tails.sort(key=lambda each: -len(each[0]))
-    return found
+    return found | {_MARK: _NOTHING}
 
 
 @cache

@@ -93,7 +93,7 @@ def words(name: str) -> tuple[str, ...]:
     """`userApiKey`, `user_api_key` and `USER-API-KEY` -> user, api, key."""
     name = name[:256]
     kept = "".join(each if each.isalnum() else " " for each in name)
-    if not kept.isupper():
+    if not (kept.islower() or kept.isupper()):
         pairs = zip(f" {kept}", kept, strict=False)
         kept = "".join(f" {b}" if b.isupper() and not a.isupper() else b for a, b in pairs)
     return tuple(kept.lower().split())

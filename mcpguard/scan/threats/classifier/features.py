@@ -8,13 +8,24 @@ vocabulary is kept.
 
 import zlib
 from bisect import bisect_left
-from collections.abc import Container, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from mcpguard.scan.needles import compiled
 from mcpguard.scan.threats.text import ENDS, PAUSE, lowered
 
-__all__ = ["BITS", "Sentence", "Topic", "glance", "sentences", "shared", "topic", "units"]
+__all__ = [
+    "BITS",
+    "MOST_KNOWN",
+    "Numbers",
+    "Sentence",
+    "Topic",
+    "glance",
+    "sentences",
+    "shared",
+    "topic",
+    "units",
+]
 
 BITS = 18
 """Of a feature's number."""
@@ -61,39 +72,43 @@ class Sentence(NamedTuple):
 
 def sentences(
     text: str, concepts: str = "", spans: Sequence[tuple[int, int]] = ()
-) -> Iterator[Sentence]:
+) -> list[Sentence]:
     """The sentences of `text` in order; `concepts` and `spans`: as the lexicon reads it. Linear."""
-    low, starts = lowered(text), [start for start, _ in spans]
-    plain = low.isascii() and max(map(len, low.split()), default=0) <= LETTERS
-    first = last = 0
-    codes = ""
-    for begin, finish in _lines(text):
-        at = begin
-        for part in low[begin:finish].split(ENDS):
-            start, at = at, at + len(part) + 1
-            if starts:
-                last = bisect_left(starts, at, lo=first)
-                codes = concepts[first:last].replace("_", "").replace(".", "")
-                first = last
-            words = (part.replace(PAUSE, " , ") if PAUSE in part else part).split()
-            if words:
-                start += len(part) - len(part.lstrip())
-                whole = Sentence(start, at - 1, words if plain else _told(words), codes)
-                if len(whole.words) <= LONGEST:
-                    yield whole
-                else:
-                    yield from _cut(whole)
+    low, found = lowered(text), list[Sentence]()
+    short = compiled(_LONG).search(low.encode("ascii", "replace")) is None
+    low = _ended(text, low)
+    starts = [start for start, _ in spans]
+    at = first = last = 0
+    for part, spelt in zip(low.split(ENDS), low.replace(PAUSE, " , ").split(ENDS), strict=True):
+        start, at = at, at + len(part) + 1
+        if starts:
+            first, last = last, bisect_left(starts, at, lo=last)
+        words = spelt.split()
+        if not words:
+            continue
+        if not (spelt.isascii() and (short or len(spelt) <= LETTERS)):
+            words = _told(words)
+        codes = concepts[first:last].replace("_", "").replace(".", "") if first < last else ""
+        start += len(part) - len(part.lstrip())
+        whole = Sentence(start, at - 1, words, codes)
+        found += (whole,) if len(whole.words) <= LONGEST else _cut(whole)
+    return found
 
 
-def _lines(text: str) -> Iterator[tuple[int, int]]:
-    """The lines of `text`, as characters from and to; one that goes on in the next is not ended."""
-    begin = at = 0
+_LONG = rf"\S{{{LETTERS + 1}}}"
+"""What may be a word of more letters than are read."""
+
+
+def _ended(text: str, low: str) -> str:
+    """`low`, with `ENDS` for each end of a line of `text` but where the next one goes on."""
+    lines, begin, at = list[str](), 0, 0
     for line in text.split("\n"):
         if at > begin and not line.lstrip(_LEADS)[:1].islower():
-            yield begin, at - 1
+            lines.append(low[begin : at - 1])
             begin = at
         at += len(line) + 1
-    yield begin, at - 1
+    lines.append(low[begin:])
+    return ENDS.join(lines)
 
 
 _LEADS = ' \t#/*>|;"'
@@ -124,16 +139,46 @@ def _parts(word: str) -> Sequence[str]:
     return [word[at : at + 2] for at in range(len(word) - 1)]
 
 
-@lru_cache(maxsize=8192)
-def _ids(word: str) -> tuple[int, int]:
-    """Number of the word, and of its stem; 0 where it has none."""
-    stem = 0 if word in _COMMON else zlib.crc32(word[:STEM].encode()) & _MASK
-    return zlib.crc32(word.encode()) & _MASK, stem
+MOST_KNOWN = 8192
+"""Words that are remembered; then it begins anew, as a stranger chooses them."""
 
 
-@lru_cache(maxsize=8192)
-def _number(word: str) -> int:
-    return _ids(word)[0]
+class Numbers(dict[str, int]):
+    """The numbers of words, as they are asked for: `of` gives that of one."""
+
+    def __init__(self, of: Callable[[str], int]) -> None:
+        super().__init__()
+        self._of = of
+
+    def __missing__(self, word: str) -> int:
+        if len(self) >= MOST_KNOWN:
+            self.clear()
+        number = self[word] = self._of(word)
+        return number
+
+
+def _number_of(word: str) -> int:
+    return zlib.crc32(word.encode()) & _MASK
+
+
+def _stem_of(word: str) -> int:
+    """Number of the word's stem; 0 where it has none."""
+    return 0 if word in _COMMON else zlib.crc32(word[:STEM].encode()) & _MASK
+
+
+def _near_of(word: str) -> int:
+    """Number of the word's stem in a sentence near by; `_NONE` where it has none."""
+    stem = _stem_of(word)
+    return (stem * _NEAR) & _MASK if stem else _NONE
+
+
+_NONE = -1
+_NUMBERS, _STEMS_OF, _NEAR_TO = Numbers(_number_of), Numbers(_stem_of), Numbers(_near_of)
+
+
+def _stems(words: Iterable[str]) -> Iterator[int]:
+    """The number of each stem among `words`, in order."""
+    return filter(None, map(_STEMS_OF.__getitem__, words))
 
 
 class Topic(NamedTuple):
@@ -145,22 +190,22 @@ class Topic(NamedTuple):
 
 def topic(text: str, concepts: str) -> Topic:
     """What `text`, which says it in these concepts, is about."""
-    stems = {_ids(word)[1] for each in sentences(text) for word in each.words}
+    stems = {stem for each in sentences(text) for stem in _stems(each.words)}
     return Topic(
-        frozenset((each * _TOPIC) & _MASK for each in stems if each),
+        frozenset((each * _TOPIC) & _MASK for each in stems),
         frozenset(concepts) - {"_", "."},
     )
 
 
 def shared(sentence: Sentence, about: Topic) -> tuple[int, int]:
     """How many stems of `sentence` are those of what the whole is about, and how many it has."""
-    stems = {stem for _, stem in map(_ids, sentence.words) if stem}
+    stems = set(_stems(sentence.words))
     return sum((each * _TOPIC) & _MASK in about.stems for each in stems), len(stems)
 
 
 def glance(words: Sequence[str]) -> set[int]:
     """The numbers of the words alone: what tells quickly whether the rest is worth making."""
-    return set(map(_number, words))
+    return set(map(_NUMBERS.__getitem__, words))
 
 
 def units(
@@ -172,29 +217,30 @@ def units(
 
     Those are its own, the stems of the sentences around it, and what the whole is about.
     """
-    near: dict[int, set[int]] = {}
-    beside = {
-        code: [(ord(one) * _ABOUT + (ord(code) << 9) * _CODES) & _MASK for one in about.codes]
-        for code in {code for each in told for code in each.codes}
-    }
+    beside: dict[str, list[int]] = {}
     for at, each in enumerate(told):
         if chosen is not None and at not in chosen:
             continue
         found = _own(each)
         found.update(about.stems)
-        for other in range(max(0, at - AROUND), min(len(told), at + AROUND + 1)):
-            if other not in near:
-                stems = (stem for _, stem in map(_ids, told[other].words) if stem)
-                near[other] = {(stem * _NEAR) & _MASK for stem in stems}
-            found |= near[other]
-        found.update(*map(beside.__getitem__, each.codes))
+        for other in told[max(0, at - AROUND) : at + AROUND + 1]:
+            found.update(map(_NEAR_TO.__getitem__, other.words))
+        found.discard(_NONE)
+        for code in each.codes:
+            if code not in beside:
+                beside[code] = _beside(code, about)
+            found.update(beside[code])
         yield at, found
 
 
+def _beside(code: str, about: Topic) -> list[int]:
+    """A concept with each of those that the whole is about."""
+    return [(ord(each) * _ABOUT + (ord(code) << 9) * _CODES) & _MASK for each in about.codes]
+
+
 def _own(sentence: Sentence) -> set[int]:
-    ids = [_ids(each) for each in sentence.words]
-    whole = [number for number, _ in ids]
-    stems = [stem for _, stem in ids if stem]
+    whole = list(map(_NUMBERS.__getitem__, sentence.words))
+    stems = list(_stems(sentence.words))
     codes = [ord(each) for each in sentence.codes]
     found = set(whole)
     found.update([(a * _PAIR + b) & _MASK for a, b in zip([1, *whole], whole, strict=False)])

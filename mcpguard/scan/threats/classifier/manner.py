@@ -47,7 +47,7 @@ def brought(
     whole = _layout(text)
     known = [_meant(text, each) if at in chosen else each for at, each in enumerate(told)]
     for at, found in units(known, chosen=chosen):
-        yield at, found | whole | _manner(text, told, at)
+        yield at, found.union(whole, _manner(text, told, at))
 
 
 def listed(

@@ -1,7 +1,7 @@
 """What was learned: a weight for each number of a feature, and what they say of a sentence."""
 
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import cache
 from math import sqrt
 from pathlib import Path
@@ -41,8 +41,17 @@ class Model(NamedTuple):
 
     def worth(self, found: Collection[int]) -> bool:
         """Whether a sentence of these words (`glance`) may steer: a few in a hundred are."""
-        total = sum(map(self.words.__getitem__, found)) - _ZERO * len(found)
-        return total >= self.least * sqrt(len(found) + 1)
+        return bool(self.worthy((found,)))
+
+    def worthy(self, told: Iterable[Collection[int]]) -> set[int]:
+        """The numbers of those sentences (each a `glance`) that may steer."""
+        words, least = self.words, self.least
+        return {
+            at
+            for at, found in enumerate(told)
+            if sum([words[each] for each in found]) - _ZERO * len(found)
+            >= least * sqrt(len(found) + 1)
+        }
 
     def log_odds(
         self, found: Collection[int], manner: Collection[int] = (), *, argument: bool = False
@@ -53,12 +62,17 @@ class Model(NamedTuple):
         those of its `manner` count `BESIDE` each, in a short one as in a long one.
         """
         count = len(found)
-        total = sum(map(self.weights.__getitem__, found)) - _ZERO * count
+        total = _sum(self.weights, found)
         if argument:
-            total += sum(map(self.arguments.__getitem__, found)) - _ZERO * count
+            total += _sum(self.arguments, found)
             count *= 2
-        beside = sum(map(self.weights.__getitem__, manner)) - _ZERO * len(manner)
+        beside = _sum(self.weights, manner)
         return self.bias + self.scale * (total / sqrt(count + 1) + BESIDE * beside)
+
+
+def _sum(weights: bytes, found: Collection[int]) -> int:
+    """What the numbers `found` weigh. A list takes half the time of a generator, and it is hot."""
+    return sum([weights[each] for each in found]) - _ZERO * len(found)
 
 
 def packed(bias: float, scale: float, least: float, weights: bytes) -> bytes:

@@ -43,6 +43,8 @@ _SENTENCE = 3
 _PADDING = 20
 """Empty lines, or 200 spaces, in a row: what follows is out of a reader's sight."""
 
+_GAPS = ("\n" * _PADDING, " " * (10 * _PADDING), "\t" * (5 * _PADDING))
+
 _UNSEEN = (
     r"display ?: ?none|visibility ?: ?hidden|font-size ?: ?0|opacity ?: ?0(?:[^.0-9]|\.0|$)",
     r"[^-a-z]color ?[:=] ?[\"']?(?:white|transparent|#fff(?:fff)?)(?:[^0-9a-z]|$)",
@@ -67,7 +69,7 @@ def _judge(view: View) -> Iterator[Signal]:
                     each.says,
                 )
         text = said.normal.text
-        for gap in ("\n" * _PADDING, " " * (10 * _PADDING), "\t" * (5 * _PADDING)):
+        for gap in _GAPS if len(text) > _PADDING else ():
             at = text.find(gap)
             if at >= 0 and text[at:].strip():
                 span = said.normal.span(at, at + len(gap))

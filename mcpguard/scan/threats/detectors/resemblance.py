@@ -14,10 +14,10 @@ from mcpguard.scan.threats.classifier import (
     sentences,
     topic,
 )
-from mcpguard.scan.threats.definition import Said, View
+from mcpguard.scan.threats.definition import APART, Said, View
 from mcpguard.scan.threats.engine import first_said
 from mcpguard.scan.threats.lexicon import Reading, read
-from mcpguard.scan.threats.parameters import words
+from mcpguard.scan.threats.parameters import words as words_of
 from mcpguard.scan.threats.score import Placed
 from mcpguard.scan.threats.signals import Likeness, Part, Threat, ThreatDetector
 
@@ -54,15 +54,28 @@ def told_in(view: View, reading: Reading) -> Told:
 
     The name of an argument belongs to what is said of it.
     """
+    return _about(view, *_said_in(view, reading))
+
+
+def _about(view: View, said: list[Sentence], places: list[str]) -> Told:
     first = first_said(view)
-    found = Told([], [], topic(first, read(first).codes))
+    return Told(said, list(map(_argument, places)), topic(first, read(first).codes))
+
+
+def _said_in(view: View, reading: Reading) -> tuple[list[Sentence], list[str]]:
+    """The sentences that count, and the pointer of the text in which each stands."""
+    found, places = list[Sentence](), list[str]()
+    where, named, end = "", list[str](), 0
     for each in sentences(view.text, *reading):
-        said, _ = view.at(each.start)
-        if not said.where.startswith("/outputSchema"):
-            named = _named(said)
-            found.sentences.append(each._replace(words=[*named, *each.words]) if named else each)
-            found.arguments.append(_argument(said.where))
-    return found
+        if each.start >= end:
+            said, inside = view.at(each.start)
+            where, named = said.where, [*_named(said)]
+            end = each.start - inside + len(said.normal.text) + len(APART)
+        if not where.startswith("/outputSchema"):
+            start, stop, words, codes = each
+            found.append(Sentence(start, stop, named + words, codes) if named else each)
+            places.append(where)
+    return found, places
 
 
 def _argument(where: str) -> str:
@@ -79,12 +92,15 @@ def _named(said: Said) -> Sequence[str]:
     """The words of the name of the argument that `said` is about; none where it is about none."""
     if said.part is not Part.ARGUMENT:
         return ()
-    return words(said.where.split("/")[-2])
+    return words_of(said.where.split("/")[-2])
 
 
 def _judged(view: View, reading: Reading) -> Iterator[Placed]:
-    model, told = learned("definitions"), told_in(view, reading)
-    chosen = {at for at, each in enumerate(told.sentences) if model.worth(glance(each.words))}
+    model, (said, places) = learned("definitions"), _said_in(view, reading)
+    chosen = model.worthy(glance(each.words) for each in said)
+    if not chosen:
+        return
+    told = _about(view, said, places)
     for at, found, manner in listed(view.text, *told, chosen):
         start, end = told.sentences[at].start, told.sentences[at].end
         weight = weight_of(model.log_odds(found, manner, argument=bool(told.arguments[at])))

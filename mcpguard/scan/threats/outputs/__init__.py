@@ -117,9 +117,10 @@ def judge_result(value: Json) -> Report:
     try:
         strings: list[str] = []
         gathered(value, strings, DEPTH)
-        if PACKED.isdisjoint(strings) and quiet("\n".join(strings)):
+        looked = PACKED.isdisjoint(strings)
+        if looked and quiet("\n".join(strings)):
             return _ALLOWED
-        return _judged(said(value))
+        return _judged(said(value), looked=looked)
     except ScanError as error:
         return _unscanned(str(error))
 
@@ -129,11 +130,12 @@ def judge_texts(texts: Mapping[str, str]) -> Report:
     return _judged(named(texts))
 
 
-def _judged(texts: Sequence[Said]) -> Report:
+def _judged(texts: Sequence[Said], *, looked: bool = False) -> Report:
+    """The report on `texts`. `looked`: they are known not to be quiet."""
     whole = joined(texts)
     if len(whole) > MAX_CHARACTERS:
         return _unscanned(f"result: more than {MAX_CHARACTERS} characters")
-    if quiet(whole):
+    if not looked and quiet(whole):
         return _ALLOWED
     return _report(_heaviest(encodable(whole)), texts)
 

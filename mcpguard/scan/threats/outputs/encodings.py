@@ -11,7 +11,7 @@ from functools import cache
 from itertools import product
 from typing import NamedTuple
 
-from mcpguard.scan.needles import Needles, compiled
+from mcpguard.scan.needles import Needles, compiled, told
 
 __all__ = [
     "BYTES",
@@ -194,9 +194,8 @@ KEYWORD_FORMS = tuple(pattern for _, pattern, _ in _whole())
 def respelt(text: str) -> Iterator[Decoded]:
     """What `text`, a reading, says as a whole when letters are turned back."""
     raw = text.encode()
-    if _none_of(1, raw):
-        return
-    for form, pattern, back in _whole():
+    for number in _within(1, raw):
+        form, pattern, back = _whole()[number]
         if compiled(pattern).search(raw):
             yield Decoded(form, 0, len(text), back(text))
 
@@ -204,9 +203,8 @@ def respelt(text: str) -> Iterator[Decoded]:
 def decoded(text: str) -> Iterator[Decoded]:
     """What runs of `text`, as it was written, hold."""
     raw = text.encode()
-    if _none_of(0, raw):
-        return
-    for form, pattern, read in _RUNS:
+    for number in _within(0, raw):
+        form, pattern, read = _RUNS[number]
         for count, match in enumerate(compiled(pattern).finditer(raw)):
             if count >= MAX_RUNS:
                 break
@@ -221,10 +219,10 @@ def _known(forms: int) -> Needles:
     return Needles(KEYWORD_FORMS if forms else [pattern for _, pattern, _ in _RUNS])
 
 
-def _none_of(forms: int, raw: bytes) -> bool:
-    """Whether no pattern of the forms, or of the runs, is in `raw`."""
+def _within(forms: int, raw: bytes) -> list[int]:
+    """The numbers of the forms, or of the runs, whose pattern is in `raw`; all if RE2 gave up."""
     known = _known(forms)
-    return known.found(raw) == known.nothing
+    return told(known.found(raw) or [], *known.nothing)
 
 
 _RARE = frozenset("!#$%&()*+;<>?@^`{|}~")

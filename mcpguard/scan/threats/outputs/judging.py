@@ -138,7 +138,7 @@ def beside(text: str, start: int, end: int) -> str:
 def _alike(text: str) -> list[tuple[int, int, float]]:
     """Start, end and weight of the sentences that read most like what steers a model."""
     model, told = learned("outputs"), list(sentences(text))
-    chosen = {at for at, each in enumerate(told) if model.worth(glance(each.words))}
+    chosen = model.worthy(glance(each.words) for each in told)
     found = (
         (told[at].start, told[at].end, _weight(model.log_odds(features)))
         for at, features in brought(text, told, chosen)
@@ -215,10 +215,12 @@ def _matches(found: Reading, able: frozenset[int]) -> Iterator[_Match]:
             ]
         if not frames:
             continue
-        begins = _begins(found, number)
+        begins: bool | None = None
         for frame in frames:
-            if frame.order and not begins:
-                continue
+            if frame.order:
+                begins = _begins(found, number) if begins is None else begins
+                if not begins:
+                    continue
             end = _end(found, number, frame.steps)
             if end >= 0:
                 weight = frame.weight

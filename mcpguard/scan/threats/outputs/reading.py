@@ -1,10 +1,12 @@
 """A text as the words that mean something in an instruction, and where each of them stands."""
 
 from functools import cache
+from itertools import compress
 from typing import NamedTuple
 
-from mcpguard.scan.needles import compiled
+from mcpguard.scan.needles import Needles, compiled
 from mcpguard.scan.threats.outputs.lexicon import Sense, phrases, spaceless, words
+from mcpguard.scan.threats.text import replacing
 
 __all__ = ["INLINE", "MARKS", "Reading", "folded", "read"]
 
@@ -13,27 +15,15 @@ _STOPS = "!?;\u3002\u0964\u061f\u061b"
 _EDGES = '\n\r\t"`()[]{}<>|=*^\u3001\u2022\u201c\u201d\u2026\u2014'
 _COMMAS = ",\u060c"
 _BLANKS = "'\u2019\u00a0"
-MAX_KNOWN = 20_000
-"""Code points that the table of marks learns; beyond, a text is slower, not different."""
-
-
-class _Marks(dict[int, int]):
-    """Learns which characters stay: what is left out costs `translate` an exception each time."""
-
-    def __missing__(self, point: int) -> int:
-        if len(self) < MAX_KNOWN:
-            self[point] = point
-        return point
-
-
-_MARKS = _Marks(
-    str.maketrans(
-        dict.fromkeys(_EDGES, 1)
-        | dict.fromkeys(_STOPS, 14)
-        | dict.fromkeys(_COMMAS, 2)
-        | {":": 3, "#": 4}
-        | dict.fromkeys(_BLANKS, 32)
-    )
+_replaced = replacing(
+    {
+        **dict.fromkeys(_EDGES, "\x01"),
+        **dict.fromkeys(_STOPS, "\x0e"),
+        **dict.fromkeys(_COMMAS, "\x02"),
+        ":": "\x03",
+        "#": "\x04",
+        **dict.fromkeys(_BLANKS, " "),
+    }
 )
 _UNSPACED = r"\x{3040}-\x{30FF}\x{3400}-\x{9FFF}\x{AC00}-\x{D7AF}"
 _SPACELESS = f"[{_UNSPACED}][{_UNSPACED} ]*"
@@ -45,7 +35,7 @@ def folded(text: str) -> str:
     text = _marked(text).lower()
     if not text.isascii():
         text = _spaced(text)
-    text = text.replace("\n\n", "\x0e").replace("n't", " not").translate(_MARKS)
+    text = _replaced(text.replace("\n\n", "\x0e").replace("n't", " not"))
     text = text.replace("\x01\x01", "\x01").replace("\x01\x01", "\x01")
     for mark in "\x01\x02\x03\x04\x0e@":
         if mark in text:
@@ -79,12 +69,17 @@ MARKS = ((1, _MARKUP), (2, _IMAGE), (3, _BEACON), (4, _STYLED))
 """Number of the mark that is put, and the pattern in whose place."""
 
 
+@cache
+def _marks() -> Needles:
+    return Needles([pattern.decode() for _, pattern in MARKS])
+
+
 def _marked(text: str) -> str:
     """`text` with a mark for each token of a chat format and each address that carries data off."""
     raw = text.encode()
     if b"</" in raw:
         raw = compiled(INLINE).sub(b" ", raw)
-    for number, pattern in MARKS:
+    for number, pattern in MARKS if _marks().found(raw) != _marks().nothing else ():
         if compiled(pattern).search(raw):
             raw = compiled(pattern).sub(rb" \x0f%d " % number, raw)
     return raw.decode()
@@ -148,15 +143,14 @@ def read(text: str) -> Reading:
     if "_" in text:
         for at in [at for at, word in enumerate(spelt) if "_" in word]:
             means[at] = means[at] or _TOOL
-    found = [at for at, sense in enumerate(means) if sense]
-    senses = [means[at] or 0 for at in found]
+    found = list(compress(range(len(spelt)), means))
     size: dict[int, int] = {}
     first = _first()
-    for number in [number for number, sense in enumerate(senses) if sense >= _PHRASE]:
-        at = found[number]
-        sense = senses[number] ^ _PHRASE
-        senses[number] = _phrase(sense, at, spelt, first[spelt[at]], size)
-    return Reading(found, senses, size)
+    for at in compress(found, map(first.__contains__, compress(spelt, means))):
+        sense, ends = (means[at] or 0) ^ _PHRASE, first[spelt[at]]
+        begun = at + 1 < len(spelt) and spelt[at + 1] in ends
+        means[at] = _phrase(sense, at, spelt, ends, size) if begun else sense
+    return Reading(found, [means[at] or 0 for at in found], size)
 
 
 def _phrase(
@@ -167,9 +161,8 @@ def _phrase(
     size: dict[int, int],
 ) -> int:
     """The senses of the word at `at` with those of the phrases that it begins; notes their size."""
-    if at + 1 < len(spelt) and spelt[at + 1] in ends:
-        for rest, means in ends[spelt[at + 1]]:
-            if tuple(spelt[at + 1 : at + 1 + len(rest)]) == rest:
-                sense |= means
-                size[at] = max(size.get(at, 1), len(rest) + 1)
+    for rest, means in ends[spelt[at + 1]]:
+        if tuple(spelt[at + 1 : at + 1 + len(rest)]) == rest:
+            sense |= means
+            size[at] = max(size.get(at, 1), len(rest) + 1)
     return sense

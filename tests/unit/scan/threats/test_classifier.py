@@ -17,7 +17,13 @@ from mcpguard.scan.threats.classifier import (
     topic,
     units,
 )
-from mcpguard.scan.threats.classifier.features import BITS, LETTERS, LONGEST
+from mcpguard.scan.threats.classifier.features import (
+    BITS,
+    LETTERS,
+    LONGEST,
+    MOST_KNOWN,
+    Numbers,
+)
 from mcpguard.scan.threats.classifier.model import packed, unpacked
 from mcpguard.scan.threats.definition import Known, View, texts_of
 from mcpguard.scan.threats.detectors import Outcome, judge_definition
@@ -65,6 +71,21 @@ def test_sentences_stand_in_the_text_one_after_another(text: str) -> None:
         assert last <= each.start < each.end <= len(text)
         assert 0 < len(each.words) <= LONGEST
         last = each.start if len(each.words) == LONGEST else each.end
+
+
+@pytest.mark.parametrize("odd", ["", "é ", "x" * LETTERS + " ", "é" * (2 * LETTERS) + " "])
+def test_a_character_or_a_long_word_changes_no_other_sentence(odd: str) -> None:
+    told = sentences(f"Lists files.\nReads, {odd}one")
+    assert [each.words for each in told[:1]] == [["lists", "files"]]
+    assert (told[1].words[:2], told[1].words[-1]) == (["reads", ","], "one")
+    assert max(map(len, told[1].words)) <= LETTERS
+
+
+def test_what_is_remembered_of_words_is_bounded_and_stays_right() -> None:
+    known = Numbers(len)
+    for number in range(2 * MOST_KNOWN + 1):
+        assert known[f"{number}"] == len(f"{number}")
+        assert len(known) <= MOST_KNOWN
 
 
 def test_a_long_sentence_is_several_that_share_its_concepts() -> None:
@@ -206,6 +227,7 @@ def test_a_model_comes_back_from_its_file_and_no_other_size_does() -> None:
     assert model.log_odds([1, 2, 3]) == -1.5 + 0.25 * 3 / 2
     assert model.log_odds([1, 2, 3], argument=True) == -1.5 + 0.25 * 3 / 7**0.5
     assert not model.worth([1, 2, 3])
+    assert model.worthy([[1, 2, 3], [], range(size // 2)]) == set()
     for wrong in (size, 3 * size - 1, 3 * size + 1):
         with pytest.raises(ValueError, match="weights"):
             unpacked(packed(0.0, 1.0, 0.0, bytes(wrong)))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mcpguard.scan.threats.confusables import LOOK_ALIKE
 from mcpguard.scan.threats.detectors import judge_texts
-from mcpguard.scan.threats.text import GROWTH, normalise
+from mcpguard.scan.threats.text import GROWTH, SEPARATORS, lowered, normalise, replacing
 
 
 def tags(text: str) -> str:
@@ -132,3 +132,18 @@ def test_the_cost_of_hostile_text_is_linear(kind: str) -> None:
     judge_texts({"/t": part})
     small, large = (cost(part * (size // len(part))) for size in (3_000, 30_000))
     assert large < small * 4
+
+
+@given(st.text(st.characters(codec=None) | st.sampled_from([*SEPARATORS, "İ", "\ud800"])))
+def test_a_lowered_text_is_as_long_and_has_no_separator(text: str) -> None:
+    low = lowered(text)
+    assert len(low) == len(text)
+    assert not set(low) & {*SEPARATORS}
+
+
+@given(st.text(st.characters(codec=None) | st.sampled_from(":’\ud800")))
+def test_marks_are_put_for_characters_and_for_nothing_else(text: str) -> None:
+    marks = {":": "\x03", "’": " "}
+    assert replacing(marks)(text) == text.translate(
+        {ord(each): mark for each, mark in marks.items()}
+    )
