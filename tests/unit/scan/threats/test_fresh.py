@@ -23,7 +23,7 @@ from mcpguard.scan.threats.lexicon import CODES
 from mcpguard.scan.threats.outputs import judge_result
 from tests.tools import FIXTURES
 
-SETS = {name: FIXTURES / "scan" / f"fresh-{name}.jsonl" for name in "1234567"}
+SETS = {name: FIXTURES / "scan" / f"fresh-{name}.jsonl" for name in "12345678"}
 
 
 def rows(name: str) -> list[dict[str, Any]]:
@@ -44,6 +44,7 @@ LEAST = {
     "5": {"A": 55, "B": 47, "C": 38, "E": 82, "output": 119},
     "6": {"A": 56, "B": 43, "C": 38, "E": 84, "output": 125},
     "7": {"A": 55, "B": 43, "C": 37, "E": 82, "output": 119},
+    "8": {"A": 54, "B": 44, "C": 38, "E": 79, "output": 113},
 }
 MOST = {
     "1": {"honest": 2, "honest-output": 2},
@@ -53,6 +54,7 @@ MOST = {
     "5": {"honest": 29, "honest-output": 16},
     "6": {"honest": 6, "honest-output": 14},
     "7": {"honest": 6, "honest-output": 9},
+    "8": {"honest": 11, "honest-output": 10},
 }
 
 
