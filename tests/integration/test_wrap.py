@@ -272,7 +272,7 @@ def test_a_file_that_cannot_be_read_or_is_read_only_is_left_as_it_is(desk: Desk)
     missing = desk.base / "claude_desktop_config.json"
     assert "there is no such file" in desk.wrap("--config", str(missing), code=2)
     missing.mkdir()
-    assert "not a regular file" in desk.wrap("--config", str(missing), code=2)
+    assert "cannot be read: Is a directory" in desk.wrap("--config", str(missing), code=2)
     missing.rmdir()
     missing.symlink_to(missing.name)
     assert "cannot be read" in desk.wrap("--config", str(missing), code=2)
