@@ -212,7 +212,8 @@ class Rsyslog:
         return {"to": f"{scheme}://127.0.0.1:{self.port[kind]}", **ca}
 
     def lines(self) -> list[bytes]:
-        return self.out.read_bytes().splitlines() if self.out.exists() else []
+        """What it wrote so far; a line that it is in the middle of is not there yet."""
+        return self.out.read_bytes().split(b"\n")[:-1] if self.out.exists() else []
 
     def close(self) -> None:
         for each in self._processes:
