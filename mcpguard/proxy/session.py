@@ -301,14 +301,13 @@ class Session:
                 self._instead(send)
         core.batch.events += batch.events
         core.batch.stop = core.batch.stop or batch.stop
-        core.batch.records.clear()
         return self.take()
 
     def _instead(self, send: Send) -> None:
         core, (_, _, role, entry) = self._core, send
         if role is Role.OWN:
             core.batch.sends.append(send)
-        elif entry is None or role is Role.NOTICE:
+        elif entry is None:  # a notice
             return
         elif role is Role.REQUEST:
             core.end_call(entry, denial.DENIED, _NOT_RUN)

@@ -10,6 +10,7 @@ from mcpguard.model import (
     JsonObject,
     Mode,
     RequestKind,
+    Side,
     Subject,
     Wait,
 )
@@ -101,6 +102,14 @@ def test_the_call_whose_answer_was_being_judged_is_told_that_it_was_sent(more: J
     crashed(session).sends_host(refused(7, -32603, SENT)).quiet().idle()
     assert session.records == [ENDED, {**denied(), "direction": "server>host"}]
     session.forget().server({"id": wire(0), "result": RESULT}).drops("unknown_id")
+
+
+def test_the_end_of_the_server_ends_no_answer_twice() -> None:
+    session = opened(ALL, decide=defective("result")).host(call(7, "free", {})).forget()
+    with pytest.raises(DefectError):
+        session.server({"id": wire(0), "result": RESULT})
+    crashed(session).sends_host(refused(7, -32603, SENT)).forget()
+    session.closes(Side.SERVER).quiet().unrecorded()
 
 
 def test_an_answer_that_was_given_is_not_given_again() -> None:

@@ -213,12 +213,14 @@ ENDS: dict[str, tuple[Callable[[Play], object], JsonObject]] = {
         {"decision": "deny", "reason": "timeout", "target": "free", "duration_us": 3_601_000_000},
     ),
     "server-gone": (
-        lambda made: made.host(ASKED).closes(Side.SERVER),
-        {"decision": "deny", "reason": "server_gone"},
+        lambda made: made.host(ASKED).after(2.0).closes(Side.SERVER),
+        {"decision": "deny", "reason": "server_gone", "duration_us": 2_000_000},
     ),
     "killed": (
-        lambda made: made.host(ASKED).then(lambda one: one.session.kill("why", 1, one.now)).ticks(),
-        {"decision": "deny", "reason": "killed"},
+        lambda made: made.host(ASKED).after(2.0).then(
+            lambda one: one.session.kill("why", 1, one.now)
+        ).ticks(),
+        {"decision": "deny", "reason": "killed", "duration_us": 2_000_000},
     ),
     "garbled": (
         lambda made: made.host(ASKED).server(b'{"jsonrpc":"2.0","id":%d,"result":{]' % wire(0)),
