@@ -96,6 +96,7 @@ TABLE = PolicyTable(
         "blocked": ToolPolicy(blocked=True),
         "six_hundred": ToolPolicy(min_trust=600),
         "proved": ToolPolicy(min_level=2),
+        "proved alone": ToolPolicy(min_trust=0, min_level=2),
         "both": ToolPolicy(min_trust=600, min_level=2),
         "writing": ToolPolicy(required_capabilities=("fs:write", "net:get")),
         "posting": ToolPolicy(required_capabilities=("fs:write", "net:post")),

@@ -120,6 +120,11 @@ CALLS: dict[str, tuple[Call, Context, Verdict]] = {
         held((2, 500), (1, 500)),
         no(Reason.TRUST_LEVEL, "the trust level of the caller is 1, 2 is needed"),
     ),
+    "proof of nobody": (
+        call("proved alone"),
+        held(),
+        no(Reason.TRUST_LEVEL, "the trust level of nobody is 0, 2 is needed"),
+    ),
     "enough proof of everybody": (call("proved"), held((2, 500), (3, 500)), ALLOW),
     "score before level": (
         call("both"),

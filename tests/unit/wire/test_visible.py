@@ -6,6 +6,7 @@ from mcpguard.wire.visible import printable, shows
 
 SHOWN = {
     "plain": "all is well",
+    "a sign beside a letter beyond ASCII": "\u00fc!",
     "letters of others": "\u00fc \u4e2d \u0939\u093f",
     "emoji with its selector": "\u2764\ufe0f",
     "just before the selectors": "\ufdff",
