@@ -520,13 +520,11 @@ def test_a_server_that_ends_before_its_handshake_says_what_was_withheld() -> Non
         .sends_host(refused(1, -32603, f"{GONE} {hint}"))
         .quiet()
     )
-    (
-        opened(early_exit=hint)
-        .host({"id": 1, "method": "ping"})
-        .forget()
-        .closes(Side.SERVER)
-        .sends_host(refused(1, -32603, GONE))
-    )
+    for session in (
+        opened(early_exit=hint).host({"id": 1, "method": "ping"}),
+        modern(early_exit=hint).host(call(1, _meta=ENVELOPE)),
+    ):
+        session.forget().closes(Side.SERVER).sends_host(refused(1, -32603, GONE))
 
 
 @pytest.mark.guarantee("pending:server-death-answers")

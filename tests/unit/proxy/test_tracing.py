@@ -232,6 +232,12 @@ ENDS: dict[str, tuple[Callable[[Play], object], JsonObject]] = {
         ).server({"id": wire(1), "result": {"tools": [*TOOLS.values()]}}),
         {"event": "request.ended", "method": "tools/list", "outcome": ""},
     ),
+    "list-malformed": (
+        lambda made: made.host(
+            {"id": 7, "method": "tools/list", "params": {"_meta": {"traceparent": HOSTS}}}
+        ).server({"id": wire(1), "result": {"tools": 7}}),
+        {"event": "request.ended", "method": "tools/list", "outcome": "error"},
+    ),
     "page-refused": (
         lambda made: made.host(
             {"id": 7, "method": "tools/list",
