@@ -3163,6 +3163,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "return until is not None",
         ),
     ),
+    "gateway:canary-beside-arguments": Guarantee(
+        _ARGUMENTS,
+        "A planted credential goes to no server in a request's `_meta`, `task` or state either.",
+        Mutant(
+            "pipeline/gateway.py",
+            'looked={"_meta": meta, **(more or {})}',
+            "looked={**(more or {})}",
+        ),
+    ),
     "scan:canary-never-passes": Guarantee(
         _SAID,
         "A planted credential, in any of its disguises, passes in no argument, no result and no "
