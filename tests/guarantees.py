@@ -2411,6 +2411,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "granted[key] = value",
         ),
     ),
+    "notices:own-names-kept": Guarantee(
+        _WIRE,
+        "No notice carries a progress token or a task's id of the server's to the host.",
+        Mutant(
+            "proxy/from_server.py",
+            "core.changed[key] = core.aliases.shown(params, _TOKEN)",
+            "core.changed[key] = params",
+        ),
+    ),
     "notices:subscription-ids-translated": Guarantee(
         _WIRE,
         "What belongs to a subscription comes under the host's id, and from no other subscription.",
@@ -2831,15 +2840,25 @@ GUARANTEES: Mapping[str, Guarantee] = {
     ),
     "requests:input-required": Guarantee(
         _SESSION,
-        "Questions inside results and errors pass only when every kind is allowed; "
-        "an unknown kind of result is withheld.",
+        "Questions inside results and errors pass only when every kind is allowed, and where the "
+        "request can be repeated with answers; an unknown kind of result is withheld.",
         Mutant(
             "proxy/from_server.py",
             "            if stops:\n"
             "                core.withhold(entry, decision)\n"
             "                return\n"
-            "        core.continuations",
-            "            if stops:\n                continue\n        core.continuations",
+            "            questions",
+            "            if stops:\n                continue\n            questions",
+        ),
+    ),
+    "requests:questions-as-judged": Guarantee(
+        _SESSION,
+        "A question inside a result reaches the host as it was judged: its method and known "
+        "parameters, without what was taken out, and without the server's names.",
+        Mutant(
+            "proxy/from_server.py",
+            "questions[name] = core.aliases.question(one, decision.subject)",
+            "questions[name] = one",
         ),
     ),
     "requests:unknown-methods": Guarantee(
@@ -2850,8 +2869,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "            core.refuse(message.id, Side.SERVER, "
             'denial.METHOD_NOT_FOUND, "Method not found")\n'
             "            return\n"
-            "        given",
-            "            return\n        given",
+            "        decision",
+            "            return\n        decision",
         ),
     ),
     "scan:automaton-fails-closed": Guarantee(
@@ -3106,6 +3125,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "if not isinstance(made, dict):",
         ),
     ),
+    "scan:errors-of-handshakes": Guarantee(
+        _SAID,
+        "The error that a handshake is answered with is looked at like every error.",
+        Mutant(
+            "pipeline/scan.py",
+            "        if method in _PINNED and not error:",
+            "        if method in _PINNED:",
+        ),
+    ),
     "scan:task-messages": Guarantee(
         _SAID,
         "What a server says of a task's state is looked at like a result, wherever it says it.",
@@ -3133,6 +3161,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "live/keeping.py",
             "return until is not None and self._now() < until",
             "return until is not None",
+        ),
+    ),
+    "gateway:canary-beside-arguments": Guarantee(
+        _ARGUMENTS,
+        "A planted credential goes to no server in a request's `_meta`, `task` or state either.",
+        Mutant(
+            "pipeline/gateway.py",
+            'looked={"_meta": meta, **(more or {})}',
+            "looked={**(more or {})}",
         ),
     ),
     "scan:canary-never-passes": Guarantee(

@@ -122,6 +122,7 @@ class GatewayStage:
         )
         self._plans: dict[str, _Plan] = {}
         self._plain = Sanitiser(self._rules, None)
+        self._beside = Sanitiser(Rules({}, Patterns.of(()), planted), None) if planted else None
         self._about_uris = self._bound(RESOURCES)
         self._templates = Templates(lock)
         counts = budgets is not None or not self._on
@@ -154,7 +155,11 @@ class GatewayStage:
         return ALLOW
 
     def _call(self, call: Call, ctx: Context) -> Verdict | Wait:
-        method, target, arguments, _, _, _ = call
+        method, target, arguments, _, meta, more = call
+        if self._beside is not None and (meta or more):
+            baits = self._beside.judge(call, looked={"_meta": meta, **(more or {})})
+            if baits is not ALLOW:
+                return baits
         if method != _TOOL:
             other = self._others.get(method)
             return ALLOW if other is None else other(call)

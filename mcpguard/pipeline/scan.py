@@ -239,10 +239,10 @@ class ScanStage:
     # results
 
     def _result(self, result: Result, ctx: Context) -> Verdict | Wait:
-        method, _, body, _, _ = result
+        method, _, body, error, _ = result
         if body is self._settled:
             return ALLOW
-        if method in _PINNED:
+        if method in _PINNED and not error:
             return self._greeted(result)
         if self._blind:
             return ALLOW

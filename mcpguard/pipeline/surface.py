@@ -131,7 +131,7 @@ class SurfaceStage:
             case Definition():
                 return self._definition(subject, lock)
             case ServerRequest():
-                return self._server_request(subject, lock)
+                return self._server_request(subject, ctx, lock)
             case Answer():
                 return ALLOW
             case Notice():
@@ -240,16 +240,26 @@ class SurfaceStage:
             return _unusable(Reason.DRIFTED)
         return ALLOW
 
-    def _server_request(self, subject: ServerRequest, lock: Lockfile) -> Verdict:
+    def _server_request(self, subject: ServerRequest, ctx: Context, lock: Lockfile) -> Verdict:
         if subject.method == "ping":
             return ALLOW
         kind = REQUEST_KINDS.get(subject.method)
         if kind is None:
             return Verdict.deny(Reason.UNKNOWN_METHOD, "no server may ask for that")
         if kind in lock.requests:
-            return ALLOW
+            return self._messages(subject, ctx)
         text = f"the lockfile does not let this server ask for {kind}"
         return Verdict.deny(Reason.REQUEST_KIND, text)
+
+    def _messages(self, subject: ServerRequest, ctx: Context) -> Verdict:
+        """ALLOW for what links to nothing that is not locked; else without those links."""
+        given = subject.params.get("messages")
+        if _links(given) > MAX_LINKS:
+            return Verdict.deny(Reason.OVER_LONG, f"it holds more than {MAX_LINKS} links")
+        safe = self._safe(given, ctx)
+        if safe is given:
+            return ALLOW
+        return _withheld(subject._replace(params={**subject.params, "messages": safe}))
 
     def _notice(self, subject: Notice, ctx: Context, lock: Lockfile) -> Verdict:
         if subject.method == "notifications/resources/updated":
@@ -285,7 +295,7 @@ class SurfaceStage:
                     return Verdict.deny(Reason.OVER_LONG, text)
                 safe = self._safe(body[key], ctx)
                 kept = kept if safe is body[key] else {**kept, key: safe}
-        return ALLOW if kept is body else _rewritten(subject, kept)
+        return ALLOW if kept is body else _withheld(subject._replace(body=kept))
 
     def _fitting(self, subject: Result, schema: JsonObject) -> Verdict:
         """ALLOW, with a finding if the result is not what the tool's `outputSchema` says.
@@ -409,13 +419,9 @@ def _unnamed(call: Call, _: Context) -> Verdict:
     return Verdict.deny(Reason.UNKNOWN_METHOD, "nothing says what it may name")
 
 
-def _rewritten(subject: Result, body: JsonObject) -> Verdict:
-    return Verdict(
-        Effect.ALLOW,
-        Reason.LINK_NOT_LOCKED,
-        "a link was withheld",
-        rewrite=Result(subject.method, subject.target, body),
-    )
+def _withheld(rewrite: Result | ServerRequest) -> Verdict:
+    text = "a link was withheld"
+    return Verdict(Effect.ALLOW, Reason.LINK_NOT_LOCKED, text, rewrite=rewrite)
 
 
 def _wrong_completion(given: JsonObject, known: frozenset[str]) -> str:

@@ -18,6 +18,7 @@ __all__ = [
     "client_capabilities",
     "drifted_facts",
     "envelope",
+    "introduced",
     "is_enveloped",
     "rebuilt",
     "server_capabilities",
@@ -107,6 +108,14 @@ def drifted_facts(live: JsonObject, lock: Lockfile) -> list[str]:
     return [name for name, changed in drifted.items() if changed]
 
 
+def introduced(body: JsonObject, lock: Lockfile) -> JsonObject:
+    """`body` with the reviewed value where its `_meta` says what server it comes from."""
+    meta = _meta(body)
+    if SERVER_INFO not in meta:
+        return body
+    return {**body, "_meta": {**meta, SERVER_INFO: _info(lock, meta[SERVER_INFO])}}
+
+
 def _meta(result: JsonObject) -> JsonObject:
     meta = result.get("_meta")
     return meta if isinstance(meta, dict) else {}
@@ -135,6 +144,8 @@ def rebuilt(live: JsonObject, lock: Lockfile) -> JsonObject:
         result.pop("instructions", None)
     if "supportedVersions" in result:
         result["supportedVersions"] = _known_versions(live["supportedVersions"])
+    if not _known_versions([result.get("protocolVersion")]):
+        result.pop("protocolVersion", None)
     if "_meta" in result:
         meta = _meta(live)
         shown: JsonObject = {SERVER_INFO: _info(lock, meta.get(SERVER_INFO))}

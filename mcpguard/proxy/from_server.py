@@ -22,7 +22,7 @@ from mcpguard.proxy.core import Core, outcome_of
 from mcpguard.proxy.listing import Outcome
 from mcpguard.proxy.pending import Entry, HeldAnswer, RefusedError
 from mcpguard.proxy.plain import CONTINUING, CapturedAnswers, PlainAnswers
-from mcpguard.proxy.translate import Task, subscription, unnamed, with_meta
+from mcpguard.proxy.translate import Task, asked_of, of_row, subscription, with_meta
 from mcpguard.wire.framing import MAX_LINE, Dropped
 from mcpguard.wire.jsonrpc import (
     Notification,
@@ -38,7 +38,6 @@ from mcpguard.wire.methods import (
     LIST_CHANGED,
     LISTS,
     NOTIFICATIONS,
-    RELATED_TASK,
     REQUEST_KINDS,
     REQUESTS,
     SUBSCRIPTION_ID,
@@ -226,11 +225,13 @@ class ServerSide:
         self.core.listed(outcome, self._error)
 
     def _result(self, entry: Entry, result: JsonObject, *, exact_form: bool) -> None:
-        makes_task = "task" in entry.params and isinstance(result.get("task"), dict)
+        kind = result.get("resultType")
+        complete = kind is None or kind == "complete"
+        asked = "task" in entry.params
+        makes_task = complete and asked and isinstance(result.get("task"), dict)
         if not makes_task:  # a task's progress goes on after this answer
             self.core.up_tokens.close(entry)
-        kind = result.get("resultType")
-        if kind is not None and kind != "complete":
+        if not complete:
             self._interrupted(entry, result, kind, exact_form=exact_form)
             return
         handle = self._made_task if makes_task else self._results.get(entry.row.name)
@@ -298,10 +299,12 @@ class ServerSide:
 
     def _named(self, entry: Entry, body: JsonObject) -> JsonObject:
         """`_meta` with task and subscription ids as the host knows them."""
-        body = unnamed(body, _TOKEN)
+        core = self.core
         if subscription(body) is not None:
             body = with_meta(body, SUBSCRIPTION_ID, entry.given)
-        return self.core.aliases.to_host(body) or with_meta(body, RELATED_TASK, None)
+        if core.lock is not None and core.blocks(SubjectKind.DEFINITION):
+            body = eras.introduced(body, core.lock)
+        return core.aliases.shown(body, _TOKEN)
 
     def _error(self, entry: Entry, given: JsonObject, *, exact_form: bool = False) -> None:
         core = self.core
@@ -338,10 +341,9 @@ class ServerSide:
             if known and isinstance(one, dict) and _is_name(one.get("elicitationId")):
                 self._elicitations.add(str(one["elicitationId"]))
 
-    def _ask(self, method: Json, params: Json) -> Decision:
-        name = method if isinstance(method, str) else ""
-        subject = ServerRequest(name, params if isinstance(params, dict) else {})
-        if name not in REQUEST_KINDS:
+    def _ask(self, method: str, params: Json) -> Decision:
+        subject = ServerRequest(method, params if isinstance(params, dict) else {})
+        if method not in REQUEST_KINDS:
             detail = "it asks the host for something unknown"
             return Decision(False, subject, "surface", Reason.REQUEST_KIND, detail)
         return self.core.judge(subject)
@@ -352,7 +354,8 @@ class ServerSide:
         """A result that is not the end of its request (2026-07-28)."""
         core = self.core
         asked = result.get("inputRequests", {})
-        if kind != "input_required" or not entry.modern or not isinstance(asked, dict):
+        may = entry.modern and "inputResponses" in entry.row.params  # it can be repeated with them
+        if kind != "input_required" or not may or not isinstance(asked, dict):
             subject = Result(entry.row.name, entry.target, result)
             detail = "the server answered with a kind of result mcpguard does not know"
             unknown = Decision(False, subject, "wire", Reason.UNKNOWN_RESULT_TYPE, detail)
@@ -367,20 +370,21 @@ class ServerSide:
             else:
                 self._judged(entry, self._named(entry, result), exact_form=exact_form)
             return
-        for one in asked.values():
-            method, params = (
-                (one.get("method"), one.get("params")) if isinstance(one, dict) else ("", {})
-            )
+        questions: JsonObject = {}
+        for name, one in asked.items():
+            method, params = asked_of(one)
             decision = self._ask(method, params)
             stops = core.stops(decision)
             span = core.ended(entry, apart=True) if stops else core.traced(entry)
-            core.record(DOWN, str(method)[:64], entry.target, decision, span=span)
+            core.record(DOWN, method[:64], entry.target, decision, span=span)
             if stops:
                 core.withhold(entry, decision)
                 return
+            questions[name] = core.aliases.question(one, decision.subject)
         core.continuations.issue(entry, result, frozenset(asked))
         known = ("resultType", "inputRequests", "requestState", "_meta")
-        body: JsonObject = {key: result[key] for key in known if key in result}
+        given = {**result, "inputRequests": questions} if "inputRequests" in result else result
+        body: JsonObject = {key: given[key] for key in known if key in given}
         if "_meta" in body:
             body = self._named(entry, body)
         self._judged(entry, body, exact_form=exact_form)
@@ -427,6 +431,8 @@ class ServerSide:
             self._broken_after(entry, "the server made a task without an id")
             return None
         bound = self.core.aliases.bind_task(server_id, entry, entry.row.name, entry.target)
+        if bound.entry is not entry:  # the task's progress is its first call's
+            self.core.up_tokens.close(entry)
         return {**result, "task": {**task, "taskId": bound.host_id}}
 
     def _broken_after(self, entry: Entry, why: str, reason: Reason = Reason.ENVELOPE) -> None:
@@ -489,9 +495,7 @@ class ServerSide:
             core.note(DOWN, message.method, Reason.UNKNOWN_METHOD, text, "deny")
             core.refuse(message.id, Side.SERVER, denial.METHOD_NOT_FOUND, "Method not found")
             return
-        given = message.params.items()
-        params: JsonObject = {k: v for k, v in given if k in row.known and k != "task"}
-        decision = core.judge(ServerRequest(row.name, params))
+        decision = core.judge(ServerRequest(row.name, of_row(row, message.params)))
         core.record(DOWN, row.name, "", decision)
         if core.stops(decision):  # what a host without this capability answers
             core.refuse(message.id, Side.SERVER, denial.METHOD_NOT_FOUND, "Method not found")
@@ -530,8 +534,7 @@ class ServerSide:
         if "progressToken" in meta:
             token = self.core.down_tokens.open(entry, meta["progressToken"])
             params = with_meta(params, "progressToken", token)
-        params = unnamed(params, _SUBSCRIPTION)
-        return self.core.aliases.to_host(params) or with_meta(params, RELATED_TASK, None)
+        return self.core.aliases.shown(params, _SUBSCRIPTION)
 
     # notifications
 
@@ -562,10 +565,9 @@ class ServerSide:
             return
         subject = decision.subject
         params = subject.params if isinstance(subject, Notice) else params
-        if "_meta" in params:
-            params = unnamed(params, _TOKEN)
-            params = core.aliases.to_host(params) or with_meta(params, RELATED_TASK, None)
-        line = encode_notification(method, params, exact_form=exact_form)
+        line = encode_notification(
+            method, core.aliases.shown(params, _TOKEN), exact_form=exact_form
+        )
         core.send(Side.HOST, line, Role.NOTICE)
 
     def _drop(self, message: Notification, reason: Reason, text: str) -> None:
@@ -586,7 +588,7 @@ class ServerSide:
             if not stops or core.told(DOWN, decision.reason):
                 core.record(DOWN, message.method, "", decision)
             if not stops:
-                core.changed[key] = params
+                core.changed[key] = core.aliases.shown(params, _TOKEN)
         for kind in LIST_CHANGED[message.method]:
             core.listings.doubt(kind, core.now)
 

@@ -7,10 +7,16 @@ from typing import NamedTuple
 
 import orjson
 
-from mcpguard.model import Json, JsonObject, Reason
+from mcpguard.model import Json, JsonObject, Reason, ServerRequest, Side, Subject
 from mcpguard.proxy.pending import Entry, RefusedError, draw
 from mcpguard.wire import exact
-from mcpguard.wire.methods import RELATED_TASK, SUBSCRIPTION_ID
+from mcpguard.wire.methods import (
+    RELATED_TASK,
+    REQUEST_KINDS,
+    REQUESTS,
+    SUBSCRIPTION_ID,
+    Row,
+)
 
 __all__ = [
     "OWN_NAMES",
@@ -21,7 +27,9 @@ __all__ = [
     "Task",
     "Tokens",
     "agreed",
+    "asked_of",
     "beside",
+    "of_row",
     "unnamed",
     "with_meta",
 ]
@@ -84,6 +92,21 @@ def unnamed(body: JsonObject, keys: frozenset[str] = OWN_NAMES) -> JsonObject:
     if not isinstance(meta, dict) or meta.keys().isdisjoint(keys):
         return body
     return {**body, "_meta": {key: meta[key] for key in meta if key not in keys}}
+
+
+def of_row(row: Row, params: JsonObject) -> JsonObject:
+    """What of a server request's parameters the host is asked; a server is given no task."""
+    return {key: params[key] for key in params if key in row.known and key != "task"}
+
+
+def asked_of(one: Json) -> tuple[str, JsonObject]:
+    """What a question inside an interrupted result asks: its method, and parameters of that."""
+    question = one if isinstance(one, dict) else {}
+    method, params = question.get("method"), question.get("params")
+    name, given = method if isinstance(method, str) else "", params
+    row = REQUESTS[Side.SERVER].get(name)
+    known: JsonObject = given if isinstance(given, dict) else {}
+    return name, known if row is None else of_row(row, known)
 
 
 class Tokens:
@@ -197,6 +220,21 @@ class Aliases:
             return body
         task = self.served_task(related.get("taskId")) if isinstance(related, dict) else None
         return with_meta(body, RELATED_TASK, {"taskId": task.host_id}) if task else None
+
+    def shown(self, body: JsonObject, keys: frozenset[str]) -> JsonObject:
+        """`body` with no name in `_meta` that only the server knows, and without `keys` there."""
+        body = unnamed(body, keys)
+        known = self.to_host(body)
+        return with_meta(body, RELATED_TASK, None) if known is None else known
+
+    def question(self, one: Json, judged: Subject) -> Json:
+        """The question `one` inside an interrupted result, as it was judged; see `asked_of`."""
+        if not isinstance(judged, ServerRequest) or judged.method not in REQUEST_KINDS:
+            return one
+        made: JsonObject = {"method": judged.method}
+        if isinstance(one, dict) and "params" in one:
+            made["params"] = self.shown(judged.params, OWN_NAMES)
+        return made
 
     def to_server(self, body: JsonObject) -> JsonObject | None:
         """`body` with the related task's id as the server knows it; None when there is none."""

@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from mcpguard.model import (
+    ALLOW,
     Answer,
+    Call,
     Finding,
     Json,
     JsonObject,
@@ -16,13 +18,15 @@ from mcpguard.model import (
     Severity,
     Verdict,
 )
+from mcpguard.pipeline.gateway import GatewayStage
 from mcpguard.pipeline.scan import ScanStage
-from mcpguard.pipeline.terms import Response
+from mcpguard.pipeline.terms import GatewayPolicy, Response
 from tests.unit.pipeline.scanning import (
     BAIT,
     CTX,
     LOCK,
     NOTHING,
+    PLANTED,
     REDACTING,
     TOKEN,
     Quarantine,
@@ -86,6 +90,33 @@ def test_an_answer_of_the_hosts_with_a_planted_credential_does_not_pass() -> Non
     assert judged(Answer("sampling/createMessage", {"text": "x"}), stage()).allowed
     without = ScanStage(NOTHING, LOCK)
     assert judged(Answer("sampling/createMessage", {"text": BAIT}), without).allowed
+
+
+CALLS: dict[str, Call] = {
+    "arguments": Call("tools/call", "t", {"a": BAIT}),
+    "_meta": Call("tools/call", "t", {}, meta={"a/b": [BAIT]}),
+    "a key of _meta": Call("tools/call", "t", {}, meta={BAIT: 1}),
+    "task": Call("tools/call", "t", {}, more={"task": {"ttl": 1, "x": BAIT}}),
+    "state": Call("tools/call", "t", {}, more={"requestState": BAIT}),
+    "_meta of a prompt": Call("prompts/get", "p", {}, meta={"x": BAIT}),
+    "_meta of a resource": Call("resources/read", "a:b", {}, meta={"x": BAIT}),
+    "_meta of a ping": Call("ping", "", {}, meta={"x": BAIT}),
+}
+
+
+@pytest.mark.guarantee("gateway:canary-beside-arguments")
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_planted_credential_goes_to_no_server_beside_the_arguments(call: Call) -> None:
+    gateway = GatewayStage(GatewayPolicy(), LOCK, planted=PLANTED)
+    verdict = gateway.judge(call, CTX)
+    assert isinstance(verdict, Verdict)
+    assert verdict.reason is Reason.SANITISED
+    assert [each.rule for each in verdict.findings] == ["scan.canary"]
+    harmless = call._replace(
+        arguments={}, meta={"x": TOKEN} if call.meta else None, more={"task": {}}
+    )
+    assert gateway.judge(harmless, CTX) is ALLOW
+    assert GatewayStage(GatewayPolicy(), LOCK).judge(call, CTX) is ALLOW
 
 
 def nested(value: Json) -> JsonObject:

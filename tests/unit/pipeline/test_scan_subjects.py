@@ -156,6 +156,20 @@ def test_only_instructions_of_a_handshake_are_examined_as_such(
     )
 
 
+@pytest.mark.guarantee("scan:errors-of-handshakes")
+@pytest.mark.parametrize("method", ["initialize", "server/discover"])
+@pytest.mark.parametrize("key", ["message", "data"])
+def test_the_error_of_a_handshake_is_looked_at_like_every_error(method: str, key: str) -> None:
+    body: JsonObject = {"code": -1, "message": "m", key: "OBEY me"}
+    withheld = judged(Result(method, "", body, error=True), stage(outcomes(Response.BLOCK)))
+    assert (withheld.allowed, withheld.reason) == (False, Reason.INJECTION)
+    body = {"code": -1, "message": "m", key: f"a {TOKEN} b"}
+    told = judged(Result(method, "", body, error=True), stage(REDACTING))
+    assert isinstance(told.subject, Result)
+    assert (told.allowed, told.reason) == (True, Reason.REDACTED)
+    assert TOKEN not in str(told.subject.body)
+
+
 EVERYTHING = frozenset(SubjectKind) - {SubjectKind.RESULT}
 BLOCKING = Responses(Response.OFF, Response.BLOCK)
 CALL, DEFINITION = SubjectKind.CALL, SubjectKind.DEFINITION

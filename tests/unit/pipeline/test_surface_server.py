@@ -1,5 +1,6 @@
 """What a server lists, asks for and announces, held against what was reviewed."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -8,15 +9,17 @@ from mcpguard.model import (
     ALLOW,
     Answer,
     Definition,
+    Effect,
     ItemKind,
     JsonObject,
     Notice,
     Reason,
+    RequestKind,
     ServerRequest,
     Side,
     Verdict,
 )
-from mcpguard.pipeline.surface import SurfaceStage
+from mcpguard.pipeline.surface import MAX_LINKS, SurfaceStage
 from mcpguard.wire.methods import NOTIFICATIONS
 from tests.unit.pipeline.surfaces import CTX, FACTS, LISTED, LOCK, judged
 
@@ -79,6 +82,47 @@ def test_a_server_asks_only_for_what_the_lockfile_allows(
 ) -> None:
     verdict = judged(ServerRequest(method, {}))
     assert (verdict.reason, verdict.detail) == (reason, detail)
+
+
+LINKS: dict[str, JsonObject] = {
+    "a block": {"role": "user", "content": {"type": "resource_link", "uri": "x://y"}},
+    "a list": {"role": "user", "content": [{"type": "resource_link", "uri": "x://y"}]},
+    "what a tool answered": {
+        "role": "user",
+        "content": [
+            {"type": "tool_result", "content": [{"type": "resource_link", "uri": "x://y"}]}
+        ],
+    },
+}
+
+
+@pytest.mark.guarantee("surface:links-are-locked")
+@pytest.mark.parametrize("message", LINKS.values(), ids=LINKS)
+def test_messages_for_the_hosts_model_link_to_nothing_that_is_not_locked(
+    message: JsonObject,
+) -> None:
+    lock = replace(LOCK, requests=frozenset(RequestKind))
+    params: JsonObject = {"messages": [{"role": "user", "content": WELL}, message], "maxTokens": 1}
+    asked = ServerRequest("sampling/createMessage", params)
+    verdict = judged(asked, lock=lock)
+    assert (verdict.effect, verdict.reason) == (Effect.ALLOW, Reason.LINK_NOT_LOCKED)
+    left = verdict.rewrite
+    assert isinstance(left, ServerRequest)
+    assert "x://y" not in str(left.params)
+    assert left.params == json.loads(json.dumps(params).replace(json.dumps(FAR), json.dumps(NOTE)))
+    assert judged(left, lock=lock) is ALLOW
+    many: JsonObject = {"messages": [{"role": "user", "content": [WELL] * (MAX_LINKS + 1)}]}
+    assert judged(asked._replace(params=many), lock=lock).reason is Reason.OVER_LONG
+    most: JsonObject = {"messages": [{"role": "user", "content": [WELL] * MAX_LINKS}]}
+    assert judged(asked._replace(params=most), lock=lock) is ALLOW
+
+
+FAR: JsonObject = {"type": "resource_link", "uri": "x://y"}
+WELL: JsonObject = {"type": "resource_link", "uri": "file:///srv/readme"}
+NOTE: JsonObject = {
+    "type": "text",
+    "text": "[mcpguard: a link to a resource that is not in the lockfile was withheld]",
+}
 
 
 def test_the_hosts_answers_pass() -> None:

@@ -1,5 +1,8 @@
 """2026-07-28: what a call interrupted by questions carries, and what its retry must name."""
 
+from base64 import b64encode
+
+import orjson
 import pytest
 
 from mcpguard.model import (
@@ -10,12 +13,15 @@ from mcpguard.model import (
     ItemKind,
     Json,
     JsonObject,
+    Mode,
     RequestKind,
     ServerRequest,
     Side,
     Subject,
     Wait,
 )
+from mcpguard.pipeline.scan import ScanStage
+from mcpguard.pipeline.terms import Response, ScanPolicy
 from mcpguard.proxy import from_server
 from mcpguard.wire.methods import RELATED_TASK, SUBSCRIPTION_ID
 from tests.unit.proxy.play import (
@@ -34,7 +40,10 @@ from tests.unit.proxy.play import (
     wire,
 )
 
-ASKED: JsonObject = {"name": {"method": "elicitation/create", "params": ELICIT}}
+ELICITED: JsonObject = {"method": "elicitation/create", "params": ELICIT}
+ASKED: JsonObject = {"name": ELICITED}
+ROOTS: JsonObject = {"method": "roots/list"}
+TOKEN = "ghp_" + "aB3dE5fG7hJ9" * 3
 
 
 def interrupted(**more: Json) -> JsonObject:
@@ -68,6 +77,98 @@ def test_the_parameters_of_a_question_in_a_result_are_what_is_judged() -> None:
     session = opened(ALL, decide=decide).host(enveloped(1))
     session.server({"id": wire(0), "result": interrupted()})
     assert judged == [ELICIT]
+
+
+QUESTIONS: dict[str, tuple[Json, Json]] = {
+    "members of no question": (
+        {**ELICITED, "METHOD": "sampling/createMessage", "note": "x"},
+        ELICITED,
+    ),
+    "parameters that it does not have": (
+        {**ELICITED, "params": {**ELICIT, "task": {"ttl": 1}, "extra": "x"}},
+        ELICITED,
+    ),
+    "parameters that are none": ({"method": "roots/list", "params": "x"}, {**ROOTS, "params": {}}),
+    "no parameters": (ROOTS, ROOTS),
+    "the server's names": (
+        {
+            **ROOTS,
+            "params": {
+                "_meta": {
+                    "progressToken": 5,
+                    SUBSCRIPTION_ID: 6,
+                    RELATED_TASK: {"taskId": "srv-1"},
+                    "x": 1,
+                }
+            },
+        },
+        {**ROOTS, "params": {"_meta": {"x": 1}}},
+    ),
+}
+
+
+@pytest.mark.guarantee("requests:questions-as-judged")
+@pytest.mark.parametrize(("given", "passed"), QUESTIONS.values(), ids=QUESTIONS)
+def test_the_host_is_asked_what_was_judged_and_nothing_else(given: Json, passed: Json) -> None:
+    session = opened(ALL).host(enveloped(1)).forget()
+    session.server({"id": wire(0), "result": interrupted(inputRequests={"a": given})})
+    session.sends_host({"id": 1, "result": interrupted(inputRequests={"a": passed})}).quiet()
+
+
+@pytest.mark.guarantee("requests:questions-as-judged")
+def test_what_is_taken_out_of_a_question_is_not_in_what_the_host_is_asked() -> None:
+    stage = ScanStage(ScanPolicy(secrets=Response.REDACT), ALL)
+    session = opened(ALL, decide=usual(ALL, scan=stage)).host(enveloped(1)).forget()
+    session.server({"id": wire(0), "result": interrupted(inputRequests={"a": sampled(TOKEN)})})
+    kept = interrupted(inputRequests={"a": sampled("[mcpguard:github-token]")})
+    session.sends_host({"id": 1, "result": kept}).quiet()
+
+
+def sampled(said: str) -> JsonObject:
+    """A question about a text that comes as base64."""
+    resource: JsonObject = {
+        "uri": "file:///x",
+        "mimeType": "text/plain",
+        "blob": b64encode(f"key {said} end".encode()).decode(),
+    }
+    content: JsonObject = {"type": "resource", "resource": resource}
+    params: JsonObject = {"messages": [{"role": "user", "content": content}], "maxTokens": 1}
+    return {"method": "sampling/createMessage", "params": params}
+
+
+@pytest.mark.guarantee("requests:input-required")
+def test_audit_only_passes_a_question_of_an_unknown_kind_as_it_is() -> None:
+    asked: JsonObject = {"a": {"method": "x/y", "params": {"z": 1}, "more": 1}, "b": 5}
+    session = opened(ALL, mode=Mode.AUDIT_ONLY).host(enveloped(1)).forget()
+    session.server({"id": wire(0), "result": interrupted(inputRequests=asked)})
+    session.sends_host({"id": 1, "result": interrupted(inputRequests=asked)}).quiet()
+
+
+@pytest.mark.guarantee("requests:input-required")
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        (
+            "completion/complete",
+            {
+                "ref": {"type": "ref/prompt", "name": "greet"},
+                "argument": {"name": "who", "value": "x"},
+            },
+        ),
+        ("server/discover", {}),
+        ("subscriptions/listen", {"notifications": {}}),
+    ],
+)
+def test_a_request_that_takes_no_answers_is_not_interrupted(
+    method: str, params: JsonObject
+) -> None:
+    session = modern(locked(requests=list(RequestKind), era=Era.DUAL)).forget()
+    session.host({"id": 1, "method": method, "params": {**params, "_meta": ENVELOPE}})
+    (sent,) = session.sends[Side.SERVER]
+    session.server({"id": orjson.loads(sent)["id"], "result": interrupted()})
+    session.recorded(decision="deny", reason="unknown_result_type", method=method)
+    (told,) = session.sends[Side.HOST]
+    assert b"inputRequests" not in told
 
 
 @pytest.mark.guarantee("requests:continuations-bound")

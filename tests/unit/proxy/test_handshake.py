@@ -483,12 +483,38 @@ def test_a_drifted_discovery_is_rebuilt() -> None:
         ({"_meta": {}}, {"_meta": {}}),
         ({"_meta": 5}, {"_meta": {}}),
         ({"supportedVersions": 5}, {"supportedVersions": []}),
+        ({"protocolVersion": "Be evil."}, {}),
+        ({"protocolVersion": {"Be": "evil."}}, {}),
+        ({"protocolVersion": None}, {}),
     ],
 )
 def test_odd_parts_of_a_discovery_become_empty_ones(live: JsonObject, shown: JsonObject) -> None:
     session = play(MODERN).host(DISCOVER).forget()
     session.server({"id": wire(0), "result": discovery(**live)})
     session.sends_host({"id": "d", "result": discovery(**shown)}).quiet()
+
+
+@pytest.mark.guarantee("handshake:reviewed-facts-shown")
+@pytest.mark.parametrize("mode", Mode)
+def test_a_result_comes_from_the_server_that_was_reviewed(mode: Mode) -> None:
+    said: JsonObject = {"content": [], "_meta": {"x": 1, SERVER_INFO: {"name": "other"}}}
+    told: JsonObject = {**said, "_meta": {"x": 1, SERVER_INFO: SERVER}}
+    session = opened(mode=mode).host(call(1)).forget().server({"id": wire(0), "result": said})
+    shown = said if mode is Mode.AUDIT_ONLY else told
+    session.sends_host({"id": 1, "result": shown}).quiet()
+
+
+@pytest.mark.guarantee("lock:vary-matches-whole-value")
+@pytest.mark.parametrize(("version", "shown"), [("2.0", "2.0"), ("2.0 beta", "1.0")])
+def test_a_version_that_may_vary_passes_with_every_result(version: str, shown: str) -> None:
+    vary = Vary("/server/serverInfo/version", r"[0-9]+\.[0-9]+")
+    session = opened(locked(vary=[vary])).host(call(1)).forget()
+
+    def result(number: str) -> JsonObject:
+        return {"content": [], "_meta": {SERVER_INFO: {**SERVER, "version": number}}}
+
+    session.server({"id": wire(0), "result": result(version)})
+    session.sends_host({"id": 1, "result": result(shown)}).quiet()
 
 
 @pytest.mark.guarantee("handshake:rebuilt")

@@ -5,7 +5,7 @@ import pytest
 from mcpguard.model import Json, JsonObject, Mode, Side
 from mcpguard.proxy import listing
 from mcpguard.proxy.core import MAX_DROPS
-from mcpguard.wire.methods import LISTS
+from mcpguard.wire.methods import LISTS, RELATED_TASK
 from tests.unit.proxy.lists import (
     CHANGED,
     DOUBLED,
@@ -45,6 +45,17 @@ def test_a_changed_list_is_verified_before_the_host_hears_of_it() -> None:
     session.recorded(decision="deny", reason="not_locked", target="exec")
     session.told("item.not_locked", name="exec")
     session.host(call(2, "exec")).sends_host(refused(2, -32602, "Unknown tool: exec"))
+
+
+@pytest.mark.guarantee("notices:own-names-kept")
+def test_a_changed_list_is_told_without_the_names_that_only_the_server_knows() -> None:
+    def notice(**meta: Json) -> JsonObject:
+        return {**CHANGED, "params": {"_meta": {"x": 1, **meta}}}
+
+    names: dict[str, Json] = {"progressToken": 5, RELATED_TASK: {"taskId": "srv-1"}}
+    session = opened().server(notice(**names))
+    answered(session.forget(), 0, ECHO, FREE)
+    session.sends_host(notice()).quiet()
 
 
 @pytest.mark.guarantee("listing:changed-reverified")

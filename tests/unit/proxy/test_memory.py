@@ -2,11 +2,12 @@
 
 import tracemalloc
 
+import orjson
 import pytest
 
-from mcpguard.model import JsonObject
+from mcpguard.model import JsonObject, Side
 from mcpguard.proxy import core, from_server, listing, translate
-from tests.unit.proxy.play import ALL, call, opened
+from tests.unit.proxy.play import ALL, ENVELOPE, call, opened
 
 LARGE = 100_000
 """Characters of one argument."""
@@ -65,6 +66,34 @@ def test_a_host_that_sends_and_cancels_leaves_no_tokens_behind() -> None:
         tracemalloc.stop()
     assert current < LARGE
     session.host(call("last")).recorded(decision="allow", target="free")
+
+
+@pytest.mark.weighed
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"task": {"taskId": "the same", "status": "working"}},
+        {"resultType": "input_required", "task": {}},
+    ],
+)
+def test_answers_that_make_no_new_task_leave_no_tokens_behind(result: JsonObject) -> None:
+    session = opened()
+
+    def answered(number: int) -> None:
+        meta: JsonObject = {**ENVELOPE, "progressToken": number}
+        session.host(call(number, task={}, _meta=meta))
+        asked = orjson.loads(session.sends[Side.SERVER][0])
+        session.server({"id": asked["id"], "result": result}).forget()
+
+    answered(0)  # loads what looks through them
+    tracemalloc.start()
+    try:
+        for number in range(1, 1000):
+            answered(number)
+        current, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert current < 2 * LARGE
 
 
 @pytest.mark.weighed

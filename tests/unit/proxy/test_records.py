@@ -525,7 +525,7 @@ def test_a_drifted_handshake_is_recorded_with_what_became_of_it(
 
 @pytest.mark.guarantee("requests:input-required")
 @pytest.mark.parametrize(
-    ("question", "method"), [(5, ""), ({"method": "m" * 65}, "m" * 64), ({}, "None")]
+    ("question", "method"), [(5, ""), ({"method": "m" * 65}, "m" * 64), ({}, "")]
 )
 def test_a_question_is_recorded_under_the_beginning_of_its_method(
     question: Json, method: str
