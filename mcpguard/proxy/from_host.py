@@ -515,9 +515,6 @@ class HostSide:
             text = "Method not found"  # the reviewed server has no server/discover; some exit on it
             core.deny_wire(entry, Reason.UNKNOWN_METHOD, denial.METHOD_NOT_FOUND, text)
             return
-        meta = entry.params.get("_meta")
-        if isinstance(meta, dict):
-            core.envelope = eras.envelope(self._shown_meta(meta))
         self._plain(entry)
 
     def _list(self, entry: Entry) -> None:
