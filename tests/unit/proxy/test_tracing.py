@@ -9,11 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import JsonObject, Mode, Side, Wait
 from mcpguard.wire.tracing import Tracer, parent_of
 from tests.unit.proxy.play import (
+    ALL,
+    ELICIT,
     ENVELOPE,
     LOCK,
+    MODERN,
     TOOLS,
     Play,
     call,
@@ -258,6 +262,7 @@ def test_a_request_ends_in_one_record_with_its_span(name: str) -> None:
     ids = {"trace_id": TRACE, "parent_id": PARENT, "span_id": number(1), "request_id": "7"}
     assert (ids | wanted).items() <= record.items()
     assert sum("span_id" in each for each in made.records) <= 2
+    assert "args" not in record
 
 
 def test_the_record_of_a_call_that_goes_on_names_its_span_without_an_end() -> None:
@@ -366,3 +371,24 @@ def test_a_session_from_its_first_line_on_is_traced_and_answered_as_ever() -> No
         made.server(line({"id": wire(5), "result": RESULT}))
     assert with_it.sends[Side.HOST] == without.sends[Side.HOST]
     assert len(with_it.sends[Side.SERVER]) == len(without.sends[Side.SERVER])
+
+
+@pytest.mark.parametrize("lock", [ALL, MODERN], ids=["let-through", "withheld"])
+def test_what_a_server_asks_in_a_result_ends_the_span_where_it_is_withheld(lock: Lockfile) -> None:
+    draw = Bytes()
+    made = modern(lock, tracer=Tracer(draw))
+    made.host(call(7, "free", {}, _meta={**ENVELOPE, "traceparent": HOSTS})).forget()
+    question: JsonObject = {"method": "elicitation/create", "params": ELICIT}
+    asked: JsonObject = {"resultType": "input_required", "inputRequests": {"q": question}}
+    record = made.server({"id": wire(0), "result": asked}).records[0]
+    assert record["method"] == "elicitation/create"
+    assert ("duration_us" in record) == (lock is MODERN)
+    assert record.get("request_method") == ("tools/call" if lock is MODERN else None)
+
+
+@pytest.mark.parametrize("kind", ["input_required", "other"])
+def test_a_kind_of_result_nobody_knows_ends_the_span(kind: str) -> None:
+    made = traced().host(ASKED).forget()
+    record = made.server({"id": wire(0), "result": {"resultType": kind}}).records[0]
+    assert (record["decision"], record["reason"]) == ("deny", "unknown_result_type")
+    assert "duration_us" in record

@@ -105,6 +105,13 @@ def test_a_claim_is_in_the_record_and_the_call_goes_on_as_it_was(
     assert one.records[-1]["decision"] == "allow"
 
 
+@pytest.mark.guarantee("trust:never-from-a-message")
+def test_a_claim_beside_a_request_that_names_nothing_is_in_the_record() -> None:
+    params: JsonObject = {"level": "info", "_meta": {"agent_did": "did:key:z"}}
+    one = session().host({"id": 1, "method": "logging/setLevel", "params": params})
+    assert one.records[-1]["findings"] == ["trust-claim /_meta/agent_did"]
+
+
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [

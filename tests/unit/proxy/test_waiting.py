@@ -108,7 +108,8 @@ def test_a_call_that_was_cancelled_while_it_waited_is_never_sent() -> None:
 
 @pytest.mark.guarantee("proxy:waiting-never-runs")
 def test_nobody_is_waited_for_for_ever() -> None:
-    session = asking(Asking()).host(call(1))
+    stage = Asking()
+    session = asking(stage).host(call(1))
     session.ticks(MAX_WAIT).quiet()
     session.ticks(0.1).sends_host(
         blocked(
@@ -118,6 +119,8 @@ def test_nobody_is_waited_for_for_ever() -> None:
         )
     )
     session.idle()
+    stage.answer = ALLOW
+    assert not session.resumes().quiet().session.holding
 
 
 def test_the_servers_time_begins_when_the_call_is_sent() -> None:
@@ -208,6 +211,7 @@ def test_an_answer_that_waited_may_be_denied() -> None:
     stage.answer = NO
     session.resumes().recorded(decision="deny", reason="approval")
     assert "only its result was withheld" in str(session.sends)
+    assert [(each.name, each.level) for each in session.events] == [("result.withheld", "warning")]
 
 
 @pytest.mark.guarantee("scan:large-beside")
@@ -226,6 +230,16 @@ def test_an_answer_nobody_decides_in_time_is_withheld() -> None:
             "detail": "nobody decided in time",
         }
     ]
+
+
+def test_an_answer_that_waited_and_was_given_is_not_given_again_at_a_defect() -> None:
+    stage = Asking()
+    session = answering(stage).server(ANSWER)
+    stage.answer = ALLOW
+    session.resumes().sends_host({"id": 1, "result": RESULT}).forget()
+    session.session.crash("why", session.now, session.session.take())
+    session.resumes().quiet().idle()
+    assert session.records == [{"event": "session.crashed", "detail": "why"}]
 
 
 def ended(reason: str, detail: str) -> JsonObject:
