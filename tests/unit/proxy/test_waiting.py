@@ -123,6 +123,15 @@ def test_nobody_is_waited_for_for_ever() -> None:
     assert not session.resumes().quiet().session.holding
 
 
+def test_a_call_that_waited_is_no_other_calls_second_look() -> None:
+    stage = Asking()
+    session = asking(stage).host(call(1))
+    stage.answer = ALLOW
+    session.resumes().after(1.0).host(call(2))
+    assert stage.seen == [(wire(0), None), (wire(0), PERSON), (wire(1), None)]
+    assert session.session.now == session.now
+
+
 def test_the_servers_time_begins_when_the_call_is_sent() -> None:
     stage = Asking()
     session = opened(decide=usual(LOCK, trust=stage), timeout=200.0).host(call(1))
