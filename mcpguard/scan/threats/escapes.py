@@ -11,7 +11,7 @@ __all__ = ["RUN", "TOKENS", "decoded", "runs", "tokens"]
 _SELECTORS = "\\x{180B}-\\x{180D}\\x{180F}\\x{FE00}-\\x{FE0F}\\x{E0100}-\\x{E01EF}"
 
 _ESCAPES = (
-    r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])",
+    r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][0-9;]*|[@-Z\\^_])",
     r"(?:%[0-9A-Fa-f][0-9A-Fa-f])+",
     r"(?:\\x[0-9A-Fa-f][0-9A-Fa-f])+",
     r"(?:\\u[0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f])+",
@@ -21,7 +21,10 @@ _ESCAPES = (
     rf"[{_SELECTORS}][{_SELECTORS}]+",
 )
 TOKENS = "|".join(f"(?:{each})" for each in _ESCAPES)
-"""Matches one escape of any kind."""
+"""Matches one escape of any kind; of an OSC sequence (ECMA-48) its beginning alone.
+
+A terminal swallows what such a sequence holds, a model reads it.
+"""
 
 RUN = r"[A-Za-z0-9+/_-]{20}[A-Za-z0-9+/_-]*=*"
 """Matches what may be base64 or hex: 21 characters hold 15 bytes."""

@@ -207,6 +207,8 @@ DISGUISES = {
     "rot13": codecs.encode(PLAIN, "rot13"),
     "reversed": PLAIN[::-1],
     "digits": PLAIN.translate(str.maketrans("oieast", "013457")),
+    "terminal title": f"\x1b]0;{PLAIN}\x07",
+    "terminal sequence without an end": f"\x1b]\n{PLAIN}",
 }
 
 

@@ -30,6 +30,13 @@ READINGS = [
     ("μm", "μm", []),
     (f"a{tags('hi')}b", "ahib", ["tags"]),
     ("x\x1b[31mred\x1b[0m", "xred", ["control", "control", "ansi", "ansi"]),
+    ("x\x1b]0;a title\x07y", "xa titley", ["control", "control", "ansi"]),
+    (
+        "x\x1b]8;;https://a.example\x1b\\y",
+        "xhttps://a.exampley",
+        ["control", "control", "ansi", "ansi"],
+    ),
+    ("x\x1b]not ended", "xnot ended", ["control", "ansi"]),
     ("%68%69 \\x68i \\u0068i &#104;i &lt;", "hi hi hi hi <", []),
     ("a <!-- b --> c", "a <!-- b --> c", ["comment"]),
     ("[//]: # (b)\nc", "[//]: # (b)\nc", ["comment"]),
