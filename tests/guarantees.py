@@ -295,7 +295,16 @@ GUARANTEES: Mapping[str, Guarantee] = {
         Mutant(
             "audit/chain.py",
             "                self._look(now)\n",
-            "                self._looked = now\n",
+            "                self._since, self._until = 0.0, 1.0\n",
+        ),
+    ),
+    "audit:short-way-same-bytes": Guarantee(
+        _AUDIT,
+        "A record that goes alone has the bytes it would have in a batch.",
+        Mutant(
+            "audit/chain.py",
+            "hashed.update(self._previous + text)",
+            "hashed.update(text)",
         ),
     ),
     "audit:one-chain-across-sessions": Guarantee(
@@ -2220,6 +2229,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "live/approvals.py",
             "for grant in leaving:\n                shared",
             "for grant in ():\n                shared",
+        ),
+    ),
+    "live:short-way-counts": Guarantee(
+        _TRUST,
+        "Records that the log writes by itself are counted as those it is handed in batches.",
+        Mutant(
+            "live/governor.py",
+            "            self.observer.watcher.counted(allowed, seq, now)\n",
+            "            pass\n",
         ),
     ),
     "live:attack-is-told-at-once": Guarantee(

@@ -3,7 +3,7 @@
 import contextlib
 import os
 from binascii import hexlify, unhexlify
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b, sha256
 from pathlib import Path
@@ -32,8 +32,18 @@ LONG_ARGS = 64 * 1024
 """Bytes of arguments from which SHA-256, for which processors have instructions, goes over them
 first: BLAKE2b alone takes 3 ms a megabyte, four times as long."""
 
+LONG_WAY = 15
+"""A mask of the record's number: one in 16 is left to `write` though `allow` could take it, for
+those who look at what is written there."""
+
 _BEGUN = sha256(DOMAIN)
 """What every line's hash begins with; a copy of it is made faster than a new one."""
+
+_NEVER = float("inf"), float("-inf")
+"""No moment: the next write looks first."""
+
+_LINE = b"%b" + HASH_KEY + b"%b" + LINE_END
+"""BODY and hash as one line."""
 
 _PERSON = b"mcpguard args v1"
 """BLAKE2b personalisation, 16 bytes: this key's digests of anything else never equal these."""
@@ -48,6 +58,7 @@ class AuditLog:
     """
 
     __slots__ = (
+        "_allowed",
         "_before",
         "_clock",
         "_closed",
@@ -56,15 +67,20 @@ class AuditLog:
         "_encoder",
         "_excess",
         "_fd",
+        "_forms",
         "_fresh",
         "_gap",
         "_keyed",
-        "_looked",
         "_previous",
+        "_second",
+        "_second_text",
+        "_since",
         "_size",
         "_tracked",
+        "_until",
         "_where",
         "_why",
+        "heard",
         "now",
         "origin",
         "path",
@@ -91,7 +107,8 @@ class AuditLog:
         self.skipped = file.skipped
         self._fd = file.fd
         self._where = file.path.absolute()
-        self._looked = float("-inf")
+        self._since, self._until = _NEVER
+        self._second, self._second_text = 0.0, b""  # of the moments from `_since` to `_until`
         self._size = file.size
         self.seq = file.seq
         """Of the last record that was written."""
@@ -101,6 +118,10 @@ class AuditLog:
         self._previous = file.previous
         self._keyed = blake2b(digest_size=32, key=key, person=_PERSON)
         self._encoder = encoder
+        self._forms = {} if durability == "strict" else encoder.known
+        self._allowed: defaultdict[Allowed, int] = defaultdict(int)
+        self.heard: Callable[[Mapping[Allowed, int], int, float], None] = _unheard
+        """Is told of what `allow` wrote: how often what, the number and the time of the last."""
         self._clock = clock
         self._durability = durability
         self.syncer = Syncer(file.fd)
@@ -171,6 +192,7 @@ class AuditLog:
         Raises AuditError, with nothing of them in the file; ValueError, before anything is written,
         for a field that only the log itself writes (`seq`, `ts`, `hash`, ...).
         """
+        self.tell()
         now = self.now = self._clock()
         if self._gap:
             gap: JsonObject = {"event": "audit.gap", "withheld": self._gap, "detail": self._why}
@@ -186,7 +208,7 @@ class AuditLog:
             lines += (text, HASH_KEY, hexlify(previous), LINE_END)
         data = b"".join(lines)
         try:
-            if syncer.failure or not 0.0 <= now - self._looked < LOOK_SECONDS:
+            if syncer.failure or not self._since <= now - self._second < self._until:
                 self._look(now)
             written = os.write(self._fd, data)
             if written != len(data) or self._durability == "strict":
@@ -203,6 +225,51 @@ class AuditLog:
             self._count(records)
         if self._durability == "grouped":
             syncer.wrote(len(records))
+
+    def allow(self, told: Allowed, args: bytes) -> bool:
+        """`write` of one record, if it is one of the usual at a usual moment: a third of the time.
+
+        False: it is not, or it cannot be written; nothing of it is in the file, and `write` takes
+        it or says why not.
+        """
+        now, seq, syncer = self._clock(), self.seq + 1, self.syncer
+        past = now - self._second
+        if (
+            not self._since <= past < self._until
+            or not seq & LONG_WAY
+            or syncer.failure
+            or (form := self._forms.get(told)) is None
+        ):
+            return False
+        digest = args and self._digest(args)
+        text = form % (seq, self._second_text, int(past * 1e6), digest)
+        hashed = _BEGUN.copy()
+        hashed.update(self._previous + text)
+        previous = hashed.digest()
+        sealed = hexlify(previous)
+        line = _LINE % (text, sealed)
+        try:
+            written = os.write(self._fd, line)
+        except OSError:  # `write` meets it again, and says it
+            written = 0
+        if written != len(line):
+            self._excess = written
+            self._since, self._until = _NEVER
+            return False
+        self._size += written
+        self.seq, self._previous, self.now = seq, previous, now
+        self._allowed[told] += 1
+        if self._tracked:
+            self._fresh += sealed
+        if not syncer.pending and self._durability == "grouped":
+            syncer.wrote(1)
+        return True
+
+    def tell(self) -> None:
+        """Tells `heard` of what `allow` wrote since it was told last."""
+        if self._allowed:
+            allowed, self._allowed = self._allowed, defaultdict(int)
+            self.heard(allowed, self.seq, self.now)
 
     def _count(self, records: Sequence[Record]) -> None:
         """What other records than allowed ones decided: what is not counted here is one of those.
@@ -240,7 +307,7 @@ class AuditLog:
 
         A log that was moved away still holds its records, but the next reader looks here.
         """
-        self._looked = float("-inf")  # whatever is wrong is looked at again by the next write
+        self._since, self._until = _NEVER  # whatever is wrong is looked at again by the next write
         self._recover()
         opened = os.fstat(self._fd)
         if opened.st_size != self._size:
@@ -252,7 +319,10 @@ class AuditLog:
             raise AuditError("the log was deleted or replaced", hint="start a new session")
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(self._where.stat(), opened):
-                self._looked = now
+                self._second, self._second_text = self._encoder.second(now)
+                past = now - self._second
+                if past >= 0.0 <= self._second:  # before 1970 seconds are cut upward
+                    self._since, self._until = past, min(past + LOOK_SECONDS, 1.0)
                 return
         raise AuditError("the log was moved away", hint="start a new session")
 
@@ -260,7 +330,7 @@ class AuditLog:
         """Counts what was not written and undoes, after a short write, what is in the file."""
         self._gap += len(records) - (1 if self._gap else 0)
         self._why = why
-        self._looked = float("-inf")
+        self._since, self._until = _NEVER
         if self._excess and not self._closed:
             with contextlib.suppress(OSError):  # tried again before the next write
                 self._undo()
@@ -328,6 +398,7 @@ class AuditLog:
                 f"{self.path}: the audit log cannot be written, nor exchanged",
                 hint="make room on the disk",
             )
+        self.tell()
         seq, at = self.seq + 1, self._clock()
         text = self._encoder.body(seq, at, told, b"")
         digest = link(self._previous, text)
@@ -342,7 +413,8 @@ class AuditLog:
             ) from error
         old, syncer = self._fd, self.syncer
         self._fd, self.syncer, self._size = fd, Syncer(fd), len(line)
-        self.seq, self._previous, self._looked = seq, digest, float("-inf")
+        self.seq, self._previous = seq, digest
+        self._since, self._until = _NEVER
         if self._tracked:
             self._fresh += hexlify(digest)
         self._counts[""] += 1
@@ -390,7 +462,7 @@ class AuditLog:
     def _release(self) -> None:
         """Ends the thread, syncs what is left, unlocks. An OSError of the last sync is raised."""
         self._closed = True
-        self._looked = float("-inf")  # whoever writes again is told so
+        self._since, self._until = _NEVER  # whoever writes again is told so
         try:
             self.syncer.stop()
             if self._durability != "none":
@@ -409,6 +481,10 @@ class AuditLog:
                 f"{self.path}: the disk did not take the last records: {why}",
                 hint="check the disk",
             )
+
+
+def _unheard(_allowed: Mapping[Allowed, int], _seq: int, _now: float) -> None:
+    """Nobody counts."""
 
 
 def _continuing(name: str, previous: bytes) -> JsonObject:

@@ -225,6 +225,11 @@ class Encoder:
         """`now` as RFC 3339 in UTC with microseconds. A clock out of its range reads 1970."""
         return (b"%b%06dZ" % self._moment(now)).decode()
 
+    def second(self, now: float) -> tuple[float, bytes]:
+        """The whole second of `now`, and what stands before the microseconds in it."""
+        self._moment(now)
+        return self._second, self._second_text
+
     def _moment(self, now: float) -> tuple[bytes, int]:
         """The text of `now` up to its whole second, and the microseconds after that."""
         try:

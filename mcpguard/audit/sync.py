@@ -18,11 +18,11 @@ datasync = getattr(os, "fdatasync", os.fsync)
 class Syncer:
     """Group commit of one file. `wrote` never blocks; `failure` says what the disk answered."""
 
-    __slots__ = ("_fd", "_full", "_pending", "_stopping", "_thread", "_wake", "failure")
+    __slots__ = ("_fd", "_full", "_stopping", "_thread", "_wake", "failure", "pending")
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._pending = 0
+        self.pending = 0
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
@@ -36,8 +36,8 @@ class Syncer:
 
     def wrote(self, records: int) -> None:
         """Tells that `records` more lines are in the file but perhaps not on the disk."""
-        pending = self._pending
-        self._pending = records = pending + records
+        pending = self.pending
+        self.pending = records = pending + records
         if not pending:
             self._rouse()
         elif records >= GROUP_RECORDS and not self._full.is_set():
@@ -67,7 +67,7 @@ class Syncer:
             self._wake.clear()
             self._full.clear()
             # Before the sync: a record written during it belongs to the next group.
-            self._pending = 0
+            self.pending = 0
             self._sync()
 
     def _sync(self) -> None:

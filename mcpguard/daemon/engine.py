@@ -1,19 +1,19 @@
 """Joins framing, session and audit log: bytes in, bytes out, a record before every effect."""
 
-import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Protocol
 
 from mcpguard.control.kill import KILLED
 from mcpguard.daemon.flow import Sink, below_marks, other
 from mcpguard.daemon.log import Events
 from mcpguard.errors import AuditError
-from mcpguard.model import Side
-from mcpguard.proxy.actions import Batch, Record, Role
+from mcpguard.model import Allowed, Side
+from mcpguard.proxy.actions import Batch, Feed, Record, Role
 from mcpguard.proxy.session import Session
 from mcpguard.wire.framing import Dropped, Framer
 
@@ -33,6 +33,9 @@ UNWRITABLE = "audit.unwritable"
 class Recording(Protocol):
     """The audit log, or what stands before it."""
 
+    def allow(self, told: Allowed, args: bytes) -> bool:
+        """The usual record is in the log. False: nothing was done, `write` is to do it."""
+
     def write(self, records: Sequence[Record]) -> None:
         """All of `records`, or none and AuditError."""
 
@@ -45,6 +48,11 @@ class Governing(Protocol):
 
     def stir(self) -> None:
         """A turn of the session has ended."""
+
+
+def _unusual(_told: Allowed, _args: bytes) -> bool:
+    """For a session without a log: whatever is counted is counted by `Governing`."""
+    return False
 
 
 def _unkept(_: Sequence[Record]) -> None:
@@ -60,7 +68,7 @@ class _Way:
 
     __slots__ = ("feed", "framer", "lines")
 
-    def __init__(self, feed: Callable[[bytes | Dropped, float], None]) -> None:
+    def __init__(self, feed: Feed) -> None:
         self.feed = feed
         self.framer = Framer()
         self.lines: deque[bytes | Dropped] = deque()
@@ -74,6 +82,7 @@ class Engine:
     """
 
     __slots__ = (
+        "_allow",
         "_batch",
         "_failing",
         "_log",
@@ -96,11 +105,12 @@ class Engine:
         self._session = session
         self._batch = session.batch
         self._record = audit.write if audit is not None else _unkept
+        self._allow = audit.allow if audit is not None else _unusual
         self._log = log
         self._written = governing.written if governing is not None else _unkept
         self._stir = governing.stir if governing is not None else _unstirred
         self._failing = False
-        self._ways = {Side.HOST: _Way(session.feed_host), Side.SERVER: _Way(session.feed_server)}
+        self._ways = {Side.HOST: _Way(session.host), Side.SERVER: _Way(session.server)}
         self.sinks = {side: Sink() for side in Side}
         self.exit_code: int | None = None
 
@@ -115,9 +125,19 @@ class Engine:
         lines, waiting = way.framer.feed(chunk), way.lines
         if self.exit_code is not None:
             return False
+        passing = None
         try:
             if len(lines) == 1 and not waiting:  # the usual case, and the one that is timed
-                way.feed(lines[0], time.monotonic())
+                passing = way.feed(lines[0], monotonic())
+                if passing is not None:
+                    record, args, to, data, _, _ = passing
+                    if self._allow(record, args):
+                        passing = None
+                        self.sinks[to].add(data)
+                        self._stir()
+                        return False
+                    self._batch.add(passing)
+                    passing = None
             elif lines or waiting:
                 waiting.extend(lines)
                 self._turn(side, way)
@@ -125,22 +145,24 @@ class Engine:
                 return False
             self._commit()
         except Exception as error:  # noqa: BLE001 - a defect of ours must not let anything pass
+            if passing is not None:
+                self._batch.add(passing)
             self.crash(error)
             return False
         return bool(waiting)
 
     def _turn(self, side: Side, way: _Way) -> None:
         """Lines up to the mark of a sink; each one's bytes are counted before the next is read."""
-        now = time.monotonic()
+        now = monotonic()
         ahead, back = self.sinks[other(side)].size, self.sinks[side].size
-        feed, next_line, sends, counted = way.feed, way.lines.popleft, self._batch.sends, 0
+        next_line, sends, counted = way.lines.popleft, self._batch.sends, 0
         records = self._batch.records
         for _ in range(min(len(way.lines), LINES_A_TURN)):
             if not below_marks(ahead, back):
                 break
             whole = len(records)
             try:
-                feed(next_line(), now)
+                self._into_batch(way, next_line(), now)
             except Exception:
                 own = sends[counted:]
                 del records[whole:], sends[counted:]
@@ -156,6 +178,11 @@ class Engine:
                     ahead += len(data)
             counted = len(sends)
 
+    def _into_batch(self, way: _Way, line: bytes | Dropped, now: float) -> None:
+        passing = way.feed(line, now)
+        if passing is not None:
+            self._batch.add(passing)
+
     @property
     def answering(self) -> bool:
         """A request of the host still has an answer to come."""
@@ -168,7 +195,7 @@ class Engine:
     def tick(self) -> None:
         """Deadlines."""
         try:
-            self._session.tick(time.monotonic())
+            self._session.tick(monotonic())
             self._commit()
         except Exception as error:  # noqa: BLE001 - as in `feed`
             self.crash(error)
@@ -176,7 +203,7 @@ class Engine:
     def closed(self, side: Side) -> None:
         """End of file from `side`. An unfinished last line is no message: it is lost."""
         try:
-            self._session.closed(side, time.monotonic())
+            self._session.closed(side, monotonic())
             self._commit()
         except Exception as error:  # noqa: BLE001 - as in `feed`
             self.crash(error)
@@ -186,7 +213,7 @@ class Engine:
         if not self._session.holding or self.exit_code is not None:
             return
         try:
-            self._session.resume(time.monotonic())
+            self._session.resume(monotonic())
             self._commit()
         except Exception as error:  # noqa: BLE001 - as in `feed`
             self.crash(error)
@@ -201,7 +228,7 @@ class Engine:
             return
         self.sinks[Side.SERVER].close()
         try:
-            self._session.kill(why, KILLED, time.monotonic())
+            self._session.kill(why, KILLED, monotonic())
             self._commit()
         except Exception as error:  # noqa: BLE001 - as in `feed`
             self.crash(error)
@@ -223,11 +250,11 @@ class Engine:
             return
         self.exit_code = CRASHED
         self.sinks[Side.SERVER].close()
-        host, now = self._ways[Side.HOST], time.monotonic()
+        host, now = self._ways[Side.HOST], monotonic()
         why = f"mcpguard itself failed: {fields['what']} at {where}"
         self._salvage(partial(self._session.crash, why, now, lost))
         while host.lines:
-            self._salvage(partial(host.feed, host.lines.popleft(), now))
+            self._salvage(partial(self._into_batch, host, host.lines.popleft(), now))
 
     def _salvage(self, step: Callable[[], None]) -> None:
         """One step after a defect, done and committed; or nothing of it but our own words."""

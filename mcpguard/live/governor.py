@@ -24,7 +24,7 @@ from mcpguard.live.stages.latency import SAMPLED, Latency
 from mcpguard.live.stages.making import Around, Maker
 from mcpguard.live.stages.tally import Tally
 from mcpguard.live.stages.unread import AT_HAND, Unread
-from mcpguard.model import Call, Context, JsonObject, Mode, Principal, Proof, Verdict, Wait
+from mcpguard.model import Allowed, Call, Context, JsonObject, Mode, Principal, Proof, Verdict, Wait
 from mcpguard.pipeline import Panel, Stage
 from mcpguard.pipeline.scan import ScanStage
 from mcpguard.pipeline.trust import Approve
@@ -88,13 +88,14 @@ class Governor:
         self._program = program
         self.plan, self.session = plan, session
         self.audit, self._data = audit, data
+        if audit is not None:
+            audit.heard = self.counted
         self.settings = settings = plan.settings
         self.loaded = plan.loaded
         """What the files say now, beneath the policies that approvers set for all proxies."""
         self.ruled: Ruled | None = None
         self.roster = roster
-        self.tally: Tally | None = None
-        """Counts since there have been rules, which may read them."""
+        self._tally: Tally | None = None
         self.parties = Parties(
             _caller(plan.principal, settings),
             1 if plan.lock is not None else 0,
@@ -154,6 +155,17 @@ class Governor:
         )
 
     @property
+    def tally(self) -> Tally | None:
+        """Counts since there have been rules, which may read them."""
+        self._recount()
+        return self._tally
+
+    def _recount(self) -> None:
+        """What the log wrote by itself is counted."""
+        if self.audit is not None:
+            self.audit.tell()
+
+    @property
     def stages(self) -> Mapping[str, Stage]:
         """The stages that judge now, by name."""
         return self.panel.stages
@@ -208,7 +220,7 @@ class Governor:
         self._made = made.stages
         self.settings, self.budgets = settings, made.budgets
         if self.tally is None and settings.rules is not None:
-            self.tally = Tally()
+            self._tally = Tally()
         self.limiters, before = made.limiters, self.limiters
         self.blocked.own = _blocked(settings)
         self.parties.caller = _caller(self.plan.principal, settings)
@@ -299,6 +311,7 @@ class Governor:
 
     def calls(self) -> dict[str, tuple[int, int]]:
         """Of each tool: its calls so far, and how many of them were denied. Empty without a log."""
+        self._recount()
         watcher = self.observer.watcher
         return {} if watcher is None else watcher.calls()
 
@@ -306,19 +319,31 @@ class Governor:
 
     def written(self, records: Sequence[Record], *, timed: bool = True) -> None:
         """These records are in the log. `timed`: a line was read for them, not long ago."""
-        if self.tally is not None:
-            self.tally.count(records)
+        if self._tally is not None:
+            self._tally.count(records)
         watcher, audit = self.observer.watcher, self.audit
         if watcher is not None and audit is not None:
             watcher.seen(records, audit.seq, audit.now)
             if timed and self.latency is not None and not audit.seq & SAMPLED:
                 self.latency.handled()
 
+    def counted(self, allowed: Mapping[Allowed, int], seq: int, now: float) -> None:
+        """Records the log wrote by itself, see `AuditLog.allow`."""
+        if self._tally is not None:
+            self._tally.counted(allowed)
+        if self.observer.watcher is not None:
+            self.observer.watcher.counted(allowed, seq, now)
+
     def stir(self) -> None:
         """After every turn of the session: its counters and waiting calls may need the store."""
-        approvals, (rates, rules) = self._approvals, self.limiters
-        asked = approvals is not None and (approvals.keep(self.held()) or approvals.urgent)
-        if asked or rates.hungry or rules.hungry:
+        rates, rules = self.limiters
+        if rates.hungry or rules.hungry:
+            self._hurried()
+        if self._approvals is not None:
+            self._kept(self._approvals)
+
+    def _kept(self, approvals: "Approvals") -> None:
+        if approvals.keep(self.held()) or approvals.urgent:
             self._hurried()
 
     def _hurried(self) -> None:

@@ -199,7 +199,8 @@ class Observer:
         """See `worker.Sharer`."""
         if self._attacked:
             self._attacked, self._hasty = False, self._now()
-        if self.watcher is not None:
+        if self.watcher is not None and self._audit is not None:
+            self._audit.tell()
             self._pending += self.watcher.drain()
             del self._pending[:-MAX_KEPT]
         entries, names = tuple(self._pending), self._names

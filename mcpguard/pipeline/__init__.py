@@ -202,8 +202,9 @@ class Panel:
 
     def __init__(self, stages: Mapping[str, Stage]) -> None:
         self.stages: Mapping[str, Stage] = NOTHING
-        self._judges: dict[SubjectKind, tuple[tuple[tuple[str, ...], _Judge], ...]] = {}
-        """Who is asked about a kind, each behind the names from its own on."""
+        self._judges: dict[SubjectKind, tuple[_Judge, ...]] = {}
+        self._names: dict[SubjectKind, tuple[str, ...]] = {}
+        """Who is asked about a kind, and their names."""
         self.seat(stages)
 
     def seat(self, stages: Mapping[str, Stage]) -> None:
@@ -211,20 +212,18 @@ class Panel:
         self.stages = MappingProxyType({**self.stages, **stages})
         for kind, required in REQUIRED.items():
             names = tuple(name for name in required if self._moved(name, kind))
-            self._judges[kind] = tuple(
-                (names[place:], _judge(_stage(self.stages, name), kind))
-                for place, name in enumerate(names)
-            )
+            self._names[kind] = names
+            self._judges[kind] = tuple(_judge(_stage(self.stages, name), kind) for name in names)
 
     def _moved(self, name: str, kind: SubjectKind) -> bool:
         return kind not in getattr(self.stages.get(name), "unmoved", ())
 
     def decide(self, subject: Subject, ctx: Context) -> Decision | Wait:
         """As the function `decide`; `PASSED` in place of a permission without remark."""
-        left: tuple[str, ...] = ("",)  # never empty: there is somebody in whose name to deny
-        judges = self._judges[subject.kind]
+        kind, judge = subject.kind, None
+        judges = self._judges[kind]
         try:
-            for left, judge in judges:  # noqa: B007 - `left`: from whom on, when it ends early
+            for judge in judges:
                 verdict = judge(subject, ctx)
                 if verdict is not ALLOW:
                     break
@@ -232,6 +231,8 @@ class Panel:
                 return PASSED
         except Exception as error:  # noqa: BLE001 - whatever a stage raises is a denial
             verdict = _raised(error)
+        # Never empty: there is somebody in whose name to deny.
+        left = self._names[kind][judges.index(judge) :] if judge is not None else ("",)
         return _decided(self.stages, left, subject, ctx, (), verdict)
 
 

@@ -3,7 +3,7 @@
 And what its records say of a decision.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias
@@ -26,16 +26,20 @@ from mcpguard.model import (
     Wait,
 )
 from mcpguard.proxy.pending import Entry
+from mcpguard.wire.framing import Dropped
 
 __all__ = [
     "FATES",
     "SHOWN",
     "Batch",
     "Event",
+    "Feed",
+    "Passing",
     "Record",
     "Role",
     "Send",
     "Stop",
+    "Told",
     "heard",
     "held",
     "list_fate",
@@ -88,8 +92,20 @@ Send: TypeAlias = tuple[Side, bytes, Role, Entry | None]
 a named one takes four times as long to make, and there is one for every message."""
 
 
-Record: TypeAlias = tuple[JsonObject | Allowed, bytes]
+Told: TypeAlias = JsonObject | Allowed
+"""What a record says; of what was allowed without remark, three words."""
+
+Record: TypeAlias = tuple[Told, bytes]
 """What the log is to say, and a call's encoded arguments, of which it keeps only a keyed digest."""
+
+
+Passing: TypeAlias = tuple[Allowed, bytes, Side, bytes, Role, Entry]
+"""A line that was allowed without remark, and nothing else is to be done: `Record` and `Send` in
+one, as two and the lists they go into are a tenth of what such a line costs."""
+
+Feed: TypeAlias = Callable[[bytes | Dropped, float], Passing | None]
+"""Takes a line without its newline, or a piece of one that is over the limit, and the time. What
+there is to do is in the `Batch`, unless it comes back."""
 
 
 @dataclass(slots=True)
@@ -119,6 +135,12 @@ class Batch:
         self.sends: list[Send] = []
         self.events: list[Event] = []
         self.stop: Stop | None = None
+
+    def add(self, passing: Passing) -> None:
+        """One more line that passes."""
+        record, args, to, data, role, entry = passing
+        self.records.append((record, args))
+        self.sends.append((to, data, role, entry))
 
     def clear(self) -> None:
         """All of it is done."""

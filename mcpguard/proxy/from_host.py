@@ -8,7 +8,7 @@ import orjson
 from mcpguard.errors import WireError
 from mcpguard.model import UP, Answer, Call, Decision, Era, Json, JsonObject, Reason, Side
 from mcpguard.proxy import denial, eras
-from mcpguard.proxy.actions import Role
+from mcpguard.proxy.actions import Feed, Role
 from mcpguard.proxy.core import Core
 from mcpguard.proxy.pending import NEVER, Entry, RefusedError, Waiting, has_span
 from mcpguard.proxy.plain import PlainCalls
@@ -87,7 +87,7 @@ class HostSide:
         self._early: Notification | None = None
         self._ids = WireIdFinder()
         short = PlainCalls(core, self._judged, self._any).feed
-        self.feed = short if core.tracer is None else self._any
+        self.feed: Feed = short if core.tracer is None else self._any
         """One line, or a piece of one that is over the limit; the time."""
         self._requests: dict[str, Callable[[Entry], None]] = {
             "initialize": self._initialize,

@@ -17,7 +17,7 @@ from mcpguard.model import (
     SubjectKind,
 )
 from mcpguard.proxy import denial, eras
-from mcpguard.proxy.actions import Role, Stop
+from mcpguard.proxy.actions import Feed, Role, Stop
 from mcpguard.proxy.core import Core, outcome_of
 from mcpguard.proxy.listing import Outcome
 from mcpguard.proxy.pending import Entry, HeldAnswer, RefusedError
@@ -93,7 +93,7 @@ class ServerSide:
         self._elicitations: set[str] = set()
         self._size = 0
         short = PlainAnswers(core, self._decided, self._any).feed
-        self.feed = short if core.tracer is None else self._any
+        self.feed: Feed = short if core.tracer is None else self._any
         """One line, or a piece of one that is over the limit; the time."""
         if core.settings.captured is not None:
             self.feed = CapturedAnswers(core, self.feed).feed

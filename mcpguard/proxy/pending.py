@@ -47,13 +47,14 @@ def draw(mint: Callable[[], int], taken: Container[Json]) -> int:
         RefusedError: the random source fails or repeats itself.
     """
     try:
-        for _ in range(_TRIES):
-            number = mint()
-            if number not in taken:
-                return number
+        number, tries = mint(), 1
+        while number in taken and tries < _TRIES:
+            number, tries = mint(), tries + 1
     except Exception as error:
         raise RefusedError(Reason.RNG_FAILED, "no random id can be drawn") from error
-    raise RefusedError(Reason.RNG_FAILED, "the random source repeats itself")
+    if number in taken:
+        raise RefusedError(Reason.RNG_FAILED, "the random source repeats itself")
+    return number
 
 
 class Entry:

@@ -21,7 +21,7 @@ from mcpguard.model import (
     Side,
     SubjectKind,
 )
-from mcpguard.proxy.actions import Role
+from mcpguard.proxy.actions import Feed, Passing, Role
 from mcpguard.proxy.core import SHOWN, Core
 from mcpguard.proxy.pending import Entry, RefusedError
 from mcpguard.wire.framing import Dropped
@@ -96,19 +96,18 @@ class PlainCalls:
         self,
         core: Core,
         judged: Callable[[Entry, Call, Decision], None],
-        otherwise: Callable[[bytes | Dropped, float], None],
+        otherwise: Feed,
     ) -> None:
         self._core = core
         self._judged = judged
         self._otherwise = otherwise
         self._records = _Records(UP)
 
-    def feed(self, line: bytes | Dropped, now: float) -> None:
-        """One line, or a piece of one that is over the limit, at `now`."""
-        core = self._core
+    def feed(self, line: bytes | Dropped, now: float) -> Passing | None:
+        """See `Feed`."""
+        core, known = self._core, self._records.known
         if not core.settled or type(line) is not bytes or len(line) > SHORT:
-            self._otherwise(line, now)
-            return
+            return self._otherwise(line, now)
         try:
             message = orjson.loads(line)
             given, params = message["id"], message["params"]
@@ -119,18 +118,15 @@ class PlainCalls:
                 and message["method"] == "tools/call"
                 and message["jsonrpc"] == "2.0"
                 and len(message) + len(params) == _CALL_KEYS
-                and type(target) is str
-                and len(target) <= SHOWN
+                and (target in known or (type(target) is str and len(target) <= SHOWN))
                 and type(arguments) is dict
                 and ((type(given) is int and 0 <= given <= MAX_SAFE_INTEGER) or is_id(given))
             )
             entry = core.calls.open(given, _ROW, now) if plain else None
         except (ValueError, TypeError, KeyError, RefusedError):
-            self._otherwise(line, now)
-            return
+            return self._otherwise(line, now)
         if entry is None:
-            self._otherwise(line, now)
-            return
+            return self._otherwise(line, now)
         core.now = now
         entry.plain = True
         entry.target = target
@@ -142,14 +138,13 @@ class PlainCalls:
             decision = core.taken(entry, call, answer)
             if decision is not None:  # else it waits, and is judged again
                 self._judged(entry, call, decision)
-            return
-        batch = core.batch
-        record = self._records.known.get(target) or self._records.of(target)
-        batch.records.append((record, orjson.dumps(arguments) if arguments else b""))
+            return None
+        record = known.get(target) or self._records.of(target)
+        encoded = orjson.dumps(arguments) if arguments else b""
         entry.sent = True
         passed = {"jsonrpc": "2.0", "id": entry.wire_id, "method": "tools/call", "params": params}
         data = orjson.dumps(passed, option=_NEWLINE)
-        batch.sends.append((_SERVER, data, _REQUEST, entry))
+        return record, encoded, _SERVER, data, _REQUEST, entry
 
 
 class PlainAnswers:
@@ -165,18 +160,17 @@ class PlainAnswers:
         self,
         core: Core,
         judged: Callable[[Entry, JsonObject, Decision, bool], None],
-        otherwise: Callable[[bytes | Dropped, float], None],
+        otherwise: Feed,
     ) -> None:
         self._core = core
         self._judged = judged
         self._otherwise = otherwise
         self._records = _Records(DOWN)
 
-    def feed(self, line: bytes | Dropped, now: float) -> None:
-        """One line, or a piece of one that is over the limit, at `now`."""
+    def feed(self, line: bytes | Dropped, now: float) -> Passing | None:
+        """See `Feed`."""
         if type(line) is not bytes or len(line) > SHORT:
-            self._otherwise(line, now)
-            return
+            return self._otherwise(line, now)
         core = self._core
         try:
             message = orjson.loads(line)
@@ -193,11 +187,9 @@ class PlainAnswers:
                 and (orjson.dumps(message) == line or not holds_long_integer(line))
             )
         except (ValueError, TypeError, KeyError):
-            self._otherwise(line, now)
-            return
+            return self._otherwise(line, now)
         if not plain or entry is None:
-            self._otherwise(line, now)
-            return
+            return self._otherwise(line, now)
         core.now = now
         core.calls.close(entry)  # before anything is sent: a second answer finds nothing
         core.answering = entry
@@ -209,14 +201,12 @@ class PlainAnswers:
         if decision is not PASSED or result.get("isError", False) is not False:
             self._judged(entry, result, core.final(answer, decision), False)
             core.answering = None
-            return
-        batch = core.batch
+            return None
         record = self._records.known.get(target) or self._records.of(target)
-        batch.records.append((record, b""))
         passed = {"jsonrpc": "2.0", "id": entry.given, "result": result}
         data = orjson.dumps(passed, option=_NEWLINE)  # nothing in it that was not written above
-        batch.sends.append((_HOST, data, _RESULT, entry))
         core.answering = None
+        return record, b"", _HOST, data, _RESULT, entry
 
 
 class CapturedAnswers:
@@ -224,21 +214,14 @@ class CapturedAnswers:
 
     __slots__ = ("_answers", "_core")
 
-    def __init__(self, core: Core, answers: Callable[[bytes | Dropped, float], None]) -> None:
+    def __init__(self, core: Core, answers: Feed) -> None:
         self._core = core
         self._answers = answers
 
     def feed(self, line: bytes | Dropped, now: float) -> None:
-        """One line, or a piece of one that is over the limit, at `now`."""
-        batch = self._core.batch
-        before = len(batch.records)
-        self._answers(line, now)
-        if len(batch.records) != before + 1:
-            return
-        record, encoded = batch.records[-1]
-        # What went another way has the line already, or is no result.
-        if encoded or type(record) is not Allowed or record.direction != DOWN:
-            return
-        _, data, role, entry = batch.sends[-1]
-        if role is _RESULT and entry is not None and entry.target == record.target:
+        """See `Feed`. What does not come back from `answers` has its line already."""
+        passing = self._answers(line, now)
+        if passing is not None:
+            record, _, _, data, _, _ = passing
+            self._core.batch.add(passing)
             self._core.capture(record.method, record.target, data)

@@ -17,7 +17,7 @@ from mcpguard.model import (
     Wait,
 )
 from mcpguard.proxy import denial
-from mcpguard.proxy.actions import Batch, Role, Send, Stop
+from mcpguard.proxy.actions import Batch, Feed, Role, Send, Stop
 from mcpguard.proxy.core import Core, SessionSettings
 from mcpguard.proxy.from_host import HostSide
 from mcpguard.proxy.from_server import ServerSide
@@ -73,11 +73,11 @@ class Session:
         self._ticked = now
         self.batch = self._core.batch
         """Everything to do since it was cleared or taken. Always the same object."""
-        self.feed_host = self._host.feed
-        """A line of the host without its newline, or a piece of one that is too long; the time."""
+        self.host: Feed = self._host.feed
+        """A line of the host."""
         self._server = ServerSide(self._core, self._host.release)
-        self.feed_server = self._server.feed
-        """A line of the server, likewise."""
+        self.server: Feed = self._server.feed
+        """A line of the server."""
 
     @property
     def busy(self) -> bool:

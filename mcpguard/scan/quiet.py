@@ -87,21 +87,32 @@ class Finder:
         """Whether nothing can be found. False says nothing: ask `find`."""
         if self._matching or type(value) is not dict:
             return False
+        known, role = self._root.keys, None
+        texts: list[str] = []
+        for key, child in value.items():
+            place = known.get(key)
+            if type(child) is not str or place is None or (place.role != role and texts):
+                break
+            role = place.role
+            texts.append(f"{key}\n{child}")
+        else:  # texts alone, known and of one use
+            return role is None or self._none_in(role, texts)
         groups: dict[int, list[str]] = {}
-        if not self._members(value, self._root, groups, MAX_DEPTH):
+        return self._members(value, self._root, groups, MAX_DEPTH) and all(
+            self._none_in(role, texts) for role, texts in groups.items()
+        )
+
+    def _none_in(self, role: int, texts: list[str]) -> bool:
+        """Whether nothing is in `texts`, all of one use."""
+        needles = self._needles[role] or self._learnt(role)
+        texts.append(needles.end)
+        try:
+            raw = _BETWEEN.join(texts).encode()
+        except UnicodeEncodeError:  # half a surrogate pair
             return False
-        for role, texts in groups.items():
-            needles = self._needles[role] or self._learnt(role)
-            try:
-                texts.append(needles.end)
-                raw = _BETWEEN.join(texts).encode()
-            except UnicodeEncodeError:  # half a surrogate pair
-                return False
-            if len(texts) > MAX_TEXTS or len(raw) > MAX_SIZE:
-                return False
-            if needles.found(raw) != needles.nothing:
-                return False
-        return True
+        if len(texts) > MAX_TEXTS or len(raw) > MAX_SIZE:
+            return False
+        return needles.found(raw) == needles.nothing
 
     def _learnt(self, role: int) -> Needles:
         """The needles of those who look at texts of this use."""

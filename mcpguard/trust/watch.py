@@ -110,6 +110,18 @@ class Watcher:
         self._at = now
         self._seq = seq
 
+    def counted(self, allowed: Mapping[Allowed, int], seq: int, now: float) -> None:
+        """Records allowed without remark that were written within a second, and counted elsewhere.
+
+        `seq`, `now`: of the last of them.
+        """
+        if not 0.0 <= now - self._second < 1.0:
+            self._close()
+            self._second = float(int(now))
+        for told, times in allowed.items():
+            self._counts[told] += times
+        self._at, self._seq = now, seq
+
     def drain(self) -> list[Entry]:
         """What was seen since the last time, in order. To be kept until it was published."""
         self._close()

@@ -37,15 +37,17 @@ class Framer:
 
         A line over the limit comes as `Dropped` pieces up to the next newline.
         """
-        whole = not (self.unfinished or self._dropping or b"\r" in chunk)
-        end = chunk.find(b"\n")  # forty times faster than a split that finds nothing
-        if whole and chunk and end == len(chunk) - 1 and end <= self._limit:
-            return [chunk[:-1]]
+        # Forty times faster than a split that finds nothing.
+        line, newline, rest = chunk.partition(b"\n")
+        begun = self.unfinished or self._dropping
+        if newline and not rest and not begun and len(line) <= self._limit and line[-1:] != b"\r":
+            return [line]
         lines: list[bytes | Dropped] = []
-        if end < 0:
+        if not newline:
             if chunk:
                 self._extend(chunk, lines)
             return lines
+        whole = not begun and b"\r" not in chunk
         *pieces, tail = chunk.split(b"\n")
         lines += pieces if whole and len(chunk) <= self._limit else map(self._finish, pieces)
         if tail:

@@ -21,9 +21,13 @@ from mcpguard.audit.checkpoint import Signer
 from mcpguard.audit.keeper import Keeper, Rotation
 from mcpguard.audit.verify import parts_of, read, verify
 from mcpguard.errors import AuditError
-from tests.unit.audit.logs import SEED
+from mcpguard.model import UP, Allowed
+from tests.unit.audit.logs import SEED, pass_on
 
 NOBODY = 65534
+
+READ = Allowed(UP, "tools/call", "read")
+BATCH: list[Record] = [({"decision": "allow", "target": "read_file"}, b"")] * 3
 
 
 def opened(path: Path) -> AuditLog:
@@ -50,7 +54,9 @@ def endless(path: Path) -> None:
     while True:
         sizes = range(told % 7 + 1)
         log.write([({"decision": "allow", "target": "x" * (size * 97)}, b"") for size in sizes])
-        told += len(sizes)
+        for _ in range(3):
+            pass_on(log, READ, b"{}")
+        told += len(sizes) + 3
         tell(told)
 
 
@@ -110,17 +116,38 @@ def full(path: Path) -> None:
     for room in range(0, 900, 7):
         size = path.stat().st_size
         resource.setrlimit(resource.RLIMIT_FSIZE, (size + room, most))
-        refused(log, path, size)
-        refused(log, path, size)
+        refused(log, path, size, lambda: log.write(BATCH))
+        refused(log, path, size, lambda: log.write(BATCH))
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
         log.write([({"decision": "deny", "reason": "audit_unwritable"}, b"")])
     log.close()
     tell("done")
 
 
-def refused(log: AuditLog, path: Path, size: int) -> None:
+def full_short(path: Path) -> None:
+    """The same of records that go the short way."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    log = opened(path)
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    pass_on(log, READ)
+    before = path.stat().st_size
+    pass_on(log, READ)
+    for room in range(0, path.stat().st_size - before, 7):
+        while not pass_on(log, READ):
+            pass
+        size = path.stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + room, most))
+        refused(log, path, size, lambda: pass_on(log, READ))
+        refused(log, path, size, lambda: pass_on(log, READ))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        log.write([({"decision": "deny", "reason": "audit_unwritable"}, b"")])
+    log.close()
+    tell("done")
+
+
+def refused(log: AuditLog, path: Path, size: int, attempt: Callable[[], object]) -> None:
     with pytest.raises(AuditError, match=re.escape(str(path))) as caught:
-        log.write([({"decision": "allow", "target": "read_file"}, b"")] * 3)
+        attempt()
     assert caught.value.hint
     assert path.stat().st_size == size
 
@@ -207,6 +234,7 @@ TASKS: Mapping[str, Callable[[Path], None]] = {
     "parts": parts,
     "full-at-exchange": full_at_exchange,
     "full": full,
+    "full-short": full_short,
     "small-disk": small_disk,
     "full-at-start": full_at_start,
     "forbidden": forbidden,

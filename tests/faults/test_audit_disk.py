@@ -12,10 +12,12 @@ from mcpguard.audit.chain import LOOK_SECONDS
 from mcpguard.audit.sync import GROUP_RECORDS, Syncer
 from mcpguard.audit.verify import VerifyReport, parts_of, read, verify
 from mcpguard.errors import AuditError
+from mcpguard.model import UP, Allowed
 from tests.unit.audit.logs import CALL, NOON, opened, write
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
+READ = Allowed(UP, "tools/call", "read")
 WRITER = Path(__file__).with_name("audit_writer.py")
 
 
@@ -44,6 +46,16 @@ def test_a_full_disk_refuses_whole_batches_and_says_later_how_many_records(tmp_p
     assert {gap["withheld"] for gap in gaps} == {6}
     assert all(gap["detail"] for gap in gaps)
     assert not [record for record in read(path) if record.get("decision") == "allow"]
+
+
+@pytest.mark.guarantee("audit:short-write-undone", "audit:withheld-counted")
+def test_a_full_disk_refuses_records_of_the_short_way_too(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    assert run("full-short", path) == "done\n"
+    assert verify(path).intact
+    gaps = [record["withheld"] for record in read(path) if record.get("event") == "audit.gap"]
+    assert len(gaps) > 50
+    assert set(gaps) == {2}
 
 
 MOUNT = 'mount -t tmpfs -o size=192k none "$0" && exec "$@"'
@@ -161,8 +173,10 @@ def test_harm_is_noticed_once_the_clock_went_on_by_the_time_of_a_look_or_went_ba
         path = tmp_path / f"audit{late}.jsonl"
         now = [NOON]
         log = opened(path, clock=lambda: now[0])  # noqa: B023 - used within this turn
+        log.write([(READ, b"")])
         harm(path)
         now[0] += late
+        assert not log.allow(READ, b"")
         with pytest.raises(AuditError):
             write(log, CALL)
         with pytest.raises(AuditError):

@@ -27,7 +27,16 @@ from mcpguard.wire.methods import (
 )
 from mcpguard.wire.recover import RequestIdFinder
 from tests.fuzz import noise
-from tests.unit.proxy.play import CAPABILITIES, FIRST, SURFACE, Desktop, locked, usual
+from tests.unit.proxy.play import (
+    CAPABILITIES,
+    FIRST,
+    SURFACE,
+    Desktop,
+    feed_host,
+    feed_server,
+    locked,
+    usual,
+)
 
 STEPS = 60
 """Lines, ticks and other events of one session."""
@@ -129,14 +138,14 @@ class Sitting:
         line = self.line(message)
         for item in self.items(line):
             self.note_opened(line)
-            self.session.feed_host(item, self.now)
+            feed_host(self.session, item, self.now)
             self.commit()
 
     def server(self, message: JsonObject) -> None:
         line = self.line(message)
         self.server_given |= server_ids(line)
         for item in self.items(line):
-            self.session.feed_server(item, self.now)
+            feed_server(self.session, item, self.now)
             self.commit()
 
     def line(self, message: JsonObject) -> bytes:

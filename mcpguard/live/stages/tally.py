@@ -1,7 +1,7 @@
 """What was decided in a session so far, as far as conditions may read it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from mcpguard.model import UP, Allowed, JsonObject
@@ -25,6 +25,11 @@ class Tally:
                 allowed[record] += 1
             else:
                 self._other(cast("JsonObject", record))
+
+    def counted(self, allowed: Mapping[Allowed, int]) -> None:
+        """Those that were allowed without remark, and counted elsewhere."""
+        for record, times in allowed.items():
+            self._allowed[record] += times
 
     def _other(self, record: JsonObject) -> None:
         decision = record.get("decision")

@@ -7,7 +7,7 @@ from mcpguard.audit import AuditLog
 from mcpguard.audit.chain import Durability
 from mcpguard.audit.checkpoint import Signer
 from mcpguard.audit.keeper import Keeper, Rotation
-from mcpguard.model import JsonObject
+from mcpguard.model import Allowed, JsonObject
 
 KEY = bytes(range(32))
 SEED = bytes(reversed(range(32)))
@@ -61,6 +61,14 @@ def opened(
 def write(log: AuditLog, *records: JsonObject) -> None:
     """Decisions without arguments, in one write."""
     log.write([(fields, b"") for fields in records])
+
+
+def pass_on(log: AuditLog, told: Allowed, args: bytes = b"") -> bool:
+    """The record of a line that passes, as a session writes it; whether it went the short way."""
+    short = log.allow(told, args)
+    if not short:
+        log.write([(told, args)])
+    return short
 
 
 def written(path: Path, calls: int = 7, session: str = "s1") -> list[bytes]:

@@ -19,6 +19,7 @@ from mcpguard.daemon.log import Events
 from mcpguard.daemon.run import minter
 from mcpguard.errors import AuditError
 from mcpguard.model import (
+    Allowed,
     Context,
     Decision,
     JsonObject,
@@ -323,6 +324,9 @@ class Faulty:
     def __init__(self, audit: AuditLog) -> None:
         self.audit = audit
 
+    def allow(self, told: Allowed, args: bytes) -> bool:
+        return self.audit.allow(told, args)
+
     def write(self, records: Sequence[Record]) -> None:
         if any("x/broken" in str(told) for told, _ in records):
             raise ZeroDivisionError("a defect")
@@ -358,6 +362,9 @@ class Defect:
     def records(self, audit: AuditLog) -> Recording:
         self.log = audit
         return self
+
+    def allow(self, told: Allowed, args: bytes) -> bool:
+        return self.log.allow(told, args)
 
     def write(self, records: Sequence[Record]) -> None:
         self.meet("write")

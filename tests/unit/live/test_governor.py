@@ -1,5 +1,6 @@
 """The live state: what each state of the store says to a call, and stages that are replaced."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -33,6 +34,7 @@ from mcpguard.live.worker import POLL
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import (
     ALLOW,
+    Allowed,
     Call,
     Context,
     Effect,
@@ -47,6 +49,7 @@ from mcpguard.model import (
     Wait,
 )
 from mcpguard.pipeline.terms import GatewayPolicy
+from mcpguard.policy.rules import RuleSet
 from mcpguard.policy.suppress import Suppression
 from mcpguard.store.ledger import Limit
 from mcpguard.store.memory import MemoryStore
@@ -451,6 +454,49 @@ def test_what_a_person_changes_is_no_line_that_took_time(tmp_path: Path) -> None
         governor.written([(FORGED, b"")])
     assert latency.told()["own"] == {"calls": 2, "p50": 7000.0, "p95": 7000.0, "p99": 7000.0}
     governor.end()
+
+
+@pytest.mark.guarantee("live:short-way-counts")
+def test_records_that_the_log_counted_by_itself_count_like_any_other(tmp_path: Path) -> None:
+    asked = Allowed("host>server", "tools/call", "read_file")
+    found = []
+    for short in (True, False):
+        clock = [1_800_000_000.0]
+        log = Proxy(tmp_path / str(short), "s1", clock).log
+        settings = replace(stored(tmp_path), rules=RuleSet("none", ()))
+        plan = Plan(ProxySettings(), Loaded(settings), None, "", Mode.ENFORCE, "files")
+        governor = Governor(plan, "s1", log, lambda: tmp_path, Roster((), ()))
+        ways = Counter[bool]()
+        for moment in range(20):
+            clock[0] += 0.4 * (moment % 4 == 0)
+            for told in (asked, ANSWERED):
+                ways[gone := short and log.allow(told, b"")] += 1
+                if not gone:
+                    log.write([(told, b"")])
+                    governor.written([(told, b"")])
+            if moment == 10:  # somebody looks, in the middle of a second
+                found += [governor.calls(), _counts(governor)]
+        assert bool(ways[True]) is short
+        found += [governor.calls(), _counts(governor), _observed(governor)]
+        governor.end()
+        log.close()
+    middle = len(found) // 2
+    assert found[:middle] == found[middle:]
+    assert found[0] == {"read_file": (11, 0)}
+
+
+def _counts(governor: Governor) -> tuple[int, int, int]:
+    assert governor.tally is not None
+    return governor.tally.of("read_file")
+
+
+def _observed(governor: Governor) -> dict[str, int]:
+    """How many of each kind of entry are published of the server and of the caller."""
+    store, told = MemoryStore(), Counter[str]()
+    governor.observer.job()(store)()
+    told["server"] = governor.observer.parties.of_server.events
+    told["caller"] = governor.observer.parties.of_caller.events
+    return dict(told)
 
 
 @pytest.mark.guarantee("live:attack-is-told-at-once")

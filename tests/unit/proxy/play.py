@@ -35,7 +35,7 @@ from mcpguard.pipeline import Decide, NoRules, Stage, make_pipeline
 from mcpguard.pipeline.gateway import GatewayStage
 from mcpguard.pipeline.terms import GatewayPolicy
 from mcpguard.pipeline.trust import TrustStage
-from mcpguard.proxy.actions import Batch, Event, Stop
+from mcpguard.proxy.actions import Batch, Event, Passing, Stop
 from mcpguard.proxy.denial import DenyStyle
 from mcpguard.proxy.session import Session, SessionSettings
 from mcpguard.trust.policy import PolicyTable
@@ -195,6 +195,21 @@ class Ids:
         return drawn
 
 
+def feed_host(session: Session, item: bytes | Dropped, now: float) -> None:
+    """A line of the host; whatever is to be done is in the batch."""
+    _into_batch(session, session.host(item, now))
+
+
+def feed_server(session: Session, item: bytes | Dropped, now: float) -> None:
+    """A line of the server, likewise."""
+    _into_batch(session, session.server(item, now))
+
+
+def _into_batch(session: Session, passing: Passing | None) -> None:
+    if passing is not None:
+        session.batch.add(passing)
+
+
 class Play:
     """One session and what it has done since it was last looked at."""
 
@@ -226,13 +241,13 @@ class Play:
 
     def host(self, *lines: Line) -> Self:
         for each in lines:
-            self.session.feed_host(_fed(each), self.now)
+            feed_host(self.session, _fed(each), self.now)
             self._commit()
         return self
 
     def server(self, *lines: Line) -> Self:
         for each in lines:
-            self.session.feed_server(_fed(each), self.now)
+            feed_server(self.session, _fed(each), self.now)
             self._commit()
         return self
 

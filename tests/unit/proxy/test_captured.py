@@ -21,7 +21,17 @@ from mcpguard.model import (
     Wait,
 )
 from mcpguard.wire.tracing import Tracer
-from tests.unit.proxy.play import LOCK, Play, call, line, opened, usual, wire
+from tests.unit.proxy.play import (
+    LOCK,
+    Play,
+    call,
+    feed_host,
+    feed_server,
+    line,
+    opened,
+    usual,
+    wire,
+)
 
 RESULT: JsonObject = {"content": [{"type": "text", "text": "done"}]}
 FAILED: JsonObject = {**RESULT, "isError": True}
@@ -154,8 +164,8 @@ def test_lines_that_are_committed_together_keep_each_its_own() -> None:
         line({"id": wire(0), "result": RESULT}),
         line({"id": wire(9), "result": RESULT}),
     ):
-        session.session.feed_server(data, session.now)
-    session.session.feed_host(line(call(3, arguments={})), session.now)
+        feed_server(session.session, data, session.now)
+    feed_host(session.session, line(call(3, arguments={})), session.now)
     session.server({"id": wire(1), "result": {"content": []}})
     assert [record.get("args", b"") for record in session.records] == [
         b"",

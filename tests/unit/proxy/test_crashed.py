@@ -15,7 +15,17 @@ from mcpguard.model import (
     Wait,
 )
 from mcpguard.pipeline import Decide
-from tests.unit.proxy.play import Play, call, locked, opened, refused, usual, wire
+from tests.unit.proxy.play import (
+    Play,
+    call,
+    feed_host,
+    feed_server,
+    locked,
+    opened,
+    refused,
+    usual,
+    wire,
+)
 
 WHY = "mcpguard itself failed: ValueError at core.py:1"
 TEXT = "mcpguard itself failed, and its session has ended: its log says how. Start it again."
@@ -126,16 +136,16 @@ def test_what_the_server_asked_for_is_called_off_and_not_answered() -> None:
 
 def test_what_the_server_asked_for_and_nobody_heard_is_not_called_off() -> None:
     session = opened(ALL).forget()
-    session.session.feed_server(encoded(ROOTS), session.now)
+    feed_server(session.session, encoded(ROOTS), session.now)
     crashed(session).quiet().idle()
     assert session.records == [GAP, ENDED]
 
 
 def test_whoever_is_denied_in_a_turn_that_fails_later_hears_of_it_once() -> None:
     session = opened(ALL, decide=defective("call")).forget()
-    session.session.feed_host(encoded(call(7, "exec")), session.now)
+    feed_host(session.session, encoded(call(7, "exec")), session.now)
     with pytest.raises(DefectError):
-        session.session.feed_host(encoded(call(8, "free", {})), session.now)
+        feed_host(session.session, encoded(call(8, "free", {})), session.now)
     crashed(session).sends_host(refused(7, -32602, "Unknown tool: exec"))
     session.sends_host(refused(8, -32603, NOT_RUN)).quiet().idle()
 
@@ -148,7 +158,7 @@ def test_whoever_asks_afterwards_is_told_why() -> None:
 
 def test_a_call_that_was_decided_and_not_recorded_never_ran() -> None:
     session = opened().forget()
-    session.session.feed_host(encoded(call(7, "free", {})), session.now)
+    feed_host(session.session, encoded(call(7, "free", {})), session.now)
     unwritten(session).sends_host(refused(7, -32603, NOT_RUN)).quiet().idle()
     assert session.records == [GAP, ENDED, denied()]
 
@@ -156,13 +166,13 @@ def test_a_call_that_was_decided_and_not_recorded_never_ran() -> None:
 @pytest.mark.parametrize("more", [{}, {"_meta": {}}], ids=["the-short-way", "the-long-way"])
 def test_a_result_that_was_decided_and_not_recorded_is_withheld(more: JsonObject) -> None:
     session = opened().host(call(7, "free", {}, **more)).forget()
-    session.session.feed_server(encoded({"id": wire(0), "result": RESULT}), session.now)
+    feed_server(session.session, encoded({"id": wire(0), "result": RESULT}), session.now)
     unwritten(session).sends_host(refused(7, -32603, WITHHELD)).quiet().idle()
     assert session.records == [GAP, ENDED, {**denied(), "direction": "server>host"}]
 
 
 def test_what_was_said_to_people_before_the_defect_is_still_said() -> None:
     session = opened().forget()
-    session.session.feed_host(encoded(call(7, "exec")), session.now)
+    feed_host(session.session, encoded(call(7, "exec")), session.now)
     unwritten(session).sends_host(refused(7, -32602, "Unknown tool: exec")).quiet().idle()
     session.told("call.denied", target="exec")

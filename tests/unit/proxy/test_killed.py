@@ -4,7 +4,18 @@ import pytest
 
 from mcpguard.model import Json, JsonObject, Mode, RequestKind, Side
 from mcpguard.proxy.core import MAX_DROPS
-from tests.unit.proxy.play import Play, call, line, locked, opened, play, refused, wire
+from tests.unit.proxy.play import (
+    Play,
+    call,
+    feed_host,
+    feed_server,
+    line,
+    locked,
+    opened,
+    play,
+    refused,
+    wire,
+)
 
 WHY = "the kill switch /data/kill is on"
 TEXT = "Blocked by mcpguard [wire.killed]: the session was ended by its operator. Do not retry."
@@ -53,7 +64,7 @@ def test_a_log_that_cannot_be_written_keeps_no_session_alive(mode: Mode) -> None
 
 def test_what_was_on_its_way_to_the_server_in_the_same_turn_is_not_sent() -> None:
     session = opened()
-    session.session.feed_host(b'{"jsonrpc":"2.0","id":7,"method":"ping"}', session.now)
+    feed_host(session.session, b'{"jsonrpc":"2.0","id":7,"method":"ping"}', session.now)
     killed(session)
     assert session.sends[Side.SERVER] == []
     assert session.stop is not None
@@ -62,7 +73,7 @@ def test_what_was_on_its_way_to_the_server_in_the_same_turn_is_not_sent() -> Non
 def test_what_was_on_its_way_to_the_host_in_the_same_turn_is_sent() -> None:
     session = opened().host(call(7)).forget()
     answer: JsonObject = {"id": wire(0), "result": {"content": []}}
-    session.session.feed_server(line(answer), session.now)
+    feed_server(session.session, line(answer), session.now)
     killed(session).sends_host({**answer, "id": 7}).quiet().stops(77)
 
 

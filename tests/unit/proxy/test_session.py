@@ -6,7 +6,7 @@ from mcpguard.model import NOBODY, JsonObject
 from mcpguard.proxy.actions import Stop
 from mcpguard.proxy.denial import DenyStyle
 from mcpguard.proxy.session import SessionSettings
-from tests.unit.proxy.play import LOCK, call, line, opened, play, wire
+from tests.unit.proxy.play import LOCK, call, feed_host, line, opened, play, wire
 
 
 def test_what_a_session_does_when_nothing_else_is_asked_for() -> None:
@@ -33,8 +33,8 @@ def test_the_names_of_the_ways_to_deny_stay_as_they_are() -> None:
 
 def test_what_was_taken_from_the_batch_is_whole_and_no_longer_in_it() -> None:
     session = opened().session
-    session.feed_host(line(call(1)), 1000.0)
-    session.feed_host(b"", 1000.0)
+    feed_host(session, line(call(1)), 1000.0)
+    feed_host(session, b"", 1000.0)
     growing = session.batch
     held = growing.sends, growing.records, growing.events
     assert [data for _, data, _, _ in growing.sends] == [line(call(wire(0))) + b"\n"]
@@ -49,7 +49,7 @@ def test_what_was_taken_from_the_batch_is_whole_and_no_longer_in_it() -> None:
 def test_what_was_done_is_no_longer_in_the_batch() -> None:
     session = opened(max_pending=4)
     for given in range(5):
-        session.session.feed_host(line(call(given)), session.now)
+        feed_host(session.session, line(call(given)), session.now)
     batch = session.session.batch
     batch.stop = Stop(3, "why")
     assert batch.sends and batch.records and batch.events  # noqa: PT018

@@ -9,6 +9,8 @@ from tests.unit.proxy.play import (
     TOOLS,
     Play,
     call,
+    feed_host,
+    feed_server,
     handshake,
     locked,
     opened,
@@ -127,8 +129,8 @@ def test_a_stop_is_kept() -> None:
 def batch(session: Play, *steps: tuple[Side, bytes]) -> Play:
     """Lines handled before their records are written, all at once, in vain."""
     for side, data in steps:
-        feed = session.session.feed_host if side is Side.HOST else session.session.feed_server
-        feed(data, session.now)
+        feed = feed_host if side is Side.HOST else feed_server
+        feed(session.session, data, session.now)
     session.unaudited().ticks()
     return session
 
@@ -145,7 +147,7 @@ def test_a_request_and_its_cancellation_in_one_batch_get_no_answer() -> None:
 @pytest.mark.guarantee("audit:unrecorded-denied")
 def test_a_request_and_the_death_of_the_server_in_one_batch_get_one_answer() -> None:
     session = opened()
-    session.session.feed_host(PING, session.now)
+    feed_host(session.session, PING, session.now)
     session.unaudited().closes(Side.SERVER)
     text = "mcpguard: the server ended before it answered."
     session.sends_host(refused(7, -32603, text)).quiet().idle()

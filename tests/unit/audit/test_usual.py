@@ -1,0 +1,210 @@
+"""The short way of a record: what it leaves to the long one, and that the bytes are the same."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcpguard.audit import AuditLog
+from mcpguard.audit.chain import LONG_ARGS, LONG_WAY, LOOK_SECONDS, Durability
+from mcpguard.audit.verify import read, verify
+from mcpguard.errors import AuditError
+from mcpguard.model import DOWN, UP, Allowed
+from tests.unit.audit.logs import CALL, NOON, opened, pass_on, write
+
+READ = Allowed(UP, "tools/call", "read")
+ANSWER = Allowed(DOWN, "tools/call", "read")
+ODD = Allowed(UP, "tools/call", '100 % \U0001f600 "')
+
+
+@dataclass
+class Clock:
+    """Says what it is told to."""
+
+    now: float = NOON
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Counted:
+    """Who counts what the log writes by itself."""
+
+    times: Counter[Allowed] = field(default_factory=Counter)
+    last: tuple[int, float] = (0, 0.0)
+
+    def __call__(self, allowed: Mapping[Allowed, int], seq: int, now: float) -> None:
+        self.times.update(allowed)
+        self.last = (seq, now)
+
+
+def warm(path: Path, clock: Clock, durability: Durability = "none") -> AuditLog:
+    """A log that has written `READ`, and would take the next one the short way."""
+    log = opened(path, clock=clock, durability=durability)
+    log.write([(READ, b"")])
+    log.write([(READ, b"")])
+    return log
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from([READ, ANSWER, ODD]),
+        st.sampled_from([b"", b"{}", b'{"path":"a"}', b"x" * (LONG_ARGS + 1)]),
+        st.sampled_from([0.0, 1e-6, 0.001, LOOK_SECONDS - 0.01, LOOK_SECONDS, 0.8, -0.01, -2.0]),
+    ),
+    max_size=60,
+)
+
+
+@pytest.mark.guarantee("audit:short-way-same-bytes")
+@given(steps, st.sampled_from([NOON, 0.0, 1_790_000_000.9999995, 253_402_300_799.5, -5.0]))
+def test_both_ways_write_the_same_bytes(
+    tmp_path_factory: pytest.TempPathFactory,
+    given_: list[tuple[Allowed, bytes, float]],
+    start: float,
+) -> None:
+    folder = tmp_path_factory.mktemp("logs")
+    clock, counted, short = Clock(start), Counted(), Counter[Allowed]()
+    both, long_alone = (opened(folder / f"{n}.jsonl", clock=clock) for n in range(2))
+    both.heard = counted
+    for told, args, later in given_:
+        clock.now += later
+        short[told] += pass_on(both, told, args)
+        long_alone.write([(told, args)])
+        assert (both.seq, both.head) == (long_alone.seq, long_alone.head)
+        assert both.size == both.path.stat().st_size
+    both.close()
+    long_alone.close()
+    assert both.path.read_bytes() == long_alone.path.read_bytes()
+    assert verify(both.path).intact
+    assert counted.times == +short
+
+
+def nothing(log: AuditLog, clock: Clock) -> None:
+    """It is the usual moment."""
+
+
+def until_the_sixteenth(log: AuditLog, clock: Clock) -> None:
+    while (log.seq + 1) & LONG_WAY:
+        write(log, CALL)
+
+
+def a_look_is_due(log: AuditLog, clock: Clock) -> None:
+    clock.now += LOOK_SECONDS + 1e-6
+
+
+def the_clock_goes_back(log: AuditLog, clock: Clock) -> None:
+    clock.now -= 0.001
+
+
+def the_clock_says_nothing(log: AuditLog, clock: Clock) -> None:
+    clock.now = float("nan")
+
+
+def another_second(log: AuditLog, clock: Clock) -> None:
+    clock.now = NOON + 0.75 - LOOK_SECONDS / 4
+    write(log, CALL)
+    clock.now += LOOK_SECONDS / 2  # not yet time for a look
+
+
+def the_score_changes(log: AuditLog, clock: Clock) -> None:
+    log.restate(2, 310)
+
+
+def a_sync_failed(log: AuditLog, clock: Clock) -> None:
+    log.syncer.failure = "Input/output error"
+
+
+def it_was_exchanged(log: AuditLog, clock: Clock) -> None:
+    log.exchange(log.path.with_name("aside.jsonl"), {"event": "audit.continue"})()
+
+
+def it_is_closed(log: AuditLog, clock: Clock) -> None:
+    log.close()
+
+
+MOMENTS: list[tuple[Callable[[AuditLog, Clock], None], bool]] = [
+    (nothing, True),
+    (until_the_sixteenth, False),
+    (a_look_is_due, False),
+    (the_clock_goes_back, False),
+    (the_clock_says_nothing, False),
+    (another_second, False),
+    (the_score_changes, False),
+    (a_sync_failed, False),
+    (it_was_exchanged, False),
+    (it_is_closed, False),
+]
+
+
+@pytest.mark.parametrize(("happens", "usual"), MOMENTS)
+def test_what_is_not_the_usual_moment_is_left_to_the_long_way(
+    tmp_path: Path, happens: Callable[[AuditLog, Clock], None], usual: bool
+) -> None:
+    clock = Clock()
+    log = warm(tmp_path / "audit.jsonl", clock)
+    happens(log, clock)
+    seq, left = log.seq, log.path.read_bytes()
+    assert log.allow(READ, b"") is usual
+    assert log.seq == seq + usual
+    assert (log.path.read_bytes() == left) is not usual
+    log.syncer.failure = ""
+    log.close()
+
+
+@pytest.mark.parametrize(("told", "usual"), [(READ, True), (ANSWER, False)])
+def test_what_was_not_written_before_is_left_to_the_long_way(
+    tmp_path: Path, told: Allowed, usual: bool
+) -> None:
+    log = warm(tmp_path / "audit.jsonl", Clock())
+    assert log.allow(told, b"") is usual
+    log.close()
+
+
+def test_a_log_that_waits_for_the_disk_knows_no_short_way(tmp_path: Path) -> None:
+    log = warm(tmp_path / "audit.jsonl", Clock(), "strict")
+    assert not log.allow(READ, b"")
+    log.close()
+
+
+def test_a_record_of_the_short_way_is_synced_with_its_group(tmp_path: Path) -> None:
+    log = warm(tmp_path / "audit.jsonl", Clock(), "grouped")
+    log.syncer.pending = 0  # as after a sync
+    assert log.allow(READ, b"")
+    assert log.syncer.pending == 1
+    log.close()
+
+
+@pytest.mark.guarantee("audit:withheld-counted")
+def test_after_what_was_withheld_the_long_way_says_so_first(tmp_path: Path) -> None:
+    log = warm(tmp_path / "audit.jsonl", Clock())
+    log.syncer.failure = "Input/output error"
+    with pytest.raises(AuditError):
+        pass_on(log, READ)
+    assert not pass_on(log, READ)
+    assert pass_on(log, READ)
+    log.close()
+    told = [record.get("event") or record["decision"] for record in read(log.path)]
+    assert told == ["session.start", "allow", "allow", "audit.gap", "allow", "allow", "session.end"]
+
+
+def test_who_counts_is_told_before_any_other_record_and_when_asked(tmp_path: Path) -> None:
+    log, counted = warm(tmp_path / "audit.jsonl", Clock()), Counted()
+    log.heard = counted
+    assert [pass_on(log, READ) for _ in range(3)] == [True] * 3
+    assert not counted.times
+    write(log, CALL)
+    assert (counted.times, counted.last) == ({READ: 3}, (log.seq - 1, NOON))
+    assert pass_on(log, READ)
+    log.tell()
+    log.tell()
+    assert (counted.times, counted.last) == ({READ: 4}, (log.seq, NOON))
+    assert pass_on(log, READ)
+    log.exchange(log.path.with_name("aside.jsonl"), {"event": "audit.continue"})()
+    assert (counted.times, counted.last) == ({READ: 5}, (log.seq - 1, NOON))
+    log.close()

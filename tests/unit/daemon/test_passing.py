@@ -1,0 +1,135 @@
+"""Lines that pass one by one: recorded the short way, before they are sent, or not sent at all."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from mcpguard.audit import AuditLog
+from mcpguard.audit.verify import read, verify
+from mcpguard.daemon.engine import CRASHED, Engine
+from mcpguard.model import DOWN, UP, Allowed, Side
+from mcpguard.proxy.actions import Record
+from tests.unit.audit.logs import NOON, opened
+from tests.unit.proxy import play
+
+ARGUMENTS = {"secret": "swordfish"}
+
+
+class Log:
+    """The log, its governor and who is told: fails at one moment, and notes what went when."""
+
+    def __init__(self, audit: AuditLog) -> None:
+        self.audit = audit
+        self.fails = ""
+        self.short: list[tuple[str, bool]] = []
+        self.events: list[str] = []
+        self.engine = Engine(play.opened().session, self, self, self)
+
+    def meet(self, moment: str) -> None:
+        if self.fails == moment:
+            raise ZeroDivisionError("a defect")
+
+    def allow(self, told: Allowed, args: bytes) -> bool:
+        self.meet("before")
+        sent = any(sink.size for sink in self.engine.sinks.values())
+        done = self.audit.allow(told, args)
+        if done:
+            self.short.append((told.direction, sent))
+            self.meet("behind")
+        return done
+
+    def write(self, records: Sequence[Record]) -> None:
+        self.audit.write(records)
+
+    def written(self, records: Sequence[Record]) -> None:
+        """Nothing counts here."""
+
+    def stir(self) -> None:
+        self.meet("stir")
+
+    def event(self, name: str, level: str, fields: Mapping[str, object]) -> None:
+        self.events.append(name)
+
+    # what happens
+
+    def call(self, number: int) -> list[Any]:
+        """What the server gets of it."""
+        params = {"name": "free", "arguments": ARGUMENTS}
+        message = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
+        self.engine.feed(Side.HOST, orjson.dumps(message) + b"\n")
+        return self.sent(Side.SERVER)
+
+    def answer(self, wire_id: int) -> list[Any]:
+        """What the host gets of it."""
+        message = {"jsonrpc": "2.0", "id": wire_id, "result": {"content": []}}
+        self.engine.feed(Side.SERVER, orjson.dumps(message) + b"\n")
+        return self.sent(Side.HOST)
+
+    def sent(self, side: Side) -> list[Any]:
+        sink = self.engine.sinks[side]
+        data = bytes(sink.next())
+        sink.wrote(len(data))
+        return [orjson.loads(line) for line in data.splitlines()]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[Log]:
+    """A call and its answer have passed, so the log knows how the next are said."""
+    audit = opened(tmp_path / "audit.jsonl", clock=lambda: NOON)
+    made = Log(audit)
+    (call,) = made.call(1)
+    made.answer(call["id"])
+    assert made.short == []
+    yield made
+    audit.close()
+
+
+@pytest.mark.guarantee("audit:written-before-sent", "audit:one-record-a-decision")
+def test_calls_and_answers_are_recorded_the_short_way_before_they_are_sent(log: Log) -> None:
+    for number in (2, 3, 4):
+        (call,) = log.call(number)
+        assert [each["id"] for each in log.answer(call["id"])] == [number]
+    assert log.short == [(UP, False), (DOWN, False)] * 3
+    calls = [record for record in read(log.audit.path) if "event" not in record]
+    assert [record["direction"] for record in calls] == [UP, DOWN] * 4
+    digest = log.audit.args_digest(orjson.dumps(ARGUMENTS))
+    assert [record["args_digest"] for record in calls] == [digest, ""] * 4
+    assert verify(log.audit.path).intact
+
+
+MOMENTS = ("before", "behind")
+
+
+@pytest.mark.guarantee("session:defect-in-record")
+@pytest.mark.parametrize("fails", MOMENTS)
+def test_a_call_at_whose_record_we_failed_is_denied_and_never_run(log: Log, fails: str) -> None:
+    log.fails = fails
+    assert log.call(2) == []
+    (told,) = log.sent(Side.HOST)
+    assert (told["id"], told["error"]["code"]) == (2, -32603)
+    assert "Nothing was run" in told["error"]["message"]
+    assert log.engine.exit_code == CRASHED
+
+
+@pytest.mark.guarantee("session:defect-in-record")
+@pytest.mark.parametrize("fails", MOMENTS)
+def test_a_result_at_whose_record_we_failed_is_withheld_and_said_to_have_run(
+    log: Log, fails: str
+) -> None:
+    (call,) = log.call(2)
+    log.fails = fails
+    (told,) = log.answer(call["id"])
+    assert (told["id"], told["error"]["code"]) == (2, -32603)
+    assert "do not retry" in told["error"]["message"]
+    assert log.engine.exit_code == CRASHED
+
+
+def test_of_a_call_that_was_on_its_way_when_we_failed_nobody_knows_whether_it_ran(log: Log) -> None:
+    log.fails = "stir"
+    log.call(2)
+    (told,) = log.sent(Side.HOST)
+    assert (told["id"], told["error"]["code"]) == (2, -32603)
+    assert "not known" in told["error"]["message"]
