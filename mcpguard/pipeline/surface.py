@@ -101,8 +101,7 @@ class SurfaceStage:
         self._shaped = _shaped(lock)
         self._outputs: dict[str, Check] = {}
         self._templates = Templates(lock)
-        self._calls: Mapping[str, Callable[[Call, Context], Verdict]] = {
-            "tools/call": self._tool,
+        self._others: Mapping[str, Callable[[Call, Context], Verdict]] = {
             "prompts/get": self._prompt,
             "resources/read": self._resource,
             "resources/subscribe": self._resource,
@@ -140,7 +139,19 @@ class SurfaceStage:
     # calls
 
     def _call(self, call: Call, ctx: Context) -> Verdict:
-        return self._calls.get(call.method, _unnamed)(call, ctx)
+        method, target, arguments, _, _, _ = call
+        if method != "tools/call":
+            return self._others.get(method, _unnamed)(call, ctx)
+        pin = self.pins.get(target)
+        if pin is None:
+            if self._item(_TOOL, target) is None:
+                return _unusable(Reason.NOT_LOCKED)
+            pin = self._pin(target)
+        state = ctx.session.item_state(_TOOL, target)
+        if state is not _OK:
+            return _unusable(state)
+        shape = (*arguments, *map(type, arguments.values()))
+        return ALLOW if shape in pin.shapes else _unfamiliar(arguments, pin, shape)
 
     def _listed(self, kind: ItemKind, name: str, ctx: Context) -> Verdict:
         state = self._state(kind, name, ctx)
@@ -154,19 +165,6 @@ class SurfaceStage:
 
     def _item(self, kind: ItemKind, name: str) -> Item | None:
         return self._lock.item(kind, name) if self._lock else None
-
-    def _tool(self, call: Call, ctx: Context) -> Verdict:
-        _, target, arguments, _, _, _ = call
-        pin = self.pins.get(target)
-        if pin is None:
-            if self._item(_TOOL, target) is None:
-                return _unusable(Reason.NOT_LOCKED)
-            pin = self._pin(target)
-        state = ctx.session.item_state(_TOOL, target)
-        if state is not _OK:
-            return _unusable(state)
-        shape = (*arguments, *map(type, arguments.values()))
-        return ALLOW if shape in pin.shapes else _unfamiliar(arguments, pin, shape)
 
     def _pin(self, name: str) -> _Pin:
         item = self._item(ItemKind.TOOL, name)

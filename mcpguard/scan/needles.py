@@ -177,15 +177,16 @@ def none_of(
         seen = found(text)
         if seen == last.nothing:
             return True
-        return seen is not None and set(seen) == alone and all(map(dull, _long_words(text)))
+        if seen is None or set(seen) != alone:
+            return False
+        for run in text.split():
+            if len(run) >= _LONG and run != run[:1] * len(run):
+                words = run.translate(_APART).split()
+                if not all(dull(word) for word in words if len(word) >= _LONG):
+                    return False
+        return True
 
     return none
-
-
-def _long_words(text: bytes) -> Iterator[bytes]:
-    for run in text.split():
-        if len(run) >= _LONG and run != run[:1] * len(run):
-            yield from (word for word in run.translate(_APART).split() if len(word) >= _LONG)
 
 
 def told(matched: list[int], count: int) -> list[int]:
