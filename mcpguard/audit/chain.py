@@ -224,7 +224,7 @@ class AuditLog:
         if len(records) != 1 or type(records[0][0]) is not Allowed:
             self._count(records)
         if self._durability == "grouped":
-            syncer.wrote(len(records))
+            syncer.wrote(seq)
 
     def allow(self, told: Allowed, args: bytes) -> bool:
         """`write` of one record, if it is one of the usual at a usual moment: a third of the time.
@@ -262,7 +262,7 @@ class AuditLog:
         if self._tracked:
             self._fresh += sealed
         if not syncer.pending and self._durability == "grouped":
-            syncer.wrote(1)
+            syncer.wrote(seq)
         return True
 
     def tell(self) -> None:
@@ -419,7 +419,7 @@ class AuditLog:
             self._fresh += hexlify(digest)
         self._counts[""] += 1
         if self._durability == "grouped":
-            self.syncer.wrote(1)
+            self.syncer.wrote(seq)
         return lambda: self._finish_old(old, syncer)
 
     def _finish_old(self, fd: int, syncer: Syncer) -> None:

@@ -18,11 +18,14 @@ datasync = getattr(os, "fdatasync", os.fsync)
 class Syncer:
     """Group commit of one file. `wrote` never blocks; `failure` says what the disk answered."""
 
-    __slots__ = ("_fd", "_full", "_stopping", "_thread", "_wake", "failure", "pending")
+    __slots__ = ("_fd", "_first", "_full", "_stopping", "_thread", "_wake", "failure", "pending")
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self.pending = 0
+        self._first = 0
+        self.pending = False
+        """A sync is to come that takes what is in the file now. Only the writer sets it, only the
+        thread clears it, so neither undoes what the other did."""
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
@@ -34,13 +37,12 @@ class Syncer:
         """Whether the thread was started and not stopped."""
         return self._thread is not None
 
-    def wrote(self, records: int) -> None:
-        """Tells that `records` more lines are in the file but perhaps not on the disk."""
-        pending = self.pending
-        self.pending = records = pending + records
-        if not pending:
+    def wrote(self, seq: int) -> None:
+        """Tells that lines up to number `seq` are in the file but perhaps not on the disk."""
+        if not self.pending:
+            self.pending, self._first = True, seq
             self._rouse()
-        elif records >= GROUP_RECORDS and not self._full.is_set():
+        elif seq - self._first >= GROUP_RECORDS and not self._full.is_set():
             self._full.set()
 
     def stop(self) -> None:
@@ -67,7 +69,7 @@ class Syncer:
             self._wake.clear()
             self._full.clear()
             # Before the sync: a record written during it belongs to the next group.
-            self.pending = 0
+            self.pending = False
             self._sync()
 
     def _sync(self) -> None:

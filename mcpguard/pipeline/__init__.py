@@ -6,6 +6,7 @@ A stage never knows the mode.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import length_hint
 from types import MappingProxyType
 from typing import Final, Protocol
 
@@ -202,9 +203,8 @@ class Panel:
 
     def __init__(self, stages: Mapping[str, Stage]) -> None:
         self.stages: Mapping[str, Stage] = NOTHING
-        self._judges: dict[SubjectKind, tuple[_Judge, ...]] = {}
-        self._names: dict[SubjectKind, tuple[str, ...]] = {}
-        """Who is asked about a kind, and their names."""
+        self._asked: dict[SubjectKind, tuple[tuple[str, ...], tuple[_Judge, ...]]] = {}
+        """The names of those who are asked about a kind, and what is called of each."""
         self.seat(stages)
 
     def seat(self, stages: Mapping[str, Stage]) -> None:
@@ -212,18 +212,18 @@ class Panel:
         self.stages = MappingProxyType({**self.stages, **stages})
         for kind, required in REQUIRED.items():
             names = tuple(name for name in required if self._moved(name, kind))
-            self._names[kind] = names
-            self._judges[kind] = tuple(_judge(_stage(self.stages, name), kind) for name in names)
+            judges = tuple(_judge(_stage(self.stages, name), kind) for name in names)
+            self._asked[kind] = names, judges
 
     def _moved(self, name: str, kind: SubjectKind) -> bool:
         return kind not in getattr(self.stages.get(name), "unmoved", ())
 
     def decide(self, subject: Subject, ctx: Context) -> Decision | Wait:
         """As the function `decide`; `PASSED` in place of a permission without remark."""
-        kind, judge = subject.kind, None
-        judges = self._judges[kind]
+        names, judges = self._asked[subject.kind]
+        rest = iter(judges)
         try:
-            for judge in judges:
+            for judge in rest:
                 verdict = judge(subject, ctx)
                 if verdict is not ALLOW:
                     break
@@ -231,8 +231,7 @@ class Panel:
                 return PASSED
         except Exception as error:  # noqa: BLE001 - whatever a stage raises is a denial
             verdict = _raised(error)
-        # Never empty: there is somebody in whose name to deny.
-        left = self._names[kind][judges.index(judge) :] if judge is not None else ("",)
+        left = names[-1 - length_hint(rest) :]  # from the one that was asked last on: never empty
         return _decided(self.stages, left, subject, ctx, (), verdict)
 
 

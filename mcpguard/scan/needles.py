@@ -139,7 +139,7 @@ class Needles:
         self._set.Compile()
         self._count = len(patterns)
         self.found: Callable[[bytes], list[int] | None] = _beneath(self._set).Match
-        """What RE2 says of UTF-8 with `end` behind it: `nothing`, or more; None when it gave up."""
+        """What RE2 says of UTF-8 with `end` behind it: `nothing`, or more; none when it gave up."""
         self.nothing = [self._count]
 
     def within(self, text: str) -> list[int]:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
+from types import FrameType
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,7 +16,10 @@ from mcpguard.audit.verify import VerifyReport, parts_of, read, verify
 from mcpguard.errors import AuditError
 from mcpguard.model import UP, Allowed
 from tests.unit.audit.logs import CALL, NOON, opened, write
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
 
 ROOT = Path(__file__).parents[2]
 READ = Allowed(UP, "tools/call", "read")
@@ -214,7 +219,7 @@ def test_permissions_taken_from_the_open_file_do_not_stop_the_log(tmp_path: Path
 def test_a_disk_that_fails_beside_the_caller_is_told(tmp_path: Path) -> None:
     reader, pipe = os.pipe()
     syncer = Syncer(pipe)  # a pipe cannot be synced: a real error of the system
-    syncer.wrote(GROUP_RECORDS)
+    syncer.wrote(1)
     give_up = monotonic() + 20
     while not syncer.failure:
         assert monotonic() < give_up
@@ -239,6 +244,34 @@ def test_after_a_failed_sync_one_batch_is_refused_and_the_log_says_so(tmp_path: 
     assert (gap["event"], gap["withheld"]) == ("audit.gap", 1)
     assert "Input/output error" in str(gap["detail"])
     assert verify(path).intact
+
+
+def test_a_sync_that_begins_while_a_record_is_told_of_keeps_none_from_the_next(
+    tmp_path: Path,
+) -> None:
+    with (tmp_path / "file").open("wb") as file:
+        syncer = Syncer(file.fileno())
+
+        def turn(frame: FrameType, event: str, _: object) -> "TraceFunction":
+            """The thread has its turn behind the line that found a sync to come."""
+            if event == "line" and frame.f_lineno > frame.f_code.co_firstlineno + 2:
+                until(lambda: not syncer.pending, "the thread never asked the disk")
+            return turn
+
+        def traced(frame: FrameType, event: str, _: object) -> "TraceFunction | None":
+            return turn if frame.f_code is Syncer.wrote.__code__ else None
+
+        for seq in (1, 2, 3):
+            syncer.wrote(seq)
+            assert syncer.pending
+            before = sys.gettrace()
+            sys.settrace(traced)
+            try:
+                syncer.wrote(seq)
+            finally:
+                sys.settrace(before)
+            until(lambda: not syncer.pending, "the disk is not asked any more")
+        syncer.stop()
 
 
 def test_the_thread_that_syncs_groups_ends_with_the_log(tmp_path: Path) -> None:

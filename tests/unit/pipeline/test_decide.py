@@ -224,6 +224,57 @@ def test_who_is_seated_later_judges_from_then_on() -> None:
     assert panel.decide(CALL, CTX) is PASSED
 
 
+class Moody:
+    """A stage that allows what it is asked first, and then does what it was given."""
+
+    unmoved = frozenset[SubjectKind]()
+
+    def __init__(self, then: Judge) -> None:
+        self.asked = 0
+        self.then = then
+        self.by_kind = {SubjectKind.CALL: self.judge}
+
+    def judge(self, subject: Subject, _: Context) -> Verdict | Wait:
+        self.asked += 1
+        return ALLOW if self.asked == 1 else self.then(subject)
+
+
+@pytest.mark.parametrize(
+    ("then", "reason"),
+    [(lambda _: DENY, Reason.DRIFTED), (raising, Reason.STAGE_FAILED)],
+    ids=["deny", "raise"],
+)
+@pytest.mark.parametrize("second", ["trust", "policy", "gateway"])
+def test_a_stage_with_two_names_decides_in_the_one_it_was_asked_by(
+    second: str, then: Judge, reason: Reason
+) -> None:
+    stage = Moody(then)
+    decision = Panel({**willing(), "surface": stage, second: stage}).decide(CALL, CTX)
+    assert isinstance(decision, Decision)
+    assert (decision.stage, decision.reason) == (second, reason)
+    assert stage.asked == 2  # and no more
+
+
+@pytest.mark.guarantee("pipeline:removal-only-tightens")
+@pytest.mark.parametrize("seated", [("surface",), ("surface", "trust"), ("gateway",)])
+@pytest.mark.parametrize("answer", [DENY, WAIT], ids=["deny", "wait"])
+def test_whoever_is_seated_while_a_stage_judges_takes_nothing_from_its_answer(
+    answer: Verdict | Wait, seated: tuple[str, ...]
+) -> None:
+    panel = Panel({"surface": always(ALLOW), **willing()})
+    unmoved = Moody(lambda _: ALLOW)
+    unmoved.unmoved = frozenset({SubjectKind.CALL})
+
+    def judge(_: Subject) -> Verdict | Wait:
+        panel.seat(dict.fromkeys(seated, unmoved))
+        return answer
+
+    panel.seat({"gateway": Scripted(judge)})
+    decision = panel.decide(CALL, CTX)
+    denied = Decision(False, CALL, "gateway", Reason.DRIFTED, "it changed", (FINDING,))
+    assert decision == (denied if answer is DENY else answer)
+
+
 def test_a_rewrite_is_judged_again_exactly_once() -> None:
     stage = always(rewriting(CHANGED))
     decide({"surface": stage}, CALL, CTX)
