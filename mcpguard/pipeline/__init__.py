@@ -6,7 +6,6 @@ A stage never knows the mode.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from operator import length_hint
 from types import MappingProxyType
 from typing import Final, Protocol
 
@@ -203,8 +202,8 @@ class Panel:
 
     def __init__(self, stages: Mapping[str, Stage]) -> None:
         self.stages: Mapping[str, Stage] = NOTHING
-        self._asked: dict[SubjectKind, tuple[tuple[str, ...], tuple[_Judge, ...]]] = {}
-        """The names of those who are asked about a kind, and what is called of each."""
+        self._judges: dict[SubjectKind, tuple[tuple[tuple[str, ...], _Judge], ...]] = {}
+        """Who is asked about a kind, each behind the names from its own on."""
         self.seat(stages)
 
     def seat(self, stages: Mapping[str, Stage]) -> None:
@@ -212,18 +211,20 @@ class Panel:
         self.stages = MappingProxyType({**self.stages, **stages})
         for kind, required in REQUIRED.items():
             names = tuple(name for name in required if self._moved(name, kind))
-            judges = tuple(_judge(_stage(self.stages, name), kind) for name in names)
-            self._asked[kind] = names, judges
+            self._judges[kind] = tuple(
+                (names[place:], _judge(_stage(self.stages, name), kind))
+                for place, name in enumerate(names)
+            )
 
     def _moved(self, name: str, kind: SubjectKind) -> bool:
         return kind not in getattr(self.stages.get(name), "unmoved", ())
 
     def decide(self, subject: Subject, ctx: Context) -> Decision | Wait:
         """As the function `decide`; `PASSED` in place of a permission without remark."""
-        names, judges = self._asked[subject.kind]
-        rest = iter(judges)
+        left: tuple[str, ...] = ("",)  # never empty: there is somebody in whose name to deny
+        judges = self._judges[subject.kind]
         try:
-            for judge in rest:
+            for left, judge in judges:  # noqa: B007 - `left`: from whom on, when it ends early
                 verdict = judge(subject, ctx)
                 if verdict is not ALLOW:
                     break
@@ -231,7 +232,6 @@ class Panel:
                 return PASSED
         except Exception as error:  # noqa: BLE001 - whatever a stage raises is a denial
             verdict = _raised(error)
-        left = names[-1 - length_hint(rest) :]  # from the one that was asked last on: never empty
         return _decided(self.stages, left, subject, ctx, (), verdict)
 
 
