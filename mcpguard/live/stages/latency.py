@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from math import ceil
 
+from mcpguard.audit.chain import LONG_WAY
 from mcpguard.model import JsonObject
 
 __all__ = ["MOST", "Latency"]
@@ -15,8 +16,9 @@ __all__ = ["MOST", "Latency"]
 MOST = 1024
 """Of the guard's own times; of the servers' `proxy.core.MAX_TOOK`. A p99 needs a few hundred."""
 
-SAMPLED = 15
-"""A mask of the record's number: one record in 16 is timed, as a look at the clock costs."""
+SAMPLED = LONG_WAY
+"""A mask of the record's number: one record in 16 is timed, of those that the log writes the long
+way, as a look at the clock costs."""
 
 _RANKS = {"p50": 50, "p95": 95, "p99": 99}
 
