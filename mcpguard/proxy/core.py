@@ -550,8 +550,10 @@ class Core:
         self.send(Side.HOST, denial.denial(entry, decision, self.settings.deny_style))
 
     def withhold(self, entry: Entry, decision: Decision) -> None:
-        """Answer a host request that ran, without its result."""
+        """Answer a host request that ran, without its result, and say so."""
         entry.cancelled = True  # a defect later in the same line answers it no more
+        said = denial.said_of(*(entry.judged_as or entry.about), decision, self.lock)
+        self.event("result.withheld", "warning", **said)
         self.send(Side.HOST, denial.withheld(entry, decision, self.settings.deny_style))
 
     def deny_wire(self, entry: Entry, reason: Reason, code: int, message: str) -> None:

@@ -284,8 +284,6 @@ class ServerSide:
         core.record(DOWN, entry.row.name, target, decision, outcome=outcome_of(body), span=span)
         if core.stops(decision):
             core.withhold(entry, decision)
-            said = denial.said_of(method, target, decision, core.lock)
-            core.event("result.withheld", "warning", **said)
             return
         sent = decision.subject.body if isinstance(decision.subject, Result) else body
         line = encode_result(entry.given, sent, exact_form=exact_form)

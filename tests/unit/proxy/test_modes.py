@@ -390,6 +390,7 @@ def test_a_denied_result_says_that_the_tool_ran() -> None:
     session.told("result.withheld", method="tools/call", rule="scan.arguments")
     session.server({"id": wire(1), "error": {"code": 1, "message": "text"}})
     session.sends_host(refused(2, -31001, SCANNED)).quiet().idle()
+    session.told("result.withheld", method="ping", rule="scan.arguments")
 
 
 @pytest.mark.guarantee("notices:known-only")

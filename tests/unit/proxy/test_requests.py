@@ -324,6 +324,7 @@ def test_a_kind_of_result_that_is_not_known_is_withheld(result: JsonObject) -> N
     session = asking(BOTH).server({"id": wire(0), "result": result})
     session.sends_host(modern_blocked(1, sentence + RAN)).quiet().idle()
     session.recorded(decision="deny", reason="unknown_result_type")
+    session.told("result.withheld", what="tools/call free", rule="wire.unknown_result_type")
     for mode in (Mode.FILTER_ONLY, Mode.AUDIT_ONLY):
         open_ = asking(BOTH, mode).server({"id": wire(0), "result": result})
         open_.sends_host({"id": 1, "result": result}).quiet()
@@ -405,6 +406,8 @@ def test_elicitations_are_denied_in_whatever_error_they_come(
         (answer,) = session.sends[Side.HOST]
         assert (b"https://x/" in answer) is passes
         session.recorded(decision="allow" if passes else "deny", method=method, outcome="asked")
+        said = [event.fields["method"] for event in session.events if "withheld" in event.name]
+        assert said == ([] if passes else [method])
         session.server(COMPLETE)
         assert (line(COMPLETE) in session.sends[Side.HOST]) is passes
 
