@@ -1896,6 +1896,36 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "    fault = None",
         ),
     ),
+    "identity:one-name-a-key": Guarantee(
+        _TRUST,
+        "A did:key names one Ed25519 key in one way; a text of another form, and bytes that are "
+        "no key or one under which anybody's signature holds, name nobody.",
+        Mutant(
+            "identity/did.py",
+            "return (x, y) != (0, 1)",
+            "return True",
+        ),
+    ),
+    "identity:only-pinned-keys": Guarantee(
+        _TRUST,
+        "A key is the caller of a session only while the settings pin its did:key under "
+        "`principals`; otherwise no server is started.",
+        Mutant(
+            "config/plan.py",
+            "if holder.did not in settings.principals:",
+            "if not holder.did:",
+        ),
+    ),
+    "identity:private-key": Guarantee(
+        _TRUST,
+        "The file of an identity is made for its user alone and never written over; one that "
+        "others can reach begins no session.",
+        Mutant(
+            "identity/holder.py",
+            "fault = fault_of(path, os.fstat(file.fileno()), kind=stat.S_ISREG)",
+            "fault = None",
+        ),
+    ),
     "identity:one-signature": Guarantee(
         "Decision 27",
         "Whichever library signs for this install, the signature is the one that RFC 8032 gives: "
