@@ -500,6 +500,17 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "    if begins_as_log(target) and not inputs:\n",
         ),
     ),
+    "audit:session-by-its-key": Guarantee(
+        _AUDIT,
+        "A session of a did:key that was proved by its key carries a signature over principal, "
+        "session, server, lockfile, the line before and the log's key; one that is missing, "
+        "changed or of another place is named, and so is a checkpoint by another key.",
+        Mutant(
+            "identity/possession.py",
+            "if not _signed(record, proof, principal):",
+            "if not proof:",
+        ),
+    ),
     "audit:signed-checkpoints": Guarantee(
         _AUDIT,
         "Size and root of a log are signed while it grows and at its end, so that one computed "
