@@ -507,7 +507,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "changed or of another place is named, and so is a checkpoint by another key.",
         Mutant(
             "identity/possession.py",
-            "if not _signed(record, proof, principal):",
+            "if not _signed(record, proof):",
             "if not proof:",
         ),
     ),

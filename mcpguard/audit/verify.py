@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple
 
 import orjson
 
 from mcpguard.audit.checkpoint import (
-    CHECKPOINT,
     CONTINUED,
     SET_ASIDE,
     Checker,
@@ -33,7 +32,7 @@ from mcpguard.audit.record import (
     SEAL_LENGTH,
     VERSION,
 )
-from mcpguard.errors import AuditError
+from mcpguard.errors import AuditError, IdentityError
 from mcpguard.model import MAX_SEQ, JsonObject, Proof
 from mcpguard.private import regular
 
@@ -65,9 +64,6 @@ _START = b'{"v":1,"seq":%b,"session":'
 _FRONT = (b',"ts":', b',"server":', b',"principal":')
 """How the line of that number begins, and what stands between the texts that follow."""
 
-_SIGNED = {CHECKPOINT, CONTINUED}
-"""Events of records that may hold a checkpoint."""
-
 _DID = 56
 """Characters of a did:key of Ed25519."""
 
@@ -85,8 +81,8 @@ class Seam(NamedTuple):
     seq: int
     digest: bytes
     tree: Tree | None
-    vouched: str = ""
-    """The id of the log's key that the proof of the session before names; empty: none does."""
+    vouched: bytes = b""
+    """The log's public key, 32 bytes, that the proof of the session names; empty: it has none."""
 
 
 _BEGINNING = Seam(0, GENESIS, Tree())
@@ -164,7 +160,6 @@ class _Reader:
         self.first = self.last = self.session = self.event = ""
         self.open = ""
         self.unclosed: list[str] = []
-        self.vouched = ""
         self.proved: Counter[str] = Counter()
         self.unproved: list[Problem] = []
         self.recent: deque[tuple[int, bytes]] = deque(maxlen=LOOK_BACK)
@@ -201,38 +196,28 @@ class _Reader:
     def join(self) -> None:
         """Begins where `seam` says."""
         seam = self.seam or _BEGINNING
-        self.vouched = seam.vouched
+        self.checker.vouched = seam.vouched
         self.recent.append((0, seam.digest))
         self.checker.begin(seam.tree)
 
     def _prove(self, number: int, record: JsonObject) -> None:
-        """Who is proved to have begun the session that a sound record opens.
+        """Who is proved to have begun the session that a sound record opens, if it says so."""
+        if record.get("event") != "session.start":
+            return
+        self.checker.vouched = b""
+        if "proof" not in record and record.get("proved") != Proof.KEY:
+            return
+        from mcpguard.identity.possession import check  # few sessions are proved so
 
-        Another key than the one vouched for there signs nothing of it.
-        """
-        event, fault = record.get("event"), ""
-        if event == "session.start":
-            self.vouched = ""
-            if "proof" in record or record.get("proved") == Proof.KEY:
-                fault = self._vouch(record)
-        elif event in _SIGNED and self.vouched and record.get("key", self.vouched) != self.vouched:
-            fault = f"the checkpoint is not by {self.vouched[:40]}, which it vouched for"
-        if fault:
-            who = str(record.get("principal", ""))[:_DID]
-            self.unproved.append(Problem(number, "forged", f"forged: a session of {who}: {fault}"))
-
-    def _vouch(self, record: JsonObject) -> str:
-        """What is wrong with the proof in `record`; what it vouches for counts if nothing is."""
-        from mcpguard.identity.possession import fault_of  # few sessions are proved so
-
-        fault = fault_of(record, self.recent[-1][1])
-        if fault:
-            return fault
-        proof = cast("JsonObject", record["proof"])
-        self.vouched, did = str(proof["log_key"]), str(proof["did"])
+        did = str(record.get("principal", ""))
+        try:
+            self.checker.vouched = check(record, self.recent[-1][1])
+        except IdentityError as error:
+            told = f"forged: a session of {did[:_DID]}: {error.message}"
+            self.unproved.append(Problem(number, "forged", told))
+            return
         if did in self.proved or len(self.proved) < MAX_PROVED:
             self.proved[did] += 1
-        return ""
 
     def _note(self, record: JsonObject) -> None:
         if not record:
@@ -338,7 +323,7 @@ class _Reader:
     def _end(self, tree: Tree | None) -> Seam:
         """Where the next file goes on."""
         start = (self.seam or _BEGINNING).seq
-        return Seam(start + self.records, self.recent[-1][1], tree, self.vouched)
+        return Seam(start + self.records, self.recent[-1][1], tree, self.checker.vouched)
 
     def _problems(self) -> tuple[Problem, ...]:
         found = [*self.runs.problems()] if self.runs else []

@@ -6,7 +6,7 @@ was shipped, shows who vouches for it:
     DOMAIN, and in the form of RFC 8785 an object of
         principal, session, server, lock   as the record has them
         previous                           hex: the hash of the line before, in its log
-        log_key                            the id of the key that signs that log's checkpoints
+        log_key                            the did:key of the key that signs its checkpoints
 """
 
 import base64
@@ -15,14 +15,14 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from mcpguard.errors import IdentityError
-from mcpguard.identity.did import public_of
+from mcpguard.identity.did import did_of, public_of
 from mcpguard.identity.ed25519 import public_of as public_key
 from mcpguard.identity.holder import Holder
-from mcpguard.identity.roster import fingerprint, holds
+from mcpguard.identity.roster import holds
 from mcpguard.model import Json, JsonObject, Proof
 from mcpguard.wire.canonical import canonical
 
-__all__ = ["fault_of", "prove", "prover", "statement"]
+__all__ = ["check", "prove", "prover", "statement"]
 
 DOMAIN: Final = b"mcpguard session v1\n"
 """A line of text. What is signed begins so: a signature over a session is one of nothing else."""
@@ -42,14 +42,14 @@ def statement(record: Mapping[str, Json], proof: Mapping[str, Json]) -> bytes:
 
 def prover(holder: Holder, seed: bytes) -> Callable[[JsonObject, bytes], JsonObject]:
     """`prove` for sessions of `holder`. `seed`: 32 bytes of the key that signs the log."""
-    key = fingerprint(public_key(seed))
+    key = did_of(public_key(seed))
     return lambda record, previous: prove(holder, record, previous, key)
 
 
 def prove(holder: Holder, record: JsonObject, previous: bytes, log_key: str) -> JsonObject:
     """The members that an opening record has beside `record`, as it will be read. Raises OSError.
 
-    `previous`: the 32-byte hash of the line before. `log_key`: the id of the log's own key.
+    `previous`: the 32-byte hash of the line before. `log_key`: the did:key of the log's own key.
     """
     proof: JsonObject = {"did": holder.did, "session": record["session"]}
     proof |= {"previous": previous.hex(), "log_key": log_key}
@@ -57,23 +57,28 @@ def prove(holder: Holder, record: JsonObject, previous: bytes, log_key: str) -> 
     return {"proof": {**proof, "signature": base64.b64encode(signature).decode()}}
 
 
-def fault_of(record: Mapping[str, Json], previous: bytes) -> str:
-    """What is wrong with the proof of an opening record behind the line of that hash; or empty."""
-    proof, principal = record.get("proof"), str(record.get("principal", ""))
+def check(record: Mapping[str, Json], previous: bytes) -> bytes:
+    """The key of the log that the proof in an opening record vouches for, 32 raw bytes.
+
+    `previous`: the hash of the line before. Raises IdentityError when it does not hold there.
+    """
+    proof = record.get("proof")
     if not isinstance(proof, dict) or proof.keys() != _PROOF:
-        return "the proof is not whole" if proof else "there is no proof of it"
+        raise IdentityError("the proof is not whole" if proof else "there is no proof of it")
     if record.get("proved") != Proof.KEY:
-        return "there is a proof, and the record says that it was proved otherwise"
-    if (proof["did"], proof["session"]) != (principal, record.get("session")):
-        return "the proof is of another principal or session"
-    if not _signed(record, proof, principal):
-        return "the signature of the proof is not that key's over this session"
-    return "" if proof["previous"] == previous.hex() else "the proof is of another place or log"
+        raise IdentityError("there is a proof, and the record says that it was proved otherwise")
+    if (proof["did"], proof["session"]) != (record.get("principal"), record.get("session")):
+        raise IdentityError("the proof is of another principal or session")
+    if not _signed(record, proof):
+        raise IdentityError("the signature of the proof is not that key's over this session")
+    if proof["previous"] != previous.hex():
+        raise IdentityError("the proof is of another place or log")
+    return public_of(str(proof["log_key"]))
 
 
-def _signed(record: Mapping[str, Json], proof: Mapping[str, Json], principal: str) -> bool:
+def _signed(record: Mapping[str, Json], proof: Mapping[str, Json]) -> bool:
     try:
         signature = base64.b64decode(str(proof["signature"]), validate=True)
-        return holds(public_of(principal), statement(record, proof), signature)
+        return holds(public_of(str(proof["did"])), statement(record, proof), signature)
     except (binascii.Error, ValueError, IdentityError):
         return False

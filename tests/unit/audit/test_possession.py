@@ -10,15 +10,18 @@ import pytest
 from click.testing import CliRunner
 
 from mcpguard.audit import AuditLog
-from mcpguard.audit.checkpoint import Signer
+from mcpguard.audit.checkpoint import Checkpoint, Signer
 from mcpguard.audit.keeper import Keeper, Rotation
+from mcpguard.audit.merkle import Tree
 from mcpguard.audit.record import DOMAIN as LINES
 from mcpguard.audit.record import GENESIS, link, seal
 from mcpguard.audit.verify import MAX_PROVED, read, verify
 from mcpguard.cli.audit import audit
+from mcpguard.errors import IdentityError
 from mcpguard.identity import ed25519
+from mcpguard.identity.did import did_of
 from mcpguard.identity.holder import Holder
-from mcpguard.identity.possession import fault_of, prover, statement
+from mcpguard.identity.possession import check, prove, prover, statement
 from mcpguard.identity.roster import fingerprint, holds
 from mcpguard.model import Json, JsonObject
 from tests.unit.audit.logs import CALL, KEY, SEED, ticking, write
@@ -115,7 +118,7 @@ def test_the_first_record_alone_shows_it_to_whoever_has_it(path: Path) -> None:
     proof = cast("JsonObject", record["proof"])
     said = {
         "lock": LOCK,
-        "log_key": fingerprint(ed25519.public_of(SEED)),
+        "log_key": did_of(ed25519.public_of(SEED)),
         "previous": GENESIS.hex(),
         "principal": ANA.did,
         "server": "files",
@@ -143,6 +146,10 @@ def _without(key: str) -> Change:
     return lambda record: cast("JsonObject", record["proof"]).__delitem__(key)
 
 
+def _kept(record: JsonObject) -> None:
+    """As it was."""
+
+
 def _drop(record: JsonObject) -> None:
     del record["proof"]
 
@@ -162,7 +169,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "another DID in it": (_proof("did", EVE.did), "of another principal or session"),
     "another session in it": (_proof("session", "s9"), "of another principal or session"),
     "another hash before": (_proof("previous", "00" * 32), SIGNATURE),
-    "another key of the log": (_proof("log_key", "ed25519:0000000000000000"), SIGNATURE),
+    "another key of the log": (_proof("log_key", EVE.did), SIGNATURE),
     "another signature": (_proof("signature", "A" * 86 + "=="), SIGNATURE),
     "no base64": (_proof("signature", "é"), SIGNATURE),
     "a short signature": (_proof("signature", "AAAA"), SIGNATURE),
@@ -223,12 +230,42 @@ def test_a_session_of_another_place_is_not_of_this_one(tmp_path: Path, name: str
 def test_another_key_than_the_one_vouched_for_signs_no_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     session(path, signing=bytes(32))
-    vouched = fingerprint(ed25519.public_of(SEED))
     ((line, what, told),) = wrong(path)
     assert (line, what) == (6, "forged")
-    assert told.endswith(f"the checkpoint is not by {vouched}, which it vouched for")
+    assert told.endswith("not signed with the key that the session vouches for")
+    given = {fingerprint(each): each for each in [ed25519.public_of(bytes(32))]}
+    assert [each.what for each in verify(path, keys=given).problems] == ["forged"]
     session(path, "s2", None, signing=bytes(32))
     assert len(wrong(path)) == 1
+
+
+@pytest.mark.guarantee("audit:session-by-its-key")
+def test_nobody_else_signs_what_a_session_wrote(path: Path) -> None:
+    """Records changed, and everything computed anew, but for what takes the log's key."""
+
+    def denied(record: JsonObject) -> None:
+        record["decision"] = "deny"
+
+    report = verify(path)
+    assert report.problems == ()
+    forged = path.with_name("forged.jsonl")
+    session(forged, signing=SEED)
+    lines = forged.read_bytes().splitlines()
+    told: JsonObject = orjson.loads(lines[-1])
+    relinked(forged, _kept, denied)
+    tree = Tree()
+    tree.extend([bytes.fromhex(orjson.loads(line)["hash"]) for line in _lines(forged)[:5]])
+    fields = Checkpoint(5, tree.root, tuple(tree.peaks), str(told["key"]), bytes(64)).fields()
+    relinked(forged, *[_kept] * 5, lambda record: record.update(fields))
+    ((line, what, why),) = [
+        (each.line, each.what, each.message) for each in verify(forged).problems
+    ]
+    assert (line, what) == (6, "forged")
+    assert why.endswith("not signed with the key that the session vouches for")
+
+
+def _lines(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines()
 
 
 def test_who_is_vouched_for_is_known_in_the_next_file(tmp_path: Path) -> None:
@@ -236,14 +273,16 @@ def test_who_is_vouched_for_is_known_in_the_next_file(tmp_path: Path) -> None:
     session(path)
     first = verify(path)
     assert first.seam is not None
-    assert first.seam.vouched == fingerprint(ed25519.public_of(SEED))
+    assert first.seam.vouched == ed25519.public_of(SEED)
     rest = tmp_path / "rest.jsonl"
-    told: JsonObject = {"v": 1, "seq": 7, "session": "s1", "event": "audit.checkpoint", "key": "k"}
+    tree = first.seam.tree
+    assert tree is not None
+    forged = Checkpoint(tree.size, tree.root, tuple(tree.peaks), "ed25519:0", bytes(64)).fields()
+    told: JsonObject = {"v": 1, "seq": 7, "session": "s1", "event": "audit.checkpoint", **forged}
     body = orjson.dumps(told)[:-1]
     rest.write_bytes(seal(body, link(first.seam.digest, body)))
-    assert any(
-        "which it vouched for" in told for told in map(str, verify(rest, seam=first.seam).problems)
-    )
+    (found,) = verify(rest, seam=first.seam).problems
+    assert found.message.endswith("not signed with the key that the session vouches for")
 
 
 def test_a_log_of_before_there_were_proofs_is_as_it_was(path: Path) -> None:
@@ -293,8 +332,17 @@ def test_no_signature_is_one_over_anything_else(path: Path) -> None:
     text = statement(record, cast("JsonObject", record["proof"]))
     assert text.startswith(b"mcpguard session v1\n")
     assert not text.startswith(LINES)
-    assert fault_of(record, GENESIS) == ""
-    assert fault_of(record, b"x" * 32) == "the proof is of another place or log"
+    assert check(record, GENESIS) == ed25519.public_of(SEED)
+    with pytest.raises(IdentityError, match="of another place or log"):
+        check(record, b"x" * 32)
+
+
+def test_a_key_that_vouches_for_no_key_is_refused(path: Path) -> None:
+    record = opening(path)
+    del record["proof"]
+    record |= prove(ANA, record, GENESIS, "ed25519:0123456789abcdef")
+    with pytest.raises(IdentityError, match="not known yet"):
+        check(record, GENESIS)
 
 
 @pytest.mark.parametrize(
