@@ -45,8 +45,9 @@ def did_of(public: bytes) -> str:
 def public_of(did: str) -> bytes:
     """The 32 raw bytes of the key that `did` names. Raises IdentityError for any other text."""
     if not did.startswith(METHOD):
+        method = ":".join(did.split(":")[:2])
         raise IdentityError(
-            f"DIDs of the method {did[:20]!r} are not known yet, only did:key",
+            f"DIDs like {method[:20]!r} are not known yet, only did:key",
             hint="name the key itself: mcpguard identity show FILE",
         )
     text = did.removeprefix(METHOD)
