@@ -500,6 +500,17 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "    if begins_as_log(target) and not inputs:\n",
         ),
     ),
+    "audit:session-by-its-key": Guarantee(
+        _AUDIT,
+        "A session of a did:key that was proved by its key carries a signature over principal, "
+        "session, server, lockfile, the line before and the log's key; one that is missing, "
+        "changed or of another place is named, and so is a checkpoint by another key.",
+        Mutant(
+            "identity/possession.py",
+            "if not _signed(record, proof):",
+            "if not proof:",
+        ),
+    ),
     "audit:signed-checkpoints": Guarantee(
         _AUDIT,
         "Size and root of a log are signed while it grows and at its end, so that one computed "
@@ -1894,6 +1905,36 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "identity/keys.py",
             "    fault = fault_of(path, status, kind=kind)",
             "    fault = None",
+        ),
+    ),
+    "identity:one-name-a-key": Guarantee(
+        _TRUST,
+        "A did:key names one Ed25519 key in one way; a text of another form, and bytes that are "
+        "no key or one under which anybody's signature holds, name nobody.",
+        Mutant(
+            "identity/did.py",
+            "return (x, y) != (0, 1)",
+            "return True",
+        ),
+    ),
+    "identity:only-pinned-keys": Guarantee(
+        _TRUST,
+        "A key is the caller of a session only while the settings pin its did:key under "
+        "`principals`; otherwise no server is started.",
+        Mutant(
+            "config/plan.py",
+            "if holder.did not in settings.principals:",
+            "if not holder.did:",
+        ),
+    ),
+    "identity:private-key": Guarantee(
+        _TRUST,
+        "The file of an identity is made for its user alone and never written over; one that "
+        "others can reach begins no session.",
+        Mutant(
+            "identity/holder.py",
+            "fault = fault_of(path, os.fstat(file.fileno()), kind=stat.S_ISREG)",
+            "fault = None",
         ),
     ),
     "identity:one-signature": Guarantee(

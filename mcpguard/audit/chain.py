@@ -145,6 +145,7 @@ class AuditLog:
         tracked: bool = False,
         defaults: Mapping[str, Json] | None = None,
         facts: Mapping[str, Json] | None = None,
+        prove: Callable[[JsonObject, bytes], JsonObject] | None = None,
     ) -> "AuditLog":
         """Opens and locks `path`, continues its chain and writes the `session.start` record.
 
@@ -159,12 +160,15 @@ class AuditLog:
             tracked: The hashes of the lines are collected for a `Keeper`, see `fresh`.
             defaults: What decision records hold where nothing is said: mode, level, score.
             facts: More for the `session.start` record: lock digest, version, mode.
+            prove: What that record says beside what is in it, as it is read back, and the hash of
+                the line before it: a proof of who the principal is.
 
         Raises:
             AuditError: The log cannot be opened or the first record cannot be written.
         """
-        told = dict(defaults or {})
-        encoder = Encoder(session=session, server=server, principal=principal, defaults=told)
+        encoder = Encoder(
+            session=session, server=server, principal=principal, defaults=dict(defaults or {})
+        )
         file = open_log(path)
         log = cls(
             file, key=key, encoder=encoder, clock=clock, durability=durability, tracked=tracked
@@ -172,7 +176,9 @@ class AuditLog:
         try:
             if file.continues:
                 log.write([(_continuing(file.continues, file.previous), b"")])
-            log.write([({"event": "session.start", **_opening(file), **(facts or {})}, b"")])
+            told: JsonObject = {"event": "session.start", **_opening(file), **(facts or {})}
+            own = prove(encoder.read_back(told), log.head) if prove is not None else {}
+            log.write([({**told, **own}, b"")])
         except BaseException:
             log._release()
             raise

@@ -122,6 +122,7 @@ class Checker:
 
     `count`: checkpoints. `newest`: the last whose root is that of the records before it and whose
     signature is one of `keys`, where these are given. `wrong`: line, what, and the sentence.
+    `vouched`: the public key that who began the session names as its log's; empty: nobody did.
     """
 
     def __init__(self, keys: Keys | None = None, anchor: Checkpoint | None = None) -> None:
@@ -130,6 +131,7 @@ class Checker:
         self.newest: Checkpoint | None = None
         self.wrong: list[tuple[int, str, str]] = []
         self.tree: Tree | None = Tree()
+        self.vouched = b""
         self._keys = keys
         self._anchor = anchor
         self._waiting: list[bytes] = []
@@ -172,6 +174,9 @@ class Checker:
         found = read_checkpoint(record)
         if found is None:
             return "forged", "it holds no whole checkpoint"
+        if self.vouched and not found.signed_by({fingerprint(self.vouched): self.vouched}):
+            told = "the checkpoint is not signed with the key that the session vouches for"
+            return "forged", told
         if self._keys is not None and found.key not in self._keys:
             told = f"the checkpoint is signed with {found.key[:40]!a}, no key that was given"
             return "foreign", told

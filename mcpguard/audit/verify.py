@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,8 +32,8 @@ from mcpguard.audit.record import (
     SEAL_LENGTH,
     VERSION,
 )
-from mcpguard.errors import AuditError
-from mcpguard.model import MAX_SEQ, JsonObject
+from mcpguard.errors import AuditError, IdentityError
+from mcpguard.model import MAX_SEQ, JsonObject, Proof
 from mcpguard.private import regular
 
 __all__ = [
@@ -54,12 +54,18 @@ __all__ = [
 MAX_OPEN = 100
 """Session ids kept of sessions without an end; the rest are counted."""
 
+MAX_PROVED = 100
+"""Keys whose sessions are counted."""
+
 PROGRESS_EVERY = 10_000
 """Records between two calls of `progress`: about a fifth of a second."""
 
 _START = b'{"v":1,"seq":%b,"session":'
 _FRONT = (b',"ts":', b',"server":', b',"principal":')
 """How the line of that number begins, and what stands between the texts that follow."""
+
+_DID = 56
+"""Characters of a did:key of Ed25519."""
 
 _NUMBER = re.compile(rb'\{"v":1,"seq":([1-9][0-9]*)')
 _BEGUN_TEXT = rb'"(?:[^"\\\x00-\x1f]|\\.)*'
@@ -75,6 +81,8 @@ class Seam(NamedTuple):
     seq: int
     digest: bytes
     tree: Tree | None
+    vouched: bytes = b""
+    """The log's public key, 32 bytes, that the proof of the session names; empty: it has none."""
 
 
 _BEGINNING = Seam(0, GENESIS, Tree())
@@ -97,6 +105,8 @@ class VerifyReport:
     of them made the signature, without it was not looked at. `rooted`: whether roots could be
     compared; not in a part whose earlier ones nothing tells of. `seam`: where the next part goes
     on; None behind what is broken. `aside`: its last record says that the log goes on elsewhere.
+    `proved`: how many sessions each did:key began by the proof in their first record, at most
+    `MAX_PROVED` keys.
     """
 
     records: int
@@ -118,6 +128,7 @@ class VerifyReport:
     rooted: bool = True
     seam: Seam | None = None
     aside: bool = False
+    proved: tuple[tuple[str, int], ...] = ()
 
     @property
     def intact(self) -> bool:
@@ -149,6 +160,8 @@ class _Reader:
         self.first = self.last = self.session = self.event = ""
         self.open = ""
         self.unclosed: list[str] = []
+        self.proved: Counter[str] = Counter()
+        self.unproved: list[Problem] = []
         self.recent: deque[tuple[int, bytes]] = deque(maxlen=LOOK_BACK)
         self.runs: Runs | None = None
 
@@ -164,6 +177,7 @@ class _Reader:
         if self.runs is None:
             digest = _sound(text, self.recent[-1][1])
             if digest and record.get("seq") == start + number:
+                self._prove(number, record)
                 self.recent.append((number, digest))
                 self.checker.add(digest, number, record)
             else:
@@ -182,8 +196,28 @@ class _Reader:
     def join(self) -> None:
         """Begins where `seam` says."""
         seam = self.seam or _BEGINNING
+        self.checker.vouched = seam.vouched
         self.recent.append((0, seam.digest))
         self.checker.begin(seam.tree)
+
+    def _prove(self, number: int, record: JsonObject) -> None:
+        """Who is proved to have begun the session that a sound record opens, if it says so."""
+        if record.get("event") != "session.start":
+            return
+        self.checker.vouched = b""
+        if "proof" not in record and record.get("proved") != Proof.KEY:
+            return
+        from mcpguard.identity.possession import check  # few sessions are proved so
+
+        did = str(record.get("principal", ""))
+        try:
+            self.checker.vouched = check(record, self.recent[-1][1])
+        except IdentityError as error:
+            told = f"forged: a session of {did[:_DID]}: {error.message}"
+            self.unproved.append(Problem(number, "forged", told))
+            return
+        if did in self.proved or len(self.proved) < MAX_PROVED:
+            self.proved[did] += 1
 
     def _note(self, record: JsonObject) -> None:
         if not record:
@@ -281,9 +315,15 @@ class _Reader:
             signed=newest.size if newest else 0,
             signer=newest.key if newest else "",
             rooted=checker.tree is not None,
-            seam=Seam(seam.seq + self.records, self.recent[-1][1], checker.tree) if whole else None,
+            seam=self._end(checker.tree) if whole else None,
             aside=self.event == SET_ASIDE,
+            proved=tuple(self.proved.items()),
         )
+
+    def _end(self, tree: Tree | None) -> Seam:
+        """Where the next file goes on."""
+        start = (self.seam or _BEGINNING).seq
+        return Seam(start + self.records, self.recent[-1][1], tree, self.checker.vouched)
 
     def _problems(self) -> tuple[Problem, ...]:
         found = [*self.runs.problems()] if self.runs else []
@@ -291,6 +331,7 @@ class _Reader:
         if self.event == SET_ASIDE and (self.tail or self.zeros):
             told = "inserted: it stands behind the record that says that the log goes on elsewhere"
             found.append(Problem(self.records + 1, "inserted", told))
+        found += self.unproved
         found += [Problem(*each) for each in self.checker.wrong]
         return tuple(sorted(found, key=lambda problem: problem.line))
 

@@ -67,7 +67,8 @@ COMMANDS: Final[dict[str, Row]] = {
     ),
     "kill": Row("mcpguard.cli.kill", _NOW, "End sessions now, and let no new one start."),
     "reload": Row("mcpguard.cli.reload", _NOW, "Have sessions read their configuration again."),
-    "approver": Row("mcpguard.cli.approver", _RUN, "Keep the keys of those who may approve."),
+    "approver": Row("mcpguard.cli.keys.approver", _RUN, "Keep the keys of those who may approve."),
+    "identity": Row("mcpguard.cli.keys.identity", _RUN, "Make the key that says who a host is."),
     "canary": Row(
         "mcpguard.cli.vault.canary", _RUN, "Plant fake credentials that give away who reads them."
     ),

@@ -76,7 +76,9 @@ def _callers(found: Sequence[Found]) -> Iterator[str]:
     from mcpguard.config.loading import load
 
     settings = load().settings
-    yield from (*settings.principals, f"local:{settings.profile}")
+    yield from settings.principals
+    if not settings.identity:  # its principal is pinned
+        yield f"local:{settings.profile}"
     for one in reach.each(found, lambda line: line.ask("status")):
         yield from filter(None, [reach.field(one.result, "principal")])
     yield from _observed("caller")

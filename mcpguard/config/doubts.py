@@ -6,11 +6,12 @@ Each is said where it stands in the file, and no session is refused for it: who 
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path as FilePath
 from pathlib import PurePath
 from typing import Final, NamedTuple
 
 from mcpguard.config.rows import Held, Path, Values
-from mcpguard.errors import PolicyError
+from mcpguard.errors import IdentityError, PolicyError
 from mcpguard.lock.lockfile import Lockfile
 from mcpguard.model import ItemKind, Json
 from mcpguard.siem.sinks import lacking
@@ -95,6 +96,7 @@ def doubts_of(
         found += _weak(values)
         found += _idle({**layers[0], **values}, values)
         found += _unready(values)
+        found += _unpinned(values)
         found += _literal(values)
         if lock is not None:
             found += _unmatched(values, lock)
@@ -157,6 +159,22 @@ def _unready(own: Values) -> Iterator[PolicyError]:
             yield held.node.items().get(key, held.node).error(told, hint=hint)
 
 
+def _unpinned(own: Values) -> Iterator[PolicyError]:
+    """An identity with which no session starts, as far as this file says."""
+    for held in own.get(("identity",), ()):
+        from mcpguard.identity.holder import opened  # most files name none
+
+        try:
+            did = opened(FilePath(held.value)).did
+        except IdentityError as error:
+            yield held.node.error(f"no session starts here: {error.message}", hint=error.hint)
+        else:
+            if not any(path[:2] == ("principals", did) for path in own):
+                told = f"no session starts unless another file pins its key, {did}"
+                hint = f'add: principals: {{"{did}": {{capabilities: []}}}}'
+                yield held.node.error(told, hint=hint)
+
+
 def _zero(known: Values, key: str, default: int = 1) -> bool:
     held = known.get(("audit", key))
     return not (held[0].value if held else default)
@@ -164,8 +182,9 @@ def _zero(known: Values, key: str, default: int = 1) -> bool:
 
 def _nobodys(known: Values, own: Values) -> Iterator[PolicyError]:
     """Profiles that no host is of under this file; a program may name them."""
-    profile = known.get(("profile",))
+    profile, identity = known.get(("profile",)), known.get(("identity",))
     host = f"local:{profile[0].value if profile else 'default'}"
+    host = f"the key in {identity[0].value}" if identity else host
     others = {path[1]: held for path, held in own.items() if path[0] == "principals"}
     for name, held in others.items():
         if name.startswith("local:") and name != host:

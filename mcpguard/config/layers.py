@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from mcpguard.config.rows import Held, Path, Values, row_of
 from mcpguard.config.settings import (
+    DEFAULT_PROFILE,
     ApprovalSettings,
     AuditSettings,
     PrincipalSettings,
@@ -97,6 +98,7 @@ def settings_of(values: Values, system: Values | None = None) -> Settings:
         mode=one("mode", default=None),
         floor=_One(floor)("mode", default=Mode.AUDIT_ONLY),
         profile=one("profile"),
+        identity=_identity(values),
         zone=one("zone", default=UTC_ZONE),
         principals=_principals(values),
         trust=TrustSettings(
@@ -172,6 +174,20 @@ def _groups(values: Values, top: str) -> dict[str, dict[str, tuple[Held, ...]]]:
         if path[0] == top:
             made.setdefault(path[1], {})[path[2]] = held
     return made
+
+
+def _identity(values: Values) -> str:
+    """The file of the host's key. Raises PolicyError when a profile says as well who it is."""
+    identity, profile = values.get(("identity",)), values.get(("profile",))
+    if identity is None:
+        return ""
+    if profile is not None and profile[0].value != DEFAULT_PROFILE:
+        raise identity[0].node.error(
+            "`identity` and `profile` both say who the host is",
+            hint=f"leave one out; the profile {profile[0].value} stands at {profile[0].origin}",
+        )
+    path: str = identity[0].value
+    return path
 
 
 def _principals(values: Values) -> Mapping[str, PrincipalSettings]:

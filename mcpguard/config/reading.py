@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from mcpguard.config.rows import PER_SERVER, ROWS, TREE, Held, Path, Row, Step, Tree, Values
-from mcpguard.errors import PolicyError
+from mcpguard.errors import IdentityError, PolicyError
 from mcpguard.policy.document import Node, nearest, read
 from mcpguard.scan import DETECTORS
 from mcpguard.trust.policy import MAX_GLOB
@@ -209,8 +209,20 @@ def _detector(key: str) -> _Problem:
 
 def _principal(key: str) -> _Problem:
     if not key.startswith(_PREFIXES) or key in _PREFIXES:
-        return "a principal is `local:PROFILE` or a DID", "for example: local:default"
-    return _any_name(key)
+        return "a principal is `local:PROFILE` or a did:key", "for example: local:default"
+    return _any_name(key) or _did(key)
+
+
+def _did(key: str) -> _Problem:
+    if key.startswith(_PROFILE):
+        return None
+    from mcpguard.identity.did import public_of  # most files name none
+
+    try:
+        public_of(key)
+    except IdentityError as error:
+        return error.message, error.hint
+    return None
 
 
 _NAMES: Final[Mapping[Path, Callable[[str], _Problem]]] = {

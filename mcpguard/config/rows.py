@@ -202,6 +202,11 @@ ROWS: Final = (
     ),
     Row(("profile",), "the host is the principal local:PROFILE", read.name),
     Row(
+        ("identity",),
+        "the absolute path of a private key: the host is the principal of its did:key",
+        read.absolute,
+    ),
+    Row(
         ("zone",),
         "the time zone of now.* in rules, such as Europe/Berlin; UTC if none is named",
         read.zone,
@@ -209,7 +214,7 @@ ROWS: Final = (
     ),
     Row(
         ("principals", "*", "capabilities"),
-        "what a principal (local:PROFILE or a DID) holds: a:b or a:*",
+        "what a principal (local:PROFILE or a did:key) holds: a:b or a:*",
         read.capability(grant=True),
         many=256,
     ),

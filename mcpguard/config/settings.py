@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # brings what reads conditions, which most sessions have none
 
 __all__ = [
     "BASELINE_DETECTORS",
+    "DEFAULT_PROFILE",
     "ApprovalSettings",
     "AuditSettings",
     "OnLoss",
@@ -46,6 +47,9 @@ class OnLoss(StrEnum):
     CLOSED = "closed"
     LOCAL = "local"
 
+
+DEFAULT_PROFILE = "default"
+"""The profile of whoever names none."""
 
 BASELINE_DETECTORS: Mapping[str, Handling] = MappingProxyType(
     {
@@ -147,16 +151,18 @@ class Settings:
     """Everything a session is run by, beside its flags and its lockfile.
 
     `mode`: None leaves it to the flags, see `loading.chosen_mode`. `floor`: the weakest mode the
-    system's file permits. `profile`: the host is the principal `local:<profile>`. `zone`: IANA's
-    name of the time zone in which rules read the clock. `limits`: rates
-    only. `suppress`: findings of definitions that do not count. `requests`: the server-initiated
+    system's file permits. `profile`: the host is the principal `local:<profile>`. `identity`:
+    absolute path of the private key whose did:key it is instead; empty: of none. `zone`: IANA's
+    name of the time zone in which rules read the clock. `limits`: rates only. `suppress`: findings
+    of definitions that do not count. `requests`: the server-initiated
     kinds that may pass if the lockfile allows them too; None: all it allows.
     """
 
     preset: Preset = Preset.BASELINE
     mode: Mode | None = None
     floor: Mode = Mode.AUDIT_ONLY
-    profile: str = "default"
+    profile: str = DEFAULT_PROFILE
+    identity: str = ""
     zone: str = "UTC"
     principals: Mapping[str, PrincipalSettings] = field(
         default_factory=lambda: MappingProxyType({})

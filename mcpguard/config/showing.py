@@ -58,6 +58,7 @@ def effective(plan: Plan, environment: Iterable[str], stops: Stops = Stops()) ->
     """
     lock = plan.lock
     yield f"mode: {plan.mode}"
+    yield f"caller: {plan.principal}, proved by {plan.proof}"
     known = plan.settings.principals.get(plan.principal)
     own = (f"the caller {plan.principal} is blocked by the settings",)
     for why in (*stops.every, *(own if known is not None and known.blocked else ())):

@@ -28,7 +28,7 @@ from mcpguard.errors import AuditError, McpguardError, UsageError
 from mcpguard.evidence.leaving import Leaving
 from mcpguard.lock import lockfile
 from mcpguard.lock.lockfile import Lockfile
-from mcpguard.model import JsonObject, Mode
+from mcpguard.model import JsonObject, Mode, Proof
 
 if TYPE_CHECKING:
     from mcpguard.audit import AuditLog
@@ -545,7 +545,7 @@ def open_audit(plan: Plan, session_id: str, log: Events) -> "AuditLog | None":
         if path is None:
             path = home / "audit" / f"{_file_name(plan.name)}.jsonl"
             path.parent.mkdir(mode=0o700, exist_ok=True)
-        load_or_create_key(home / SIGNING_KEY)  # one that cannot be used is found out now
+        own = load_or_create_key(home / SIGNING_KEY)  # one that cannot be used is found out now
         audit = AuditLog.open(
             path,
             key=load_or_create_key(home / DIGEST_KEY),
@@ -561,8 +561,10 @@ def open_audit(plan: Plan, session_id: str, log: Events) -> "AuditLog | None":
                 "lock": plan.digest,
                 "preset": settings.preset,
                 "zone": settings.zone,
+                "proved": plan.proof,
                 **_evident(plan),
             },
+            prove=_proving(plan, own),
         )
     except (McpguardError, OSError) as error:
         if plan.mode is Mode.ENFORCE and settings.audit.on_failure == "deny":
@@ -571,6 +573,19 @@ def open_audit(plan: Plan, session_id: str, log: Events) -> "AuditLog | None":
         return None
     unusual(audit.origin, log.event)
     return audit
+
+
+def _proving(plan: Plan, own: bytes) -> "Callable[[JsonObject, bytes], JsonObject] | None":
+    """Signs the first record of a session whose principal is proved by its key.
+
+    `own`: the 32 bytes of the key that signs the log.
+    """
+    holder = plan.holder
+    if holder is None or plan.proof is not Proof.KEY:
+        return None
+    from mcpguard.identity.possession import prover
+
+    return prover(holder, own)
 
 
 def _evident(plan: Plan) -> JsonObject:

@@ -71,8 +71,8 @@ async def open_guard(
 
     Args:
         lock: The reviewed lockfile.
-        principal: `local:NAME` or a DID that the settings name under `principals`; empty: the
-            settings' profile.
+        principal: `local:NAME` or a did:key that the settings name under `principals`; empty: who
+            the settings say, by `profile` or `identity`.
         name: The server's, in records and limits; empty: the lockfile's.
         config: The settings, as for `mcpguard proxy --config`.
         policy: A preset's word or a file, as for `mcpguard proxy --policy`.

@@ -1,1 +1,1 @@
-"""Keys: made, kept, opened. What a key says about anything is for the rooms above."""
+"""Keys: made, kept, opened, and how who holds one proves it. What else is signed is above."""

@@ -295,6 +295,7 @@ class Desk:
         governor = self._governor
         keys = reloading.differing(self._loaded, plan.loaded)
         fixed = reloading.at_start_only(keys) or ["mode"] * (plan.mode is not governor.plan.mode)
+        fixed += ["identity"] * (plan.did != governor.plan.did and "identity" not in fixed)
         if fixed:
             raise RefusalError(
                 f"{', '.join(fixed)} can only be set when a session starts",

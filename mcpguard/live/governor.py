@@ -24,7 +24,7 @@ from mcpguard.live.stages.latency import SAMPLED, Latency
 from mcpguard.live.stages.making import Around, Maker
 from mcpguard.live.stages.tally import Tally
 from mcpguard.live.stages.unread import AT_HAND, Unread
-from mcpguard.model import Allowed, Call, Context, JsonObject, Mode, Principal, Proof, Verdict, Wait
+from mcpguard.model import Allowed, Call, Context, JsonObject, Mode, Principal, Verdict, Wait
 from mcpguard.pipeline import Panel, Stage
 from mcpguard.pipeline.scan import ScanStage
 from mcpguard.pipeline.trust import Approve
@@ -54,7 +54,7 @@ UNSIGNED = "a user of the control socket"
 """By whom something was done that nobody signs."""
 
 LEVEL = 1
-"""Of a profile: the operator enrolled it by starting mcpguard (DESIGN section 7)."""
+"""Of a profile, and of a key: the operator enrolled it, by starting mcpguard or by pinning it."""
 
 
 def _unheard(name: str, why: str) -> None:
@@ -97,7 +97,7 @@ class Governor:
         self.roster = roster
         self._tally: Tally | None = None
         self.parties = Parties(
-            _caller(plan.principal, settings),
+            _caller(plan, settings),
             1 if plan.lock is not None else 0,
             counts_server=settings.trust.servers,
         )
@@ -223,7 +223,7 @@ class Governor:
             self._tally = Tally()
         self.limiters, before = made.limiters, self.limiters
         self.blocked.own = _blocked(settings)
-        self.parties.caller = _caller(self.plan.principal, settings)
+        self.parties.caller = _caller(self.plan, settings)
         if self.worker is not None:
             self.worker.count_for(made.limiters, before)
 
@@ -417,9 +417,9 @@ class Governor:
         return BACKENDS[chosen.backend](where)
 
 
-def _caller(name: str, settings: Settings) -> Principal:
-    held = settings.principals.get(name)
-    return Principal(name, LEVEL, held.capabilities if held else frozenset(), Proof.PROFILE)
+def _caller(plan: Plan, settings: Settings) -> Principal:
+    held = settings.principals.get(plan.principal)
+    return Principal(plan.principal, LEVEL, held.capabilities if held else frozenset(), plan.proof)
 
 
 def _blocked(settings: Settings) -> frozenset[str]:

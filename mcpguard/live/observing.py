@@ -40,7 +40,7 @@ MAX_KEPT = 100_000
 
 
 class Parties:
-    """`model.Parties` of a session: the profile that started it, and the server.
+    """`model.Parties` of a session: on whose behalf it was started, and the server.
 
     `counts_server`: the server's own standing is held against the thresholds as well.
     """

@@ -36,6 +36,7 @@ AT_START: Sequence[Path] = (
     ("audit",),
     ("telemetry",),
     ("profile",),
+    ("identity",),
     ("zone",),
     ("mode",),
     ("requests",),

@@ -12,7 +12,7 @@ import orjson
 
 from mcpguard.errors import AuditError, StoreError
 from mcpguard.store import ABSENT, Store, Value
-from mcpguard.trust.account import SERVER, Account, Entry, Party
+from mcpguard.trust.account import SERVER, Account, Entry, Party, enrolled
 from mcpguard.trust.fold import fold_all, fold_logs
 from mcpguard.trust.score import Standing
 from mcpguard.trust.shared import Shared
@@ -103,8 +103,8 @@ def _shared(party: Party, held: Value | None) -> Shared | None:
 
 def _nobody(party: Party) -> Shared:
     """Of whom no log says anything: a server behind a lockfile, or whoever is of this machine."""
-    enrolled = party.role == SERVER or party.name.startswith("local:")
-    return Shared(Account(Standing.new(int(enrolled))))
+    known = party.role == SERVER or enrolled(party.name)
+    return Shared(Account(Standing.new(int(known))))
 
 
 def _folded(logs: Sequence[Path]) -> dict[Party, Shared]:

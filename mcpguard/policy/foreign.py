@@ -34,8 +34,8 @@ KEYS: Mapping[str, str] = {
 
 SETTINGS: Mapping[str, str] = dict.fromkeys(
     (
-        "preset", "mode", "profile", "zone", "principals", "tools", "limits", "trust", "gateway",
-        "scan", "approvals", "audit", "store", "telemetry", "requests", "servers",
+        "preset", "mode", "profile", "identity", "zone", "principals", "tools", "limits", "trust",
+        "gateway", "scan", "approvals", "audit", "store", "telemetry", "requests", "servers",
     ),
     "it belongs to mcpguard.yaml, which `mcpguard config validate FILE` checks with its rules; here"
     " is a policy: `name` and `rules` in a file of its own",

@@ -22,6 +22,7 @@ __all__ = [
     "Party",
     "about",
     "clean",
+    "enrolled",
     "mark",
 ]
 
@@ -33,6 +34,9 @@ STARTED: Final = "started"
 
 MET: Final = "met"
 """Kind of an entry: the party took part, and nothing was observed of it."""
+
+_ENROLLED: Final = ("local:", "did:key:")
+"""What the names of callers begin with: profiles, and keys that the settings pin."""
 
 ABOUT = 100
 """Characters kept of what an event was about: a line of a terminal."""
@@ -122,6 +126,11 @@ class Account(NamedTuple):
         if item in self.drifted or len(self.drifted) >= MAX_MARKS:
             return None, self
         return Event.DRIFT, self._replace(drifted=(*self.drifted, item))
+
+
+def enrolled(name: str) -> bool:
+    """Whether who is called so was enrolled by the operator: no other profile or key calls."""
+    return name.startswith(_ENROLLED)
 
 
 def about(text: str) -> str:

@@ -41,6 +41,7 @@ from mcpguard.trust.account import (
     Entry,
     Party,
     about,
+    enrolled,
     mark,
 )
 from mcpguard.trust.score import LEVELS, Event, Standing, effective
@@ -397,4 +398,4 @@ def _level(record: JsonObject) -> int:
     level = record.get("level")
     if isinstance(level, int) and not isinstance(level, bool) and 0 < level < len(LEVELS):
         return level
-    return int(_text(record, "principal").startswith("local:"))
+    return int(enrolled(_text(record, "principal")))

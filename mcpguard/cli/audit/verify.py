@@ -86,6 +86,14 @@ class _Read(NamedTuple):
         return max((report.signed, report.signer) for _, report in self.parts)
 
     @property
+    def proved(self) -> Counter[str]:
+        """How many sessions who holds a did:key began, by the proofs in them."""
+        found: Counter[str] = Counter()
+        for _, report in self.parts:
+            found.update(dict(report.proved))
+        return found
+
+    @property
     def end(self) -> int:
         """The number of the last record."""
         return self.parts[0][1].start + self.records
@@ -295,6 +303,7 @@ def _as_json(read: _Read) -> JsonObject:
         "torn": newest.torn,
         "tail": newest.tail,
         "zeros": newest.zeros,
+        "proved": [{"did": did, "sessions": count} for did, count in read.proved.items()],
         "unclosed": [each for _, report in read.parts for each in report.unclosed],
         "complete": all(report.complete for _, report in read.parts),
         "start": read.parts[0][1].start,
@@ -416,6 +425,8 @@ def _facts(read: _Read) -> Iterator[str]:
         yield f"  files     {len(read.parts):,}, the oldest is {oldest}"
     yield f"  records   {read.records:,}"
     yield f"  sessions  {sum(report.sessions for _, report in read.parts):,}"
+    for did, count in [*read.proved.items()][:SHOWN]:
+        yield f"  proved    {did}: {count:,} session{'s' * (count != 1)}"
     yield f"  from      {render.printable(first[:MAX_TIME])}"
     yield f"  to        {render.printable(read.newest.last[:MAX_TIME])}"
     yield f"  head      sha256:{read.newest.head}"

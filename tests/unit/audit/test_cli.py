@@ -178,6 +178,7 @@ def test_json_holds_the_whole_report(path: Path) -> None:
         "torn",
         "tail",
         "zeros",
+        "proved",
         "unclosed",
         "complete",
         "start",

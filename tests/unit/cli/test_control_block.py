@@ -13,6 +13,8 @@ from tests.unit.cli.sessions import DOUBT, Signer, code, run, said, stored, told
 from tests.unit.control import desk as desks
 from tests.unit.control.desk import KEY, Desk, served
 
+PINNED = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
+
 pytestmark = pytest.mark.usefixtures("data")
 
 
@@ -62,7 +64,7 @@ def test_a_pattern_is_no_name_to_block(data: Path, kind: str, hint: str) -> None
         ("server", "files", True),
         ("server", "nosuch", False),
         ("principal", "local:default", True),
-        ("principal", "did:key:set", True),
+        ("principal", PINNED, True),
         ("principal", "nobody", False),
     ],
 )
@@ -72,7 +74,7 @@ def test_a_block_of_what_nothing_here_knows_is_recorded_and_doubted(
     config = data.with_name("config")
     config.mkdir()
     (config / "mcpguard.yaml").write_text(
-        'tools: {echo: {min_trust: 300}}\nprincipals: {"did:key:set": {blocked: true}}\n'
+        f'tools: {{echo: {{min_trust: 300}}}}\nprincipals: {{"{PINNED}": {{blocked: true}}}}\n'
     )
     with served(data, Desk("aaaa", "files")):
         result = run("trust", "block", kind, name)

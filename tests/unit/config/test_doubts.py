@@ -15,6 +15,7 @@ BOUND = (
     'gateway: {scopes: ["filesystem:/srv/** x read"],'
     ' arguments: [{tools: ["*"], argument: %s, is: filesystem, action: read, base: /srv}]}'
 )
+DID = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
 WEAK = [
     ("mode: audit-only", "no session blocks anything"),
     ("mode: filter-only", "calls are let through"),
@@ -57,7 +58,7 @@ MEANT = [
     "gateway: {approve: [pay]}\napprovals: {elicit: [pay]}",
     "preset: strict\napprovals: {elicit: [pay]}",
     "profile: me\nprincipals: {'local:me': {blocked: true}}",
-    "principals: {'did:key:z6Mk': {capabilities: ['a:b']}}",
+    f"principals: {{'{DID}': {{capabilities: ['a:b']}}}}",
     "gateway: {detect: {email: off}}",
     "gateway: {deny: [mail.send, a-b_c/*, 'x?']}",
 ]

@@ -300,12 +300,16 @@ def test_no_rule_of_the_user_gets_around_the_systems() -> None:
     assert rules.judge_call(Call("tools/call", "ls", {}), facts).action is Action.ALLOW
 
 
+def named(text: str) -> str:
+    return text.replace("DID_A", DID_A).replace("DID_B", DID_B)
+
+
 def test_a_principal_can_be_blocked_by_the_system_and_not_freed() -> None:
-    user = "principals: {'did:a': {capabilities: ['fs:*']}, 'did:b': {blocked: true}}"
-    system = "principals: {'did:a': {blocked: true}, 'did:b': {blocked: false}}"
-    made = under(user, system).principals
-    assert (made["did:a"].blocked, made["did:b"].blocked) == (True, True)
-    assert made["did:a"].capabilities == {"fs:*"}
+    user = "principals: {'DID_A': {capabilities: ['fs:*']}, 'DID_B': {blocked: true}}"
+    system = "principals: {'DID_A': {blocked: true}, 'DID_B': {blocked: false}}"
+    made = under(named(user), named(system)).principals
+    assert (made[DID_A].blocked, made[DID_B].blocked) == (True, True)
+    assert made[DID_A].capabilities == {"fs:*"}
 
 
 def test_a_profile_cannot_be_blocked_by_the_system_for_the_user_may_choose_another() -> None:
@@ -378,11 +382,15 @@ def test_a_scope_of_the_system_that_nothing_is_held_to_is_an_error(home: Home) -
         home.load(ANYWHERE, fence())
 
 
+DID_A = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
+DID_B = "did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp"
+
 PATTERN: JsonObject = {"name": "x", "form": "substring", "text": "x", "action": "deny"}
 
 LOOSE: dict[str, Json] = {
     "preset": "permissive",
     "profile": "work",
+    "identity": "/home/u/identity.pem",
     "principals.*.capabilities": ["fs:*"],
     "scan.suppress": [{"rule": "scan.*", "reason": "ours", "expires": "2026-12-31"}],
     "audit.log": "/var/log/a.jsonl",
@@ -399,7 +407,7 @@ LOOSE: dict[str, Json] = {
 @pytest.mark.guarantee("config:system-only-tightens")
 @pytest.mark.parametrize("path", LOOSE)
 def test_what_cannot_tighten_cannot_stand_in_the_systems_file(home: Home, path: str) -> None:
-    text = yaml(nested(path.replace("*", "did:a"), LOOSE[path]))
+    text = yaml(nested(path.replace("*", DID_A), LOOSE[path]))
     found = problems_of(home.system(text), system=True)
     assert f"`{path}` cannot be tightened" in found[0].message
     with pytest.raises(PolicyError, match="cannot be tightened"):

@@ -48,10 +48,13 @@ SCOPED = """gateway:
 PATTERN = "{name: badge, form: re2, text: 'B[0-9]+', action: redact}"
 RULE = "{name: no, action: deny, tools: [rm]}"
 
+DID = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
+
 EFFECTS: dict[str, tuple[str, str, Any]] = {
     "preset": ("preset: strict", "preset", Preset.STRICT),
     "mode": ("mode: filter-only", "mode", Mode.FILTER_ONLY),
     "profile": ("profile: work", "profile", "work"),
+    "identity": ("identity: /home/u/identity.pem", "identity", "/home/u/identity.pem"),
     "zone": ("zone: Asia/Tokyo", "zone", "Asia/Tokyo"),
     "principals.*.capabilities": (
         "principals: {'local:work': {capabilities: ['fs:*', 'net:get']}}",
@@ -59,9 +62,9 @@ EFFECTS: dict[str, tuple[str, str, Any]] = {
         {"local:work": PrincipalSettings(frozenset({"fs:*", "net:get"}))},
     ),
     "principals.*.blocked": (
-        "principals: {'did:key:z6Mk': {blocked: true}}",
+        f"principals: {{'{DID}': {{blocked: true}}}}",
         "principals",
-        {"did:key:z6Mk": PrincipalSettings(blocked=True)},
+        {DID: PrincipalSettings(blocked=True)},
     ),
     "trust.min_trust": ("trust: {min_trust: 7}", "trust", TrustSettings(7)),
     "trust.tiers": ("trust: {tiers: decide}", "trust", TrustSettings(tiers=True)),
@@ -385,9 +388,29 @@ BAD: dict[str, tuple[str, str, str]] = {
         "f.yaml:1:41: no capability",
         "fs:*",
     ),
+    "a DID of another method": (
+        "principals: {'did:web:example.com': {blocked: true}}",
+        "f.yaml:1:14: DIDs like 'did:web' are not known yet, only did:key",
+        "mcpguard identity show",
+    ),
+    "no whole did:key": (
+        "principals: {'did:key:z6Mk': {blocked: true}}",
+        "f.yaml:1:14: no did:key of Ed25519: it is not z and 47 digits of base58",
+        "mcpguard identity show",
+    ),
+    "a key's file that depends on where it is read": (
+        "identity: identity.pem",
+        "f.yaml:1:11: an absolute path belongs here",
+        "begin it with /",
+    ),
+    "two words for who the host is": (
+        "profile: work\nidentity: /home/u/identity.pem",
+        "f.yaml:2:11: `identity` and `profile` both say who the host is",
+        "leave one out; the profile work stands at f.yaml:1",
+    ),
     "a principal that nobody is": (
         "principals: {work: {blocked: true}}",
-        "f.yaml:1:14: a principal is `local:PROFILE` or a DID",
+        "f.yaml:1:14: a principal is `local:PROFILE` or a did:key",
         "local:default",
     ),
     "a tie": (
@@ -590,7 +613,7 @@ def test_a_file_that_says_nothing_changes_nothing(home: Home, text: str) -> None
 def test_a_servers_section_has_the_keys_of_a_server() -> None:
     tops = {row.path[0] for row in ROWS}
     assert tops - set(PER_SERVER) == {
-        "preset", "mode", "profile", "zone", "principals", "audit", "telemetry", "store"
+        "preset", "mode", "profile", "identity", "zone", "principals", "audit", "telemetry", "store"
     }  # fmt: skip
 
 

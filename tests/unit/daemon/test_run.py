@@ -305,8 +305,9 @@ def test_neither_the_effective_rules_nor_an_error_steer_a_terminal_or_forge_a_li
 ) -> None:
     hostile = "two words\nmode: audit-only\x1b[2J\u202e"
     shown = place.run("--audit-only", "--print-effective", "--", "cat", hostile).stdout.decode()
-    assert shown.splitlines()[:3] == [
+    assert shown.splitlines()[:4] == [
         "mode: audit-only",
+        "caller: local:default, proved by profile",
         "command: cat 'two words\\nmode: audit-only<U+001B>[2J<U+202E>'",
         "settings:",
     ]
@@ -323,7 +324,7 @@ def test_the_effective_rules_are_printed_and_nothing_is_started(place: Place) ->
     done = place.run("--lock", str(place.lock), "--print-effective")
     assert done.returncode == 0
     lines = done.stdout.decode().splitlines()
-    assert lines[0] == "mode: enforce"
+    assert lines[:2] == ["mode: enforce", "caller: local:default, proved by profile"]
     assert "tool: echo" in lines
     assert "server may ask for: nothing" in lines
     assert not place.data.exists()
@@ -333,7 +334,10 @@ def test_the_effective_rules_are_printed_and_nothing_is_started(place: Place) ->
             done.stdout
         )
     bare = place.run("--audit-only", "--print-effective", "--", "cat")
-    assert bare.stdout.startswith(b"mode: audit-only\ncommand: cat\nsettings:\n  preset: baseline ")
+    assert bare.stdout.startswith(
+        b"mode: audit-only\ncaller: local:default, proved by profile\ncommand: cat\n"
+        b"settings:\n  preset: baseline "
+    )
 
 
 @pytest.mark.guarantee("cli:effective-says-what-is-denied")

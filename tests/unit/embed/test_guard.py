@@ -20,7 +20,8 @@ from mcpguard.config.loading import Loaded
 from mcpguard.config.plan import Plan
 from mcpguard.config.settings import Settings, StoreSettings
 from mcpguard.embed import Answer, Approve, Asked, Guard, open_guard
-from mcpguard.errors import KilledError, McpguardError, UsageError
+from mcpguard.errors import IdentityError, KilledError, McpguardError, UsageError
+from mcpguard.identity.holder import create
 from mcpguard.identity.roster import EMPTY
 from mcpguard.live.governor import Governor
 from mcpguard.lock import lockfile
@@ -262,6 +263,34 @@ async def test_nobody_calls_for_a_principal_that_no_setting_names(
             pass
     shown = "".join(traceback.format_exception(raised.value))
     assert shown.endswith("\nnext: enrol it: name it under `principals` in mcpguard.yaml\n")
+
+
+@pytest.mark.guarantee("audit:session-by-its-key")
+@pytest.mark.parametrize(
+    ("principal", "proved"),
+    [("", "key"), ("OWN", "key"), ("OTHER", "profile"), ("local:alice", "profile")],
+)
+async def test_a_guard_proves_the_key_of_the_settings_and_vouches_for_everybody_else(
+    opened: Opened, tmp_path: Path, principal: str, proved: str
+) -> None:
+    own, other = create(tmp_path / "id.pem").did, create(tmp_path / "other.pem").did
+    text = f"identity: {tmp_path / 'id.pem'}\nprincipals:\n"
+    text += "".join(f'  "{each}": {{blocked: false}}\n' for each in (own, other, "local:alice"))
+    said = principal.replace("OWN", own).replace("OTHER", other)
+    async with opened(text, principal=said) as guard:
+        answer = await guard.authorise("echo", SAY)
+    start = next(read(tmp_path / "log.jsonl"))
+    report = verify(tmp_path / "log.jsonl")
+    assert (answer.allowed, answer.rule) == (True, "")
+    assert (start["principal"], start["proved"]) == (said or own, proved)
+    assert (report.problems, report.proved) == ((), ((own, 1),) if proved == "key" else ())
+
+
+async def test_a_guard_begins_by_no_key_that_is_not_pinned(opened: Opened, tmp_path: Path) -> None:
+    create(tmp_path / "id.pem")
+    with pytest.raises(IdentityError, match="which the settings do not pin"):
+        async with opened(f"identity: {tmp_path / 'id.pem'}\n"):
+            pass
 
 
 # --- approvals -----------------------------------------------------------------------------------

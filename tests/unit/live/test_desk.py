@@ -17,13 +17,14 @@ from mcpguard.config.loading import Loaded, load
 from mcpguard.config.plan import make_plan
 from mcpguard.control.blocks import Block
 from mcpguard.errors import McpguardError, RefusalError, UsageError
+from mcpguard.identity.holder import create as create_key
 from mcpguard.identity.keys import create, open_key, roster
 from mcpguard.identity.roster import EMPTY
 from mcpguard.live import reloading
 from mcpguard.live.desk import Desk
 from mcpguard.live.governor import Governor
 from mcpguard.live.observing import Blocked
-from mcpguard.model import Call, JsonObject, Mode, Verdict
+from mcpguard.model import Call, JsonObject, Mode, Proof, Verdict
 from tests.unit.live.test_counting import Moment
 from tests.unit.live.test_governor import context
 
@@ -177,6 +178,43 @@ def test_what_only_a_start_can_set_is_refused_by_name(room: Room, key: str) -> N
         done(lambda: room.desk.reload(ANA))
     assert room.governor.settings is before
     assert room.events() == []
+
+
+@pytest.mark.guarantee("live:reload-is-whole-or-not")
+@pytest.mark.parametrize(
+    ("pins", "again", "why"),
+    [
+        ("OWN", False, ""),
+        ("", False, "which the settings do not pin"),
+        ("OWN, OTHER", True, "identity can only be set when a session starts"),
+        ("OTHER", True, "identity can only be set when a session starts"),
+    ],
+)
+def test_a_session_stays_of_the_key_that_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pins: str, again: bool, why: str
+) -> None:
+    """`again`: another key is in the file meanwhile."""
+    monkeypatch.setenv("MCPGUARD_DATA_DIR", str(tmp_path / "data"))
+    path, other = tmp_path / "id.pem", create_key(tmp_path / "other.pem").did
+    own = create_key(path).did
+
+    def text(pinned: str) -> str:
+        names = pinned.replace("OWN", own).replace("OTHER", other).split(", ")
+        entries = "".join(f'  "{each}": {{capabilities: [a:b]}}\n' for each in names if each)
+        return f"identity: {path}\n" + (f"principals:\n{entries}" if entries else "")
+
+    room = Room(tmp_path, text=text("OWN"))
+    caller = room.governor.parties.caller
+    assert (caller.id, caller.proof) == (own, Proof.KEY)
+    room.write(text(pins) + "approvals: {hold: 7}\n")
+    if again:
+        (tmp_path / "other.pem").replace(path)
+    if why:
+        with pytest.raises(RefusalError, match=why):
+            done(lambda: room.desk.reload(ANA))
+    else:
+        assert done(lambda: room.desk.reload(ANA))["changed"] == ["approvals.hold"]
+    assert room.governor.parties.caller == caller
 
 
 PHRASE = "correct horse battery"

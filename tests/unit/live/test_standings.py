@@ -161,9 +161,14 @@ def test_a_store_that_lost_everything_is_made_again_from_the_logs(tmp_path: Path
 
 
 def test_whoever_no_log_names_begins_where_his_level_begins(tmp_path: Path) -> None:
-    stranger = Party(CALLER, "did:key:z6Mk")
-    found = standings.load(MemoryStore(), [FILES, ME, stranger], tmp_path / "none")
-    assert found == {FILES: Standing.new(1), ME: Standing.new(1), stranger: Standing.new(0)}
+    stranger, pinned = Party(CALLER, "did:web:a.example"), Party(CALLER, "did:key:z6Mk")
+    found = standings.load(MemoryStore(), [FILES, ME, stranger, pinned], tmp_path / "none")
+    assert found == {
+        FILES: Standing.new(1),
+        ME: Standing.new(1),
+        stranger: Standing.new(0),
+        pinned: Standing.new(1),
+    }
 
 
 @pytest.mark.guarantee("trust:verify-recomputes")

@@ -205,9 +205,12 @@ def test_one_late_answer_for_each_time_out_is_not_called_forged(direction: str) 
     [
         ("local:default", 0, 1),
         ("local:default", 3, 3),
-        ("did:key:z6Mk", 0, 0),
-        ("did:key:z6Mk", 1, 1),
-        ("did:key:z6Mk", 9, 0),
+        ("did:key:z6Mk", 0, 1),
+        ("did:key:z6Mk", 2, 2),
+        ("did:key:z6Mk", 9, 1),
+        ("did:web:a.example", 0, 0),
+        ("did:web:a.example", 1, 1),
+        ("did:web:a.example", 9, 0),
         ("", 0, 0),
     ],
 )
@@ -246,7 +249,7 @@ logs = st.lists(
         st.integers(0, 50),
         st.integers(1, 25),
         st.integers(0, 4),
-        st.sampled_from(["local:default", "did:key:z6Mk"]),
+        st.sampled_from(["local:default", "did:web:a.example"]),
     ),
     max_size=30,
 ).map(
