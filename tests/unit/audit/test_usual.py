@@ -180,7 +180,6 @@ def test_a_record_of_the_short_way_is_synced_with_its_group(tmp_path: Path) -> N
     log.close()
 
 
-@pytest.mark.guarantee("audit:withheld-counted")
 def test_after_what_was_withheld_the_long_way_says_so_first(tmp_path: Path) -> None:
     log = warm(tmp_path / "audit.jsonl", Clock())
     log.syncer.failure = "Input/output error"
