@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-import orjson
-
 from mcpguard.audit.checkpoint import (
     CONTINUED,
     SET_ASIDE,
@@ -31,6 +29,7 @@ from mcpguard.audit.record import (
     MAX_LINE,
     SEAL_LENGTH,
     VERSION,
+    recorded,
 )
 from mcpguard.errors import AuditError, IdentityError
 from mcpguard.model import MAX_SEQ, JsonObject, Proof
@@ -537,13 +536,8 @@ def _skip(file: BinaryIO, piece: bytes) -> None:
 
 def _record(text: bytes) -> JsonObject:
     """The record in `text`, empty when there is none."""
-    try:
-        record = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return {}
-    if not isinstance(record, dict) or "seq" not in record or "hash" not in record:
-        return {}
-    return record
+    record = recorded(text)
+    return record if "seq" in record and "hash" in record else {}
 
 
 def _sound(text: bytes, previous: bytes) -> bytes:

@@ -14,10 +14,10 @@ from mcpguard.audit.checkpoint import Checkpoint, Signer
 from mcpguard.audit.keeper import Keeper, Rotation
 from mcpguard.audit.merkle import Tree
 from mcpguard.audit.record import DOMAIN as LINES
-from mcpguard.audit.record import GENESIS, link, seal
+from mcpguard.audit.record import GENESIS, HASH_KEY, MAX_BODY, MAX_DEPTH, link, seal
 from mcpguard.audit.verify import MAX_PROVED, read, verify
 from mcpguard.cli.audit import audit
-from mcpguard.errors import IdentityError
+from mcpguard.errors import IdentityError, McpguardError
 from mcpguard.identity import ed25519
 from mcpguard.identity.did import did_of
 from mcpguard.identity.holder import Holder
@@ -285,6 +285,27 @@ def test_who_is_vouched_for_is_known_in_the_next_file(tmp_path: Path) -> None:
     assert found.message.endswith("not signed with the key that the session vouches for")
 
 
+@pytest.mark.parametrize("levels", [MAX_DEPTH - 3, 900, 1020])
+@pytest.mark.parametrize("key", ["principal", "proof", "signature", "ts"])
+@pytest.mark.parametrize(
+    "command", ["verify", "show", "tail", "stats", "export", "replay", "evidence"]
+)
+def test_a_record_that_is_nested_without_end_breaks_no_command(
+    path: Path, key: str, levels: int, command: str
+) -> None:
+    record = opening(path)
+    del record["hash"]
+    proof = cast("JsonObject", record["proof"])
+    (proof if key in proof and key != "session" else record)[key] = "deep"
+    body = orjson.dumps(record)[:-1].replace(b'"deep"', b"[" * levels + b"]" * levels)
+    path.write_bytes(seal(body, link(GENESIS, body)))
+    result = CliRunner().invoke(audit, [command, str(path)])
+    assert isinstance(result.exception, SystemExit | McpguardError | None)
+    if command == "verify":
+        covered = key != "ts" or levels > MAX_DEPTH
+        assert bool(result.exit_code) == covered
+
+
 def test_a_log_of_before_there_were_proofs_is_as_it_was(path: Path) -> None:
     def before(record: JsonObject) -> None:
         del record["proof"], record["proved"]
@@ -308,6 +329,20 @@ def test_a_name_that_is_written_otherwise_is_signed_as_it_is_written(
     session(path, server=server)
     report = verify(path)
     assert (report.problems, report.proved) == ((), ((ANA.did, 1),))
+
+
+def test_a_name_that_makes_room_for_the_proof_is_signed_as_it_is_written(tmp_path: Path) -> None:
+    """From the longest that is written whole without a proof to one with room for both."""
+    bare = tmp_path / "bare.jsonl"
+    session(bare, holder=None, principal=ANA.did, server="")
+    most = MAX_BODY - bare.read_bytes().index(HASH_KEY)
+    for number, size in enumerate(range(most - 900, most + 50, 50)):
+        path = tmp_path / f"{number}.jsonl"
+        session(path, server="x" * size)
+        assert verify(path).problems == ()
+        written = len(str(opening(path)["server"]))
+        assert written == size or written < MAX_BODY // 2
+    assert len(str(opening(tmp_path / "0.jsonl")["server"])) == most - 900
 
 
 def test_of_a_broken_log_only_what_stands_before_is_proved(path: Path) -> None:
