@@ -15,7 +15,7 @@ from mcpguard.audit.keeper import Keeper, Rotation
 from mcpguard.audit.merkle import Tree
 from mcpguard.audit.record import DOMAIN as LINES
 from mcpguard.audit.record import GENESIS, HASH_KEY, MAX_BODY, MAX_DEPTH, link, seal
-from mcpguard.audit.verify import MAX_PROVED, read, verify
+from mcpguard.audit.verify import MAX_PROVED, parts_of, read, verify
 from mcpguard.cli.audit import audit
 from mcpguard.errors import IdentityError, McpguardError
 from mcpguard.identity import ed25519
@@ -28,6 +28,7 @@ from tests.unit.audit.logs import CALL, KEY, SEED, ticking, write
 
 ANA, EVE = Holder(b"a" * 32), Holder(b"e" * 32)
 LOCK = "sha256:00"
+HERS: JsonObject = {"session": "s1", "principal": ANA.did, "decision": "allow"}
 Change = Callable[[JsonObject], None]
 
 
@@ -266,6 +267,93 @@ def test_nobody_else_signs_what_a_session_wrote(path: Path) -> None:
 
 def _lines(path: Path) -> list[bytes]:
     return path.read_bytes().splitlines()
+
+
+def added(path: Path, *tell: JsonObject) -> None:
+    """Lines at the end of the log at `path` that whoever has no key can write."""
+    *_, last = read(path)
+    previous, lines = bytes.fromhex(str(last["hash"])), []
+    for seq, told in enumerate(tell, int(str(last["seq"])) + 1):
+        body = orjson.dumps({"v": 1, "seq": seq, **told})[:-1]
+        previous = link(previous, body)
+        lines.append(seal(body, previous))
+    with path.open("ab") as file:
+        file.write(b"".join(lines))
+
+
+def loose(path: Path) -> int:
+    assert wrong(path) == []
+    return verify(path).loose
+
+
+@pytest.mark.guarantee("audit:records-of-a-key")
+def test_what_somebody_else_signed_is_not_signed_by_who_began_it(path: Path) -> None:
+    """Lines behind the first record of hers, and another session whose checkpoint is of all."""
+    assert loose(path) == 0
+    assert "  loose " not in CliRunner().invoke(audit, ["verify", str(path)]).stdout
+    path.write_bytes(_lines(path)[0] + b"\n")
+    assert loose(path) == 1
+    added(path, *[HERS] * 4)
+    session(path, "s2", None, signing=bytes(32))
+    report = verify(path)
+    assert (report.problems, report.proved, report.signed) == ((), ((ANA.did, 1),), 10)
+    assert loose(path) == 5
+    run = CliRunner().invoke
+    told = "  loose     5 records of theirs: chained, and in no checkpoint of the session itself\n"
+    assert told in run(audit, ["verify", str(path)]).stdout
+    assert orjson.loads(run(audit, ["verify", str(path), "--format", "json"]).stdout)["loose"] == 5
+
+
+@pytest.mark.guarantee("audit:records-of-a-key")
+def test_a_record_of_hers_behind_somebody_elses_session_is_not_signed_by_her(path: Path) -> None:
+    session(path, "s2", None, signing=bytes(32))
+    assert loose(path) == 0
+    added(path, HERS)
+    assert loose(path) > 0
+
+
+@pytest.mark.guarantee("audit:records-of-a-key")
+def test_a_session_of_a_key_holds_no_record_of_another_one(path: Path) -> None:
+    session(path, "s2", EVE, seed=bytes(32), signing=bytes(32))
+    added(path, HERS)
+    ((line, what, told),) = wrong(path)
+    assert (line, what) == (13, "forged")
+    assert told == "forged: a record of another session in one that a key began"
+
+
+@pytest.mark.guarantee("audit:records-of-a-key")
+def test_what_a_session_signed_is_known_in_its_next_file(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    log = AuditLog.open(
+        path,
+        key=KEY,
+        session="s1",
+        server="files",
+        principal=ANA.did,
+        clock=ticking(),
+        durability="none",
+        tracked=True,
+        facts={"lock": LOCK, "proved": "key"},
+        prove=prover(ANA, SEED),
+    )
+    keeper = Keeper(log, Signer(SEED, tmp_path), Rotation(1, 0, 0), None)
+    keeper.take()
+    keeper.sign()
+    keeper.commit()()
+    write(log, CALL)
+    keeper.take()
+    keeper.sign()
+    keeper.commit()()
+    write(log, CALL)
+    log.close()  # which signs nothing
+    first, second = parts_of(path)
+    before = verify(first, last=False)
+    assert (before.loose, before.problems) == (0, ())
+    after = verify(second, seam=before.seam)
+    assert (after.loose, after.problems) == (3, ())
+    session(path, "s2", None, signing=bytes(32))
+    last = verify(second, seam=before.seam)
+    assert (last.loose, last.problems) == (3, ())
 
 
 def test_who_is_vouched_for_is_known_in_the_next_file(tmp_path: Path) -> None:
