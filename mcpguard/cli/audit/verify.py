@@ -365,6 +365,7 @@ def _line(read: _Read) -> str:
     where = f" in {count:,} files" if count > 1 else ""
     signed = f", signed up to {size:,}" if size else ""
     signed += f", {read.uncovered:,} behind it not" if read.keyed and read.uncovered else ""
+    signed += f", {read.loose:,} loose" if read.loose else ""
     torn = ", and not whole behind its last line" if read.newest.torn else ""
     start = read.parts[0][1].start
     whence = f" from record {start + 1:,} on" if start else ""

@@ -302,6 +302,9 @@ def test_what_somebody_else_signed_is_not_signed_by_who_began_it(path: Path) -> 
     told = "  loose     5 records of theirs: chained, and in no checkpoint of the session itself\n"
     assert told in run(audit, ["verify", str(path)]).stdout
     assert orjson.loads(run(audit, ["verify", str(path), "--format", "json"]).stdout)["loose"] == 5
+    session(path.with_name("other.jsonl"))
+    several = run(audit, ["verify", str(path.parent)]).stdout
+    assert f"{path}: intact, 11 records, signed up to 10, 5 loose\n" in several
 
 
 @pytest.mark.guarantee("audit:records-of-a-key")
