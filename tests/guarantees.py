@@ -511,6 +511,17 @@ GUARANTEES: Mapping[str, Guarantee] = {
             "if not proof:",
         ),
     ),
+    "audit:records-of-a-key": Guarantee(
+        _AUDIT,
+        "`verify` says how many records of sessions that a key began are in no checkpoint of "
+        "these sessions themselves, whatever others signed behind them; a record of another "
+        "session in one is named.",
+        Mutant(
+            "audit/verify.py",
+            "        self.loose += self.held._replace(sealed=self.checker.sealed).loose\n",
+            "        self.loose += self.held.loose - self.held.loose\n",
+        ),
+    ),
     "audit:signed-checkpoints": Guarantee(
         _AUDIT,
         "Size and root of a log are signed while it grows and at its end, so that one computed "

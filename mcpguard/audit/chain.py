@@ -177,8 +177,11 @@ class AuditLog:
             if file.continues:
                 log.write([(_continuing(file.continues, file.previous), b"")])
             told: JsonObject = {"event": "session.start", **_opening(file), **(facts or {})}
-            own = prove(encoder.read_back(told), log.head) if prove is not None else {}
-            log.write([({**told, **own}, b"")])
+            if prove is not None:
+                told |= prove(encoder.read_back(told), log.head)
+                # A long text may be cut to make room for the proof, which then is of the cut one.
+                told |= prove(encoder.read_back(told), log.head)
+            log.write([(told, b"")])
         except BaseException:
             log._release()
             raise

@@ -123,6 +123,7 @@ class Checker:
     `count`: checkpoints. `newest`: the last whose root is that of the records before it and whose
     signature is one of `keys`, where these are given. `wrong`: line, what, and the sentence.
     `vouched`: the public key that who began the session names as its log's; empty: nobody did.
+    `sealed`: the size of the newest checkpoint that is right and by a key vouched for.
     """
 
     def __init__(self, keys: Keys | None = None, anchor: Checkpoint | None = None) -> None:
@@ -132,6 +133,7 @@ class Checker:
         self.wrong: list[tuple[int, str, str]] = []
         self.tree: Tree | None = Tree()
         self.vouched = b""
+        self.sealed = 0
         self._keys = keys
         self._anchor = anchor
         self._waiting: list[bytes] = []
@@ -193,6 +195,8 @@ class Checker:
         if tree.root != found.root:
             return "the checkpoint is not one of the records before it"
         self.newest = found
+        if self.vouched:
+            self.sealed = found.size
         return ""
 
     def _grow(self, tree: Tree, size: int, line: int) -> None:

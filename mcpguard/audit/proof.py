@@ -193,7 +193,7 @@ def check(proof: Json, keys: Keys | None = None) -> Answer:
     """
     try:
         told = _object(proof)
-        kind = f"{told.get('format')}: {told.get('kind')}"
+        kind = f"{_text(told, 'format')}: {_text(told, 'kind')}"
         return _CHECKS[kind](told, keys)
     except (ValueError, KeyError, TypeError) as error:
         raise AuditError(

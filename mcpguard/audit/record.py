@@ -31,6 +31,7 @@ __all__ = [
     "carried",
     "changed",
     "link",
+    "recorded",
     "seal",
 ]
 
@@ -121,6 +122,9 @@ arguments behind which lockfile.
 FRONT = frozenset(("v", "seq", "session", "ts", "server", "principal", "hash", "args"))
 """Keys only the log itself writes, or nobody (`args`); a caller that passes one has a bug."""
 
+MAX_DEPTH = 254
+"""Levels of objects and lists in a line: no more are written, and what reads on may rely on it."""
+
 MAX_KNOWN = 256
 """Decisions remembered in their encoded form. A session repeats a few of them."""
 
@@ -144,6 +148,26 @@ def changed(event: str, *, by: str, key: str = "", why: str = "", **what: str) -
 def carried(line: bytes) -> bytes:
     """The hash that a whole line carries, in hex; of no record, what stands in its place."""
     return line[_CARRIED]
+
+
+def recorded(line: bytes) -> JsonObject:
+    """The object in `line`; empty for what is none, or is nested deeper than a line is written."""
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return {}
+    return record if isinstance(record, dict) and not _deep(line, record) else {}
+
+
+def _deep(line: bytes, record: JsonObject) -> bool:
+    """Whether it has more than `MAX_DEPTH` levels, which its text rules out for all but a few."""
+    if line.count(b"{") + line.count(b"[") <= MAX_DEPTH:
+        return False
+    level: list[JsonObject | list[Json]] = [record]
+    for _ in range(MAX_DEPTH):
+        inner = [each.values() if isinstance(each, dict) else each for each in level]
+        level = [each for some in inner for each in some if isinstance(each, dict | list)]
+    return bool(level)
 
 
 def link(previous: bytes, body: bytes) -> bytes:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-import orjson
-
 from mcpguard.audit.checkpoint import (
+    CHECKPOINT,
     CONTINUED,
     SET_ASIDE,
     Checker,
@@ -31,6 +30,7 @@ from mcpguard.audit.record import (
     MAX_LINE,
     SEAL_LENGTH,
     VERSION,
+    recorded,
 )
 from mcpguard.errors import AuditError, IdentityError
 from mcpguard.model import MAX_SEQ, JsonObject, Proof
@@ -75,6 +75,24 @@ _CUT_FIELDS = re.compile(rb'(?:,(?:"[^\x00-\x1f]*)?)?')
 """What may be left of a record behind its front: other fields, whose names are not known."""
 
 
+class Held(NamedTuple):
+    """A session that a proof shows who began, and that may go on.
+
+    `before`: the number of the record before its first one. `last`: that of its last one so far,
+    checkpoints and what joins files apart. `sealed`: as in `Checker`.
+    """
+
+    session: str = ""
+    before: int = 0
+    last: int = 0
+    sealed: int = 0
+
+    @property
+    def loose(self) -> int:
+        """Its records that none of its own checkpoints covers."""
+        return max(0, self.last - max(self.before, self.sealed))
+
+
 class Seam(NamedTuple):
     """Where a file's chain goes on from: number and hash of the record before, and the tree."""
 
@@ -83,6 +101,7 @@ class Seam(NamedTuple):
     tree: Tree | None
     vouched: bytes = b""
     """The log's public key, 32 bytes, that the proof of the session names; empty: it has none."""
+    held: Held = Held()
 
 
 _BEGINNING = Seam(0, GENESIS, Tree())
@@ -106,7 +125,8 @@ class VerifyReport:
     compared; not in a part whose earlier ones nothing tells of. `seam`: where the next part goes
     on; None behind what is broken. `aside`: its last record says that the log goes on elsewhere.
     `proved`: how many sessions each did:key began by the proof in their first record, at most
-    `MAX_PROVED` keys.
+    `MAX_PROVED` keys. `loose`: records of such sessions that no checkpoint covers which the session
+    made itself, with the key that it vouches for: they are only chained.
     """
 
     records: int
@@ -129,6 +149,7 @@ class VerifyReport:
     seam: Seam | None = None
     aside: bool = False
     proved: tuple[tuple[str, int], ...] = ()
+    loose: int = 0
 
     @property
     def intact(self) -> bool:
@@ -138,6 +159,9 @@ class VerifyReport:
 
 _OPENING = {"session.start", CONTINUED}
 """Events behind which a session is open: it began, or goes on in this file."""
+
+_JOINING = {CHECKPOINT, SET_ASIDE, CONTINUED}
+"""Events of what is written beside a session's own records."""
 
 _BRACE = LINE_END[:-1]
 """How every record ends; what stands behind it was never a part of its write."""
@@ -162,6 +186,8 @@ class _Reader:
         self.unclosed: list[str] = []
         self.proved: Counter[str] = Counter()
         self.unproved: list[Problem] = []
+        self.held = Held()
+        self.loose = 0
         self.recent: deque[tuple[int, bytes]] = deque(maxlen=LOOK_BACK)
         self.runs: Runs | None = None
 
@@ -180,6 +206,8 @@ class _Reader:
                 self._prove(number, record)
                 self.recent.append((number, digest))
                 self.checker.add(digest, number, record)
+                if self.held.session and record.get("event") not in _JOINING:
+                    self._hold(number, record)
             else:
                 before = start, self.recent[0][1]
                 self.runs = Runs(self.recent, self.session, self.event, before)
@@ -196,7 +224,8 @@ class _Reader:
     def join(self) -> None:
         """Begins where `seam` says."""
         seam = self.seam or _BEGINNING
-        self.checker.vouched = seam.vouched
+        self.checker.vouched, self.checker.sealed = seam.vouched, seam.held.sealed
+        self.held = seam.held
         self.recent.append((0, seam.digest))
         self.checker.begin(seam.tree)
 
@@ -216,8 +245,23 @@ class _Reader:
             told = f"forged: a session of {did[:_DID]}: {error.message}"
             self.unproved.append(Problem(number, "forged", told))
             return
+        self._leave()
+        self.held = Held(str(record["session"]), int(str(record["seq"])) - 1)
         if did in self.proved or len(self.proved) < MAX_PROVED:
             self.proved[did] += 1
+
+    def _hold(self, number: int, record: JsonObject) -> None:
+        """A record behind the first one of a session that a proof shows who began."""
+        if record.get("session") == self.held.session:
+            self.held = self.held._replace(last=(self.seam or _BEGINNING).seq + number)
+        elif self.checker.vouched:
+            told = "forged: a record of another session in one that a key began"
+            self.unproved.append(Problem(number, "forged", told))
+
+    def _leave(self) -> None:
+        """The session that a proof shows who began is over."""
+        self.loose += self.held._replace(sealed=self.checker.sealed).loose
+        self.held = Held()
 
     def _note(self, record: JsonObject) -> None:
         if not record:
@@ -296,6 +340,9 @@ class _Reader:
         if whole:
             checker.end(self.records, last=last)
         newest = checker.newest
+        held = self.held._replace(sealed=checker.sealed)
+        if last or not whole:
+            self._leave()
         head = self.recent[-1][1].hex() if self.records else ""
         return VerifyReport(
             records=self.records,
@@ -315,15 +362,16 @@ class _Reader:
             signed=newest.size if newest else 0,
             signer=newest.key if newest else "",
             rooted=checker.tree is not None,
-            seam=self._end(checker.tree) if whole else None,
+            seam=self._end(checker.tree, held) if whole else None,
             aside=self.event == SET_ASIDE,
             proved=tuple(self.proved.items()),
+            loose=self.loose,
         )
 
-    def _end(self, tree: Tree | None) -> Seam:
+    def _end(self, tree: Tree | None, held: Held) -> Seam:
         """Where the next file goes on."""
         start = (self.seam or _BEGINNING).seq
-        return Seam(start + self.records, self.recent[-1][1], tree, self.checker.vouched)
+        return Seam(start + self.records, self.recent[-1][1], tree, self.checker.vouched, held)
 
     def _problems(self) -> tuple[Problem, ...]:
         found = [*self.runs.problems()] if self.runs else []
@@ -537,13 +585,8 @@ def _skip(file: BinaryIO, piece: bytes) -> None:
 
 def _record(text: bytes) -> JsonObject:
     """The record in `text`, empty when there is none."""
-    try:
-        record = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return {}
-    if not isinstance(record, dict) or "seq" not in record or "hash" not in record:
-        return {}
-    return record
+    record = recorded(text)
+    return record if "seq" in record and "hash" in record else {}
 
 
 def _sound(text: bytes, previous: bytes) -> bytes:

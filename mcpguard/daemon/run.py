@@ -49,7 +49,6 @@ __all__ = [
     "close_audit",
     "end_governor",
     "keep",
-    "keeper_of",
     "main",
     "minter",
     "open_audit",
@@ -177,11 +176,10 @@ def _session(
     try:
         session_id = os.urandom(8).hex()
         log.about = {"server": plan.name, "session": session_id}
-        audit = open_audit(plan, session_id, log)
+        audit, keeping = open_audit(plan, session_id, log)
         _tell_lacking(plan, log)
         if audit is not None:
             deliver(audit.path)
-        keeping = keeper_of(audit, plan)
         engine, governor = _engine(plan, session_id, audit, log, early_exit)
         beside = (
             _governed(engine, governor),
@@ -420,20 +418,20 @@ async def keep(keeping: "Keeping", tell: Callable[[str, str], None]) -> None:
         told = keeper.failure
 
 
-def keeper_of(audit: "AuditLog | None", plan: Plan) -> "Keeping | None":
-    """Gives the log's keeper, which is made when the messages move already, or at the end."""
-    if audit is None:
-        return None
+def _keeper_of(audit: "AuditLog", plan: Plan, own: bytes) -> "Keeping":
+    """Gives the log's keeper, which is made when the messages move already, or at the end.
+
+    `own`: the 32 bytes of the key that signs the log.
+    """
     made: list[Keeper] = []
 
     def keeping() -> "Keeper":
         if not made:
             from mcpguard.audit.checkpoint import Signer
             from mcpguard.audit.keeper import Keeper, Rotation
-            from mcpguard.audit.key import SIGNING_KEY, load_or_create_key
 
-            home, chosen = data_dir(), plan.settings.audit
-            signer = Signer(load_or_create_key(home / SIGNING_KEY), home)
+            chosen = plan.settings.audit
+            signer = Signer(own, data_dir())
             rotation = Rotation(chosen.rotate_size, chosen.rotate_age, chosen.keep)
             anchors = Path(chosen.anchors) if chosen.anchors else None
             made.append(Keeper(audit, signer, rotation, anchors))
@@ -533,8 +531,13 @@ def end_governor(governor: "Governor") -> None:
     thread.join(LAST_WORDS)
 
 
-def open_audit(plan: Plan, session_id: str, log: Events) -> "AuditLog | None":
-    """The session's audit log. Enforcing without one is refused; other modes say so and go on."""
+def open_audit(
+    plan: Plan, session_id: str, log: Events
+) -> "tuple[AuditLog, Keeping] | tuple[None, None]":
+    """The session's audit log, and what gives its keeper, who signs with the key of now.
+
+    Enforcing without a log is refused; other modes say so and go on.
+    """
     from mcpguard.audit import AuditLog
     from mcpguard.audit.key import DIGEST_KEY, SIGNING_KEY, load_or_create_key
 
@@ -545,7 +548,7 @@ def open_audit(plan: Plan, session_id: str, log: Events) -> "AuditLog | None":
         if path is None:
             path = home / "audit" / f"{_file_name(plan.name)}.jsonl"
             path.parent.mkdir(mode=0o700, exist_ok=True)
-        own = load_or_create_key(home / SIGNING_KEY)  # one that cannot be used is found out now
+        own = load_or_create_key(home / SIGNING_KEY)
         audit = AuditLog.open(
             path,
             key=load_or_create_key(home / DIGEST_KEY),
@@ -570,9 +573,9 @@ def open_audit(plan: Plan, session_id: str, log: Events) -> "AuditLog | None":
         if plan.mode is Mode.ENFORCE and settings.audit.on_failure == "deny":
             raise _no_audit(error) from error
         log.event("audit.off", "warning", {"detail": str(error)})
-        return None
+        return None, None
     unusual(audit.origin, log.event)
-    return audit
+    return audit, _keeper_of(audit, plan, own)
 
 
 def _proving(plan: Plan, own: bytes) -> "Callable[[JsonObject, bytes], JsonObject] | None":

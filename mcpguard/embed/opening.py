@@ -92,8 +92,7 @@ async def open_guard(
     ))  # fmt: skip
     kill.refuse(data_dir(), plan.name)
     events, session, asks = _Events(tell), os.urandom(8).hex(), approve is not None
-    audit = run.open_audit(plan, session, events)
-    keeping = run.keeper_of(audit, plan)
+    audit, keeping = run.open_audit(plan, session, events)
     try:
         governor = Governor(plan, session, audit, data_dir, run.approvers(), program=asks)
         failure: Exception | None = None

@@ -13,7 +13,7 @@ from typing import Self, Unpack
 import click
 import orjson
 
-from mcpguard.audit.record import MAX_LINE
+from mcpguard.audit.record import MAX_LINE, recorded
 from mcpguard.cli import render
 from mcpguard.cli.audit.choosing import Choice, Given, choice_of, choosing, logs, newest, records
 from mcpguard.errors import AuditError
@@ -146,7 +146,7 @@ class _End:
         while True:
             moved = self._moved()  # before reading: what it says is then all there is
             for line in self._lines():
-                record = _record(line)
+                record = recorded(line)
                 if record and choice.takes(record):
                     yield record
             if not moved:
@@ -172,14 +172,6 @@ class _End:
 def _identity(fd: int) -> tuple[int, int]:
     status = os.fstat(fd)
     return status.st_dev, status.st_ino
-
-
-def _record(line: bytes) -> JsonObject:
-    try:
-        record = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return {}
-    return record if isinstance(record, dict) else {}
 
 
 def _as_text(form: str | None) -> bool:

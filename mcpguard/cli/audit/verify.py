@@ -94,6 +94,11 @@ class _Read(NamedTuple):
         return found
 
     @property
+    def loose(self) -> int:
+        """Records of those sessions that none of their own checkpoints covers."""
+        return sum(report.loose for _, report in self.parts)
+
+    @property
     def end(self) -> int:
         """The number of the last record."""
         return self.parts[0][1].start + self.records
@@ -304,6 +309,7 @@ def _as_json(read: _Read) -> JsonObject:
         "tail": newest.tail,
         "zeros": newest.zeros,
         "proved": [{"did": did, "sessions": count} for did, count in read.proved.items()],
+        "loose": read.loose,
         "unclosed": [each for _, report in read.parts for each in report.unclosed],
         "complete": all(report.complete for _, report in read.parts),
         "start": read.parts[0][1].start,
@@ -359,6 +365,7 @@ def _line(read: _Read) -> str:
     where = f" in {count:,} files" if count > 1 else ""
     signed = f", signed up to {size:,}" if size else ""
     signed += f", {read.uncovered:,} behind it not" if read.keyed and read.uncovered else ""
+    signed += f", {read.loose:,} loose" if read.loose else ""
     torn = ", and not whole behind its last line" if read.newest.torn else ""
     start = read.parts[0][1].start
     whence = f" from record {start + 1:,} on" if start else ""
@@ -427,6 +434,9 @@ def _facts(read: _Read) -> Iterator[str]:
     yield f"  sessions  {sum(report.sessions for _, report in read.parts):,}"
     for did, count in [*read.proved.items()][:SHOWN]:
         yield f"  proved    {did}: {count:,} session{'s' * (count != 1)}"
+    if read.loose:
+        some = "1 record" if read.loose == 1 else f"{read.loose:,} records"
+        yield f"  loose     {some} of theirs: chained, and in no checkpoint of the session itself"
     yield f"  from      {render.printable(first[:MAX_TIME])}"
     yield f"  to        {render.printable(read.newest.last[:MAX_TIME])}"
     yield f"  head      sha256:{read.newest.head}"

@@ -179,6 +179,7 @@ def test_json_holds_the_whole_report(path: Path) -> None:
         "tail",
         "zeros",
         "proved",
+        "loose",
         "unclosed",
         "complete",
         "start",

@@ -14,10 +14,10 @@ from mcpguard.audit.checkpoint import Checkpoint, Signer
 from mcpguard.audit.keeper import Keeper, Rotation
 from mcpguard.audit.merkle import Tree
 from mcpguard.audit.record import DOMAIN as LINES
-from mcpguard.audit.record import GENESIS, link, seal
-from mcpguard.audit.verify import MAX_PROVED, read, verify
+from mcpguard.audit.record import GENESIS, HASH_KEY, MAX_BODY, MAX_DEPTH, link, seal
+from mcpguard.audit.verify import MAX_PROVED, parts_of, read, verify
 from mcpguard.cli.audit import audit
-from mcpguard.errors import IdentityError
+from mcpguard.errors import IdentityError, McpguardError
 from mcpguard.identity import ed25519
 from mcpguard.identity.did import did_of
 from mcpguard.identity.holder import Holder
@@ -28,6 +28,7 @@ from tests.unit.audit.logs import CALL, KEY, SEED, ticking, write
 
 ANA, EVE = Holder(b"a" * 32), Holder(b"e" * 32)
 LOCK = "sha256:00"
+HERS: JsonObject = {"session": "s1", "principal": ANA.did, "decision": "allow"}
 Change = Callable[[JsonObject], None]
 
 
@@ -268,6 +269,96 @@ def _lines(path: Path) -> list[bytes]:
     return path.read_bytes().splitlines()
 
 
+def added(path: Path, *tell: JsonObject) -> None:
+    """Lines at the end of the log at `path` that whoever has no key can write."""
+    *_, last = read(path)
+    previous, lines = bytes.fromhex(str(last["hash"])), []
+    for seq, told in enumerate(tell, int(str(last["seq"])) + 1):
+        body = orjson.dumps({"v": 1, "seq": seq, **told})[:-1]
+        previous = link(previous, body)
+        lines.append(seal(body, previous))
+    with path.open("ab") as file:
+        file.write(b"".join(lines))
+
+
+def loose(path: Path) -> int:
+    assert wrong(path) == []
+    return verify(path).loose
+
+
+@pytest.mark.guarantee("audit:records-of-a-key")
+def test_what_somebody_else_signed_is_not_signed_by_who_began_it(path: Path) -> None:
+    """Lines behind the first record of hers, and another session whose checkpoint is of all."""
+    assert loose(path) == 0
+    assert "  loose " not in CliRunner().invoke(audit, ["verify", str(path)]).stdout
+    path.write_bytes(_lines(path)[0] + b"\n")
+    assert loose(path) == 1
+    added(path, *[HERS] * 4)
+    session(path, "s2", None, signing=bytes(32))
+    report = verify(path)
+    assert (report.problems, report.proved, report.signed) == ((), ((ANA.did, 1),), 10)
+    assert loose(path) == 5
+    run = CliRunner().invoke
+    told = "  loose     5 records of theirs: chained, and in no checkpoint of the session itself\n"
+    assert told in run(audit, ["verify", str(path)]).stdout
+    assert orjson.loads(run(audit, ["verify", str(path), "--format", "json"]).stdout)["loose"] == 5
+    session(path.with_name("other.jsonl"))
+    several = run(audit, ["verify", str(path.parent)]).stdout
+    assert f"{path}: intact, 11 records, signed up to 10, 5 loose\n" in several
+
+
+@pytest.mark.guarantee("audit:records-of-a-key")
+def test_a_record_of_hers_behind_somebody_elses_session_is_not_signed_by_her(path: Path) -> None:
+    session(path, "s2", None, signing=bytes(32))
+    assert loose(path) == 0
+    added(path, HERS)
+    assert loose(path) > 0
+
+
+@pytest.mark.guarantee("audit:records-of-a-key")
+def test_a_session_of_a_key_holds_no_record_of_another_one(path: Path) -> None:
+    session(path, "s2", EVE, seed=bytes(32), signing=bytes(32))
+    added(path, HERS)
+    ((line, what, told),) = wrong(path)
+    assert (line, what) == (13, "forged")
+    assert told == "forged: a record of another session in one that a key began"
+
+
+@pytest.mark.guarantee("audit:records-of-a-key")
+def test_what_a_session_signed_is_known_in_its_next_file(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    log = AuditLog.open(
+        path,
+        key=KEY,
+        session="s1",
+        server="files",
+        principal=ANA.did,
+        clock=ticking(),
+        durability="none",
+        tracked=True,
+        facts={"lock": LOCK, "proved": "key"},
+        prove=prover(ANA, SEED),
+    )
+    keeper = Keeper(log, Signer(SEED, tmp_path), Rotation(1, 0, 0), None)
+    keeper.take()
+    keeper.sign()
+    keeper.commit()()
+    write(log, CALL)
+    keeper.take()
+    keeper.sign()
+    keeper.commit()()
+    write(log, CALL)
+    log.close()  # which signs nothing
+    first, second = parts_of(path)
+    before = verify(first, last=False)
+    assert (before.loose, before.problems) == (0, ())
+    after = verify(second, seam=before.seam)
+    assert (after.loose, after.problems) == (3, ())
+    session(path, "s2", None, signing=bytes(32))
+    last = verify(second, seam=before.seam)
+    assert (last.loose, last.problems) == (3, ())
+
+
 def test_who_is_vouched_for_is_known_in_the_next_file(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     session(path)
@@ -283,6 +374,27 @@ def test_who_is_vouched_for_is_known_in_the_next_file(tmp_path: Path) -> None:
     rest.write_bytes(seal(body, link(first.seam.digest, body)))
     (found,) = verify(rest, seam=first.seam).problems
     assert found.message.endswith("not signed with the key that the session vouches for")
+
+
+@pytest.mark.parametrize("levels", [MAX_DEPTH - 3, 900, 1020])
+@pytest.mark.parametrize("key", ["principal", "proof", "signature", "ts"])
+@pytest.mark.parametrize(
+    "command", ["verify", "show", "tail", "stats", "export", "replay", "evidence"]
+)
+def test_a_record_that_is_nested_without_end_breaks_no_command(
+    path: Path, key: str, levels: int, command: str
+) -> None:
+    record = opening(path)
+    del record["hash"]
+    proof = cast("JsonObject", record["proof"])
+    (proof if key in proof and key != "session" else record)[key] = "deep"
+    body = orjson.dumps(record)[:-1].replace(b'"deep"', b"[" * levels + b"]" * levels)
+    path.write_bytes(seal(body, link(GENESIS, body)))
+    result = CliRunner().invoke(audit, [command, str(path)])
+    assert isinstance(result.exception, SystemExit | McpguardError | None)
+    if command == "verify":
+        covered = key != "ts" or levels > MAX_DEPTH
+        assert bool(result.exit_code) == covered
 
 
 def test_a_log_of_before_there_were_proofs_is_as_it_was(path: Path) -> None:
@@ -308,6 +420,20 @@ def test_a_name_that_is_written_otherwise_is_signed_as_it_is_written(
     session(path, server=server)
     report = verify(path)
     assert (report.problems, report.proved) == ((), ((ANA.did, 1),))
+
+
+def test_a_name_that_makes_room_for_the_proof_is_signed_as_it_is_written(tmp_path: Path) -> None:
+    """From the longest that is written whole without a proof to one with room for both."""
+    bare = tmp_path / "bare.jsonl"
+    session(bare, holder=None, principal=ANA.did, server="")
+    most = MAX_BODY - bare.read_bytes().index(HASH_KEY)
+    for number, size in enumerate(range(most - 900, most + 50, 50)):
+        path = tmp_path / f"{number}.jsonl"
+        session(path, server="x" * size)
+        assert verify(path).problems == ()
+        written = len(str(opening(path)["server"]))
+        assert written == size or written < MAX_BODY // 2
+    assert len(str(opening(tmp_path / "0.jsonl")["server"])) == most - 900
 
 
 def test_of_a_broken_log_only_what_stands_before_is_proved(path: Path) -> None:

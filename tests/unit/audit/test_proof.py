@@ -192,6 +192,9 @@ def test_a_fork_of_a_signed_log_cannot_be_proved_consistent(tmp_path: Path) -> N
 NO_PROOFS: dict[str, Edit] = {
     "of another format": lambda proof: proof.update(format="x"),
     "of another kind": lambda proof: proof.update(kind="x"),
+    "of a kind that is no text": lambda proof: proof.update(
+        kind=orjson.loads(b"[" * 1000 + b"]" * 1000)
+    ),
     "without a path": lambda proof: proof.pop("path"),
     "with a path that is a text": lambda proof: proof.update(path="00"),
     "with a step that is no hash": lambda proof: proof.update(path=["00"]),

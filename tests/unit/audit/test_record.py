@@ -11,11 +11,13 @@ from mcpguard.audit.record import (
     CONTROL,
     DOMAIN,
     GENESIS,
+    MAX_DEPTH,
     MAX_KNOWN,
     MAX_LINE,
     Encoder,
     changed,
     link,
+    recorded,
     seal,
 )
 from mcpguard.model import Allowed, Json, JsonObject
@@ -198,6 +200,18 @@ def test_nesting_beyond_what_json_writers_take_is_cut() -> None:
     for _ in range(2000):
         deep = [deep]
     assert b"too deep to record" in encoder().body(1, 0.0, {"detail": deep})
+
+
+@pytest.mark.parametrize("levels", [MAX_DEPTH - 2, MAX_DEPTH - 1, MAX_DEPTH + 1])
+def test_what_is_written_is_read_and_nothing_deeper(levels: int) -> None:
+    deep: Json = []
+    for _ in range(levels):
+        deep = [deep]
+    line = encoder().body(1, 0.0, {"detail": deep}) + b"}"
+    assert recorded(line)["seq"] == 1
+    nested = b'{"seq":1,"detail":%b}' % (b"[" * levels + b"]" * levels)
+    assert bool(recorded(nested)) == (levels < MAX_DEPTH)
+    assert recorded(b'{"seq":1,"detail":"%b"}' % (b"[" * 999))["seq"] == 1
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import anyio
 import pytest
 
 from mcpguard.audit import AuditLog
+from mcpguard.audit.key import SIGNING_KEY
 from mcpguard.audit.verify import read, verify
 from mcpguard.config.flags import ProxySettings
 from mcpguard.config.loading import Loaded
@@ -284,6 +285,19 @@ async def test_a_guard_proves_the_key_of_the_settings_and_vouches_for_everybody_
     assert (answer.allowed, answer.rule) == (True, "")
     assert (start["principal"], start["proved"]) == (said or own, proved)
     assert (report.problems, report.proved) == ((), ((own, 1),) if proved == "key" else ())
+
+
+@pytest.mark.guarantee("audit:session-by-its-key")
+async def test_a_log_is_signed_with_the_key_that_its_first_record_names(
+    opened: Opened, tmp_path: Path
+) -> None:
+    """Also when the file of that key is taken away while the session runs."""
+    did = create(tmp_path / "id.pem").did
+    text = f"identity: {tmp_path / 'id.pem'}\nprincipals: {{'{did}': {{blocked: false}}}}\n"
+    async with opened(text):
+        (tmp_path / "data" / SIGNING_KEY).unlink()
+    report = verify(tmp_path / "log.jsonl")
+    assert (report.problems, report.checkpoints, report.proved) == ((), 1, ((did, 1),))
 
 
 async def test_a_guard_begins_by_no_key_that_is_not_pinned(opened: Opened, tmp_path: Path) -> None:
