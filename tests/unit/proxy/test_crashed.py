@@ -171,6 +171,13 @@ def test_a_result_that_was_decided_and_not_recorded_is_withheld(more: JsonObject
     assert session.records == [GAP, ENDED, {**denied(), "direction": "server>host"}]
 
 
+@pytest.mark.parametrize("error", [False, True])
+def test_a_result_that_was_sent_is_not_withheld_for_a_later_defect(error: bool) -> None:
+    result: JsonObject = {**RESULT, "isError": error}
+    session = opened().host(call(7, "free", {})).server({"id": wire(0), "result": result})
+    crashed(session.forget()).quiet().idle()
+
+
 def test_what_was_said_to_people_before_the_defect_is_still_said() -> None:
     session = opened().forget()
     feed_host(session.session, encoded(call(7, "exec")), session.now)

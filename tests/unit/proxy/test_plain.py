@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from mcpguard.model import Call, Context, Decision, Json, JsonObject, Result, Subject, Wait
-from mcpguard.proxy.core import Core
+from mcpguard.proxy.core import SHOWN, Core
 from mcpguard.proxy.plain import PlainAnswers, PlainCalls
 from mcpguard.wire.framing import Dropped
 from mcpguard.wire.jsonrpc import MAX_SAFE_INTEGER, SHORT
@@ -61,6 +61,10 @@ def test_a_call_with_a_name_and_arguments_takes_the_short_way(given: Json) -> No
 def test_a_long_call_does_not(size: int, taken: bool) -> None:
     assert len(padded(size)) == size
     assert calls(opened())(padded(size), 1.0) is taken
+
+
+def test_a_call_of_a_name_that_its_record_would_cut_does_not() -> None:
+    assert not calls(opened())(line(call(1, "x" * (SHOWN + 1), {})), 1.0)
 
 
 @pytest.mark.parametrize(("brackets", "taken"), [(61, True), (62, False)])
