@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.host import RECORDER, ROGUE, Place
+from tests.integration.host import OFFICE, RECORDER, ROGUE, Place
 
 
 @pytest.fixture(scope="session")
@@ -61,3 +61,10 @@ def recorder(recorder_lock: Path, tmp_path: Path) -> Place:
     place = Place(tmp_path, RECORDER, {"RECORDER_LOG": str(tmp_path / "seen")})
     shutil.copy(recorder_lock, place.lock)
     return place
+
+
+@pytest.fixture(scope="session")
+def office_lock(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = Place(tmp_path_factory.mktemp("office"), OFFICE)
+    place.make_lock()
+    return place.lock

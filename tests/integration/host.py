@@ -21,6 +21,7 @@ from tests.waiting import PATIENCE
 SERVERS = tools.FIXTURES / "servers"
 ROGUE = (sys.executable, "-I", str(SERVERS / "rogue.py"))
 RECORDER = (sys.executable, "-I", str(SERVERS / "recorder.py"))
+OFFICE = (sys.executable, "-I", str(SERVERS / "office.py"))
 
 Message: TypeAlias = dict[str, Any]
 Ident: TypeAlias = "int | str"

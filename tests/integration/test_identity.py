@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.host import SERVERS, Place
+from tests.integration.host import OFFICE, Place
 from tests.integration.test_rules import Calls, refused, text
 
-OFFICE = (sys.executable, "-I", str(SERVERS / "office.py"))
 RECORDS = "import pathlib, sys; pathlib.Path(sys.argv[1]).touch(); sys.stdin.read()"
 
 
@@ -44,13 +43,6 @@ class Holder:
     def verified(self, *options: str) -> tuple[int, str]:
         done = self.place.mcpguard("audit", "verify", str(self.place.audit), *options)
         return done.returncode, done.stdout.decode()
-
-
-@pytest.fixture(scope="session")
-def office_lock(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = Place(tmp_path_factory.mktemp("office"), OFFICE)
-    place.make_lock()
-    return place.lock
 
 
 @pytest.fixture

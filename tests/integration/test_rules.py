@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,10 +13,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests import tools
-from tests.integration.host import SERVERS, Message, Place, Session, call
+from tests.integration.host import OFFICE, Message, Place, Session, call
 from tests.waiting import PATIENCE
 
-OFFICE = (sys.executable, "-I", str(SERVERS / "office.py"))
 KEY = "AKIA" + "ABCDEFGHIJKLMNOP"
 SSN = "536-22-1234"
 CARD = "4111 1111 1111 1111"
@@ -67,13 +65,6 @@ class Calls:
         answer = self.session.exchange(call(self.number, name, **arguments), self.number)
         found: Message = json.loads(answer)["result"]
         return found
-
-
-@pytest.fixture(scope="session")
-def office_lock(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = Place(tmp_path_factory.mktemp("office"), OFFICE)
-    place.make_lock()
-    return place.lock
 
 
 @pytest.fixture
