@@ -3,14 +3,14 @@
 import contextlib
 import os
 from binascii import hexlify, unhexlify
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Literal, TypeAlias, cast
 
 from mcpguard.audit.logfile import LogFile, exchange, open_log
-from mcpguard.audit.record import DOMAIN, HASH_KEY, LINE_END, Encoder, Field, Told, link, seal
+from mcpguard.audit.record import DOMAIN, HASH_KEY, LINE_END, Encoder, Field, Form, Told, link, seal
 from mcpguard.audit.sync import Syncer, datasync
 from mcpguard.errors import AuditError
 from mcpguard.model import Allowed, Json, JsonObject
@@ -36,6 +36,12 @@ LONG_WAY = 15
 """A mask of the record's number: one in 16 is left to `write` though `allow` could take it, for
 those who look at what is written there."""
 
+SETTLED = 1024
+"""Records of a session from which on it is `RARELY`: what is looked for is known well by then."""
+
+RARELY = 63
+"""A mask like `LONG_WAY`: one in 64."""
+
 _BEGUN = sha256(DOMAIN)
 """What every line's hash begins with; a copy of it is made faster than a new one."""
 
@@ -44,6 +50,8 @@ _NEVER = float("inf"), float("-inf")
 
 _LINE = b"%b" + HASH_KEY + b"%b" + LINE_END
 """BODY and hash as one line."""
+
+KEYED = b"blake2b-keyed:"
 
 _PERSON = b"mcpguard args v1"
 """BLAKE2b personalisation, 16 bytes: this key's digests of anything else never equal these."""
@@ -58,7 +66,6 @@ class AuditLog:
     """
 
     __slots__ = (
-        "_allowed",
         "_before",
         "_clock",
         "_closed",
@@ -71,11 +78,13 @@ class AuditLog:
         "_fresh",
         "_gap",
         "_keyed",
+        "_long",
         "_previous",
         "_second",
         "_second_text",
         "_since",
         "_size",
+        "_told",
         "_tracked",
         "_until",
         "_where",
@@ -115,11 +124,12 @@ class AuditLog:
         self.now = 0.0
         """Unix seconds of the last records; of those that could not be written, too."""
         self._before = file.seq
+        self._long = self._next_long(file.seq)
         self._previous = file.previous
         self._keyed = blake2b(digest_size=32, key=key, person=_PERSON)
         self._encoder = encoder
         self._forms = {} if durability == "strict" else encoder.known
-        self._allowed: defaultdict[Allowed, int] = defaultdict(int)
+        self._told: list[tuple[Allowed, Form]] = []
         self.heard: Callable[[Mapping[Allowed, int], int, float], None] = _unheard
         """Is told of what `allow` wrote: how often what, the number and the time of the last."""
         self._clock = clock
@@ -228,6 +238,7 @@ class AuditLog:
             raise self._withhold(records, error.message, error.hint) from error
         self._size += written
         self.seq, self._previous = seq, previous
+        self._long = self._next_long(seq)
         if self._tracked:
             self._fresh += b"".join(lines[2::4])
         if len(records) != 1 or type(records[0][0]) is not Allowed:
@@ -241,17 +252,24 @@ class AuditLog:
         False: it is not, or it cannot be written; nothing of it is in the file, and `write` takes
         it or says why not.
         """
-        now, seq, syncer = self._clock(), self.seq + 1, self.syncer
+        clock, seq, syncer = self._clock, self.seq + 1, self.syncer
+        now = clock()
         past = now - self._second
+        form = self._forms.get(told)
         if (
-            not self._since <= past < self._until
-            or not seq & LONG_WAY
+            form is None
+            or not self._since <= past < self._until
+            or seq >= self._long
             or syncer.failure
-            or (form := self._forms.get(told)) is None
+            or len(args) > LONG_ARGS
         ):
             return False
-        digest = args and self._digest(args)
-        text = form % (seq, self._second_text, int(past * 1e6), digest)
+        digest = args
+        if args:  # `_digest`, spared its call
+            made = self._keyed.copy()
+            made.update(args)
+            digest = KEYED + hexlify(made.digest())
+        text = form.text % (seq, self._second_text, int(past * 1e6), digest)
         hashed = _BEGUN.copy()
         hashed.update(self._previous + text)
         previous = hashed.digest()
@@ -267,17 +285,26 @@ class AuditLog:
             return False
         self._size += written
         self.seq, self._previous, self.now = seq, previous, now
-        self._allowed[told] += 1
+        if not form.times:
+            self._told.append((told, form))
+        form.times += 1
         if self._tracked:
             self._fresh += sealed
         if not syncer.pending and self._durability == "grouped":
             syncer.wrote(seq)
         return True
 
+    def _next_long(self, seq: int) -> int:
+        every = LONG_WAY if seq - self._before < SETTLED else RARELY
+        return (seq | every) + 1  # the next multiple
+
     def tell(self) -> None:
         """Tells `heard` of what `allow` wrote since it was told last."""
-        if self._allowed:
-            allowed, self._allowed = self._allowed, defaultdict(int)
+        if self._told:
+            allowed = {told: form.times for told, form in self._told}
+            for _, form in self._told:
+                form.times = 0
+            self._told.clear()
             self.heard(allowed, self.seq, self.now)
 
     def _count(self, records: Sequence[Record]) -> None:
@@ -363,7 +390,7 @@ class AuditLog:
         return self._digest(encoded).decode()
 
     def _digest(self, encoded: bytes) -> bytes:
-        made, kind = self._keyed.copy(), b"blake2b-keyed:"
+        made, kind = self._keyed.copy(), KEYED
         if len(encoded) > LONG_ARGS:
             encoded, kind = sha256(encoded).digest(), b"blake2b-keyed-sha256:"
         made.update(encoded)

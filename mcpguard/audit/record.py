@@ -27,6 +27,7 @@ __all__ = [
     "MAX_LINE",
     "VERSION",
     "Encoder",
+    "Form",
     "Told",
     "carried",
     "changed",
@@ -180,6 +181,19 @@ def seal(body: bytes, digest: bytes) -> bytes:
     return b"".join((body, HASH_KEY, hexlify(digest), LINE_END))
 
 
+class Form:
+    """What the records of one decision say, as a format of what still changes.
+
+    `times`: how many of them their writer has not told of yet.
+    """
+
+    __slots__ = ("text", "times")
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        self.times = 0
+
+
 class Encoder:
     """Encodes the records of one session.
 
@@ -196,7 +210,7 @@ class Encoder:
         who: JsonObject = {"session": session, "ts": "", "server": server, "principal": principal}
         self._event: dict[str, Field] = {"v": VERSION, "seq": 0, **who}
         self._decision: dict[str, Field] = {**self._event, **BLANK, **defaults}
-        self.known: dict[Allowed, bytes] = {}
+        self.known: dict[Allowed, Form] = {}
         self._second = 0.0  # no integer: it is subtracted from a time for every record
         self._second_text = _second_text(0)
 
@@ -220,8 +234,8 @@ class Encoder:
             return self._new(seq, now, told.fields(), args_digest)
         past = now - self._second
         if 0.0 <= past < 1.0:
-            return known % (seq, self._second_text, int(past * 1e6), args_digest)
-        return known % (seq, *self._moment(now), args_digest)
+            return known.text % (seq, self._second_text, int(past * 1e6), args_digest)
+        return known.text % (seq, *self._moment(now), args_digest)
 
     def read_back(self, told: Told) -> JsonObject:
         """What a reader finds in the record of `told`, but for its number, time and hash."""
@@ -248,7 +262,7 @@ class Encoder:
         with contextlib.suppress(TypeError):  # a lone surrogate
             text = b"{" + b",".join(_format(key, value) for key, value in record.items())
             if len(text) <= MAX_KNOWN_BODY:
-                self.known[told] = text
+                self.known[told] = Form(text)
 
     def stamp(self, now: float) -> str:
         """`now` as RFC 3339 in UTC with microseconds. A clock out of its range reads 1970."""

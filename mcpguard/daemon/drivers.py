@@ -283,8 +283,12 @@ class Callbacks(Driver):
         if not chunk:
             self._pause(side)
             self.end_of_file(side)
-        elif self.relay.feed(side, chunk):
-            self._pause(side)
+        else:
+            waits = self.relay.feed(side, chunk)
+            if waits is None and self._timer is not None and not self.ending:
+                return
+            if waits:
+                self._pause(side)
         self.flush()
 
     def _write(self, side: Side, sink: Sink) -> None:

@@ -47,7 +47,7 @@ class Governing(Protocol):
         """These records are in the log."""
 
     def stir(self) -> None:
-        """A turn of the session has ended."""
+        """A turn has ended in which more happened than that one line passed."""
 
 
 def _unusual(_told: Allowed, _args: bytes) -> bool:
@@ -66,12 +66,14 @@ def _unstirred() -> None:
 class _Way:
     """What comes from one side: cut into lines, which may have to wait, and given to `feed`."""
 
-    __slots__ = ("feed", "framer", "lines")
+    __slots__ = ("amid", "feed", "framer", "lines")
 
     def __init__(self, feed: Feed) -> None:
         self.feed = feed
         self.framer = Framer()
         self.lines: deque[bytes | Dropped] = deque()
+        self.amid = False
+        """What comes next is more than a line: lines wait, one has begun, or all is over."""
 
 
 class Engine:
@@ -119,37 +121,45 @@ class Engine:
         """Something is held or in flight."""
         return self._session.busy
 
-    def feed(self, side: Side, chunk: bytes) -> bool:
-        """Bytes from `side`; empty: go on with lines that waited. True: lines still wait."""
+    def feed(self, side: Side, chunk: bytes) -> bool | None:
+        """See `Relay.feed`."""
         way = self._ways[side]
-        lines, waiting = way.framer.feed(chunk), way.lines
-        if self.exit_code is not None:
-            return False
+        line, newline, rest = chunk.partition(b"\n")
+        if rest or not newline or way.amid or b"\r" in line:
+            return self._feed(side, way, chunk)
         passing = None
-        try:
-            if len(lines) == 1 and not waiting:  # the usual case, and the one that is timed
-                passing = way.feed(lines[0], monotonic())
-                if passing is not None:
-                    record, args, to, data, _, _ = passing
-                    if self._allow(record, args):
-                        passing = None
-                        self.sinks[to].add(data)
-                        self._stir()
-                        return False
-                    self._batch.add(passing)
+        try:  # one whole line: the usual case, and the one that is timed
+            passing = way.feed(line, monotonic())
+            if passing is not None:
+                record, args, to, data, _, _ = passing
+                if self._allow(record, args):
                     passing = None
-            elif lines or waiting:
-                waiting.extend(lines)
-                self._turn(side, way)
-            else:
-                return False
+                    return None if self.sinks[to].add(data) else False
+                self._batch.add(passing)
+                passing = None
             self._commit()
         except Exception as error:  # noqa: BLE001 - a defect of ours must not let anything pass
             if passing is not None:
                 self._batch.add(passing)
             self.crash(error)
+        return False
+
+    def _feed(self, side: Side, way: _Way, chunk: bytes) -> bool:
+        """`feed` of what is not one line alone."""
+        lines = way.framer.feed(chunk)
+        if self.exit_code is not None:
             return False
-        return bool(waiting)
+        way.lines.extend(lines)
+        try:
+            self._turn(side, way)
+            self._commit()
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not let anything pass
+            self.crash(error)
+            return False
+        finally:
+            over = self.exit_code is not None
+            way.amid = over or bool(way.lines) or way.framer.begun
+        return bool(way.lines)
 
     def _turn(self, side: Side, way: _Way) -> None:
         """Lines up to the mark of a sink; each one's bytes are counted before the next is read."""
@@ -248,13 +258,18 @@ class Engine:
         if self.exit_code is not None:
             self._owed(lost)
             return
-        self.exit_code = CRASHED
+        self._end(CRASHED)
         self.sinks[Side.SERVER].close()
         host, now = self._ways[Side.HOST], monotonic()
         why = f"mcpguard itself failed: {fields['what']} at {where}"
         self._salvage(partial(self._session.crash, why, now, lost))
         while host.lines:
             self._salvage(partial(self._into_batch, host, host.lines.popleft(), now))
+
+    def _end(self, code: int) -> None:
+        self.exit_code = code
+        for way in self._ways.values():
+            way.amid = True
 
     def _salvage(self, step: Callable[[], None]) -> None:
         """One step after a defect, done and committed; or nothing of it but our own words."""
@@ -310,5 +325,5 @@ class Engine:
             if event.name != UNWRITABLE:  # said above, once and with the reason
                 self._log.event(event.name, event.level, event.fields)
         if batch.stop is not None and self.exit_code is None:
-            self.exit_code = batch.stop.code
+            self._end(batch.stop.code)
             self._log.event("session.ended", "error", {"why": batch.stop.why})

@@ -38,17 +38,19 @@ class Sink:
         self.blocked = False
         self.fd = -1
 
-    def add(self, data: bytes) -> None:
-        """Append `data`."""
+    def add(self, data: bytes) -> bool:
+        """Append `data`. True: it is written, and nothing waits."""
         if self.size or self.fd < 0:
             self._keep(data)
-            return
+            return False
         try:
             written = os.write(self.fd, data)
         except OSError:  # the driver's own write finds out which
             written = 0
-        if written != len(data):
-            self._keep(memoryview(data)[written:])
+        if written == len(data):
+            return True
+        self._keep(memoryview(data)[written:])
+        return False
 
     def _keep(self, data: bytes | memoryview) -> None:
         if data and not self.closed:
@@ -118,8 +120,12 @@ class Relay(Protocol):
     def exit_code(self) -> int | None:
         """Not None: the session must end with this code, after the sinks are drained."""
 
-    def feed(self, side: Side, chunk: bytes) -> bool:
-        """Bytes from `side`; empty: go on with lines that waited. True: lines still wait."""
+    def feed(self, side: Side, chunk: bytes) -> bool | None:
+        """Bytes from `side`; empty: go on with lines that waited. True: lines still wait.
+
+        None: the one line that they are has passed and is written; nothing is left to be done.
+        `chunk`: of one read, and so shorter than a line may be.
+        """
 
     def waiting(self, side: Side) -> bool:
         """Lines from `side` wait for room or their turn: `feed(side, b"")` when there is room."""

@@ -646,8 +646,9 @@ def minter() -> Callable[[], int]:
 
     def mint() -> int:
         if not pool:
-            pool.extend(struct.unpack("64Q", os.urandom(512)))
-        return pool.pop() >> 12 | 1 << 52
+            drawn = struct.unpack("64Q", os.urandom(512))
+            pool.extend(each >> 12 | 1 << 52 for each in drawn)
+        return pool.pop()
 
     return mint
 

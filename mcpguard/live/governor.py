@@ -152,6 +152,7 @@ class Governor:
             self.planted,
             self._approve,
             lambda: self.tally,
+            self._hurried,
         )
 
     @property
@@ -335,15 +336,9 @@ class Governor:
             self.observer.watcher.counted(allowed, seq, now)
 
     def stir(self) -> None:
-        """After every turn of the session: its counters and waiting calls may need the store."""
-        rates, rules = self.limiters
-        if rates.hungry or rules.hungry:
-            self._hurried()
-        if self._approvals is not None:
-            self._kept(self._approvals)
-
-    def _kept(self, approvals: "Approvals") -> None:
-        if approvals.keep(self.held()) or approvals.urgent:
+        """Calls may have begun to wait, or have ended: those that still wait may need the store."""
+        approvals = self._approvals
+        if approvals is not None and (approvals.keep(self.held()) or approvals.urgent):
             self._hurried()
 
     def _hurried(self) -> None:

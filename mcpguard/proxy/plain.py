@@ -90,7 +90,7 @@ class PlainCalls:
     `otherwise` with every other line.
     """
 
-    __slots__ = ("_core", "_judged", "_otherwise", "_records")
+    __slots__ = ("_core", "_judged", "_known", "_otherwise", "_records")
 
     def __init__(
         self,
@@ -102,30 +102,31 @@ class PlainCalls:
         self._judged = judged
         self._otherwise = otherwise
         self._records = _Records(UP)
+        self._known = self._records.known
 
     def feed(self, line: bytes | Dropped, now: float) -> Passing | None:
         """See `Feed`."""
-        core, known = self._core, self._records.known
+        core = self._core
         if not core.settled or type(line) is not bytes or len(line) > SHORT:
             return self._otherwise(line, now)
         try:
             message = orjson.loads(line)
             given, params = message["id"], message["params"]
             target, arguments = params["name"], params["arguments"]
-            plain = (
-                orjson.dumps(message) == line
-                and not (len(line) > _ROOMY and may_nest(line))
-                and message["method"] == "tools/call"
-                and message["jsonrpc"] == "2.0"
-                and len(message) + len(params) == _CALL_KEYS
-                and (target in known or (type(target) is str and len(target) <= SHOWN))
-                and type(arguments) is dict
-                and ((type(given) is int and 0 <= given <= MAX_SAFE_INTEGER) or is_id(given))
-            )
-            entry = core.calls.open(given, _ROW, now) if plain else None
+            record = self._known.get(target)
+            if (
+                message["method"] != "tools/call"
+                or message["jsonrpc"] != "2.0"
+                or len(message) + len(params) != _CALL_KEYS
+                or type(arguments) is not dict
+                or orjson.dumps(message) != line
+                or (len(line) > _ROOMY and may_nest(line))
+                or (record is None and (type(target) is not str or len(target) > SHOWN))
+                or not ((type(given) is int and 0 <= given <= MAX_SAFE_INTEGER) or is_id(given))
+            ):
+                return self._otherwise(line, now)
+            entry = core.calls.open(given, _ROW, now)
         except (ValueError, TypeError, KeyError, RefusedError):
-            return self._otherwise(line, now)
-        if entry is None:
             return self._otherwise(line, now)
         core.now = now
         entry.plain = True
@@ -139,11 +140,12 @@ class PlainCalls:
             if decision is not None:  # else it waits, and is judged again
                 self._judged(entry, call, decision)
             return None
-        record = known.get(target) or self._records.of(target)
+        if record is None:
+            record = self._records.of(target)
         encoded = orjson.dumps(arguments) if arguments else b""
         entry.sent = True
-        passed = {"jsonrpc": "2.0", "id": entry.wire_id, "method": "tools/call", "params": params}
-        data = orjson.dumps(passed, option=_NEWLINE)
+        message["id"] = entry.wire_id
+        data = orjson.dumps(message, option=_NEWLINE)
         return record, encoded, _SERVER, data, _REQUEST, entry
 
 
@@ -154,7 +156,7 @@ class PlainAnswers:
     `otherwise` with every other line.
     """
 
-    __slots__ = ("_core", "_judged", "_otherwise", "_records")
+    __slots__ = ("_core", "_judged", "_known", "_otherwise", "_records")
 
     def __init__(
         self,
@@ -166,6 +168,7 @@ class PlainAnswers:
         self._judged = judged
         self._otherwise = otherwise
         self._records = _Records(DOWN)
+        self._known = self._records.known
 
     def feed(self, line: bytes | Dropped, now: float) -> Passing | None:
         """See `Feed`."""
@@ -176,19 +179,18 @@ class PlainAnswers:
             message = orjson.loads(line)
             result = message["result"]
             entry = core.calls.sent(message["id"])
-            plain = (
-                entry is not None
-                and entry.plain
-                and not entry.cancelled
-                and message["jsonrpc"] == "2.0"
-                and len(message) == _ANSWER_KEYS
-                and type(result) is dict
-                and _NOTHING_ELSE(result)
-                and (orjson.dumps(message) == line or not holds_long_integer(line))
-            )
+            if (
+                entry is None
+                or not entry.plain
+                or entry.cancelled
+                or message["jsonrpc"] != "2.0"
+                or len(message) != _ANSWER_KEYS
+                or type(result) is not dict
+                or not _NOTHING_ELSE(result)
+                or (orjson.dumps(message) != line and holds_long_integer(line))
+            ):
+                return self._otherwise(line, now)
         except (ValueError, TypeError, KeyError):
-            return self._otherwise(line, now)
-        if not plain or entry is None:
             return self._otherwise(line, now)
         core.now = now
         core.calls.close(entry)  # before anything is sent: a second answer finds nothing
@@ -202,9 +204,9 @@ class PlainAnswers:
             self._judged(entry, result, core.final(answer, decision), False)
             core.answering = None
             return None
-        record = self._records.known.get(target) or self._records.of(target)
-        passed = {"jsonrpc": "2.0", "id": entry.given, "result": result}
-        data = orjson.dumps(passed, option=_NEWLINE)  # nothing in it that was not written above
+        record = self._known.get(target) or self._records.of(target)
+        message["id"] = entry.given
+        data = orjson.dumps(message, option=_NEWLINE)  # nothing in it that was not written above
         core.answering = None
         return record, b"", _HOST, data, _RESULT, entry
 

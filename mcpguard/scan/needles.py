@@ -167,7 +167,7 @@ def none_of(
     """
     *others, last = [Needles(each, open_ended=True) for each in groups]
     looks, found, end = [(each.found, each.nothing) for each in others], last.found, END.encode()
-    alone = {*(at for at, each in enumerate(groups[-1]) if each == LONG_WORD), *last.nothing}
+    alone = [*(at for at, each in enumerate(groups[-1]) if each == LONG_WORD), *last.nothing]
 
     def none(raw: bytes) -> bool:
         text = raw + end
@@ -177,7 +177,7 @@ def none_of(
         seen = found(text)
         if seen == last.nothing:
             return True
-        if seen is None or set(seen) != alone:
+        if seen != alone:
             return False
         for run in text.split():
             if len(run) >= _LONG and run != run[:1] * len(run):

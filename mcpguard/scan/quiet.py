@@ -35,7 +35,7 @@ MAX_KEY = 64
 class _Node:
     """A place in the arguments: what texts are used for there, and the places below."""
 
-    __slots__ = ("items", "keys", "name", "role", "schema", "site")
+    __slots__ = ("items", "keys", "name", "needles", "role", "schema", "site")
 
     def __init__(self, schema: Json, site: Site) -> None:
         form = schema.get("format") if isinstance(schema, dict) else None
@@ -47,6 +47,8 @@ class _Node:
         self.role = _NUMBER[site.role]
         self.keys: dict[str, _Node] = {}
         self.items: _Node | None = None
+        self.needles: Needles | None = None
+        """Of its role, once a text stood here."""
 
 
 _BETWEEN = "\n\x1f"
@@ -61,7 +63,15 @@ _NUMBER: Mapping[Role, int] = {role: number for number, role in enumerate(_ROLES
 class Finder:
     """`find` for one set of detectors and patterns, and one schema; faster where nothing is."""
 
-    __slots__ = ("_detectors", "_known", "_matching", "_needles", "_patterns", "_root", "_schema")
+    __slots__ = (
+        "_detectors",
+        "_known",
+        "_matching",
+        "_needles",
+        "_patterns",
+        "_root",
+        "_schema",
+    )
 
     def __init__(
         self,
@@ -87,32 +97,35 @@ class Finder:
         """Whether nothing can be found. False says nothing: ask `find`."""
         if self._matching or type(value) is not dict:
             return False
-        known, role = self._root.keys, None
-        texts: list[str] = []
+        known, needles, text = self._root.keys, None, ""
         for key, child in value.items():
-            place = known.get(key)
-            if type(child) is not str or place is None or (place.role != role and texts):
-                break
-            role = place.role
-            texts.append(f"{key}\n{child}")
-        else:  # texts alone, known and of one use
-            return role is None or self._none_in(role, texts)
-        groups: dict[int, list[str]] = {}
-        return self._members(value, self._root, groups, MAX_DEPTH) and all(
-            self._none_in(role, texts) for role, texts in groups.items()
-        )
-
-    def _none_in(self, role: int, texts: list[str]) -> bool:
-        """Whether nothing is in `texts`, all of one use."""
-        needles = self._needles[role] or self._learnt(role)
-        texts.append(needles.end)
+            own = known.get(key, _NOWHERE).needles
+            if own is None or type(child) is not str or (needles is not own and text):
+                return self._look(value)
+            needles = own
+            text += f"{key}\n{child}{_BETWEEN}"
+        if needles is None:
+            return True
         try:
-            raw = _BETWEEN.join(texts).encode()
+            raw = (text + needles.end).encode()
         except UnicodeEncodeError:  # half a surrogate pair
             return False
-        if len(texts) > MAX_TEXTS or len(raw) > MAX_SIZE:
+        return len(raw) <= MAX_SIZE and needles.found(raw) == needles.nothing
+
+    def _look(self, value: JsonObject) -> bool:
+        """`quiet` of more than texts of one use, or of keys that are met for the first time."""
+        groups: dict[int, list[str]] = {}
+        if not self._members(value, self._root, groups, MAX_DEPTH):
             return False
-        return needles.found(raw) == needles.nothing
+        needles = {role: self._needles[role] or self._learnt(role) for role in groups}
+        for key, child in value.items():
+            place = self._root.keys[key]
+            if type(child) is str:
+                place.needles = needles[place.role]
+        return all(
+            len(texts) <= MAX_TEXTS and _none_in(needles[role], _BETWEEN.join([*texts, ""]))
+            for role, texts in groups.items()
+        )
 
     def _learnt(self, role: int) -> Needles:
         """The needles of those who look at texts of this use."""
@@ -172,3 +185,14 @@ class Finder:
 
 
 _TEXTLESS = frozenset({bool, type(None)})
+
+_NOWHERE = _Node(None, Site("", Role.UNKNOWN, Meter(0)))
+
+
+def _none_in(needles: Needles, text: str) -> bool:
+    """Whether nothing is in `text`: one or more, each with `_BETWEEN` behind it."""
+    try:
+        raw = (text + needles.end).encode()
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
+    return len(raw) <= MAX_SIZE and needles.found(raw) == needles.nothing

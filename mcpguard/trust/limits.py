@@ -13,7 +13,7 @@ nobody; a worker thread asks the store for what `wanted` names and hands the ans
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -157,15 +157,21 @@ def ask(store: Store, want: Want) -> Grant | None:
     return store.take(want.key, want.limit, want.units, want.ttl) if want.units else None
 
 
+def _unheard() -> None:
+    """Nobody waits to be told."""
+
+
 class Limiter:
     """The limits of one session.
 
     Not thread-safe: the worker's answers come in on the session's own thread.
     """
 
-    def __init__(self, limits: Limits, server: str) -> None:
+    def __init__(self, limits: Limits, server: str, wake: Callable[[], None] = _unheard) -> None:
+        """`wake` is called when `hungry` becomes true."""
         self._limits = limits
         self._server = server
+        self._wake = wake
         self._stocks: dict[str, _Stock] = {}
         self._paths: dict[tuple[str, str], tuple[_Stock, ...]] = {}
         self._failing: dict[tuple[str, str, bytes], deque[float]] = {}
@@ -183,7 +189,7 @@ class Limiter:
         if stocks is None:
             stocks = self._route(principal, tool)
             if stocks is None:
-                self.hungry = True
+                self._starve()
                 return _TOO_MANY
         if self._calls_left <= 0 or size > self._in_left or self._out_left <= 0:
             return self._over_budget()
@@ -195,7 +201,7 @@ class Limiter:
         for stock in stocks:
             stock.left = left = stock.left - 1
             if left == stock.low:
-                self.hungry = True
+                self._starve()
         self._calls_left -= 1
         self._in_left -= size
         return ALLOWED
@@ -207,7 +213,7 @@ class Limiter:
         `Limits`: their keys begin with `rule/`.
         """
         if len(self._stocks) >= MAX_KEYS:
-            self.hungry = True
+            self._starve()
             return frozenset(key for key, _ in wanted)
         stocks = {key: self._stock(key, limit) for key, limit in wanted}
         empty = {key: stock for key, stock in stocks.items() if not stock.ready(now)}
@@ -217,12 +223,18 @@ class Limiter:
         for stock in empty.values():
             stock.waiting += 1
         if empty:
-            self.hungry = True
+            self._starve()
             return None
         for stock in stocks.values():
             stock.left -= 1
-            self.hungry = self.hungry or stock.left == stock.low
+            if stock.left == stock.low:
+                self._starve()
         return spent
+
+    def _starve(self) -> None:
+        if not self.hungry:
+            self.hungry = True
+            self._wake()
 
     def unmade(self, size: int) -> None:
         """A call of `size` bytes that was counted is not made: its budgets are as they were."""
@@ -316,7 +328,7 @@ class Limiter:
                 return stock.refusal
         for stock in empty:
             stock.waiting += 1
-        self.hungry = True
+        self._starve()
         return NEEDS_UNITS
 
     def _route(self, principal: str, tool: str) -> "tuple[_Stock, ...] | None":

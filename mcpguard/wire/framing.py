@@ -23,7 +23,7 @@ class Dropped(NamedTuple):
 class Framer:
     """Splits a byte stream into lines; holds at most `limit` bytes of an unfinished one."""
 
-    __slots__ = ("_dropping", "_limit", "_parts", "unfinished")
+    __slots__ = ("_dropping", "_limit", "_parts", "begun", "unfinished")
 
     def __init__(self, limit: int = MAX_LINE) -> None:
         self._limit = limit
@@ -31,25 +31,23 @@ class Framer:
         self._dropping = False
         self.unfinished = 0
         """Bytes of a line that has not ended yet (what is lost when the stream ends here)."""
+        self.begun = False
+        """What comes next goes on with a line that has begun."""
 
     def feed(self, chunk: bytes) -> Sequence[bytes | Dropped]:
         """Lines completed by `chunk`, in order, without their newline and one carriage return.
 
         A line over the limit comes as `Dropped` pieces up to the next newline.
         """
-        # Forty times faster than a split that finds nothing.
-        line, newline, rest = chunk.partition(b"\n")
-        begun = self.unfinished or self._dropping
-        if newline and not rest and not begun and len(line) <= self._limit and line[-1:] != b"\r":
-            return [line]
         lines: list[bytes | Dropped] = []
-        if not newline:
+        if b"\n" not in chunk:  # forty times faster than a split that finds nothing
             if chunk:
                 self._extend(chunk, lines)
             return lines
-        whole = not begun and b"\r" not in chunk
+        whole = not self.begun and b"\r" not in chunk
         *pieces, tail = chunk.split(b"\n")
         lines += pieces if whole and len(chunk) <= self._limit else map(self._finish, pieces)
+        self.begun = False
         if tail:
             self._extend(tail, lines)
         return lines
@@ -65,6 +63,7 @@ class Framer:
         return piece[:-1] if piece[-1:] == b"\r" else piece
 
     def _extend(self, tail: bytes, lines: list[bytes | Dropped]) -> None:
+        self.begun = True
         if self._dropping:
             lines.append(Dropped(tail, first=False, end=False))
             return

@@ -51,14 +51,16 @@ class PassAll:
     def answering(self) -> bool:
         return self.flying > 0
 
-    def feed(self, side: Side, chunk: bytes) -> bool:
-        waiting = self.lines[side]
+    def feed(self, side: Side, chunk: bytes) -> bool | None:
+        waiting, passed = self.lines[side], 0
         waiting.extend(line for line in self.framers[side].feed(chunk) if isinstance(line, bytes))
+        usual = len(waiting) == 1
         while waiting and has_room(self.sinks, side) and self.exit_code is None:
-            self.line(side, waiting.popleft())
-        return bool(waiting)
+            passed += self.line(side, waiting.popleft())
+        return None if usual and passed else bool(waiting)
 
-    def line(self, side: Side, line: bytes) -> None:
+    def line(self, side: Side, line: bytes) -> bool:
+        """Whether it has passed, and is written."""
         if line.startswith(b'{"stop"'):
             self.exit_code = orjson.loads(line)["stop"]
         elif line.startswith(b'{"deny"'):
@@ -66,7 +68,8 @@ class PassAll:
         else:
             if b'"id"' in line:
                 self.flying += 1 if side is Side.HOST else -1
-            self.sinks[other(side)].add(line + b"\n")
+            return self.sinks[other(side)].add(line + b"\n")
+        return False
 
     def waiting(self, side: Side) -> bool:
         return bool(self.lines[side]) and self.exit_code is None

@@ -24,6 +24,13 @@ for line in sys.stdin.buffer:
     time.sleep(0.3)
     sys.stdout.buffer.write(b'{"id":"answer"}\\n'); sys.stdout.buffer.flush()
 """
+LATE = """
+import sys, time
+sys.stdin.buffer.readline()
+time.sleep(2.2)
+sys.stdout.buffer.write(b"late\\n"); sys.stdout.buffer.flush()
+for line in sys.stdin.buffer: pass
+"""
 DEAF = """
 import signal, sys, threading
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -165,6 +172,29 @@ def test_the_clock_ticks_while_a_request_waits(driver: str) -> None:
     with Host((*RELAY, "sh", "-c", "read line; read line"), driver=driver) as host:
         host.send(REQUEST)
         assert host.next() == TICK
+
+
+@pytest.mark.guarantee("pending:deadline")
+@pytest.mark.parametrize("driver", LOOPS)
+def test_the_clock_ticks_again_after_a_long_silence(driver: str) -> None:
+    with Host(python(LATE), driver=driver) as host:
+        host.send(b"a\n")
+        assert host.line() == b"late"
+        host.send(REQUEST)
+        assert host.next() == TICK
+
+
+@pytest.mark.timed
+@pytest.mark.parametrize("driver", LOOPS)
+def test_the_last_answer_ends_the_waiting_for_it(driver: str) -> None:
+    with Host(python(SLOW), driver=driver) as host:
+        host.send(REQUEST)
+        assert host.line() == b'{"id":"answer"}'
+        host.send(REQUEST)
+        host.end_input()
+        assert host.line() == b'{"id":"answer"}'
+        code, seconds = host.exit()
+        assert (code, seconds < 0.3) == (0, True), seconds
 
 
 @pytest.mark.timed

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from mcpguard.audit.chain import RARELY, SETTLED
 from mcpguard.control.kill import KILLED
 from mcpguard.control.policies import MAX_POLICIES
 from mcpguard.daemon.child import EOF_GRACE, TERM_GRACE
@@ -90,7 +91,8 @@ STATED = [
     (SETTINGS, f"A store with more than {MAX_POLICIES} policies"),
     (SETTINGS, f"`policy.ignored`: {MAX_SAID} of them one by one"),
     (SETTINGS, f"about the last {MAX_TOOK} calls"),
-    (SETTINGS, f"for one record in {WORDS[SAMPLED + 1]}"),
+    (SETTINGS, f"for one record in {WORDS[SAMPLED + 1]}, and from a session's {SETTLED}th on"),
+    (SETTINGS, f"{SETTLED}th on for one in {RARELY + 1}"),
     (SETTINGS, f"({', '.join(map(key, AT_START))})"),
     (AUDIT, f"({MAX_SHOWN} are kept); of a value of more than {MAX_LOOKED // KIB} KiB"),
     (AUDIT, f"An answer moves the score by {points(Event.SUCCESS)} points,"),

@@ -37,6 +37,7 @@ class Around(NamedTuple):
     """What the stages of a session ask, whatever its settings are.
 
     `approve`: a stage's name -> what it asks of a person. `tally`: what conditions may count.
+    `hurried`: the store is to be asked something now.
     """
 
     parties: Parties
@@ -46,6 +47,7 @@ class Around(NamedTuple):
     planted: Planted
     approve: Callable[[str], Approve]
     tally: Callable[[], Tally | None]
+    hurried: Callable[[], None]
 
 
 class Made(NamedTuple):
@@ -76,7 +78,8 @@ class Maker:
         rates = rates_of(settings.limits, settings.tools, tools)
         # A rate of a tool that this server does not have is no reason not to start.
         counted = rates != Limits() or settings.tools.rated() is not None
-        limiters = (Limiter(rates, server), Limiter(Limits(), server))
+        hurried = self._around.hurried
+        limiters = (Limiter(rates, server, hurried), Limiter(Limits(), server, hurried))
         budgets = budgets or Budgets(settings.gateway.budgets, server, uptime)
         made: dict[str, Stage] = {
             "trust": self._trust(settings, limiters[0] if counted else None),

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpguard.audit import AuditLog
-from mcpguard.audit.chain import LONG_ARGS, LONG_WAY, LOOK_SECONDS, Durability
+from mcpguard.audit.chain import (
+    LONG_ARGS,
+    LONG_WAY,
+    LOOK_SECONDS,
+    RARELY,
+    SETTLED,
+    Durability,
+)
 from mcpguard.audit.verify import read, verify
 from mcpguard.errors import AuditError
 from mcpguard.model import DOWN, UP, Allowed
@@ -112,6 +119,16 @@ def another_second(log: AuditLog, clock: Clock) -> None:
     clock.now += LOOK_SECONDS / 2  # not yet time for a look
 
 
+def long_after_the_beginning(log: AuditLog, clock: Clock) -> None:
+    while log.seq < SETTLED or (log.seq + 1) & LONG_WAY or not (log.seq + 1) & RARELY:
+        write(log, CALL)
+
+
+def the_sixty_fourth_after_the_beginning(log: AuditLog, clock: Clock) -> None:
+    while log.seq < SETTLED or (log.seq + 1) & RARELY:
+        write(log, CALL)
+
+
 def the_score_changes(log: AuditLog, clock: Clock) -> None:
     log.restate(2, 310)
 
@@ -131,6 +148,8 @@ def it_is_closed(log: AuditLog, clock: Clock) -> None:
 MOMENTS: list[tuple[Callable[[AuditLog, Clock], None], bool]] = [
     (nothing, True),
     (until_the_sixteenth, False),
+    (long_after_the_beginning, True),
+    (the_sixty_fourth_after_the_beginning, False),
     (a_look_is_due, False),
     (the_clock_goes_back, False),
     (the_clock_says_nothing, False),
@@ -163,6 +182,34 @@ def test_what_was_not_written_before_is_left_to_the_long_way(
 ) -> None:
     log = warm(tmp_path / "audit.jsonl", Clock())
     assert log.allow(told, b"") is usual
+    log.close()
+
+
+def test_a_session_that_goes_on_with_a_long_log_has_its_own_beginning(tmp_path: Path) -> None:
+    clock = Clock()
+    log = warm(tmp_path / "audit.jsonl", clock)
+    long_after_the_beginning(log, clock)
+    log.close()
+    log = warm(tmp_path / "audit.jsonl", clock)
+    assert log.seq > SETTLED
+    while (log.seq + 1) & LONG_WAY or not (log.seq + 1) & RARELY:
+        write(log, CALL)
+    assert not log.allow(READ, b"")
+    log.close()
+
+
+def test_what_is_said_otherwise_after_a_while_is_counted_with_the_rest(tmp_path: Path) -> None:
+    log, counted = warm(tmp_path / "audit.jsonl", Clock()), Counted()
+    log.heard = counted
+    assert log.allow(READ, b"")
+    log.restate(2, 310)
+    log.restate(1, 500)
+    assert not pass_on(log, READ)
+    for _ in range(2):
+        assert log.allow(READ, b"")
+    log.tell()
+    log.tell()
+    assert counted.times == {READ: 3}
     log.close()
 
 

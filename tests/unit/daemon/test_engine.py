@@ -101,7 +101,7 @@ class Play:
         self.engine.feed(Side.SERVER, orjson.dumps(answer) + b"\n")
         assert [each["id"] for each in self.sent(Side.HOST)] == [1]
 
-    def host(self, *messages: Mapping[str, object]) -> bool:
+    def host(self, *messages: Mapping[str, object]) -> bool | None:
         return self.engine.feed(Side.HOST, b"".join(orjson.dumps(m) + b"\n" for m in messages))
 
     def sent(self, side: Side) -> list[Any]:

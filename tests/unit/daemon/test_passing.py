@@ -1,5 +1,6 @@
 """Lines that pass one by one: recorded the short way, before they are sent, or not sent at all."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,20 @@ import pytest
 from mcpguard.audit import AuditLog
 from mcpguard.audit.verify import read, verify
 from mcpguard.daemon.engine import CRASHED, Engine
+from mcpguard.daemon.flow import FAR_MARK
 from mcpguard.model import DOWN, UP, Allowed, Side
 from mcpguard.proxy.actions import Record
 from tests.unit.audit.logs import NOON, opened
 from tests.unit.proxy import play
 
 ARGUMENTS = {"secret": "swordfish"}
+
+
+def line(number: int) -> bytes:
+    """A call, as the host writes it."""
+    params = {"name": "free", "arguments": ARGUMENTS}
+    message = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
+    return orjson.dumps(message) + b"\n"
 
 
 class Log:
@@ -57,9 +66,7 @@ class Log:
 
     def call(self, number: int) -> list[Any]:
         """What the server gets of it."""
-        params = {"name": "free", "arguments": ARGUMENTS}
-        message = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
-        self.engine.feed(Side.HOST, orjson.dumps(message) + b"\n")
+        self.engine.feed(Side.HOST, line(number))
         return self.sent(Side.SERVER)
 
     def answer(self, wire_id: int) -> list[Any]:
@@ -100,6 +107,63 @@ def test_calls_and_answers_are_recorded_the_short_way_before_they_are_sent(log: 
     assert verify(log.audit.path).intact
 
 
+def test_what_has_passed_leaves_nothing_to_be_done_once_it_is_written(log: Log) -> None:
+    reader, writer = os.pipe()
+    sink = log.engine.sinks[Side.SERVER]
+    try:
+        assert log.engine.feed(Side.HOST, line(2)) is False  # it waits for the driver
+        sink.wrote(sink.size)
+        sink.fd = writer
+        assert log.engine.feed(Side.HOST, line(3)) is None
+        assert sink.size == 0
+        (call,) = [orjson.loads(each) for each in os.read(reader, 4096).splitlines()]
+        assert call["params"]["arguments"] == ARGUMENTS
+        assert log.engine.feed(Side.HOST, line(4) + line(5)) is False
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+@pytest.mark.guarantee("flow:nothing-lost")
+def test_a_line_that_comes_alone_waits_behind_those_that_wait(log: Log) -> None:
+    host = log.engine.sinks[Side.HOST]
+    host.add(b"x" * FAR_MARK)
+    assert log.engine.feed(Side.HOST, line(2) + line(3)) is True
+    assert log.engine.feed(Side.HOST, line(4)) is True
+    assert log.sent(Side.SERVER) == []
+    host.wrote(FAR_MARK)
+    assert log.engine.feed(Side.HOST, line(5)) is False
+    records = [each for each in read(log.audit.path) if each.get("args_digest")]
+    assert len(log.sent(Side.SERVER)) == 4
+    assert len(records) == 5
+    assert not log.engine.waiting(Side.HOST)
+
+
+def test_a_carriage_return_is_no_part_of_a_line(log: Log) -> None:
+    (call,) = log.call(2)
+    result = b'{"content": [], "x": 123456789012345678901234567890}'
+    answer = b'{"jsonrpc": "2.0", "id": %d, "result": %b}\r\n' % (call["id"], result)
+    log.engine.feed(Side.SERVER, answer)
+    told = bytes(log.engine.sinks[Side.HOST].next())
+    assert b"123456789012345678901234567890" in told
+    assert b"\r" not in told
+
+
+@pytest.mark.parametrize(
+    ("fails", "last"), [("before", line(2)), ("stir", line(2) + line(3))], ids=["one", "two"]
+)
+def test_nothing_goes_on_after_the_end(log: Log, fails: str, last: bytes) -> None:
+    log.fails = fails
+    log.engine.feed(Side.HOST, last)
+    log.fails = ""
+    assert log.engine.exit_code == CRASHED
+    told, records = len(log.sent(Side.HOST)), log.audit.seq
+    assert log.engine.feed(Side.HOST, line(4)) is False
+    assert log.engine.feed(Side.HOST, line(5) + line(6)) is False
+    assert log.engine.feed(Side.HOST, line(7)) is False
+    assert (told, log.sent(Side.HOST), log.audit.seq) == (last.count(b"\n"), [], records)
+
+
 MOMENTS = ("before", "behind")
 
 
@@ -127,9 +191,11 @@ def test_a_result_at_whose_record_we_failed_is_withheld_and_said_to_have_run(
     assert log.engine.exit_code == CRASHED
 
 
-def test_of_a_call_that_was_on_its_way_when_we_failed_nobody_knows_whether_it_ran(log: Log) -> None:
+def test_of_calls_that_were_on_their_way_when_we_failed_nobody_knows_whether_they_ran(
+    log: Log,
+) -> None:
     log.fails = "stir"
-    log.call(2)
-    (told,) = log.sent(Side.HOST)
-    assert (told["id"], told["error"]["code"]) == (2, -32603)
-    assert "not known" in told["error"]["message"]
+    log.engine.feed(Side.HOST, line(2) + line(3))
+    told = log.sent(Side.HOST)
+    assert [(each["id"], each["error"]["code"]) for each in told] == [(2, -32603), (3, -32603)]
+    assert all("not known" in each["error"]["message"] for each in told)

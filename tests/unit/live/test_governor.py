@@ -254,11 +254,36 @@ async def test_other_limits_that_come_while_calls_wait_for_units_hold_for_them(
             else:
                 reasons.append(verdict.reason)
                 del waiting[number]
-        governor.stir()
         return not waiting
 
     await served(governor, again)
     assert sorted(reasons) == sorted([Reason.OK] * 2 + [Reason.RATE_LIMIT] * 3)
+    governor.end()
+
+
+async def test_a_call_that_needs_units_has_them_asked_for_at_once(tmp_path: Path) -> None:
+    limits = Limits(tool=(Limit(9, 60_000),))
+    governor = made(tmp_path, replace(stored(tmp_path), limits=limits))
+    resumed = anyio.Event()
+
+    def resume() -> None:
+        resumed.set()
+
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(governor.serve, resume, lambda _, __: None)
+            while trusts(governor) == UNREAD:
+                await resumed.wait()
+                resumed = anyio.Event()
+            await anyio.wait_all_tasks_blocked()
+            resumed = anyio.Event()
+            other = READ._replace(target="write")
+            waits = trusts(governor, call=other)
+            assert isinstance(waits, Wait)
+            with anyio.fail_after(POLL / 2):
+                await resumed.wait()
+            assert trusts(governor, Moment(1, waits), other) is ALLOW
+            tasks.cancel_scope.cancel()
     governor.end()
 
 

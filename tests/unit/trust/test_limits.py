@@ -145,6 +145,17 @@ def test_without_limits_everything_is_allowed_and_nobody_is_asked() -> None:
     assert (proxy.asked, proxy.limiter.hungry) == ([], False)
 
 
+def test_the_worker_is_woken_once_when_something_is_to_be_asked() -> None:
+    woken: list[bool] = []
+    limiter = Limiter(Limits(tool=(HOUR,)), "files", lambda: woken.append(limiter.hungry))
+    for _ in range(3):
+        assert limiter.take(USER, "read", 0.0) is NEEDS_UNITS
+    assert woken == [True]
+    limiter.wanted(0.0)
+    assert limiter.take_each([("rule/a", HOUR)], 0.0) is None
+    assert woken == [True, True]
+
+
 @pytest.mark.parametrize("kind", Kind)
 def test_calls_are_allowed_up_to_the_limit_and_then_denied(kind: Kind) -> None:
     proxy = alone(Limits(principal=(parse_rate("20/hour", kind),)))

@@ -115,8 +115,11 @@ def test_a_line_in_large_and_small_pieces_is_joined_in_their_order() -> None:
     for piece in pieces:
         assert framer.feed(piece) == []
     assert framer.unfinished == sum(map(len, pieces))
+    assert framer.begun
     assert framer.feed(b"f\ng") == [b"".join(pieces) + b"f"]
-    assert framer.unfinished == 1
+    assert (framer.unfinished, framer.begun) == (1, True)
+    assert framer.feed(b"\nh\n") == [b"g", b"h"]
+    assert (framer.unfinished, framer.begun) == (0, False)
 
 
 @pytest.mark.guarantee("framing:line-limit")
