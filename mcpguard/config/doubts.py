@@ -6,6 +6,7 @@ Each is said where it stands in the file, and no session is refused for it: who 
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path as FilePath
 from pathlib import PurePath
 from typing import Final, NamedTuple
@@ -96,6 +97,7 @@ def doubts_of(
         found += _weak(values)
         found += _idle({**layers[0], **values}, values)
         found += _unready(values)
+        found += _absent(values)
         found += _unpinned(values)
         found += _literal(values)
         if lock is not None:
@@ -157,6 +159,14 @@ def _unready(own: Values) -> Iterator[PolicyError]:
             told = f"the sink {held.value.name} delivers nothing here: {why}"
             hint = "what is recorded waits in the log; put it there, or correct the entry"
             yield held.node.items().get(key, held.node).error(told, hint=hint)
+
+
+def _absent(own: Values) -> Iterator[PolicyError]:
+    """A store that cannot be opened here: whatever needs it is denied, or counted alone."""
+    for held in own.get(("store", "backend"), ()):
+        if held.value == "redis" and find_spec("redis") is None:
+            told = "no session can open this store here: the package redis is not installed"
+            yield held.node.error(told, hint="install mcpguard-daemon[redis]")
 
 
 def _unpinned(own: Values) -> Iterator[PolicyError]:

@@ -1,5 +1,7 @@
 """What `config validate` warns of: each row of the table, and that what is meant is left alone."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import orjson
@@ -83,6 +85,23 @@ def test_what_weakens_or_does_nothing_is_said_once_where_it_stands(
 ) -> None:
     (found,) = told(file, text)
     assert what in found
+
+
+def test_a_store_whose_package_is_not_there_is_said_where_it_stands(file: Path) -> None:
+    text = "store: {backend: redis, where: 'redis://localhost:6379/0'}"
+    assert told(file, text) == []
+    code = (
+        "import sys\n"
+        "sys.modules['redis'] = None\n"
+        "from mcpguard.__main__ import main\n"
+        "sys.exit(main(['config', 'validate', sys.argv[1]]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, file], capture_output=True, text=True, check=True
+    )
+    column = text.index("redis") + 1
+    assert f"{file}:1:{column}: warning: no session can open this store here" in done.stdout
+    assert "mcpguard-daemon[redis]" in done.stdout
 
 
 @pytest.mark.guarantee("siem:unready-is-said")
