@@ -1818,8 +1818,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "The server never sees a host's id; the host gets its own back.",
         Mutant(
             "proxy/plain.py",
-            'message["id"] = entry.wire_id',
-            'message["id"] = given',
+            '"id": entry.wire_id,',
+            '"id": entry.given,',
         ),
     ),
     "ids:in-flight-once": Guarantee(

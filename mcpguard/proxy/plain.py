@@ -144,8 +144,8 @@ class PlainCalls:
             record = self._records.of(target)
         encoded = orjson.dumps(arguments) if arguments else b""
         entry.sent = True
-        message["id"] = entry.wire_id
-        data = orjson.dumps(message, option=_NEWLINE)
+        passed = {"jsonrpc": "2.0", "id": entry.wire_id, "method": "tools/call", "params": params}
+        data = orjson.dumps(passed, option=_NEWLINE)
         return record, encoded, _SERVER, data, _REQUEST, entry
 
 
@@ -205,8 +205,8 @@ class PlainAnswers:
             core.answering = None
             return None
         record = self._known.get(target) or self._records.of(target)
-        message["id"] = entry.given
-        data = orjson.dumps(message, option=_NEWLINE)  # nothing in it that was not written above
+        passed = {"jsonrpc": "2.0", "id": entry.given, "result": result}
+        data = orjson.dumps(passed, option=_NEWLINE)  # nothing in it that was not written above
         core.answering = None
         return record, b"", _HOST, data, _RESULT, entry
 
