@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Protocol
 
 from mcpguard.control.kill import KILLED
-from mcpguard.daemon.flow import Sink, below_marks, other
+from mcpguard.daemon.flow import READ_SIZE, Sink, below_marks, other
 from mcpguard.daemon.log import Events
 from mcpguard.errors import AuditError
 from mcpguard.model import Allowed, Side
@@ -125,7 +125,7 @@ class Engine:
         """See `Relay.feed`."""
         way = self._ways[side]
         line, newline, rest = chunk.partition(b"\n")
-        if rest or not newline or way.amid or b"\r" in line:
+        if rest or not newline or way.amid or b"\r" in line or len(line) > READ_SIZE:
             return self._feed(side, way, chunk)
         passing = None
         try:  # one whole line: the usual case, and the one that is timed
@@ -174,11 +174,12 @@ class Engine:
             try:
                 self._into_batch(way, next_line(), now)
             except Exception:
-                own = sends[counted:]
+                told, own = records[whole:], sends[counted:]
                 del records[whole:], sends[counted:]
                 try:
                     self._commit()  # the lines before this one are decided
                 finally:
+                    self._batch.records += told
                     self._batch.sends += own
                 raise
             for to, data, _, _ in sends[counted:]:

@@ -124,7 +124,6 @@ class Relay(Protocol):
         """Bytes from `side`; empty: go on with lines that waited. True: lines still wait.
 
         None: the one line that they are has passed and is written; nothing is left to be done.
-        `chunk`: of one read, and so shorter than a line may be.
         """
 
     def waiting(self, side: Side) -> bool:

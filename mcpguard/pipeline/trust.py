@@ -185,9 +185,7 @@ class TrustStage:
             and call.method == _TOOL
             and self._access(call, ctx, policy) is not Access.ALLOW
         ):
-            asked = self._approve(call, ctx)
-            if isinstance(asked, Wait) or asked.effect is not Effect.ALLOW:
-                return asked
+            return self._approve(call, ctx)
         if call.method == _TOOL and not self._strict and type(held) is tuple:
             if len(self._passed) >= MAX_KEYS:
                 self._passed.clear()

@@ -1,7 +1,7 @@
 """Lines that pass one by one: recorded the short way, before they are sent, or not sent at all."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from mcpguard.audit.verify import read, verify
 from mcpguard.daemon.engine import CRASHED, Engine
 from mcpguard.daemon.flow import FAR_MARK
 from mcpguard.model import DOWN, UP, Allowed, Side
-from mcpguard.proxy.actions import Record
+from mcpguard.proxy.actions import Passing, Record
+from mcpguard.wire.framing import MAX_LINE, Dropped
 from tests.unit.audit.logs import NOON, opened
 from tests.unit.proxy import play
 
@@ -25,6 +26,13 @@ def line(number: int) -> bytes:
     params = {"name": "free", "arguments": ARGUMENTS}
     message = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
     return orjson.dumps(message) + b"\n"
+
+
+class Heard:
+    """Nobody listens."""
+
+    def event(self, name: str, level: str, fields: Mapping[str, object]) -> None:
+        """See `Events`."""
 
 
 class Log:
@@ -189,6 +197,45 @@ def test_a_result_at_whose_record_we_failed_is_withheld_and_said_to_have_run(
     assert (told["id"], told["error"]["code"]) == (2, -32603)
     assert "do not retry" in told["error"]["message"]
     assert log.engine.exit_code == CRASHED
+
+
+@pytest.mark.guarantee("session:defect-in-record")
+@pytest.mark.parametrize(
+    "cut",
+    [lambda data: [data], lambda data: [data[:20], data[20:]], lambda data: [data[:-1] + b"\r\n"]],
+    ids=["whole", "in-pieces", "carriage-return"],
+)
+def test_the_log_says_that_a_record_is_missing_however_its_line_came(
+    tmp_path: Path, cut: Callable[[bytes], list[bytes]]
+) -> None:
+    audit = opened(tmp_path / "audit.jsonl", clock=lambda: NOON)
+    session = play.opened().session
+    usual = session.host
+
+    def host(data: bytes | Dropped, now: float) -> Passing | None:
+        passing = usual(data, now)
+        if passing is not None:
+            session.batch.add(passing)
+            raise ZeroDivisionError("a defect")
+        return None
+
+    session.host = host
+    engine = Engine(session, audit, Heard())
+    for chunk in cut(line(7)):
+        engine.feed(Side.HOST, chunk)
+    audit.close()
+    told = [(each["event"], each.get("withheld")) for each in read(audit.path) if "event" in each]
+    assert told[-3:-1] == [("audit.gap", 1), ("session.crashed", None)]
+    assert engine.exit_code == CRASHED
+
+
+def test_a_whole_line_over_the_limit_is_refused_in_one_piece_too(log: Log) -> None:
+    params = {"name": "free", "arguments": {"a": "x" * MAX_LINE}}
+    message = {"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": params}
+    log.engine.feed(Side.HOST, orjson.dumps(message) + b"\n")
+    assert log.sent(Side.SERVER) == []
+    (told,) = log.sent(Side.HOST)
+    assert told["error"]["code"] == -32600
 
 
 def test_of_calls_that_were_on_their_way_when_we_failed_nobody_knows_whether_they_ran(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mcpguard.errors import UsageError
 from mcpguard.model import (
     ALLOW,
+    APPROVED,
     NOBODY,
     Answer,
     Call,
@@ -17,6 +18,7 @@ from mcpguard.model import (
     Decision,
     Definition,
     Effect,
+    Finding,
     Held,
     ItemKind,
     Live,
@@ -25,6 +27,7 @@ from mcpguard.model import (
     Reason,
     Result,
     ServerRequest,
+    Severity,
     Subject,
     SubjectKind,
     Tier,
@@ -279,9 +282,10 @@ def test_the_matrix_decides_when_strict(
 
 
 def test_what_the_matrix_leaves_to_a_person_is_asked_of_one() -> None:
+    yes = Verdict(Effect.ALLOW, findings=(Finding(APPROVED, Severity.INFO, "ticket", "by ann"),))
     answers: dict[str, Verdict | Wait] = {
         "acting": Wait("trust", "1"),
-        "free": ALLOW,
+        "free": yes,
         "committing": no(Reason.APPROVAL, "somebody said no"),
     }
     asked: list[str] = []
@@ -293,7 +297,7 @@ def test_what_the_matrix_leaves_to_a_person_is_asked_of_one() -> None:
     one = TrustStage(TABLE, limits=Counting(), strict=True, approve=approve)
     ctx = held((1, 300), (1, 300))
     assert one.judge(call("acting"), ctx) == Wait("trust", "1")
-    assert one.judge(call("free"), held((1, 0))) is ALLOW
+    assert one.judge(call("free"), held((1, 0))) == yes  # its record says who
     assert one.judge(call("committing"), held((1, 700))) == answers["committing"]
     assert one.judge(call("looking"), ctx) is ALLOW
     assert asked == ["acting", "free", "committing"]

@@ -112,6 +112,7 @@ def test_the_limit_is_eight_mebibytes_to_the_byte() -> None:
 def test_a_line_in_large_and_small_pieces_is_joined_in_their_order() -> None:
     framer = Framer()
     pieces = [b"a" * SMALL, b"b", b"c" * (SMALL - 1), b"d" * (SMALL + 1), b"e"]
+    assert Framer().begun is False
     for piece in pieces:
         assert framer.feed(piece) == []
     assert framer.unfinished == sum(map(len, pieces))
