@@ -1836,10 +1836,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "Without unpredictable ids nothing passes, either way.",
         Mutant(
             "proxy/pending.py",
-            "            wire_id = self._mint()\n        except Exception as error:\n"
-            "            raise _undrawn() from error",
-            "            wire_id = self._mint()\n        except Exception as error:\n"
-            "            wire_id = 2**52 + len(str(error))",
+            '        raise RefusedError(Reason.RNG_FAILED, "no random id can be drawn") from error',
+            "        return 2**52 + len(str(error))",
         ),
     ),
     "ids:over-long-request-answered": Guarantee(

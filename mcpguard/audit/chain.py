@@ -51,8 +51,6 @@ _NEVER = float("inf"), float("-inf")
 _LINE = b"%b" + HASH_KEY + b"%b" + LINE_END
 """BODY and hash as one line."""
 
-KEYED = b"blake2b-keyed:"
-
 _PERSON = b"mcpguard args v1"
 """BLAKE2b personalisation, 16 bytes: this key's digests of anything else never equal these."""
 
@@ -252,8 +250,7 @@ class AuditLog:
         False: it is not, or it cannot be written; nothing of it is in the file, and `write` takes
         it or says why not.
         """
-        clock, seq, syncer = self._clock, self.seq + 1, self.syncer
-        now = clock()
+        now, seq, syncer = self._clock(), self.seq + 1, self.syncer
         past = now - self._second
         form = self._forms.get(told)
         if (
@@ -261,14 +258,9 @@ class AuditLog:
             or not self._since <= past < self._until
             or seq >= self._long
             or syncer.failure
-            or len(args) > LONG_ARGS
         ):
             return False
-        digest = args
-        if args:  # `_digest`, spared its call
-            made = self._keyed.copy()
-            made.update(args)
-            digest = KEYED + hexlify(made.digest())
+        digest = args and self._digest(args)
         text = form.text % (seq, self._second_text, int(past * 1e6), digest)
         hashed = _BEGUN.copy()
         hashed.update(self._previous + text)
@@ -390,7 +382,7 @@ class AuditLog:
         return self._digest(encoded).decode()
 
     def _digest(self, encoded: bytes) -> bytes:
-        made, kind = self._keyed.copy(), KEYED
+        made, kind = self._keyed.copy(), b"blake2b-keyed:"
         if len(encoded) > LONG_ARGS:
             encoded, kind = sha256(encoded).digest(), b"blake2b-keyed-sha256:"
         made.update(encoded)

@@ -646,9 +646,8 @@ def minter() -> Callable[[], int]:
 
     def mint() -> int:
         if not pool:
-            drawn = struct.unpack("64Q", os.urandom(512))
-            pool.extend(each >> 12 | 1 << 52 for each in drawn)
-        return pool.pop()
+            pool.extend(struct.unpack("64Q", os.urandom(512)))
+        return pool.pop() >> 12 | 1 << 52
 
     return mint
 

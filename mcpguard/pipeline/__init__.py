@@ -6,7 +6,6 @@ A stage never knows the mode.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from types import MappingProxyType
 from typing import Final, Protocol
 
@@ -203,9 +202,8 @@ class Panel:
 
     def __init__(self, stages: Mapping[str, Stage]) -> None:
         self.stages: Mapping[str, Stage] = NOTHING
-        self._judges: dict[SubjectKind, tuple[tuple[_Judge, ...], tuple[str, ...]]] = {}
-        """Who is asked about a kind, and their names. No two are the same object, so that it shows
-        which of them denied."""
+        self._judges: dict[SubjectKind, tuple[tuple[tuple[str, ...], _Judge], ...]] = {}
+        """Who is asked about a kind, each behind the names from its own on."""
         self.seat(stages)
 
     def seat(self, stages: Mapping[str, Stage]) -> None:
@@ -213,30 +211,27 @@ class Panel:
         self.stages = MappingProxyType({**self.stages, **stages})
         for kind, required in REQUIRED.items():
             names = tuple(name for name in required if self._moved(name, kind))
-            judges: list[_Judge] = []
-            for name in names:
-                judge = _judge(_stage(self.stages, name), kind)
-                judges.append(partial(judge) if any(judge is each for each in judges) else judge)
-            self._judges[kind] = tuple(judges), names
+            self._judges[kind] = tuple(
+                (names[place:], _judge(_stage(self.stages, name), kind))
+                for place, name in enumerate(names)
+            )
 
     def _moved(self, name: str, kind: SubjectKind) -> bool:
         return kind not in getattr(self.stages.get(name), "unmoved", ())
 
     def decide(self, subject: Subject, ctx: Context) -> Decision | Wait:
         """As the function `decide`; `PASSED` in place of a permission without remark."""
-        judges, names = self._judges[subject.kind]
-        asked = None
+        left: tuple[str, ...] = ("",)  # never empty: there is somebody in whose name to deny
+        judges = self._judges[subject.kind]
         try:
-            for asked in judges:
-                verdict = asked(subject, ctx)
+            for left, judge in judges:  # noqa: B007 - `left`: from whom on, when it ends early
+                verdict = judge(subject, ctx)
                 if verdict is not ALLOW:
                     break
             else:
                 return PASSED
         except Exception as error:  # noqa: BLE001 - whatever a stage raises is a denial
             verdict = _raised(error)
-        place = next((place for place, each in enumerate(judges) if each is asked), 0)
-        left = names[place:] or ("",)  # somebody in whose name to deny
         return _decided(self.stages, left, subject, ctx, (), verdict)
 
 

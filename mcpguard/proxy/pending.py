@@ -51,14 +51,10 @@ def draw(mint: Callable[[], int], taken: Container[Json]) -> int:
         while number in taken and tries < _TRIES:
             number, tries = mint(), tries + 1
     except Exception as error:
-        raise _undrawn() from error
+        raise RefusedError(Reason.RNG_FAILED, "no random id can be drawn") from error
     if number in taken:
         raise RefusedError(Reason.RNG_FAILED, "the random source repeats itself")
     return number
-
-
-def _undrawn() -> RefusedError:
-    return RefusedError(Reason.RNG_FAILED, "no random id can be drawn")
 
 
 class Entry:
@@ -69,22 +65,8 @@ class Entry:
     set by a tracer alone, see `tracing`.
     """
 
-    __slots__ = (
-        "__dict__",  # what few of them have: `span`, and what follows
-        "cancelled",
-        "deadline",
-        "given",
-        "internal",
-        "params",
-        "plain",
-        "row",
-        "sent",
-        "target",
-        "wire_id",
-    )
-
     span: "Span"
-    modern = False
+    modern = plain = internal = sent = cancelled = False
     token: Json = None
     wire_token: Json = None
     judged_as: tuple[str, str] | None = None
@@ -98,7 +80,6 @@ class Entry:
         self.deadline = deadline
         self.target = ""
         self.params: JsonObject = {}
-        self.plain = self.internal = self.sent = self.cancelled = False
 
     @property
     def about(self) -> About:
@@ -184,12 +165,7 @@ class PendingTable:
             raise RefusedError(Reason.DUPLICATE_ID, "a request with this id is in flight")
         if len(by_wire) >= self._limit:
             self._make_room()
-        try:
-            wire_id = self._mint()
-        except Exception as error:
-            raise _undrawn() from error
-        if wire_id in by_wire:
-            wire_id = draw(self._mint, by_wire)
+        wire_id = draw(self._mint, by_wire)
         by_wire[wire_id] = entry = Entry(given, wire_id, row, now + self._timeout)
         if internal:
             entry.internal = True
@@ -208,11 +184,8 @@ class PendingTable:
 
     def sent(self, wire_id: Json) -> Entry | None:
         """The request the other side was given under `wire_id`, if it still waits."""
-        if type(wire_id) is int:
-            entry = self._by_wire.get(wire_id)
-            if entry is not None and entry.sent:
-                return entry
-        return None
+        entry = self._by_wire.get(wire_id) if type(wire_id) is int else None
+        return entry if entry is not None and entry.sent else None
 
     def given(self, given: Json) -> Entry | None:
         """The request its sender calls `given`."""

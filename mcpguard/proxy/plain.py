@@ -90,7 +90,7 @@ class PlainCalls:
     `otherwise` with every other line.
     """
 
-    __slots__ = ("_core", "_judged", "_known", "_otherwise", "_records")
+    __slots__ = ("_core", "_judged", "_otherwise", "_records")
 
     def __init__(
         self,
@@ -102,7 +102,6 @@ class PlainCalls:
         self._judged = judged
         self._otherwise = otherwise
         self._records = _Records(UP)
-        self._known = self._records.known
 
     def feed(self, line: bytes | Dropped, now: float) -> Passing | None:
         """See `Feed`."""
@@ -113,7 +112,7 @@ class PlainCalls:
             message = orjson.loads(line)
             given, params = message["id"], message["params"]
             target, arguments = params["name"], params["arguments"]
-            record = self._known.get(target)
+            record = self._records.known.get(target)
             if (
                 message["method"] != "tools/call"
                 or message["jsonrpc"] != "2.0"
@@ -156,7 +155,7 @@ class PlainAnswers:
     `otherwise` with every other line.
     """
 
-    __slots__ = ("_core", "_judged", "_known", "_otherwise", "_records")
+    __slots__ = ("_core", "_judged", "_otherwise", "_records")
 
     def __init__(
         self,
@@ -168,7 +167,6 @@ class PlainAnswers:
         self._judged = judged
         self._otherwise = otherwise
         self._records = _Records(DOWN)
-        self._known = self._records.known
 
     def feed(self, line: bytes | Dropped, now: float) -> Passing | None:
         """See `Feed`."""
@@ -204,7 +202,7 @@ class PlainAnswers:
             self._judged(entry, result, core.final(answer, decision), False)
             core.answering = None
             return None
-        record = self._known.get(target) or self._records.of(target)
+        record = self._records.known.get(target) or self._records.of(target)
         passed = {"jsonrpc": "2.0", "id": entry.given, "result": result}
         data = orjson.dumps(passed, option=_NEWLINE)  # nothing in it that was not written above
         core.answering = None

@@ -104,13 +104,7 @@ class Finder:
                 return self._look(value)
             needles = own
             text += f"{key}\n{child}{_BETWEEN}"
-        if needles is None:
-            return True
-        try:
-            raw = (text + needles.end).encode()
-        except UnicodeEncodeError:  # half a surrogate pair
-            return False
-        return len(raw) <= MAX_SIZE and needles.found(raw) == needles.nothing
+        return needles is None or _none_in(needles, text)
 
     def _look(self, value: JsonObject) -> bool:
         """`quiet` of more than texts of one use, or of keys that are met for the first time."""
