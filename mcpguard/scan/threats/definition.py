@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from mcpguard.errors import ScanError
@@ -90,27 +91,29 @@ class View:
         return parameters(self.definition)
 
     @cached_property
+    def hiding(self) -> list[Said]:
+        """The strings in which a person cannot see something."""
+        return [each for each in self.said if each.normal.hidden]
+
+    @cached_property
     def spoken(self) -> tuple[Said, ...]:
         """The strings that can say something: not single short words, and each once."""
-        seen: dict[str, Said] = {}
+        seen: dict[tuple[str, Part], Said] = {}
         for each in self.said:
             text = each.normal.text
             if len(text) > _WORD or not text.isalnum() or not text.isascii():
-                seen.setdefault(each.part + text, each)
+                seen.setdefault((text, each.part), each)
         return tuple(seen.values())
 
     @cached_property
     def text(self) -> str:
         """The readings of `spoken`, with `APART` between them."""
-        return APART.join(each.normal.text for each in self.spoken)
+        return APART.join([each.normal.text for each in self.spoken])
 
     @cached_property
     def _starts(self) -> list[int]:
-        starts, at = [], 0
-        for each in self.spoken:
-            starts.append(at)
-            at += len(each.normal.text) + len(APART)
-        return starts
+        sizes = [len(each.normal.text) + len(APART) for each in self.spoken]
+        return list(accumulate(sizes, initial=0))
 
     def at(self, place: int) -> tuple[Said, int]:
         """The string that holds the character `place` of `text`, and where in its reading."""
@@ -155,7 +158,7 @@ _HINT = "nothing honest is as long: look at what the server lists"
 
 
 def _read(found: list[_Text]) -> tuple[Said, ...]:
-    if sum(len(text) for _, _, text in found) > MAX_CHARACTERS:
+    if sum([len(text) for _, _, text in found]) > MAX_CHARACTERS:
         raise ScanError(f"definition: more than {MAX_CHARACTERS} characters", hint=_HINT)
     easy = plain("\n".join([text for _, _, text in found if text.isascii()]))
     return tuple(
@@ -179,7 +182,7 @@ _PARTS = {
 }
 """Keys at the top of a definition -> what is below them; everything else is prose."""
 
-_VALUES = frozenset({"enum", "default", "const", "pattern", "examples", "example"})
+_VALUES = dict.fromkeys(("enum", "default", "const", "pattern", "examples", "example"), Part.VALUE)
 _FIXED = frozenset({"type", "format", "$ref", "$schema", "$id"})
 _NAMING = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 _WORDS = frozenset(
@@ -236,7 +239,7 @@ _WORDS = frozenset(
 def _walk(value: Json, where: str, part: Part, depth: int, found: list[_Text]) -> None:
     if isinstance(value, str):
         found.append((where, part, value))
-    elif isinstance(value, dict | list):
+    elif isinstance(value, _HOLDERS):
         if depth >= MAX_DEPTH:
             raise ScanError("definition: nested too deeply to be looked at")
         if isinstance(value, dict):
@@ -248,26 +251,28 @@ def _walk(value: Json, where: str, part: Part, depth: int, found: list[_Text]) -
             raise ScanError(f"definition: more than {MAX_TEXTS} texts", hint=_HINT)
 
 
+_HOLDERS = (dict, list)
+
+
 def _members(value: JsonObject, where: str, part: Part, depth: int, found: list[_Text]) -> None:
-    naming = where.rpartition("/")[2] in _NAMING
+    naming = where[where.rfind("/") + 1 :] in _NAMING
+    parts, other = _parts(where, part, naming)
     for key, below in value.items():
         token = key.replace("~", "~0").replace("/", "~1") if "~" in key or "/" in key else key
         here = f"{where}/{token}"
         if naming or key not in _WORDS:
             found.append((here, Part.NAME, key))
         if isinstance(below, str):
-            if key in _FIXED and below in _WORDS:
-                continue
-            found.append((here, _part(key, where, part, naming), below))
-        elif isinstance(below, dict | list):
-            _walk(below, here, _part(key, where, part, naming), depth + 1, found)
+            if key not in _FIXED or below not in _WORDS:
+                found.append((here, parts.get(key, other), below))
+        elif isinstance(below, _HOLDERS):
+            _walk(below, here, parts.get(key, other), depth + 1, found)
 
 
-def _part(key: str, where: str, part: Part, naming: bool) -> Part:
+def _parts(where: str, part: Part, naming: bool) -> tuple[Mapping[str, Part], Part]:
+    """What is below some keys of an object at `where`, and what is below its others."""
     if naming:
-        return Part.ARGUMENT
+        return {}, Part.ARGUMENT
     if not where:
-        return _PARTS.get(key, Part.PROSE)
-    if part is Part.ARGUMENT and key in _VALUES:
-        return Part.VALUE
-    return part
+        return _PARTS, Part.PROSE
+    return _VALUES if part is Part.ARGUMENT else {}, part

@@ -32,6 +32,10 @@ DENIED = 0.5
 """Times. What an order weighs that is denied: not nothing, as "it cannot work without sending" is
 written like one."""
 
+MEMORY = 2 * SET_MEMORY
+"""Bytes that the automaton of all meanings may grow to: it needs three quarters of them for five
+thousand tools. With half as many it is forgotten and made anew, at ten times the time."""
+
 _NOT = letters("NEG")
 _IDENT = CODES["IDENT"]
 INTRODUCED = "rug-pull.introduced"
@@ -57,8 +61,8 @@ class Engine:
         self._owners = {rule: row for row in detectors for rule in row.rules}
         self._alike = next((row.likeness for row in detectors if row.likeness), None)
         self._structures = [row.structure for row in detectors if row.structure]
-        self._by_meaning = _set_of([pattern for _, pattern in self._meanings])
-        self._by_text = _set_of([pattern for _, pattern in self._texts])
+        self._by_meaning = _set_of([pattern for _, pattern in self._meanings], MEMORY)
+        self._by_text = _set_of([pattern for _, pattern in self._texts], SET_MEMORY)
 
     def judge(self, view: View) -> Report:
         """The report on `view`, of at most `MAX_SIGNALS` signals."""
@@ -83,8 +87,8 @@ class Engine:
         ]
 
     def _all(self, view: View) -> Iterator[Placed]:
+        counts: Counter[str] = Counter()
         for structure in self._structures:
-            counts: Counter[str] = Counter()
             for signal in structure.judge(view):
                 counts[signal.rule] += 1
                 if counts[signal.rule] <= MOST_EACH:
@@ -93,7 +97,8 @@ class Engine:
         for number in told(self._by_text.Match(text), len(self._texts)):
             rule, pattern = self._texts[number]
             spans = matches(pattern, text, Meter(len(text) + 1))
-            yield from _placed(view, rule, ((start, end) for start, end, *_ in spans))
+            places = ((each.start, each.end) for each in spans)
+            yield from _placed(view, rule, rule.weight, places)
         reading = own_reading(view)
         if reading.codes:
             yield from self._meant(view, text, reading)
@@ -104,18 +109,17 @@ class Engine:
         codes, spans = reading
         raw = codes.encode()
         about: frozenset[str] | None = None
-        for number in told(self._by_meaning.Match(codes), len(self._meanings)):
+        for number in told(self._by_meaning.Match(raw), len(self._meanings)):
             rule, pattern = self._meanings[number]
             if rule.alien:
                 about = _about(view) if about is None else about
                 if not about.isdisjoint(letters(rule.alien)):
                     continue
             found = [match.span() for match in compiled(pattern).finditer(raw)]
-            if rule.deniable and found:
-                rule = replace(rule, weight=rule.weight * _said(codes, found))
-            yield from _placed(
-                view, rule, ((spans[first][0], spans[last - 1][1]) for first, last in found)
-            )
+            deniable = rule.deniable and bool(found)
+            weight = rule.weight * _said(codes, found) if deniable else rule.weight
+            places = ((spans[first][0], spans[last - 1][1]) for first, last in found)
+            yield from _placed(view, rule, weight, places)
 
 
 def own_reading(view: View) -> Reading:
@@ -173,19 +177,21 @@ def _first_sentence(text: str) -> str:
     return text[: min((end for end in ends if end > 0), default=len(text))]
 
 
-def _placed(view: View, rule: Meaning | Text, spans: Iterator[tuple[int, int]]) -> Iterator[Placed]:
+def _placed(
+    view: View, rule: Meaning | Text, weight: float, spans: Iterator[tuple[int, int]]
+) -> Iterator[Placed]:
     """The first of `spans` that stand where the rule holds: others do not use up its turns."""
     valid = (each for each in spans if view.at(each[0])[0].part in rule.parts)
     for start, end in islice(valid, MOST_EACH):
-        yield Placed(view.signal(rule.id, rule.weight, rule.message, start, end), start)
+        yield Placed(view.signal(rule.id, weight, rule.message, start, end), start)
 
 
-def _set_of(patterns: list[str]) -> "re2.Set":
+def _set_of(patterns: list[str], memory: int) -> "re2.Set":
     import re2
 
     options = re2.Options()
     options.log_errors = False
-    options.max_mem = SET_MEMORY
+    options.max_mem = memory
     found = re2.Set.SearchSet(options)
     for pattern in (*patterns, _ALWAYS):
         found.Add(pattern)

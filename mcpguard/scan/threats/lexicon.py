@@ -60,7 +60,9 @@ CODES: dict[str, str] = {
 }
 """Concept -> its letter."""
 
-_ANY = "[0-9A-Za-z_]"
+_ANY = "[0-z]"
+"""Every letter of a concept, and `_`. One range: automata are made of ranges, and begin sooner."""
+
 _SHORT, _LONG = 3, 8
 """Concepts that may stand between two others of a form, at `~` and `~~`."""
 
@@ -90,14 +92,10 @@ _Span: TypeAlias = tuple[int, int]
 _Tails: TypeAlias = dict[str, list[tuple[tuple[str, ...], str]]]
 
 
-class _Entry(NamedTuple):
-    """What a word means by itself, and second word -> the rest of phrases with what they mean."""
+_Entry: TypeAlias = tuple[str, _Tails]
+"""What a word means by itself, and second word -> the rest of phrases with what they mean."""
 
-    code: str
-    tails: _Tails
-
-
-_NOTHING = _Entry("", {})
+_NOTHING: _Entry = ("", {})
 
 
 def form(written: str) -> str:
@@ -117,7 +115,7 @@ def form(written: str) -> str:
 def read(text: str) -> Reading:
     """The concepts of a reading, in order. Linear: each word is looked up once."""
     text = text.replace(_MARK, "\x04")  # nothing else may look like a mark
-    marks = list(_marks(text))
+    marks = _marks(text)
     return _spaced(_tokens(text, lowered(_without(text, marks)), marks))
 
 
@@ -134,10 +132,10 @@ def _without(text: str, marks: list[_Span]) -> str:
     return "".join((*parts, text[done:])) if parts else text
 
 
-def _marks(text: str) -> Iterator[_Span]:
+def _marks(text: str) -> list[_Span]:
     """What is more than words. No pattern names a character beyond ASCII: each is one `?`."""
-    for match in compiled(_MARKED).finditer(text.encode("ascii", "replace")):
-        yield match.span()
+    raw = text.encode("ascii", "replace")
+    return [match.span() for match in compiled(_MARKED).finditer(raw)]
 
 
 def _spaced(found: list[_Token]) -> Reading:
@@ -159,11 +157,9 @@ def _tokens(text: str, low: str, marks: list[_Span]) -> list[_Token]:
     found, spread = list[_Token](), low
     for mark in (ENDS, PAUSE, _MARK):
         spread = spread.replace(mark, f" {mark} ")
-    listed, places = spread.split(), iter(marks)
-    known = _looked_up(listed, plain=low.isascii())
-    listed.append("")
+    listed, places = [*spread.split(), ""], iter(marks)
     at = after = 0
-    for number, entry in known:
+    for number, entry in _looked_up(listed, plain=low.isascii()):
         if number < after:
             continue
         word = listed[number]
@@ -173,13 +169,13 @@ def _tokens(text: str, low: str, marks: list[_Span]) -> list[_Token]:
             continue
         code, tails = entry
         if tails and listed[number + 1] in tails:
-            code, skip = _longest(listed, number, tails, code)
-            after = number + 1 + skip
+            code, after = _longest(listed, number, tails, code)
         if code:
             start = low.find(word, at)
             at = start + len(word)
-            for each in listed[number + 1 : after]:
-                at = low.find(each, at) + len(each)
+            if number + 1 < after:
+                for each in listed[number + 1 : after]:
+                    at = low.find(each, at) + len(each)
             found.append((code, start, at))
         elif not word.isascii():
             start = low.find(word, at)
@@ -193,7 +189,11 @@ def _looked_up(listed: list[str], *, plain: bool) -> list[tuple[int, _Entry]]:
     known = _vocabulary()
     pairs = enumerate(map(known.get, listed))
     if plain:
-        return [(number, entry) for number, entry in pairs if entry is not None]
+        return [
+            (number, entry)
+            for number, entry in pairs
+            if entry is not None and (entry[0] or listed[number + 1] in entry[1])
+        ]
     return [
         (number, entry or known.get(_headed(listed[number]), _NOTHING))
         for number, entry in pairs
@@ -206,15 +206,16 @@ def _headed(word: str) -> str:
     """An Arabic word that begins a phrase, without what is written together with it."""
     known = _vocabulary()
     cut = (word.removeprefix(each) for each in _PREFIXES if word.startswith(each))
-    return next((each for each in cut if each in known and known[each].tails), "")
+    return next((each for each in cut if each in known and known[each][1]), "")
 
 
 def _longest(listed: list[str], number: int, tails: _Tails, code: str) -> tuple[str, int]:
-    """The code of the longest phrase at `number` and how many words follow its first one."""
-    for tail, found in tails[listed[number + 1]]:
-        if tuple(listed[number + 1 : number + 1 + len(tail)]) == tail:
-            return found, len(tail)
-    return code, 0
+    """The code of the longest phrase at `number`, and the number of the word after it."""
+    begins = number + 1
+    for tail, found in tails[listed[begins]]:
+        if tuple(listed[begins : begins + len(tail)]) == tail:
+            return found, begins + len(tail)
+    return code, begins
 
 
 def _foreign(word: str, at: int, found: list[_Token]) -> None:
@@ -252,14 +253,14 @@ def _vocabulary() -> dict[str, _Entry]:
     found: dict[str, _Entry] = {}
     for phrase, code in _codes().items():
         first, *rest = phrase.split() or [phrase]
-        entry = found.get(first, _Entry("", {}))
+        alone, tails = found.get(first, ("", {}))
         if rest:
-            entry.tails.setdefault(rest[0], []).append((tuple(rest), code))
-        found[first] = entry if rest else entry._replace(code=code)
-    for entry in found.values():
-        for tails in entry.tails.values():
-            tails.sort(key=lambda each: -len(each[0]))
-    return found | {_MARK: _NOTHING}
+            tails.setdefault(rest[0], []).append((tuple(rest), code))
+        found[first] = (alone if rest else code, tails)
+    for _, tails in found.values():
+        for each in tails.values():
+            each.sort(key=lambda tail: -len(tail[0]))
+    return found | {_MARK: (_MARK, {})}
 
 
 @cache
@@ -315,7 +316,11 @@ def _code(token: str) -> str:
         return _codes()[low.strip("`")]
     if token.replace("_", "").isalnum() and ("_" in token or token != low) and low not in _KEYS:
         return CODES["IDENT"]
-    for name, pattern in _SPOKEN.items():
-        if compiled(rf"(?i)\A(?:{pattern})\z").search(token) is not None:
-            return CODES[name]
+    raw = token.encode()
+    for code, pattern in _WHOLE:
+        if compiled(pattern).search(raw) is not None:
+            return code
     return CODES["IDENT"]
+
+
+_WHOLE = [(CODES[name], rf"(?i)\A(?:{pattern})\z") for name, pattern in _SPOKEN.items()]

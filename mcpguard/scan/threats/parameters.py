@@ -1,6 +1,5 @@
 """The arguments that a definition asks for, nested ones too, and the words of a name."""
 
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -30,49 +29,46 @@ class Parameter(NamedTuple):
 def parameters(definition: JsonObject) -> list[Parameter]:
     """Every property of the input schema and every argument of a prompt, in the order written."""
     found: list[Parameter] = []
-    for each in (
-        *_properties(definition.get("inputSchema"), "/inputSchema", 0),
-        *_arguments(definition),
-    ):
-        found.append(each)
-        if len(found) >= MAX_PARAMETERS:
-            break
-    return found
+    _properties(definition.get("inputSchema"), "/inputSchema", 0, found)
+    _arguments(definition.get("arguments"), found)
+    return found[:MAX_PARAMETERS]
 
 
-def _arguments(definition: JsonObject) -> Iterator[Parameter]:
-    listed = definition.get("arguments")
+def _arguments(listed: Json, found: list[Parameter]) -> None:
     for number, each in enumerate(listed if isinstance(listed, list) else ()):
         name = each.get("name") if isinstance(each, dict) else None
         if isinstance(each, dict) and isinstance(name, str):
-            yield Parameter(f"/arguments/{number}", name, each, each.get("required") is True)
+            needed = each.get("required") is True
+            found.append(Parameter(f"/arguments/{number}", name, each, needed))
 
 
-def _properties(schema: Json, where: str, depth: int) -> Iterator[Parameter]:
-    if depth > _DEEPEST:
+def _properties(schema: Json, where: str, depth: int, found: list[Parameter]) -> None:
+    if depth > _DEEPEST or len(found) >= MAX_PARAMETERS:
         return
     if isinstance(schema, list):
         for number, each in enumerate(schema):
-            yield from _properties(each, f"{where}/{number}", depth + 1)
-    elif isinstance(schema, dict):
-        yield from _own(schema, where, depth)
+            _properties(each, f"{where}/{number}", depth + 1, found)
+    elif isinstance(schema, dict) and not _HOLDING.isdisjoint(schema):
+        _own(schema, where, depth, found)
         for key in _NESTING:
             if key in schema:
-                yield from _properties(schema[key], f"{where}/{key}", depth + 1)
-        for key in ("$defs", "definitions"):
+                _properties(schema[key], f"{where}/{key}", depth + 1, found)
+        for key in _NAMED:
             inner = schema.get(key)
             for name, each in inner.items() if isinstance(inner, dict) else ():
-                yield from _properties(each, f"{where}/{key}/{name}", depth + 1)
+                _properties(each, f"{where}/{key}/{name}", depth + 1, found)
 
 
-def _own(schema: JsonObject, where: str, depth: int) -> Iterator[Parameter]:
+def _own(schema: JsonObject, where: str, depth: int, found: list[Parameter]) -> None:
     properties, required = schema.get("properties"), schema.get("required")
     needed = set(map(str, required)) if isinstance(required, list) else set()
     for name, below in properties.items() if isinstance(properties, dict) else ():
+        if len(found) >= MAX_PARAMETERS:
+            return
         here = f"{where}/properties/{name.replace('~', '~0').replace('/', '~1')}"
         own = below if isinstance(below, dict) else {}
-        yield Parameter(here, name, own, name in needed)
-        yield from _properties(own, here, depth + 1)
+        found.append(Parameter(here, name, own, name in needed))
+        _properties(own, here, depth + 1, found)
 
 
 _DEEPEST = 64
@@ -86,17 +82,29 @@ _NESTING = (
     "else",
     "prefixItems",
 )
+_NAMED = ("$defs", "definitions")
+_HOLDING = frozenset(("properties", *_NESTING, *_NAMED))
+"""Keys of a schema below which there may be properties."""
 
 
 @lru_cache(maxsize=2048)
 def words(name: str) -> tuple[str, ...]:
     """`userApiKey`, `user_api_key` and `USER-API-KEY` -> user, api, key."""
-    name = name[:256]
-    kept = "".join(each if each.isalnum() else " " for each in name)
+    kept = _lettered(name[:256])
     if not (kept.islower() or kept.isupper()):
         pairs = zip(f" {kept}", kept, strict=False)
-        kept = "".join(f" {b}" if b.isupper() and not a.isupper() else b for a, b in pairs)
+        kept = "".join([f" {b}" if b.isupper() and not a.isupper() else b for a, b in pairs])
     return tuple(kept.lower().split())
+
+
+def _lettered(name: str) -> str:
+    """`name` with a blank for all that is neither letter nor digit."""
+    if name.isascii():
+        return name.translate(_BLANKS)
+    return "".join([each if each.isalnum() else " " for each in name])
+
+
+_BLANKS = {point: " " for point in range(0x80) if not chr(point).isalnum()}
 
 
 def does(name: str) -> bool:

@@ -81,7 +81,7 @@ class Normal:
         self.hidden = hidden
         self._source = source
         self._pieces = pieces
-        self._places: dict[int, tuple[list[int], list[int]] | None] = {}
+        self._places: dict[int, tuple[list[int], list[int]] | None] | None = None
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """The characters of the original that `start` to `end` of `text` stand for.
@@ -99,6 +99,8 @@ class Normal:
         piece = self._pieces[number]
         if piece.whole:
             return piece.start, piece.end
+        if self._places is None:
+            self._places = {}
         if number not in self._places:
             source = self._source[piece.start : piece.end]
             self._places[number] = None if source == piece.text else _clusters(source)
@@ -113,10 +115,11 @@ class Normal:
 def normalise(text: str) -> Normal:
     """Read `text`. Total; half surrogate pairs become U+FFFD."""
     text = encodable(text)
-    if plain(text):
-        return as_is(text)
-    if not text.isascii() and compiled(_HARD).search(text) is None and not _encoded(text.encode()):
-        return as_is(text.translate(_after()) if compiled(_FOLDING).search(text) else text)
+    if text.isascii():
+        return as_is(text) if plain(text) else _read(text, DEPTH)
+    raw = text.encode()
+    if compiled(_HARD).search(raw) is None and not _encoded(raw):
+        return as_is(text.translate(_after()) if compiled(_FOLDING).search(raw) else text)
     return _read(text, DEPTH)
 
 

@@ -9,9 +9,10 @@ vocabulary is kept.
 import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
-from mcpguard.scan.needles import compiled
+from mcpguard.scan.needles import compiled, remembered
 from mcpguard.scan.threats.text import ENDS, PAUSE, lowered
 
 __all__ = [
@@ -76,23 +77,32 @@ def sentences(
     """The sentences of `text` in order; `concepts` and `spans`: as the lexicon reads it. Linear."""
     low, found = lowered(text), list[Sentence]()
     short = compiled(_LONG).search(low.encode("ascii", "replace")) is None
-    low = _ended(text, low)
-    starts = [start for start, _ in spans]
-    at = first = last = 0
-    for part, spelt in zip(low.split(ENDS), low.replace(PAUSE, " , ").split(ENDS), strict=True):
-        start, at = at, at + len(part) + 1
-        if starts:
-            first, last = last, bisect_left(starts, at, lo=last)
-        words = spelt.split()
-        if not words:
+    easy = short and low.isascii()
+    parts = _ended(text, low).split(ENDS)
+    meant = _shares(parts, concepts, [start for start, _ in spans]) if spans else repeat("")
+    end = -1
+    for part, codes in zip(parts, meant, strict=False):
+        end += len(part) + 1
+        own = part.replace(PAUSE, " , ").split()
+        if not own:
             continue
-        if not (spelt.isascii() and (short or len(spelt) <= LETTERS)):
-            words = _told(words)
-        codes = concepts[first:last].replace("_", "").replace(".", "") if first < last else ""
-        start += len(part) - len(part.lstrip())
-        whole = Sentence(start, at - 1, words, codes)
-        found += (whole,) if len(whole.words) <= LONGEST else _cut(whole)
+        known = easy or (part.isascii() and (short or len(part) <= LETTERS))
+        words = own if known else _told(own)
+        whole = Sentence(end - len(part.lstrip()), end, words, codes)
+        if len(words) <= LONGEST:
+            found.append(whole)
+        else:
+            found += _cut(whole)
     return found
+
+
+def _shares(parts: Sequence[str], concepts: str, starts: Sequence[int]) -> Iterator[str]:
+    """The concepts of each of the `parts` of a text; `starts`: where each concept does there."""
+    at = first = last = 0
+    for part in parts:
+        at += len(part) + 1
+        first, last = last, bisect_left(starts, at, lo=last)
+        yield concepts[first:last].replace("_", "").replace(".", "") if first < last else ""
 
 
 _LONG = rf"\S{{{LETTERS + 1}}}"
@@ -218,13 +228,16 @@ def units(
     Those are its own, the stems of the sentences around it, and what the whole is about.
     """
     beside: dict[str, list[int]] = {}
+    near: dict[int, list[int]] = {}
     for at, each in enumerate(told):
         if chosen is not None and at not in chosen:
             continue
         found = _own(each)
         found.update(about.stems)
-        for other in told[max(0, at - AROUND) : at + AROUND + 1]:
-            found.update(map(_NEAR_TO.__getitem__, other.words))
+        for other in range(max(0, at - AROUND), min(len(told), at + AROUND + 1)):
+            if other not in near:
+                near[other] = list(map(_NEAR_TO.__getitem__, told[other].words))
+            found.update(near[other])
         found.discard(_NONE)
         for code in each.codes:
             if code not in beside:
@@ -241,15 +254,22 @@ def _beside(code: str, about: Topic) -> list[int]:
 def _own(sentence: Sentence) -> set[int]:
     whole = list(map(_NUMBERS.__getitem__, sentence.words))
     stems = list(_stems(sentence.words))
-    codes = [ord(each) for each in sentence.codes]
     found = set(whole)
     found.update([(a * _PAIR + b) & _MASK for a, b in zip([1, *whole], whole, strict=False)])
     found.update([(each * _STEM) & _MASK for each in stems])
     found.update([(a * _STEMS + b) & _MASK for a, b in zip([1, *stems], stems, strict=False)])
-    found.update([(each * _CODE) & _MASK for each in codes])
+    if sentence.codes:
+        found.update(_meaning(sentence.codes))
+    return found
+
+
+@remembered(1024)
+def _meaning(letters: str) -> list[int]:
+    """The numbers of concepts, and of those that follow one another."""
+    codes = list(map(ord, letters))
+    found = [(each * _CODE) & _MASK for each in codes]
     for ahead in range(1, AHEAD + 1):
         pairs = zip(codes, codes[ahead:], strict=False)
-        found.update([((a << 7 | b) * _CODES) & _MASK for a, b in pairs])
+        found += [((a << 7 | b) * _CODES) & _MASK for a, b in pairs]
     triples = zip(codes, codes[1:], codes[2:], strict=False)
-    found.update([((a << 14 | b << 7 | c) * _TRIPLE) & _MASK for a, b, c in triples])
-    return found
+    return found + [((a << 14 | b << 7 | c) * _TRIPLE) & _MASK for a, b, c in triples]

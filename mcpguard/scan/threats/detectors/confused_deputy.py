@@ -82,7 +82,8 @@ _CALLBACK = (
 def _judge(view: View) -> Iterator[Signal]:
     first: dict[str, Parameter] = {}
     for each in view.parameters:
-        for kind in _kinds(each.name):
+        named = words(each.name)
+        for kind in () if _TELLING.isdisjoint(named) else _kinds(named):
             first.setdefault(kind, each)
     for kind, (rule, weight, message) in _RULES.items():
         if kind in first and ("address" in first or kind != "credential"):
@@ -103,10 +104,14 @@ _SETS = (
 )
 
 
+_TELLING = frozenset(word for _, sets in _SETS for each in sets for word in each)
+"""A name without any of these words is of no kind."""
+
+
 @lru_cache(maxsize=2048)
-def _kinds(name: str) -> tuple[str, ...]:
-    named = set(words(name))
-    return tuple(kind for kind, sets in _SETS if any(each <= named for each in sets))
+def _kinds(named: tuple[str, ...]) -> tuple[str, ...]:
+    held = set(named)
+    return tuple(kind for kind, sets in _SETS if any(each <= held for each in sets))
 
 
 DETECTOR = ThreatDetector(

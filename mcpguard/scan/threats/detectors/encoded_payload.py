@@ -13,7 +13,7 @@ _WORDS = 3
 
 
 def _judge(view: View) -> Iterator[Signal]:
-    for said in view.said:
+    for said in view.hiding:
         for each in said.normal.hidden:
             if each.kind == "encoded" and len(each.says.split()) >= _WORDS:
                 yield Signal(

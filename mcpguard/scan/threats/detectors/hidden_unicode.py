@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mcpguard.model import Severity
-from mcpguard.scan.threats.definition import View
+from mcpguard.scan.threats.definition import Said, View
 from mcpguard.scan.threats.signals import Signal, Structure, Text, Threat, ThreatDetector
 
 __all__ = ["DETECTOR"]
@@ -54,28 +54,29 @@ _UNSEEN = (
 
 
 def _judge(view: View) -> Iterator[Signal]:
-    for said in view.said:
-        for each in said.normal.hidden:
-            if each.kind == "comment" and len(each.says.split()) < _SENTENCE:
-                continue
-            if each.kind in _WEIGHTS:
-                yield Signal(
-                    f"hidden.{each.kind}",
-                    _WEIGHTS[each.kind],
-                    said.where,
-                    each.start,
-                    each.end,
-                    _SAYS[each.kind],
-                    each.says,
-                )
-        text = said.normal.text
-        for gap in _GAPS if len(text) > _PADDING else ():
-            at = text.find(gap)
-            if at >= 0 and text[at:].strip():
-                span = said.normal.span(at, at + len(gap))
-                yield Signal(
-                    "hidden.padding", 3.0, said.where, *span, "hides text far below or far right"
-                )
+    gaps = [gap for gap in _GAPS if gap in view.text]
+    for said in view.said if gaps else view.hiding:
+        yield from _unseen(said)
+        yield from _padded(said, gaps)
+
+
+def _unseen(said: Said) -> Iterator[Signal]:
+    for kind, start, end, says in said.normal.hidden:
+        if kind == "comment" and len(says.split()) < _SENTENCE:
+            continue
+        if kind in _WEIGHTS:
+            weight, message = _WEIGHTS[kind], _SAYS[kind]
+            yield Signal(f"hidden.{kind}", weight, said.where, start, end, message, says)
+
+
+def _padded(said: Said, gaps: list[str]) -> Iterator[Signal]:
+    text = said.normal.text
+    for gap in gaps:
+        at = text.find(gap)
+        if at >= 0 and text[at:].strip():
+            span = said.normal.span(at, at + len(gap))
+            message = "hides text far below or far right"
+            yield Signal("hidden.padding", 3.0, said.where, *span, message)
 
 
 DETECTOR = ThreatDetector(

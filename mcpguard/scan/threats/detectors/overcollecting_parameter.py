@@ -164,6 +164,8 @@ def _judge(view: View) -> Iterator[Signal]:
     count = 0
     for each in asked:
         named = words(each.name)
+        if _TELLING.isdisjoint(named):
+            continue
         if named in _ASKED:
             # Some honest servers call the request itself that, or count what is asked.
             yield _signal("collecting.prompt", 1.4, each, _NEVER_SAYS)
@@ -191,13 +193,17 @@ _ASKED = (("user", "prompt"), ("original", "prompt"), ("user", "messages"), ("us
 _MODEL = ("model", "name")
 _NEVER_SAYS = "asks for the conversation, the model's instructions or its other tools"
 _LONG_NAME = 3
+_TELLING = _READS.union(*_ASKED, _MODEL, *(one for one, _ in _NEVER), *_PERSONAL, *_SECRET)
+"""A name without any of these words asks for nothing that is looked for."""
 
 
 def _about(view: View) -> set[str]:
     """The words of what the tool says of itself."""
     texts = [view.definition.get(key) for key in ("name", "title", "description")]
     joined = " ".join(each for each in texts if isinstance(each, str))[:_READ]
-    return {part for word in joined.split() for part in words(word)}
+    said = set(joined.split())
+    odd = [each for each in said if not (each.isalpha() and each.islower() and each.isascii())]
+    return said.difference(odd).union(*map(words, odd))
 
 
 def _subject(view: View) -> set[str]:

@@ -59,7 +59,8 @@ def told_in(view: View, reading: Reading) -> Told:
 
 def _about(view: View, said: list[Sentence], places: list[str]) -> Told:
     first = first_said(view)
-    return Told(said, list(map(_argument, places)), topic(first, read(first).codes))
+    arguments = {where: _argument(where) for where in set(places)}
+    return Told(said, [arguments[where] for where in places], topic(first, read(first).codes))
 
 
 def _said_in(view: View, reading: Reading) -> tuple[list[Sentence], list[str]]:
@@ -72,7 +73,7 @@ def _said_in(view: View, reading: Reading) -> tuple[list[Sentence], list[str]]:
             where, named = said.where, [*_named(said)]
             end = each.start - inside + len(said.normal.text) + len(APART)
         if not where.startswith("/outputSchema"):
-            start, stop, words, codes = each
+            start, stop, words, codes = each.start, each.end, each.words, each.codes
             found.append(Sentence(start, stop, named + words, codes) if named else each)
             places.append(where)
     return found, places
@@ -81,7 +82,7 @@ def _said_in(view: View, reading: Reading) -> tuple[list[Sentence], list[str]]:
 def _argument(where: str) -> str:
     if not where.startswith(("/inputSchema", "/arguments")):
         return ""
-    return "/".join(where.split("/")[:_DEEP])
+    return "/".join(where.split("/", _DEEP)[:_DEEP])
 
 
 _DEEP = 4
@@ -92,7 +93,7 @@ def _named(said: Said) -> Sequence[str]:
     """The words of the name of the argument that `said` is about; none where it is about none."""
     if said.part is not Part.ARGUMENT:
         return ()
-    return words_of(said.where.split("/")[-2])
+    return words_of(said.where.rsplit("/", 2)[-2])
 
 
 def _judged(view: View, reading: Reading) -> Iterator[Placed]:

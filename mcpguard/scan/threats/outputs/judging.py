@@ -120,9 +120,9 @@ def weigh(text: str, least: float) -> Passage:
     """
     best = framed(text, least)
     for start, end, learnt in _alike(text):
-        around = beside(text, start, end)
-        near = framed(around, LIGHTEST)
-        about = any(sense & _ABOUT for sense in read(folded(around)).senses)
+        around = read(folded(beside(text, start, end)))
+        near = _framed(around, LIGHTEST)
+        about = any(sense & _ABOUT for sense in around.senses)
         weight = round(ABOUT * learnt, 2) if about else learnt
         if weight >= LIGHTEST and near.weight + weight > best.weight:
             frames = (RESEMBLES._replace(weight=weight), *near.frames)
@@ -152,7 +152,10 @@ def _weight(log_odds: float) -> float:
 
 def framed(text: str, least: float) -> Passage:
     """The heaviest passage of words that were ordered, if it weighs `least` or more."""
-    found = read(folded(text))
+    return _framed(read(folded(text)), least)
+
+
+def _framed(found: Reading, least: float) -> Passage:
     able = _able(found.senses)
     if _bound(able) < least:
         return NOTHING
