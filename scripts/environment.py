@@ -109,11 +109,11 @@ def _stamp(part: Part) -> str:
     return digest.hexdigest()
 
 
-def _run(args: list[str], what: str, cwd: Path = ROOT) -> None:
+def _run(args: list[str], what: str, cwd: Path = ROOT, env: dict[str, str] | None = None) -> None:
     done = subprocess.run(
         args,
         cwd=cwd,
-        env=clean_env(),
+        env=clean_env(**(env or {})),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -137,7 +137,8 @@ def _make_venv(part: Part) -> None:
 
 def _make_editable(part: Part) -> None:
     install = [str(python(part.folder)), *PIP, "--no-deps", "--no-build-isolation"]
-    _run([*install, "--editable", str(ROOT)], "pip install --editable .")
+    compiled = {"MCPGUARD_COMPILE": "require"} if os.name == "posix" else {}
+    _run([*install, "--editable", str(ROOT)], "pip install --editable .", env=compiled)
 
 
 def _make_node(part: Part) -> None:
@@ -163,9 +164,15 @@ def _require_node() -> str:
 VERSION = ROOT / "mcpguard" / "__init__.py"
 """Holds `__version__`."""
 
+COMPILED = (
+    ROOT / "scripts" / "hatch_build.py",
+    ROOT / "mcpguard" / "audit" / "fastpath" / "compiled.c",
+)
+"""What builds the part in C, and that part."""
+
 PARTS: dict[str, Part] = {
     "python": Part(VENV, (LOCKS / "requirements.txt",), _make_venv),
-    "mcpguard": Part(VENV, (ROOT / "pyproject.toml", VERSION), _make_editable),
+    "mcpguard": Part(VENV, (ROOT / "pyproject.toml", VERSION, *COMPILED), _make_editable),
     "demo": Part(TOOLS / "demo", (LOCKS / "requirements-runtime.txt",), _make_venv),
     "servers": Part(TOOLS / "sdk2", (LOCKS / "requirements-servers.txt",), _make_venv),
     "sdk1": Part(TOOLS / "sdk1", (LOCKS / "requirements-sdk1.txt",), _make_venv),

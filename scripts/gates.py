@@ -274,6 +274,7 @@ def fuzz(log: TextIO) -> int:
 
 BUILD = (*environment.PIP[:-2], "wheel", "--quiet", "--no-deps", "--no-build-isolation")
 NAME = "mcpguard-daemon"
+COMPILED = "import mcpguard.audit.fastpath.compiled"
 TYPED = "import mcpguard; from importlib.resources import files; open(files(mcpguard) / 'py.typed')"
 
 
@@ -295,6 +296,7 @@ def wheel(log: TextIO) -> int:
             ),
             command(inside, "-m", "pip", "--disable-pip-version-check", "check"),
             command(inside, "-I", "-c", TYPED),
+            *([command(inside, "-I", "-c", COMPILED)] if os.name == "posix" else []),
             command(script, "--version"),
             command(script, "--help"),
         ]
@@ -305,10 +307,11 @@ def copy_tracked(target: Path) -> None:
     """What the build reads, copied, so that no build folder is left in the repository."""
     target.mkdir()
     shutil.copytree(
-        ROOT / "mcpguard", target / "mcpguard", ignore=shutil.ignore_patterns("__pycache__")
+        ROOT / "mcpguard", target / "mcpguard", ignore=shutil.ignore_patterns("__pycache__", "*.so")
     )
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, target)
+    (target / "scripts").mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE", "scripts/hatch_build.py"):
+        shutil.copy(ROOT / name, target / name)
 
 
 GATES: dict[str, Gate] = {

@@ -147,7 +147,7 @@ def make_worker(folder: Path) -> Worker:
     worker = Worker(folder)
     for name in COPIED:
         if (ROOT / name).is_dir():
-            ignored = shutil.ignore_patterns("__pycache__")
+            ignored = shutil.ignore_patterns("__pycache__", "*.so")  # mutants are of Python
             shutil.copytree(ROOT / name, worker.repo / name, ignore=ignored)
     for name in COPIED_FILES:
         shutil.copy(ROOT / name, worker.repo)

@@ -302,7 +302,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         _AUDIT,
         "A record that goes alone has the bytes it would have in a batch.",
         Mutant(
-            "audit/chain.py",
+            "audit/fastpath/python.py",
             "hashed.update(self._previous + text)",
             "hashed.update(text)",
         ),

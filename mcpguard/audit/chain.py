@@ -9,8 +9,9 @@ from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Literal, TypeAlias, cast
 
+from mcpguard.audit.fastpath import BEGUN, KEYED, LONG_ARGS, NEVER, FastPath
 from mcpguard.audit.logfile import LogFile, exchange, open_log
-from mcpguard.audit.record import DOMAIN, HASH_KEY, LINE_END, Encoder, Field, Form, Told, link, seal
+from mcpguard.audit.record import HASH_KEY, LINE_END, Encoder, Field, Told, link, seal
 from mcpguard.audit.sync import Syncer, datasync
 from mcpguard.errors import AuditError
 from mcpguard.model import Allowed, Json, JsonObject
@@ -28,10 +29,6 @@ LOOK_SECONDS = 0.05
 left. Looking every time would cost more than the record: the kernel writes the file's times with
 the next one."""
 
-LONG_ARGS = 64 * 1024
-"""Bytes of arguments from which SHA-256, for which processors have instructions, goes over them
-first: BLAKE2b alone takes 3 ms a megabyte, four times as long."""
-
 LONG_WAY = 15
 """A mask of the record's number: one in 16 is left to `write` though `allow` could take it, for
 those who look at what is written there."""
@@ -42,20 +39,11 @@ SETTLED = 1024
 RARELY = 63
 """A mask like `LONG_WAY`: one in 64."""
 
-_BEGUN = sha256(DOMAIN)
-"""What every line's hash begins with; a copy of it is made faster than a new one."""
-
-_NEVER = float("inf"), float("-inf")
-"""No moment: the next write looks first."""
-
-_LINE = b"%b" + HASH_KEY + b"%b" + LINE_END
-"""BODY and hash as one line."""
-
 _PERSON = b"mcpguard args v1"
 """BLAKE2b personalisation, 16 bytes: this key's digests of anything else never equal these."""
 
 
-class AuditLog:
+class AuditLog(FastPath):
     """One session's audit log. Not thread-safe: one caller writes.
 
     Nothing a record is about may go on before `write` returned. When it raises, none of the records
@@ -65,35 +53,17 @@ class AuditLog:
 
     __slots__ = (
         "_before",
-        "_clock",
         "_closed",
         "_counts",
         "_durability",
         "_encoder",
-        "_excess",
-        "_fd",
-        "_forms",
-        "_fresh",
         "_gap",
-        "_keyed",
-        "_long",
-        "_previous",
-        "_second",
-        "_second_text",
-        "_since",
-        "_size",
-        "_told",
-        "_tracked",
-        "_until",
         "_where",
         "_why",
         "heard",
-        "now",
         "origin",
         "path",
-        "seq",
         "skipped",
-        "syncer",
     )
 
     def __init__(
@@ -114,8 +84,8 @@ class AuditLog:
         self.skipped = file.skipped
         self._fd = file.fd
         self._where = file.path.absolute()
-        self._since, self._until = _NEVER
-        self._second, self._second_text = 0.0, b""  # of the moments from `_since` to `_until`
+        self._since, self._until = NEVER
+        self._second, self._second_text = 0.0, b""
         self._size = file.size
         self.seq = file.seq
         """Of the last record that was written."""
@@ -127,11 +97,12 @@ class AuditLog:
         self._keyed = blake2b(digest_size=32, key=key, person=_PERSON)
         self._encoder = encoder
         self._forms = {} if durability == "strict" else encoder.known
-        self._told: list[tuple[Allowed, Form]] = []
+        self._told = []
         self.heard: Callable[[Mapping[Allowed, int], int, float], None] = _unheard
         """Is told of what `allow` wrote: how often what, the number and the time of the last."""
         self._clock = clock
         self._durability = durability
+        self._grouped = durability == "grouped"
         self.syncer = Syncer(file.fd)
         self._counts: Counter[str] = Counter()
         self._gap = 0
@@ -219,7 +190,7 @@ class AuditLog:
         for told, args in records:
             seq += 1
             text = body(seq, now, told, self._digest(args) if args else b"")
-            hashed = _BEGUN.copy()  # `record.link` and `record.seal`, spared their calls
+            hashed = BEGUN.copy()  # `record.link` and `record.seal`, spared their calls
             hashed.update(previous + text)
             previous = hashed.digest()
             lines += (text, HASH_KEY, hexlify(previous), LINE_END)
@@ -243,48 +214,6 @@ class AuditLog:
             self._count(records)
         if self._durability == "grouped":
             syncer.wrote(seq)
-
-    def allow(self, told: Allowed, args: bytes) -> bool:
-        """`write` of one record, if it is one of the usual at a usual moment: a third of the time.
-
-        False: it is not, or it cannot be written; nothing of it is in the file, and `write` takes
-        it or says why not.
-        """
-        now, seq, syncer = self._clock(), self.seq + 1, self.syncer
-        past = now - self._second
-        form = self._forms.get(told)
-        if (
-            form is None
-            or not self._since <= past < self._until
-            or seq >= self._long
-            or syncer.failure
-        ):
-            return False
-        digest = args and self._digest(args)
-        text = form.text % (seq, self._second_text, int(past * 1e6), digest)
-        hashed = _BEGUN.copy()
-        hashed.update(self._previous + text)
-        previous = hashed.digest()
-        sealed = hexlify(previous)
-        line = _LINE % (text, sealed)
-        try:
-            written = os.write(self._fd, line)
-        except OSError:  # `write` meets it again, and says it
-            written = 0
-        if written != len(line):
-            self._excess = written
-            self._since, self._until = _NEVER
-            return False
-        self._size += written
-        self.seq, self._previous, self.now = seq, previous, now
-        if not form.times:
-            self._told.append((told, form))
-        form.times += 1
-        if self._tracked:
-            self._fresh += sealed
-        if not syncer.pending and self._durability == "grouped":
-            syncer.wrote(seq)
-        return True
 
     def _next_long(self, seq: int) -> int:
         every = LONG_WAY if seq - self._before < SETTLED else RARELY
@@ -335,7 +264,7 @@ class AuditLog:
 
         A log that was moved away still holds its records, but the next reader looks here.
         """
-        self._since, self._until = _NEVER  # whatever is wrong is looked at again by the next write
+        self._since, self._until = NEVER  # whatever is wrong is looked at again by the next write
         self._recover()
         opened = os.fstat(self._fd)
         if opened.st_size != self._size:
@@ -358,7 +287,7 @@ class AuditLog:
         """Counts what was not written and undoes, after a short write, what is in the file."""
         self._gap += len(records) - (1 if self._gap else 0)
         self._why = why
-        self._since, self._until = _NEVER
+        self._since, self._until = NEVER
         if self._excess and not self._closed:
             with contextlib.suppress(OSError):  # tried again before the next write
                 self._undo()
@@ -382,7 +311,7 @@ class AuditLog:
         return self._digest(encoded).decode()
 
     def _digest(self, encoded: bytes) -> bytes:
-        made, kind = self._keyed.copy(), b"blake2b-keyed:"
+        made, kind = self._keyed.copy(), KEYED
         if len(encoded) > LONG_ARGS:
             encoded, kind = sha256(encoded).digest(), b"blake2b-keyed-sha256:"
         made.update(encoded)
@@ -442,7 +371,7 @@ class AuditLog:
         old, syncer = self._fd, self.syncer
         self._fd, self.syncer, self._size = fd, Syncer(fd), len(line)
         self.seq, self._previous = seq, digest
-        self._since, self._until = _NEVER
+        self._since, self._until = NEVER
         if self._tracked:
             self._fresh += hexlify(digest)
         self._counts[""] += 1
@@ -490,7 +419,7 @@ class AuditLog:
     def _release(self) -> None:
         """Ends the thread, syncs what is left, unlocks. An OSError of the last sync is raised."""
         self._closed = True
-        self._since, self._until = _NEVER  # whoever writes again is told so
+        self._since, self._until = NEVER  # whoever writes again is told so
         try:
             self.syncer.stop()
             if self._durability != "none":

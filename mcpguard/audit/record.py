@@ -182,23 +182,28 @@ def seal(body: bytes, digest: bytes) -> bytes:
 
 
 class Form:
-    """What the records of one decision say, as a format of what still changes.
+    """What the records of one decision say, in parts between what still changes.
 
-    `times`: how many of them their writer has not told of yet.
+    `parts`: four of them, as UTF-8. `times`: how many of the records their writer has not told of.
     """
 
-    __slots__ = ("text", "times")
+    __slots__ = ("parts", "times")
 
-    def __init__(self, text: bytes) -> None:
-        self.text = text
+    def __init__(self, parts: tuple[bytes, bytes, bytes, bytes]) -> None:
+        self.parts = parts
         self.times = 0
+
+    def text(self, seq: int, second: bytes, micros: int, args_digest: bytes) -> bytes:
+        """BODY of record `seq` at this second and microsecond."""
+        first, then, after, last = self.parts
+        return b"%b%d%b%b%06d%b%b%b" % (first, seq, then, second, micros, after, args_digest, last)
 
 
 class Encoder:
     """Encodes the records of one session.
 
     Holds what is constant, the last second's text, and the decisions that were written before, as
-    formats of what still changes: seq, second, microsecond and the digest of the arguments.
+    forms of what still changes: seq, second, microsecond and the digest of the arguments.
     """
 
     __slots__ = ("_decision", "_event", "_second", "_second_text", "known")
@@ -215,7 +220,7 @@ class Encoder:
         self._second_text = _second_text(0)
 
     def restate(self, level: int, score: int) -> None:
-        """What decisions state from now on; the formats that state something else are forgotten."""
+        """What decisions state from now on; the forms that state something else are forgotten."""
         if (self._decision["level"], self._decision["score"]) != (level, score):
             self._decision.update(level=level, score=score)
             self.known.clear()
@@ -234,8 +239,8 @@ class Encoder:
             return self._new(seq, now, told.fields(), args_digest)
         past = now - self._second
         if 0.0 <= past < 1.0:
-            return known.text % (seq, self._second_text, int(past * 1e6), args_digest)
-        return known.text % (seq, *self._moment(now), args_digest)
+            return known.text(seq, self._second_text, int(past * 1e6), args_digest)
+        return known.text(seq, *self._moment(now), args_digest)
 
     def read_back(self, told: Told) -> JsonObject:
         """What a reader finds in the record of `told`, but for its number, time and hash."""
@@ -255,14 +260,15 @@ class Encoder:
         return _text(record)[:-1]
 
     def _remember(self, told: Allowed) -> None:
-        """Keep the format of a decision that may come again."""
+        """Keep the form of a decision that may come again."""
         if len(self.known) >= MAX_KNOWN:
             self.known.clear()
         record = {**self._decision, **told.fields()}
         with contextlib.suppress(TypeError):  # a lone surrogate
-            text = b"{" + b",".join(_format(key, value) for key, value in record.items())
+            text = b"{" + b",".join(_member(key, value) for key, value in record.items())
             if len(text) <= MAX_KNOWN_BODY:
-                self.known[told] = Form(text)
+                first, then, after, last = text.split(_CHANGES)
+                self.known[told] = Form((first, then, after, last))
 
     def stamp(self, now: float) -> str:
         """`now` as RFC 3339 in UTC with microseconds. A clock out of its range reads 1970."""
@@ -285,14 +291,16 @@ class Encoder:
         return self._second_text, int((now - second) * 1e6) % 1_000_000
 
 
-_CHANGING = {"seq": b"%d", "ts": b'"%b%06dZ"', "args_digest": b'"%b"'}
-"""What a known decision's format asks for, in this order."""
+_CHANGES = b"\0"
+"""Stands in a form for what changes; no JSON holds one."""
+
+_CHANGING = {"seq": b"\0", "ts": b'"\0Z"', "args_digest": b'"\0"'}
+"""What changes, in this order."""
 
 
-def _format(key: str, value: Field) -> bytes:
-    """One member of a decision's format. Raises TypeError for what orjson does not write."""
-    told = _CHANGING.get(key) or orjson.dumps(value).replace(b"%", b"%%")
-    return orjson.dumps(key).replace(b"%", b"%%") + b":" + told
+def _member(key: str, value: Field) -> bytes:
+    """One member of a decision's form. Raises TypeError for what orjson does not write."""
+    return orjson.dumps(key) + b":" + (_CHANGING.get(key) or orjson.dumps(value))
 
 
 def _text(record: Mapping[str, Field]) -> bytes:

@@ -43,8 +43,9 @@ def opened(
     durability: Durability = "none",
     *,
     tracked: bool = False,
+    kind: type[AuditLog] = AuditLog,
 ) -> AuditLog:
-    return AuditLog.open(
+    return kind.open(
         path,
         key=KEY,
         session=session,

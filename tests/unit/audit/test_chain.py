@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpguard.audit import AuditLog
-from mcpguard.audit.chain import LONG_ARGS
+from mcpguard.audit.fastpath import LONG_ARGS
 from mcpguard.audit.logfile import CHECKED
 from mcpguard.audit.record import link, seal
 from mcpguard.audit.verify import read, verify

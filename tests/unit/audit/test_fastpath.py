@@ -1,8 +1,12 @@
-"""The short way of a record: what it leaves to the long one, and that the bytes are the same."""
+"""The short way of a record: what it leaves to the long one, and that the bytes are the same.
+
+Of a log as it is, which is compiled where that was built, and of one that is Python throughout.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -10,14 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpguard.audit import AuditLog
-from mcpguard.audit.chain import (
-    LONG_ARGS,
-    LONG_WAY,
-    LOOK_SECONDS,
-    RARELY,
-    SETTLED,
-    Durability,
-)
+from mcpguard.audit.chain import LONG_WAY, LOOK_SECONDS, RARELY, SETTLED, Durability
+from mcpguard.audit.fastpath import LONG_ARGS, python
 from mcpguard.audit.verify import read, verify
 from mcpguard.errors import AuditError
 from mcpguard.model import DOWN, UP, Allowed
@@ -26,6 +24,16 @@ from tests.unit.audit.logs import CALL, NOON, opened, pass_on, write
 READ = Allowed(UP, "tools/call", "read")
 ANSWER = Allowed(DOWN, "tools/call", "read")
 ODD = Allowed(UP, "tools/call", '100 % \U0001f600 "')
+
+
+class InPython(AuditLog):
+    """The short way as it is said in Python."""
+
+    __slots__ = ()
+    allow = python.FastPath.allow
+
+
+kinds = pytest.mark.parametrize("kind", [AuditLog, InPython])
 
 
 @dataclass
@@ -50,9 +58,11 @@ class Counted:
         self.last = (seq, now)
 
 
-def warm(path: Path, clock: Clock, durability: Durability = "none") -> AuditLog:
+def warm(
+    path: Path, clock: Clock, kind: type[AuditLog], durability: Durability = "none"
+) -> AuditLog:
     """A log that has written `READ`, and would take the next one the short way."""
-    log = opened(path, clock=clock, durability=durability)
+    log = opened(path, clock=clock, durability=durability, kind=kind)
     log.write([(READ, b"")])
     log.write([(READ, b"")])
     return log
@@ -68,16 +78,20 @@ steps = st.lists(
 )
 
 
+@kinds
 @pytest.mark.guarantee("audit:short-way-same-bytes")
 @given(steps, st.sampled_from([NOON, 0.0, 1_790_000_000.9999995, 253_402_300_799.5, -5.0]))
 def test_both_ways_write_the_same_bytes(
     tmp_path_factory: pytest.TempPathFactory,
+    kind: type[AuditLog],
     given_: list[tuple[Allowed, bytes, float]],
     start: float,
 ) -> None:
     folder = tmp_path_factory.mktemp("logs")
     clock, counted, short = Clock(start), Counted(), Counter[Allowed]()
-    both, long_alone = (opened(folder / f"{n}.jsonl", clock=clock) for n in range(2))
+    both, long_alone = (
+        opened(folder / f"{n}.jsonl", clock=clock, tracked=True, kind=kind) for n in range(2)
+    )
     both.heard = counted
     for told, args, later in given_:
         clock.now += later
@@ -85,11 +99,18 @@ def test_both_ways_write_the_same_bytes(
         long_alone.write([(told, args)])
         assert (both.seq, both.head) == (long_alone.seq, long_alone.head)
         assert both.size == both.path.stat().st_size
+    assert both.fresh() == long_alone.fresh()
     both.close()
     long_alone.close()
     assert both.path.read_bytes() == long_alone.path.read_bytes()
     assert verify(both.path).intact
     assert counted.times == +short
+
+
+def test_what_is_compiled_is_of_this_source() -> None:
+    """Say its new digest in python.py when compiled.c changes."""
+    source = Path(python.__file__).with_name("compiled.c").read_bytes()
+    assert sha256(source).hexdigest() == python.COMPILED
 
 
 def nothing(log: AuditLog, clock: Clock) -> None:
@@ -161,12 +182,13 @@ MOMENTS: list[tuple[Callable[[AuditLog, Clock], None], bool]] = [
 ]
 
 
+@kinds
 @pytest.mark.parametrize(("happens", "usual"), MOMENTS)
 def test_what_is_not_the_usual_moment_is_left_to_the_long_way(
-    tmp_path: Path, happens: Callable[[AuditLog, Clock], None], usual: bool
+    tmp_path: Path, kind: type[AuditLog], happens: Callable[[AuditLog, Clock], None], usual: bool
 ) -> None:
     clock = Clock()
-    log = warm(tmp_path / "audit.jsonl", clock)
+    log = warm(tmp_path / "audit.jsonl", clock, kind)
     happens(log, clock)
     seq, left = log.seq, log.path.read_bytes()
     assert log.allow(READ, b"") is usual
@@ -176,21 +198,25 @@ def test_what_is_not_the_usual_moment_is_left_to_the_long_way(
     log.close()
 
 
+@kinds
 @pytest.mark.parametrize(("told", "usual"), [(READ, True), (ANSWER, False)])
 def test_what_was_not_written_before_is_left_to_the_long_way(
-    tmp_path: Path, told: Allowed, usual: bool
+    tmp_path: Path, kind: type[AuditLog], told: Allowed, usual: bool
 ) -> None:
-    log = warm(tmp_path / "audit.jsonl", Clock())
+    log = warm(tmp_path / "audit.jsonl", Clock(), kind)
     assert log.allow(told, b"") is usual
     log.close()
 
 
-def test_a_session_that_goes_on_with_a_long_log_has_its_own_beginning(tmp_path: Path) -> None:
+@kinds
+def test_a_session_that_goes_on_with_a_long_log_has_its_own_beginning(
+    tmp_path: Path, kind: type[AuditLog]
+) -> None:
     clock = Clock()
-    log = warm(tmp_path / "audit.jsonl", clock)
+    log = warm(tmp_path / "audit.jsonl", clock, kind)
     long_after_the_beginning(log, clock)
     log.close()
-    log = warm(tmp_path / "audit.jsonl", clock)
+    log = warm(tmp_path / "audit.jsonl", clock, kind)
     assert log.seq > SETTLED
     while (log.seq + 1) & LONG_WAY or not (log.seq + 1) & RARELY:
         write(log, CALL)
@@ -198,8 +224,11 @@ def test_a_session_that_goes_on_with_a_long_log_has_its_own_beginning(tmp_path: 
     log.close()
 
 
-def test_what_is_said_otherwise_after_a_while_is_counted_with_the_rest(tmp_path: Path) -> None:
-    log, counted = warm(tmp_path / "audit.jsonl", Clock()), Counted()
+@kinds
+def test_what_is_said_otherwise_after_a_while_is_counted_with_the_rest(
+    tmp_path: Path, kind: type[AuditLog]
+) -> None:
+    log, counted = warm(tmp_path / "audit.jsonl", Clock(), kind), Counted()
     log.heard = counted
     assert log.allow(READ, b"")
     log.restate(2, 310)
@@ -213,22 +242,31 @@ def test_what_is_said_otherwise_after_a_while_is_counted_with_the_rest(tmp_path:
     log.close()
 
 
-def test_a_log_that_waits_for_the_disk_knows_no_short_way(tmp_path: Path) -> None:
-    log = warm(tmp_path / "audit.jsonl", Clock(), "strict")
+@kinds
+def test_a_log_that_waits_for_the_disk_knows_no_short_way(
+    tmp_path: Path, kind: type[AuditLog]
+) -> None:
+    log = warm(tmp_path / "audit.jsonl", Clock(), kind, "strict")
     assert not log.allow(READ, b"")
     log.close()
 
 
-def test_a_record_of_the_short_way_is_synced_with_its_group(tmp_path: Path) -> None:
-    log = warm(tmp_path / "audit.jsonl", Clock(), "grouped")
+@kinds
+def test_a_record_of_the_short_way_is_synced_with_its_group(
+    tmp_path: Path, kind: type[AuditLog]
+) -> None:
+    log = warm(tmp_path / "audit.jsonl", Clock(), kind, "grouped")
     log.syncer.pending = False  # as after a sync
     assert log.allow(READ, b"")
     assert log.syncer.pending
     log.close()
 
 
-def test_after_what_was_withheld_the_long_way_says_so_first(tmp_path: Path) -> None:
-    log = warm(tmp_path / "audit.jsonl", Clock())
+@kinds
+def test_after_what_was_withheld_the_long_way_says_so_first(
+    tmp_path: Path, kind: type[AuditLog]
+) -> None:
+    log = warm(tmp_path / "audit.jsonl", Clock(), kind)
     log.syncer.failure = "Input/output error"
     with pytest.raises(AuditError):
         pass_on(log, READ)
@@ -239,8 +277,11 @@ def test_after_what_was_withheld_the_long_way_says_so_first(tmp_path: Path) -> N
     assert told == ["session.start", "allow", "allow", "audit.gap", "allow", "allow", "session.end"]
 
 
-def test_who_counts_is_told_before_any_other_record_and_when_asked(tmp_path: Path) -> None:
-    log, counted = warm(tmp_path / "audit.jsonl", Clock()), Counted()
+@kinds
+def test_who_counts_is_told_before_any_other_record_and_when_asked(
+    tmp_path: Path, kind: type[AuditLog]
+) -> None:
+    log, counted = warm(tmp_path / "audit.jsonl", Clock(), kind), Counted()
     log.heard = counted
     assert [pass_on(log, READ) for _ in range(3)] == [True] * 3
     assert not counted.times

@@ -1,0 +1,1 @@
+from mcpguard.audit.fastpath.python import FastPath as FastPath

@@ -1,0 +1,341 @@
+"""The part in C: it runs here, refuses what it cannot read, and is built where it can be."""
+
+import gc
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import weakref
+import zipfile
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+
+import pytest
+
+from mcpguard.audit import AuditLog
+from mcpguard.audit.fastpath import compiled
+from mcpguard.audit.record import Form
+from mcpguard.model import UP, Allowed
+from tests.tools import ROOT
+from tests.unit.audit.logs import NOON, opened
+
+READ = Allowed(UP, "tools/call", "read")
+
+
+def put(log: object, **members: object) -> None:
+    """Set what the log's own code alone sets."""
+    for name, value in members.items():
+        setattr(log, name, value)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> AuditLog:
+    """One that would take `READ` the short way."""
+    made = opened(tmp_path / "audit.jsonl", clock=lambda: NOON)
+    for _ in range(2):
+        made.write([(READ, b"")])
+    assert made.allow(READ, b"{}")
+    return made
+
+
+def test_the_log_is_the_compiled_one() -> None:
+    assert issubclass(AuditLog, compiled.FastPath)
+
+
+class Odd:
+    """Of a type that nobody expects; asked for anything, it fails."""
+
+    def __getattr__(self, name: str) -> object:
+        raise OSError(name)
+
+
+def fails() -> float:
+    raise OSError("no clock")
+
+
+ATTRIBUTES: dict[str, tuple[str, object, type[Exception]]] = {
+    "a clock that fails": ("_clock", fails, OSError),
+    "a clock that says words": ("_clock", lambda: "noon", TypeError),
+    "no clock": ("_clock", None, TypeError),
+    "a hash that is too short": ("_previous", bytes(31), TypeError),
+    "a hash in words": ("_previous", "0" * 32, TypeError),
+    "a second in words": ("_second_text", "2026", TypeError),
+    "hashes as bytes": ("_fresh", b"", TypeError),
+    "a list of forms": ("_forms", [], TypeError),
+    "a form of three parts": ("_forms", {READ: Form((b"", b"", b""))}, TypeError),  # type: ignore[arg-type]
+    "a form of words": ("_forms", {READ: Form(("", "", "", ""))}, TypeError),  # type: ignore[arg-type]
+    "no form": ("_forms", {READ: Odd()}, OSError),
+    "what was told as a tuple": ("_told", (), TypeError),
+    "a short digest": ("_keyed", blake2b(digest_size=16), TypeError),
+    "no digest": ("_keyed", Odd(), OSError),
+    "nobody who syncs": ("syncer", Odd(), OSError),
+}
+
+
+@pytest.mark.parametrize(("name", "value", "error"), ATTRIBUTES.values(), ids=ATTRIBUTES)
+def test_what_cannot_be_read_is_an_error_and_nothing_is_written(
+    log: AuditLog, name: str, value: object, error: type[Exception]
+) -> None:
+    right, seq, left = getattr(log, name), log.seq, log.path.read_bytes()
+    setattr(log, name, value)
+    with pytest.raises(error):
+        log.allow(READ, b"{}")
+    assert (log.seq, log.path.read_bytes()) == (seq, left)
+    setattr(log, name, right)
+    assert log.allow(READ, b"{}")
+
+
+@pytest.mark.parametrize("given", [(), (READ,), (READ, "{}"), (READ, None), (READ, b"", 1)])
+def test_what_is_not_asked_for_is_refused(log: AuditLog, given: tuple[object, ...]) -> None:
+    with pytest.raises(TypeError):
+        log.allow(*given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [compiled.FastPath, AuditLog])
+def test_a_log_that_was_never_set_up_writes_nothing(kind: type[compiled.FastPath]) -> None:
+    with pytest.raises(TypeError, match="not set up"):
+        kind.__new__(kind).allow(READ, b"")
+
+
+@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("size", [3880, 3881, 3990, 4096, 100_000])
+def test_what_has_no_room_is_left_to_the_long_way(log: AuditLog, part: int, size: int) -> None:
+    parts = [b"a", b"b", b"c", b"d"]
+    parts[part] *= size
+    first, then, after, last = parts
+    put(log, _forms={READ: Form((first, then, after, last))})
+    seq, left = log.seq, log.path.read_bytes()
+    took = log.allow(READ, b"{}")
+    assert took is (size <= 3880)
+    assert log.seq == seq + took
+    assert (log.path.read_bytes() == left) is not took
+
+
+def test_a_disk_that_fails_after_a_record_is_told_and_the_record_is_there(log: AuditLog) -> None:
+    class Failing:
+        failure = ""
+        pending = False
+
+        def wrote(self, seq: int) -> None:
+            raise OSError("no thread")
+
+    right, seq = log.syncer, log.seq
+    put(log, _grouped=True, syncer=Failing())
+    with pytest.raises(OSError, match="no thread"):
+        log.allow(READ, b"")
+    put(log, _grouped=False, syncer=right)
+    assert log.seq == seq + 1
+    assert log.size == log.path.stat().st_size
+    assert log.allow(READ, b"")
+
+
+def often(log: AuditLog) -> None:
+    """Every way through: taken, left, and refused."""
+    usual = {name: getattr(log, name) for name in ("_forms", "_keyed", "_long")}
+    for number in range(2000):
+        put(log, **usual | {"_long": sys.maxsize if number % 3 else 0})
+        log.allow(READ, b"{}" if number % 2 else b"")
+        log.allow(Allowed(UP, "tools/call", "other"), b"")
+        put(log, _forms={READ: Form((b"x" * 5000, b"", b"", b""))})
+        log.allow(READ, b"{}")
+        put(log, **usual | {"_long": sys.maxsize, "_keyed": blake2b(digest_size=16)})
+        with pytest.raises(TypeError):
+            log.allow(READ, b"{}")
+    put(log, **usual)
+    log.tell()
+    log.fresh()
+
+
+def test_nothing_is_kept_of_what_was_written(log: AuditLog) -> None:
+    often(log)
+    gc.collect()
+    before = sys.getallocatedblocks()
+    often(log)
+    gc.collect()
+    assert sys.getallocatedblocks() - before < 200
+
+
+def test_a_log_that_only_knows_itself_goes() -> None:
+    class Known(compiled.FastPath):
+        __slots__ = ("__weakref__",)
+
+    one = Known()
+    put(one, _clock=one.allow)
+    gone = weakref.ref(one)
+    del one
+    gc.collect()
+    assert gone() is None
+
+
+# --- how it is built -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """What a wheel is built from, without what was compiled here."""
+    made = tmp_path / "source"
+    shutil.copytree(
+        ROOT / "mcpguard", made / "mcpguard", ignore=shutil.ignore_patterns("__pycache__", "*.so")
+    )
+    (made / "scripts").mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE", "scripts/hatch_build.py"):
+        shutil.copy(ROOT / name, made / name)
+    return made
+
+
+def build(source: Path, kind: str = "wheel", **env: str) -> tuple[int, str, list[str], str]:
+    """Exit code, the wheel's name, the modules in C that it holds, and what was said."""
+    temporary = source / "tmp"
+    temporary.mkdir(exist_ok=True)
+    kept = {key: value for key, value in os.environ.items() if key != "MCPGUARD_COMPILE"}
+    done = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", "out"],
+        cwd=source,
+        env=kept | {"TMPDIR": str(temporary)} | env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert not [*temporary.iterdir()]
+    wheels = list((source / "out").glob("*.whl"))
+    names = zipfile.ZipFile(wheels[0]).namelist() if wheels else []
+    inside = [name for name in names if name.endswith((".so", ".pyd"))]
+    return done.returncode, wheels[0].name if wheels else "", inside, done.stdout
+
+
+def without_compiler(source: Path) -> dict[str, str]:
+    (source / "bin").mkdir()
+    return {"PATH": str(source / "bin")}
+
+
+def with_compiler(source: Path, program: bytes) -> dict[str, str]:
+    """One that is found by whatever name this Python was compiled with."""
+    env = without_compiler(source)
+    for name in ("cc", shlex.split(sysconfig.get_config_var("LDSHARED"))[0]):
+        (source / "bin" / name).write_bytes(program)
+        (source / "bin" / name).chmod(0o755)
+    return env
+
+
+def one_that_cannot_run(source: Path) -> dict[str, str]:
+    return with_compiler(source, b"\x7fELF")
+
+
+def one_that_makes_nothing(source: Path) -> dict[str, str]:
+    return with_compiler(source, b"#!/bin/sh\necho Hm.\n")
+
+
+def one_of_odd_words(source: Path) -> dict[str, str]:
+    return with_compiler(source, b"#!/bin/sh\necho 'Python.h? \xff'\nexit 1\n")
+
+
+def that_does_not_compile(source: Path) -> dict[str, str]:
+    folder = source / "mcpguard" / "audit" / "fastpath"
+    (folder / "compiled.c").write_text("#error nothing works\n", "ascii")
+    return {}
+
+
+def never(source: Path) -> dict[str, str]:
+    return {"MCPGUARD_COMPILE": "never"}
+
+
+def as_it_is(source: Path) -> dict[str, str]:
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("prepare", "compiles", "says"),
+    [
+        (as_it_is, True, ""),
+        (never, False, ""),
+        (without_compiler, False, "no C compiler"),
+        (that_does_not_compile, False, "nothing works"),
+        (one_that_cannot_run, False, "Exec format error"),
+        (one_that_makes_nothing, False, "made nothing and said: Hm."),
+        (one_of_odd_words, False, "(on Debian: apt-get install python3-dev)"),
+    ],
+)
+def test_a_wheel_holds_the_part_in_c_where_it_could_be_built(
+    source: Path, prepare: Callable[[Path], dict[str, str]], compiles: bool, says: str
+) -> None:
+    code, name, inside, said = build(source, **prepare(source))
+    assert code == 0, said
+    assert says in said
+    assert name.endswith("-py3-none-any.whl") is not compiles
+    assert len(inside) == compiles
+    assert not [*source.rglob("*.so")]
+
+
+@pytest.mark.parametrize(
+    ("prepare", "wanted", "says"),
+    [
+        (without_compiler, "require", "no C compiler (on Debian: apt-get install gcc)"),
+        (that_does_not_compile, "require", "nothing works"),
+        (one_that_cannot_run, "require", "Exec format error"),
+        (as_it_is, "perhaps", "MCPGUARD_COMPILE=perhaps: it is one of auto, require, never"),
+    ],
+)
+def test_what_was_required_and_could_not_be_built_is_an_error(
+    source: Path, prepare: Callable[[Path], dict[str, str]], wanted: str, says: str
+) -> None:
+    code, name, _, said = build(source, **prepare(source) | {"MCPGUARD_COMPILE": wanted})
+    assert (code != 0, name) == (True, "")
+    assert says in said
+
+
+@pytest.mark.parametrize("prepare", [as_it_is, never, without_compiler])
+def test_an_editable_install_leaves_nothing_that_was_built_before(
+    source: Path, prepare: Callable[[Path], dict[str, str]]
+) -> None:
+    name = Path(compiled.__file__).name
+    built = source / "mcpguard" / "audit" / "fastpath" / name
+    built.write_bytes(b"of another time")
+    code, _, inside, said = build(source, "wheel:editable", **prepare(source))
+    assert (code, inside) == (0, []), said
+    assert built.exists() is (prepare is as_it_is)
+    assert not built.exists() or built.read_bytes() != b"of another time"
+
+
+IMPORT = "import mcpguard.audit.fastpath as made; print(made.FastPath.__module__)"
+
+
+def imported(source: Path) -> str:
+    """The module whose class is used by what is in `source`."""
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(source)}
+    command = [sys.executable, "-c", IMPORT]
+    return subprocess.check_output(command, cwd=source, env=env, text=True).strip()
+
+
+def is_of_another_source(built: Path) -> None:
+    place = built.with_name("python.py")
+    place.write_text(place.read_text("utf-8").replace('COMPILED = "', 'COMPILED = "0'), "utf-8")
+
+
+def is_broken(built: Path) -> None:
+    built.write_bytes(b"\x7fELF" + bytes(60))
+
+
+def is_as_it_was(built: Path) -> None:
+    """Nothing happened to it."""
+
+
+@pytest.mark.parametrize(
+    ("happened", "used"),
+    [
+        (is_as_it_was, "mcpguard.audit.fastpath.compiled"),
+        (is_of_another_source, "mcpguard.audit.fastpath.python"),
+        (is_broken, "mcpguard.audit.fastpath.python"),
+    ],
+)
+def test_what_was_built_and_does_not_fit_is_not_used(
+    source: Path, happened: Callable[[Path], None], used: str
+) -> None:
+    built = Path(compiled.__file__)
+    copy = source / "mcpguard" / "audit" / "fastpath" / built.name
+    shutil.copy(built, copy)
+    happened(copy)
+    assert imported(source) == used
