@@ -10,6 +10,7 @@ import asyncio  # the one owner: standing reader callbacks are no part of anyio
 import contextlib
 import importlib.util
 import os
+import signal
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Mapping
@@ -530,6 +531,10 @@ def run(
     async def main() -> int:
         made = kind(relay, child, stderr, alarm)
         made.beside = beside
-        return await made.run()
+        try:
+            return await made.run()
+        finally:
+            if backend == "trio":  # closes its descriptor for signals while it is still written to
+                signal.set_wakeup_fd(-1)
 
     return anyio.run(main, backend=backend, backend_options=dict(options))

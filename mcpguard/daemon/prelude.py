@@ -14,7 +14,7 @@ import signal
 import stat
 import sys
 import threading
-from typing import Any
+from typing import Any, Self
 
 from mcpguard.daemon.child import Child
 from mcpguard.daemon.flow import READ_SIZE, Relay
@@ -63,7 +63,8 @@ KILL_SIGNALS = tuple(getattr(signal, name) for name in ("SIGUSR1",) if hasattr(s
 class Alarm:
     """Hears signals from before the server starts until we have ended. Main thread only.
 
-    A loop's own handlers would leave us deaf while they are set and once they are taken back.
+    A loop's own handlers would leave us deaf while they are set and once they are taken back. Left
+    as a context, it ignores them: the interpreter's own exit would die of the next one.
     `rung`: one to stop came. `killed`: one to kill. `reader`: a pipe with a byte for either.
     """
 
@@ -73,6 +74,16 @@ class Alarm:
         self.reader, self._writer = os.pipe()
         for number in (*STOP_SIGNALS, *KILL_SIGNALS):
             signal.signal(number, self._ring)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        heard = (*STOP_SIGNALS, *KILL_SIGNALS)
+        if sys.platform != "win32":  # one that came, and finds its handler gone, is a traceback
+            signal.pthread_sigmask(signal.SIG_BLOCK, heard)
+        for number in heard:
+            signal.signal(number, signal.SIG_IGN)
 
     def _ring(self, number: int, _: object) -> None:
         told = self.killed if number in KILL_SIGNALS else self.rung

@@ -126,8 +126,7 @@ def _proxy(flags: ProxySettings, receipt: Leaving) -> int:
         argv = lock.launch.argv
     env = server_environment(os.environ, flags.env if lock is None else lock.launch.env)
     _refuse_killed(plan.name)
-    alarm = prelude.Alarm()
-    with _shipping(plan) as deliver:
+    with prelude.Alarm() as alarm, _shipping(plan) as deliver:
         child = processes.spawn(argv, env)
         try:
             return _session(plan, _withheld(env, lock), child, alarm, deliver, receipt=receipt)

@@ -109,8 +109,7 @@ async def control(driver: "Driver") -> None:
     await attend(folder, "relay", lambda: conversation(desk, nobody_signs).answer, tell)
 
 
-def main() -> int:
-    alarm = prelude.Alarm()
+def main(alarm: prelude.Alarm) -> int:
     child = spawn(sys.argv[1:], base_environment(os.environ))
     relay, driver = PassAll(), os.environ.get("MCPGUARD_DRIVER", "")
     if prelude.fits(driver):
@@ -122,6 +121,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    code = main()
+    with prelude.Alarm() as heard:
+        code = main(heard)
     sys.stdout.flush()
     os._exit(code)
