@@ -164,7 +164,7 @@ class GatewayStage:
             other = self._others.get(method)
             return ALLOW if other is None else other(call)
         plan = self._plans.get(target) or self._plan(target)
-        alone = plan.alone
+        _, _, _, _, alone = plan
         if alone is not None and alone(arguments):
             return ALLOW
         return self._tool(call, ctx, plan)

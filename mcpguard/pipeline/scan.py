@@ -248,7 +248,8 @@ class ScanStage:
             return ALLOW
         raw = only_text(body)
         size, raw = encoded(body) if raw is None else (len(raw), raw)
-        if size <= LARGE and raw is not None and self._quiet(raw):
+        quiet = self._quiet
+        if size <= LARGE and raw is not None and quiet(raw):
             return ALLOW
         if size <= AT_ONCE:
             return self._taken(self._examined(result))

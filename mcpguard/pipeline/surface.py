@@ -151,7 +151,8 @@ class SurfaceStage:
         if state is not _OK:
             return _unusable(state)
         shape = (*arguments, *map(type, arguments.values()))
-        return ALLOW if shape in pin.shapes else _unfamiliar(arguments, pin, shape)
+        _, _, right = pin
+        return ALLOW if shape in right else _unfamiliar(arguments, pin, shape)
 
     def _listed(self, kind: ItemKind, name: str, ctx: Context) -> Verdict:
         state = self._state(kind, name, ctx)

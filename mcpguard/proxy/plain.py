@@ -132,7 +132,8 @@ class PlainCalls:
         entry.target = target
         call = _made(Call, ("tools/call", target, arguments, _CALL, None, None))
         core.call = entry.wire_id
-        answer = core.decide(call, core.ctx)
+        decide = core.decide
+        answer = decide(call, core.ctx)
         if answer is not PASSED:
             entry.params = params
             decision = core.taken(entry, call, answer)
@@ -197,7 +198,8 @@ class PlainAnswers:
         core.took.append((target, now - entry.deadline))
         core.call = entry.wire_id
         answer = _made(Result, ("tools/call", target, result, False, _RESULTS))
-        decision = core.decide(answer, core.ctx)
+        decide = core.decide
+        decision = decide(answer, core.ctx)
         if decision is not PASSED or result.get("isError", False) is not False:
             self._judged(entry, result, core.final(answer, decision), False)
             core.answering = None

@@ -189,4 +189,5 @@ def _none_in(needles: Needles, text: str) -> bool:
         raw = (text + needles.end).encode()
     except UnicodeEncodeError:  # half a surrogate pair
         return False
-    return len(raw) <= MAX_SIZE and needles.found(raw) == needles.nothing
+    found = needles.found
+    return len(raw) <= MAX_SIZE and found(raw) == needles.nothing

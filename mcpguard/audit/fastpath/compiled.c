@@ -54,10 +54,13 @@ static int add_bytes(Line *line, PyObject *bytes) {
     return add(line, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
 }
 
-static int add_number(Line *line, const char *format, long long number) {
+/* In decimal, with zeros before it up to `least` digits. -1 as for no room where it is below zero. */
+static int add_number(Line *line, long long number, size_t least) {
     char digits[32];
-    int size = PyOS_snprintf(digits, sizeof digits, format, number);
-    return size < 0 ? -1 : add(line, digits, (size_t)size);
+    size_t many = 0;
+    if (number < 0) return -1;
+    for (; number > 0 || many < least; number /= 10) digits[sizeof digits - ++many] = (char)('0' + number % 10);
+    return add(line, digits + sizeof digits - many, many);
 }
 
 static int add_hex(Line *line, PyObject *digest) {
@@ -157,8 +160,8 @@ static void release(PyObject **own) {
 /* BODY behind the hash before it: 1, or 0 where there is no room, or -1 with an error. */
 static int put_body(Line *line, PyObject **own, PyObject *parts, long long seq, long long micros, PyObject *args) {
     int bad = add_bytes(line, own[PREVIOUS]) || add_bytes(line, PyTuple_GET_ITEM(parts, 0)) ||
-              add_number(line, "%lld", seq) || add_bytes(line, PyTuple_GET_ITEM(parts, 1)) ||
-              add_bytes(line, own[SECOND_TEXT]) || add_number(line, "%06lld", micros) ||
+              add_number(line, seq, 1) || add_bytes(line, PyTuple_GET_ITEM(parts, 1)) ||
+              add_bytes(line, own[SECOND_TEXT]) || add_number(line, micros, 6) ||
               add_bytes(line, PyTuple_GET_ITEM(parts, 2));
     if (!bad && PyBytes_GET_SIZE(args) > 0) {
         PyObject *digest = digest_of(own[KEYED], args);
