@@ -1,5 +1,6 @@
 """The part in C: it runs here, refuses what it cannot read, and is built where it can be."""
 
+import _hashlib
 import gc
 import os
 import shlex
@@ -18,6 +19,7 @@ import pytest
 from mcpguard.audit import AuditLog
 from mcpguard.audit.fastpath import compiled
 from mcpguard.audit.record import Form
+from mcpguard.audit.verify import verify
 from mcpguard.model import UP, Allowed
 from tests.tools import ROOT
 from tests.unit.audit.logs import NOON, opened
@@ -43,6 +45,77 @@ def log(tmp_path: Path) -> AuditLog:
 
 def test_the_log_is_the_compiled_one() -> None:
     assert issubclass(AuditLog, compiled.FastPath)
+
+
+WRITES = """
+import sys
+{first}
+from pathlib import Path
+from mcpguard.audit.fastpath import compiled
+from tests.unit.audit.logs import opened
+from mcpguard.model import UP, Allowed
+told = Allowed(UP, "tools/call", "read")
+log = opened(Path(sys.argv[1]), clock=lambda: 1_790_000_000.25)
+log.write([(told, b"")])
+log.write([(told, b"")])
+assert log.allow(told, b"{{}}")
+log.close()
+print(compiled.HASHES)
+"""
+
+
+LIBRARY = """
+#include <string.h>
+void *EVP_MD_CTX_new(void) { return "context"; }
+const void *EVP_sha256(void) { return "kind"; }
+int EVP_DigestInit_ex(void *context, const void *kind, void *engine) { return 1; }
+int EVP_DigestUpdate(void *context, const void *data, size_t size) { return 1; }
+int NAMED(void *context, unsigned char *digest, unsigned int *size) {
+    memset(digest, 7, 32);
+    *size = 32;
+    return DONE;
+}
+"""
+"""What has the functions of OpenSSL, and another hash."""
+
+OTHERWISE = """
+import ctypes, hashlib, types
+other = types.ModuleType("_hashlib")
+other.__file__ = ctypes.CDLL(sys.argv[2])._name
+sys.modules["_hashlib"] = other
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "flags", "hashes"),
+    [
+        ("", (), "OpenSSL"),
+        ("sys.modules['_hashlib'] = None", (), "hashlib"),
+        (OTHERWISE, ("-DNAMED=EVP_DigestFinal_ex", "-DDONE=1"), "hashlib"),
+        (OTHERWISE, ("-DNAMED=EVP_DigestFinal_ex", "-DDONE=0"), "hashlib"),
+        (OTHERWISE, ("-DNAMED=EVP_DigestFinal", "-DDONE=1"), "hashlib"),
+    ],
+    ids=["as it is", "no OpenSSL", "another hash", "no hash", "a function is missing"],
+)
+def test_a_line_has_the_same_hash_whoever_is_asked(
+    first: str, flags: tuple[str, ...], hashes: str, tmp_path: Path
+) -> None:
+    if getattr(_hashlib, "__file__", None) is None:  # OpenSSL is inside the interpreter
+        hashes = "hashlib"
+    source, library, log = (tmp_path / name for name in ("other.c", "other.so", "audit.jsonl"))
+    if flags:
+        source.write_text(LIBRARY, "ascii")
+        make = ["cc", "-shared", "-fPIC", *flags, str(source), "-o", str(library)]
+        subprocess.run(make, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", WRITES.format(first=first), str(log), str(library)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == (f"{hashes}\n", "")
+    assert verify(log).intact
 
 
 class Odd:

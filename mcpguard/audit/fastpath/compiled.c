@@ -1,13 +1,15 @@
 /* FastPath of python.py, compiled. What it does is said there; tests hold the two against each other.
  *
  * The usual record is put together in a buffer on the stack and written from there. Hashes are those of
- * Python's hashlib, of which this only asks. What does not fit is left to `AuditLog.write`: allow() is False.
+ * Python's hashlib: it is asked, or, of the chain, the OpenSSL that it is linked with, without the objects
+ * between. What does not fit is left to `AuditLog.write`: allow() is False.
  */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <structmember.h>
 
+#include <dlfcn.h>
 #include <math.h>
 #include <unistd.h>
 
@@ -18,8 +20,16 @@
 enum { DIGEST = 32, SEALED = 2 * DIGEST, PARTS = 4, ROOM = 4096 };
 
 /* What python.py says, read once. */
-static PyObject *begun, *head_of_hash, *head_of_digest, *line_end;
+static PyObject *begun, *domain, *head_of_hash, *head_of_digest, *line_end;
 static Py_ssize_t long_args;
+
+/* EVP_DigestInit(3) and the next: the same from OpenSSL 1.1.1 on. Without a context hashlib is asked. */
+static struct {
+    void *context;
+    int (*init)(void *context, const void *kind, void *engine);
+    int (*update)(void *context, const void *data, size_t size);
+    int (*final)(void *context, unsigned char *digest, unsigned int *size);
+} openssl;
 
 /* Names that are asked for. */
 static PyObject *n_copy, *n_digest, *n_failure, *n_parts, *n_pending, *n_times, *n_update, *n_wrote;
@@ -92,6 +102,31 @@ static PyObject *digest_of(PyObject *hash, PyObject *data) {
         return NULL;
     }
     return digest;
+}
+
+/* Whether OpenSSL has put into `digest` that of DOMAIN and `text`. */
+static int digested(const char *text, size_t size, char *digest) {
+    unsigned int put = 0;
+    return openssl.context != NULL && openssl.init(openssl.context, NULL, NULL) == 1 &&
+           openssl.update(openssl.context, PyBytes_AS_STRING(domain), (size_t)PyBytes_GET_SIZE(domain)) == 1 &&
+           openssl.update(openssl.context, text, size) == 1 &&
+           openssl.final(openssl.context, (unsigned char *)digest, &put) == 1 && put == DIGEST;
+}
+
+/* What `begun` gives for `text`: a new reference, or NULL with an error. */
+static PyObject *hashed_by_hashlib(const char *text, size_t size) {
+    PyObject *data = PyBytes_FromStringAndSize(text, (Py_ssize_t)size);
+    PyObject *digest = data == NULL ? NULL : digest_of(begun, data);
+    Py_XDECREF(data);
+    return digest;
+}
+
+/* The same, by OpenSSL where it is there. */
+static PyObject *hashed(const char *text, size_t size) {
+    PyObject *digest = PyBytes_FromStringAndSize(NULL, DIGEST);
+    if (digest == NULL || digested(text, size, PyBytes_AS_STRING(digest))) return digest;
+    Py_DECREF(digest);
+    return hashed_by_hashlib(text, size);
 }
 
 /* 1 if the attribute is true, 0 if it is not, -1 with an error. */
@@ -174,10 +209,7 @@ static int put_body(Line *line, PyObject **own, PyObject *parts, long long seq, 
 
 /* The line's hash, which is put behind it: a new reference; NULL with an error, or where there is no room. */
 static PyObject *put_seal(Line *line) {
-    PyObject *hashed = PyBytes_FromStringAndSize(line->text, (Py_ssize_t)line->used);
-    if (hashed == NULL) return NULL;
-    PyObject *digest = digest_of(begun, hashed);
-    Py_DECREF(hashed);
+    PyObject *digest = hashed(line->text, line->used);
     if (digest != NULL && (add_bytes(line, head_of_hash) || add_hex(line, digest) || add_bytes(line, line_end))) {
         Py_CLEAR(digest);
     }
@@ -388,6 +420,7 @@ static int take_constants(void) {
     }
     Py_XDECREF(source);
     if (!PyErr_Occurred()) begun = PyObject_GetAttrString(python, "BEGUN");
+    if (!PyErr_Occurred()) domain = bytes_of(python, "DOMAIN");
     if (!PyErr_Occurred()) head_of_hash = bytes_of(python, "HASH_KEY");
     if (!PyErr_Occurred()) head_of_digest = bytes_of(python, "KEYED");
     if (!PyErr_Occurred()) line_end = bytes_of(python, "LINE_END");
@@ -398,6 +431,43 @@ static int take_constants(void) {
     return PyErr_Occurred() ? -1 : 0;
 }
 
+/* The library that hashlib's own module is linked with; NULL where there is none, or it is no shared one. */
+static void *library_of_hashlib(void) {
+    PyObject *hashlib = PyImport_ImportModule("_hashlib"), *file = NULL;
+    if (hashlib != NULL) file = PyModule_GetFilenameObject(hashlib);
+    const char *path = file == NULL ? NULL : PyUnicode_AsUTF8(file);
+    void *library = path == NULL ? NULL : dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
+    Py_XDECREF(hashlib);
+    Py_XDECREF(file);
+    PyErr_Clear();
+    return library;
+}
+
+/* Take OpenSSL's SHA-256, if it says of a text what hashlib says. -1 with an error. */
+static int take_openssl(void) {
+    void *library = library_of_hashlib();
+    if (library == NULL) return 0;
+    void *(*new)(void) = (void *(*)(void))dlsym(library, "EVP_MD_CTX_new");
+    const void *(*kind)(void) = (const void *(*)(void))dlsym(library, "EVP_sha256");
+    *(void **)&openssl.init = dlsym(library, "EVP_DigestInit_ex");
+    *(void **)&openssl.update = dlsym(library, "EVP_DigestUpdate");
+    *(void **)&openssl.final = dlsym(library, "EVP_DigestFinal_ex");
+    if (!new || !kind || !openssl.init || !openssl.update || !openssl.final) return 0;
+    void *context = new();
+    if (context == NULL || openssl.init(context, kind(), NULL) != 1) return 0;
+    openssl.context = context;
+    char digest[DIGEST];
+    PyObject *expected = hashed_by_hashlib(SOURCE_DIGEST, sizeof SOURCE_DIGEST);
+    if (expected == NULL) return -1;
+    for (int times = 0; times < 2 && openssl.context != NULL; times++) { /* the context is used again and again */
+        int same = digested(SOURCE_DIGEST, sizeof SOURCE_DIGEST, digest) &&
+                   memcmp(digest, PyBytes_AS_STRING(expected), DIGEST) == 0;
+        if (!same) openssl.context = NULL;
+    }
+    Py_DECREF(expected);
+    return 0;
+}
+
 static struct PyModuleDef module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "compiled",
@@ -406,9 +476,10 @@ static struct PyModuleDef module = {
 };
 
 PyMODINIT_FUNC PyInit_compiled(void) {
-    if (intern() < 0 || take_constants() < 0) return NULL;
+    if (intern() < 0 || take_constants() < 0 || take_openssl() < 0) return NULL;
     PyObject *made = PyModule_Create(&module), *type = made == NULL ? NULL : PyType_FromSpec(&spec);
     int added = type == NULL ? -1 : PyModule_AddObjectRef(made, "FastPath", type);
+    if (added == 0) added = PyModule_AddStringConstant(made, "HASHES", openssl.context == NULL ? "hashlib" : "OpenSSL");
     Py_XDECREF(type);
     if (added < 0) Py_CLEAR(made);
     return made;
