@@ -123,12 +123,15 @@ _HEX = frozenset("0123456789abcdefABCDEF")
 _LEAST = 20
 """Characters of a run."""
 
-_OTHERS = {each: " " for each in range(0x80) if not chr(each).isalnum() and chr(each) not in "+/_-"}
+_APART = bytes(
+    each if chr(each).isalnum() or chr(each) in "+/_-" else ord(" ") for each in range(0x80)
+).ljust(0x100)
+"""Of each byte itself if it may stand in a run, else a blank."""
 
 
-def runs(text: str) -> list[str]:
-    """What `RUN` matches in an ASCII text, each without the `=` at its end."""
-    return [run for run in text.translate(_OTHERS).split() if len(run) >= _LEAST]
+def runs(raw: bytes) -> list[str]:
+    """What `RUN` matches in UTF-8, each without the `=` at its end. Takes half the time of RE2."""
+    return [run.decode() for run in raw.translate(_APART).split() if len(run) >= _LEAST]
 
 
 @remembered(256)

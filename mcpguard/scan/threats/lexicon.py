@@ -13,7 +13,7 @@ from mcpguard.scan.needles import compiled, remembered
 from mcpguard.scan.threats.text import ENDS, PAUSE, lowered, normalise
 from mcpguard.scan.threats.words import CONCEPTS
 
-__all__ = ["CODES", "Reading", "form", "letters", "read"]
+__all__ = ["CODES", "Reading", "concepts", "form", "letters", "read"]
 
 GAP = 48
 """Characters between two concepts, from which they are no longer next to each other."""
@@ -114,9 +114,19 @@ def form(written: str) -> str:
 
 def read(text: str) -> Reading:
     """The concepts of a reading, in order. Linear: each word is looked up once."""
+    return _spaced(_concepts(text))
+
+
+def concepts(text: str) -> str:
+    """The letters of the concepts alone, wherever they stand."""
+    codes = "".join([code for code, _, _ in _concepts(text)])
+    return codes.replace("_", "").replace(".", "")
+
+
+def _concepts(text: str) -> list[_Token]:
     text = text.replace(_MARK, "\x04")  # nothing else may look like a mark
     marks = _marks(text)
-    return _spaced(_tokens(text, lowered(_without(text, marks)), marks))
+    return _tokens(text, lowered(_without(text, marks)), marks)
 
 
 _MARK = "\x03"

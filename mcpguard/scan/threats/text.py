@@ -13,7 +13,7 @@ from unicodedata import category, combining, normalize
 
 from mcpguard.scan.needles import Meter, compiled, encodable, matches, remembered
 from mcpguard.scan.threats.confusables import LOOK_ALIKE
-from mcpguard.scan.threats.escapes import RUN, TOKENS, decoded, tokens
+from mcpguard.scan.threats.escapes import RUN, TOKENS, decoded, runs, tokens
 
 __all__ = [
     "ENDS",
@@ -132,7 +132,7 @@ def plain(text: str) -> bool:
 
 
 def _encoded(raw: bytes) -> bool:
-    return any(_likely(match.group().decode()) for match in compiled(RUN).finditer(raw))
+    return any(map(_likely, runs(raw)))
 
 
 @remembered(1024)

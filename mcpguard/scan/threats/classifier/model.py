@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Collection, Iterable
 from functools import cache
 from math import sqrt
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,8 +72,9 @@ class Model(NamedTuple):
 
 
 def _sum(weights: bytes, found: Collection[int]) -> int:
-    """What the numbers `found` weigh. A list takes half the time of a generator, and it is hot."""
-    return sum([weights[each] for each in found]) - _ZERO * len(found)
+    """What the numbers `found` weigh. All taken at once are two thirds of a list's time."""
+    weighed = itemgetter(*found)(weights) if len(found) > 1 else map(weights.__getitem__, found)
+    return sum(weighed) - _ZERO * len(found)
 
 
 def packed(bias: float, scale: float, least: float, weights: bytes) -> bytes:

@@ -216,13 +216,14 @@ def decoded(text: str) -> Iterator[Decoded]:
 
 @cache
 def _known(forms: int) -> Needles:
-    return Needles(KEYWORD_FORMS if forms else [pattern for _, pattern, _ in _RUNS])
+    patterns = KEYWORD_FORMS if forms else [pattern for _, pattern, _ in _RUNS]
+    return Needles(patterns, open_ended=True)
 
 
 def _within(forms: int, raw: bytes) -> list[int]:
-    """The numbers of the forms, or of the runs, whose pattern is in `raw`; all if RE2 gave up."""
+    """The numbers of the forms, or of the runs, whose pattern may be in `raw`."""
     known = _known(forms)
-    return told(known.found(raw) or [], *known.nothing)
+    return told(known.found(raw + known.end.encode()) or [], *known.nothing)
 
 
 _RARE = frozenset("!#$%&()*+;<>?@^`{|}~")

@@ -1,8 +1,9 @@
 """Frames over a text: which passage of it is most of an instruction, and how much."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from heapq import nlargest
+from itertools import compress
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -156,10 +157,14 @@ def framed(text: str, least: float) -> Passage:
 
 
 def _framed(found: Reading, least: float) -> Passage:
-    able = _able(found.senses)
+    senses = set(found.senses)
+    able = _able(senses)
     if _bound(able) < least:
         return NOTHING
-    matches = list(_matches(found, frozenset(map(id, able))))
+    ready = _ready(senses, frozenset(map(id, able)))
+    if not _enough(found, ready, least):
+        return NOTHING
+    matches = list(_matches(found, ready))
     most = _bound({id(match.frame): match.frame for match in matches}.values())
     if most < least:
         return NOTHING
@@ -173,11 +178,11 @@ def _framed(found: Reading, least: float) -> Passage:
     return best if best.weight >= least else NOTHING
 
 
-def _able(senses: Sequence[int]) -> list[Frame]:
+def _able(senses: Iterable[int]) -> list[Frame]:
     """The frames all of whose steps are somewhere among `senses`."""
     present = 0
     begun: dict[int, tuple[Frame, list[int]]] = {}
-    for sense in set(senses):
+    for sense in senses:
         present |= sense
         begun.update(_starting(sense))
     return [frame for frame, steps in begun.values() if _all_in(steps, present)]
@@ -208,28 +213,46 @@ def _bound(frames: Iterable[Frame]) -> float:
     return sum(heaviest.values())
 
 
-def _matches(found: Reading, able: frozenset[int]) -> Iterator[_Match]:
-    ready: dict[int, list[Frame]] = {}
-    for number, sense in enumerate(found.senses):
-        frames = ready.get(sense)
-        if frames is None:
-            frames = ready[sense] = [
-                each for key, (each, _) in _starting(sense).items() if key in able
-            ]
-        if not frames:
-            continue
-        begins: bool | None = None
-        for frame in frames:
-            if frame.order:
-                begins = _begins(found, number) if begins is None else begins
-                if not begins:
-                    continue
-            end = _end(found, number, frame.steps)
+def _ready(senses: Iterable[int], able: frozenset[int]) -> dict[int, list[Frame]]:
+    """Senses of a word -> the frames of those `able` that it may begin."""
+    return {
+        sense: [frame for key, (frame, _) in _starting(sense).items() if key in able]
+        for sense in senses
+        if not able.isdisjoint(_starting(sense))
+    }
+
+
+def _enough(found: Reading, ready: Mapping[int, list[Frame]], least: float) -> bool:
+    """Whether the frames that are met weigh `least`, wherever they stand: in few texts they do.
+
+    Of a topic only a frame heavier than those met is looked for.
+    """
+    heaviest: dict[str, float] = {}
+    for number in compress(range(len(found.at)), map(ready.get, found.senses)):
+        for frame in ready[found.senses[number]]:
+            heavier = frame.weight > heaviest.get(frame.topic, 0.0)
+            if heavier and _ended(found, number, frame) >= 0:
+                heaviest[frame.topic] = frame.weight
+                if sum(heaviest.values()) >= least:
+                    return True
+    return False
+
+
+def _matches(found: Reading, ready: Mapping[int, list[Frame]]) -> Iterator[_Match]:
+    for number in compress(range(len(found.at)), map(ready.get, found.senses)):
+        for frame in ready[found.senses[number]]:
+            end = _ended(found, number, frame)
             if end >= 0:
                 weight = frame.weight
                 if frame.topic in DOUBTED:
                     weight *= _doubt(found, number)
                 yield _Match(frame, found.at[number], end, weight)
+
+
+def _ended(found: Reading, number: int, frame: Frame) -> int:
+    """Where `frame`, which begins with the word, ends; -1 when it is not met."""
+    end = _end(found, number, frame.steps)
+    return -1 if end >= 0 and frame.order and not _begins(found, number) else end
 
 
 def _begins(found: Reading, number: int) -> bool:

@@ -166,9 +166,9 @@ def dull(word: bytes) -> bool:
     """
     if len(word) > OVERLAP:
         return False
-    text = word.decode()
-    if any(map(encoded_run, runs(text))):
+    if any(map(encoded_run, runs(word))):
         return False
+    text = word.decode()
     return not may_hold(text) or next(decoded(text), None) is None
 
 

@@ -1,8 +1,7 @@
 """A text as the words that mean something in an instruction, and where each of them stands."""
 
 from functools import cache
-from itertools import compress, repeat
-from operator import contains
+from itertools import compress
 from typing import NamedTuple
 
 from mcpguard.scan.needles import Needles, compiled
@@ -72,18 +71,29 @@ MARKS = ((1, _MARKUP), (2, _IMAGE), (3, _BEACON), (4, _STYLED))
 
 @cache
 def _marks() -> Needles:
-    return Needles([pattern.decode() for _, pattern in MARKS])
+    return Needles([pattern.decode() for _, pattern in MARKS], open_ended=True)
 
 
 def _marked(text: str) -> str:
     """`text` with a mark for each token of a chat format and each address that carries data off."""
     raw = text.encode()
     if b"</" in raw:
-        raw = compiled(INLINE).sub(b" ", raw)
-    for number, pattern in MARKS if _marks().found(raw) != _marks().nothing else ():
+        raw = _without_tags(raw)
+    marks = _marks()
+    for number, pattern in MARKS if marks.found(raw + marks.end.encode()) != marks.nothing else ():
         if compiled(pattern).search(raw):
             raw = compiled(pattern).sub(rb" \x0f%d " % number, raw)
     return raw.decode()
+
+
+def _without_tags(raw: bytes) -> bytes:
+    """`raw` with a blank for each tag of `INLINE`; RE2's `sub` takes twice the time."""
+    parts, done = list[bytes](), 0
+    for match in compiled(INLINE).finditer(raw):
+        start, end = match.span()
+        parts.append(raw[done:start])
+        done = end
+    return b" ".join((*parts, raw[done:]))
 
 
 def _spaced(text: str) -> str:
@@ -142,16 +152,20 @@ def read(text: str) -> Reading:
     spelt = text.split()
     means = list(map(_senses().get, spelt))
     if "_" in text:
-        for at in compress(range(len(spelt)), map(contains, spelt, repeat("_"))):
+        for at in [number for number, word in enumerate(spelt) if "_" in word]:
             means[at] = means[at] or _TOOL
     found = list(compress(range(len(spelt)), means))
+    senses = list(filter(None, means))
     size: dict[int, int] = {}
     first = _first()
-    for at in compress(found, map(first.__contains__, compress(spelt, means))):
-        sense, ends = (means[at] or 0) ^ _PHRASE, first[spelt[at]]
-        begun = at + 1 < len(spelt) and spelt[at + 1] in ends
-        means[at] = _phrase(sense, at, spelt, ends, size) if begun else sense
-    return Reading(found, [means[at] or 0 for at in found], size)
+    spelt.append("")
+    for number in compress(range(len(found)), map(first.__contains__, compress(spelt, means))):
+        at = found[number]
+        ends = first[spelt[at]]
+        senses[number] ^= _PHRASE
+        if spelt[at + 1] in ends:
+            senses[number] = _phrase(senses[number], at, spelt, ends, size)
+    return Reading(found, senses, size)
 
 
 def _phrase(
