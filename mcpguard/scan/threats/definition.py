@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from mcpguard.errors import ScanError
 from mcpguard.model import ItemKind, Json, JsonObject
-from mcpguard.scan.threats.parameters import Parameter, parameters
+from mcpguard.scan.needles import encodable
+from mcpguard.scan.threats.lexicon import read
+from mcpguard.scan.threats.parameters import Parameter, parameters, words
 from mcpguard.scan.threats.signals import Part, Signal
 from mcpguard.scan.threats.text import Normal, as_is, normalise, plain
 
@@ -35,6 +37,9 @@ MAX_TEXTS = 20_000
 
 MAX_DEPTH = 64
 """Nesting, as on the wire."""
+
+ABOUT = 160
+"""Characters of a description that say what a tool is about, if its first sentence is as long."""
 
 _WORD = 20
 """Characters. A single word of letters that is not longer says nothing by itself."""
@@ -106,6 +111,19 @@ class View:
         return tuple(seen.values())
 
     @cached_property
+    def first(self) -> str:
+        """What the definition says first: its name, its title, how it begins."""
+        said = [self.definition.get(key) for key in ("name", "title", "description")]
+        name, title, told = (each if isinstance(each, str) else "" for each in said)
+        begins = _first_sentence(normalise(told[:ABOUT]).text)
+        return "\n".join((" ".join(words(name)), encodable(title[:ABOUT]), begins))
+
+    @cached_property
+    def about(self) -> str:
+        """The letters of the concepts that it speaks of first."""
+        return read(self.first).codes
+
+    @cached_property
     def text(self) -> str:
         """The readings of `spoken`, with `APART` between them."""
         return APART.join([each.normal.text for each in self.spoken])
@@ -131,6 +149,11 @@ class View:
             if each.says and each.start < span[1] and span[0] < each.end
         ]
         return Signal(rule, weight, said.where, *span, message, "; ".join(hidden))
+
+
+def _first_sentence(text: str) -> str:
+    ends = (text.find(each, 1) for each in (". ", ".\n", "\n\n", "\u3002", "\u0964", "! ", "? "))
+    return text[: min((end for end in ends if end > 0), default=len(text))]
 
 
 def texts_of(definition: Mapping[str, Json]) -> tuple[Said, ...]:

@@ -6,27 +6,23 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from mcpguard.scan.needles import SET_MEMORY, Meter, compiled, encodable, matches, told
+from mcpguard.scan.needles import SET_MEMORY, Meter, compiled, matches, told
 from mcpguard.scan.threats.definition import View, texts_of
 from mcpguard.scan.threats.lexicon import CODES, Reading, form, letters, read
 from mcpguard.scan.threats.parameters import does, words
 from mcpguard.scan.threats.score import Placed, Report, report
 from mcpguard.scan.threats.signals import Meaning, Text, ThreatDetector
-from mcpguard.scan.threats.text import normalise
 
 if TYPE_CHECKING:
     import re2
 
-__all__ = ["MAX_SIGNALS", "Engine", "first_said", "own_reading"]
+__all__ = ["MAX_SIGNALS", "Engine", "own_reading"]
 
 MAX_SIGNALS = 300
 """Signals of one definition: the score was decided long before."""
 
 MOST_EACH = 4
 """Times that one pattern is told in one definition: the score counts it once."""
-
-ABOUT = 160
-"""Characters of a description that say what a tool is about, if its first sentence is as long."""
 
 DENIED = 0.5
 """Times. What an order weighs that is denied: not nothing, as "it cannot work without sending" is
@@ -108,11 +104,10 @@ class Engine:
     def _meant(self, view: View, text: str, reading: Reading) -> Iterator[Placed]:
         codes, spans = reading
         raw = codes.encode()
-        about: frozenset[str] | None = None
         for number in told(self._by_meaning.Match(raw), len(self._meanings)):
             rule, pattern = self._meanings[number]
             if rule.alien:
-                about = _about(view) if about is None else about
+                about = frozenset(view.about)
                 if not about.isdisjoint(letters(rule.alien)):
                     continue
             found = [match.span() for match in compiled(pattern).finditer(raw)]
@@ -157,24 +152,6 @@ def _said(codes: str, found: list[tuple[int, int]]) -> float:
         first > 0 and codes[first - 1] in _NOT and codes[first] not in _NOT for first, _ in found
     )
     return DENIED if all(denied) else 1.0
-
-
-def _about(view: View) -> frozenset[str]:
-    """The concepts of what the definition says first."""
-    return frozenset(read(first_said(view)).codes)
-
-
-def first_said(view: View) -> str:
-    """What the definition says first: its name, its title, how it begins."""
-    said = [view.definition.get(key) for key in ("name", "title", "description")]
-    name, title, told = (each if isinstance(each, str) else "" for each in said)
-    begins = _first_sentence(normalise(told[:ABOUT]).text)
-    return "\n".join((" ".join(words(name)), encodable(title[:ABOUT]), begins))
-
-
-def _first_sentence(text: str) -> str:
-    ends = (text.find(each, 1) for each in (". ", ".\n", "\n\n", "\u3002", "\u0964", "! ", "? "))
-    return text[: min((end for end in ends if end > 0), default=len(text))]
 
 
 def _placed(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from mcpguard.model import Json, JsonObject
 
-__all__ = ["Parameter", "does", "parameters", "words"]
+__all__ = ["Parameter", "does", "lettered", "parameters", "words"]
 
 MAX_PARAMETERS = 2000
 """Properties of one schema that are looked at one by one; their texts are looked at in any case."""
@@ -90,18 +90,18 @@ _HOLDING = frozenset(("properties", *_NESTING, *_NAMED))
 @lru_cache(maxsize=2048)
 def words(name: str) -> tuple[str, ...]:
     """`userApiKey`, `user_api_key` and `USER-API-KEY` -> user, api, key."""
-    kept = _lettered(name[:256])
+    kept = lettered(name[:256])
     if not (kept.islower() or kept.isupper()):
         pairs = zip(f" {kept}", kept, strict=False)
         kept = "".join([f" {b}" if b.isupper() and not a.isupper() else b for a, b in pairs])
     return tuple(kept.lower().split())
 
 
-def _lettered(name: str) -> str:
-    """`name` with a blank for all that is neither letter nor digit."""
-    if name.isascii():
-        return name.translate(_BLANKS)
-    return "".join([each if each.isalnum() else " " for each in name])
+def lettered(text: str) -> str:
+    """`text` with a blank for all that is neither letter nor digit."""
+    if text.isascii():
+        return text.translate(_BLANKS)
+    return "".join([each if each.isalnum() else " " for each in text])
 
 
 _BLANKS = {point: " " for point in range(0x80) if not chr(point).isalnum()}

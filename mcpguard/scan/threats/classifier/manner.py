@@ -61,7 +61,8 @@ def brought(
         known[at] = Sentence(start, end, words, signs[start, end][0])
     for at, found in units(known, chosen=chosen):
         own = signs[told[at].start, told[at].end][1]
-        yield at, found.union(whole, _manner(text, told, at, own))
+        found.update(whole, _manner(text, told, at, own))
+        yield at, found
 
 
 def listed(

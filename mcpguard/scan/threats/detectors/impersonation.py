@@ -10,6 +10,7 @@ from functools import lru_cache
 from mcpguard.model import JsonObject, Severity
 from mcpguard.scan.threats.definition import Item, View
 from mcpguard.scan.threats.neighbours import bare, neighbours, plain_words, skeleton
+from mcpguard.scan.threats.parameters import lettered
 from mcpguard.scan.threats.signals import Signal, Structure, Threat, ThreatDetector
 from mcpguard.scan.threats.text import normalise
 
@@ -34,11 +35,13 @@ def _judge(view: View) -> Iterator[Signal]:
     name = _text(view.definition, "name")
     if not name or not view.known.items:
         return
+    near = neighbours(view.known.items).near(name)
+    others = [item for item in near if not _same(view, item)]
+    if not others:
+        return
     told = content(_text(view.definition, "description"))
     best: Signal | None = None
-    for item in neighbours(view.known.items).near(name):
-        if _same(view, item):
-            continue
+    for item in others:
         signal = compared(name, told, item)
         if signal and (best is None or signal.weight > best.weight):
             best = signal
@@ -57,15 +60,16 @@ def _same(view: View, item: Item) -> bool:
 def compared(name: str, told: frozenset[str], item: Item) -> Signal | None:
     """Why a tool of this name, with these words of its description, may be taken for `item`."""
     other = _text(item.definition, "name")
-    share = _share(told, content(_text(item.definition, "description")))
     if name == other:
         # Two honest servers of one kind list the same names; a host tells them apart by server.
-        return _signal("impersonation.same-name", 2 if share >= _COPIED else 1, name, other, item)
+        whole = _shared(told, item) >= _COPIED
+        return _signal("impersonation.same-name", 2 if whole else 1, name, other, item)
     if not name.isascii() and skeleton(name) == skeleton(other):
         return _signal("impersonation.look-alike", 4.5, name, other, item)
     if skeleton(name) == skeleton(other) or nearly(name, other):
-        return _signal("impersonation.near-name", 3.5 if share >= _ALIKE else 1, name, other, item)
-    if share >= _COPIED and len(told) >= _FEW and bare(name) & bare(other):
+        alike = _shared(told, item) >= _ALIKE
+        return _signal("impersonation.near-name", 3.5 if alike else 1, name, other, item)
+    if len(told) >= _FEW and bare(name) & bare(other) and _shared(told, item) >= _COPIED:
         return _signal("impersonation.copied", 3, name, other, item)
     return None
 
@@ -136,12 +140,17 @@ _STOP = frozenset(
 @lru_cache(maxsize=4096)
 def content(text: str) -> frozenset[str]:
     """The words of a description that say what it is about."""
-    kept = "".join(each if each.isalnum() else " " for each in normalise(text[:2000]).text.lower())
-    return frozenset(each for each in kept.split() if each not in _STOP)
+    kept = lettered(normalise(text[:2000]).text.lower())
+    return frozenset(kept.split()).difference(_STOP)
+
+
+def _shared(told: frozenset[str], item: Item) -> float:
+    return _share(told, content(_text(item.definition, "description")))
 
 
 def _share(one: frozenset[str], other: frozenset[str]) -> float:
-    return len(one & other) / len(one | other) if one and other else 0.0
+    common = len(one & other)
+    return common / (len(one) + len(other) - common) if common else 0.0
 
 
 def nearly(one: str, other: str) -> bool:

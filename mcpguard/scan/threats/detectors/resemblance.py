@@ -15,8 +15,7 @@ from mcpguard.scan.threats.classifier import (
     topic,
 )
 from mcpguard.scan.threats.definition import APART, Said, View
-from mcpguard.scan.threats.engine import first_said
-from mcpguard.scan.threats.lexicon import Reading, read
+from mcpguard.scan.threats.lexicon import Reading
 from mcpguard.scan.threats.parameters import words as words_of
 from mcpguard.scan.threats.score import Placed
 from mcpguard.scan.threats.signals import Likeness, Part, Threat, ThreatDetector
@@ -58,9 +57,8 @@ def told_in(view: View, reading: Reading) -> Told:
 
 
 def _about(view: View, said: list[Sentence], places: list[str]) -> Told:
-    first = first_said(view)
     arguments = {where: _argument(where) for where in set(places)}
-    return Told(said, [arguments[where] for where in places], topic(first, read(first).codes))
+    return Told(said, [arguments[where] for where in places], topic(view.first, view.about))
 
 
 def _said_in(view: View, reading: Reading) -> tuple[list[Sentence], list[str]]:
