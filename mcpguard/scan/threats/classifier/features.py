@@ -228,7 +228,7 @@ def units(
     Those are its own, the stems of the sentences around it, and what the whole is about.
     """
     beside: dict[str, list[int]] = {}
-    near: dict[int, list[int]] = {}
+    near: dict[int, set[int]] = {}
     for at, each in enumerate(told):
         if chosen is not None and at not in chosen:
             continue
@@ -236,8 +236,8 @@ def units(
         found.update(about.stems)
         for other in range(max(0, at - AROUND), min(len(told), at + AROUND + 1)):
             if other not in near:
-                near[other] = list(map(_NEAR_TO.__getitem__, told[other].words))
-            found.update(near[other])
+                near[other] = set(map(_NEAR_TO.__getitem__, told[other].words))
+            found |= near[other]
         found.discard(_NONE)
         for code in each.codes:
             if code not in beside:
@@ -252,12 +252,17 @@ def _beside(code: str, about: Topic) -> list[int]:
 
 
 def _own(sentence: Sentence) -> set[int]:
-    whole = list(map(_NUMBERS.__getitem__, sentence.words))
-    stems = list(_stems(sentence.words))
-    found = set(whole)
-    found.update([(a * _PAIR + b) & _MASK for a, b in zip([1, *whole], whole, strict=False)])
-    found.update([(each * _STEM) & _MASK for each in stems])
-    found.update([(a * _STEMS + b) & _MASK for a, b in zip([1, *stems], stems, strict=False)])
+    found = set[int]()
+    add, last = found.add, 1
+    for each in map(_NUMBERS.__getitem__, sentence.words):
+        add(each)
+        add((last * _PAIR + each) & _MASK)
+        last = each
+    last = 1
+    for each in _stems(sentence.words):
+        add((each * _STEM) & _MASK)
+        add((last * _STEMS + each) & _MASK)
+        last = each
     if sentence.codes:
         found.update(_meaning(sentence.codes))
     return found
