@@ -300,7 +300,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
     ),
     "audit:short-way-same-bytes": Guarantee(
         _AUDIT,
-        "A record that goes alone has the bytes it would have in a batch.",
+        "A record has the same bytes whichever way it is written, alone or with others.",
         Mutant(
             "audit/fastpath/python.py",
             "hashed.update(self._previous + text)",

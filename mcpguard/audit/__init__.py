@@ -6,7 +6,7 @@ outside the chain: not white space, not the first line, not the last.
 
     record.py      fields -> BODY bytes
     chain.py       AuditLog: write, close
-    fastpath/      the record that most are, in Python and in C
+    fastpath/      what is done for every record, in Python and in C
     logfile.py     open, lock, recover a torn tail; set a part aside, go on in a new file
     sync.py        fdatasync beside the caller
     key.py         the keys of this install: for argument digests, for signatures

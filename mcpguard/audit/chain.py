@@ -9,17 +9,14 @@ from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Literal, TypeAlias, cast
 
-from mcpguard.audit.fastpath import BEGUN, KEYED, LONG_ARGS, NEVER, FastPath
+from mcpguard.audit.fastpath import BEGUN, KEYED, LONG_ARGS, NEVER, Chained, FastPath
 from mcpguard.audit.logfile import LogFile, exchange, open_log
-from mcpguard.audit.record import HASH_KEY, LINE_END, Encoder, Field, Told, link, seal
+from mcpguard.audit.record import HASH_KEY, LINE_END, Encoder, Field, Record, link, seal
 from mcpguard.audit.sync import Syncer, datasync
 from mcpguard.errors import AuditError
 from mcpguard.model import Allowed, Json, JsonObject
 
 __all__ = ["AuditLog", "Durability"]
-
-Record: TypeAlias = tuple[Told, bytes]
-"""What it says, and a call's encoded arguments: written as `args_digest`, never themselves."""
 
 Durability: TypeAlias = Literal["grouped", "strict", "none"]
 """When the disk is asked: by a thread beside the session, in each write, or never."""
@@ -185,19 +182,12 @@ class AuditLog(FastPath):
         if self._gap:
             gap: JsonObject = {"event": "audit.gap", "withheld": self._gap, "detail": self._why}
             records = [(gap, b""), *records]
-        body, seq, previous, syncer = self._encoder.body, self.seq, self._previous, self.syncer
-        lines: list[bytes] = []
-        for told, args in records:
-            seq += 1
-            text = body(seq, now, told, self._digest(args) if args else b"")
-            hashed = BEGUN.copy()  # `record.link` and `record.seal`, spared their calls
-            hashed.update(previous + text)
-            previous = hashed.digest()
-            lines += (text, HASH_KEY, hexlify(previous), LINE_END)
-        data = b"".join(lines)
+        seq, syncer = self.seq + len(records), self.syncer
         try:
             if syncer.failure or not self._since <= now - self._second < self._until:
                 self._look(now)
+            usual = self.usual(records, now)
+            data, previous, hashes = usual or self._chained(records, now)
             written = os.write(self._fd, data)
             if written != len(data) or self._durability == "strict":
                 self._finish(written, len(data))
@@ -209,11 +199,24 @@ class AuditLog(FastPath):
         self.seq, self._previous = seq, previous
         self._long = self._next_long(seq)
         if self._tracked:
-            self._fresh += b"".join(lines[2::4])
-        if len(records) != 1 or type(records[0][0]) is not Allowed:
+            self._fresh += hashes
+        if usual is None:
             self._count(records)
         if self._durability == "grouped":
             syncer.wrote(seq)
+
+    def _chained(self, records: Sequence[Record], now: float) -> Chained:
+        """As `usual`, of whatever records, at whatever moment. Raises ValueError, see `write`."""
+        body, seq, previous = self._encoder.body, self.seq, self._previous
+        lines: list[bytes] = []
+        for told, args in records:
+            seq += 1
+            text = body(seq, now, told, self._digest(args) if args else b"")
+            hashed = BEGUN.copy()  # `record.link` and `record.seal`, spared their calls
+            hashed.update(previous + text)
+            previous = hashed.digest()
+            lines += (text, HASH_KEY, hexlify(previous), LINE_END)
+        return b"".join(lines), previous, b"".join(lines[2::4])
 
     def _next_long(self, seq: int) -> int:
         every = LONG_WAY if seq - self._before < SETTLED else RARELY

@@ -136,19 +136,19 @@ class Checker:
         self.sealed = 0
         self._keys = keys
         self._anchor = anchor
-        self._waiting: list[bytes] = []
+        self._waiting = bytearray()
 
     @property
     def size(self) -> int:
         """Records so far."""
-        return (self.tree.size if self.tree else 0) + len(self._waiting)
+        return (self.tree.size if self.tree else 0) + len(self._waiting) // HASH
 
     def begin(self, tree: Tree | None) -> None:
         """The log goes on from `tree`; None: what lies before is not known, so no root can be."""
         self.tree = tree.copy() if tree else None
 
     def add(self, digest: bytes, line: int, record: JsonObject) -> None:
-        """The next sound record."""
+        """The next sound record. `digest`: its 32-byte hash."""
         event = record.get("event")
         if event == CHECKPOINT or (event == CONTINUED and "size" in record):
             self.count += 1
@@ -157,8 +157,8 @@ class Checker:
                 self.wrong.append((line, what, f"forged: {fault}"))
         if self.tree is None:
             return
-        self._waiting.append(digest)
-        if len(self._waiting) >= 2 * _BEHIND:
+        self._waiting += digest
+        if len(self._waiting) >= 2 * _BEHIND * HASH:
             self._grow(self.tree, self.tree.size + _BEHIND, line)
 
     def end(self, line: int, *, last: bool) -> None:
@@ -209,9 +209,9 @@ class Checker:
         self._take(tree, size)
 
     def _take(self, tree: Tree, size: int) -> None:
-        count = size - tree.size
-        tree.extend(self._waiting[:count])
-        del self._waiting[:count]
+        taken = (size - tree.size) * HASH
+        tree.extend(bytes(self._waiting[:taken]))
+        del self._waiting[:taken]
 
 
 _BEHIND = 1 << 17

@@ -5,6 +5,7 @@ What is quick is done where the log is written (`due`, `take`, `commit`), what i
 """
 
 import threading
+from binascii import unhexlify
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import NamedTuple
 import orjson
 
 from mcpguard import private
-from mcpguard.audit.chain import AuditLog, Record
+from mcpguard.audit.chain import AuditLog
 from mcpguard.audit.checkpoint import (
     CHECKPOINT,
     CONTINUED,
@@ -24,7 +25,7 @@ from mcpguard.audit.checkpoint import (
 )
 from mcpguard.audit.logfile import LogFile, earlier_name, earlier_parts
 from mcpguard.audit.merkle import BLOCK, HASH, Tree
-from mcpguard.audit.record import MAX_LINE, carried
+from mcpguard.audit.record import MAX_LINE, Record, carried
 from mcpguard.errors import AuditError
 from mcpguard.model import JsonObject
 
@@ -177,7 +178,7 @@ class Keeper:
         while self._batch:
             self._wait(pause)
             some = bytes(self._batch[: BLOCK * HASH])
-            tree.extend([some[at : at + HASH] for at in range(0, len(some), HASH)])
+            tree.extend(some)
             del self._batch[: len(some)]
         if tree.size != self._seq:
             raise AuditError(f"{self._log.path}: {tree.size} records are hashed, not {self._seq}")
@@ -277,29 +278,37 @@ def _followed(lines: Iterable[bytes], pause: Callable[[], None]) -> Tree | None:
     It begins with record 1, or with a checkpoint.
     """
     tree: Tree | None = None
-    waiting: list[bytes] = []
+    waiting = bytearray()
     first = 0
     for line in lines:
         try:
             first = first or int(orjson.loads(line)["seq"])
-            waiting.append(bytes.fromhex(carried(line).decode("ascii")))
+            waiting += _hash_in(line)
             if tree is None:
                 tree = Tree() if first == 1 else _told(line, first, waiting)
         except (ValueError, KeyError, TypeError):
             return None
-        if tree is not None and len(waiting) >= BLOCK:
+        if tree is not None and len(waiting) >= BLOCK * HASH:
             pause()
-            tree.extend(waiting)
+            tree.extend(bytes(waiting))
             waiting.clear()
     if tree is not None:
-        tree.extend(waiting)
+        tree.extend(bytes(waiting))
     return tree
 
 
-def _told(line: bytes, first: int, waiting: list[bytes]) -> Tree | None:
+def _hash_in(line: bytes) -> bytes:
+    """The 32-byte hash that a line carries. Raises ValueError for what is no line."""
+    made = unhexlify(carried(line))
+    if len(made) != HASH:
+        raise ValueError(f"a hash of {len(made)} bytes")
+    return made
+
+
+def _told(line: bytes, first: int, waiting: bytearray) -> Tree | None:
     """The tree of a checkpoint in `line`; what it covers is taken off `waiting`."""
     found = read_checkpoint(orjson.loads(line)) if _MARK in line else None
     if found is None or found.size < first - 1:
         return None
-    del waiting[: found.size + 1 - first]
+    del waiting[: (found.size + 1 - first) * HASH]
     return found.tree()

@@ -9,6 +9,7 @@ largest first, that the leaves up to some size make.
 import hashlib
 from collections.abc import Iterable, Sequence
 
+from mcpguard.audit.fastpath import HASH, LEAF, NODE, perfect
 from mcpguard.errors import AuditError
 
 __all__ = [
@@ -27,22 +28,16 @@ __all__ = [
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 """The root of no leaves. RFC 6962 section 2.1."""
 
-HASH = hashlib.sha256().digest_size
-"""Bytes of a leaf, and of a node."""
-
 BLOCK = 256
-"""Leaves, a power of two. So many are hashed level by level, which takes half the time."""
-
-_LEAF, _NODE = b"\0", b"\1"
-"""What is hashed first, so that no leaf can be taken for a node."""
+"""Leaves, a power of two. So many are hashed at once: a tenth of a millisecond in C."""
 
 
 def _leaf(data: bytes) -> bytes:
-    return hashlib.sha256(_LEAF + data).digest()
+    return hashlib.sha256(LEAF + data).digest()
 
 
 def _node(left: bytes, right: bytes) -> bytes:
-    return hashlib.sha256(_NODE + left + right).digest()
+    return hashlib.sha256(NODE + left + right).digest()
 
 
 def root_of(peaks: Sequence[bytes]) -> bytes:
@@ -71,20 +66,16 @@ class Tree:
         """One leaf more."""
         self._push(_leaf(data), 1)
 
-    def extend(self, leaves: Sequence[bytes]) -> None:
-        """More leaves, the oldest first."""
-        at, hashed = 0, hashlib.sha256
-        while at < len(leaves):
-            if self.size % BLOCK or len(leaves) - at < BLOCK:
-                self.add(leaves[at])
-                at += 1
-                continue
-            level = [hashed(_LEAF + data).digest() for data in leaves[at : at + BLOCK]]
-            while len(level) > 1:
-                pairs = zip(level[::2], level[1::2], strict=True)
-                level = [hashed(_NODE + left + right).digest() for left, right in pairs]
-            self._push(level[0], BLOCK)
-            at += BLOCK
+    def extend(self, leaves: bytes) -> None:
+        """More leaves of `HASH` bytes, the oldest first. Raises ValueError for a part of one."""
+        at, stop = 0, len(leaves) // HASH
+        if len(leaves) != stop * HASH:
+            raise ValueError(f"{len(leaves)} bytes are no whole leaves")
+        while at < stop:
+            fits = self.size & -self.size or BLOCK
+            width = min(fits, BLOCK, 1 << (stop - at).bit_length() - 1)
+            self._push(perfect(leaves[HASH * at : HASH * (at + width)]), width)
+            at += width
 
     def _push(self, made: bytes, width: int) -> None:
         """A perfect subtree of `width` leaves, a power of two that divides `size`."""

@@ -28,6 +28,7 @@ __all__ = [
     "VERSION",
     "Encoder",
     "Form",
+    "Record",
     "Told",
     "carried",
     "changed",
@@ -41,6 +42,9 @@ Field: TypeAlias = "Json | bytes"
 
 Told: TypeAlias = "Mapping[str, Field] | Allowed"
 """What a record says, beside what the log itself writes into it."""
+
+Record: TypeAlias = tuple[Told, bytes]
+"""What it says, and a call's encoded arguments: written as `args_digest`, never themselves."""
 
 VERSION = 1
 """The `v` of every record. A reader refuses a number it does not know."""

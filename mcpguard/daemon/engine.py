@@ -13,7 +13,7 @@ from mcpguard.daemon.flow import READ_SIZE, Sink, below_marks, other
 from mcpguard.daemon.log import Events
 from mcpguard.errors import AuditError
 from mcpguard.model import Allowed, Side
-from mcpguard.proxy.actions import Batch, Feed, Record, Role
+from mcpguard.proxy.actions import Batch, Feed, Record, Role, Send
 from mcpguard.proxy.session import Session
 from mcpguard.wire.framing import Dropped, Framer
 
@@ -170,29 +170,40 @@ class Engine:
         """Lines up to the mark of a sink; each one's bytes are counted before the next is read."""
         now = monotonic()
         ahead, back = self.sinks[other(side)].size, self.sinks[side].size
-        next_line, sends, counted = way.lines.popleft, self._batch.sends, 0
-        records = self._batch.records
+        feed, next_line, records, sends = way.feed, way.lines.popleft, *self._lists
         for _ in range(min(len(way.lines), LINES_A_TURN)):
             if not below_marks(ahead, back):
                 break
-            whole = len(records)
+            whole, counted = len(records), len(sends)
             try:
-                self._into_batch(way, next_line(), now)
+                passing = feed(next_line(), now)
             except Exception:
-                told, own = records[whole:], sends[counted:]
-                del records[whole:], sends[counted:]
-                try:
-                    self._commit()  # the lines before this one are decided
-                finally:
-                    self._batch.records += told
-                    self._batch.sends += own
+                self._commit_before(whole, counted)
                 raise
+            if passing is not None:  # what `Batch.add` does
+                record, args, to, data, role, entry = passing
+                records.append((record, args))
+                sends.append((to, data, role, entry))
             for to, data, _, _ in sends[counted:]:
                 if to is side:
                     back += len(data)
                 else:
                     ahead += len(data)
-            counted = len(sends)
+
+    @property
+    def _lists(self) -> tuple[list[Record], list[Send]]:
+        return self._batch.records, self._batch.sends
+
+    def _commit_before(self, whole: int, counted: int) -> None:
+        """The lines before the one that met a defect are decided; what it left is kept."""
+        records, sends = self._lists
+        told, own = records[whole:], sends[counted:]
+        del records[whole:], sends[counted:]
+        try:
+            self._commit()
+        finally:
+            self._batch.records += told
+            self._batch.sends += own
 
     def _into_batch(self, way: _Way, line: bytes | Dropped, now: float) -> None:
         passing = way.feed(line, now)

@@ -32,8 +32,8 @@ from mcpguard.model import JsonObject, Mode, Proof
 
 if TYPE_CHECKING:
     from mcpguard.audit import AuditLog
-    from mcpguard.audit.chain import Record
     from mcpguard.audit.keeper import Keeper
+    from mcpguard.audit.record import Record
     from mcpguard.control.socket import Answer
     from mcpguard.daemon.drivers import Beside, Driver
     from mcpguard.daemon.engine import Engine

@@ -11,8 +11,7 @@ from typing import Final, Protocol, cast
 
 import orjson
 
-from mcpguard.audit.chain import Record
-from mcpguard.audit.record import Told
+from mcpguard.audit.record import Record, Told
 from mcpguard.errors import AuditError, ScanError
 from mcpguard.evidence.named import readable
 from mcpguard.model import DOWN, UP, Allowed, Json, JsonObject

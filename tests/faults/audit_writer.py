@@ -16,9 +16,9 @@ from time import time
 import pytest
 
 from mcpguard.audit import AuditLog
-from mcpguard.audit.chain import Record
 from mcpguard.audit.checkpoint import Signer
 from mcpguard.audit.keeper import Keeper, Rotation
+from mcpguard.audit.record import Record
 from mcpguard.audit.verify import parts_of, read, verify
 from mcpguard.errors import AuditError
 from mcpguard.model import UP, Allowed

@@ -159,7 +159,7 @@ def fitted(lines: Lines, folder: Path) -> Iterator[bytes]:
         record = orjson.loads(line)
         body = line[:-SEAL_LENGTH]
         if record.get("event") == CHECKPOINT:
-            tree.extend(leaves[tree.size : record["size"]])
+            tree.extend(b"".join(leaves[tree.size : record["size"]]))
             del record["hash"]
             body = orjson.dumps(record | signer.sign(tree).fields())[:-1]
         previous = link(previous, body)

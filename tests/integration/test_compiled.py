@@ -51,7 +51,7 @@ WRITES = """
 import sys
 {first}
 from pathlib import Path
-from mcpguard.audit.fastpath import compiled
+from mcpguard.audit.fastpath import compiled, python
 from tests.unit.audit.logs import opened
 from mcpguard.model import UP, Allowed
 told = Allowed(UP, "tools/call", "read")
@@ -59,7 +59,9 @@ log = opened(Path(sys.argv[1]), clock=lambda: 1_790_000_000.25)
 log.write([(told, b"")])
 log.write([(told, b"")])
 assert log.allow(told, b"{{}}")
+log.write([(told, b"{{}}")] * 3)
 log.close()
+assert compiled.perfect(bytes(256)) == python.perfect(bytes(256))
 print(compiled.HASHES)
 """
 
@@ -156,6 +158,9 @@ def test_what_cannot_be_read_is_an_error_and_nothing_is_written(
     setattr(log, name, value)
     with pytest.raises(error):
         log.allow(READ, b"{}")
+    if name not in {"_clock", "syncer"}:  # of those it asks nothing
+        with pytest.raises(error):
+            log.usual([(READ, b"{}")], NOON)
     assert (log.seq, log.path.read_bytes()) == (seq, left)
     setattr(log, name, right)
     assert log.allow(READ, b"{}")
@@ -167,14 +172,51 @@ def test_what_is_not_asked_for_is_refused(log: AuditLog, given: tuple[object, ..
         log.allow(*given)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("given", [(), ([],), ([], "noon"), (None, NOON), (5, NOON), ([], NOON, 1)])
+def test_nor_is_it_for_several(log: AuditLog, given: tuple[object, ...]) -> None:
+    with pytest.raises(TypeError):
+        log.usual(*given)  # type: ignore[arg-type]
+
+
+ODD_RECORDS: list[object] = [
+    None,
+    (),
+    (READ,),
+    (READ, b"", b""),
+    (READ, "{}"),
+    (READ, None),
+    [READ, b""],
+    ("read", b""),
+    ({}, b""),
+]
+
+
+@pytest.mark.parametrize("record", ODD_RECORDS)
+@pytest.mark.parametrize("after", [0, 1, 40])
+def test_what_is_no_usual_record_is_left_to_the_long_way(
+    log: AuditLog, record: object, after: int
+) -> None:
+    records: list[object] = [*[(READ, b"{}")] * after, record]
+    assert log.usual(records, NOON) is None  # type: ignore[arg-type]
+
+
+def test_a_record_whose_words_cannot_be_looked_up_is_an_error(log: AuditLog) -> None:
+    with pytest.raises(TypeError, match="unhashable"):
+        log.usual([((UP, "tools/call", []), b"")], NOON)  # type: ignore[list-item]
+
+
 @pytest.mark.parametrize("kind", [compiled.FastPath, AuditLog])
 def test_a_log_that_was_never_set_up_writes_nothing(kind: type[compiled.FastPath]) -> None:
     with pytest.raises(TypeError, match="not set up"):
         kind.__new__(kind).allow(READ, b"")
+    new = kind.__new__(kind)
+    put(new, _since=float("-inf"), _until=float("inf"))
+    with pytest.raises(TypeError, match="not set up"):
+        new.usual([], 0.0)
 
 
 @pytest.mark.parametrize("part", range(4))
-@pytest.mark.parametrize("size", [3880, 3881, 3990, 4096, 100_000])
+@pytest.mark.parametrize("size", [3912, 3913, 3990, 4096, 100_000])
 def test_what_has_no_room_is_left_to_the_long_way(log: AuditLog, part: int, size: int) -> None:
     parts = [b"a", b"b", b"c", b"d"]
     parts[part] *= size
@@ -182,7 +224,7 @@ def test_what_has_no_room_is_left_to_the_long_way(log: AuditLog, part: int, size
     put(log, _forms={READ: Form((first, then, after, last))})
     seq, left = log.seq, log.path.read_bytes()
     took = log.allow(READ, b"{}")
-    assert took is (size <= 3880)
+    assert took is (size <= 3912)
     assert log.seq == seq + took
     assert (log.path.read_bytes() == left) is not took
 
@@ -217,6 +259,12 @@ def often(log: AuditLog) -> None:
         put(log, **usual | {"_long": sys.maxsize, "_keyed": blake2b(digest_size=16)})
         with pytest.raises(TypeError):
             log.allow(READ, b"{}")
+        with pytest.raises(TypeError):
+            log.usual([(READ, b""), (READ, b"{}")], NOON)
+        put(log, **usual)
+        assert log.usual([(READ, b"{}"), (READ, b"")] * 9, NOON) is not None
+        assert log.usual([(READ, b"{}"), (READ, "")], NOON) is None  # type: ignore[list-item]
+        assert compiled.perfect(bytes(64)) != compiled.perfect(bytes(32))
     put(log, **usual)
     log.tell()
     log.fresh()

@@ -1,8 +1,8 @@
-/* FastPath of python.py, compiled. What it does is said there; tests hold the two against each other.
+/* python.py, compiled. What it does is said there; tests hold the two against each other.
  *
- * The usual record is put together in a buffer on the stack and written from there. Hashes are those of
- * Python's hashlib: it is asked, or, of the chain, the OpenSSL that it is linked with, without the objects
- * between. What does not fit is left to `AuditLog.write`: allow() is False.
+ * A usual record is put together in a buffer on the stack and written from there, several in one that grows.
+ * Hashes are those of Python's hashlib: it is asked, or, of the chain and of the tree, the OpenSSL that it is
+ * linked with, without the objects between. What does not fit is left to `AuditLog.write`.
  */
 
 #define PY_SSIZE_T_CLEAN
@@ -17,10 +17,10 @@
 #error "say -DSOURCE_DIGEST, as scripts/hatch_build.py does: what was built of another source is not used"
 #endif
 
-enum { DIGEST = 32, SEALED = 2 * DIGEST, PARTS = 4, ROOM = 4096 };
+enum { DIGEST = 32, SEALED = 2 * DIGEST, PARTS = 4, ROOM = 4096, DOMAIN_ROOM = 64 };
 
 /* What python.py says, read once. */
-static PyObject *begun, *domain, *head_of_hash, *head_of_digest, *line_end;
+static PyObject *begun, *domain, *head_of_hash, *head_of_digest, *line_end, *leaf, *node, *perfect_in_python;
 static Py_ssize_t long_args;
 
 /* EVP_DigestInit(3) and the next: the same from OpenSSL 1.1.1 on. Without a context hashlib is asked. */
@@ -47,41 +47,54 @@ typedef struct {
 } FastPath;
 
 typedef struct {
-    char text[ROOM];
-    size_t used;
-} Line;
+    char *text;
+    size_t used, room;
+} Lines;
 
-/* --- a line, from its parts. Each returns -1 where there is no room. ----------------------------- */
+/* --- lines, from their parts. Each returns -1 where there is no room. ---------------------------- */
 
-static int add(Line *line, const char *text, size_t size) {
-    if (size > sizeof line->text - line->used) return -1;
-    memcpy(line->text + line->used, text, size);
-    line->used += size;
+static int add(Lines *lines, const char *text, size_t size) {
+    if (size > lines->room - lines->used) return -1;
+    memcpy(lines->text + lines->used, text, size);
+    lines->used += size;
     return 0;
 }
 
-static int add_bytes(Line *line, PyObject *bytes) {
-    return add(line, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
+static int add_bytes(Lines *lines, PyObject *bytes) {
+    return add(lines, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
 }
 
 /* In decimal, with zeros before it up to `least` digits. -1 as for no room where it is below zero. */
-static int add_number(Line *line, long long number, size_t least) {
+static int add_number(Lines *lines, long long number, size_t least) {
     char digits[32];
     size_t many = 0;
     if (number < 0) return -1;
     for (; number > 0 || many < least; number /= 10) digits[sizeof digits - ++many] = (char)('0' + number % 10);
-    return add(line, digits + sizeof digits - many, many);
+    return add(lines, digits + sizeof digits - many, many);
 }
 
-static int add_hex(Line *line, PyObject *digest) {
+static int add_hex(Lines *lines, const char *digest) {
     static const char digits[] = "0123456789abcdef";
-    const unsigned char *from = (const unsigned char *)PyBytes_AS_STRING(digest);
     char hex[SEALED];
     for (int at = 0; at < DIGEST; at++) {
-        hex[2 * at] = digits[from[at] >> 4];
-        hex[2 * at + 1] = digits[from[at] & 15];
+        hex[2 * at] = digits[(unsigned char)digest[at] >> 4];
+        hex[2 * at + 1] = digits[(unsigned char)digest[at] & 15];
     }
-    return add(line, hex, sizeof hex);
+    return add(lines, hex, sizeof hex);
+}
+
+/* Room for one more line: 0, or -1 with an error. */
+static int grow(Lines *lines) {
+    if (lines->room - lines->used >= ROOM) return 0;
+    size_t room = 2 * lines->room + ROOM;
+    char *text = PyMem_Realloc(lines->text, room);
+    if (text == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    lines->text = text;
+    lines->room = room;
+    return 0;
 }
 
 /* --- what is asked of Python --------------------------------------------------------------------- */
@@ -104,29 +117,32 @@ static PyObject *digest_of(PyObject *hash, PyObject *data) {
     return digest;
 }
 
-/* Whether OpenSSL has put into `digest` that of DOMAIN and `text`. */
-static int digested(const char *text, size_t size, char *digest) {
+/* Whether OpenSSL has put into `digest` that of `first` and `then`. */
+static int digested(const char *first, size_t size, const char *then, size_t more, char *digest) {
     unsigned int put = 0;
     return openssl.context != NULL && openssl.init(openssl.context, NULL, NULL) == 1 &&
-           openssl.update(openssl.context, PyBytes_AS_STRING(domain), (size_t)PyBytes_GET_SIZE(domain)) == 1 &&
-           openssl.update(openssl.context, text, size) == 1 &&
+           openssl.update(openssl.context, first, size) == 1 && openssl.update(openssl.context, then, more) == 1 &&
            openssl.final(openssl.context, (unsigned char *)digest, &put) == 1 && put == DIGEST;
 }
 
-/* What `begun` gives for `text`: a new reference, or NULL with an error. */
-static PyObject *hashed_by_hashlib(const char *text, size_t size) {
-    PyObject *data = PyBytes_FromStringAndSize(text, (Py_ssize_t)size);
-    PyObject *digest = data == NULL ? NULL : digest_of(begun, data);
-    Py_XDECREF(data);
-    return digest;
-}
-
-/* The same, by OpenSSL where it is there. */
-static PyObject *hashed(const char *text, size_t size) {
-    PyObject *digest = PyBytes_FromStringAndSize(NULL, DIGEST);
-    if (digest == NULL || digested(text, size, PyBytes_AS_STRING(digest))) return digest;
-    Py_DECREF(digest);
-    return hashed_by_hashlib(text, size);
+/* The hash of a line whose text is `text`, behind the one whose hash is `previous`: 0, or -1 with an error. */
+static int link_to(const char *previous, const char *text, size_t size, char *digest) {
+    char first[DOMAIN_ROOM + DIGEST];
+    size_t named = (size_t)PyBytes_GET_SIZE(domain);
+    memcpy(first, PyBytes_AS_STRING(domain), named);
+    memcpy(first + named, previous, DIGEST);
+    if (digested(first, named + DIGEST, text, size, digest)) return 0;
+    PyObject *data = PyBytes_FromStringAndSize(NULL, DIGEST + (Py_ssize_t)size), *made = NULL;
+    if (data != NULL) {
+        memcpy(PyBytes_AS_STRING(data), previous, DIGEST);
+        memcpy(PyBytes_AS_STRING(data) + DIGEST, text, size);
+        made = digest_of(begun, data);
+        Py_DECREF(data);
+    }
+    if (made == NULL) return -1;
+    memcpy(digest, PyBytes_AS_STRING(made), DIGEST);
+    Py_DECREF(made);
+    return 0;
 }
 
 /* 1 if the attribute is true, 0 if it is not, -1 with an error. */
@@ -192,39 +208,49 @@ static void release(PyObject **own) {
     for (int at = 0; at < OBJECTS; at++) Py_XDECREF(own[at]);
 }
 
-/* BODY behind the hash before it: 1, or 0 where there is no room, or -1 with an error. */
-static int put_body(Line *line, PyObject **own, PyObject *parts, long long seq, long long micros, PyObject *args) {
-    int bad = add_bytes(line, own[PREVIOUS]) || add_bytes(line, PyTuple_GET_ITEM(parts, 0)) ||
-              add_number(line, seq, 1) || add_bytes(line, PyTuple_GET_ITEM(parts, 1)) ||
-              add_bytes(line, own[SECOND_TEXT]) || add_number(line, micros, 6) ||
-              add_bytes(line, PyTuple_GET_ITEM(parts, 2));
+/* BODY: 1, or 0 where there is no room, or -1 with an error. */
+static int put_body(Lines *lines, PyObject **own, PyObject *parts, long long seq, long long micros, PyObject *args) {
+    int bad = add_bytes(lines, PyTuple_GET_ITEM(parts, 0)) || add_number(lines, seq, 1) ||
+              add_bytes(lines, PyTuple_GET_ITEM(parts, 1)) || add_bytes(lines, own[SECOND_TEXT]) ||
+              add_number(lines, micros, 6) || add_bytes(lines, PyTuple_GET_ITEM(parts, 2));
     if (!bad && PyBytes_GET_SIZE(args) > 0) {
         PyObject *digest = digest_of(own[KEYED], args);
         if (digest == NULL) return -1;
-        bad = add_bytes(line, head_of_digest) || add_hex(line, digest);
+        bad = add_bytes(lines, head_of_digest) || add_hex(lines, PyBytes_AS_STRING(digest));
         Py_DECREF(digest);
     }
-    return !(bad || add_bytes(line, PyTuple_GET_ITEM(parts, 3)));
+    return !(bad || add_bytes(lines, PyTuple_GET_ITEM(parts, 3)));
 }
 
-/* The line's hash, which is put behind it: a new reference; NULL with an error, or where there is no room. */
-static PyObject *put_seal(Line *line) {
-    PyObject *digest = hashed(line->text, line->used);
-    if (digest != NULL && (add_bytes(line, head_of_hash) || add_hex(line, digest) || add_bytes(line, line_end))) {
-        Py_CLEAR(digest);
-    }
-    return digest;
+/* A whole line behind the one whose hash is in `digest`, which becomes its own: as put_body. */
+static int put_line(Lines *lines, PyObject **own, PyObject *form, long long seq, double past, PyObject *args,
+                    char *digest) {
+    PyObject *parts = parts_of(form);
+    if (parts == NULL) return -1;
+    size_t from = lines->used;
+    int put = put_body(lines, own, parts, seq, (long long)(past * 1e6), args);
+    Py_DECREF(parts);
+    if (put <= 0) return put;
+    char made[DIGEST];
+    if (link_to(digest, lines->text + from, lines->used - from, made) < 0) return -1;
+    memcpy(digest, made, DIGEST);
+    return !(add_bytes(lines, head_of_hash) || add_hex(lines, digest) || add_bytes(lines, line_end));
+}
+
+/* Whether it is a moment before which nothing has to be looked at, in the second whose text is known. */
+static int is_usual(const FastPath *self, double past) {
+    return self->since <= past && past < self->until && 0.0 <= past && past < 1.0;
 }
 
 /* The line is in the file: so says the log from now on. */
-static int note(FastPath *self, PyObject **own, const Line *line, PyObject *told, PyObject *form) {
+static int note(FastPath *self, PyObject **own, const char *digest, PyObject *told, PyObject *form) {
     long long written_seq = self->seq;
     if (count(form, told, own[TOLD]) < 0) return -1;
     if (self->tracked) {
         Py_ssize_t size = PyByteArray_GET_SIZE(own[FRESH]);
         if (PyByteArray_Resize(own[FRESH], size + SEALED) < 0) return -1;
-        const char *sealed = line->text + line->used - PyBytes_GET_SIZE(line_end) - SEALED;
-        memcpy(PyByteArray_AS_STRING(own[FRESH]) + size, sealed, SEALED);
+        Lines sealed = {PyByteArray_AS_STRING(own[FRESH]) + size, 0, SEALED};
+        add_hex(&sealed, digest);
     }
     if (!self->grouped) return 0;
     int pending = holds(own[SYNCER], n_pending);
@@ -238,31 +264,28 @@ static int note(FastPath *self, PyObject **own, const Line *line, PyObject *told
 
 /* 1: the record is written; 0: it is left to `write`; -1 with an error. */
 static int write_usual(FastPath *self, PyObject **own, PyObject *told, PyObject *args, PyObject *form, double now) {
-    Line line;
-    line.used = 0;
+    char room[ROOM], digest[DIGEST];
+    Lines line = {room, 0, sizeof room};
     double past = now - self->second;
     long long seq = self->seq;
-    if (!(self->since <= past && past < self->until && 0.0 <= past && past < 1.0)) return 0;
-    if (self->long_way < 1 || seq >= self->long_way - 1) return 0;
+    if (!is_usual(self, past) || self->long_way < 1 || seq >= self->long_way - 1) return 0;
     seq++;
-    PyObject *parts = parts_of(form);
-    if (parts == NULL) return -1;
-    int put = put_body(&line, own, parts, seq, (long long)(past * 1e6), args);
-    Py_DECREF(parts);
+    memcpy(digest, PyBytes_AS_STRING(own[PREVIOUS]), DIGEST);
+    int put = put_line(&line, own, form, seq, past, args, digest);
     if (put <= 0) return put;
-    PyObject *digest = put_seal(&line);
-    if (digest == NULL) return PyErr_Occurred() ? -1 : 0;
+    PyObject *previous = PyBytes_FromStringAndSize(digest, DIGEST);
+    if (previous == NULL) return -1;
     if (self->seq != seq - 1 || self->own[PREVIOUS] != own[PREVIOUS]) {
-        Py_DECREF(digest); /* somebody wrote while Python was asked */
+        Py_DECREF(previous); /* somebody wrote while Python was asked */
         return 0;
     }
-    ssize_t whole = (ssize_t)line.used - DIGEST, took;
+    ssize_t whole = (ssize_t)line.used, took;
     int fd = self->fd;
     Py_BEGIN_ALLOW_THREADS
-    took = write(fd, line.text + DIGEST, (size_t)whole);
+    took = write(fd, room, line.used);
     Py_END_ALLOW_THREADS
     if (took != whole) {
-        Py_DECREF(digest);
+        Py_DECREF(previous);
         self->excess = took < 0 ? 0 : took;
         self->since = INFINITY;
         self->until = -INFINITY;
@@ -271,8 +294,8 @@ static int write_usual(FastPath *self, PyObject **own, PyObject *told, PyObject 
     self->size += whole;
     self->seq = seq;
     self->now = now;
-    Py_XSETREF(self->own[PREVIOUS], digest);
-    return note(self, own, &line, told, form) < 0 ? -1 : 1;
+    Py_XSETREF(self->own[PREVIOUS], previous);
+    return note(self, own, digest, told, form) < 0 ? -1 : 1;
 }
 
 /* The same, once it is known what is held; `form` is looked up. */
@@ -315,6 +338,100 @@ static PyObject *allow(FastPath *self, PyObject *const *given, Py_ssize_t many) 
     if (done == 0) done = look_up(self, own, given[0], given[1], now);
     release(own);
     return done < 0 ? NULL : PyBool_FromLong(done);
+}
+
+/* --- several ------------------------------------------------------------------------------------- */
+
+/* The line of one record more: 1, or 0 if it is none of the usual, or -1 with an error. */
+static int put_record(Lines *lines, PyObject **own, PyObject *record, long long seq, double past, char *digest) {
+    if (!PyTuple_CheckExact(record) || PyTuple_GET_SIZE(record) != 2) return 0;
+    PyObject *told = PyTuple_GET_ITEM(record, 0), *args = PyTuple_GET_ITEM(record, 1);
+    if (!PyTuple_Check(told) || !PyBytes_Check(args) || PyBytes_GET_SIZE(args) > long_args) return 0;
+    PyObject *form = Py_XNewRef(PyDict_GetItemWithError(own[FORMS], told));
+    if (form == NULL) return PyErr_Occurred() ? -1 : 0;
+    int put = grow(lines) < 0 ? -1 : put_line(lines, own, form, seq, past, args, digest);
+    Py_DECREF(form);
+    return put;
+}
+
+/* Them all, and their hashes in hex: as put_record. */
+static int put_records(Lines *lines, Lines *sealed, PyObject **own, PyObject *records, long long seq, double past,
+                       char *digest) {
+    for (Py_ssize_t at = 0; at < PyTuple_GET_SIZE(records); at++) {
+        int put = put_record(lines, own, PyTuple_GET_ITEM(records, at), seq + at, past, digest);
+        if (put <= 0) return put;
+        add_hex(sealed, digest);
+    }
+    return 1;
+}
+
+/* What `usual` gives for a tuple: NULL with an error. */
+static PyObject *usual_of(FastPath *self, PyObject **own, PyObject *records, double past) {
+    char digest[DIGEST];
+    memcpy(digest, PyBytes_AS_STRING(own[PREVIOUS]), DIGEST);
+    PyObject *hashes = PyBytes_FromStringAndSize(NULL, SEALED * PyTuple_GET_SIZE(records)), *made = NULL;
+    if (hashes == NULL) return NULL;
+    Lines lines = {NULL, 0, 0}, sealed = {PyBytes_AS_STRING(hashes), 0, (size_t)PyBytes_GET_SIZE(hashes)};
+    int put = put_records(&lines, &sealed, own, records, self->seq + 1, past, digest);
+    if (put == 0) made = Py_NewRef(Py_None);
+    if (put > 0) {
+        made = Py_BuildValue("(y#y#O)", lines.used ? lines.text : "", (Py_ssize_t)lines.used, digest,
+                             (Py_ssize_t)DIGEST, hashes);
+    }
+    PyMem_Free(lines.text);
+    Py_DECREF(hashes);
+    return made;
+}
+
+PyDoc_STRVAR(usual_doc, "usual($self, records, now, /)\n--\n\nSee FastPath.usual of python.py.");
+
+static PyObject *usual(FastPath *self, PyObject *const *given, Py_ssize_t many) {
+    if (many != 2) {
+        PyErr_SetString(PyExc_TypeError, "usual() takes records and a time");
+        return NULL;
+    }
+    double now = PyFloat_AsDouble(given[1]);
+    if (now == -1.0 && PyErr_Occurred()) return NULL;
+    if (!is_usual(self, now - self->second)) Py_RETURN_NONE;
+    PyObject *own[OBJECTS], *made = NULL, *records = PySequence_Tuple(given[0]);
+    if (records == NULL) return NULL;
+    if (hold(self, own) == 0) made = usual_of(self, own, records, now - self->second);
+    release(own);
+    Py_DECREF(records);
+    return made;
+}
+
+/* --- the tree ------------------------------------------------------------------------------------ */
+
+/* Whether the root over `many` leaves in `from` is in `level`, which has room for all of their hashes. */
+static int fold(const char *from, size_t many, char *level) {
+    size_t marked = (size_t)PyBytes_GET_SIZE(leaf);
+    int good = 1;
+    for (size_t at = 0; good && at < many; at++) {
+        good = digested(PyBytes_AS_STRING(leaf), marked, from + DIGEST * at, DIGEST, level + DIGEST * at);
+    }
+    marked = (size_t)PyBytes_GET_SIZE(node);
+    for (; good && many > 1; many /= 2) {
+        for (size_t at = 0; good && at < many / 2; at++) {
+            good = digested(PyBytes_AS_STRING(node), marked, level + 2 * DIGEST * at, 2 * DIGEST, level + DIGEST * at);
+        }
+    }
+    return good;
+}
+
+PyDoc_STRVAR(perfect_doc, "perfect($module, leaves, /)\n--\n\nSee perfect of python.py.");
+
+static PyObject *perfect(PyObject *Py_UNUSED(module), PyObject *leaves) {
+    size_t many = PyBytes_Check(leaves) ? (size_t)PyBytes_GET_SIZE(leaves) / DIGEST : 0;
+    if (many == 0 || (many & (many - 1)) || DIGEST * many != (size_t)PyBytes_GET_SIZE(leaves)) {
+        return PyObject_CallOneArg(perfect_in_python, leaves); /* which says what is wrong */
+    }
+    char *level = PyMem_Malloc(DIGEST * many);
+    if (level == NULL) return PyErr_NoMemory();
+    PyObject *root = fold(PyBytes_AS_STRING(leaves), many, level) ? PyBytes_FromStringAndSize(level, DIGEST)
+                                                                  : PyObject_CallOneArg(perfect_in_python, leaves);
+    PyMem_Free(level);
+    return root;
 }
 
 /* --- the type and the module --------------------------------------------------------------------- */
@@ -365,6 +482,12 @@ static PyMemberDef members[] = {
 
 static PyMethodDef methods[] = {
     {"allow", (PyCFunction)(void (*)(void))allow, METH_FASTCALL, allow_doc},
+    {"usual", (PyCFunction)(void (*)(void))usual, METH_FASTCALL, usual_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMethodDef functions[] = {
+    {"perfect", perfect, METH_O, perfect_doc},
     {NULL, NULL, 0, NULL},
 };
 
@@ -424,6 +547,12 @@ static int take_constants(void) {
     if (!PyErr_Occurred()) head_of_hash = bytes_of(python, "HASH_KEY");
     if (!PyErr_Occurred()) head_of_digest = bytes_of(python, "KEYED");
     if (!PyErr_Occurred()) line_end = bytes_of(python, "LINE_END");
+    if (!PyErr_Occurred()) leaf = bytes_of(python, "LEAF");
+    if (!PyErr_Occurred()) node = bytes_of(python, "NODE");
+    if (!PyErr_Occurred()) perfect_in_python = PyObject_GetAttrString(python, "perfect");
+    if (!PyErr_Occurred() && PyBytes_GET_SIZE(domain) > DOMAIN_ROOM) {
+        PyErr_SetString(PyExc_ImportError, "the domain is too long");
+    }
     if (!PyErr_Occurred()) most = PyObject_GetAttrString(python, "LONG_ARGS");
     if (!PyErr_Occurred()) long_args = PyLong_AsSsize_t(most);
     Py_XDECREF(most);
@@ -457,10 +586,14 @@ static int take_openssl(void) {
     if (context == NULL || openssl.init(context, kind(), NULL) != 1) return 0;
     openssl.context = context;
     char digest[DIGEST];
-    PyObject *expected = hashed_by_hashlib(SOURCE_DIGEST, sizeof SOURCE_DIGEST);
+    const char *first = PyBytes_AS_STRING(domain);
+    PyObject *text = PyBytes_FromStringAndSize(SOURCE_DIGEST, sizeof SOURCE_DIGEST);
+    PyObject *expected = text == NULL ? NULL : digest_of(begun, text);
+    Py_XDECREF(text);
     if (expected == NULL) return -1;
     for (int times = 0; times < 2 && openssl.context != NULL; times++) { /* the context is used again and again */
-        int same = digested(SOURCE_DIGEST, sizeof SOURCE_DIGEST, digest) &&
+        size_t named = (size_t)PyBytes_GET_SIZE(domain);
+        int same = digested(first, named, SOURCE_DIGEST, sizeof SOURCE_DIGEST, digest) &&
                    memcmp(digest, PyBytes_AS_STRING(expected), DIGEST) == 0;
         if (!same) openssl.context = NULL;
     }
@@ -473,6 +606,7 @@ static struct PyModuleDef module = {
     .m_name = "compiled",
     .m_doc = "python.py, compiled.",
     .m_size = -1,
+    .m_methods = functions,
 };
 
 PyMODINIT_FUNC PyInit_compiled(void) {

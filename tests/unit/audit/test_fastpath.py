@@ -3,6 +3,7 @@
 Of a log as it is, which is compiled where that was built, and of one that is Python throughout.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,10 +17,16 @@ from hypothesis import strategies as st
 from mcpguard.audit import AuditLog
 from mcpguard.audit.chain import LONG_WAY, LOOK_SECONDS, RARELY, SETTLED, Durability
 from mcpguard.audit.fastpath import LONG_ARGS, python
+from mcpguard.audit.record import Record
 from mcpguard.audit.verify import read, verify
 from mcpguard.errors import AuditError
 from mcpguard.model import DOWN, UP, Allowed
 from tests.unit.audit.logs import CALL, NOON, opened, pass_on, write
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 READ = Allowed(UP, "tools/call", "read")
 ANSWER = Allowed(DOWN, "tools/call", "read")
@@ -31,6 +38,21 @@ class InPython(AuditLog):
 
     __slots__ = ()
     allow = python.FastPath.allow
+    usual = python.FastPath.usual
+
+
+class LongAlone(AuditLog):
+    """One that finds nothing usual."""
+
+    __slots__ = ()
+
+    @override
+    def allow(self, _told: Allowed, _args: bytes, /) -> bool:
+        return False
+
+    @override
+    def usual(self, _records: object, _now: float, /) -> None:
+        return None
 
 
 kinds = pytest.mark.parametrize("kind", [AuditLog, InPython])
@@ -90,7 +112,8 @@ def test_both_ways_write_the_same_bytes(
     folder = tmp_path_factory.mktemp("logs")
     clock, counted, short = Clock(start), Counted(), Counter[Allowed]()
     both, long_alone = (
-        opened(folder / f"{n}.jsonl", clock=clock, tracked=True, kind=kind) for n in range(2)
+        opened(folder / f"{each.__name__}.jsonl", clock=clock, tracked=True, kind=each)
+        for each in (kind, LongAlone)
     )
     both.heard = counted
     for told, args, later in given_:
@@ -105,6 +128,74 @@ def test_both_ways_write_the_same_bytes(
     assert both.path.read_bytes() == long_alone.path.read_bytes()
     assert verify(both.path).intact
     assert counted.times == +short
+
+
+@kinds
+@pytest.mark.guarantee("audit:short-way-same-bytes")
+@given(
+    st.lists(steps, max_size=12),
+    st.booleans(),
+    st.sampled_from([NOON, 0.0, 1_790_000_000.9999995, 253_402_300_799.5, -5.0]),
+)
+def test_records_written_together_are_the_same_bytes(
+    tmp_path_factory: pytest.TempPathFactory,
+    kind: type[AuditLog],
+    given_: list[list[tuple[Allowed, bytes, float]]],
+    mixed: bool,
+    start: float,
+) -> None:
+    folder = tmp_path_factory.mktemp("logs")
+    clock = Clock(start)
+    both, long_alone = (
+        opened(folder / f"{each.__name__}.jsonl", clock=clock, tracked=True, kind=each)
+        for each in (kind, LongAlone)
+    )
+    for some in given_:
+        records: list[Record] = [(told, args) for told, args, _ in some]
+        if mixed and len(records) % 2:
+            records.append((CALL, b"{}"))
+        for log in (both, long_alone):
+            log.write(records)
+        assert (both.seq, both.head, both.size) == (
+            long_alone.seq,
+            long_alone.head,
+            long_alone.size,
+        )
+        clock.now += sum(later for _, _, later in some) / 10
+    assert both.fresh() == long_alone.fresh()
+    both.close()
+    long_alone.close()
+    assert both.path.read_bytes() == long_alone.path.read_bytes()
+    assert verify(both.path).intact
+
+
+SEVERAL: dict[str, tuple[list[Record], bool]] = {
+    "none": ([], True),
+    "one": ([(READ, b"")], True),
+    "many": ([(READ, b'{"path":"a"}')] * 300, True),
+    "one that was not written before": ([(READ, b""), (ANSWER, b"")], False),
+    "one that says more": ([(READ, b""), (CALL, b"")], False),
+    "long arguments": ([(READ, b""), (READ, b"x" * (LONG_ARGS + 1))], False),
+}
+
+
+@kinds
+@pytest.mark.parametrize(("records", "usual"), SEVERAL.values(), ids=SEVERAL)
+def test_several_are_usual_when_each_of_them_is(
+    tmp_path: Path, kind: type[AuditLog], records: list[Record], usual: bool
+) -> None:
+    log = warm(tmp_path / "audit.jsonl", Clock(), kind)
+    seq, left = log.seq, log.path.read_bytes()
+    made = log.usual(records, NOON)
+    assert (log.seq, log.path.read_bytes()) == (seq, left)
+    assert (made is not None) is usual
+    if made is not None:
+        lines, last, hashes = made
+        assert len(hashes) == 64 * len(records)
+        assert lines.count(b"\n") == len(records)
+        log.write(records)
+        assert (log.path.read_bytes(), log.head) == (left + lines, last)
+    log.close()
 
 
 def test_what_is_compiled_is_of_this_source() -> None:
@@ -166,31 +257,36 @@ def it_is_closed(log: AuditLog, clock: Clock) -> None:
     log.close()
 
 
-MOMENTS: list[tuple[Callable[[AuditLog, Clock], None], bool]] = [
-    (nothing, True),
-    (until_the_sixteenth, False),
-    (long_after_the_beginning, True),
-    (the_sixty_fourth_after_the_beginning, False),
-    (a_look_is_due, False),
-    (the_clock_goes_back, False),
-    (the_clock_says_nothing, False),
-    (another_second, False),
-    (the_score_changes, False),
-    (a_sync_failed, False),
-    (it_was_exchanged, False),
-    (it_is_closed, False),
+MOMENTS: list[tuple[Callable[[AuditLog, Clock], None], bool, bool]] = [
+    (nothing, True, True),
+    (until_the_sixteenth, False, True),
+    (long_after_the_beginning, True, True),
+    (the_sixty_fourth_after_the_beginning, False, True),
+    (a_look_is_due, False, False),
+    (the_clock_goes_back, False, False),
+    (the_clock_says_nothing, False, False),
+    (another_second, False, False),
+    (the_score_changes, False, False),
+    (a_sync_failed, False, True),  # whoever writes them looks at it
+    (it_was_exchanged, False, False),
+    (it_is_closed, False, False),
 ]
 
 
 @kinds
-@pytest.mark.parametrize(("happens", "usual"), MOMENTS)
+@pytest.mark.parametrize(("happens", "usual", "several"), MOMENTS)
 def test_what_is_not_the_usual_moment_is_left_to_the_long_way(
-    tmp_path: Path, kind: type[AuditLog], happens: Callable[[AuditLog, Clock], None], usual: bool
+    tmp_path: Path,
+    kind: type[AuditLog],
+    happens: Callable[[AuditLog, Clock], None],
+    usual: bool,
+    several: bool,
 ) -> None:
     clock = Clock()
     log = warm(tmp_path / "audit.jsonl", clock, kind)
     happens(log, clock)
     seq, left = log.seq, log.path.read_bytes()
+    assert (log.usual([(READ, b"")] * 2, clock.now) is not None) is several
     assert log.allow(READ, b"") is usual
     assert log.seq == seq + usual
     assert (log.path.read_bytes() == left) is not usual

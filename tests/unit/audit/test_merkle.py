@@ -1,12 +1,16 @@
 import hashlib
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcpguard.audit.fastpath import perfect, python
 from mcpguard.audit.merkle import (
+    BLOCK,
     EMPTY_ROOT,
+    HASH,
     Leaves,
     Tree,
     consistency,
@@ -60,7 +64,7 @@ def leaves(count: int, base: int = 0) -> Leaves:
 
 def tree(count: int) -> Tree:
     made = Tree()
-    made.extend([digest(number) for number in range(count)])
+    made.extend(b"".join(digest(number) for number in range(count)))
     return made
 
 
@@ -110,7 +114,7 @@ def test_every_leaf_is_shown_in_every_tree_and_nothing_else_is(
     base = data.draw(st.integers(0, index), label="base")
     root = plain_root(list(map(digest, range(size))))
     grown = tree(base)
-    grown.extend([digest(number) for number in range(base, size)])
+    grown.extend(b"".join(digest(number) for number in range(base, size)))
     assert grown.root == root == root_of(tree(size).peaks)
     path = inclusion(leaves(size, base), index, size)
     assert included(digest(index), index, size, path, root)
@@ -144,7 +148,7 @@ def test_every_tree_is_shown_to_begin_every_later_one_and_no_other_is(
         assert not consistent(first, second, old, new, path[:-1])
         assert not consistent(first, second, old, new, [])
         forked = Tree()
-        forked.extend([digest(n) if n != first - 1 else b"x" for n in range(second)])
+        forked.extend(b"".join(digest(n if n != first - 1 else second) for n in range(second)))
         assert not consistent(first, second, old, forked.root, path)
 
 
@@ -168,3 +172,45 @@ def test_peaks_that_do_not_fit_the_size_are_refused() -> None:
     for size, count in pairwise((0, 1, 3, 7)):
         with pytest.raises(ValueError, match="peaks"):
             Tree(size, [digest(0)] * count.bit_count())
+
+
+@pytest.mark.guarantee("audit:merkle-proofs")
+@given(st.lists(st.integers(0, 3 * BLOCK), max_size=6))
+def test_leaves_that_come_together_are_the_tree_of_those_that_come_one_by_one(
+    parts: list[int],
+) -> None:
+    one_by_one, together = Tree(), Tree()
+    for count in parts:
+        some = [digest(one_by_one.size + number) for number in range(count)]
+        together.extend(b"".join(some))
+        for each in some:
+            one_by_one.add(each)
+        assert (together.size, together.peaks) == (one_by_one.size, one_by_one.peaks)
+
+
+@pytest.mark.guarantee("audit:merkle-proofs")
+@pytest.mark.parametrize("make", [perfect, python.perfect], ids=["as it is", "in Python"])
+@pytest.mark.parametrize("width", [1 << bit for bit in range(10)])
+def test_a_power_of_two_of_leaves_is_hashed_at_once(
+    make: Callable[[bytes], bytes], width: int
+) -> None:
+    some = [digest(number) for number in range(width)]
+    one_by_one = Tree()
+    for each in some:
+        one_by_one.add(each)
+    assert [make(b"".join(some))] == one_by_one.peaks
+
+
+@pytest.mark.parametrize("make", [perfect, python.perfect], ids=["as it is", "in Python"])
+@pytest.mark.parametrize("size", [0, 1, HASH - 1, HASH + 1, 3 * HASH, 4 * HASH - 1, 6 * HASH])
+def test_another_number_of_bytes_is_refused(make: Callable[[bytes], bytes], size: int) -> None:
+    with pytest.raises(ValueError, match=f"{size} bytes are no power of two of leaves"):
+        make(bytes(size))
+
+
+@pytest.mark.parametrize("size", [1, HASH - 1, HASH + 1])
+def test_a_part_of_a_leaf_is_refused(size: int) -> None:
+    grown = tree(3)
+    with pytest.raises(ValueError, match=f"{size} bytes are no whole leaves"):
+        grown.extend(bytes(size))
+    assert (grown.size, grown.root) == (3, tree(3).root)

@@ -255,7 +255,8 @@ def test_nobody_else_signs_what_a_session_wrote(path: Path) -> None:
     told: JsonObject = orjson.loads(lines[-1])
     relinked(forged, _kept, denied)
     tree = Tree()
-    tree.extend([bytes.fromhex(orjson.loads(line)["hash"]) for line in _lines(forged)[:5]])
+    hashes = [bytes.fromhex(orjson.loads(line)["hash"]) for line in _lines(forged)[:5]]
+    tree.extend(b"".join(hashes))
     fields = Checkpoint(5, tree.root, tuple(tree.peaks), str(told["key"]), bytes(64)).fields()
     relinked(forged, *[_kept] * 5, lambda record: record.update(fields))
     ((line, what, why),) = [

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpguard.audit.chain import Record
-from mcpguard.audit.record import MAX_BODY, Encoder
+from mcpguard.audit.record import MAX_BODY, Encoder, Record
 from mcpguard.config.layers import settings_of
 from mcpguard.config.loading import preset_values
 from mcpguard.config.settings import Preset
