@@ -22,7 +22,14 @@ from mcpguard.proxy.core import Core, outcome_of
 from mcpguard.proxy.listing import Outcome
 from mcpguard.proxy.pending import Entry, HeldAnswer, RefusedError
 from mcpguard.proxy.plain import CONTINUING, CapturedAnswers, PlainAnswers
-from mcpguard.proxy.translate import Task, asked_of, of_row, subscription, with_meta
+from mcpguard.proxy.translate import (
+    Task,
+    asked_of,
+    elicitations,
+    of_row,
+    subscription,
+    with_meta,
+)
 from mcpguard.wire.framing import MAX_LINE, Dropped
 from mcpguard.wire.jsonrpc import (
     Notification,
@@ -49,9 +56,6 @@ __all__ = ["ServerSide"]
 
 _ROWS = REQUESTS[Side.SERVER]
 _NOTICES = NOTIFICATIONS[Side.SERVER]
-
-_URL_ELICITATION_REQUIRED = -32042
-"""MCP 2025-11-25: an error that carries elicitations."""
 
 _ENDED = frozenset({"completed", "failed", "cancelled"})
 """Task states after which nothing more comes (MCP 2025-11-25)."""
@@ -317,24 +321,24 @@ class ServerSide:
     ) -> None:
         core = self.core
         method, target = entry.judged_as or (entry.row.name, entry.target)
-        elicitations = _elicitations(body)
-        asked = [self._ask("elicitation/create", one) for one in elicitations]
-        decision = next((d for d in asked if not d.allowed), decision)
+        asked = elicitations(body)
+        answers = [self._ask("elicitation/create", one) for one in asked]
+        decision = next((each for each in answers if not each.allowed), decision)
         outcome = "asked" if asked else "error"  # who asks for a person has not failed
         span = core.ended(entry)
         core.record(DOWN, entry.row.name, target, decision, outcome=outcome, span=span)
         if core.stops(decision):
             core.withhold(entry, decision)
             return
-        self._expect(elicitations)
+        self._expect(asked)
         body = decision.subject.body if isinstance(decision.subject, Result) else body
-        line = encode_error(entry.given, body, exact_form=exact_form)
+        line = encode_error(entry.given, core.aliases.error(body), exact_form=exact_form)
         core.capture(method, target, line)
         core.send(Side.HOST, line, Role.RESULT, entry)
 
-    def _expect(self, elicitations: list[Json]) -> None:
-        """Their end may be announced to the host, which now knows of them."""
-        for one in elicitations:
+    def _expect(self, asked: list[Json]) -> None:
+        """The end of these elicitations may be announced to the host, which now knows of them."""
+        for one in asked:
             known = len(self._elicitations) < MAX_ELICITATIONS
             if known and isinstance(one, dict) and _is_name(one.get("elicitationId")):
                 self._elicitations.add(str(one["elicitationId"]))
@@ -670,15 +674,6 @@ def _is_task(value: Json) -> bool:
 
 def _is_name(value: Json) -> TypeGuard[str]:
     return isinstance(value, str) and len(value) <= MAX_NAME
-
-
-def _elicitations(error: JsonObject) -> list[Json]:
-    """What an error asks of the host's user."""
-    data = error.get("data")
-    asked = data.get("elicitations") if isinstance(data, dict) else None
-    if error["code"] != _URL_ELICITATION_REQUIRED or not isinstance(asked, list):
-        return []
-    return asked
 
 
 def _error_object(given: JsonObject) -> JsonObject:

@@ -29,10 +29,15 @@ __all__ = [
     "agreed",
     "asked_of",
     "beside",
+    "elicitations",
     "of_row",
+    "subscription",
     "unnamed",
     "with_meta",
 ]
+
+_URL_ELICITATION_REQUIRED = -32042
+"""MCP 2025-11-25: an error that carries elicitations."""
 
 OWN_NAMES = frozenset({"progressToken", SUBSCRIPTION_ID})
 """`_meta` keys that hold ids of the side that writes them."""
@@ -107,6 +112,15 @@ def asked_of(one: Json) -> tuple[str, JsonObject]:
     row = REQUESTS[Side.SERVER].get(name)
     known: JsonObject = given if isinstance(given, dict) else {}
     return name, known if row is None else of_row(row, known)
+
+
+def elicitations(error: JsonObject) -> list[Json]:
+    """What an error asks of the host's user."""
+    data = error.get("data")
+    asked = data.get("elicitations") if isinstance(data, dict) else None
+    if error.get("code") != _URL_ELICITATION_REQUIRED or not isinstance(asked, list):
+        return []
+    return asked
 
 
 class Tokens:
@@ -235,6 +249,14 @@ class Aliases:
         if isinstance(one, dict) and "params" in one:
             made["params"] = self.shown(judged.params, OWN_NAMES)
         return made
+
+    def error(self, body: JsonObject) -> JsonObject:
+        """A JSON-RPC error whose elicitations hold no name that only the server knows."""
+        asked, data = elicitations(body), body.get("data")
+        if not asked or not isinstance(data, dict):
+            return body
+        shown = [self.shown(one, OWN_NAMES) if isinstance(one, dict) else one for one in asked]
+        return {**body, "data": {**data, "elicitations": shown}}
 
     def to_server(self, body: JsonObject) -> JsonObject | None:
         """`body` with the related task's id as the server knows it; None when there is none."""

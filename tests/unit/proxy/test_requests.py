@@ -7,7 +7,7 @@ import pytest
 
 from mcpguard.model import Json, JsonObject, Mode, RequestKind, Side
 from mcpguard.wire import exact
-from mcpguard.wire.methods import CLIENT_CAPABILITIES
+from mcpguard.wire.methods import CLIENT_CAPABILITIES, RELATED_TASK, SUBSCRIPTION_ID
 from tests.unit.proxy.play import (
     ELICIT,
     ENVELOPE,
@@ -421,6 +421,29 @@ def test_odd_elicitations_are_denied_like_others(data: JsonObject) -> None:
     error: JsonObject = {"code": -32042, "message": "m", "data": data}
     opened().host(call(1)).forget().server({"id": wire(0), "error": error}).recorded(
         decision="deny", reason="request_kind"
+    )
+
+
+@pytest.mark.guarantee("ids:server-ids-stay")
+@pytest.mark.parametrize("more", [{}, {"other": 1}])
+def test_an_elicitation_in_an_error_holds_no_name_that_only_the_server_knows(
+    more: JsonObject,
+) -> None:
+    names: JsonObject = {
+        "progressToken": 5,
+        SUBSCRIPTION_ID: 7,
+        RELATED_TASK: {"taskId": "srv-1"},
+        "kept": {"taskId": "its own"},
+    }
+    asked: JsonObject = {"mode": "url", "elicitationId": "e1", "url": "https://x/", "message": "m"}
+    kept: JsonObject = {"kept": {"taskId": "its own"}}
+
+    def error(meta: JsonObject) -> JsonObject:
+        data: JsonObject = {"elicitations": [{**asked, "_meta": meta}, asked], **more}
+        return {"code": -32042, "message": "Go there.", "data": data}
+
+    opened(ALL).host(call(1)).forget().server({"id": wire(0), "error": error(names)}).sends_host(
+        {"id": 1, "error": error(kept)}
     )
 
 
