@@ -181,6 +181,7 @@ class Reason(StrEnum):
     KEY_FOLDING = "key_folding"
     URI_FORM = "uri_form"
     LINK_NOT_LOCKED = "link_not_locked"
+    AMBIGUOUS = "ambiguous"
     REQUEST_KIND = "request_kind"
     NO_LOCK = "no_lock"
     UNKNOWN_STATE = "unknown_state"

@@ -1397,8 +1397,18 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "(K for the Kelvin sign too).",
         Mutant(
             "wire/jsonrpc.py",
-            "folded = key.casefold()",
-            "folded = key.lower()",
+            "key not in known and key.casefold() in _folded(known)",
+            "key not in known and key.lower() in _folded(known)",
+        ),
+    ),
+    "fold:answers": Guarantee(
+        _SESSION,
+        "An answer, or a message for the host's model, with a key that differs only by case from "
+        "one that decides what becomes of it is withheld.",
+        Mutant(
+            "wire/methods.py",
+            "return _folding(value, PART_KEYS) or folding_part(within)",
+            "return folding_part(within)",
         ),
     ),
     "fold:parameters": Guarantee(

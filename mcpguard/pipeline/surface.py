@@ -30,7 +30,16 @@ from mcpguard.model import (
     Verdict,
 )
 from mcpguard.pipeline.templates import Templates
-from mcpguard.wire.methods import LIST_CHANGED, LISTS, NOTIFICATIONS, REQUEST_KINDS, REQUESTS
+from mcpguard.wire.methods import (
+    LIST_CHANGED,
+    LISTS,
+    NOTIFICATIONS,
+    REQUEST_KINDS,
+    REQUESTS,
+    RESULT_KEYS,
+    folding_part,
+    folding_result,
+)
 from mcpguard.wire.uri import is_normal
 
 __all__ = ["SurfaceStage"]
@@ -72,6 +81,12 @@ _LINKING = ("content", "messages")
 
 MAX_LINKS = 10_000
 """Links of one result that are looked up, each in some 30 microseconds; nothing else goes on."""
+
+_KNOWN = RESULT_KEYS.issuperset
+"""Whether a result has no members but those."""
+
+_OF_TEXT = frozenset({"type", "text", "annotations", "_meta"}).issuperset
+"""Whether a block of text has no members but its own (MCP 2025-06-18)."""
 
 _LINK_WITHHELD = "[mcpguard: a link to a resource that is not in the lockfile was withheld]"
 
@@ -253,6 +268,8 @@ class SurfaceStage:
     def _messages(self, subject: ServerRequest, ctx: Context) -> Verdict:
         """ALLOW for what links to nothing that is not locked; else without those links."""
         given = subject.params.get("messages")
+        if name := folding_part(given):
+            return _ambiguous(name)
         if _links(given) > MAX_LINKS:
             return Verdict.deny(Reason.OVER_LONG, f"it holds more than {MAX_LINKS} links")
         safe = self._safe(given, ctx)
@@ -276,7 +293,8 @@ class SurfaceStage:
             return ALLOW
         if method == "resources/read":
             return self._contents(subject, ctx)
-        if "messages" in body or not _without_links(body.get("content", [])):
+        plain = "messages" not in body and _KNOWN(body) and _without_links(body.get("content", []))
+        if not plain:
             verdict = self._linking(subject, ctx)
             if verdict is not ALLOW:
                 return verdict
@@ -287,6 +305,8 @@ class SurfaceStage:
     def _linking(self, subject: Result, ctx: Context) -> Verdict:
         """ALLOW for a result whose links are all locked; else without them, or denied."""
         kept = body = subject.body
+        if name := folding_result(body):
+            return _ambiguous(name)
         for key in _LINKING:
             if key in body and not _without_links(body[key]):
                 if _links(body[key]) > MAX_LINKS:
@@ -312,6 +332,8 @@ class SurfaceStage:
         return ALLOW if check.valid(given) else _off_schema(check.wrong(given))
 
     def _contents(self, subject: Result, ctx: Context) -> Verdict:
+        if name := folding_result(subject.body):
+            return _ambiguous(name)
         contents = subject.body.get("contents", [])
         parts = contents if isinstance(contents, list) else [contents]
         if len(parts) > MAX_LINKS:
@@ -403,7 +425,7 @@ def _without_links(value: Json) -> bool:
     if type(value) is not list:
         return False
     for block in value:
-        if type(block) is not dict or block.get("type") != "text" or "content" in block:
+        if type(block) is not dict or block.get("type") != "text" or not _OF_TEXT(block):
             return False
     return True
 
@@ -416,6 +438,12 @@ def _unnamed(call: Call, _: Context) -> Verdict:
     if call.method in _FREE:
         return ALLOW
     return Verdict.deny(Reason.UNKNOWN_METHOD, "nothing says what it may name")
+
+
+def _ambiguous(name: str) -> Verdict:
+    """What one host reads as it was judged, and another, which folds case, otherwise."""
+    text = f"it has a key {name!a}, which a host that folds case takes for another"
+    return Verdict.deny(Reason.AMBIGUOUS, text)
 
 
 def _withheld(rewrite: Result | ServerRequest) -> Verdict:

@@ -91,6 +91,7 @@ _NEXT: dict[Reason, str] = {
     Reason.OVER_LONG: "Ask for less at once",
     Reason.URI_FORM: "Use the URI's normal form (RFC 3986 section 6)",
     Reason.LINK_NOT_LOCKED: "Do not retry; add the resource with: mcpguard lock --update -o FILE",
+    Reason.AMBIGUOUS: "Do not retry; report it to the server's author",
     Reason.REQUEST_KIND: "Allow it with: mcpguard lock --update -o FILE --allow-request KIND",
     Reason.NO_PRINCIPAL: "Name the caller's profile in the operator's configuration",
     Reason.PRINCIPAL_BLOCKED: "Do not retry; the operator has to end the block",

@@ -80,6 +80,7 @@ _SERVER: Final[Mapping[str, Event]] = {
     Reason.DRIFTED: Event.DRIFT,
     Reason.DOUBLED: Event.DRIFT,
     Reason.LINK_NOT_LOCKED: Event.EVASION,
+    Reason.AMBIGUOUS: Event.EVASION,
 }
 """Reasons of what was denied on its way from the server, as its event."""
 

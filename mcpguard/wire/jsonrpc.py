@@ -5,6 +5,7 @@ server line is never corrupted where the host would have understood it.
 """
 
 import re
+from functools import cache
 from typing import NamedTuple, TypeGuard
 
 import orjson
@@ -219,10 +220,12 @@ def _deeper_than(value: Json, limit: int) -> bool:
 
 def folds_onto(key: str, known: frozenset[str]) -> bool:
     """Whether `key` is not in `known` but equals one of them for a case-folding parser (Go's)."""
-    if key in known:
-        return False
-    folded = key.casefold()
-    return any(folded == name.casefold() for name in known)
+    return key not in known and key.casefold() in _folded(known)
+
+
+@cache
+def _folded(known: frozenset[str]) -> frozenset[str]:
+    return frozenset(name.casefold() for name in known)
 
 
 def _message(value: JsonObject, exact_form: bool) -> Message:

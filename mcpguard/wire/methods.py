@@ -7,7 +7,7 @@ begin with `initialize`), 2026-07-28 is the modern one (`server/discover`, an en
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from mcpguard.model import Era, ItemKind, JsonObject, RequestKind, Side
+from mcpguard.model import Era, ItemKind, Json, JsonObject, RequestKind, Side
 from mcpguard.wire.jsonrpc import folds_onto
 
 __all__ = [
@@ -31,6 +31,8 @@ __all__ = [
     "ListMethod",
     "Row",
     "folding_key",
+    "folding_part",
+    "folding_result",
     "reference_key",
 ]
 
@@ -260,6 +262,34 @@ LIST_CHANGED: dict[str, tuple[ItemKind, ...]] = {
 """Which listings a server's notification puts in doubt."""
 
 
+RESULT_KEYS = frozenset(
+    {
+        "_meta",
+        "content",
+        "contents",
+        "inputRequests",
+        "isError",
+        "messages",
+        "requestState",
+        "resultType",
+        "structuredContent",
+        "task",
+    }
+)
+"""Members of a result by which somebody decides what becomes of it."""
+
+PART_KEYS = frozenset(
+    {"blob", "content", "data", "mimeType", "resource", "role", "text", "type", "uri"}
+)
+"""The same, of messages, and of the blocks that they and results hold."""
+
+_PARTS = ("content", "contents", "messages")
+"""Where a result holds such."""
+
+_WITHIN = ("content", "resource")
+"""Where they hold others."""
+
+
 def folding_key(row: Row, params: object) -> str:
     """A parameter or `_meta` key that a case-folding parser would take for another; or empty."""
     if not isinstance(params, dict):
@@ -274,3 +304,25 @@ def folding_key(row: Row, params: object) -> str:
             if folds_onto(key, KNOWN_META):
                 return str(key)
     return ""
+
+
+def folding_result(body: JsonObject) -> str:
+    """A key of a result, or in its parts, that a case-folding parser takes for another; or empty.
+
+    What a tool answers in its own terms (`structuredContent`) is not looked into.
+    """
+    return _folding(body, RESULT_KEYS) or folding_part([body[key] for key in _PARTS if key in body])
+
+
+def folding_part(value: Json) -> str:
+    """As `folding_result`, of messages and blocks."""
+    if isinstance(value, list):
+        return next(filter(None, map(folding_part, value)), "")
+    if not isinstance(value, dict):
+        return ""
+    within = [value[key] for key in _WITHIN if key in value]
+    return _folding(value, PART_KEYS) or folding_part(within)
+
+
+def _folding(given: JsonObject, known: frozenset[str]) -> str:
+    return next((key for key in given if folds_onto(key, known)), "")

@@ -231,6 +231,12 @@ BIG = (
     b'{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"a\\ud800b"}],'
     b'"structuredContent":{"text":"t","big":123456789012345678901234567890}}}'
 )
+FOLDED = blocked(
+    1,
+    "surface.ambiguous",
+    "it has a key 'Type', which a host that folds case takes for another. Do not retry; report it"
+    " to the server's author. The tool ran; only its result was withheld.",
+)
 LINK = said(1, "[mcpguard: a link to a resource that is not in the lockfile was withheld]")
 ANSWERS = (
     Answered("answers-twice", (READ,), "unknown_id"),
@@ -260,6 +266,7 @@ ANSWERS = (
     ),
     Answered("big-int-and-surrogate", (BIG,), "parser_fallback"),
     Answered("unlocked-link", (LINK,), "link_not_locked"),
+    Answered("folded-key", (FOLDED,), "ambiguous"),
 )
 
 

@@ -51,6 +51,7 @@ CONTROLS: Final[Mapping[str, tuple[str, ...]]] = {
     Reason.SANITISED: _MISUSE,
     Reason.UNSCANNED: _MISUSE,
     Reason.LINK_NOT_LOCKED: _FLOW,
+    Reason.AMBIGUOUS: _FLOW,
     Reason.REQUEST_KIND: _FLOW,
     Reason.REDACTED: _LEAK,
     Reason.TOOL_DENIED: _ACCESS,

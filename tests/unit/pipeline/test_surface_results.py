@@ -100,6 +100,65 @@ def test_links_outside_the_lockfile_are_withheld(body: JsonObject, passed: JsonO
     assert decision.rule == ("surface.link_not_locked" if changed else "")
 
 
+def text(**more: Json) -> JsonObject:
+    return {"type": "text", "text": "x", **more}
+
+
+FOLDED: dict[str, tuple[JsonObject, str]] = {
+    "known": ({"content": [text(annotations={}, _meta={})], "isError": False}, ""),
+    "unknown": ({"content": [text(more=1, Other=2)], "more": 1, "Other": 2}, ""),
+    "a-tools-own": ({"content": [], "structuredContent": {"Content": 1, "Type": 2}}, ""),
+    "a-parts-own": ({"content": [{"type": "tool_use", "input": {"Uri": 1}}]}, ""),
+    "meta": ({"content": [], "_meta": {"Type": 1}}, ""),
+    "another-content": ({"content": [TEXT], "Content": [BAD]}, "Content"),
+    "content-alone": ({"CONTENT": [BAD]}, "CONTENT"),
+    "another-kind": ({"content": [], "ResultType": "input_required"}, "ResultType"),
+    "questions": ({"content": [], "inputrequests": {}}, "inputrequests"),
+    "another-task": ({"content": [], "Task": {"taskId": "t"}}, "Task"),
+    "long-s": ({"content": [], "i\u017fError": False}, "i\u017fError"),
+    "names": ({"content": [], "_Meta": {}}, "_Meta"),
+    "link-behind-a-text": ({"content": [TEXT, text(Type="resource_link", Uri="x://y")]}, "Type"),
+    "uri-of-a-link": ({"content": [{**GOOD, "URI": "x://y"}]}, "URI"),
+    "long-s-in-a-block": ({"content": [{**TEXT, "re\u017fource": {}}]}, "re\u017fource"),
+    "within-a-resource": (
+        {"content": [{"type": "resource", "resource": {"uri": "memo://1", "Uri": "x://y"}}]},
+        "Uri",
+    ),
+    "within-a-block": ({"content": [{"type": "x", "content": [text(tyPe="y")]}]}, "tyPe"),
+    "message": ({"messages": [{**message(TEXT), "Role": "assistant"}]}, "Role"),
+    "within-a-message": ({"messages": [message([text(Text="y")])]}, "Text"),
+    "no-list": ({"content": text(TEXT="y")}, "TEXT"),
+}
+
+
+@pytest.mark.guarantee("fold:answers")
+@pytest.mark.parametrize("method", ["tools/call", "prompts/get", "completion/complete"])
+@pytest.mark.parametrize(("body", "key"), FOLDED.values(), ids=FOLDED)
+def test_no_answer_is_another_to_a_host_that_folds_case(
+    body: JsonObject, key: str, method: str
+) -> None:
+    verdict = judged(Result(method, "free", body))
+    assert verdict.reason is (Reason.AMBIGUOUS if key else Reason.OK)
+    assert verdict.detail == (
+        f"it has a key {key!a}, which a host that folds case takes for another" if key else ""
+    )
+
+
+@pytest.mark.guarantee("fold:answers")
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"contents": [{"uri": "memo://1", "text": "x", "URI": "x://y"}]},
+        {"contents": [{"uri": "memo://1", "text": "x", "Text": "y"}]},
+        {"contents": {"uri": "memo://1", "Uri": "x://y"}},
+        {"contents": [], "Contents": [{"uri": "x://y"}]},
+    ],
+)
+def test_nor_is_what_was_read(body: JsonObject) -> None:
+    verdict = judged(Result("resources/read", "memo://1", body))
+    assert verdict.reason is Reason.AMBIGUOUS
+
+
 CONTENTS: dict[str, tuple[Json, bool]] = {
     "the-one-asked-for": ([{"uri": "file:///srv/readme", "text": "x"}], True),
     "another-locked-one": ([{"uri": "memo://1", "text": "x"}], True),

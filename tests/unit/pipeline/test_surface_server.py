@@ -117,6 +117,22 @@ def test_messages_for_the_hosts_model_link_to_nothing_that_is_not_locked(
     assert judged(asked._replace(params=most), lock=lock) is ALLOW
 
 
+@pytest.mark.guarantee("fold:answers")
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "user", "content": {"type": "text", "text": "x", "Text": "y"}},
+        {"role": "user", "content": [{"type": "resource_link", "uri": "memo://1", "URI": "x://y"}]},
+        {"role": "user", "content": {"type": "text", "text": "x"}, "Content": []},
+    ],
+)
+def test_messages_are_no_others_to_a_host_that_folds_case(message: JsonObject) -> None:
+    lock = replace(LOCK, requests=frozenset(RequestKind))
+    params: JsonObject = {"messages": [message], "maxTokens": 1}
+    verdict = judged(ServerRequest("sampling/createMessage", params), lock=lock)
+    assert (verdict.effect, verdict.reason) == (Effect.DENY, Reason.AMBIGUOUS)
+
+
 FAR: JsonObject = {"type": "resource_link", "uri": "x://y"}
 WELL: JsonObject = {"type": "resource_link", "uri": "file:///srv/readme"}
 NOTE: JsonObject = {
