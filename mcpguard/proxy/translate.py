@@ -36,6 +36,8 @@ __all__ = [
     "with_meta",
 ]
 
+_ELICITATION = REQUESTS[Side.SERVER]["elicitation/create"]
+
 _URL_ELICITATION_REQUIRED = -32042
 """MCP 2025-11-25: an error that carries elicitations."""
 
@@ -251,11 +253,14 @@ class Aliases:
         return made
 
     def error(self, body: JsonObject) -> JsonObject:
-        """A JSON-RPC error whose elicitations hold no name that only the server knows."""
+        """A JSON-RPC error whose elicitations hold what those of a request may."""
         asked, data = elicitations(body), body.get("data")
         if not asked or not isinstance(data, dict):
             return body
-        shown = [self.shown(one, OWN_NAMES) if isinstance(one, dict) else one for one in asked]
+        shown = [
+            self.shown(of_row(_ELICITATION, one), OWN_NAMES) if isinstance(one, dict) else one
+            for one in asked
+        ]
         return {**body, "data": {**data, "elicitations": shown}}
 
     def to_server(self, body: JsonObject) -> JsonObject | None:

@@ -426,7 +426,7 @@ def test_odd_elicitations_are_denied_like_others(data: JsonObject) -> None:
 
 @pytest.mark.guarantee("ids:server-ids-stay")
 @pytest.mark.parametrize("more", [{}, {"other": 1}])
-def test_an_elicitation_in_an_error_holds_no_name_that_only_the_server_knows(
+def test_an_elicitation_in_an_error_holds_what_a_request_may_and_no_name_of_the_servers(
     more: JsonObject,
 ) -> None:
     names: JsonObject = {
@@ -438,11 +438,12 @@ def test_an_elicitation_in_an_error_holds_no_name_that_only_the_server_knows(
     asked: JsonObject = {"mode": "url", "elicitationId": "e1", "url": "https://x/", "message": "m"}
     kept: JsonObject = {"kept": {"taskId": "its own"}}
 
-    def error(meta: JsonObject) -> JsonObject:
-        data: JsonObject = {"elicitations": [{**asked, "_meta": meta}, asked], **more}
+    def error(meta: JsonObject, **others: Json) -> JsonObject:
+        data: JsonObject = {"elicitations": [{**asked, "_meta": meta, **others}, asked], **more}
         return {"code": -32042, "message": "Go there.", "data": data}
 
-    opened(ALL).host(call(1)).forget().server({"id": wire(0), "error": error(names)}).sends_host(
+    given = error(names, Url="https://y/", task={})
+    opened(ALL).host(call(1)).forget().server({"id": wire(0), "error": given}).sends_host(
         {"id": 1, "error": error(kept)}
     )
 
