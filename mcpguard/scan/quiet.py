@@ -12,12 +12,12 @@ from mcpguard.scan.needles import Meter, Needles
 from mcpguard.scan.patterns import Patterns
 from mcpguard.scan.redact import SHORTEST_NUMBER, Hit
 from mcpguard.scan.sites import Detector, Role, Site
-from mcpguard.scan.walk import below, find, looking, needles_of, sub
+from mcpguard.scan.walk import BUDGET, below, find, looking, needles_of, sub
 
 __all__ = ["Finder"]
 
-MAX_SIZE = 4 * 1024 * 1024
-"""Bytes of the texts of one use. Below, one look for all rules saves one for each of them."""
+MAX_SIZE = BUDGET.characters
+"""Bytes of the texts of one use. `find` counts them, and refuses too many."""
 
 MAX_TEXTS = 10_000
 """Texts of one use. `find` counts them, and refuses too many."""

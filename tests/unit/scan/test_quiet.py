@@ -81,7 +81,7 @@ LOUD: dict[str, Json] = {
     "a-card-far-down": deep(MAX_DEPTH + 3, CARD),
     "a-card-behind-half-a-pair": {"a": f"\ud800 {CARD}"},
     "a-card-under-half-a-pair": {"\ud800": CARD},
-    "a-card-far-on": {"a": "x" * MAX_SIZE + f" {CARD}"},
+    "a-card-far-on": {"a": "x" * (MAX_SIZE - 64) + f" {CARD}"},
     "under-a-long-key": {"k" * (MAX_KEY + 1): CARD},
     "a-password-by-its-name": {"password": "Tr0ub4dor"},
     "a-password-in-a-list-by-its-name": {"password": ["zzzz", "Tr0ub4dor"]},
