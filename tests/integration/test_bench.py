@@ -94,6 +94,23 @@ def test_the_table_and_the_markdown_show_every_row(run: Run) -> None:
         assert sum(line.startswith(f"| {row['says']} |") for line in lines) == 1
 
 
+def test_other_settings_are_those_of_the_proxy_and_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    alone = ROOT / "fixtures" / "bench" / "alone.yaml"
+    done = bench("--quick", "--json", file, "--policy", alone)
+    assert done.returncode == 0, done.stderr
+    assert f", --policy {alone}" in done.stdout.splitlines()[0]
+    assert json.loads(file.read_bytes())["policy"] == str(alone)
+
+
+@pytest.mark.parametrize("policy", ["gone.yaml", "usual"])
+def test_settings_that_cannot_be_used_are_named(policy: str) -> None:
+    done = bench("--quick", "--policy", policy)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "scripts/bench: mcpguard proxy: exit 2" in done.stderr
+    assert policy in done.stderr
+
+
 def test_a_missing_compiler_is_named(tmp_path: Path) -> None:
     done = bench("--quick", env={"PATH": str(tmp_path)})
     assert (done.returncode, done.stdout) == (2, "")
