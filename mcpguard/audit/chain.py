@@ -182,9 +182,25 @@ class AuditLog(FastPath):
         if self._gap:
             gap: JsonObject = {"event": "audit.gap", "withheld": self._gap, "detail": self._why}
             records = [(gap, b""), *records]
-        seq, syncer = self.seq + len(records), self.syncer
         try:
-            if syncer.failure or not self._since <= now - self._second < self._until:
+            written, usual, previous, hashes = self._put(records, now)
+            self.seq, self._previous = self.seq + len(records), previous
+            self._size += written  # last: what is written and not noted is a file of another size
+            self._long = self._next_long(self.seq)
+            if self._tracked:
+                self._fresh += hashes
+            if not usual:
+                self._count(records)
+            if self._durability == "grouped":
+                self.syncer.wrote(self.seq)
+        except BaseException:
+            self._since, self._until = NEVER  # the next write sees how far this one came
+            raise
+
+    def _put(self, records: Sequence[Record], now: float) -> tuple[int, bool, bytes, bytes]:
+        """Writes the lines of `records`: how many bytes, whether all were usual, their hashes."""
+        try:
+            if self.syncer.failure or not self._since <= now - self._second < self._until:
                 self._look(now)
             usual = self.usual(records, now)
             data, previous, hashes = usual or self._chained(records, now)
@@ -195,15 +211,7 @@ class AuditLog(FastPath):
             raise self._withhold(records, error.strerror or str(error)) from error
         except AuditError as error:
             raise self._withhold(records, error.message, error.hint) from error
-        self._size += written
-        self.seq, self._previous = seq, previous
-        self._long = self._next_long(seq)
-        if self._tracked:
-            self._fresh += hashes
-        if usual is None:
-            self._count(records)
-        if self._durability == "grouped":
-            syncer.wrote(seq)
+        return written, usual is not None, previous, hashes
 
     def _chained(self, records: Sequence[Record], now: float) -> Chained:
         """As `usual`, of whatever records, at whatever moment. Raises ValueError, see `write`."""

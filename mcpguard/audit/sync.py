@@ -55,22 +55,34 @@ class Syncer:
             self._thread = None
 
     def _rouse(self) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="audit-sync", daemon=True)
-            self._thread.start()
+        if self._thread is None or not self._thread.is_alive():
+            thread = threading.Thread(target=self._run, name="audit-sync", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # the system gives no more threads
+                self.failure, self.pending = str(error), False
+                return
+            self._thread = thread
         self._wake.set()
 
     def _run(self) -> None:
-        while True:
-            self._wake.wait()
-            self._full.wait(GROUP_SECONDS)
-            if self._stopping:
-                return
-            self._wake.clear()
-            self._full.clear()
-            # Before the sync: a record written during it belongs to the next group.
-            self.pending = False
-            self._sync()
+        try:
+            while self._group():
+                self._sync()
+        except BaseException as error:  # noqa: BLE001 - whoever writes next is told, and begins anew
+            self.failure, self.pending = f"{type(error).__name__} beside the session", False
+
+    def _group(self) -> bool:
+        """Waits until the disk is to be asked; False: the end."""
+        self._wake.wait()
+        self._full.wait(GROUP_SECONDS)
+        if self._stopping:
+            return False
+        self._wake.clear()
+        self._full.clear()
+        # Before the sync: a record written during it belongs to the next group.
+        self.pending = False
+        return True
 
     def _sync(self) -> None:
         try:

@@ -188,6 +188,8 @@ ODD_RECORDS: list[object] = [
     [READ, b""],
     ("read", b""),
     ({}, b""),
+    (tuple(READ), b""),
+    (READ, bytearray(b"{}")),
 ]
 
 
@@ -202,7 +204,7 @@ def test_what_is_no_usual_record_is_left_to_the_long_way(
 
 def test_a_record_whose_words_cannot_be_looked_up_is_an_error(log: AuditLog) -> None:
     with pytest.raises(TypeError, match="unhashable"):
-        log.usual([((UP, "tools/call", []), b"")], NOON)  # type: ignore[list-item]
+        log.usual([(Allowed(UP, "tools/call", []), b"")], NOON)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", [compiled.FastPath, AuditLog])
@@ -210,7 +212,6 @@ def test_a_log_that_was_never_set_up_writes_nothing(kind: type[compiled.FastPath
     with pytest.raises(TypeError, match="not set up"):
         kind.__new__(kind).allow(READ, b"")
     new = kind.__new__(kind)
-    put(new, _since=float("-inf"), _until=float("inf"))
     with pytest.raises(TypeError, match="not set up"):
         new.usual([], 0.0)
 

@@ -20,7 +20,7 @@
 enum { DIGEST = 32, SEALED = 2 * DIGEST, PARTS = 4, ROOM = 4096, DOMAIN_ROOM = 64 };
 
 /* What python.py says, read once. */
-static PyObject *begun, *domain, *head_of_hash, *head_of_digest, *line_end, *leaf, *node, *perfect_in_python;
+static PyObject *begun, *domain, *head_of_hash, *head_of_digest, *line_end, *leaf, *node, *perfect_in_python, *allowed;
 static Py_ssize_t long_args;
 
 /* EVP_DigestInit(3) and the next: the same from OpenSSL 1.1.1 on. Without a context hashlib is asked. */
@@ -346,7 +346,7 @@ static PyObject *allow(FastPath *self, PyObject *const *given, Py_ssize_t many) 
 static int put_record(Lines *lines, PyObject **own, PyObject *record, long long seq, double past, char *digest) {
     if (!PyTuple_CheckExact(record) || PyTuple_GET_SIZE(record) != 2) return 0;
     PyObject *told = PyTuple_GET_ITEM(record, 0), *args = PyTuple_GET_ITEM(record, 1);
-    if (!PyTuple_Check(told) || !PyBytes_Check(args) || PyBytes_GET_SIZE(args) > long_args) return 0;
+    if ((PyObject *)Py_TYPE(told) != allowed || !PyBytes_CheckExact(args) || PyBytes_GET_SIZE(args) > long_args) return 0;
     PyObject *form = Py_XNewRef(PyDict_GetItemWithError(own[FORMS], told));
     if (form == NULL) return PyErr_Occurred() ? -1 : 0;
     int put = grow(lines) < 0 ? -1 : put_line(lines, own, form, seq, past, args, digest);
@@ -392,10 +392,12 @@ static PyObject *usual(FastPath *self, PyObject *const *given, Py_ssize_t many) 
     }
     double now = PyFloat_AsDouble(given[1]);
     if (now == -1.0 && PyErr_Occurred()) return NULL;
-    if (!is_usual(self, now - self->second)) Py_RETURN_NONE;
     PyObject *own[OBJECTS], *made = NULL, *records = PySequence_Tuple(given[0]);
     if (records == NULL) return NULL;
-    if (hold(self, own) == 0) made = usual_of(self, own, records, now - self->second);
+    if (hold(self, own) == 0) {
+        double past = now - self->second;
+        made = is_usual(self, past) ? usual_of(self, own, records, past) : Py_NewRef(Py_None);
+    }
     release(own);
     Py_DECREF(records);
     return made;
@@ -549,6 +551,7 @@ static int take_constants(void) {
     if (!PyErr_Occurred()) line_end = bytes_of(python, "LINE_END");
     if (!PyErr_Occurred()) leaf = bytes_of(python, "LEAF");
     if (!PyErr_Occurred()) node = bytes_of(python, "NODE");
+    if (!PyErr_Occurred()) allowed = PyObject_GetAttrString(python, "Allowed");
     if (!PyErr_Occurred()) perfect_in_python = PyObject_GetAttrString(python, "perfect");
     if (!PyErr_Occurred() && PyBytes_GET_SIZE(domain) > DOMAIN_ROOM) {
         PyErr_SetString(PyExc_ImportError, "the domain is too long");

@@ -5,7 +5,7 @@ Of a log as it is, which is compiled where that was built, and of one that is Py
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -371,6 +371,59 @@ def test_after_what_was_withheld_the_long_way_says_so_first(
     log.close()
     told = [record.get("event") or record["decision"] for record in read(log.path)]
     assert told == ["session.start", "allow", "allow", "audit.gap", "allow", "allow", "session.end"]
+
+
+@kinds
+def test_what_was_withheld_is_told_first_though_another_record_cannot_be_made(
+    tmp_path: Path, kind: type[AuditLog]
+) -> None:
+    log = warm(tmp_path / "audit.jsonl", Clock(), kind)
+    log.syncer.failure = "Input/output error"
+    with pytest.raises(AuditError):
+        log.write([(READ, b"")])
+    with pytest.raises(ValueError, match="seq"):
+        log.write([({"seq": 1}, b"")])
+    assert [pass_on(log, READ) for _ in range(2)] == [False, True]
+    log.close()
+    told = [record.get("event") or record["decision"] for record in read(log.path)]
+    assert told == ["session.start", "allow", "allow", "audit.gap", "allow", "allow", "session.end"]
+
+
+class Unmeasured(bytes):
+    """Lines that can be written, and not be looked at afterwards."""
+
+    @override
+    def __len__(self) -> int:
+        raise MemoryError
+
+
+class Unnoted(AuditLog):
+    """Fails between a write and its noting, once."""
+
+    __slots__ = ("failed",)
+
+    @override
+    def usual(self, records: Sequence[Record], now: float, /) -> python.Chained | None:
+        made = super().usual(records, now)
+        if made is None or hasattr(self, "failed"):
+            return made
+        self.failed = True
+        return Unmeasured(made[0]), *made[1:]
+
+
+def test_no_number_is_written_twice_when_a_record_could_not_be_noted(tmp_path: Path) -> None:
+    log = opened(tmp_path / "audit.jsonl", clock=Clock(), kind=Unnoted)
+    log.write([(ANSWER, b""), (CALL, b"")])
+    with pytest.raises(MemoryError):
+        log.write([(ANSWER, b"")] * 2)
+    assert not log.allow(ANSWER, b"")
+    for _ in range(2):
+        with pytest.raises(AuditError, match="somebody else changed the log"):
+            log.write([(ANSWER, b"")])
+    with pytest.raises(AuditError):
+        log.close()
+    assert [record["seq"] for record in read(log.path)] == [1, 2, 3, 4, 5]
+    assert verify(log.path).intact
 
 
 @kinds
