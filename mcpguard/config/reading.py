@@ -141,7 +141,7 @@ def _check_key(node: Node, key: str, child: Node, tree: Tree, path: Path) -> Non
         words = _NOT_HERE if path[:1] == (_SERVERS,) else _ELSEWHERE
         if not path and key in _OTHER_WORDS:
             raise node.error(f"unknown key `{key}`", hint=_OTHER_WORDS[key], at=node.keys[key])
-        if key in words and get_close_matches(key, tree, 1):
+        if key not in tree and key in words and get_close_matches(key, tree, 1):
             words = {key: f"{nearest(key, tree)} If not, {words[key]}"}
         replace(node, value={key: child}).table(tree, other_words=words)
         return
