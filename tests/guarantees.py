@@ -303,7 +303,7 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A record has the same bytes whichever way it is written, alone or with others.",
         Mutant(
             "audit/fastpath/python.py",
-            "hashed.update(self._previous + text)",
+            "hashed.update(previous + text)",
             "hashed.update(text)",
         ),
     ),
