@@ -167,8 +167,9 @@ VERSION = ROOT / "mcpguard" / "__init__.py"
 COMPILED = (
     ROOT / "scripts" / "hatch_build.py",
     ROOT / "mcpguard" / "audit" / "fastpath" / "compiled.c",
+    ROOT / "mcpguard" / "scan" / "threats" / "classifier" / "fastpath" / "compiled.c",
 )
-"""What builds the part in C, and that part."""
+"""What builds the parts in C, and those parts."""
 
 PARTS: dict[str, Part] = {
     "python": Part(VENV, (LOCKS / "requirements.txt",), _make_venv),

@@ -274,7 +274,9 @@ def fuzz(log: TextIO) -> int:
 
 BUILD = (*environment.PIP[:-2], "wheel", "--quiet", "--no-deps", "--no-build-isolation")
 NAME = "mcpguard-daemon"
-COMPILED = "import mcpguard.audit.fastpath.compiled"
+COMPILED = (
+    "import mcpguard.audit.fastpath.compiled, mcpguard.scan.threats.classifier.fastpath.compiled"
+)
 TYPED = "import mcpguard; from importlib.resources import files; open(files(mcpguard) / 'py.typed')"
 
 

@@ -1,10 +1,10 @@
-"""Compiles mcpguard/audit/fastpath/compiled.c: into the wheel, or beside it when editable.
+"""Compiles each `compiled.c` of `FOLDERS`: into the wheel, or beside its source when editable.
 
 Where there is no C compiler, or no header of Python's, the wheel is one of Python alone: it does
 the same, and a call takes a tenth longer. `MCPGUARD_COMPILE=require` makes that an error, `never`
 builds without looking.
 
-By hand: scripts/hatch_build.py [FLAG ...] compiles it beside its source, with these flags too.
+By hand: scripts/hatch_build.py [FLAG ...] compiles them beside their sources, with these flags too.
 """
 
 import hashlib
@@ -20,8 +20,11 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-FOLDER = Path("mcpguard", "audit", "fastpath")
-SOURCE = FOLDER / "compiled.c"
+FOLDERS = (
+    Path("mcpguard", "audit", "fastpath"),
+    Path("mcpguard", "scan", "threats", "classifier", "fastpath"),
+)
+SOURCE = "compiled.c"
 NAME = f"compiled{sysconfig.get_config_var('EXT_SUFFIX')}"
 WANTED = ("auto", "require", "never")
 FLAGS = ("-O2", "-std=c11", "-Wall", "-Wextra", "-fwrapv")
@@ -45,13 +48,17 @@ class CompileHook(BuildHookInterface[Any]):
             raise BuildError(f"MCPGUARD_COMPILE={wanted}: it is one of {', '.join(WANTED)}")
         root, editable = Path(self.root), version == "editable"
         if editable:
-            (root / FOLDER / NAME).unlink(missing_ok=True)
+            for folder in FOLDERS:
+                (root / folder / NAME).unlink(missing_ok=True)
         if wanted == "never" or os.name != "posix" or sys.implementation.name != "cpython":
             return
         self._made = None if editable else Path(tempfile.mkdtemp(prefix="mcpguard-build-"))
         try:
             strict = ("-Werror",) if wanted == "require" else ()
-            made = compiled(root / SOURCE, self._made or root / FOLDER, *strict)
+            made = {
+                folder / NAME: compiled(root / folder, (self._made or root) / folder, *strict)
+                for folder in FOLDERS
+            }
         except BuildError as error:
             self._clean()
             if wanted == "require":
@@ -59,7 +66,7 @@ class CompileHook(BuildHookInterface[Any]):
             self.app.display_warning(f"mcpguard is built without its compiled part: {error}")
             return
         if not editable:
-            build_data["force_include"][str(made)] = str(FOLDER / NAME)
+            build_data["force_include"] |= {str(file): str(place) for place, file in made.items()}
             build_data |= {"pure_python": False, "infer_tag": True}
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
@@ -72,16 +79,21 @@ class CompileHook(BuildHookInterface[Any]):
             self._made = None
 
 
-def compiled(source: Path, folder: Path, *more: str) -> Path:
-    """The module that was made of `source` in `folder`, with `more` flags. Raises BuildError."""
+def compiled(origin: Path, folder: Path, *more: str) -> Path:
+    """The module that was made in `folder` of what is in `origin`, with `more` flags.
+
+    Raises BuildError.
+    """
     tool, *shared = shlex.split(sysconfig.get_config_var("LDSHARED") or "cc -shared")
     compiler = shutil.which(tool) or shutil.which("cc")
     if compiler is None:
         raise BuildError("no C compiler (on Debian: apt-get install gcc)")
     position = shlex.split(sysconfig.get_config_var("CCSHARED") or "-fPIC")
+    source = origin / SOURCE
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     given = (f'-DSOURCE_DIGEST="{digest}"', f"-I{sysconfig.get_paths()['include']}")
     part = folder / f".{NAME}.{os.getpid()}"
+    folder.mkdir(parents=True, exist_ok=True)
     command = [compiler, *shared, *position, *FLAGS, *more, *given, str(source), "-o", str(part)]
     try:
         said = subprocess.run(
@@ -101,4 +113,5 @@ def compiled(source: Path, folder: Path, *more: str) -> Path:
 
 if __name__ == "__main__":
     root = Path(__file__).resolve().parents[1]
-    print(compiled(root / SOURCE, root / FOLDER, *sys.argv[1:]))
+    for folder in FOLDERS:
+        print(compiled(root / folder, root / folder, *sys.argv[1:]))

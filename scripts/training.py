@@ -18,8 +18,8 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
-from mcpguard.scan.threats.classifier import Sentence, brought, glance, listed, sentences
-from mcpguard.scan.threats.classifier.features import BITS
+from mcpguard.scan.threats.classifier import Sentence, brought, listed, sentences
+from mcpguard.scan.threats.classifier.fastpath import BITS, glance
 from mcpguard.scan.threats.classifier.model import BESIDE, packed
 from mcpguard.scan.threats.definition import Known, View, texts_of
 from mcpguard.scan.threats.detectors.resemblance import told_in
@@ -141,7 +141,7 @@ def _add(
     shared = max((min(end, last) - max(start, first) for first, last in spans), default=0)
     shortest = min([end - start, *(last - first for first, last in spans)])
     label = int(shared > 0 and 2 * shared >= shortest) if spans or not found.steers else -1
-    found.words.append(Unit(sorted(glance(sentence.words))))
+    found.words.append(Unit(sorted(set(glance(sentence.words)))))
     found.labels.append(label)
     found.said.append(text[start:end])
 

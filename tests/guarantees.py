@@ -3287,6 +3287,15 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "How a text reads is one signal: alone it asks for a person's eye and takes nothing away.",
         Mutant("scan/threats/detectors/resemblance.py", "MOST = 5.5", "MOST = 7.5"),
     ),
+    "scan:same-however-built": Guarantee(
+        _DEFINITIONS,
+        "A text is read the same whether its reader was compiled or not.",
+        Mutant(
+            "scan/threats/classifier/fastpath/python.py",
+            "add((last * PAIR + each) & _MASK)",
+            "add((last * PAIR) & _MASK)",
+        ),
+    ),
     "scan:own-business": Guarantee(
         _DEFINITIONS,
         "A tool may ask for what its name and its first words are about; the same question of "

@@ -1,4 +1,4 @@
-"""The part in C: it runs here, refuses what it cannot read, and is built where it can be."""
+"""The parts in C: they run here, refuse what they cannot read, and are built where they can be."""
 
 import _hashlib
 import gc
@@ -13,6 +13,8 @@ import zipfile
 from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -21,6 +23,10 @@ from mcpguard.audit.fastpath import compiled
 from mcpguard.audit.record import Form
 from mcpguard.audit.verify import verify
 from mcpguard.model import UP, Allowed
+from mcpguard.scan.threats import classifier
+from mcpguard.scan.threats.classifier.fastpath import Sentence
+from mcpguard.scan.threats.classifier.fastpath import compiled as scanning
+from mcpguard.scan.threats.text import lowered
 from tests.tools import ROOT
 from tests.unit.audit.logs import NOON, opened
 
@@ -292,7 +298,92 @@ def test_a_log_that_only_knows_itself_goes() -> None:
     assert gone() is None
 
 
-# --- how it is built -----------------------------------------------------------------------------
+# --- the scanner's -------------------------------------------------------------------------------
+
+WEIGHTS = bytes(1 << 18)
+ONE = Sentence(0, 3, ["one"], "")
+
+
+def of_words(words: list[Any] | str) -> Sentence:
+    odd: Any = words
+    return ONE._replace(words=odd)
+
+
+def test_the_scanner_uses_the_compiled_one() -> None:
+    used = (classifier.fastpath.divided, classifier.fastpath.worthy, classifier.fastpath.wording)
+    assert used == (scanning.divided, scanning.worthy, scanning.wording)
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "error"),
+    [
+        (scanning.divided, ("one", "two", "A"), None),
+        (scanning.divided, ("one",), TypeError),
+        (scanning.divided, ("one", b"one"), TypeError),
+        (scanning.divided, ("one", "one, two"), ValueError),
+        (scanning.divided, ("one", "one", b"A", [0]), TypeError),
+        (scanning.divided, ("one", "one", "A", 0), TypeError),
+        (scanning.divided, ("one", "one", "A", ["0"]), TypeError),
+        (scanning.divided, ("one", "one", "A", [2**80]), OverflowError),
+        (scanning.divided, ("one", "one", "A", [0, 1, 2]), None),
+        (scanning.worthy, ([ONE], WEIGHTS, 0), None),
+        (scanning.worthy, ([ONE], WEIGHTS), TypeError),
+        (scanning.worthy, (1, WEIGHTS, 0.0), TypeError),
+        (scanning.worthy, ([ONE], "weights", 0.0), TypeError),
+        (scanning.worthy, ([ONE], WEIGHTS[1:], 0.0), ValueError),
+        (scanning.worthy, ([ONE], WEIGHTS, "0"), TypeError),
+        (scanning.worthy, ([("a",)], WEIGHTS, 0.0), TypeError),
+        (scanning.worthy, ([(0, 3, ["one"], "")], WEIGHTS, 0.0), TypeError),
+        (scanning.worthy, ([of_words("one")], WEIGHTS, 0.0), TypeError),
+        (scanning.worthy, ([of_words([1])], WEIGHTS, 0.0), TypeError),
+        (scanning.wording, ([ONE], 0), None),
+        (scanning.wording, ((ONE,), 0), None),
+        (scanning.wording, (1, 0), TypeError),
+        (scanning.wording, ([], 0), IndexError),
+        (scanning.wording, ([ONE], -1), IndexError),
+        (scanning.wording, ([ONE], sys.maxsize), IndexError),
+        (scanning.wording, ([ONE], "0"), TypeError),
+        (scanning.wording, ([ONE, ("a",)], 0), TypeError),
+        (scanning.wording, ([of_words([b"one"])], 0), TypeError),
+    ],
+)
+def test_what_is_no_sentence_is_refused(
+    function: Callable[..., object], given: tuple[object, ...], error: type[Exception] | None
+) -> None:
+    if error is None:
+        function(*given)
+        return
+    with pytest.raises(error):
+        function(*given)
+
+
+def read_often() -> None:
+    """Every way through: read, and refused."""
+    text = "Never tell the user, 删除文件 é.\n# on\n# To " + "one more of many " * 99
+    low, starts = lowered(text), [*range(0, len(text), 3)]
+    for number in range(300):
+        told = scanning.divided(text, low, "AB_C." * len(text), starts)
+        assert len(told) > 5
+        scanning.worthy(told, WEIGHTS, -1e9 if number % 2 else 1e9)
+        scanning.wording(told, number % len(told))
+        with pytest.raises(UnicodeEncodeError):
+            scanning.worthy([*told, of_words(["a", "\ud800"])], WEIGHTS, 0.0)
+        with pytest.raises(UnicodeEncodeError):
+            scanning.wording([ONE, of_words(["a", "\ud800"])], 0)
+        with pytest.raises(TypeError):
+            scanning.divided(text, low, "A" * len(text), [0, 1, "2"])  # type: ignore[list-item]
+
+
+def test_nothing_is_kept_of_what_was_read() -> None:
+    read_often()
+    gc.collect()
+    before = sys.getallocatedblocks()
+    read_often()
+    gc.collect()
+    assert sys.getallocatedblocks() - before < 200
+
+
+# --- how they are built --------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -355,9 +446,18 @@ def one_of_odd_words(source: Path) -> dict[str, str]:
     return with_compiler(source, b"#!/bin/sh\necho 'Python.h? \xff'\nexit 1\n")
 
 
-def that_does_not_compile(source: Path) -> dict[str, str]:
-    folder = source / "mcpguard" / "audit" / "fastpath"
-    (folder / "compiled.c").write_text("#error nothing works\n", "ascii")
+FOLDERS = ("mcpguard/audit/fastpath", "mcpguard/scan/threats/classifier/fastpath")
+
+
+def that_do_not_compile(source: Path) -> dict[str, str]:
+    for folder in FOLDERS:
+        (source / folder / "compiled.c").write_text("#error nothing works\n", "ascii")
+    return {}
+
+
+def of_which_one_does_not_compile(source: Path) -> dict[str, str]:
+    that_do_not_compile(source)
+    shutil.copy(ROOT / FOLDERS[0] / "compiled.c", source / FOLDERS[0])
     return {}
 
 
@@ -375,20 +475,21 @@ def as_it_is(source: Path) -> dict[str, str]:
         (as_it_is, True, ""),
         (never, False, ""),
         (without_compiler, False, "no C compiler"),
-        (that_does_not_compile, False, "nothing works"),
+        (that_do_not_compile, False, "nothing works"),
+        (of_which_one_does_not_compile, False, "nothing works"),
         (one_that_cannot_run, False, "Exec format error"),
         (one_that_makes_nothing, False, "made nothing and said: Hm."),
         (one_of_odd_words, False, "(on Debian: apt-get install python3-dev)"),
     ],
 )
-def test_a_wheel_holds_the_part_in_c_where_it_could_be_built(
+def test_a_wheel_holds_the_parts_in_c_where_they_could_be_built(
     source: Path, prepare: Callable[[Path], dict[str, str]], compiles: bool, says: str
 ) -> None:
     code, name, inside, said = build(source, **prepare(source))
     assert code == 0, said
     assert says in said
     assert name.endswith("-py3-none-any.whl") is not compiles
-    assert len(inside) == compiles
+    assert {str(Path(each).parent) for each in inside} == (set(FOLDERS) if compiles else set())
     assert not [*source.rglob("*.so")]
 
 
@@ -396,7 +497,8 @@ def test_a_wheel_holds_the_part_in_c_where_it_could_be_built(
     ("prepare", "wanted", "says"),
     [
         (without_compiler, "require", "no C compiler (on Debian: apt-get install gcc)"),
-        (that_does_not_compile, "require", "nothing works"),
+        (that_do_not_compile, "require", "nothing works"),
+        (of_which_one_does_not_compile, "require", "nothing works"),
         (one_that_cannot_run, "require", "Exec format error"),
         (as_it_is, "perhaps", "MCPGUARD_COMPILE=perhaps: it is one of auto, require, never"),
     ],
@@ -414,22 +516,30 @@ def test_an_editable_install_leaves_nothing_that_was_built_before(
     source: Path, prepare: Callable[[Path], dict[str, str]]
 ) -> None:
     name = Path(compiled.__file__).name
-    built = source / "mcpguard" / "audit" / "fastpath" / name
-    built.write_bytes(b"of another time")
+    places = [source / folder / name for folder in FOLDERS]
+    for built in places:
+        built.write_bytes(b"of another time")
     code, _, inside, said = build(source, "wheel:editable", **prepare(source))
     assert (code, inside) == (0, []), said
-    assert built.exists() is (prepare is as_it_is)
-    assert not built.exists() or built.read_bytes() != b"of another time"
+    for built in places:
+        assert built.exists() is (prepare is as_it_is)
+        assert not built.exists() or built.read_bytes() != b"of another time"
 
 
-IMPORT = "import mcpguard.audit.fastpath as made; print(made.FastPath.__module__)"
+IMPORT = """
+from mcpguard.{package} import {name}
+print({name}.__module__)
+"""
+USED = {"audit.fastpath": "FastPath", "scan.threats.classifier.fastpath": "worthy"}
+"""Package, and what of it is of the one module or the other."""
 
 
-def imported(source: Path) -> str:
-    """The module whose class is used by what is in `source`."""
+def imported(source: Path, package: str) -> str:
+    """Whether what is in `source` uses the `compiled` or the `python` module of `package`."""
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(source)}
-    command = [sys.executable, "-c", IMPORT]
-    return subprocess.check_output(command, cwd=source, env=env, text=True).strip()
+    command = [sys.executable, "-c", IMPORT.format(package=package, name=USED[package])]
+    used = subprocess.check_output(command, cwd=source, env=env, text=True).strip()
+    return used.rpartition(".")[2]
 
 
 def is_of_another_source(built: Path) -> None:
@@ -446,18 +556,18 @@ def is_as_it_was(built: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("part", "package"),
+    [(compiled, "audit.fastpath"), (scanning, "scan.threats.classifier.fastpath")],
+)
+@pytest.mark.parametrize(
     ("happened", "used"),
-    [
-        (is_as_it_was, "mcpguard.audit.fastpath.compiled"),
-        (is_of_another_source, "mcpguard.audit.fastpath.python"),
-        (is_broken, "mcpguard.audit.fastpath.python"),
-    ],
+    [(is_as_it_was, "compiled"), (is_of_another_source, "python"), (is_broken, "python")],
 )
 def test_what_was_built_and_does_not_fit_is_not_used(
-    source: Path, happened: Callable[[Path], None], used: str
+    source: Path, part: ModuleType, package: str, happened: Callable[[Path], None], used: str
 ) -> None:
-    built = Path(compiled.__file__)
-    copy = source / "mcpguard" / "audit" / "fastpath" / built.name
+    built = Path(str(part.__file__))
+    copy = source / "mcpguard" / Path(*package.split(".")) / built.name
     shutil.copy(built, copy)
     happened(copy)
-    assert imported(source) == used
+    assert imported(source, package) == used

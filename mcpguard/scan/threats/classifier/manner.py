@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from math import log2
 from typing import TypeAlias
 
-from mcpguard.scan.threats.classifier.features import BITS, Numbers, Sentence, Topic, shared, units
+from mcpguard.scan.threats.classifier.fastpath import BITS, Numbers, Sentence
+from mcpguard.scan.threats.classifier.features import Topic, shared, units
 from mcpguard.scan.threats.lexicon import concepts
 
 __all__ = ["brought", "listed"]

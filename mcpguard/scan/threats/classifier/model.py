@@ -1,14 +1,14 @@
 """What was learned: a weight for each number of a feature, and what they say of a sentence."""
 
 import zlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from functools import cache
 from math import sqrt
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from mcpguard.scan.threats.classifier.features import BITS
+from mcpguard.scan.threats.classifier.fastpath import BITS, ZERO, Sentence, worthy
 
 __all__ = ["BESIDE", "Model", "learned", "packed", "unpacked"]
 
@@ -21,14 +21,11 @@ _HEAD = 12
 BESIDE = 0.15
 """What a feature of a sentence's manner counts, where one of a hundred of its words' counts 0.1."""
 
-_ZERO = 128
-"""The byte of a weight of nothing."""
-
 
 class Model(NamedTuple):
     """`bias`: log-odds of a sentence without features. `scale`: what a weight of one stands for.
 
-    `weights`: a byte for each number, `_ZERO` more than it weighs; `arguments`: what it weighs
+    `weights`: a byte for each number, `ZERO` more than it weighs; `arguments`: what it weighs
     besides in what is said of an argument. `words`: what words alone weigh; `least`: what those of
     a sentence come to that is worth a second look.
     """
@@ -40,19 +37,9 @@ class Model(NamedTuple):
     arguments: bytes
     words: bytes
 
-    def worth(self, found: Collection[int]) -> bool:
-        """Whether a sentence of these words (`glance`) may steer: a few in a hundred are."""
-        return bool(self.worthy((found,)))
-
-    def worthy(self, told: Iterable[Collection[int]]) -> set[int]:
-        """The numbers of those sentences (each a `glance`) that may steer."""
-        words, least = self.words, self.least
-        return {
-            at
-            for at, found in enumerate(told)
-            if sum([words[each] for each in found]) - _ZERO * len(found)
-            >= least * sqrt(len(found) + 1)
-        }
+    def worthy(self, told: Sequence[Sentence]) -> set[int]:
+        """The places of those sentences that may steer: a few in a hundred."""
+        return worthy(told, self.words, self.least)
 
     def log_odds(
         self, found: Collection[int], manner: Collection[int] = (), *, argument: bool = False
@@ -74,7 +61,7 @@ class Model(NamedTuple):
 def _sum(weights: bytes, found: Collection[int]) -> int:
     """What the numbers `found` weigh. All taken at once are two thirds of a list's time."""
     weighed = itemgetter(*found)(weights) if len(found) > 1 else map(weights.__getitem__, found)
-    return sum(weighed) - _ZERO * len(found)
+    return sum(weighed) - ZERO * len(found)
 
 
 def packed(bias: float, scale: float, least: float, weights: bytes) -> bytes:

@@ -8,7 +8,6 @@ from mcpguard.scan.threats.calibration import LEAST, SLOPE
 from mcpguard.scan.threats.classifier import (
     Sentence,
     Topic,
-    glance,
     learned,
     listed,
     sentences,
@@ -96,7 +95,7 @@ def _named(said: Said) -> Sequence[str]:
 
 def _judged(view: View, reading: Reading) -> Iterator[Placed]:
     model, (said, places) = learned("definitions"), _said_in(view, reading)
-    chosen = model.worthy(glance(each.words) for each in said)
+    chosen = model.worthy(said)
     if not chosen:
         return
     told = _about(view, said, places)

@@ -7,7 +7,7 @@ from itertools import compress
 from operator import itemgetter
 from typing import NamedTuple
 
-from mcpguard.scan.threats.classifier import brought, glance, learned, sentences
+from mcpguard.scan.threats.classifier import brought, learned, sentences
 from mcpguard.scan.threats.outputs.frames import FRAMES, Frame, Step
 from mcpguard.scan.threats.outputs.lexicon import Sense
 from mcpguard.scan.threats.outputs.reading import Reading, folded, read
@@ -138,8 +138,8 @@ def beside(text: str, start: int, end: int) -> str:
 
 def _alike(text: str) -> list[tuple[int, int, float]]:
     """Start, end and weight of the sentences that read most like what steers a model."""
-    model, told = learned("outputs"), list(sentences(text))
-    chosen = model.worthy(glance(each.words) for each in told)
+    model, told = learned("outputs"), sentences(text)
+    chosen = model.worthy(told)
     found = (
         (told[at].start, told[at].end, _weight(model.log_odds(features)))
         for at, features in brought(text, told, chosen)

@@ -1,7 +1,8 @@
 """A text as the words that mean something in an instruction, and where each of them stands."""
 
 from functools import cache
-from itertools import compress
+from itertools import compress, repeat
+from operator import contains
 from typing import NamedTuple
 
 from mcpguard.scan.needles import Needles, compiled
@@ -152,7 +153,7 @@ def read(text: str) -> Reading:
     spelt = text.split()
     means = list(map(_senses().get, spelt))
     if "_" in text:
-        for at in [number for number, word in enumerate(spelt) if "_" in word]:
+        for at in compress(range(len(spelt)), map(contains, spelt, repeat("_"))):
             means[at] = means[at] or _TOOL
     found = list(compress(range(len(spelt)), means))
     senses = list(filter(None, means))

@@ -10,14 +10,13 @@ from mcpguard.scan.threats.classifier import (
     Sentence,
     Topic,
     brought,
-    glance,
     learned,
     listed,
     sentences,
     topic,
     units,
 )
-from mcpguard.scan.threats.classifier.features import (
+from mcpguard.scan.threats.classifier.fastpath.python import (
     BITS,
     LETTERS,
     LONGEST,
@@ -214,10 +213,8 @@ def test_what_was_learned_is_there_and_tells_an_order_from_a_description() -> No
         for _, found in brought(text, told, {len(told) - 1})
     ]
     assert odds[0] > 0 > odds[1]
-    assert (model.worth(glance(order[-1].words)), model.worth(glance(plain[0].words))) == (
-        True,
-        False,
-    )
+    assert len(order) - 1 in model.worthy(order)
+    assert 0 not in model.worthy(plain)
 
 
 def test_a_model_comes_back_from_its_file_and_no_other_size_does() -> None:
@@ -226,8 +223,7 @@ def test_a_model_comes_back_from_its_file_and_no_other_size_does() -> None:
     assert (model.bias, model.scale, model.least) == (-1.5, 0.25, 3.0)
     assert model.log_odds([1, 2, 3]) == -1.5 + 0.25 * 3 / 2
     assert model.log_odds([1, 2, 3], argument=True) == -1.5 + 0.25 * 3 / 7**0.5
-    assert not model.worth([1, 2, 3])
-    assert model.worthy([[1, 2, 3], [], range(size // 2)]) == set()
+    assert model.worthy([Sentence(0, 9, ["some", "few", "words"], "")]) == set()
     for wrong in (size, 3 * size - 1, 3 * size + 1):
         with pytest.raises(ValueError, match="weights"):
             unpacked(packed(0.0, 1.0, 0.0, bytes(wrong)))
