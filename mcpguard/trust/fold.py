@@ -49,6 +49,7 @@ from mcpguard.trust.shared import Shared, latest
 
 __all__ = [
     "CALLER",
+    "GRACE",
     "SERVER",
     "Difference",
     "Fold",
@@ -63,9 +64,10 @@ __all__ = [
     "moment",
 ]
 
-GRACE = 5
+GRACE = 10
 """Seconds. A stated score may be one that held so long before its record: another proxy's events
-arrive by way of the store, and a decision is made before it is written."""
+arrive by way of the store, and a decision is made before it is written. On an idle machine four are
+enough; on one with more busy programs than cores five were once too few."""
 
 _DENIED = frozenset({"deny", "would_deny"})
 _CALL = "tools/call"
