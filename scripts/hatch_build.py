@@ -1,8 +1,8 @@
 """Compiles each `compiled.c` of `FOLDERS`: into the wheel, or beside its source when editable.
 
 Where there is no C compiler, or no header of Python's, the wheel is one of Python alone: it does
-the same, and a call takes a tenth longer. `MCPGUARD_COMPILE=require` makes that an error, `never`
-builds without looking.
+the same, and calls and scans take longer. All are built, or none. `MCPGUARD_COMPILE=require` makes
+a failure an error, `never` builds without looking.
 
 By hand: scripts/hatch_build.py [FLAG ...] compiles them beside their sources, with these flags too.
 """
@@ -48,8 +48,7 @@ class CompileHook(BuildHookInterface[Any]):
             raise BuildError(f"MCPGUARD_COMPILE={wanted}: it is one of {', '.join(WANTED)}")
         root, editable = Path(self.root), version == "editable"
         if editable:
-            for folder in FOLDERS:
-                (root / folder / NAME).unlink(missing_ok=True)
+            remove(root)
         if wanted == "never" or os.name != "posix" or sys.implementation.name != "cpython":
             return
         self._made = None if editable else Path(tempfile.mkdtemp(prefix="mcpguard-build-"))
@@ -61,9 +60,11 @@ class CompileHook(BuildHookInterface[Any]):
             }
         except BuildError as error:
             self._clean()
+            if editable:
+                remove(root)
             if wanted == "require":
                 raise
-            self.app.display_warning(f"mcpguard is built without its compiled part: {error}")
+            self.app.display_warning(f"mcpguard is built without its compiled parts: {error}")
             return
         if not editable:
             build_data["force_include"] |= {str(file): str(place) for place, file in made.items()}
@@ -79,6 +80,12 @@ class CompileHook(BuildHookInterface[Any]):
             self._made = None
 
 
+def remove(root: Path) -> None:
+    """What was compiled beside its source before."""
+    for folder in FOLDERS:
+        (root / folder / NAME).unlink(missing_ok=True)
+
+
 def compiled(origin: Path, folder: Path, *more: str) -> Path:
     """The module that was made in `folder` of what is in `origin`, with `more` flags.
 
@@ -89,13 +96,12 @@ def compiled(origin: Path, folder: Path, *more: str) -> Path:
     if compiler is None:
         raise BuildError("no C compiler (on Debian: apt-get install gcc)")
     position = shlex.split(sysconfig.get_config_var("CCSHARED") or "-fPIC")
-    source = origin / SOURCE
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    given = (f'-DSOURCE_DIGEST="{digest}"', f"-I{sysconfig.get_paths()['include']}")
-    part = folder / f".{NAME}.{os.getpid()}"
-    folder.mkdir(parents=True, exist_ok=True)
-    command = [compiler, *shared, *position, *FLAGS, *more, *given, str(source), "-o", str(part)]
+    source, part = origin / SOURCE, folder / f".{NAME}.{os.getpid()}"
+    command = [compiler, *shared, *position, *FLAGS, *more, f"-I{sysconfig.get_paths()['include']}"]
     try:
+        digest = hashlib.sha256(source.read_bytes()).hexdigest()
+        command += [f'-DSOURCE_DIGEST="{digest}"', str(source), "-o", str(part)]
+        folder.mkdir(parents=True, exist_ok=True)
         said = subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace", check=True
         )
@@ -113,5 +119,6 @@ def compiled(origin: Path, folder: Path, *more: str) -> Path:
 
 if __name__ == "__main__":
     root = Path(__file__).resolve().parents[1]
+    remove(root)
     for folder in FOLDERS:
         print(compiled(root / folder, root / folder, *sys.argv[1:]))

@@ -49,7 +49,6 @@ from mcpguard.trust.shared import Shared, latest
 
 __all__ = [
     "CALLER",
-    "GRACE",
     "SERVER",
     "Difference",
     "Fold",

@@ -18,7 +18,7 @@ from mcpguard.model import JsonObject
 from mcpguard.store import BACKENDS
 from mcpguard.store.ledger import Kind, Limit
 from mcpguard.trust.fold import fold
-from mcpguard.trust.limits import RECHECK
+from mcpguard.trust.limits import MAX_TTL, RECHECK
 from tests.faults.fleet import AT_ONCE, Place, Proxy, at_once, make_lock, mcpguard
 from tests.unit.store.backends import RedisServer, answering, most_in_a_window
 from tests.waiting import PATIENCE
@@ -107,7 +107,10 @@ def day_in_turn(proxy: Proxy, told: threading.Event) -> None:
 
     if proxy.profile == "home":
         assert told.wait(PATIENCE), "nobody was told of the limit of a principal"
-    proxy.load(day(CALLS), step)
+    try:
+        proxy.load(day(CALLS), step)
+    finally:
+        told.set()  # whoever fails says it at once
 
 
 def counted(proxies: Sequence[Proxy]) -> int:
@@ -123,9 +126,8 @@ def counted(proxies: Sequence[Proxy]) -> int:
 
 def spend(proxy: Proxy, proxies: Sequence[Proxy]) -> None:
     """What the others gave back when they ended: calls until the server's limit is spent."""
-    for _ in range(TRIES // AT_ONCE):
-        if counted(proxies) >= SERVER:
-            return
+    end = time.monotonic() + MAX_TTL  # a lease that was asked for at the end is given back then
+    while counted(proxies) < SERVER and time.monotonic() < end:
         proxy.ask(*["list"] * AT_ONCE)
 
 
@@ -188,7 +190,7 @@ def test_ten_thousand_calls_through_four_proxies_exceed_no_limit_and_give_the_fo
     # is within a minute
     by_profile = Counter(profile for profile, _ in served)
     searches = Counter(profile for profile, tool in served if tool == "search")
-    assert counted(proxies) == SERVER
+    assert SERVER - 4 * SERVER // 8 <= len(served) <= counted(proxies) == SERVER
     assert max(by_profile.values()) <= PRINCIPAL
     assert RULE // 2 <= searches["work"] <= RULE
     assert searches["home"] <= RULE

@@ -336,6 +336,7 @@ def test_the_scanner_uses_the_compiled_one() -> None:
         (scanning.worthy, ([(0, 3, ["one"], "")], WEIGHTS, 0.0), TypeError),
         (scanning.worthy, ([of_words("one")], WEIGHTS, 0.0), TypeError),
         (scanning.worthy, ([of_words([1])], WEIGHTS, 0.0), TypeError),
+        (scanning.worthy, ([tuple.__new__(Sentence, ())], WEIGHTS, 0.0), TypeError),
         (scanning.wording, ([ONE], 0), None),
         (scanning.wording, ((ONE,), 0), None),
         (scanning.wording, (1, 0), TypeError),
@@ -345,6 +346,8 @@ def test_the_scanner_uses_the_compiled_one() -> None:
         (scanning.wording, ([ONE], "0"), TypeError),
         (scanning.wording, ([ONE, ("a",)], 0), TypeError),
         (scanning.wording, ([of_words([b"one"])], 0), TypeError),
+        (scanning.wording, ([of_words([type("Word", (str,), {})("one")])], 0), TypeError),
+        (scanning.wording, ([tuple.__new__(Sentence, (1, 2, []))], 0), TypeError),
     ],
 )
 def test_what_is_no_sentence_is_refused(
@@ -461,6 +464,11 @@ def of_which_one_does_not_compile(source: Path) -> dict[str, str]:
     return {}
 
 
+def without_a_source(source: Path) -> dict[str, str]:
+    (source / FOLDERS[1] / "compiled.c").unlink()
+    return {}
+
+
 def never(source: Path) -> dict[str, str]:
     return {"MCPGUARD_COMPILE": "never"}
 
@@ -477,6 +485,7 @@ def as_it_is(source: Path) -> dict[str, str]:
         (without_compiler, False, "no C compiler"),
         (that_do_not_compile, False, "nothing works"),
         (of_which_one_does_not_compile, False, "nothing works"),
+        (without_a_source, False, "No such file or directory"),
         (one_that_cannot_run, False, "Exec format error"),
         (one_that_makes_nothing, False, "made nothing and said: Hm."),
         (one_of_odd_words, False, "(on Debian: apt-get install python3-dev)"),
@@ -511,7 +520,9 @@ def test_what_was_required_and_could_not_be_built_is_an_error(
     assert says in said
 
 
-@pytest.mark.parametrize("prepare", [as_it_is, never, without_compiler])
+@pytest.mark.parametrize(
+    "prepare", [as_it_is, never, without_compiler, of_which_one_does_not_compile, without_a_source]
+)
 def test_an_editable_install_leaves_nothing_that_was_built_before(
     source: Path, prepare: Callable[[Path], dict[str, str]]
 ) -> None:

@@ -173,8 +173,10 @@ def test_a_stem_whose_number_is_0_is_none(form: ModuleType) -> None:
 
 
 @forms
-@pytest.mark.parametrize("at", [1, 2**40])
-def test_there_is_no_sentence_behind_the_last(form: ModuleType, at: int) -> None:
+@pytest.mark.parametrize("at", [-1, 1, 2**40])
+def test_there_is_no_sentence_before_the_first_or_behind_the_last(
+    form: ModuleType, at: int
+) -> None:
     with pytest.raises(IndexError):
         form.wording([Sentence(0, 1, ["a"], "")], at)
 
@@ -189,6 +191,23 @@ def test_half_a_surrogate_pair_is_no_word(form: ModuleType) -> None:
     for ask in asked:
         with pytest.raises(UnicodeEncodeError):
             ask()
+
+
+@forms
+def test_of_a_word_near_by_its_first_letters_are_read(form: ModuleType) -> None:
+    told = [Sentence(0, 1, ["a"], ""), Sentence(2, 9, ["éénvoud\ud800"], "")]
+    assert form.wording(told, 0) == {*one_of_each(told[:1], 0), number("éénvo") * NEAR % SIZE}
+
+
+@forms
+def test_what_weighs_no_number_chooses_nothing(form: ModuleType) -> None:
+    assert form.worthy([Sentence(0, 1, ["a"], "")], bytes(SIZE), float("nan")) == set()
+
+
+@forms
+def test_a_lowered_text_of_another_length_is_an_error(form: ModuleType) -> None:
+    with pytest.raises(ValueError, match="another length"):
+        form.divided("one", "one, two")
 
 
 @forms

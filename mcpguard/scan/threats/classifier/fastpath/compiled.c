@@ -214,9 +214,8 @@ static uint32_t number_of_text(const char *text, Py_ssize_t size) {
 /* The words of one of the sentences: borrowed, or NULL with an error. */
 static PyObject *words_at(PyObject *told, Py_ssize_t at) {
     PyObject *each = PySequence_Fast_GET_ITEM(told, at);
-    if (PyObject_TypeCheck(each, sentence) && PyList_Check(PyTuple_GET_ITEM(each, WORDS))) {
-        return PyTuple_GET_ITEM(each, WORDS);
-    }
+    int whole = PyObject_TypeCheck(each, sentence) && PyTuple_GET_SIZE(each) == MEMBERS;
+    if (whole && PyList_Check(PyTuple_GET_ITEM(each, WORDS))) return PyTuple_GET_ITEM(each, WORDS);
     PyErr_SetString(PyExc_TypeError, "it is no sentence with a list of words");
     return NULL;
 }
@@ -232,7 +231,7 @@ typedef struct {
 static int look_at(Glance *glance, PyObject *words) {
     Py_ssize_t many = PyList_GET_SIZE(words);
     if (many > glance->room) {
-        uint32_t *numbers = PyMem_Resize(glance->numbers, uint32_t, many);
+        uint32_t *numbers = PyMem_Realloc(glance->numbers, (size_t)many * sizeof *numbers);
         if (numbers == NULL) return PyErr_NoMemory(), -1;
         glance->numbers = numbers;
         glance->room = many;
@@ -267,7 +266,7 @@ static int choose(PyObject *chosen, Glance *glance, PyObject *told, const char *
         PyObject *words = words_at(told, at);
         if (words == NULL || look_at(glance, words) < 0) return -1;
         double bound = least * sqrt((double)glance->used + 1);
-        if ((double)weighed(glance, (const unsigned char *)weights) < bound) continue;
+        if (!((double)weighed(glance, (const unsigned char *)weights) >= bound)) continue; /* nor of no number */
         PyObject *number = PyLong_FromSsize_t(at);
         int done = number == NULL ? -1 : PySet_Add(chosen, number);
         Py_XDECREF(number);
@@ -305,15 +304,22 @@ static int add_number(PyObject *found, uint64_t number) {
 
 /* The number of the stem of `word`, 0 where it has none; -1 with an error. */
 static int64_t stem_of(PyObject *word) {
-    Py_ssize_t size, used = 0, left = stem;
-    const char *text = PyUnicode_AsUTF8AndSize(word, &size);
-    int small = text == NULL ? -1 : PySet_Contains(common, word);
-    if (small) return small < 0 ? -1 : 0;
-    if (PyUnicode_IS_ASCII(word)) return number_of_text(text, size < stem ? size : stem);
-    for (; used < size; used++) { /* what follows in a character begins with the bits 10 */
-        if (((unsigned char)text[used] & 0xc0) != 0x80 && left-- == 0) break;
+    if (!PyUnicode_CheckExact(word)) { /* no code of another class runs while words are borrowed */
+        PyErr_SetString(PyExc_TypeError, "a word is no str");
+        return -1;
     }
-    return number_of_text(text, used);
+    int small = PySet_Contains(common, word);
+    if (small) return small < 0 ? -1 : 0;
+    if (PyUnicode_IS_ASCII(word)) {
+        Py_ssize_t size = PyUnicode_GET_LENGTH(word);
+        return number_of_text(PyUnicode_DATA(word), size < stem ? size : stem);
+    }
+    PyObject *first = PyUnicode_Substring(word, 0, stem);
+    Py_ssize_t size;
+    const char *text = first == NULL ? NULL : PyUnicode_AsUTF8AndSize(first, &size);
+    int64_t number = text == NULL ? -1 : (int64_t)number_of_text(text, size);
+    Py_XDECREF(first);
+    return number;
 }
 
 /* Add what the words of the sentence itself give. */

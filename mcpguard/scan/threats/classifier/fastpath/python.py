@@ -39,7 +39,7 @@ __all__ = [
     "worthy",
 ]
 
-COMPILED = "aeef0884a5b05e4612eedd5c2a5c834ff638afd419a97e11c554d46580d693e2"
+COMPILED = "826829d436209494ae8521980f2e9001882a0161c1bc496ea769399aa593e11d"
 """SHA-256 of compiled.c, in hex. What was built of another one, and left beside it, is not used."""
 
 BITS = 18
@@ -99,7 +99,10 @@ def divided(text: str, low: str, concepts: str = "", starts: Sequence[int] = ())
 
     A sentence ends with `ENDS` and with a line, but where the next one goes on with a small letter.
     A word ends with a blank (`str.isspace`) and a `PAUSE`, which is a word itself.
+    Raises ValueError for a `low` of another length.
     """
+    if len(low) != len(text):
+        raise ValueError("the lowered text has another length")
     short = compiled(_LONG).search(low.encode("ascii", "replace")) is None
     easy = short and low.isascii()
     found = list[Sentence]()
@@ -233,6 +236,8 @@ def wording(told: Sequence[Sentence], at: int) -> set[int]:
     Of its own words each, each after the one before, their stems likewise; of the `AROUND`
     sentences before and after it, and of itself, the stems. Raises IndexError where there is none.
     """
+    if at < 0:
+        raise IndexError(at)
     found = set[int]()
     add, last = found.add, 1
     for each in glance(told[at].words):
