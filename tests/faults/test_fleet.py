@@ -49,9 +49,6 @@ TEXTS = {
     f"the limit of {SERVER} calls a minute to this server is reached",
     f"the limit of {RULE}/hour is spent (rule few-searches)",
 }
-TRIES = 5_000
-"""Calls until one is allowed: a proxy answers one in less than a millisecond, and looks again
-after a second or two."""
 SLACK = 500.0
 """Milliseconds between deciding a call and the time its record or the server's line has, at most:
 windows shorter by that much are never exceeded."""
@@ -220,6 +217,9 @@ def place_of(place: Place) -> str:
 LOST = ("trust.store_lost", "the store that counts a limit cannot be used")
 UNREAD = ("trust.store_lost", "the store that says who is blocked cannot be read")
 FEW = "limits: {tools: {read: [5/hour]}}\n"
+TRIES = 5_000
+"""Calls until one is allowed: a proxy answers one in less than a millisecond, and looks again
+after a second or two."""
 
 
 def until_allowed(proxy: Proxy, tool: str) -> None:
