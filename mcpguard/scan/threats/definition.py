@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from mcpguard.errors import ScanError
 from mcpguard.model import ItemKind, Json, JsonObject
 from mcpguard.scan.needles import encodable
+from mcpguard.scan.threats.encodings import undone
 from mcpguard.scan.threats.lexicon import read
 from mcpguard.scan.threats.parameters import Parameter, parameters, words
 from mcpguard.scan.threats.signals import Part, Signal
@@ -183,12 +184,15 @@ _HINT = "nothing honest is as long: look at what the server lists"
 def _read(found: list[_Text]) -> tuple[Said, ...]:
     if sum([len(text) for _, _, text in found]) > MAX_CHARACTERS:
         raise ScanError(f"definition: more than {MAX_CHARACTERS} characters", hint=_HINT)
+    found = [each for each in found if each[-1]]
     easy = plain("\n".join([text for _, _, text in found if text.isascii()]))
+    readings = undone(
+        [as_is(text) if easy and text.isascii() else normalise(text) for _, _, text in found]
+    )
     return tuple(
         [
-            Said(where, part, as_is(text) if easy and text.isascii() else normalise(text))
-            for where, part, text in found
-            if text
+            Said(where, part, normal)
+            for (where, part, _), normal in zip(found, readings, strict=True)
         ]
     )
 

@@ -1,12 +1,14 @@
 """Escapes and encodings: where they are in a text, and what they say."""
 
 import binascii
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 from mcpguard.scan.needles import Meter, encodable, matches, remembered
 
-__all__ = ["RUN", "TOKENS", "decoded", "runs", "tokens"]
+__all__ = ["RUN", "TOKENS", "decoded", "first_text", "runs", "tokens"]
 
 _SELECTORS = "\\x{180B}-\\x{180D}\\x{180F}\\x{FE00}-\\x{FE0F}\\x{E0100}-\\x{E01EF}"
 
@@ -15,8 +17,14 @@ _ESCAPES = (
     r"(?:%[0-9A-Fa-f][0-9A-Fa-f])+",
     r"(?:\\x[0-9A-Fa-f][0-9A-Fa-f])+",
     r"(?:\\u[0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f])+",
+    r"(?:\\u\{[0-9A-Fa-f]+\})+",
+    r"(?:\\U[0-9A-Fa-f]{8})+",
+    r"(?:\\[0-3][0-7][0-7]){4,}",
+    r"(?:\\[0-9A-Fa-f]{6} ?){4,}",
+    r"(?:=[0-9A-F][0-9A-F]){4,}",
     r"(?:&#[0-9]+;|&#[xX][0-9A-Fa-f]+;)+",
-    r"&(?:lt|gt|amp|quot|apos|nbsp|period|comma|colon|excl|lowbar|sol|num|ZeroWidthSpace);",
+    r"&[A-Za-z][0-9A-Za-z]+;",
+    r"(?:U\+[0-9A-Fa-f]{4,6}[ ,]?){4,}",
     r"[\x{E0000}-\x{E007F}]+",
     rf"[{_SELECTORS}][{_SELECTORS}]+",
 )
@@ -47,10 +55,10 @@ def _reading(token: str, before: str) -> tuple[str, str]:
         points = (ord(each) - _TAGS for each in token)
         says = "".join(chr(point) for point in points if point >= ord(" "))
         return ("flag", "") if flag and len(token) < _FLAG else ("tags", says.rstrip("\x7f"))
-    reader = _READERS.get(token[:2].lower(), _READERS.get(lead))
-    if reader is None:
-        return "selectors", _selected(token)
-    return "escape", reader(token)
+    for begins, reader in _READERS:
+        if token.startswith(begins):
+            return "escape", reader(token)
+    return "selectors", _selected(token)
 
 
 _FLAG = 9
@@ -70,22 +78,36 @@ def _units(token: str) -> str:
     return raw.decode("utf-16-be", "replace")
 
 
+def _digits(token: str) -> str:
+    """Bytes in octal, or code points in six digits of hex (CSS Syntax 3)."""
+    digits = token.split("\\")[1:]
+    if len(digits[0]) > len("377"):
+        return "".join(_character(each.strip(" ").lstrip("0"), 16) for each in digits)
+    return bytes(int(each, 8) for each in digits).decode("utf-8", "replace")
+
+
 def _numbers(token: str) -> str:
-    return "".join(map(_character, token.removesuffix(";").split(";")))
+    return "".join(_numbered(each[2:]) for each in token.removesuffix(";").split(";"))
+
+
+def _numbered(digits: str) -> str:
+    return _character(digits[1:], 16) if digits[:1] in ("x", "X") else _character(digits, 10)
+
+
+def _points(token: str) -> str:
+    """Code points in hex, each behind a lead of two characters, some in brackets."""
+    found = token.split(token[:2])[1:]
+    return "".join(_character(each.strip("{} ,").lstrip("0"), 16) for each in found)
 
 
 def _named(token: str) -> str:
-    from html.entities import html5  # two thousand names, for the dozen of `_ESCAPES`
+    from html.entities import html5  # two thousand names
 
-    return html5.get(token[1:], token)[:1]
+    return html5.get(token[1:], token)
 
 
-def _character(entity: str) -> str:
-    digits = entity[2:]
-    base = 10
-    if digits[:1] in ("x", "X"):
-        digits, base = digits[1:], 16
-    point = int(digits, base) if len(digits) < _DIGITS else 0
+def _character(digits: str, base: int) -> str:
+    point = int(digits or "0", base) if len(digits) < _DIGITS else 0
     return encodable(chr(point)) if 0 < point <= sys.maxunicode else "\N{REPLACEMENT CHARACTER}"
 
 
@@ -110,18 +132,27 @@ def _selected(token: str) -> str:
     return _printable(bytes(raw)) or ""
 
 
-_READERS: dict[str, Callable[[str], str]] = {
-    "%": lambda token: _bytes(token, "%"),
-    "\\x": lambda token: _bytes(token, "\\x"),
-    "\\u": _units,
-    "&#": _numbers,
-    "&": _named,
-}
+_READERS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("%", lambda token: _bytes(token, "%")),
+    ("&#", _numbers),
+    ("&", _named),
+    ("\\x", lambda token: _bytes(token, "\\x")),
+    ("\\u{", _points),
+    ("\\u", _units),
+    ("\\U", _points),
+    ("\\", _digits),
+    ("U+", _points),
+    ("=", lambda token: _bytes(token, "=")),
+)
+"""How an escape begins, and what reads it: the first row that fits."""
 
 
 _HEX = frozenset("0123456789abcdefABCDEF")
 _LEAST = 20
 """Characters of a run."""
+
+SHORTEST = 16
+"""Characters of a text among what is none: as many that can be printed are no chance."""
 
 _APART = bytes(
     each if chr(each).isalnum() or chr(each) in "+/_-" else ord(" ") for each in range(0x80)
@@ -136,18 +167,46 @@ def runs(raw: bytes) -> list[str]:
 
 @remembered(256)
 def decoded(run: str) -> str:
-    """The text that a run of hex or base64 holds; empty when it holds none."""
+    """The text that a run of hex or base64 holds, or a part of it does; empty when there is none.
+
+    What stands before or behind the text, and is none, may be letters that are glued to the run.
+    """
     bare = run.rstrip("=")
     if bare.islower() and not bare.isalnum():
-        return ""
-    if len(bare) % 2 == 0 and _HEX.issuperset(bare):
-        return _printable(bytes.fromhex(bare)) or ""
+        return first_text(chain.from_iterable(map(_hexes, _DIGITS_IN(bare))))
+    if _HEX.issuperset(bare):
+        return first_text(_hexes(bare))
     bare = bare.replace("-", "+").replace("_", "/")
-    try:
-        raw = binascii.a2b_base64(bare[: len(bare) - (len(bare) % 4 == 1)] + "==")
-    except binascii.Error:
-        return ""
-    return _printable(raw) or ""
+    return first_text(chain(_sixes(bare), *map(_hexes, _DIGITS_IN(bare))))
+
+
+def _hexes(bare: str) -> Iterator[bytes]:
+    """The bytes of hex, also of hex that begins with the second half of one."""
+    for start in range(2):
+        yield bytes.fromhex(bare[start : len(bare) - (len(bare) - start) % 2])
+
+
+def _sixes(bare: str) -> Iterator[bytes]:
+    """The bytes of base64, also of base64 that begins with a later quarter of three."""
+    for start in range(4):
+        size = len(bare) - start
+        yield binascii.a2b_base64(bare[start : len(bare) - (size % 4 == 1)] + "==")
+
+
+_DIGITS_IN = re.compile("[0-9A-Fa-f]{24,}").findall
+_TEXT_IN = re.compile(rb"[\t\n\r -~]{%d,}" % SHORTEST).findall
+
+
+def first_text(found: Iterable[bytes]) -> str:
+    """The first of `found` that is text, else the longest text in one of them."""
+    parts = list[bytes]()
+    for raw in found:
+        text = _printable(raw)
+        if text:
+            return text
+        parts += _TEXT_IN(raw)
+    said = (text for text in map(_printable, parts) if text)
+    return max(said, key=len, default="")
 
 
 def _printable(raw: bytes) -> str | None:

@@ -6,8 +6,9 @@ Linear in the text. The result is at most four times as long, plain ASCII text s
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, lru_cache
+from string import ascii_lowercase
 from typing import NamedTuple
 from unicodedata import category, combining, normalize
 
@@ -70,16 +71,16 @@ class _Piece(NamedTuple):
 
 
 class Normal:
-    """A reading: `text`, what was `hidden`, and where each part of it comes from."""
+    """A reading of `source`: `text`, what was `hidden`, and where each part of it comes from."""
 
-    __slots__ = ("_pieces", "_places", "_source", "hidden", "text")
+    __slots__ = ("_pieces", "_places", "hidden", "source", "text")
 
     def __init__(
         self, source: str, pieces: tuple[_Piece, ...], hidden: tuple[Hidden, ...], text: str
     ) -> None:
         self.text = text
         self.hidden = hidden
-        self._source = source
+        self.source = source
         self._pieces = pieces
         self._places: dict[int, tuple[list[int], list[int]] | None] | None = None
 
@@ -93,6 +94,22 @@ class Normal:
         first, last = self._place(start), self._place(max(start, end - 1))
         return min(first[0], last[0]), max(first[1], last[1])
 
+    def adding(self, found: Iterable[Hidden]) -> "Normal":
+        """This reading with what was `found` besides: it stands at the end, as far as it may grow.
+
+        What says nothing that is hidden is of no kind.
+        """
+        source = self.source
+        pieces = [*(self._pieces or (_Piece(0, 0, len(source), self.text, False),))]
+        hidden, at = [*self.hidden], len(self.text)
+        for each in found:
+            says = f"\n{each.says}"
+            if at + len(says) <= GROWTH * len(source):
+                pieces.append(_Piece(at, each.start, each.end, says, True))
+                at += len(says)
+                hidden += (each,) if each.kind else ()
+        return Normal(source, tuple(pieces), tuple(hidden), "".join(each.text for each in pieces))
+
     def _place(self, at: int) -> tuple[int, int]:
         """The smallest part of the original that the character at `at` comes from."""
         number = max(0, bisect_right(self._pieces, at, key=lambda piece: piece.at) - 1)
@@ -102,7 +119,7 @@ class Normal:
         if self._places is None:
             self._places = {}
         if number not in self._places:
-            source = self._source[piece.start : piece.end]
+            source = self.source[piece.start : piece.end]
             self._places[number] = None if source == piece.text else _clusters(source)
         places = self._places[number]
         if places is None:
@@ -216,8 +233,26 @@ _RANGES = (
 )
 """First and last code points of what is not seen, and taken out of the reading."""
 
-_MARKS = (*range(0x300, 0x370), *range(0x64B, 0x660), 0x640, 0x670)
+_MARKS = (
+    *range(0x300, 0x370),
+    *range(0x483, 0x48A),
+    *range(0x64B, 0x660),
+    *(0x640, 0x670),
+    *range(0x1AB0, 0x1B00),
+    *range(0x1DC0, 0x1E00),
+    *range(0x20D0, 0x2100),
+    *range(0xFE20, 0xFE30),
+)
 """Accents, Arabic vowel signs and the Arabic elongation: no word is another one without them."""
+
+_DRAWN = (
+    dict(zip(range(0x1F1E6, 0x1F200), ascii_lowercase, strict=True)),
+    dict(zip(range(0x1F150, 0x1F16A), ascii_lowercase, strict=True)),
+    dict(zip(range(0x1F170, 0x1F18A), ascii_lowercase, strict=True)),
+    str.maketrans("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnopqrstuvwyz"),
+    str.maketrans("⠁⠃⠉⠙⠑⠋⠛⠓⠊⠚⠅⠇⠍⠝⠕⠏⠟⠗⠎⠞⠥⠧⠺⠭⠽⠵", ascii_lowercase),
+)
+"""Letters that NFKC leaves as they are: of flags, white on black, small capitals, braille."""
 
 
 _FILLED = 0xE00
@@ -252,6 +287,8 @@ def _after() -> dict[int, str | int | None]:
                 table[point] = ord(letter)
     quotes = {0x2018: "'", 0x2019: "'", 0x201B: "'", 0x201C: '"', 0x201D: '"', 0x2E3A: "-"}
     dashes = dict.fromkeys((0x2010, 0x2011, 0x2012, 0x2013, 0x2014, 0x2212), "-")
+    for letters in _DRAWN:
+        table |= letters
     return table | quotes | dashes | {0xA0: " ", 0x622: 0x627, 0x623: 0x627, 0x625: 0x627}
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mcpguard.model import Json, JsonObject
 from mcpguard.scan.needles import LONG_WORD, none_of
+from mcpguard.scan.threats.encodings import decoded
 from mcpguard.scan.threats.outputs import (
     BLOCK,
     MAX_CHARACTERS,
@@ -23,7 +24,6 @@ from mcpguard.scan.threats.outputs import (
     judge_texts,
     needles,
 )
-from mcpguard.scan.threats.outputs.encodings import decoded
 from mcpguard.scan.threats.outputs.judging import weigh
 from mcpguard.scan.threats.outputs.lexicon import phrases, words
 from mcpguard.scan.threats.outputs.needles import quiet, unanchored

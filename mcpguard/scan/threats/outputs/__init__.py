@@ -9,7 +9,6 @@ gives orders, says who it is, changes the topic, names a recipient, hides. So:
     reading.py    a text as such words
     frames.py     words in an order, and what each order weighs
     judging.py    the passage of a text that weighs most
-    encodings.py  what has to be decoded first
 
 What is hidden or encoded weighs more by itself. Texts that speak about attacks weigh less.
 """
@@ -21,7 +20,7 @@ from typing import NamedTuple
 from mcpguard.errors import ScanError
 from mcpguard.model import Json
 from mcpguard.scan.needles import encodable
-from mcpguard.scan.threats.outputs.encodings import decoded, respelt
+from mcpguard.scan.threats.encodings import Decoded, Part, decoded, respelt
 from mcpguard.scan.threats.outputs.judging import BESIDE, NOTHING, Passage, beside, framed, weigh
 from mcpguard.scan.threats.outputs.needles import OVERLAP, dull, needles, quiet
 from mcpguard.scan.threats.outputs.texts import (
@@ -36,6 +35,7 @@ from mcpguard.scan.threats.outputs.texts import (
 )
 from mcpguard.scan.threats.score import Outcome, Report
 from mcpguard.scan.threats.signals import Signal
+from mcpguard.scan.threats.spacing import SPACINGS
 
 __all__ = [
     "BLOCK",
@@ -86,8 +86,18 @@ _FORMS: dict[str, tuple[float, float, str]] = {
 _SEEN = frozenset({"comment", "ansi"})
 """Ways of hiding what stands in the reading too, where it is weighed with what is around it."""
 
-_DECODED = (2.5, 2.0)
-"""The same for what `encodings` finds."""
+_ENCODED = (2.5, 2.0, weigh)
+"""The same for what `encodings` finds, and what weighs it."""
+
+_RESPACED = (1.0, 2.0, framed)
+"""The same where blanks are missing, or are something else. Addresses and code look like it, and
+what is made of them does not read like a sentence: only words in an order count."""
+
+_WEIGHTS = {
+    **dict.fromkeys((form for form, *_ in SPACINGS), _RESPACED),
+    "tags within words": (0.5, REVIEW, weigh),
+}
+"""Form -> the same, where it is not `_ENCODED`. Every page has tags."""
 
 
 class _Place(NamedTuple):
@@ -246,19 +256,25 @@ def _hidden(text: Text) -> Iterator[_Place]:
 
 
 def _decoded(text: Text) -> Iterator[_Place]:
-    extra, least = _DECODED
-    for source, reader, back in (
-        (text.source, decoded, _same),
-        (text.text, respelt, text.span),
-    ):
-        for start, piece in _pieces(source):
-            for form, first, last, says in reader(piece):
-                found = weigh(says, least)
-                if found.weight:
-                    span = back(start + first, start + last)
-                    message = f"it has to be decoded first ({form})"
-                    shown = says[:MAX_SHOWN]
-                    yield _Place(found, extra, "output-encoded", *span, shown, message)
+    for each in decoded(text.source):
+        yield from _said(each, 0, _same)
+    for start, piece in _pieces(text.text):
+        for each in respelt(piece):
+            yield from _said(each, start, text.span)
+
+
+def _said(found: Decoded, at: int, back: Callable[[int, int], tuple[int, int]]) -> Iterator[_Place]:
+    """What `found`, which begins at `at`, weighs: the part that weighs it, else all of it."""
+    extra, least, judge = _WEIGHTS.get(found.form, _ENCODED)
+    for _, says in _pieces(found.says):
+        passage = judge(says, least)
+        if passage.weight:
+            whole = Part(found.parts[0].start, found.parts[-1].end, says)
+            enough = (each for each in found.parts if judge(each.says, passage.weight).weight)
+            start, end, shown = whole if len(found.parts) == 1 else next(enough, whole)
+            message = f"it has to be decoded first ({found.form})"
+            span = back(at + start, at + end)
+            yield _Place(passage, extra, "output-encoded", *span, shown[:MAX_SHOWN], message)
 
 
 def _same(start: int, end: int) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from enum import IntFlag, auto
 from functools import cache
 
 from mcpguard.scan.threats.outputs.unspaced import SPACELESS
-from mcpguard.scan.threats.outputs.words import SPACED
+from mcpguard.scan.threats.words.orders import SPACED
 
 __all__ = ["Sense", "entries", "phrases", "spaceless", "words"]
 

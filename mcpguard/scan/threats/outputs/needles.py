@@ -8,18 +8,21 @@ from collections.abc import Callable
 from functools import cache
 
 from mcpguard.scan.needles import LONG_WORD, none_of, remembered
-from mcpguard.scan.threats.escapes import decoded as encoded_run
-from mcpguard.scan.threats.escapes import runs
-from mcpguard.scan.threats.outputs.encodings import (
+from mcpguard.scan.threats.encodings import (
     BYTES,
     KEYWORD_FORMS,
     LINES,
+    MORSE,
+    NUMBERS,
     decoded,
     may_hold,
 )
+from mcpguard.scan.threats.escapes import decoded as encoded_run
+from mcpguard.scan.threats.escapes import runs
 from mcpguard.scan.threats.outputs.frames import FRAMES
 from mcpguard.scan.threats.outputs.lexicon import Sense, entries
 from mcpguard.scan.threats.outputs.reading import INLINE, MARKS
+from mcpguard.scan.threats.spacing import NEEDLES
 
 __all__ = ["ANCHORS", "OVERLAP", "dull", "needles", "quiet", "unanchored"]
 
@@ -94,7 +97,9 @@ _ODD = (
     r"[^\x00-\x7F]",
     r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]",
     r"%[0-9A-Fa-f][0-9A-Fa-f]",
-    r"\\[xu][0-9A-Fa-f]",
+    r"\\(?:[xuU][0-9A-Fa-f{]|[0-3][0-7][0-7]\\|0[0-9A-Fa-f]{5})",
+    r"=[0-9A-F][0-9A-F]=",
+    r"U\+[0-9A-Fa-f]",
     r"&[#A-Za-z]",
     r"<!--|\[//\]|\[comment\]",
     INLINE.decode(),
@@ -102,7 +107,7 @@ _ODD = (
 )
 """What has to be read before it can be said what it holds."""
 
-_COUNTED = (LONG_WORD, LINES, BYTES, r"[01]{8}\s?[01]{8}")
+_COUNTED = (LONG_WORD, LINES, BYTES, NUMBERS, MORSE, *NEEDLES, r"[01]{8}\s?[01]{8}")
 """The same, told by so many characters of a kind."""
 
 

@@ -1,0 +1,397 @@
+"""Texts that are written so that a model can read them and a pattern cannot.
+
+Base64, hex, percent, escapes and entities are read by `threats.text`, missing and odd blanks by
+`spacing`; here are the others: base32, binary, base85, numbers, Morse, ROT13, digits for letters,
+letters in reverse and upside down.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from itertools import islice, product
+from string import ascii_lowercase
+from typing import NamedTuple
+
+from mcpguard.scan.needles import Needles, compiled, told
+from mcpguard.scan.threats.escapes import first_text
+from mcpguard.scan.threats.spacing import SPACINGS, TAGGED, Form, bare, joined
+from mcpguard.scan.threats.text import Hidden, Normal
+
+__all__ = [
+    "BYTES",
+    "KEYWORD_FORMS",
+    "LINES",
+    "MORSE",
+    "NUMBERS",
+    "Decoded",
+    "Part",
+    "decoded",
+    "may_hold",
+    "respelt",
+    "undone",
+]
+
+SHORTEST = 12
+"""Characters. No order is shorter."""
+
+_KEYWORDS = (
+    *("ignore", "disregard", "forget", "override", "previous", "instructions", "instruction"),
+    *("prompt", "system", "password", "assistant", "reveal", "developer", "exfiltrate"),
+    *("credentials", "forward", "execute"),
+)
+"""English words of orders to a model, looked for in ROT13, in reverse and with digits."""
+
+_LEET = {"o": "0", "i": "1", "e": "3", "a": "4", "s": "5", "t": "7"}
+_PLAIN = str.maketrans({digit: letter for letter, digit in _LEET.items()} | {"@": "a", "$": "s"})
+_ROT = str.maketrans(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "nopqrstuvwxyzabcdefghijklmNOPQRSTUVWXYZABCDEFGHIJKLM",
+)
+
+
+class Part(NamedTuple):
+    """What `start` to `end` of a text hold."""
+
+    start: int
+    end: int
+    says: str
+
+
+class Decoded(NamedTuple):
+    """What the `parts` of a text that are in this `form` hold, in order."""
+
+    form: str
+    parts: tuple[Part, ...]
+
+    @property
+    def says(self) -> str:
+        """All of it, part by part: what is told in pieces is put together by who reads it."""
+        return "\n".join(part.says for part in self.parts)
+
+
+def _disguised(word: str) -> Iterator[str]:
+    """Every spelling of `word` with digits for some of its letters."""
+    choices = [(letter, _LEET[letter]) if letter in _LEET else (letter,) for letter in word]
+    yield from ("".join(each) for each in product(*choices) if "".join(each) != word)
+
+
+def _words(forms: Iterator[str]) -> str:
+    return rf"(?i)\b(?:{'|'.join(forms)})\b"
+
+
+@cache
+def _whole() -> tuple[Form, ...]:
+    """Name, what shows it, and the way back, of what is done to a text as a whole."""
+    return (
+        ("rot13", _words(each.translate(_ROT) for each in _KEYWORDS), _rotated),
+        ("reversed", _words(each[::-1] for each in _KEYWORDS), _reversed),
+        ("digits", _words(form for each in _KEYWORDS for form in _disguised(each)), _spelt),
+        ("joined words", _JOINED, _parted),
+        ("spread letters", rf"(?i)\b(?:{'|'.join(map(_spread, _SPREAD))})", _gathered),
+        ("tags within words", TAGGED, bare),
+    )
+
+
+_JOINED = (
+    r"(?i)\b(?:ignore|disregard|forget|override)[-_/.](?:all|any|the|your|every|everything|previous"
+    r"|prior|above|earlier|system)[-_/.]"
+)
+_SPREAD = ("ignore", "disregard", "forget", "override", "previous", "instruction", "password")
+
+
+def _spread(word: str) -> str:
+    return "[ ._*-]".join(word)
+
+
+def _parted(text: str) -> str:
+    return text.translate(str.maketrans("-_/.", "    "))
+
+
+def _gathered(text: str) -> str:
+    """Letters with one mark between each as words; what parts the words is wider."""
+    for gap in ("   ", ". .", "- -", "_ _", "* *"):
+        text = text.replace(gap, "\x00")
+    return text.translate(_TOGETHER)
+
+
+_TOGETHER: dict[int, str | None] = {**dict.fromkeys(map(ord, " ._*-")), 0: " "}
+
+
+def _rotated(text: str) -> str:
+    return text.translate(_ROT)
+
+
+def _reversed(text: str) -> str:
+    return text[::-1]
+
+
+def _spelt(text: str) -> str:
+    return text.translate(_PLAIN)
+
+
+def _base32(run: str) -> Iterator[bytes]:
+    bare = run.rstrip("=")
+    for part in _begun(bare, 8):
+        size = len(part) - (len(part) % 8 in {1, 3, 6})
+        yield base64.b32decode(part[:size] + "=" * (-size % 8))
+
+
+def _begun(run: str, places: int) -> Iterator[str]:
+    """`run`, and what begins later in it: its first letters may be no part of what it holds."""
+    return (run[at:] for at in range(places))
+
+
+def _tried(read: Callable[[str], bytes], parts: Iterable[str]) -> Iterator[bytes]:
+    """What each of `parts` holds that can be read: one that begins elsewhere may be none."""
+    for part in parts:
+        try:
+            yield read(part)
+        except ValueError:
+            continue
+
+
+def _binary(run: str) -> Iterator[bytes]:
+    for bits in _begun("".join(run.split()), 8):
+        size = len(bits) // 8
+        yield int(bits[: 8 * size] or "0", 2).to_bytes(size)
+
+
+def _ascii85(run: str) -> Iterator[bytes]:
+    yield base64.a85decode(run[2:-2])
+
+
+def _base85(run: str) -> Iterator[bytes]:
+    varied = len(_RARE.intersection(run))
+    if len(run) >= _LONG and varied >= _VARIED:
+        yield from _tried(base64.b85decode, _begun(run, 5 if varied > 2 * _VARIED else 1))
+
+
+def _numbers(run: str) -> Iterator[bytes]:
+    points = [int(each) for each in _APART.sub(" ", run).split()]
+    if max(points) <= _LAST:
+        yield bytes(points)
+
+
+_APART = re.compile("[ ,;]+")
+_LAST = 0x7E
+
+
+def _morse(run: str) -> Iterator[bytes]:
+    words = run.replace("|", "/").replace("   ", "/").split("/")
+    yield " ".join(
+        "".join(_MORSE.get(each, "") for each in word.split()) for word in words
+    ).encode()
+
+
+_MORSE = dict(
+    zip(
+        (
+            *(".-", "-...", "-.-.", "-..", ".", "..-.", "--.", "....", "..", ".---", "-.-", ".-.."),
+            *("--", "-.", "---", ".--.", "--.-", ".-.", "...", "-", "..-", "...-", ".--", "-..-"),
+            *("-.--", "--.."),
+        ),
+        ascii_lowercase,
+        strict=True,
+    )
+)
+"""ITU-R M.1677-1."""
+
+
+def _turned(run: str) -> Iterator[bytes]:
+    yield run.translate(_TURNED)[::-1].encode()
+
+
+_TURNED = str.maketrans("ɐɔǝɟƃɓɥᴉ\u0131ɾʞ\u026fɹʇʌʍʎbqdpnu", "acefgghiijkmrtvwyqbpdun")
+
+
+_BREAK = r"(?:\r?\n|(?:\\r)?\\n)"
+"""The end of a line, also as JSON has it."""
+
+LINES = rf"(?:[A-Za-z0-9+/]{{8,19}}=*{_BREAK}){{3}}"
+"""Three short lines of nothing but what base64, base32 and hex are written in."""
+
+BYTES = r"(?:(?:0x)?[0-9A-Fa-f]{2}[ ,:]{1,2}){11}"
+"""Eleven bytes in hex, apart."""
+
+_LINES = rf"(?:[A-Za-z0-9+/]{{8,19}}=*{_BREAK}[ \t]*){{3,}}[A-Za-z0-9+/]*=*"
+_BYTES = r"(?:(?:0x)?[0-9A-Fa-f]{2}[ ,:]{1,2}){11,}(?:0x)?[0-9A-Fa-f]{2}"
+
+
+def _wrapped(run: str) -> Iterator[bytes]:
+    """A run in short lines: hex, base32 or base64, whichever gives text; a word may follow it."""
+    lines = run.replace("\\r", "").replace("\\n", " ").split()
+    for whole in ("".join(lines), "".join(lines[:-1])):
+        for read in (_hex, _base32, _base64):
+            try:
+                yield from islice(read(whole), 1)
+            except ValueError:
+                continue  # it is written in another way
+
+
+def _hex(run: str) -> Iterator[bytes]:
+    yield bytes.fromhex(run)
+
+
+def _base64(run: str) -> Iterator[bytes]:
+    bare = run.rstrip("=")
+    yield binascii.a2b_base64(bare[: len(bare) - (len(bare) % 4 == 1)] + "==")
+
+
+def _apart(run: str) -> Iterator[bytes]:
+    return _hex("".join(each for each in run.replace("0x", "") if each.isalnum()))
+
+
+_BASE_85 = (
+    r"[0-9A-Za-z\-=_]*[!#$%&()*+;<>?@^`{|}~]+[0-9A-Za-z\-=_]+[!#$%&()*+;<>?@^`{|}~]+"
+    r"[0-9A-Za-z\-=_]+[!#$%&()*+;<>?@^`{|}~][0-9A-Za-z!#$%&()*+\-;<=>?@^_`{|}~]*"
+)
+"""A run with three of `_RARE` apart: few words of code match, and each match costs its time."""
+
+NUMBERS = r"(?:[0-9][0-9][0-9]?[ ,;]{1,2}){11}"
+"""Eleven numbers that may be characters."""
+
+MORSE = r"(?:[.-]{1,5} (?:[/|] )?){11}"
+"""Eleven letters in Morse."""
+
+_RUNS: tuple[tuple[str, str, Callable[[str], Iterable[bytes]]], ...] = (
+    ("base32", r"[A-Z2-7]{16}[A-Z2-7]*=*", _base32),
+    ("binary", r"[01]{8}(?:\s?[01]{8})+", _binary),
+    ("base85", r"<~[!-u\s]+~>", _ascii85),
+    ("short lines", _LINES, _wrapped),
+    ("hex bytes", _BYTES, _apart),
+    ("base85", _BASE_85, _base85),
+    ("numbers", r"(?:[0-9][0-9][0-9]?[ ,;]{1,2}){11,}[0-9][0-9][0-9]?", _numbers),
+    ("Morse", r"(?:[.-]{1,5}(?: {1,3}| ?[/|] ?)){11,}[.-]{1,5}", _morse),
+    ("upside down", r"(?:[ɐɔǝɟƃɓɥᴉıɾʞɯɹʇʌʍʎ][a-z ,.ɐɔǝɟƃɓɥᴉıɾʞɯɹʇʌʍʎ]*){8,}", _turned),
+)
+"""Name, pattern and decoder of what stands as a run among other text."""
+
+
+def _saying(read: Callable[[str], Iterable[bytes]]) -> Callable[[str], str]:
+    """What a run says by `read`; nothing when it is no text."""
+
+    def says(run: str) -> str:
+        try:
+            return first_text(read(run))
+        except ValueError:
+            return ""
+
+    return says
+
+
+KEYWORD_FORMS = tuple(pattern for _, pattern, _ in _whole())
+"""RE2 patterns of keywords in ROT13, in reverse and with digits for letters."""
+
+
+def respelt(text: str) -> Iterator[Decoded]:
+    """What `text`, a reading, says as a whole when letters are turned back."""
+    return _turned_back(text, _within(_whole, text))
+
+
+def decoded(text: str) -> Iterator[Decoded]:
+    """What runs of `text`, as it was written, hold: form by form."""
+    return _held(text, (*_within(_runs, text), *_within(_spacings, text)))
+
+
+def undone(readings: Sequence[Normal]) -> Sequence[Normal]:
+    """Each reading with what its text says besides when it is decoded, or its words are parted.
+
+    The sources have no halves of surrogate pairs.
+    """
+    written = _BETWEEN.join([each.source for each in readings])
+    runs = (*_within(_runs, written), *_within(_spacings, written))
+    whole = _within(_whole, _BETWEEN.join([each.text for each in readings]))
+    return [_undone(each, runs, whole) for each in readings] if runs or whole else readings
+
+
+_BETWEEN = "\n\n"
+"""Ends what is in lines, too."""
+
+
+def _undone(normal: Normal, runs: Sequence[Form], whole: Sequence[Form]) -> Normal:
+    found = [
+        Hidden(_kind(each.form), part.start, part.end, part.says)
+        for each in _held(normal.source, runs)
+        for part in each.parts
+    ]
+    for each in _turned_back(normal.text, whole):
+        span = normal.span(0, len(normal.text))
+        found.append(Hidden(_kind(each.form), *span, each.says))
+    return normal.adding(found) if found else normal
+
+
+def _turned_back(text: str, whole: Iterable[Form]) -> Iterator[Decoded]:
+    raw = text.encode()
+    for form, pattern, back in whole:
+        if compiled(pattern).search(raw):
+            yield Decoded(form, (Part(0, len(text), back(text)),))
+
+
+def _held(text: str, runs: Iterable[Form]) -> Iterator[Decoded]:
+    raw = text.encode()
+    for form, pattern, read in runs:
+        parts = tuple(_parts(raw, pattern, read))
+        if parts:
+            yield Decoded(form, parts)
+
+
+def _kind(form: str) -> str:
+    """What is hidden in a form that only a machine reads; nothing is in one that a person reads."""
+    return "" if form in _READABLE else "encoded"
+
+
+_READABLE = frozenset({*(form for form, *_ in SPACINGS), "tags within words"})
+
+
+def _parts(raw: bytes, pattern: str, read: Callable[[str], str]) -> Iterator[Part]:
+    at = place = 0
+    for match in compiled(pattern).finditer(raw):
+        run = match.group().decode()
+        says = read(run)
+        if len(says) >= SHORTEST:
+            place += len(raw[at : match.start()].decode())
+            yield Part(place, place + len(run), says)
+            at, place = match.end(), place + len(run)
+
+
+def _runs() -> tuple[Form, ...]:
+    return tuple((form, pattern, _saying(read)) for form, pattern, read in _RUNS)
+
+
+def _spacings() -> tuple[Form, ...]:
+    return SPACINGS
+
+
+@cache
+def _known(forms: Callable[[], tuple[Form, ...]]) -> tuple[tuple[Form, ...], Needles]:
+    """Of forms an automaton of their own: together they outgrow what RE2 keeps of one."""
+    rows = forms()
+    return rows, Needles([pattern for _, pattern, _ in rows], open_ended=True)
+
+
+def _within(forms: Callable[[], tuple[Form, ...]], text: str) -> list[Form]:
+    """Those whose pattern may be in `text`."""
+    rows, known = _known(forms)
+    found = told(known.found((text + known.end).encode()) or [], *known.nothing)
+    return [rows[number] for number in found]
+
+
+_RARE = frozenset("!#$%&()*+;<>?@^`{|}~")
+_LONG = 20
+_VARIED = 3
+"""Different ones of these that a run of base85 has; names and paths have fewer."""
+
+_THIRTY_TWO = {
+    each: " " for each in range(0x80) if chr(each) not in "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+}
+_LEAST = 16
+"""Characters of a run of base32, and of binary digits."""
+
+
+def may_hold(word: str) -> bool:
+    """Whether `decoded` may read something in a word of ASCII without blanks. Fast."""
+    if len(_RARE.intersection(word)) >= _VARIED or joined(word):
+        return True
+    return any(len(run) >= _LEAST for run in word.translate(_THIRTY_TWO).split())
