@@ -105,7 +105,8 @@ def matches(pattern: str, text: str, meter: Meter) -> Iterator[Match]:
     if len(raw) == len(text):
         for match in regex.finditer(raw):
             meter.spend()
-            yield Match(*match.span(), *match.span(group))
+            span = match.span()
+            yield Match(*span, *(match.span(group) if group else span))
         return
     at = seen = 0
     for match in regex.finditer(raw):

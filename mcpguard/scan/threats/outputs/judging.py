@@ -12,7 +12,7 @@ from mcpguard.scan.threats.outputs.frames import FRAMES, Frame, Step
 from mcpguard.scan.threats.outputs.lexicon import Sense
 from mcpguard.scan.threats.outputs.reading import Reading, folded, read
 
-__all__ = ["ABOUT", "BESIDE", "NOTHING", "Passage", "beside", "framed", "weigh"]
+__all__ = ["ABOUT", "BESIDE", "MOST_CHOSEN", "NOTHING", "Passage", "beside", "framed", "weigh"]
 
 S = Sense
 
@@ -73,6 +73,10 @@ MOST = 3.2
 
 MOST_ALIKE = 4
 """Sentences whose surroundings are looked at."""
+
+MOST_CHOSEN = 400
+"""Sentences of a piece that are judged by what was learned, the longest: all but such as are
+shorter than forty characters where there are many. A megabyte of those would take seconds."""
 
 BESIDE = 300
 """Characters around a sentence, in which it and an order add up."""
@@ -140,6 +144,9 @@ def _alike(text: str) -> list[tuple[int, int, float]]:
     """Start, end and weight of the sentences that read most like what steers a model."""
     model, told = learned("outputs"), sentences(text)
     chosen = model.worthy(told)
+    if len(chosen) > MOST_CHOSEN:
+        longest = nlargest(MOST_CHOSEN, chosen, key=lambda at: told[at].end - told[at].start)
+        chosen = set(longest)
     found = (
         (told[at].start, told[at].end, _weight(model.log_odds(features)))
         for at, features in brought(text, told, chosen)
