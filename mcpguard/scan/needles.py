@@ -111,13 +111,15 @@ def matches(pattern: str, text: str, meter: Meter) -> Iterator[Match]:
     at = seen = 0
     for match in regex.finditer(raw):
         meter.spend()
-        places = []
-        for place in sorted({*match.span(), *match.span(group)}):
-            seen += len(raw[at:place].decode())
-            at = place
-            places.append((place, seen))
-        known = dict(places)
-        yield Match(*(known[each] for each in (*match.span(), *match.span(group))))
+        start, end = match.span()
+        first = seen + len(raw[at:start].decode())
+        at, seen = end, first + len(raw[start:end].decode())
+        inner, last = first, seen
+        if group:
+            begin, close = match.span(group)
+            inner += len(raw[start:begin].decode())
+            last = inner + len(raw[begin:close].decode())
+        yield Match(first, seen, inner, last)
 
 
 class Needles:

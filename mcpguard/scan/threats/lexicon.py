@@ -10,6 +10,7 @@ from functools import cache
 from typing import NamedTuple, TypeAlias
 
 from mcpguard.scan.needles import compiled, remembered
+from mcpguard.scan.threats.prefixes import Tree, longest, tree
 from mcpguard.scan.threats.text import ENDS, PAUSE, lowered, normalise
 from mcpguard.scan.threats.words import CONCEPTS
 
@@ -235,14 +236,7 @@ def _foreign(word: str, at: int, found: list[_Token]) -> None:
         if code:
             found.append((code, at, at + len(word)))
         return
-    runs, place = _runs(), 0
-    while place < len(word):
-        for run, code in runs.get(word[place], ()):
-            if word.startswith(run, place):
-                found.append((code, at + place, at + place + len(run)))
-                place += len(run) - 1
-                break
-        place += 1
+    found += [(code, at + start, at + end) for start, end, code in longest(_runs(), word)]
 
 
 @cache
@@ -274,15 +268,10 @@ def _vocabulary() -> dict[str, _Entry]:
 
 
 @cache
-def _runs() -> dict[str, list[tuple[str, str]]]:
-    """First character -> words of the scripts without spaces, the longest first."""
-    found: dict[str, list[tuple[str, str]]] = {}
-    for word, code in _codes().items():
-        if not word[0].isascii() and not _worded(word[0]):
-            found.setdefault(word[0], []).append((word, code))
-    for words in found.values():
-        words.sort(key=lambda each: -len(each[0]))
-    return found
+def _runs() -> Tree:
+    """The words of the scripts without spaces."""
+    unspaced = (word for word in _codes() if not word[0].isascii() and not _worded(word[0]))
+    return tree({word: _codes()[word] for word in unspaced})
 
 
 def _worded(letter: str) -> bool:

@@ -10,6 +10,7 @@ from functools import cache
 from itertools import chain
 
 from mcpguard.scan.needles import Meter, compiled, matches
+from mcpguard.scan.threats.prefixes import Tree, longest, tree
 from mcpguard.scan.threats.text import normalise
 from mcpguard.scan.threats.words import CONCEPTS
 from mcpguard.scan.threats.words.orders import SPACED
@@ -97,50 +98,18 @@ _WORD = 20
 
 def _parted(word: str) -> str:
     """`word` with blanks around the known words in it: from the left, the longest each time."""
-    known, parts, done, at = _known(), list[str](), 0, 0
-    while at < len(word):
-        begun = known.get(word[at : at + _FIRST])
-        end = _end(begun, word, at + _FIRST) if begun else 0
-        if end:
-            parts += (word[done:at], word[at:end])
-            done = end
-        at = end or at + 1
+    parts, done = list[str](), 0
+    for start, end, known in longest(_known(), word):
+        parts += (word[done:start], known)
+        done = end
     return " ".join(filter(None, (*parts, word[done:])))
 
 
-class _Node(dict[str, "_Node"]):
-    """What may follow the beginning of a word, letter by letter; `""` where one may end."""
-
-
-def _end(node: _Node | None, word: str, at: int) -> int:
-    """Where the longest word ends of which `node` follows at `at`; 0 when none does."""
-    end, size = 0, len(word)
-    while node is not None:
-        if "" in node:
-            end = at
-        node = node.get(word[at]) if at < size else None
-        at += 1
-    return end
-
-
-_FIRST = 2
-"""Letters by which a word is looked up."""
-
-
 @cache
-def _known() -> _Node:
-    """The words that are looked for anywhere, by their first letters.
-
-    An automaton of RE2 has so many states of them that it takes ten times as long.
-    """
-    root = _Node()
+def _known() -> Tree:
+    """The words that are looked for anywhere."""
     listed = " ".join((*SPACED.values(), *CONCEPTS.values()))
-    for word in filter(_telling, _WORDS.findall(listed)):
-        node = root.setdefault(word[:_FIRST], _Node())
-        for letter in word[_FIRST:]:
-            node = node.setdefault(letter, _Node())
-        node[""] = _Node()
-    return root
+    return tree({word: word for word in filter(_telling, _WORDS.findall(listed))})
 
 
 _WORDS = re.compile(r"[^\W\d_]+")

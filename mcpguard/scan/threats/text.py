@@ -5,6 +5,7 @@ taken out, escapes and tag characters are read, runs of base64 and hex that hold
 Linear in the text. The result is at most four times as long, plain ASCII text stays as it is.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, lru_cache
@@ -190,7 +191,7 @@ def _read(text: str, depth: int) -> Normal:
 
 def _spelt(says: str) -> bool:
     """Whether escapes spell words that could stand as they are: nobody has to escape letters."""
-    return sum(map(_ascii_letter, says)) >= SPELT
+    return len(_LATIN.findall(says)) >= SPELT
 
 
 SPELT = 10
@@ -325,32 +326,19 @@ def _masked(text: str) -> Iterator[tuple[int, int]]:
     if compiled(_LOOK_ALIKES).search(text) is None:
         return
     mostly_ascii = len(text.encode()) < len(text) * 1.25
-    at = 0
-    for chunk in text.split(" "):
-        if not chunk.isascii():
-            for start, end in _words(chunk):
-                if mostly_ascii or any(map(_ascii_letter, chunk[start:end])):
-                    yield at + start, at + end
-        at += len(chunk) + 1
-
-
-def _words(chunk: str) -> Iterator[tuple[int, int]]:
-    """Runs of letters with look-alikes among them and nothing but ASCII beside those."""
-    if not any(map(str.isascii, chunk)) and not chunk.translate(LOOK_ALIKE).isascii():
-        return
-    start, odd, other = 0, False, False
-    for place, letter in enumerate(f"{chunk} "):
-        if letter.isalnum():
-            odd = odd or ord(letter) in LOOK_ALIKE
-            other = other or not (letter.isascii() or ord(letter) in LOOK_ALIKE)
+    for run in _RUNS(text):
+        word = run.group()
+        if word.isascii() or not _LIKE_ASCII.issuperset(word):
             continue
-        if odd and not other:
-            yield start, place
-        start, odd, other = place + 1, False, False
+        if mostly_ascii or _LATIN.search(word):
+            yield run.span()
 
 
-def _ascii_letter(letter: str) -> bool:
-    return letter.isascii() and letter.isalpha()
+_RUNS = re.compile(r"[^\W_]+").finditer
+
+_LIKE_ASCII = frozenset(map(chr, (*range(0x80), *LOOK_ALIKE)))
+
+_LATIN = re.compile("[A-Za-z]")
 
 
 # --- hidden characters and comments --------------------------------------------------------------

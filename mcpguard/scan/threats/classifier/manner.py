@@ -54,16 +54,29 @@ def brought(
     """
     if not chosen:
         return
-    whole, known, signs = _layout(text), list(told), dict[_Span, tuple[str, list[str]]]()
+    whole, known, said = _layout(text), list(told), dict[_Span, tuple[str, list[str]]]()
+    places = _places(told)
     for at in chosen:
         start, end, words, _ = told[at]
-        if (start, end) not in signs:  # pieces of one sentence have the same
-            signs[start, end] = concepts(text[start:end]), _signs(text[start : end + 1])
-        known[at] = Sentence(start, end, words, signs[start, end][0])
+        if (start, end) not in said:
+            said[start, end] = concepts(text[start:end]), _signs(text[start : end + 1])
+        codes = said[start, end][0]
+        first, count = places[start, end]
+        share = (len(codes) * (at + more - first) // count for more in range(2))
+        known[at] = Sentence(start, end, words, codes[slice(*share)])
     for at, found in units(known, chosen=chosen):
-        own = signs[told[at].start, told[at].end][1]
+        own = said[told[at].start, told[at].end][1]
         found.update(whole, _manner(text, told, at, own))
         yield at, found
+
+
+def _places(told: Sequence[Sentence]) -> dict[_Span, tuple[int, int]]:
+    """Of each sentence the number of its first piece, and how many it has, one after another."""
+    found = dict[_Span, tuple[int, int]]()
+    for at, (start, end, *_) in enumerate(told):
+        first, count = found.get((start, end), (at, 0))
+        found[start, end] = first, count + 1
+    return found
 
 
 def listed(

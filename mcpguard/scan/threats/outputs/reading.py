@@ -1,8 +1,9 @@
 """A text as the words that mean something in an instruction, and where each of them stands."""
 
+import re
 from functools import cache
 from itertools import compress, repeat
-from operator import contains
+from operator import add, contains
 from typing import NamedTuple
 
 from mcpguard.scan.needles import Needles, compiled
@@ -26,9 +27,9 @@ _replaced = replacing(
         **dict.fromkeys(_BLANKS, " "),
     }
 )
-_UNSPACED = r"\x{3040}-\x{30FF}\x{3400}-\x{9FFF}\x{AC00}-\x{D7AF}"
-_SPACELESS = f"[{_UNSPACED}][{_UNSPACED} ]*"
-_ARABIC = r"[\x{620}-\x{64A}]"
+_UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_SPACELESS = re.compile(f"[{_UNSPACED}][{_UNSPACED} ]*")
+_ARABIC = re.compile("[\u0620-\u064a]")
 
 
 def folded(text: str) -> str:
@@ -99,13 +100,15 @@ def _without_tags(raw: bytes) -> bytes:
 
 def _spaced(text: str) -> str:
     """`text` with blanks around the terms of languages that have none; Arabic without articles."""
-    raw = text.encode()
-    if compiled(_SPACELESS).search(raw):
-        there = b" ".join(found.group() for found in compiled(_SPACELESS).finditer(raw)).decode()
+    if text.isascii():
+        return text
+    there = " ".join(_SPACELESS.findall(text))
+    if there:
+        begun = {*there, *map(add, there, there[1:])}
         for number, (term, _) in enumerate(spaceless()):
-            if term in there:
+            if term[:2] in begun and term in there:
                 text = text.replace(term, f" \x05{number} ")
-    if compiled(_ARABIC).search(raw):
+    if _ARABIC.search(text):
         for joined in (" وال", " بال", " ال", " لل"):
             text = f" {text}".replace(joined, " ")
         text = " ".join(map(_parted, text.split(" ")))

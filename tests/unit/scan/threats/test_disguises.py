@@ -280,18 +280,23 @@ FLOODS = {
     "base85 in words": "a!b#c$d%e&f(g)h*i+j;k< ",
     "numbers": "73 103 110 ",
     "upside down": "ɐqɔɹʇ ",
+    "Chinese in one sentence": "用户\t",
+    "Chinese and a sign": "}用户",
+    "Cyrillic in twos": "!★аа",
+    "look-alikes": "\u0430a \u0430",
+    "tag characters": "\u0430\U000e0041",
 }
 
 MOST = 15
 """Times. Ten were measured; one that is not bounded comes to fifty."""
 
 LARGE = 60_000
-"""Characters."""
+"""Bytes."""
 
 
 def cost(part: str) -> float:
-    """Seconds of processor time for a result of `LARGE` such characters, the best of three."""
-    text, best = part * (LARGE // len(part)), float("inf")
+    """Seconds of processor time for a result of `LARGE` bytes of it, the best of three."""
+    text, best = part * (LARGE // len(part.encode())), float("inf")
     for _ in range(3):
         start = time.thread_time()
         in_result(text)
