@@ -13,7 +13,7 @@ __all__ = ["RUN", "TOKENS", "decoded", "first_text", "runs", "tokens"]
 _SELECTORS = "\\x{180B}-\\x{180D}\\x{180F}\\x{FE00}-\\x{FE0F}\\x{E0100}-\\x{E01EF}"
 
 _ESCAPES = (
-    r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][0-9;]*|[@-Z\\^_])",
+    r"(?:\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][0-9;]*|[@-Z\\^_]))+",
     r"(?:%[0-9A-Fa-f][0-9A-Fa-f])+",
     r"(?:\\x[0-9A-Fa-f][0-9A-Fa-f])+",
     r"(?:\\u[0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f])+",
@@ -23,13 +23,13 @@ _ESCAPES = (
     r"(?:\\[0-9A-Fa-f]{6} ?){4,}",
     r"(?:=[0-9A-F][0-9A-F]){4,}",
     r"(?:&#[0-9]+;|&#[xX][0-9A-Fa-f]+;)+",
-    r"&[A-Za-z][0-9A-Za-z]+;",
+    r"(?:&[A-Za-z][0-9A-Za-z]+;)+",
     r"(?:U\+[0-9A-Fa-f]{4,6}[ ,]?){4,}",
     r"[\x{E0000}-\x{E007F}]+",
     rf"[{_SELECTORS}][{_SELECTORS}]+",
 )
 TOKENS = "|".join(f"(?:{each})" for each in _ESCAPES)
-"""Matches one escape of any kind; of an OSC sequence (ECMA-48) its beginning alone.
+"""Matches escapes of one kind on end; of an OSC sequence (ECMA-48) its beginning alone.
 
 A terminal swallows what such a sequence holds, a model reads it.
 """
@@ -52,8 +52,7 @@ def _reading(token: str, before: str) -> tuple[str, str]:
         return "ansi", ""
     if _TAGS <= ord(lead) < _TAGS + 0x80:
         flag = before == "\N{WAVING BLACK FLAG}"
-        points = (ord(each) - _TAGS for each in token)
-        says = "".join(chr(point) for point in points if point >= ord(" "))
+        says = token.translate(_TAGGED)
         return ("flag", "") if flag and len(token) < _FLAG else ("tags", says.rstrip("\x7f"))
     for begins, reader in _READERS:
         if token.startswith(begins):
@@ -103,7 +102,7 @@ def _points(token: str) -> str:
 def _named(token: str) -> str:
     from html.entities import html5  # two thousand names
 
-    return html5.get(token[1:], token)
+    return "".join(html5.get(name, f"&{name}") for name in token.split("&")[1:])
 
 
 def _character(digits: str, base: int) -> str:
@@ -116,6 +115,8 @@ _DIGITS = 8
 
 _TAGS = 0xE0000
 """First of the tag characters, which repeat ASCII."""
+
+_TAGGED = {_TAGS + point: chr(point) if point >= ord(" ") else None for point in range(0x80)}
 
 _SELECTOR, _MORE_SELECTORS = 0xFE00, 0xE0100
 """First of the 16 variation selectors, and of the 240 others."""

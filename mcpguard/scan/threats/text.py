@@ -35,9 +35,9 @@ __all__ = [
 GROWTH = 4
 """Times. No reading of a text is longer than that; decoded runs are left out beyond it."""
 
-MAX_PIECES = 1000
-"""Escapes and encoded runs of one text that are read; each costs about a microsecond. More of them
-are themselves told, as `overflow`."""
+MAX_PIECES = 32 * 1024
+"""Escapes of one text that are read. More of them are themselves told, as `overflow`; no segment of
+a result has as many characters."""
 
 MAX_HIDDEN = 64
 """Hidden places of one text that are told one by one: a person reads no more."""
@@ -300,7 +300,7 @@ def _typography() -> Callable[[str], str]:
     return replacing({each: fold for each, fold in folded.items() if each != fold})
 
 
-_LOOK_ALIKES = "[" + "".join(rf"\x{{{point:x}}}" for point in LOOK_ALIKE) + "]"
+_LOOK_ALIKES = frozenset(map(chr, LOOK_ALIKE))
 
 
 def _folded(text: str) -> str:
@@ -308,8 +308,31 @@ def _folded(text: str) -> str:
     if text.isascii():
         seen = text.isprintable() or compiled(_CONTROLS).search(text.encode()) is None
         return text if seen else text.translate(_before())
-    text = normalize("NFKC", text.translate(_before())).translate(_after())
+    text = _composed(text)
     return text if text.isascii() else _unmasked(text)
+
+
+def _composed(text: str) -> str:
+    return normalize("NFKC", _thinned(text.translate(_before()))).translate(_after())
+
+
+def _thinned(text: str) -> str:
+    """`text` with at most `_CROWD` marks on a letter: to order n of them takes the square of n.
+
+    As the Stream-Safe Text Format (UAX 15, 13) has it, but that the others are left out.
+    """
+    return _marks_on_end().sub(r"\1", text) if _CROWDED.search(text) else text
+
+
+_CROWD = 30
+_CROWDED = re.compile(rf"[^\0-\u02ff\w\s]{{{_CROWD + 1}}}")
+"""What may be so many: marks are no letters."""
+
+
+@cache
+def _marks_on_end() -> re.Pattern[str]:
+    marks = "".join(chr(point) for point in range(0x300, 0x1F000) if combining(chr(point)))
+    return re.compile(f"([{marks}]{{{_CROWD}}})[{marks}]+")
 
 
 def _unmasked(text: str) -> str:
@@ -323,9 +346,11 @@ def _unmasked(text: str) -> str:
 
 def _masked(text: str) -> Iterator[tuple[int, int]]:
     """Words of ASCII and look-alike letters, both of them; or of nothing else in an ASCII text."""
-    if compiled(_LOOK_ALIKES).search(text) is None:
+    if _LOOK_ALIKES.isdisjoint(text):
         return
     mostly_ascii = len(text.encode()) < len(text) * 1.25
+    if not mostly_ascii and _LATIN.search(text) is None:
+        return
     for run in _RUNS(text):
         word = run.group()
         if word.isascii() or not _LIKE_ASCII.issuperset(word):
@@ -336,7 +361,7 @@ def _masked(text: str) -> Iterator[tuple[int, int]]:
 
 _RUNS = re.compile(r"[^\W_]+").finditer
 
-_LIKE_ASCII = frozenset(map(chr, (*range(0x80), *LOOK_ALIKE)))
+_LIKE_ASCII = _LOOK_ALIKES.union(map(chr, range(0x80)))
 
 _LATIN = re.compile("[A-Za-z]")
 
@@ -401,7 +426,7 @@ def _latin(letter: str) -> bool:
 
 
 def _disguised(text: str) -> Iterator[Hidden]:
-    shown = normalize("NFKC", text)
+    shown = normalize("NFKC", text) if _CROWDED.search(text) is None else text
     if len(shown) != len(text):
         shown = text
     for count, (start, end) in enumerate(_masked(shown)):
@@ -435,10 +460,7 @@ def _decode(text: str, plain: str, pieces: list[_Piece], hidden: list[Hidden], d
     room = GROWTH * len(text) - len(plain)
     shown = Normal(text, tuple(pieces), (), plain)
     at = len(plain)
-    for count, match in enumerate(compiled(RUN).finditer(plain)):
-        if count >= MAX_HIDDEN:
-            hidden.append(Hidden("overflow", 0, len(text), ""))
-            return
+    for match in compiled(RUN).finditer(plain):
         says = decoded(match.group())
         if not says:
             continue
@@ -468,7 +490,7 @@ def _clusters(text: str) -> tuple[list[int], list[int]]:
 
 @lru_cache(maxsize=4096)
 def _alone(cluster: str) -> str:
-    return normalize("NFKC", cluster.translate(_before())).translate(_after())
+    return _composed(cluster)
 
 
 _JAMO = range(0x1160, 0x1200)

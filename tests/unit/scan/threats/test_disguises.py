@@ -285,6 +285,10 @@ FLOODS = {
     "Cyrillic in twos": "!★аа",
     "look-alikes": "\u0430a \u0430",
     "tag characters": "\u0430\U000e0041",
+    "marks": "\u0301\u0316",
+    "Greek without blanks": "обα",
+    "names of characters": "&lt;",
+    "escape sequences": "\x1bM",
 }
 
 MOST = 15
@@ -294,20 +298,43 @@ LARGE = 60_000
 """Bytes."""
 
 
-def cost(part: str) -> float:
-    """Seconds of processor time for a result of `LARGE` bytes of it, the best of three."""
+def cost(judge: Callable[[str], Outcome], part: str) -> float:
+    """Seconds of processor time for `LARGE` bytes of it, the best of three."""
     text, best = part * (LARGE // len(part.encode())), float("inf")
     for _ in range(3):
         start = time.thread_time()
-        in_result(text)
+        judge(text)
         best = min(best, time.thread_time() - start)
     return best
 
 
+@pytest.mark.parametrize("judge", [in_result, in_definition])
 @pytest.mark.parametrize("kind", FLOODS)
-def test_a_flood_of_disguises_costs_little_more_than_prose(kind: str) -> None:
-    in_result(PROSE + FLOODS[kind])  # what is loaded once
-    assert cost(FLOODS[kind]) < MOST * cost(PROSE)
+def test_a_flood_of_disguises_costs_little_more_than_prose(
+    kind: str, judge: Callable[[str], Outcome]
+) -> None:
+    judge(PROSE + FLOODS[kind])  # what is loaded once
+    assert cost(judge, FLOODS[kind]) < MOST * cost(judge, PROSE)
+
+
+CROWDS = {
+    "names": " ".join(f"getUserAccountById_{number:02}" for number in range(64)),
+    "paths": "\n".join(f"src/components/item{number:02}" for number in range(80)),
+    "names of characters": "&lt;" * 1500,
+    "escape sequences": "\x1bM" * 1500,
+}
+
+
+@pytest.mark.guarantee("scan:hidden-orders-are-read")
+@pytest.mark.parametrize("kind", CROWDS)
+def test_no_number_of_harmless_runs_hides_an_order(kind: str) -> None:
+    for order in (
+        base64.b64encode(ORDER.encode()).decode(),
+        "".join(f"&#{ord(each)};" for each in ORDER),
+        "".join(f"%{ord(each):02x}" for each in ORDER),
+        ORDER.replace(" ", "&nbsp;"),
+    ):
+        assert in_result(f"{CROWDS[kind]} {order}") is Outcome.BLOCK
 
 
 STEERING = (
