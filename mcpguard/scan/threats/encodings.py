@@ -321,7 +321,8 @@ def undone(readings: Sequence[Normal]) -> Sequence[Normal]:
 
     The sources have no halves of surrogate pairs.
     """
-    written = _BETWEEN.join([each.source for each in readings])
+    read = [each.text for each in readings if each.text != each.source]
+    written = _BETWEEN.join([*(each.source for each in readings), *read])
     runs = (*_within(_runs, written), *_within(_spacings, written))
     whole = _within(_whole, _BETWEEN.join([each.text for each in readings]))
     return [_undone(each, runs, whole) for each in readings] if runs or whole else readings
@@ -337,6 +338,14 @@ def _undone(normal: Normal, runs: Sequence[Form], whole: Sequence[Form]) -> Norm
         for each in _held(normal.source, runs)
         for part in each.parts
     ]
+    if normal.text != normal.source:
+        known = {each.says for each in found}
+        found += [
+            Hidden(_kind(each.form), *normal.span(part.start, part.end), part.says)
+            for each in _held(normal.text, runs)
+            for part in each.parts
+            if part.says not in known
+        ]
     for each in _turned_back(normal.text, whole):
         span = normal.span(0, len(normal.text))
         found.append(Hidden(_kind(each.form), *span, each.says))

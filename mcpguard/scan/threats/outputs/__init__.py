@@ -258,6 +258,9 @@ def _hidden(text: Text) -> Iterator[_Place]:
 def _decoded(text: Text) -> Iterator[_Place]:
     for each in decoded(text.source):
         yield from _said(each, 0, _same)
+    if text.text != text.source:
+        for each in decoded(text.text):
+            yield from _said(each, 0, text.span)
     for start, piece in _pieces(text.text):
         for each in respelt(piece):
             yield from _said(each, start, text.span)
