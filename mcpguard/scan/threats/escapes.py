@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
+from unicodedata import category
 
 from mcpguard.scan.needles import Meter, encodable, matches, remembered
 
@@ -199,15 +200,19 @@ _TEXT_IN = re.compile(rb"[\t\n\r -~]{%d,}" % SHORTEST).findall
 
 
 def first_text(found: Iterable[bytes]) -> str:
-    """The first of `found` that is text, else the longest text in one of them."""
-    parts = list[bytes]()
+    """The first of `found` that is text, else the most that is text in one of them.
+
+    That is at least half of it: every program and certificate has some.
+    """
+    most = ""
     for raw in found:
         text = _printable(raw)
         if text:
             return text
-        parts += _TEXT_IN(raw)
-    said = (text for text in map(_printable, parts) if text)
-    return max(said, key=len, default="")
+        said = "\n".join(filter(None, map(_printable, _TEXT_IN(raw))))
+        if len(said) > max(len(most), len(raw) // 2):
+            most = said
+    return most
 
 
 def _printable(raw: bytes) -> str | None:
@@ -216,11 +221,19 @@ def _printable(raw: bytes) -> str | None:
         text = raw.decode()
     except UnicodeDecodeError:
         return None
-    if not text.strip() or not all(each.isprintable() or each in "\n\r\t" for each in text):
+    if len(text) < _FEWEST or not text.strip() or not all(map(_seen, text)):
         return None
     letters = sum(each.isalpha() or each == " " or not each.isascii() for each in text)
-    return text if letters * 4 >= len(text) * 3 and len(text) >= _FEWEST else None
+    return text if letters * 4 >= len(text) * 3 or _WORDS_IN(text) else None
 
+
+def _seen(letter: str) -> bool:
+    """Whether `letter` may be in a text: it is no control, and nobody's."""
+    return letter.isprintable() or letter.isspace() or category(letter) == "Cf"
+
+
+_WORDS_IN = re.compile(r"(?:[^\W\d_]{2,}[^\w]{1,6}){3}[^\W\d_]{2,}").search
+"""Four words on end."""
 
 _FEWEST = 3
 """Characters. Fewer are letters by chance."""

@@ -156,7 +156,7 @@ SPACINGS: tuple[Form, ...] = (
 
 def bare(text: str) -> str:
     """`text` without its tags, so that what these part is one again; then with words apart."""
-    text = _TAGS.sub("", text)
+    text = _TAGS.sub("", _ENDING_TAGS.sub(" ", text))
     for _, pattern, back in SPACINGS:
         parts, done = list[str](), 0
         for start, end, *_ in matches(pattern, text, Meter(len(text))):
@@ -167,3 +167,8 @@ def bare(text: str) -> str:
 
 
 _TAGS = re.compile(_TAG)
+_ENDING_TAGS = re.compile(
+    r"(?i)</?(?:address|article|aside|br|button|caption|dd|div|dl|dt|footer|form|h[1-6]|header|hr|li"
+    r"|main|nav|ol|option|p|pre|section|select|table|tbody|td|tfoot|th|thead|tr|ul)\b[^<>]*>"
+)
+"""What ends a word where it is shown: it stands on a line of its own, or in a cell."""

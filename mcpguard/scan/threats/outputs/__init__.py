@@ -21,7 +21,15 @@ from mcpguard.errors import ScanError
 from mcpguard.model import Json
 from mcpguard.scan.needles import encodable
 from mcpguard.scan.threats.encodings import Decoded, Part, decoded, respelt
-from mcpguard.scan.threats.outputs.judging import BESIDE, NOTHING, Passage, beside, framed, weigh
+from mcpguard.scan.threats.outputs.judging import (
+    BESIDE,
+    NOTHING,
+    RESEMBLES,
+    Passage,
+    beside,
+    framed,
+    weigh,
+)
 from mcpguard.scan.threats.outputs.needles import OVERLAP, dull, needles, quiet
 from mcpguard.scan.threats.outputs.texts import (
     DEPTH,
@@ -52,7 +60,7 @@ REVIEW = 3.0
 """Weight from which a person, or the model, should be told."""
 
 BLOCK = 5.0
-"""Weight from which a result is no data any more. No honest result of 5,000 has reached it."""
+"""Weight from which a result is no data any more. Three honest results of 5,010 reach it."""
 
 MAX_CHARACTERS = 2 * 1024 * 1024
 """Characters of one result that are looked at. What is longer is for review: nobody looked."""
@@ -95,7 +103,7 @@ what is made of them does not read like a sentence: only words in an order count
 
 _WEIGHTS = {
     **dict.fromkeys((form for form, *_ in SPACINGS), _RESPACED),
-    "tags within words": (0.5, REVIEW, weigh),
+    "tags within words": (0.5, REVIEW, framed),
 }
 """Form -> the same, where it is not `_ENCODED`. Every page has tags."""
 
@@ -252,6 +260,7 @@ def _hidden(text: Text) -> Iterator[_Place]:
             found = (framed if kind in _SEEN else weigh)(says[:MAX_SAYS], least)
             if found.weight or not least:
                 rule, message = f"output-hidden-{kind}", f"it is said {words}"
+                extra = _beside(found, extra)
                 yield _Place(found, extra, rule, start, end, says[:MAX_SHOWN], message)
 
 
@@ -277,7 +286,17 @@ def _said(found: Decoded, at: int, back: Callable[[int, int], tuple[int, int]]) 
             start, end, shown = whole if len(found.parts) == 1 else next(enough, whole)
             message = f"it has to be decoded first ({found.form})"
             span = back(at + start, at + end)
-            yield _Place(passage, extra, "output-encoded", *span, shown[:MAX_SHOWN], message)
+            more = _beside(passage, extra)
+            yield _Place(passage, more, "output-encoded", *span, shown[:MAX_SHOWN], message)
+
+
+def _beside(passage: Passage, extra: float) -> float:
+    """What it weighs that a passage is hidden. What was learned alone blocks nothing, there too."""
+    learnt = all(frame.rule == RESEMBLES.rule for frame in passage.frames)
+    return min(extra, _DOUBTFUL - passage.weight) if passage.frames and learnt else extra
+
+
+_DOUBTFUL = BLOCK - 0.1
 
 
 def _same(start: int, end: int) -> tuple[int, int]:

@@ -12,7 +12,17 @@ from mcpguard.scan.threats.outputs.frames import FRAMES, Frame, Step
 from mcpguard.scan.threats.outputs.lexicon import Sense
 from mcpguard.scan.threats.outputs.reading import Reading, folded, read
 
-__all__ = ["ABOUT", "BESIDE", "MOST_CHOSEN", "NOTHING", "Passage", "beside", "framed", "weigh"]
+__all__ = [
+    "ABOUT",
+    "BESIDE",
+    "MOST_CHOSEN",
+    "NOTHING",
+    "RESEMBLES",
+    "Passage",
+    "beside",
+    "framed",
+    "weigh",
+]
 
 S = Sense
 
@@ -143,7 +153,7 @@ def beside(text: str, start: int, end: int) -> str:
 def _alike(text: str) -> list[tuple[int, int, float]]:
     """Start, end and weight of the sentences that read most like what steers a model."""
     model, told = learned("outputs"), sentences(text)
-    chosen = model.worthy(told)
+    chosen = {at for at in model.worthy(told) if not _spelt(told[at].words)}
     if len(chosen) > MOST_CHOSEN:
         longest = nlargest(MOST_CHOSEN, chosen, key=lambda at: told[at].end - told[at].start)
         chosen = set(longest)
@@ -152,6 +162,11 @@ def _alike(text: str) -> list[tuple[int, int, float]]:
         for at, features in brought(text, told, chosen)
     )
     return nlargest(MOST_ALIKE, (each for each in found if each[2] > 0), key=itemgetter(2))
+
+
+def _spelt(words: Sequence[str]) -> bool:
+    """Whether most of `words` are one letter, as in a grid of them: they say nothing together."""
+    return 2 * sum(len(each) == 1 and each.isascii() for each in words) > len(words)
 
 
 def _weight(log_odds: float) -> float:

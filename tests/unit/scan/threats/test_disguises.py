@@ -1,6 +1,8 @@
 """Orders that a model can read and a table of words cannot: in results, in definitions."""
 
 import base64
+import json
+import textwrap
 import time
 from collections.abc import Callable
 
@@ -228,6 +230,14 @@ def test_the_run_that_weighs_it_is_shown() -> None:
 
 # What only looks like it
 
+MENU = (
+    "Home Docs Pricing Blog About Contact Careers Support Login Search Status Terms Privacy"
+    " Cookies Security Partners Events Press Team Community Forum Download Guides Tutorials"
+    " Examples Reference Plugins Themes Changelog Roadmap Feedback Newsletter Account Settings"
+    " Profile"
+)
+GRID = "".join(chr(ord("A") + number * number * 7 % 26) for number in range(225))
+
 HONEST = {
     "columns": "id,name,city,zip,email\n1,Ada,London,N1,ada@x.example\n" * 20,
     "alphabet": "a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z",
@@ -247,6 +257,16 @@ HONEST = {
     "Thai": "สวัสดี\u200bครับ\u200bวันนี้\u200bอากาศ\u200bดี\u200bมาก",
     "Persian": "می\u200cخواهم کتاب\u200cها را به کتابخانه\u200cها ببرم",
     "Chinese": "使用Python的API调用Docker中的Linux和Redis的Lua脚本",
+    "menu of links": "".join(
+        f'<li><a href="/{word.lower()}">{word}</a></li>' for word in MENU.split()
+    ),
+    "grid": "\n".join(" ".join(GRID[at : at + 15]) for at in range(0, 225, 15)),
+    "certificate": base64.b64encode(
+        bytes(range(256)) + b"0Y1\x0b0\tTrustCor Systems S. de R.L.1'0%" + bytes(range(255, -1, -1))
+    ).decode(),
+    "an order to nobody": base64.b64encode(
+        b"log_level: info\nmax_connections: 100\nretry: true\nyou_must_restart: false"
+    ).decode(),
     "digests": "\n".join(base64.b64encode(bytes([n] * 48)).decode() for n in range(200, 250)),
 }
 
@@ -335,6 +355,42 @@ def test_no_number_of_harmless_runs_hides_an_order(kind: str) -> None:
         ORDER.replace(" ", "&nbsp;"),
     ):
         assert in_result(f"{CROWDS[kind]} {order}") is Outcome.BLOCK
+
+
+WRAPPED: dict[str, Callable[[str], str]] = {
+    "a rule above it": lambda order: f"{'-' * 60}\n{order}",
+    "digits above it": lambda order: f"{'1234567890 ' * 6}\n{order}",
+    "JSON": lambda order: json.dumps(
+        {"id": 123456789012345, "at": "0123456789" * 4, "note": order}
+    ),
+    "bold words": lambda order: " ".join(f"**{word}**" for word in order.split()),
+    "blanks that do not break": lambda order: order.replace(" ", "\xa0"),
+    "another text before": lambda order: f"{'The library opens at nine every day. ' * 5}\0{order}",
+}
+
+
+@pytest.mark.guarantee("scan:hidden-orders-are-read")
+@pytest.mark.parametrize("kind", WRAPPED)
+@pytest.mark.parametrize("form", ["base64", "hex", "base32"])
+def test_what_else_is_encoded_with_an_order_hides_it_not(kind: str, form: str) -> None:
+    encoded = {"base64": base64.b64encode, "hex": base64.b16encode, "base32": base64.b32encode}
+    assert in_result(encoded[form](WRAPPED[kind](ORDER).encode()).decode()) is Outcome.BLOCK
+
+
+UNSEEN = {
+    "base32": "\u200b".join(textwrap.wrap(base64.b32encode(ORDER.encode()).decode(), 15)),
+    "base32 in entities": "".join(f"&#{each};" for each in base64.b32encode(ORDER.encode())),
+    "binary": " \u200b".join(f"{each:08b}" for each in ORDER.encode()),
+    "hex bytes": "\u200b ".join(f"{each:02x}" for each in ORDER.encode()),
+    "numbers": "&nbsp;".join(map(str, ORDER.encode())),
+}
+
+
+@pytest.mark.guarantee("scan:hidden-orders-are-read")
+@pytest.mark.parametrize("kind", UNSEEN)
+def test_what_nobody_sees_in_a_run_hides_no_order(kind: str) -> None:
+    assert in_result(UNSEEN[kind]) is Outcome.BLOCK
+    assert in_definition(UNSEEN[kind]) is not Outcome.ALLOW
 
 
 STEERING = (
