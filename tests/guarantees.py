@@ -3072,11 +3072,11 @@ GUARANTEES: Mapping[str, Guarantee] = {
     ),
     "scan:hidden-orders-are-read": Guarantee(
         _RESULTS,
-        "An order that is invisible, disguised, in a comment or encoded is read and told.",
+        "An order that is unseen, disguised, in a comment or encoded (twice too) is read and told.",
         Mutant(
             "scan/threats/outputs/__init__.py",
-            "for place in chain(_open(text), _hidden(text), _decoded(text)):",
-            "for place in chain(_open(text), _hidden(text)):",
+            "yield from _inner(found, span, levels - 1, room)",
+            "continue",
         ),
     ),
     "scan:honest-results-pass": Guarantee(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, wraps
+from operator import methodcaller
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mcpguard.errors import ScanError
@@ -20,6 +21,7 @@ __all__ = [
     "matches",
     "none_of",
     "remembered",
+    "spans",
     "told",
 ]
 
@@ -100,26 +102,42 @@ def matches(pattern: str, text: str, meter: Meter) -> Iterator[Match]:
         ScanError: `meter` ran out.
     """
     regex = compiled(pattern)
-    group = 1 if regex.groups else 0
-    raw = text.encode()
-    if len(raw) == len(text):
-        for match in regex.finditer(raw):
+    if not regex.groups:
+        for span in spans(pattern, text):
             meter.spend()
-            span = match.span()
-            yield Match(*span, *(match.span(group) if group else span))
+            yield Match(*span, *span)
         return
+    raw = text.encode()
+    ascii_only = len(raw) == len(text)
     at = seen = 0
     for match in regex.finditer(raw):
         meter.spend()
         start, end = match.span()
+        if ascii_only:
+            yield Match(start, end, *match.span(1))
+            continue
         first = seen + len(raw[at:start].decode())
         at, seen = end, first + len(raw[start:end].decode())
-        inner, last = first, seen
-        if group:
-            begin, close = match.span(group)
-            inner += len(raw[start:begin].decode())
-            last = inner + len(raw[begin:close].decode())
-        yield Match(first, seen, inner, last)
+        begin, close = match.span(1)
+        inner = first + len(raw[start:begin].decode())
+        yield Match(first, seen, inner, inner + len(raw[begin:close].decode()))
+
+
+def spans(pattern: str, text: str) -> Iterator[tuple[int, int]]:
+    """Start and end of every match of `pattern`, in order."""
+    raw = text.encode()
+    found = map(_SPAN, compiled(pattern).finditer(raw))
+    if len(raw) == len(text):
+        yield from found
+        return
+    at = seen = 0
+    for start, end in found:
+        first = seen + len(raw[at:start].decode())
+        at, seen = end, first + len(raw[start:end].decode())
+        yield first, seen
+
+
+_SPAN = methodcaller("span")
 
 
 class Needles:

@@ -16,23 +16,32 @@ from struct import error, pack
 from typing import NamedTuple
 
 from mcpguard.scan.needles import Needles, compiled, told
-from mcpguard.scan.threats.escapes import first_text
+from mcpguard.scan.threats.escapes import TOKENS, first_text
 from mcpguard.scan.threats.spacing import SPACINGS, TAGGED, Form, bare, joined
-from mcpguard.scan.threats.text import Hidden, Normal
+from mcpguard.scan.threats.text import Hidden, Normal, normalise
 
 __all__ = [
     "BYTES",
+    "ESCAPED_TWICE",
     "KEYWORD_FORMS",
+    "LEVELS",
     "LINES",
     "MORSE",
     "NUMBERS",
     "Decoded",
     "Part",
+    "again",
     "decoded",
     "may_hold",
     "respelt",
     "undone",
 ]
+
+ESCAPED_TWICE = "escapes of escapes"
+"""The form of what is escaped twice."""
+
+LEVELS = 1
+"""Levels of encoding within what is found here that are looked through."""
 
 SHORTEST = 12
 """Characters. No order is shorter."""
@@ -190,13 +199,12 @@ _EIGHTY_FIVE = bytes.maketrans(
 
 
 def _numbers(run: str) -> Iterator[bytes]:
-    points = [int(each) for each in _APART.sub(" ", run).split()]
-    if max(points) <= _LAST:
-        yield bytes(points)
+    points = map(int, _APART.sub(" ", run).split())
+    yield bytes(each for each in points if each <= _LAST)
 
 
 _APART = re.compile("[ ,;]+")
-_LAST = 0x7E
+_LAST = 0xFF
 
 
 def _morse(run: str) -> Iterator[bytes]:
@@ -316,40 +324,61 @@ def decoded(text: str) -> Iterator[Decoded]:
     return _held(text, (*_within(_runs, text), *_within(_spacings, text)))
 
 
-def undone(readings: Sequence[Normal]) -> Sequence[Normal]:
+def undone(readings: Sequence[Normal], levels: int = LEVELS) -> Sequence[Normal]:
     """Each reading with what its text says besides when it is decoded, or its words are parted.
 
-    The sources have no halves of surrogate pairs.
+    What is found is read in the same way, so many `levels` deep. The sources have no halves of
+    surrogate pairs.
     """
-    read = [each.text for each in readings if each.text != each.source]
+    read = [each.text[each.same() :] for each in readings]
     written = _BETWEEN.join([*(each.source for each in readings), *read])
     runs = (*_within(_runs, written), *_within(_spacings, written))
     whole = _within(_whole, _BETWEEN.join([each.text for each in readings]))
-    return [_undone(each, runs, whole) for each in readings] if runs or whole else readings
+    twice = compiled(TOKENS).search(_BETWEEN.join(read).encode()) is not None
+    if not runs and not whole and not twice:
+        return readings
+    return [_undone(each, runs, whole, levels) for each in readings]
 
 
 _BETWEEN = "\n\n"
 """Ends what is in lines, too."""
 
 
-def _undone(normal: Normal, runs: Sequence[Form], whole: Sequence[Form]) -> Normal:
-    found = [
-        Hidden(_kind(each.form), part.start, part.end, part.says)
-        for each in _held(normal.source, runs)
-        for part in each.parts
-    ]
-    if normal.text != normal.source:
-        known = {each.says for each in found}
-        found += [
-            Hidden(_kind(each.form), *normal.span(part.start, part.end), part.says)
-            for each in _held(normal.text, runs)
-            for part in each.parts
-            if part.says not in known
-        ]
+def _undone(normal: Normal, runs: Sequence[Form], whole: Sequence[Form], levels: int) -> Normal:
+    said = dict[str, Hidden]()
+    for form, start, end, says in _told(normal, runs, whole):
+        said.setdefault(says, Hidden(_kind(form), start, end, says))
+    if not said:
+        return normal
+    inner: Sequence[Normal] = [*map(normalise, said)]
+    inner = undone(inner, levels - 1) if levels else inner
+    return normal.adding(
+        each._replace(says=read.text) for each, read in zip(said.values(), inner, strict=True)
+    )
+
+
+def _told(
+    normal: Normal, runs: Sequence[Form], whole: Sequence[Form]
+) -> Iterator[tuple[str, int, int, str]]:
+    """Form, place in the source and meaning of what `normal` says besides."""
+    for each in _held(normal.source, runs):
+        for part in each.parts:
+            yield each.form, *part
+    same = normal.same()
+    added = normal.text[same:]
+    for each in (*_held(added, runs), *again(added)):
+        for part in each.parts:
+            yield each.form, *normal.span(same + part.start, same + part.end), part.says
     for each in _turned_back(normal.text, whole):
-        span = normal.span(0, len(normal.text))
-        found.append(Hidden(_kind(each.form), *span, each.says))
-    return normal.adding(found) if found else normal
+        yield each.form, *normal.span(0, len(normal.text)), each.says
+
+
+def again(text: str) -> Iterator[Decoded]:
+    """What `text`, a reading, says when it is read once more: what is escaped twice has escapes."""
+    if compiled(TOKENS).search(text.encode()):
+        says = normalise(text).text
+        if says != text:
+            yield Decoded(ESCAPED_TWICE, (Part(0, len(text), says),))
 
 
 def _turned_back(text: str, whole: Iterable[Form]) -> Iterator[Decoded]:
@@ -372,7 +401,7 @@ def _kind(form: str) -> str:
     return "" if form in _READABLE else "encoded"
 
 
-_READABLE = frozenset({*(form for form, *_ in SPACINGS), "tags within words"})
+_READABLE = frozenset({*(form for form, *_ in SPACINGS), "tags within words", ESCAPED_TWICE})
 
 
 def _parts(raw: bytes, pattern: str, read: Callable[[str], str]) -> Iterator[Part]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from unicodedata import category
 
-from mcpguard.scan.needles import Meter, encodable, matches, remembered
+from mcpguard.scan.needles import encodable, remembered, spans
 
 __all__ = ["RUN", "TOKENS", "decoded", "first_text", "runs", "tokens"]
 
@@ -41,7 +41,7 @@ RUN = r"[A-Za-z0-9+/_-]{20}[A-Za-z0-9+/_-]*=*"
 
 def tokens(text: str) -> Iterator[tuple[int, int, str, str]]:
     """Start, end, kind and reading of each escape, in order."""
-    for start, end, *_ in matches(TOKENS, text, Meter(len(text))):
+    for start, end in spans(TOKENS, text):
         kind, says = _reading(text[start:end], text[start - 1 : start] if start else "")
         yield start, end, kind, says
 
@@ -57,7 +57,8 @@ def _reading(token: str, before: str) -> tuple[str, str]:
         return ("flag", "") if flag and len(token) < _FLAG else ("tags", says.rstrip("\x7f"))
     for begins, reader in _READERS:
         if token.startswith(begins):
-            return "escape", reader(token)
+            says = reader(token)
+            return "escape", says.translate(_TAGGED) if max(says, default="") > _FIRST else says
     return "selectors", _selected(token)
 
 
@@ -117,6 +118,7 @@ _DIGITS = 8
 _TAGS = 0xE0000
 """First of the tag characters, which repeat ASCII."""
 
+_FIRST = chr(_TAGS)
 _TAGGED = {_TAGS + point: chr(point) if point >= ord(" ") else None for point in range(0x80)}
 
 _SELECTOR, _MORE_SELECTORS = 0xFE00, 0xE0100
@@ -223,6 +225,8 @@ def _printable(raw: bytes) -> str | None:
         return None
     if len(text) < _FEWEST or not text.strip() or not all(map(_seen, text)):
         return None
+    if len(text) >= _LONG and text.isascii():
+        return text  # it may be encoded once more
     letters = sum(each.isalpha() or each == " " or not each.isascii() for each in text)
     return text if letters * 4 >= len(text) * 3 or _WORDS_IN(text) else None
 
@@ -234,6 +238,9 @@ def _seen(letter: str) -> bool:
 
 _WORDS_IN = re.compile(r"(?:[^\W\d_]{2,}[^\w]{1,6}){3}[^\W\d_]{2,}").search
 """Four words on end."""
+
+_LONG = 24
+"""Characters of ASCII: as many that can be printed are no chance, whatever they are."""
 
 _FEWEST = 3
 """Characters. Fewer are letters by chance."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from itertools import chain
 
-from mcpguard.scan.needles import Meter, compiled, matches
+from mcpguard.scan.needles import compiled, spans
 from mcpguard.scan.threats.prefixes import Tree, longest, tree
 from mcpguard.scan.threats.text import normalise
 from mcpguard.scan.threats.words import CONCEPTS
@@ -159,7 +159,7 @@ def bare(text: str) -> str:
     text = _TAGS.sub("", _ENDING_TAGS.sub(" ", text))
     for _, pattern, back in SPACINGS:
         parts, done = list[str](), 0
-        for start, end, *_ in matches(pattern, text, Meter(len(text))):
+        for start, end in spans(pattern, text):
             parts += (text[done:start], back(text[start:end]))
             done = end
         text = "".join((*parts, text[done:]))

@@ -13,7 +13,7 @@ from string import ascii_lowercase
 from typing import NamedTuple
 from unicodedata import category, combining, normalize
 
-from mcpguard.scan.needles import Meter, compiled, encodable, matches, remembered
+from mcpguard.scan.needles import compiled, encodable, remembered, spans
 from mcpguard.scan.threats.confusables import LOOK_ALIKE
 from mcpguard.scan.threats.escapes import RUN, TOKENS, decoded, runs, tokens
 
@@ -94,6 +94,10 @@ class Normal:
             return start, end
         first, last = self._place(start), self._place(max(start, end - 1))
         return min(first[0], last[0]), max(first[1], last[1])
+
+    def same(self) -> int:
+        """How much of the start of `text` is the source as it was written: all of it, or none."""
+        return len(self.source) if self.text.startswith(self.source) else 0
 
     def adding(self, found: Iterable[Hidden]) -> "Normal":
         """This reading with what was `found` besides: it stands at the end, as far as it may grow.
@@ -308,8 +312,15 @@ def _folded(text: str) -> str:
     if text.isascii():
         seen = text.isprintable() or compiled(_CONTROLS).search(text.encode()) is None
         return text if seen else text.translate(_before())
+    return _letter(text) if len(text) == 1 else _wide(text)
+
+
+def _wide(text: str) -> str:
     text = _composed(text)
     return text if text.isascii() else _unmasked(text)
+
+
+_letter = lru_cache(maxsize=4096)(_wide)
 
 
 def _composed(text: str) -> str:
@@ -382,7 +393,7 @@ _UNSEEN = frozenset({"ansi", "tags", "selectors"})
 def _hidden(text: str) -> Iterator[Hidden]:
     """Invisible characters that have no honest reason where they stand, comments, look-alikes."""
     found = 0
-    for start, end, *_ in matches(_INVISIBLE, text, Meter(len(text))):
+    for start, end in spans(_INVISIBLE, text):
         kind = _kind(ord(text[start]))
         if kind == "zero-width" and _joining(text, start, end):
             continue
@@ -392,7 +403,7 @@ def _hidden(text: str) -> Iterator[Hidden]:
             break
     if not text.isascii():
         yield from _disguised(text)
-        for count, (start, end, *_) in enumerate(matches(_STYLED, text, Meter(len(text)))):
+        for count, (start, end) in enumerate(spans(_STYLED, text)):
             if count >= MAX_HIDDEN:
                 break
             yield Hidden("styled", start, end, normalize("NFKC", text[start:end]))

@@ -20,7 +20,15 @@ from typing import NamedTuple
 from mcpguard.errors import ScanError
 from mcpguard.model import Json
 from mcpguard.scan.needles import encodable
-from mcpguard.scan.threats.encodings import Decoded, Part, decoded, respelt
+from mcpguard.scan.threats.encodings import (
+    ESCAPED_TWICE,
+    LEVELS,
+    Decoded,
+    Part,
+    again,
+    decoded,
+    respelt,
+)
 from mcpguard.scan.threats.outputs.judging import (
     BESIDE,
     NOTHING,
@@ -77,6 +85,9 @@ GRAIN = 16
 MAX_SHOWN = 200
 """Characters of what was hidden that a finding shows."""
 
+ROOM = 3
+"""Times a text, how much is read of what is encoded in it. What has more is for review."""
+
 MAX_SAYS = 4096
 """Characters of a hidden text that are judged as one; all of it is judged with the rest."""
 
@@ -102,10 +113,14 @@ _RESPACED = (1.0, 2.0, framed)
 what is made of them does not read like a sentence: only words in an order count."""
 
 _WEIGHTS = {
+    ESCAPED_TWICE: (0.5, REVIEW, framed),
     **dict.fromkeys((form for form, *_ in SPACINGS), _RESPACED),
     "tags within words": (0.5, REVIEW, framed),
 }
 """Form -> the same, where it is not `_ENCODED`. Every page has tags."""
+
+
+_Found = tuple[Decoded, int, Callable[[int, int], tuple[int, int]]]
 
 
 class _Place(NamedTuple):
@@ -167,7 +182,7 @@ def _heaviest(whole: str) -> _Place:
     """The place in `whole` that weighs most, or the first one that weighs enough to block."""
     text = Text(whole)
     best = _NOWHERE
-    for place in chain(_open(text), _hidden(text), _decoded(text)):
+    for place in chain(_open(text), _hidden(text), _further(text, LEVELS, _Room(len(whole)))):
         if place.weight > best.weight:
             best = place
         if best.weight >= BLOCK:
@@ -180,10 +195,10 @@ def _heaviest(whole: str) -> _Place:
 _NOWHERE = _Place(NOTHING, 0.0, "", 0, 0)
 
 
-def _open(text: Text) -> Iterator[_Place]:
+def _open(text: Text, least: float = REVIEW) -> Iterator[_Place]:
     """Passages in sight: of each piece of the reading. `start` and `end` are the piece's there."""
     for start, piece in _pieces(text.text):
-        found = weigh(piece, REVIEW)
+        found = weigh(piece, least)
         if found.weight:
             yield _Place(found, 0.0, "", start, start + len(piece))
 
@@ -264,15 +279,62 @@ def _hidden(text: Text) -> Iterator[_Place]:
                 yield _Place(found, extra, rule, start, end, says[:MAX_SHOWN], message)
 
 
-def _decoded(text: Text) -> Iterator[_Place]:
+class _Room:
+    """What is read of texts within a text of `size` characters: each once, and so much of them."""
+
+    def __init__(self, size: int) -> None:
+        self._left = ROOM * size + PIECE
+        self._read = set[str]()
+
+    def holds(self, text: str) -> bool | None:
+        """Whether `text` is still to be read; nothing when there is no room for it."""
+        if text in self._read:
+            return False
+        self._read.add(text)
+        self._left -= len(text)
+        return None if self._left < 0 else True
+
+
+def _further(text: Text, levels: int, room: _Room) -> Iterator[_Place]:
+    """What has to be decoded first, and what is encoded in that, `levels` deep."""
+    for found, at, back in _decoded(text):
+        yield from _said(found, at, back)
+        if levels:
+            span = back(at + found.parts[0].start, at + found.parts[-1].end)
+            yield from _inner(found, span, levels - 1, room)
+
+
+def _inner(found: Decoded, span: tuple[int, int], levels: int, room: _Room) -> Iterator[_Place]:
+    """What is hidden or encoded in what was `found` at `span`."""
+    if quiet(found.says):
+        return
+    holds = room.holds(found.says)
+    if holds is None:
+        message = "more is encoded within what is encoded than is looked through"
+        yield _Place(NOTHING, REVIEW, "output-unscanned", *span, "", message)
+    if not holds:
+        return
+    text = Text(encodable(found.says))
+    extra, least, _ = _WEIGHTS.get(found.form, _ENCODED)
+    seen = _open(text, least) if text.text != found.says else ()
+    for place in chain(seen, _hidden(text), _further(text, levels, room)):
+        message = f"it has to be decoded first ({found.form}), and more than once"
+        shown = place.shown or text.text[place.start : place.end][:MAX_SHOWN]
+        more = place.extra + (extra if place.passage.frames else 0.0)
+        more = _beside(place.passage, more)
+        yield _Place(place.passage, more, place.rule or "output-encoded", *span, shown, message)
+
+
+def _decoded(text: Text) -> Iterator[_Found]:
+    """What is found encoded, each with its place, and the way back to the source."""
     for each in decoded(text.source):
-        yield from _said(each, 0, _same)
-    if text.text != text.source:
-        for each in decoded(text.text):
-            yield from _said(each, 0, text.span)
+        yield each, 0, _same
+    for start, part in text.added():
+        for each in (*decoded(part), *again(part)):
+            yield each, start, text.span
     for start, piece in _pieces(text.text):
         for each in respelt(piece):
-            yield from _said(each, start, text.span)
+            yield each, start, text.span
 
 
 def _said(found: Decoded, at: int, back: Callable[[int, int], tuple[int, int]]) -> Iterator[_Place]:

@@ -1,7 +1,7 @@
 """What of a result a model may come to read: every string and key of it, blobs of text decoded."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from mcpguard.errors import ScanError
@@ -142,6 +142,20 @@ class Text:
             )
             at, out = max(end, at + 1), out + len(part.text)
         self.text = "".join(part.text for part in self._parts)
+
+    def added(self) -> Iterator[tuple[int, str]]:
+        """What the reading says and the source does not: where it begins in the reading."""
+        begin, changed = 0, list[str]()
+        for out, part in zip(self._outs, self._parts, strict=True):
+            same = part.same()
+            if same and changed:
+                yield begin, "".join(changed)
+                changed = []
+            if same < len(part.text) and not changed:
+                begin = out + same
+            changed += (part.text[same:],) if same < len(part.text) else ()
+        if changed:
+            yield begin, "".join(changed)
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """The characters of the source that `start` to `end` of the reading stand for."""

@@ -1,6 +1,8 @@
 """Orders that a model can read and a table of words cannot: in results, in definitions."""
 
 import base64
+import codecs
+import html
 import json
 import textwrap
 import time
@@ -311,8 +313,8 @@ FLOODS = {
     "escape sequences": "\x1bM",
 }
 
-MOST = 15
-"""Times. Ten were measured; one that is not bounded comes to fifty."""
+MOST = 20
+"""Times. Fourteen were measured, of tag characters; one that is not bounded comes to fifty."""
 
 LARGE = 60_000
 """Bytes."""
@@ -391,6 +393,53 @@ UNSEEN = {
 def test_what_nobody_sees_in_a_run_hides_no_order(kind: str) -> None:
     assert in_result(UNSEEN[kind]) is Outcome.BLOCK
     assert in_definition(UNSEEN[kind]) is not Outcome.ALLOW
+
+
+INNER: dict[str, Callable[[str], str]] = {
+    "base64": ENCODED["base64"],
+    "hex": ENCODED["hex"],
+    "base32": ENCODED["base32"],
+    "base85": ENCODED["base85"],
+    "ascii85": ENCODED["ascii85"],
+    "binary": ENCODED["binary"],
+    "numbers": ENCODED["numbers"],
+    "entities": lambda text: "".join(f"&#{ord(letter)};" for letter in text),
+    "percent": each("%%%02x"),
+    "letters apart": lambda text: " ".join(text.replace(" ", "")),
+    "without blanks": lambda text: text.replace(" ", ""),
+    "ROT13": lambda text: codecs.encode(text, "rot13"),
+    "reversed": lambda text: text[::-1],
+    "upside down": WRITTEN["upside down"],
+    "zero width": lambda text: text.replace(" ", "\u200b"),
+}
+
+
+@pytest.mark.guarantee("scan:hidden-orders-are-read")
+@pytest.mark.parametrize("inner", INNER)
+@pytest.mark.parametrize("outer", list(INNER)[:9])
+def test_an_order_is_read_that_is_hidden_twice(outer: str, inner: str) -> None:
+    assert in_result(INNER[outer](INNER[inner](ORDER))) is Outcome.BLOCK
+
+
+@pytest.mark.guarantee("scan:hidden-orders-are-read")
+@pytest.mark.parametrize("inner", list(INNER)[:9])
+@pytest.mark.parametrize("outer", list(INNER)[:9])
+def test_so_it_is_in_a_definition(outer: str, inner: str) -> None:
+    assert in_definition(INNER[outer](INNER[inner](POISON))) is not Outcome.ALLOW
+
+
+@pytest.mark.guarantee("scan:hidden-orders-are-read")
+def test_what_is_escaped_twice_is_read() -> None:
+    escaped = html.escape(INNER["entities"](ORDER))
+    assert in_result(escaped) is not Outcome.ALLOW
+    assert in_definition(html.escape(INNER["entities"](POISON))) is not Outcome.ALLOW
+
+
+def test_more_encoded_within_what_is_encoded_than_is_looked_through_is_for_review() -> None:
+    dull = "The prompt of the shell shows the name of the folder. " * 10
+    shown = "snoitcurtsni, cerivbhf, pr3vious, a<b>b. "
+    report = judge_result({"content": [{"type": "text", "text": (dull + shown) * 50}]})
+    assert [signal.rule for signal in report.signals] == ["output-unscanned"]
 
 
 STEERING = (
