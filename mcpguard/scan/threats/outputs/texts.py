@@ -58,20 +58,37 @@ def gathered(value: Json, into: list[str], depth: int) -> None:
 
 
 def said(value: Json) -> list[Said]:
-    """Every string and key of `value` but the protocol's own, each text once, in order.
+    """Every string and key of `value` but the protocol's own, in order; long ones and keys once.
+
+    What is short may be a word of an order that was said before.
 
     Raises:
         ScanError: it is nested too deep.
     """
-    found: dict[str, str] = {}
+    found = _Found([], set())
     _walk(value, "", found, DEPTH)
-    return [Said(where, text) for text, where in found.items()]
+    return found.texts
 
 
-def _walk(value: Json, where: str, found: dict[str, str], depth: int) -> None:
+class _Found(NamedTuple):
+    texts: list[Said]
+    known: set[str]
+
+    def add(self, where: str, text: str, most: int) -> None:
+        """`text`, unless it was there before and has more than so many characters."""
+        if text not in self.known or len(text) <= most:
+            self.known.add(text)
+            self.texts.append(Said(where, text))
+
+
+SHORT = 32
+"""Characters of a text that is told as often as it is there."""
+
+
+def _walk(value: Json, where: str, found: _Found, depth: int) -> None:
     if isinstance(value, str):
         if value not in _OWN:
-            found.setdefault(value, where)
+            found.add(where, value, SHORT)
     elif isinstance(value, dict):
         _members(value, where, found, _deeper(depth))
     elif isinstance(value, list):
@@ -85,11 +102,11 @@ def _deeper(depth: int) -> int:
     return depth - 1
 
 
-def _members(value: JsonObject, where: str, found: dict[str, str], depth: int) -> None:
+def _members(value: JsonObject, where: str, found: _Found, depth: int) -> None:
     packed = _packed(value)
     for key, each in value.items():
         if key not in _OWN:
-            found.setdefault(key, where)
+            found.add(where, key, 0)
         here = f"{where}/{_token(key)}"
         if key == packed and isinstance(each, str):
             for text in texts(each, value.get("mimeType")):
