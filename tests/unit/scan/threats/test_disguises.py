@@ -4,6 +4,7 @@ import base64
 import codecs
 import html
 import json
+import random
 import textwrap
 import time
 from collections.abc import Callable
@@ -255,6 +256,7 @@ MENU = (
     " Profile"
 )
 GRID = "".join(chr(ord("A") + number * number * 7 % 26) for number in range(225))
+DICE = [str(each) for each in random.Random(19).choices(range(10, 999), k=8_000)]
 
 HONEST = {
     "columns": "id,name,city,zip,email\n1,Ada,London,N1,ada@x.example\n" * 20,
@@ -269,6 +271,8 @@ HONEST = {
     "numbers": ", ".join(map(str, range(30, 120))),
     "table": "| a | b | c |\n|---|---|---|\n" + "| 1 | 2 | 3 |\n" * 20,
     "times": "\n".join(f"2026-11-{day:02} 08:{day:02}:17 10.0.{day}.{day}" for day in range(1, 29)),
+    "list of numbers": f"[{', '.join(DICE)}]",
+    "column of numbers": "\n".join(DICE),
     "addresses": " ".join(f"00:1a:2b:3c:4d:{each:02x}" for each in range(40)),
     "rules": "- - - - - - - - - - - - - - - -\n. . . . . . . . . . . . . . . .",
     "flags": "🇩🇪 Germany, 🇫🇷 France, 🇬🇧 Great Britain, 🇺🇸🇨🇦🇲🇽 North America",
