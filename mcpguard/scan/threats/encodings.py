@@ -21,7 +21,6 @@ from mcpguard.scan.threats.spacing import SPACINGS, TAGGED, Form, bare, joined
 from mcpguard.scan.threats.text import Hidden, Normal, normalise
 
 __all__ = [
-    "BITS",
     "BYTES",
     "ESCAPED_TWICE",
     "KEYWORD_FORMS",
@@ -165,12 +164,9 @@ def _begun(run: str, places: int, bits: int) -> Iterator[str]:
 
 
 def _binary(run: str) -> Iterator[bytes]:
-    for bits in _begun("".join(_BIT(run.replace("0b", ""))), 8, 1):
+    for bits in _begun("".join(run.split()), 8, 1):
         size = len(bits) // 8
         yield int(bits[: 8 * size], 2).to_bytes(size)
-
-
-_BIT = re.compile("[01]+").findall
 
 
 def _ascii85(run: str) -> Iterator[bytes]:
@@ -203,11 +199,11 @@ _EIGHTY_FIVE = bytes.maketrans(
 
 
 def _numbers(run: str) -> Iterator[bytes]:
-    points = map(int, _NUMBER(run))
+    points = map(int, _APART.sub(" ", run).split())
     yield bytes(each for each in points if each <= _LAST)
 
 
-_NUMBER = re.compile("[0-9]+").findall
+_APART = re.compile("[ ,;]+")
 _LAST = 0xFF
 
 
@@ -245,17 +241,11 @@ _BREAK = r"(?:\r?\n|(?:\\r)?\\n)"
 LINES = rf"(?:[A-Za-z0-9+/]{{8,19}}=*{_BREAK}){{3}}"
 """Three short lines of nothing but what base64, base32 and hex are written in."""
 
-_APART = r"[\s,;:|._/-]"
-"""What may stand between numbers."""
-
-BITS = rf"[01]{{8}}{_APART}*(?:0b)?[01]{{8}}"
-"""Two bytes in binary digits."""
-
-BYTES = rf"(?:(?:0x)?[0-9A-Fa-f]{{2}}{_APART}+){{11}}"
+BYTES = r"(?:(?:0x)?[0-9A-Fa-f]{2}[ ,:]{1,2}){11}"
 """Eleven bytes in hex, apart."""
 
 _LINES = rf"(?:[A-Za-z0-9+/]{{8,19}}=*{_BREAK}[ \t]*){{3,}}[A-Za-z0-9+/]*=*"
-_BYTES = rf"(?:(?:0x)?[0-9A-Fa-f]{{2}}{_APART}+){{11,}}(?:0x)?[0-9A-Fa-f]{{2}}"
+_BYTES = r"(?:(?:0x)?[0-9A-Fa-f]{2}[ ,:]{1,2}){11,}(?:0x)?[0-9A-Fa-f]{2}"
 
 
 def _wrapped(run: str) -> Iterator[bytes]:
@@ -288,7 +278,7 @@ _BASE_85 = (
 )
 """A run with three of `_RARE` apart: few words of code match, and each match costs its time."""
 
-NUMBERS = rf"(?:[0-9][0-9][0-9]?{_APART}+){{11}}"
+NUMBERS = r"(?:[0-9][0-9][0-9]?[ ,;]{1,2}){11}"
 """Eleven numbers that may be characters."""
 
 MORSE = r"(?:[.-]{1,5} (?:[/|] )?){11}"
@@ -296,12 +286,12 @@ MORSE = r"(?:[.-]{1,5} (?:[/|] )?){11}"
 
 _RUNS: tuple[tuple[str, str, Callable[[str], Iterable[bytes]]], ...] = (
     ("base32", r"[A-Z2-7]{16}[A-Z2-7]*=*", _base32),
-    ("binary", rf"{BITS}(?:{_APART}*(?:0b)?[01]{{8}})*", _binary),
+    ("binary", r"[01]{8}(?:\s?[01]{8})+", _binary),
     ("base85", r"<~[!-u\s]+~>", _ascii85),
     ("short lines", _LINES, _wrapped),
     ("hex bytes", _BYTES, _apart),
     ("base85", _BASE_85, _base85),
-    ("numbers", rf"(?:[0-9][0-9][0-9]?{_APART}+){{11,}}[0-9][0-9][0-9]?", _numbers),
+    ("numbers", r"(?:[0-9][0-9][0-9]?[ ,;]{1,2}){11,}[0-9][0-9][0-9]?", _numbers),
     ("Morse", r"(?:[.-]{1,5}(?: {1,3}| ?[/|] ?)){11,}[.-]{1,5}", _morse),
     ("upside down", r"(?:[ɐɔǝɟƃɓɥᴉıɾʞɯɹʇʌʍʎ][a-z ,.ɐɔǝɟƃɓɥᴉıɾʞɯɹʇʌʍʎ]*){8,}", _turned),
 )

@@ -9,7 +9,6 @@ from functools import cache
 
 from mcpguard.scan.needles import LONG_WORD, none_of, remembered
 from mcpguard.scan.threats.encodings import (
-    BITS,
     BYTES,
     KEYWORD_FORMS,
     LINES,
@@ -97,8 +96,8 @@ ANCHORS = int(
 _ODD = (
     r"[^\x00-\x7F]",
     r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]",
-    r"%(?:[0-9A-Fa-f][0-9A-Fa-f]|u[0-9A-Fa-f])",
-    r"\\(?:[xuU][0-9A-Fa-f{]|[0-3][0-7][0-7]\\|[0-9A-Fa-f]{6}|[0-9A-Fa-f]+ )",
+    r"%[0-9A-Fa-f][0-9A-Fa-f]",
+    r"\\(?:[xuU][0-9A-Fa-f{]|[0-3][0-7][0-7]\\|0[0-9A-Fa-f]{5})",
     r"=[0-9A-F][0-9A-F]=",
     r"U\+[0-9A-Fa-f]",
     r"&[#A-Za-z]",
@@ -108,7 +107,7 @@ _ODD = (
 )
 """What has to be read before it can be said what it holds."""
 
-_COUNTED = (LONG_WORD, LINES, BYTES, NUMBERS, MORSE, *NEEDLES, BITS)
+_COUNTED = (LONG_WORD, LINES, BYTES, NUMBERS, MORSE, *NEEDLES, r"[01]{8}\s?[01]{8}")
 """The same, told by so many characters of a kind."""
 
 

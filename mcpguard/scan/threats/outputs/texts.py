@@ -58,37 +58,20 @@ def gathered(value: Json, into: list[str], depth: int) -> None:
 
 
 def said(value: Json) -> list[Said]:
-    """Every string and key of `value` but the protocol's own, in order; long ones and keys once.
-
-    What is short may be a word of an order that was said before.
+    """Every string and key of `value` but the protocol's own, each text once, in order.
 
     Raises:
         ScanError: it is nested too deep.
     """
-    found = _Found([], set())
+    found: dict[str, str] = {}
     _walk(value, "", found, DEPTH)
-    return found.texts
+    return [Said(where, text) for text, where in found.items()]
 
 
-class _Found(NamedTuple):
-    texts: list[Said]
-    known: set[str]
-
-    def add(self, where: str, text: str, most: int) -> None:
-        """`text`, unless it was there before and has more than so many characters."""
-        if text not in self.known or len(text) <= most:
-            self.known.add(text)
-            self.texts.append(Said(where, text))
-
-
-SHORT = 32
-"""Characters of a text that is told as often as it is there."""
-
-
-def _walk(value: Json, where: str, found: _Found, depth: int) -> None:
+def _walk(value: Json, where: str, found: dict[str, str], depth: int) -> None:
     if isinstance(value, str):
         if value not in _OWN:
-            found.add(where, value, SHORT)
+            found.setdefault(value, where)
     elif isinstance(value, dict):
         _members(value, where, found, _deeper(depth))
     elif isinstance(value, list):
@@ -102,11 +85,11 @@ def _deeper(depth: int) -> int:
     return depth - 1
 
 
-def _members(value: JsonObject, where: str, found: _Found, depth: int) -> None:
+def _members(value: JsonObject, where: str, found: dict[str, str], depth: int) -> None:
     packed = _packed(value)
     for key, each in value.items():
         if key not in _OWN:
-            found.add(where, key, 0)
+            found.setdefault(key, where)
         here = f"{where}/{_token(key)}"
         if key == packed and isinstance(each, str):
             for text in texts(each, value.get("mimeType")):

@@ -4,7 +4,6 @@ import base64
 import codecs
 import html
 import json
-import random
 import textwrap
 import time
 from collections.abc import Callable
@@ -13,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpguard.model import ItemKind, Json, JsonObject
+from mcpguard.model import ItemKind, JsonObject
 from mcpguard.scan.threats.classifier import learned, sentences
 from mcpguard.scan.threats.detectors import judge_definition
 from mcpguard.scan.threats.encodings import decoded, undone
@@ -92,10 +91,6 @@ def each(form: str) -> Callable[[str], str]:
     return lambda text: "".join(form % byte for byte in text.encode())
 
 
-def apart(form: str, mark: str) -> Callable[[str], str]:
-    return lambda text: mark.join(map(form.format, text.encode()))
-
-
 def drawn(first: int) -> Callable[[str], str]:
     return lambda text: "".join(
         chr(first + ord(letter) - ord("a")) if letter.islower() else letter for letter in text
@@ -157,18 +152,6 @@ WRITTEN: dict[str, Callable[[str], str]] = {
     "octal": each("\\%03o"),
     "CSS": each("\\%06x"),
     "quoted-printable": each("=%02X"),
-    "CSS, short": each("\\%x "),
-    "UTF-16 in URLs": each("%%u%04x"),
-    "entities without ends": each("&#%d"),
-    "entities with zeros": each("&#%08d;"),
-    "array in C": lambda text: ",\n  ".join(textwrap.wrap(each("0x%02x, ")(text), 48)),
-    "array in JSON": lambda text: json.dumps([*text.encode()], indent=2),
-    "bits in Python": lambda text: ", ".join(f"0b{byte:08b}" for byte in text.encode()),
-    **{
-        f"{kind} and {mark!r}": apart(form, mark)
-        for kind, form in {"hex": "{:02x}", "numbers": "{}", "bits": "{:08b}"}.items()
-        for mark in ("-", "\n", ".", "_", "|", "; ", "\t", " | ")
-    },
     "braces": each("\\u{%x}"),
     "eight digits": each("\\U%08x"),
     "code points": lambda text: " ".join(f"U+{ord(letter):04X}" for letter in text),
@@ -256,7 +239,6 @@ MENU = (
     " Profile"
 )
 GRID = "".join(chr(ord("A") + number * number * 7 % 26) for number in range(225))
-DICE = [str(each) for each in random.Random(19).choices(range(10, 999), k=8_000)]
 
 HONEST = {
     "columns": "id,name,city,zip,email\n1,Ada,London,N1,ada@x.example\n" * 20,
@@ -270,10 +252,6 @@ HONEST = {
     * 9,
     "numbers": ", ".join(map(str, range(30, 120))),
     "table": "| a | b | c |\n|---|---|---|\n" + "| 1 | 2 | 3 |\n" * 20,
-    "times": "\n".join(f"2026-11-{day:02} 08:{day:02}:17 10.0.{day}.{day}" for day in range(1, 29)),
-    "list of numbers": f"[{', '.join(DICE)}]",
-    "column of numbers": "\n".join(DICE),
-    "addresses": " ".join(f"00:1a:2b:3c:4d:{each:02x}" for each in range(40)),
     "rules": "- - - - - - - - - - - - - - - -\n. . . . . . . . . . . . . . . .",
     "flags": "🇩🇪 Germany, 🇫🇷 France, 🇬🇧 Great Britain, 🇺🇸🇨🇦🇲🇽 North America",
     "phonetics": "/ˈsɪstəm/ and /ɪnˈstrʌkʃən/ are how they are spoken",
@@ -462,12 +440,6 @@ def test_more_encoded_within_what_is_encoded_than_is_looked_through_is_for_revie
     shown = "snoitcurtsni, cerivbhf, pr3vious, a<b>b. "
     report = judge_result({"content": [{"type": "text", "text": (dull + shown) * 50}]})
     assert [signal.rule for signal in report.signals] == ["output-unscanned"]
-
-
-def test_words_that_were_said_before_hide_no_order_in_items_of_its_own() -> None:
-    words = ORDER.split()
-    items: list[Json] = [{"type": "text", "text": word} for word in (*words[1::2], *words)]
-    assert judge_result({"content": items}).outcome is Outcome.BLOCK
 
 
 STEERING = (
