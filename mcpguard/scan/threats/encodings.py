@@ -10,7 +10,7 @@ import binascii
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from itertools import islice, product
+from itertools import chain, islice, product
 from string import ascii_lowercase
 from struct import error, pack
 from typing import NamedTuple
@@ -350,11 +350,25 @@ def _undone(normal: Normal, runs: Sequence[Form], whole: Sequence[Form], levels:
         said.setdefault(says, Hidden(_kind(form), start, end, says))
     if not said:
         return normal
-    inner: Sequence[Normal] = [*map(normalise, said)]
-    inner = undone(inner, levels - 1) if levels else inner
-    return normal.adding(
-        each._replace(says=read.text) for each, read in zip(said.values(), inner, strict=True)
-    )
+    found = [*said.values()]
+    first = [*map(normalise, said)]
+    further = undone(first, levels - 1) if levels else first
+    return normal.adding(chain(_saying_first(found, first), _saying_more(found, first, further)))
+
+
+def _saying_first(found: Iterable[Hidden], first: Iterable[Normal]) -> Iterator[Hidden]:
+    return (each._replace(says=read.text) for each, read in zip(found, first, strict=True))
+
+
+def _saying_more(
+    found: Iterable[Hidden], first: Iterable[Normal], further: Iterable[Normal]
+) -> Iterator[Hidden]:
+    """What is read in what was `found` when it is undone once more; that some of it was not."""
+    for each, read, more in zip(found, first, further, strict=True):
+        if more is not read:
+            yield each._replace(says=more.text[len(read.text) + 1 :])
+        if any(inner.kind == "overflow" for inner in more.hidden):
+            yield each._replace(kind="overflow", says="")
 
 
 def _told(

@@ -2,7 +2,7 @@
 
 Compatibility forms, accents and look-alike letters are folded (NFKC; UTS 39), what is invisible is
 taken out, escapes and tag characters are read, runs of base64 and hex that hold text are appended.
-Linear in the text. The result is at most four times as long, plain ASCII text stays as it is.
+Linear in the text. The result is at most `GROWTH` times as long, plain ASCII text stays as it is.
 """
 
 import re
@@ -21,6 +21,7 @@ __all__ = [
     "ENDS",
     "GROWTH",
     "MAX_PIECES",
+    "MOST_ADDED",
     "PAUSE",
     "SEPARATORS",
     "Hidden",
@@ -33,7 +34,10 @@ __all__ = [
 ]
 
 GROWTH = 4
-"""Times. No reading of a text is longer than that; decoded runs are left out beyond it."""
+"""Times. No reading of a text is longer than that; decoded runs beyond it are an `overflow`."""
+
+MOST_ADDED = 12
+"""Times a text, how long a reading may be with what `adding` puts behind it."""
 
 MAX_PIECES = 32 * 1024
 """Escapes of one text that are read. More of them are themselves told, as `overflow`; no segment of
@@ -102,17 +106,19 @@ class Normal:
     def adding(self, found: Iterable[Hidden]) -> "Normal":
         """This reading with what was `found` besides: it stands at the end, as far as it may grow.
 
-        What says nothing that is hidden is of no kind.
+        What says nothing that is hidden is of no kind. What has no room is an `overflow`.
         """
         source = self.source
         pieces = [*(self._pieces or (_Piece(0, 0, len(source), self.text, False),))]
         hidden, at = [*self.hidden], len(self.text)
         for each in found:
             says = f"\n{each.says}"
-            if at + len(says) <= GROWTH * len(source):
-                pieces.append(_Piece(at, each.start, each.end, says, True))
-                at += len(says)
-                hidden += (each,) if each.kind else ()
+            if at + len(says) > MOST_ADDED * len(source):
+                hidden.append(Hidden("overflow", each.start, each.end, ""))
+                break
+            pieces.append(_Piece(at, each.start, each.end, says, True))
+            at += len(says)
+            hidden += (each,) if each.kind else ()
         return Normal(source, tuple(pieces), tuple(hidden), "".join(each.text for each in pieces))
 
     def _place(self, at: int) -> tuple[int, int]:
@@ -476,9 +482,10 @@ def _decode(text: str, plain: str, pieces: list[_Piece], hidden: list[Hidden], d
         if not says:
             continue
         says = "\n" + _read(encodable(says), depth - 1).text
-        if len(says) > room:
-            continue
         start, end = shown.span(*match.span())
+        if len(says) > room:
+            hidden.append(Hidden("overflow", start, end, ""))
+            break
         pieces.append(_Piece(at, start, end, says, True))
         hidden.append(Hidden("encoded", start, end, says.strip()))
         at += len(says)

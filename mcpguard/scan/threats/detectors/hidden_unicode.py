@@ -34,7 +34,7 @@ _SAYS = {
     "filler": "holds characters that take space and show nothing",
     "zero-width": "holds characters of no width inside words",
     "comment": "holds a comment that is not shown where the text is rendered",
-    "overflow": "holds more escapes than were read",
+    "overflow": "holds more that is escaped or encoded than was read",
 }
 
 _SENTENCE = 3

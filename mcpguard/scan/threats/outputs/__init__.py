@@ -270,7 +270,9 @@ def _least(high: int, enough: Callable[[int], bool]) -> int:
 
 def _hidden(text: Text) -> Iterator[_Place]:
     for kind, start, end, says in text.hidden:
-        if kind in _FORMS and " " in says:
+        if kind == "overflow":
+            yield _unread(start, end)
+        elif kind in _FORMS and " " in says:
             extra, least, words = _FORMS[kind]
             found = (framed if kind in _SEEN else weigh)(says[:MAX_SAYS], least)
             if found.weight or not least:
@@ -304,14 +306,18 @@ def _further(text: Text, levels: int, room: _Room) -> Iterator[_Place]:
             yield from _inner(found, span, levels - 1, room)
 
 
+def _unread(start: int, end: int) -> _Place:
+    message = "more is encoded within what is encoded than is looked through"
+    return _Place(NOTHING, REVIEW, "output-unscanned", start, end, "", message)
+
+
 def _inner(found: Decoded, span: tuple[int, int], levels: int, room: _Room) -> Iterator[_Place]:
     """What is hidden or encoded in what was `found` at `span`."""
     if quiet(found.says):
         return
     holds = room.holds(found.says)
     if holds is None:
-        message = "more is encoded within what is encoded than is looked through"
-        yield _Place(NOTHING, REVIEW, "output-unscanned", *span, "", message)
+        yield _unread(*span)
     if not holds:
         return
     text = Text(encodable(found.says))

@@ -122,19 +122,22 @@ def named(texts: Mapping[str, str]) -> list[Said]:
 class Text:
     """A long text, read segment by segment: `text` is the reading, `hidden` what nobody sees."""
 
-    __slots__ = ("_outs", "_parts", "_starts", "hidden", "source", "text")
+    __slots__ = ("_outs", "_parts", "_same", "_starts", "hidden", "source", "text")
 
     def __init__(self, source: str) -> None:
         self.source = source
         self._parts: list[Normal] = []
+        self._same: list[int] = []
         self._starts: list[int] = []
         self._outs: list[int] = []
         self.hidden: list[Hidden] = []
         at = out = 0
         while at < len(source) or not self._parts:
             end = _cut(source, at)
-            part = normalise(source[at:end])
+            written = source[at:end]
+            part = normalise(written)
             self._parts.append(part)
+            self._same.append(part.same() if part.source == written else 0)
             self._starts.append(at)
             self._outs.append(out)
             self.hidden += (
@@ -146,8 +149,7 @@ class Text:
     def added(self) -> Iterator[tuple[int, str]]:
         """What the reading says and the source does not: where it begins in the reading."""
         begin, changed = 0, list[str]()
-        for out, part in zip(self._outs, self._parts, strict=True):
-            same = part.same()
+        for out, same, part in zip(self._outs, self._same, self._parts, strict=True):
             if same and changed:
                 yield begin, "".join(changed)
                 changed = []
