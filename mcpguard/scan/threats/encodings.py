@@ -8,9 +8,10 @@ letters in reverse and upside down.
 import base64
 import binascii
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from itertools import chain, islice, product
+from itertools import accumulate, chain, islice, product
 from string import ascii_lowercase
 from struct import error, pack
 from typing import NamedTuple
@@ -28,6 +29,8 @@ __all__ = [
     "LINES",
     "MORSE",
     "NUMBERS",
+    "ROOM",
+    "SLACK",
     "Decoded",
     "Part",
     "again",
@@ -42,6 +45,12 @@ ESCAPED_TWICE = "escapes of escapes"
 
 LEVELS = 1
 """Levels of encoding within what is found here that are looked through."""
+
+ROOM = 3
+"""Times a text, how much of what is found in it is looked through for more."""
+
+SLACK = 16 * 1024
+"""Characters that are looked through in any case."""
 
 SHORTEST = 12
 """Characters. No order is shorter."""
@@ -352,23 +361,28 @@ def _undone(normal: Normal, runs: Sequence[Form], whole: Sequence[Form], levels:
         return normal
     found = [*said.values()]
     first = [*map(normalise, said)]
-    further = undone(first, levels - 1) if levels else first
-    return normal.adding(chain(_saying_first(found, first), _saying_more(found, first, further)))
+    looked = _fitting(first, ROOM * len(normal.source) + SLACK) if levels else 0
+    further = undone(first[:looked], levels - 1) if looked else []
+    return normal.adding(
+        chain(
+            (each._replace(says=read.text) for each, read in zip(found, first, strict=True)),
+            *map(_more, found, first, further),
+            (each._replace(kind="overflow", says="") for each in found[looked : looked + levels]),
+        )
+    )
 
 
-def _saying_first(found: Iterable[Hidden], first: Iterable[Normal]) -> Iterator[Hidden]:
-    return (each._replace(says=read.text) for each, read in zip(found, first, strict=True))
+def _fitting(readings: Iterable[Normal], room: int) -> int:
+    """How many of them have no more than so many characters."""
+    return bisect_right([*accumulate(len(each.text) for each in readings)], room)
 
 
-def _saying_more(
-    found: Iterable[Hidden], first: Iterable[Normal], further: Iterable[Normal]
-) -> Iterator[Hidden]:
-    """What is read in what was `found` when it is undone once more; that some of it was not."""
-    for each, read, more in zip(found, first, further, strict=True):
-        if more is not read:
-            yield each._replace(says=more.text[len(read.text) + 1 :])
-        if any(inner.kind == "overflow" for inner in more.hidden):
-            yield each._replace(kind="overflow", says="")
+def _more(found: Hidden, first: Normal, further: Normal) -> Iterator[Hidden]:
+    """What was `found` in its `first` reading once that is undone; that some of it was not."""
+    if further is not first:
+        yield found._replace(says=further.text[len(first.text) + 1 :])
+    if any(each.kind == "overflow" for each in further.hidden):
+        yield found._replace(kind="overflow", says="")
 
 
 def _told(

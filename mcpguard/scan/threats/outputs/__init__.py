@@ -23,6 +23,8 @@ from mcpguard.scan.needles import encodable
 from mcpguard.scan.threats.encodings import (
     ESCAPED_TWICE,
     LEVELS,
+    ROOM,
+    SLACK,
     Decoded,
     Part,
     again,
@@ -84,9 +86,6 @@ GRAIN = 16
 
 MAX_SHOWN = 200
 """Characters of what was hidden that a finding shows."""
-
-ROOM = 3
-"""Times a text, how much is read of what is encoded in it. What has more is for review."""
 
 MAX_SAYS = 4096
 """Characters of a hidden text that are judged as one; all of it is judged with the rest."""
@@ -285,7 +284,7 @@ class _Room:
     """What is read of texts within a text of `size` characters: each once, and so much of them."""
 
     def __init__(self, size: int) -> None:
-        self._left = ROOM * size + PIECE
+        self._left = ROOM * size + SLACK
         self._read = set[str]()
 
     def holds(self, text: str) -> bool | None:
