@@ -2994,8 +2994,8 @@ GUARANTEES: Mapping[str, Guarantee] = {
         "A finding says rule, place and type, never the text; its pointer's keys are redacted.",
         Mutant(
             "scan/walk.py",
-            'place = f"{where}/{_escaped(left)}" if key else where',
-            'place = f"{where}/{_escaped(text)}" if key else where',
+            "place = _step(where, left) if key else where",
+            "place = _step(where, text) if key else where",
         ),
     ),
     "scan:nothing-left": Guarantee(

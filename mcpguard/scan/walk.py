@@ -38,6 +38,13 @@ ROUNDS = 4
 SHORTEST = 3
 """Characters. No detector finds anything in less; patterns may."""
 
+LONGEST_NAME = 256
+"""Characters of a key that say what is under it: half from its start, half from its end. It is
+looked at with each text there, so a longer one would take its length times as many."""
+
+LONGEST_POINTER = 2048
+"""Characters of a pointer from which it names no place below."""
+
 _PATTERN_SEVERITY = Severity.MODERATE
 
 
@@ -110,7 +117,7 @@ class _Search:
         elif isinstance(value, list):
             items = sub(schema, "items")
             for number, each in enumerate(value):
-                self.value(each, items, site, f"{where}/{number}")
+                self.value(each, items, site, _step(where, str(number)))
         elif isinstance(value, str):
             self._look(value, site, where)
         elif digits := number_text(value):
@@ -119,7 +126,7 @@ class _Search:
     def _members(self, value: JsonObject, properties: Json, site: Site, where: str) -> None:
         for key, child in value.items():
             shown = self._look(key, self._key, where, key=True)
-            here = f"{where}/{_escaped(shown)}"
+            here = _step(where, shown)
             self.value(child, sub(properties, key), below(site, encodable(shown)), here)
 
     def _look(self, text: str, site: Site, where: str, *, key: bool = False) -> str:
@@ -131,7 +138,7 @@ class _Search:
         if not found:
             return text
         left = replaced(text, _spans(found))
-        place = f"{where}/{_escaped(left)}" if key else where
+        place = _step(where, left) if key else where
         self.hits += (Hit(leaf, place, key, *each, site.role) for each in found)
         self._limited(self.hits)
         return left
@@ -168,6 +175,8 @@ class _Search:
 def below(site: Site, name: str, form: str = "") -> Site:
     """The site of what is under `name`; a name that says nothing has its parent's role."""
     role = role_of(name, form)
+    if len(name) > LONGEST_NAME:
+        name = name[: LONGEST_NAME // 2] + name[-LONGEST_NAME // 2 :]
     return Site(name, site.role if role is Role.UNKNOWN else role, site.meter)
 
 
@@ -176,8 +185,11 @@ def sub(schema: Json, key: str) -> Json:
     return schema.get(key) if isinstance(schema, dict) else None
 
 
-def _escaped(token: str) -> str:
-    return token.replace("~", "~0").replace("/", "~1")
+def _step(where: str, token: str) -> str:
+    """The pointer (RFC 6901) to what is under `token` at `where`."""
+    if len(where) + len(token) > LONGEST_POINTER:
+        return where
+    return f"{where}/{token.replace('~', '~0').replace('/', '~1')}"
 
 
 def _spans(found: Iterable[_Found]) -> list[Span]:

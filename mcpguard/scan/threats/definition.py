@@ -39,6 +39,9 @@ MAX_TEXTS = 20_000
 MAX_DEPTH = 64
 """Nesting, as on the wire."""
 
+MAX_POINTER = 4096
+"""Characters of a pointer to what holds others: each of those has it in its own."""
+
 ABOUT = 160
 """Characters of a description that say what a tool is about, if its first sentence is as long."""
 
@@ -269,6 +272,8 @@ def _walk(value: Json, where: str, part: Part, depth: int, found: list[_Text]) -
     elif isinstance(value, _HOLDERS):
         if depth >= MAX_DEPTH:
             raise ScanError("definition: nested too deeply to be looked at")
+        if len(where) > MAX_POINTER:
+            raise ScanError(f"definition: keys of more than {MAX_POINTER} characters", hint=_HINT)
         if isinstance(value, dict):
             _members(value, where, part, depth, found)
         else:

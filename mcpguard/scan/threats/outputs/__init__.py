@@ -13,8 +13,9 @@ gives orders, says who it is, changes the topic, names a recipient, hides. So:
 What is hidden or encoded weighs more by itself. Texts that speak about attacks weigh less.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate, chain
 from typing import NamedTuple
 
 from mcpguard.errors import ScanError
@@ -44,11 +45,9 @@ from mcpguard.scan.threats.outputs.needles import OVERLAP, dull, needles, quiet
 from mcpguard.scan.threats.outputs.texts import (
     DEPTH,
     PACKED,
-    Said,
     Text,
     gathered,
-    joined,
-    named,
+    pointer,
     said,
 )
 from mcpguard.scan.threats.score import Outcome, Report
@@ -119,6 +118,9 @@ _WEIGHTS = {
 """Form -> the same, where it is not `_ENCODED`. Every page has tags."""
 
 
+_Where = Callable[[int], str]
+"""The JSON pointer to the text of a number."""
+
 _Found = tuple[Decoded, int, Callable[[int, int], tuple[int, int]]]
 
 
@@ -152,24 +154,24 @@ def judge_result(value: Json) -> Report:
         looked = PACKED.isdisjoint(strings)
         if looked and quiet("\n".join(strings)):
             return _ALLOWED
-        return _judged(said(value), looked=looked)
+        return _judged(said(value), lambda number: pointer(value, number), looked=looked)
     except ScanError as error:
         return _unscanned(str(error))
 
 
 def judge_texts(texts: Mapping[str, str]) -> Report:
     """The same of texts that are named by JSON pointers."""
-    return _judged(named(texts))
+    return _judged([*texts.values()], [*texts].__getitem__)
 
 
-def _judged(texts: Sequence[Said], *, looked: bool = False) -> Report:
-    """The report on `texts`. `looked`: they are known not to be quiet."""
-    whole = joined(texts)
-    if len(whole) > MAX_CHARACTERS:
+def _judged(texts: Sequence[str], where: _Where, *, looked: bool = False) -> Report:
+    """The report on `texts`, each on its own line. `looked`: they are known not to be quiet."""
+    if sum(map(len, texts)) + len(texts) > MAX_CHARACTERS:
         return _unscanned(f"result: more than {MAX_CHARACTERS} characters")
+    whole = "\n".join(texts)
     if not looked and quiet(whole):
         return _ALLOWED
-    return _report(_heaviest(encodable(whole)), texts)
+    return _report(_heaviest(encodable(whole)), texts, where)
 
 
 def _unscanned(why: str) -> Report:
@@ -370,30 +372,27 @@ def _same(start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def _report(place: _Place, texts: Iterable[Said]) -> Report:
+def _report(place: _Place, texts: Sequence[str], where: _Where) -> Report:
     if place is _NOWHERE:
         return _ALLOWED
-    where, start, end = _located(place, texts)
+    number, start, end = _located(place, texts)
+    at = where(number), start, end
     signals = [
-        Signal(frame.rule, frame.weight, where, start, end, frame.message, place.shown)
+        Signal(frame.rule, frame.weight, *at, frame.message, place.shown)
         for frame in place.passage.frames
     ]
     if place.extra:
-        signals.append(
-            Signal(place.rule, place.extra, where, start, end, place.message, place.shown)
-        )
+        signals.append(Signal(place.rule, place.extra, *at, place.message, place.shown))
     signals.sort(key=lambda each: -each.weight)
     weight = round(place.weight, 2)
     outcome = Outcome.BLOCK if weight >= BLOCK else Outcome.REVIEW
     return Report(outcome, weight, tuple(signals))
 
 
-def _located(place: _Place, texts: Iterable[Said]) -> tuple[str, int, int]:
-    """The pointer of the text in which `place` begins, and its characters there."""
-    at, middle = 0, (place.start + place.end) // 2
-    for where, text in texts:
-        if middle <= at + len(text):
-            start = max(0, place.start - at)
-            return where, start, max(start, min(len(text), place.end - at))
-        at += len(text) + 1
-    return "", 0, 0
+def _located(place: _Place, texts: Sequence[str]) -> tuple[int, int, int]:
+    """The number of the text in which `place` begins, and its characters there."""
+    ends = [*accumulate(len(text) + 1 for text in texts)]
+    number = min(bisect_right(ends, (place.start + place.end) // 2), len(ends) - 1)
+    at, size = ends[number] - len(texts[number]) - 1, len(texts[number])
+    start = min(size, max(0, place.start - at))
+    return number, start, max(start, min(size, place.end - at))

@@ -1,15 +1,14 @@
 """What of a result a model may come to read: every string and key of it, blobs of text decoded."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterator
 
 from mcpguard.errors import ScanError
 from mcpguard.model import Json, JsonObject
 from mcpguard.scan.threats.text import Hidden, Normal, normalise
 from mcpguard.wire.blobs import PICTURES, texts
 
-__all__ = ["DEPTH", "PACKED", "SEGMENT", "Said", "Text", "gathered", "joined", "named", "said"]
+__all__ = ["DEPTH", "PACKED", "SEGMENT", "Text", "gathered", "pointer", "said"]
 
 DEPTH = 64
 """Nesting, as on the wire."""
@@ -26,13 +25,6 @@ LONGEST_SEGMENT = 8192
 
 _OWN = frozenset({"content", "structuredContent", "text", "type", "isError"})
 """Keys and values of the protocol itself, which are in every result and say nothing."""
-
-
-class Said(NamedTuple):
-    """A string, with the RFC 6901 pointer to it (to its object, for a key)."""
-
-    where: str
-    text: str
 
 
 def gathered(value: Json, into: list[str], depth: int) -> None:
@@ -57,45 +49,88 @@ def gathered(value: Json, into: list[str], depth: int) -> None:
             gathered(each, into, below)
 
 
-def said(value: Json) -> list[Said]:
-    """Every string and key of `value` but the protocol's own, each text once, in order.
+def said(value: Json) -> list[str]:
+    """Every string and key of `value` but the protocol's own, in order; long ones and keys once.
+
+    What is short is told as often as it is there: it may be a word of an order.
 
     Raises:
         ScanError: it is nested too deep.
     """
-    found: dict[str, str] = {}
-    _walk(value, "", found, DEPTH)
-    return [Said(where, text) for text, where in found.items()]
+    return _Walk().over(value)
 
 
-def _walk(value: Json, where: str, found: dict[str, str], depth: int) -> None:
-    if isinstance(value, str):
-        if value not in _OWN:
-            found.setdefault(value, where)
-    elif isinstance(value, dict):
-        _members(value, where, found, _deeper(depth))
-    elif isinstance(value, list):
-        for number, each in enumerate(value):
-            _walk(each, f"{where}/{number}", found, _deeper(depth))
+def pointer(value: Json, number: int) -> str:
+    """The RFC 6901 pointer to the text of that `number` in `said`; to its object, for a key."""
+    walk = _Walk(number)
+    walk.over(value)
+    return "".join(f"/{_token(str(each))}" for each in walk.place)
+
+
+class _Walk:
+    """One walk over a value. Where a text stands is told of a `wanted` one alone.
+
+    A pointer to each would have every key above it once more for each text below.
+    """
+
+    __slots__ = ("_known", "_path", "_texts", "_wanted", "place")
+
+    def __init__(self, wanted: int = -1) -> None:
+        self._wanted = wanted
+        self._known = set[tuple[bool, str]]()
+        self._texts = list[str]()
+        self._path = list[str | int]()
+        self.place: tuple[str | int, ...] = ()
+
+    def over(self, value: Json) -> list[str]:
+        self._walk(value, DEPTH)
+        return self._texts
+
+    def _add(self, text: str, *, key: bool = False) -> None:
+        if text in _OWN:
+            return
+        if key or len(text) > SHORT:
+            if (key, text) in self._known:
+                return
+            self._known.add((key, text))
+        if len(self._texts) == self._wanted:
+            self.place = tuple(self._path)
+        self._texts.append(text)
+
+    def _walk(self, value: Json, depth: int) -> None:
+        if isinstance(value, str):
+            self._add(value)
+        elif isinstance(value, dict):
+            self._members(value, _deeper(depth))
+        elif isinstance(value, list):
+            below = _deeper(depth)
+            for number, each in enumerate(value):
+                self._under(number, each, below)
+
+    def _members(self, value: JsonObject, depth: int) -> None:
+        packed = _packed(value)
+        for key, each in value.items():
+            self._add(key, key=True)
+            if key == packed and isinstance(each, str):
+                for text in texts(each, value.get("mimeType")):
+                    self._under(key, text, depth)
+            else:
+                self._under(key, each, depth)
+
+    def _under(self, step: str | int, value: Json, depth: int) -> None:
+        self._path.append(step)
+        self._walk(value, depth)
+        self._path.pop()
+
+
+SHORT = 32
+"""Characters of a text that is told as often as it is there."""
 
 
 def _deeper(depth: int) -> int:
     if not depth:
         raise ScanError(f"result: nested more than {DEPTH} deep")
     return depth - 1
-
-
-def _members(value: JsonObject, where: str, found: dict[str, str], depth: int) -> None:
-    packed = _packed(value)
-    for key, each in value.items():
-        if key not in _OWN:
-            found.setdefault(key, where)
-        here = f"{where}/{_token(key)}"
-        if key == packed and isinstance(each, str):
-            for text in texts(each, value.get("mimeType")):
-                _walk(text, here, found, depth)
-        else:
-            _walk(each, here, found, depth)
 
 
 def _packed(value: JsonObject) -> str:
@@ -107,16 +142,6 @@ def _packed(value: JsonObject) -> str:
 
 def _token(key: str) -> str:
     return key.replace("~", "~0").replace("/", "~1")
-
-
-def joined(texts: Iterable[Said]) -> str:
-    """All texts as one, each on its own line, as a model is shown them."""
-    return "\n".join(each.text for each in texts)
-
-
-def named(texts: Mapping[str, str]) -> list[Said]:
-    """`texts`, JSON pointer -> text."""
-    return [Said(where, text) for where, text in texts.items()]
 
 
 class Text:

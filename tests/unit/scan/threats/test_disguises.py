@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpguard.model import ItemKind, JsonObject
+from mcpguard.model import ItemKind, Json, JsonObject
 from mcpguard.scan.threats.classifier import learned, sentences
 from mcpguard.scan.threats.detectors import judge_definition
 from mcpguard.scan.threats.encodings import decoded, undone
@@ -513,6 +513,13 @@ def test_no_number_of_short_sentences_hides_a_longer_one() -> None:
     assert in_result(flood) is Outcome.ALLOW
     assert in_result(STEERING) is Outcome.REVIEW
     assert in_result(flood + STEERING + flood) is Outcome.REVIEW
+
+
+@pytest.mark.guarantee("scan:hidden-orders-are-read")
+def test_words_that_were_said_before_hide_no_order_in_items_of_its_own() -> None:
+    words = ORDER.split()
+    items: list[Json] = [{"type": "text", "text": word} for word in (*words[1::2], *words)]
+    assert judge_result({"content": items}).outcome is Outcome.BLOCK
 
 
 # The way back
