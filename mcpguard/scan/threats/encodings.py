@@ -1,13 +1,12 @@
 """Texts that are written so that a model can read them and a pattern cannot.
 
 Base64, hex, percent, escapes and entities are read by `threats.text`, missing and odd blanks by
-`spacing`; here are the others: base32, binary, base85, numbers, Morse, ROT13, digits for letters,
-letters in reverse and upside down.
+`spacing`, numbers by `digits`; here are the others: base32, base85, Morse, ROT13, digits for
+letters, letters in reverse and upside down.
 """
 
 import base64
 import binascii
-import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
@@ -17,18 +16,18 @@ from struct import error, pack
 from typing import NamedTuple
 
 from mcpguard.scan.needles import Needles, compiled, told
+from mcpguard.scan.threats.digits import NUMBERS, sentence_like
 from mcpguard.scan.threats.escapes import TOKENS, first_text
 from mcpguard.scan.threats.spacing import SPACINGS, TAGGED, Form, bare, joined
 from mcpguard.scan.threats.text import Hidden, Normal, normalise
 
 __all__ = [
-    "BYTES",
     "ESCAPED_TWICE",
     "KEYWORD_FORMS",
     "LEVELS",
     "LINES",
     "MORSE",
-    "NUMBERS",
+    "NUMERIC",
     "ROOM",
     "SLACK",
     "Decoded",
@@ -172,12 +171,6 @@ def _begun(run: str, places: int, bits: int) -> Iterator[str]:
     return (run[at:] for at in range(min(places, last)))
 
 
-def _binary(run: str) -> Iterator[bytes]:
-    for bits in _begun("".join(run.split()), 8, 1):
-        size = len(bits) // 8
-        yield int(bits[: 8 * size], 2).to_bytes(size)
-
-
 def _ascii85(run: str) -> Iterator[bytes]:
     yield base64.a85decode(run[2:-2])
 
@@ -205,15 +198,6 @@ _EIGHTY_FIVE = bytes.maketrans(
     bytes(range(85)),
 )
 """RFC 1924."""
-
-
-def _numbers(run: str) -> Iterator[bytes]:
-    points = map(int, _APART.sub(" ", run).split())
-    yield bytes(each for each in points if each <= _LAST)
-
-
-_APART = re.compile("[ ,;]+")
-_LAST = 0xFF
 
 
 def _morse(run: str) -> Iterator[bytes]:
@@ -250,11 +234,7 @@ _BREAK = r"(?:\r?\n|(?:\\r)?\\n)"
 LINES = rf"(?:[A-Za-z0-9+/]{{8,19}}=*{_BREAK}){{3}}"
 """Three short lines of nothing but what base64, base32 and hex are written in."""
 
-BYTES = r"(?:(?:0x)?[0-9A-Fa-f]{2}[ ,:]{1,2}){11}"
-"""Eleven bytes in hex, apart."""
-
 _LINES = rf"(?:[A-Za-z0-9+/]{{8,19}}=*{_BREAK}[ \t]*){{3,}}[A-Za-z0-9+/]*=*"
-_BYTES = r"(?:(?:0x)?[0-9A-Fa-f]{2}[ ,:]{1,2}){11,}(?:0x)?[0-9A-Fa-f]{2}"
 
 
 def _wrapped(run: str) -> Iterator[bytes]:
@@ -277,30 +257,20 @@ def _base64(run: str) -> Iterator[bytes]:
     yield binascii.a2b_base64(bare[: len(bare) - (len(bare) % 4 == 1)] + "==")
 
 
-def _apart(run: str) -> Iterator[bytes]:
-    return _hex("".join(each for each in run.replace("0x", "") if each.isalnum()))
-
-
 _BASE_85 = (
     r"[0-9A-Za-z\-=_]*[!#$%&()*+;<>?@^`{|}~]+[0-9A-Za-z\-=_]+[!#$%&()*+;<>?@^`{|}~]+"
     r"[0-9A-Za-z\-=_]+[!#$%&()*+;<>?@^`{|}~][0-9A-Za-z!#$%&()*+\-;<=>?@^_`{|}~]*"
 )
 """A run with three of `_RARE` apart: few words of code match, and each match costs its time."""
 
-NUMBERS = r"(?:[0-9][0-9][0-9]?[ ,;]{1,2}){11}"
-"""Eleven numbers that may be characters."""
-
 MORSE = r"(?:[.-]{1,5} (?:[/|] )?){11}"
 """Eleven letters in Morse."""
 
 _RUNS: tuple[tuple[str, str, Callable[[str], Iterable[bytes]]], ...] = (
     ("base32", r"[A-Z2-7]{16}[A-Z2-7]*=*", _base32),
-    ("binary", r"[01]{8}(?:\s?[01]{8})+", _binary),
     ("base85", r"<~[!-u\s]+~>", _ascii85),
     ("short lines", _LINES, _wrapped),
-    ("hex bytes", _BYTES, _apart),
     ("base85", _BASE_85, _base85),
-    ("numbers", r"(?:[0-9][0-9][0-9]?[ ,;]{1,2}){11,}[0-9][0-9][0-9]?", _numbers),
     ("Morse", r"(?:[.-]{1,5}(?: {1,3}| ?[/|] ?)){11,}[.-]{1,5}", _morse),
     ("upside down", r"(?:[ɐɔǝɟƃɓɥᴉıɾʞɯɹʇʌʍʎ][a-z ,.ɐɔǝɟƃɓɥᴉıɾʞɯɹʇʌʍʎ]*){8,}", _turned),
 )
@@ -356,7 +326,7 @@ _BETWEEN = "\n\n"
 def _undone(normal: Normal, runs: Sequence[Form], whole: Sequence[Form], levels: int) -> Normal:
     said = dict[str, Hidden]()
     for form, start, end, says in _told(normal, runs, whole):
-        said.setdefault(says, Hidden(_kind(form), start, end, says))
+        said.setdefault(says, Hidden(_kind(form, says), start, end, says))
     if not said:
         return normal
     found = [*said.values()]
@@ -424,12 +394,20 @@ def _held(text: str, runs: Iterable[Form]) -> Iterator[Decoded]:
             yield Decoded(form, parts)
 
 
-def _kind(form: str) -> str:
-    """What is hidden in a form that only a machine reads; nothing is in one that a person reads."""
-    return "" if form in _READABLE else "encoded"
+def _kind(form: str, says: str) -> str:
+    """What is hidden in a form that only a machine reads; nothing is in one that a person reads.
+
+    Numbers that say no sentence are numbers.
+    """
+    if form in _READABLE or (form in NUMERIC and not sentence_like(says)):
+        return ""
+    return "encoded"
 
 
 _READABLE = frozenset({*(form for form, *_ in SPACINGS), "tags within words", ESCAPED_TWICE})
+
+NUMERIC = frozenset(form for form, *_ in NUMBERS)
+"""Forms of numbers. Measured values may look like it."""
 
 
 def _parts(raw: bytes, pattern: str, read: Callable[[str], str]) -> Iterator[Part]:
@@ -444,7 +422,7 @@ def _parts(raw: bytes, pattern: str, read: Callable[[str], str]) -> Iterator[Par
 
 
 def _runs() -> tuple[Form, ...]:
-    return tuple((form, pattern, _saying(read)) for form, pattern, read in _RUNS)
+    return (*NUMBERS, *((form, pattern, _saying(read)) for form, pattern, read in _RUNS))
 
 
 def _spacings() -> tuple[Form, ...]:

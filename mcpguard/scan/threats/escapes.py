@@ -9,7 +9,7 @@ from unicodedata import category
 
 from mcpguard.scan.needles import encodable, remembered, spans
 
-__all__ = ["RUN", "TOKENS", "decoded", "first_text", "runs", "tokens"]
+__all__ = ["RUN", "TOKENS", "decoded", "first_text", "runs", "seen", "tokens"]
 
 _SELECTORS = "\\x{180B}-\\x{180D}\\x{180F}\\x{FE00}-\\x{FE0F}\\x{E0100}-\\x{E01EF}"
 
@@ -223,7 +223,7 @@ def _printable(raw: bytes) -> str | None:
         text = raw.decode()
     except UnicodeDecodeError:
         return None
-    if len(text) < _FEWEST or not text.strip() or not all(map(_seen, text)):
+    if len(text) < _FEWEST or not text.strip() or not all(map(seen, text)):
         return None
     if len(text) >= _LONG and text.isascii():
         return text  # it may be encoded once more
@@ -231,7 +231,7 @@ def _printable(raw: bytes) -> str | None:
     return text if letters * 4 >= len(text) * 3 or _WORDS_IN(text) else None
 
 
-def _seen(letter: str) -> bool:
+def seen(letter: str) -> bool:
     """Whether `letter` may be in a text: it is no control, and nobody's."""
     return letter.isprintable() or letter.isspace() or category(letter) == "Cf"
 

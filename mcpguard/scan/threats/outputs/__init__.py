@@ -21,9 +21,11 @@ from typing import NamedTuple
 from mcpguard.errors import ScanError
 from mcpguard.model import Json
 from mcpguard.scan.needles import encodable
+from mcpguard.scan.threats.digits import sentence_like
 from mcpguard.scan.threats.encodings import (
     ESCAPED_TWICE,
     LEVELS,
+    NUMERIC,
     ROOM,
     SLACK,
     Decoded,
@@ -110,7 +112,17 @@ _RESPACED = (1.0, 2.0, framed)
 """The same where blanks are missing, or are something else. Addresses and code look like it, and
 what is made of them does not read like a sentence: only words in an order count."""
 
+
+def _numbered(says: str, least: float) -> Passage:
+    """What numbers say that are no sentence, judged as words in an order alone."""
+    return (weigh if sentence_like(says) else framed)(says, least)
+
+
+_NUMBERED = (1.9, 2.0, _numbered)
+"""The same for numbers: files are shown as numbers, and what passes in the open is not blocked."""
+
 _WEIGHTS = {
+    **dict.fromkeys(NUMERIC, _NUMBERED),
     ESCAPED_TWICE: (0.5, REVIEW, framed),
     **dict.fromkeys((form for form, *_ in SPACINGS), _RESPACED),
     "tags within words": (0.5, REVIEW, framed),
@@ -324,7 +336,10 @@ def _inner(found: Decoded, span: tuple[int, int], levels: int, room: _Room) -> I
     text = Text(encodable(found.says))
     extra, least, _ = _WEIGHTS.get(found.form, _ENCODED)
     seen = _open(text, least) if text.text != found.says else ()
+    said = found.form not in NUMERIC or sentence_like(text.text)
     for place in chain(seen, _hidden(text), _further(text, levels, room)):
+        if not said and _learnt(place.passage):
+            continue
         message = f"it has to be decoded first ({found.form}), and more than once"
         shown = place.shown or text.text[place.start : place.end][:MAX_SHOWN]
         more = place.extra + (extra if place.passage.frames else 0.0)
@@ -361,8 +376,13 @@ def _said(found: Decoded, at: int, back: Callable[[int, int], tuple[int, int]]) 
 
 def _beside(passage: Passage, extra: float) -> float:
     """What it weighs that a passage is hidden. What was learned alone blocks nothing, there too."""
-    learnt = all(frame.rule == RESEMBLES.rule for frame in passage.frames)
-    return min(extra, _DOUBTFUL - passage.weight) if passage.frames and learnt else extra
+    return min(extra, _DOUBTFUL - passage.weight) if _learnt(passage) else extra
+
+
+def _learnt(passage: Passage) -> bool:
+    """Whether it weighs nothing but what was learned."""
+    rules = {frame.rule for frame in passage.frames}
+    return rules == {RESEMBLES.rule}
 
 
 _DOUBTFUL = BLOCK - 0.1

@@ -165,8 +165,10 @@ def _alike(text: str) -> list[tuple[int, int, float]]:
 
 
 def _spelt(words: Sequence[str]) -> bool:
-    """Whether most of `words` are one letter, as in a grid of them: they say nothing together."""
-    return 2 * sum(len(each) == 1 and each.isascii() for each in words) > len(words)
+    """Whether most of `words` are one letter, or nine in ten numbers or marks: a table."""
+    letters = sum(len(each) == 1 and each.isascii() for each in words)
+    numbers = sum(not any(map(str.isalpha, each)) for each in words)
+    return 2 * letters > len(words) or 10 * numbers > 9 * len(words)
 
 
 def _weight(log_odds: float) -> float:

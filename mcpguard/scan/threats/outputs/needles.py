@@ -8,12 +8,11 @@ from collections.abc import Callable
 from functools import cache
 
 from mcpguard.scan.needles import LONG_WORD, none_of, remembered
+from mcpguard.scan.threats.digits import NEEDLES as NUMERALS
 from mcpguard.scan.threats.encodings import (
-    BYTES,
     KEYWORD_FORMS,
     LINES,
     MORSE,
-    NUMBERS,
     decoded,
     may_hold,
 )
@@ -107,7 +106,7 @@ _ODD = (
 )
 """What has to be read before it can be said what it holds."""
 
-_COUNTED = (LONG_WORD, LINES, BYTES, NUMBERS, MORSE, *NEEDLES, r"[01]{8}\s?[01]{8}")
+_COUNTED = (LONG_WORD, LINES, MORSE, *NUMERALS, *NEEDLES)
 """The same, told by so many characters of a kind."""
 
 

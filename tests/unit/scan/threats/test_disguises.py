@@ -4,9 +4,10 @@ import base64
 import codecs
 import html
 import json
+import random
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 from hypothesis import given
@@ -89,6 +90,27 @@ def test_no_sign_hides_the_words_that_it_parts(sign: str) -> None:
 
 def each(form: str) -> Callable[[str], str]:
     return lambda text: "".join(form % byte for byte in text.encode())
+
+
+def apart(form: str, mark: str) -> Callable[[str], str]:
+    return lambda text: mark.join(map(form.format, text.encode()))
+
+
+def grouped(size: int) -> Callable[[str], str]:
+    return lambda text: " ".join(textwrap.wrap(text.encode().hex(), 2 * size))
+
+
+def dumped(line: str, size: int) -> Callable[[str], str]:
+    """Lines of 16 bytes, in groups of `size`, as `line` has them."""
+
+    def dump(text: str) -> str:
+        raw = text.encode()
+        return "\n".join(
+            line.format(at, raw[at : at + 16].hex(" ", size), text[at : at + 16])
+            for at in range(0, len(raw), 16)
+        )
+
+    return dump
 
 
 def drawn(first: int) -> Callable[[str], str]:
@@ -239,6 +261,38 @@ MENU = (
     " Profile"
 )
 GRID = "".join(chr(ord("A") + number * number * 7 % 26) for number in range(225))
+
+RANDOM = random.Random(19)
+
+
+def values(first: int, last: int) -> list[str]:
+    return [str(each) for each in RANDOM.choices(range(first, last), k=2_000)]
+
+
+def rows(lines: Iterable[str]) -> Iterator[str]:
+    """Three to a line."""
+    return (", ".join(three) for three in zip(*[iter(lines)] * 3, strict=False))
+
+
+TABLES = {
+    "a list": f"[{', '.join(values(10, 999))}]",
+    "a column": "\n".join(values(10, 999)),
+    "of characters": "\n".join(rows(values(32, 127))),
+    "of small letters": "\n".join(values(97, 123)),
+    "of pulses and pressures": "pulse, upper, lower\n" + "\n".join(rows(values(60, 101))),
+    "times": "\n".join(f"2026-11-{day:02} 08:{day:02}:17 10.0.{day}.{day}" for day in range(1, 29)),
+    "addresses": " ".join(f"00:1a:2b:3c:4d:{each:02x}" for each in range(40)),
+    "of random bytes": RANDOM.randbytes(4_000).hex(" "),
+    "of random words": RANDOM.randbytes(4_000).hex(" ", 4),
+    "a dump": dumped("{0:08x}  {1}  |{2}|", 1)("The library opens at nine every day. " * 40),
+    "printable": " ".join(map(str, range(32, 127))),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_numbers_that_say_nothing_pass(kind: str) -> None:
+    assert in_result(TABLES[kind]) is Outcome.ALLOW
+
 
 HONEST = {
     "columns": "id,name,city,zip,email\n1,Ada,London,N1,ada@x.example\n" * 20,
@@ -457,6 +511,50 @@ def test_an_order_is_read_that_is_hidden_twice(outer: str, inner: str) -> None:
 @pytest.mark.parametrize("outer", list(INNER)[:9])
 def test_so_it_is_in_a_definition(outer: str, inner: str) -> None:
     assert in_definition(INNER[outer](INNER[inner](POISON))) is not Outcome.ALLOW
+
+
+def with_others(every: int) -> Callable[[str], str]:
+    """Numbers, with one that is no character after so many."""
+    return lambda text: ", ".join(
+        f"{byte}, 200" if at % every == 0 else str(byte) for at, byte in enumerate(text.encode())
+    )
+
+
+DIGITS: dict[str, Callable[[str], str]] = {
+    "array in C": lambda text: ",\n  ".join(textwrap.wrap(apart("0x{:02X}", ", ")(text), 48)),
+    "array in JSON": lambda text: json.dumps([*text.encode()], indent=2),
+    "strings in JSON": lambda text: json.dumps([*map(str, text.encode())]),
+    "an array for each word": lambda text: json.dumps([[*word.encode()] for word in text.split()]),
+    "0X": apart("0X{:02X}", " "),
+    "h behind": apart("{:02x}h", " "),
+    "bits in Python": apart("0b{:08b}", ", "),
+    "bits in capitals": apart("0B{:08b}", "\n"),
+    "seven bits": apart("{:07b}", " "),
+    "four bits": lambda text: " ".join(textwrap.wrap(apart("{:08b}", "")(text), 4)),
+    "octal": apart("{:03o}", " "),
+    "with zeros": apart("{:03}", " "),
+    "with a number that is none": with_others(9),
+    "with many that are none": with_others(1),
+    "behind many numbers": lambda text: f"{'200' + ' 200' * 95}\n{apart('{}', ' ')(text)}",
+    "in groups of two bytes": grouped(2),
+    "in groups of four bytes": grouped(4),
+    "hexdump": dumped("{0:08x}  {1}  |{2}|", 1),
+    "hexdump without letters": dumped("{0:08x}  {1}", 1),
+    "xxd": dumped("{0:08x}: {1}  {2}", -2),
+    "xxd without letters": dumped("{0:08x}: {1}", -2),
+    **{
+        f"{kind} and {mark!r}": apart(form, mark)
+        for kind, form in {"hex": "{:02x}", "numbers": "{}", "bits": "{:08b}"}.items()
+        for mark in ("-", "\n", ".", "_", "|", "; ", "\t", " | ", "+", "', '", "->", "\u2192")
+    },
+}
+
+
+@pytest.mark.guarantee("scan:hidden-orders-are-read")
+@pytest.mark.parametrize("form", DIGITS)
+def test_an_order_in_numbers_is_read_whatever_parts_them(form: str) -> None:
+    assert in_result(f"Note this: {DIGITS[form](ORDER)}\nThat is all.") is Outcome.BLOCK
+    assert in_definition(DIGITS[form](POISON)) is not Outcome.ALLOW
 
 
 SIGNALS = {
