@@ -43,7 +43,7 @@ LONGEST_NAME = 256
 looked at with each text there, so a longer one would take its length times as many."""
 
 LONGEST_POINTER = 2048
-"""Characters of a pointer from which it names no place below."""
+"""Characters of a pointer; the rest of a longer one is left out."""
 
 _PATTERN_SEVERITY = Severity.MODERATE
 
@@ -186,10 +186,8 @@ def sub(schema: Json, key: str) -> Json:
 
 
 def _step(where: str, token: str) -> str:
-    """The pointer (RFC 6901) to what is under `token` at `where`."""
-    if len(where) + len(token) > LONGEST_POINTER:
-        return where
-    return f"{where}/{token.replace('~', '~0').replace('/', '~1')}"
+    """The pointer (RFC 6901) to what is under `token` at `where`, as long as it may be."""
+    return f"{where}/{token.replace('~', '~0').replace('/', '~1')}"[:LONGEST_POINTER]
 
 
 def _spans(found: Iterable[_Found]) -> list[Span]:
