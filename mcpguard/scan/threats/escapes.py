@@ -22,8 +22,10 @@ _ESCAPES = (
     r"(?:\\U[0-9A-Fa-f]{8})+",
     r"(?:\\[0-3][0-7][0-7]){4,}",
     r"(?:\\[0-9A-Fa-f]{6} ?){4,}",
+    r"(?:\\[0-9A-Fa-f]{2,6} ){4,}",
+    r"(?:%u[0-9A-Fa-f]{4})+",
     r"(?:=[0-9A-F][0-9A-F]){4,}",
-    r"(?:&#[0-9]+;|&#[xX][0-9A-Fa-f]+;)+",
+    r"(?:&#[0-9]+;?|&#[xX][0-9A-Fa-f]+;?)+",
     r"(?:&[A-Za-z][0-9A-Za-z]+;)+",
     r"(?:U\+[0-9A-Fa-f]{4,6}[ ,]?){4,}",
     r"[\x{E0000}-\x{E007F}]+",
@@ -82,17 +84,18 @@ def _units(token: str) -> str:
 def _digits(token: str) -> str:
     """Bytes in octal, or code points in six digits of hex (CSS Syntax 3)."""
     digits = token.split("\\")[1:]
-    if len(digits[0]) > len("377"):
+    if len(digits[0]) > len("377") or digits[0].endswith(" "):
         return "".join(_character(each.strip(" ").lstrip("0"), 16) for each in digits)
     return bytes(int(each, 8) for each in digits).decode("utf-8", "replace")
 
 
 def _numbers(token: str) -> str:
-    return "".join(_numbered(each[2:]) for each in token.removesuffix(";").split(";"))
+    return "".join(_numbered(each.removesuffix(";")) for each in token.split("&#")[1:])
 
 
 def _numbered(digits: str) -> str:
-    return _character(digits[1:], 16) if digits[:1] in ("x", "X") else _character(digits, 10)
+    base, digits = (16, digits[1:]) if digits[0] in "xX" else (10, digits)
+    return _character(digits.lstrip("0"), base)
 
 
 def _points(token: str) -> str:
@@ -137,6 +140,7 @@ def _selected(token: str) -> str:
 
 
 _READERS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("%u", _points),
     ("%", lambda token: _bytes(token, "%")),
     ("&#", _numbers),
     ("&", _named),

@@ -158,6 +158,10 @@ def morse(text: str) -> str:
 
 
 WRITTEN: dict[str, Callable[[str], str]] = {
+    "CSS, short": each("\\%x "),
+    "UTF-16 in URLs": each("%%u%04x"),
+    "entities without ends": each("&#%d"),
+    "entities with zeros": each("&#%08d;"),
     "without blanks": lambda text: text.replace(" ", ""),
     "camel case": lambda text: text.title().replace(" ", ""),
     "digits for blanks": lambda text: text.replace(" ", "2"),
